@@ -1,0 +1,138 @@
+"""Everything this project raises on purpose, as one tree.
+
+GrabientError                    exit code 1 unless a class says otherwise
+├── UsageError                   exit code 2: the command was called with something it cannot take
+│   ├── SettingsError            a setting is missing, unknown or outside its limits
+│   ├── PaletteFileError         the palette file cannot be read at all, or holds nothing
+│   └── SeedError                a seed cannot be read; carries seed and reason
+├── PromptError                  a prompt file or prompt version is unusable
+├── RegistryError                a model or price file is unusable; a model is unknown or retired
+├── WarehouseError               the DuckDB file
+│   ├── WarehouseLockedError     another program holds the file and did not let go in time
+│   ├── WarehouseReadOnlyError   the file or its folder cannot be written
+│   └── WarehouseTooNewError     the file was made by a newer version of this project
+├── StoreError                   the object store (local folder or R2)
+├── ProviderError                a provider's API; carries provider
+│   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
+│   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
+│   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
+│   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
+│   ├── ProviderUnreachableError no answer: refused, dropped, timed out
+│   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
+├── AmbiguousSubmissionError     a create call ended without an answer: the batch may exist at the provider
+├── EmulatorError                the offline providers did not start or stopped answering
+└── BudgetError                  sending would cost more than the owner allows
+
+Messages are whole sentences for the person who meets them: what happened, to which seed, file, setting
+or batch, and the way out.
+"""
+
+from __future__ import annotations
+
+
+class GrabientError(Exception):
+    """Base of every deliberate error. `str(error)` is fit to be shown as it is."""
+
+    exit_code = 1
+
+
+class UsageError(GrabientError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing, unknown or outside its limits."""
+
+
+class PaletteFileError(UsageError):
+    """The palette file cannot be opened, decoded or holds no palette."""
+
+
+class SeedError(UsageError):
+    """A seed string that is not a palette.
+
+    `seed` is the text as it came (cut to 80 characters), `reason` the half sentence why.
+    """
+
+    def __init__(self, seed: str, reason: str) -> None:
+        self.seed = seed if len(seed) <= 80 else seed[:77] + "..."
+        self.reason = reason
+        super().__init__(f"Seed {self.seed!r} is not a palette: {reason}.")
+
+
+class PromptError(GrabientError):
+    """A prompt set is missing, unreadable or inconsistent."""
+
+
+class RegistryError(GrabientError):
+    """The model registry is inconsistent, or a model in it cannot be used."""
+
+
+class WarehouseError(GrabientError):
+    """The DuckDB file cannot be used."""
+
+
+class WarehouseLockedError(WarehouseError):
+    """Another process holds the DuckDB file and did not let go before the deadline."""
+
+
+class WarehouseReadOnlyError(WarehouseError):
+    """The DuckDB file, or the folder it should lie in, cannot be written."""
+
+
+class WarehouseTooNewError(WarehouseError):
+    """The DuckDB file carries a migration this version does not know."""
+
+
+class StoreError(GrabientError):
+    """The object store refused or lost an object."""
+
+
+class ProviderError(GrabientError):
+    """A call to a provider failed. `provider` is anthropic, openai, groq or google."""
+
+    def __init__(self, provider: str, message: str) -> None:
+        self.provider = provider
+        super().__init__(message)
+
+
+class CredentialsError(ProviderError):
+    """The provider does not accept this key or plan. Nothing sent to it can succeed."""
+
+
+class ModelUnavailableError(ProviderError):
+    """The provider does not serve this model to this key."""
+
+
+class RequestRejectedError(ProviderError):
+    """The provider says that the request is wrong. Sending the same again is useless."""
+
+
+class ProviderBusyError(ProviderError):
+    """The provider asks to come back later (429, 5xx, full queue)."""
+
+    def __init__(self, provider: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(provider, message)
+        self.retry_after = retry_after
+
+
+class ProviderUnreachableError(ProviderError):
+    """No answer came: connection refused, dropped or timed out."""
+
+
+class ResultsError(ProviderError):
+    """Results cannot be read, or would have to be fetched from a host that is not the provider's."""
+
+
+class AmbiguousSubmissionError(ProviderError):
+    """A create call ended without an answer. The batch may exist; it must be looked for before another create."""
+
+
+class EmulatorError(GrabientError):
+    """The emulator of the providers could not be started or reached."""
+
+
+class BudgetError(GrabientError):
+    """Sending would cost more than the owner allows."""
