@@ -17,7 +17,7 @@ CATEGORICAL_VALUES: dict[str, tuple[str, ...]] = {
     "saturation": SATURATIONS,
 }
 
-# The same word means different things in different fields ("contrast" as a brightness is "varied"), so one map per field.
+# One map per field: the same word means different things in different fields ("mixed" is two of them).
 CATEGORICAL_SYNONYMS: dict[str, dict[str, str]] = {
     "temperature": {
         "mixed": "cool-warm",
@@ -89,10 +89,47 @@ HARMONY_WORDS = (
 
 # Nearest-name search keeps the first of equals: aqua has the colour of cyan and can never be found.
 COLOUR_NAMES = (
-    "black", "white", "red", "green", "blue", "yellow", "cyan", "magenta", "orange", "pink", "purple", "brown",
-    "gray", "gold", "teal", "navy", "maroon", "olive", "turquoise", "indigo", "violet", "beige", "tan", "coral",
-    "salmon", "khaki", "lavender", "peach", "mint", "lime", "aqua", "silver", "crimson", "chocolate", "ivory",
-    "azure", "plum", "orchid", "rose", "slate", "charcoal",
+    "black",
+    "white",
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "cyan",
+    "magenta",
+    "orange",
+    "pink",
+    "purple",
+    "brown",
+    "gray",
+    "gold",
+    "teal",
+    "navy",
+    "maroon",
+    "olive",
+    "turquoise",
+    "indigo",
+    "violet",
+    "beige",
+    "tan",
+    "coral",
+    "salmon",
+    "khaki",
+    "lavender",
+    "peach",
+    "mint",
+    "lime",
+    "aqua",
+    "silver",
+    "crimson",
+    "chocolate",
+    "ivory",
+    "azure",
+    "plum",
+    "orchid",
+    "rose",
+    "slate",
+    "charcoal",
 )
 
 SEASONS = ("spring", "summer", "autumn", "winter")
