@@ -1,0 +1,86 @@
+"""What the `output_schema` of a prompt file must look like to be accepted by all four providers.
+
+Structured output of the providers knows only a part of JSON Schema; in particular Anthropic refuses `maxItems` and
+`minItems` above 1, and OpenAI's strict mode wants every property required and no other property allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grabient_assets.errors import PromptError
+from grabient_assets.gradient import vocabulary
+from grabient_assets.prompting.prompt import Purpose
+
+CATEGORICAL_FIELDS = tuple(vocabulary.CATEGORICAL_VALUES)
+TAGGING_LIST_FIELDS = ("mood", "style", "dominant_colors", "harmony", "seasonal", "associations")
+REFINEMENT_LIST_FIELDS = ("mood", "style", "dominant_colors", "seasonal", "associations")
+
+ANSWER_FIELDS: dict[Purpose, tuple[str, ...]] = {
+    "tagging": ("ref", *CATEGORICAL_FIELDS, *TAGGING_LIST_FIELDS),
+    "refinement": ("ref", *CATEGORICAL_FIELDS, *REFINEMENT_LIST_FIELDS, "embed_text"),
+}
+CLOSED_LISTS: dict[str, tuple[str, ...]] = {
+    **vocabulary.CATEGORICAL_VALUES,
+    "dominant_colors": vocabulary.COLOUR_NAMES,
+    "harmony": vocabulary.HARMONY_WORDS,
+    "seasonal": vocabulary.SEASONS,
+}
+_KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description", "minItems"}
+
+
+def check_answer_schema(schema: dict[str, Any], purpose: Purpose, file: str) -> None:
+    """Raises PromptError unless `schema` describes the answer of `purpose`, field by field."""
+    properties = schema.get("properties")
+    if schema.get("type") != "object" or not isinstance(properties, dict):
+        raise PromptError(f"{file}: output_schema must be of type object and have properties.")
+    if schema.get("additionalProperties") is not False:
+        raise PromptError(f"{file}: output_schema must say 'additionalProperties: false'.")
+    wanted = ANSWER_FIELDS[purpose]
+    _same_names(properties, wanted, f"{file}: the properties of output_schema")
+    _same_names(schema.get("required") or (), wanted, f"{file}: 'required' of output_schema")
+    _check_keywords(schema, file)
+    for name, node in properties.items():
+        _check_field(name, node, file)
+
+
+def _same_names(found: Any, wanted: tuple[str, ...], what: str) -> None:
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise PromptError(f"{what} lack {', '.join(missing)}.")
+    extra = [str(name) for name in found if name not in wanted]
+    if extra:
+        raise PromptError(f"{what} hold {', '.join(extra)}, which no answer has.")
+
+
+def _check_keywords(node: Any, file: str) -> None:
+    unknown = sorted(str(key) for key in node if key not in _KEYWORDS)
+    if unknown:
+        raise PromptError(f"{file}: output_schema uses {unknown[0]!r}, which not every provider accepts.")
+    if node.get("minItems", 0) not in (0, 1):
+        raise PromptError(f"{file}: output_schema may not ask for 'minItems' above 1; state counts in the body.")
+
+
+def _check_field(name: str, node: Any, file: str) -> None:
+    is_list = name in TAGGING_LIST_FIELDS
+    if not isinstance(node, dict) or node.get("type") != ("array" if is_list else "string"):
+        raise PromptError(f"{file}: output_schema must give {name!r} the type {'array' if is_list else 'string'}.")
+    _check_keywords(node, file)
+    word = node.get("items") if is_list else node
+    if not isinstance(word, dict) or word.get("type") != "string":
+        raise PromptError(f"{file}: the items of {name!r} in output_schema must be of type string.")
+    _check_keywords(word, file)
+    _check_enum(name, word.get("enum"), file)
+
+
+def _check_enum(name: str, enum: Any, file: str) -> None:
+    allowed = CLOSED_LISTS.get(name)
+    if allowed is None:
+        if enum is not None:
+            raise PromptError(f"{file}: output_schema must not limit {name!r}: its words are free.")
+        return
+    if not isinstance(enum, list) or not enum:
+        raise PromptError(f"{file}: output_schema must limit {name!r} by an enum.")
+    unknown = [str(word) for word in enum if word not in allowed]
+    if unknown:
+        raise PromptError(f"{file}: output_schema allows {unknown[0]!r} for {name!r}, which the vocabulary lacks.")

@@ -1,0 +1,55 @@
+"""A prompt set: what both stages are told, under one version name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Purpose = Literal["tagging", "refinement"]
+PURPOSES: tuple[Purpose, ...] = ("tagging", "refinement")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt file, read and checked.
+
+    `body` is the system prompt as it is sent, word lists filled in. `schema` is the JSON schema of the answer.
+    `parameters` holds only what the file sets. `text` is the whole file with `\\n` line ends, as it is recorded.
+    `digest` covers body, schema and parameters (see `prompt_digest`), so it changes exactly when a request would.
+    """
+
+    version: str
+    purpose: Purpose
+    message: str
+    body: str
+    parameters: dict[str, float | int | str]
+    schema: dict[str, Any]
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The two prompts of one version."""
+
+    version: str
+    tagging: Prompt
+    refinement: Prompt
+
+
+def prompt_digest(body: str, schema: dict[str, Any], parameters: dict[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of what a request takes from a prompt file.
+
+    The order of the schema's properties counts: providers make models write the fields in that order.
+    The order of any other key does not.
+    """
+    content = {
+        "body": body,
+        "parameters": parameters,
+        "property_order": list(schema.get("properties", {})),
+        "schema": schema,
+    }
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
