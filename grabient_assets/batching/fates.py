@@ -1,0 +1,26 @@
+"""What can become of a request. Every request of a collected batch has exactly one fate."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Fate = Literal[
+    "succeeded",  # an answer that can be used as it came
+    "repaired",  # an answer that could be used after a written rule mended it
+    "invalid",  # an answer that says nothing usable
+    "refused",  # the model declined
+    "truncated",  # the answer stopped at the token limit
+    "errored",  # the provider reported an error instead of an answer
+    "expired",  # the batch ran out of time first
+    "cancelled",  # we stopped the batch first
+    "missing",  # the batch ended and nothing was said about the request
+    "mismatched",  # the answer carries the ref of another request
+]
+
+USABLE: frozenset[str] = frozenset({"succeeded", "repaired"})
+
+ASKED_AGAIN: frozenset[str] = frozenset({"expired", "missing", "mismatched"})
+"""Nothing of the model's own came back: the request is due again by itself, up to MAX_DELIVERIES batches."""
+
+MAX_DELIVERIES = 3
+"""After so many accepted batches without an answer a request is recorded as failed; retrying it is a person's call."""

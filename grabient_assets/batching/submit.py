@@ -1,0 +1,184 @@
+"""Sending requests: intent first, then one create, then the provider's id.
+
+The order is what makes it safe to be killed anywhere. Before the create call the ledger holds the batch and its
+requests (`intended`); whoever finds such a batch later asks the provider for it before anything is sent again
+(adopt.py). The create call is made once, without retries.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from grabient_assets.errors import (
+    AmbiguousSubmissionError,
+    CredentialsError,
+    ModelUnavailableError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderUnreachableError,
+    RequestRejectedError,
+)
+from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
+from grabient_assets.registry.model import Model
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.connection import Warehouse
+
+FIRST_DEFERRAL = timedelta(seconds=5)
+LONGEST_DEFERRAL = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """One line of a batch file, and what it is about."""
+
+    custom_id: str
+    seed: str
+    analysis_index: int
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What all requests of a submission have in common. `account` is a digest of credential and endpoint."""
+
+    purpose: str
+    model: Model
+    prompt_version: str
+    prompt_digest: str
+    account: str
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """How one create call ended: the batch as the ledger has it now, and the error if it did not go through."""
+
+    batch: BatchRecord
+    error: ProviderError | None = None
+
+
+def split(requests: Sequence[PreparedRequest], limits: BatchLimits) -> Iterator[list[PreparedRequest]]:
+    """The requests in their order, cut so that no part has more lines or bytes than the provider takes."""
+    part: list[PreparedRequest] = []
+    size = 0
+    for request in requests:
+        length = len(request.line) + 1
+        if part and (len(part) == limits.max_requests or size + length > limits.max_bytes):
+            yield part
+            part, size = [], 0
+        part.append(request)
+        size += length
+    if part:
+        yield part
+
+
+def submit_batch(
+    order: Order,
+    requests: Sequence[PreparedRequest],
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+) -> Submitted | None:
+    """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left."""
+    intended = _intend(order, requests, warehouse, clock())
+    if intended is None:
+        return None
+    batch, carried = intended
+    key = f"batches/{batch.batch_id}/requests.jsonl.gz"
+    store.put(key, _packed([r.line for r in carried]), "application/gzip")
+    try:
+        accepted = provider.submit(
+            BatchFile(
+                batch_id=batch.batch_id,
+                model=order.model,
+                lines=[r.line for r in carried],
+                custom_ids=[r.custom_id for r in carried],
+            )
+        )
+    except ProviderError as error:
+        return Submitted(_record_failure(warehouse, batch, key, error, clock()), error)
+    changes = {
+        "status": "submitted",
+        "provider_batch_id": accepted.provider_batch_id,
+        "input_file_id": accepted.input_file_id,
+        "raw_status": accepted.raw_status,
+        "submitted_at": clock(),
+        "requests_key": key,
+    }
+    with warehouse.write() as connection:
+        batches.update_batch(connection, batch.batch_id, **changes)
+    return Submitted(replace(batch, **changes))
+
+
+def _intend(
+    order: Order, requests: Sequence[PreparedRequest], warehouse: Warehouse, now: datetime
+) -> tuple[BatchRecord, list[PreparedRequest]] | None:
+    with warehouse.write() as connection:
+        taken = batches.in_flight(connection, [r.custom_id for r in requests])
+        carried = [r for r in requests if r.custom_id not in taken]
+        if not carried:
+            return None
+        digest = hashlib.sha256()
+        for request in carried:
+            digest.update(request.line)
+        batch = BatchRecord(
+            batch_id=_batch_id(order, carried, now),
+            purpose=order.purpose,
+            provider=order.model.provider,
+            model=order.model.id,
+            prompt_version=order.prompt_version,
+            prompt_digest=order.prompt_digest,
+            status="intended",
+            request_count=len(carried),
+            bodies_sha256=digest.hexdigest(),
+            account=order.account,
+            intended_at=now,
+            submit_run_id=order.run_id,
+        )
+        rows = [RequestRecord(batch.batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
+        batches.insert_intent(connection, batch, rows)
+    return batch, carried
+
+
+def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -> str:
+    """Unique over data folders that share a provider account, because it is the label by which a batch is found."""
+    said = "\n".join([order.model.provider, order.model.id, now.isoformat(), *sorted(r.custom_id for r in carried)])
+    return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
+
+
+def _record_failure(
+    warehouse: Warehouse, batch: BatchRecord, key: str, error: ProviderError, now: datetime
+) -> BatchRecord:
+    changes: dict[str, object] = {"error": str(error), "requests_key": key}
+    match error:
+        case AmbiguousSubmissionError():
+            pass  # stays intended: only the provider knows
+        case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
+            changes["status"] = "refused"
+        case ProviderBusyError() | ProviderUnreachableError() | ProviderError():
+            changes["status"] = "deferred"
+    with warehouse.write() as connection:
+        if changes.get("status") == "deferred":
+            changes["retry_at"] = now + _deferral(batches.deferrals(connection, batch.provider)[0], error)
+        if "status" in changes:
+            batches.set_all_fates(connection, batch.batch_id, "errored", f"Not sent: {error}")
+        batches.update_batch(connection, batch.batch_id, **changes)
+    return replace(batch, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def _deferral(times_before: int, error: ProviderError) -> timedelta:
+    """Doubling from 5 seconds to half an hour, and never less than the provider asks for."""
+    pause = min(FIRST_DEFERRAL * 2 ** min(times_before, 10), LONGEST_DEFERRAL)
+    named = getattr(error, "retry_after", None)
+    return max(pause, timedelta(seconds=named)) if named else pause
+
+
+def _packed(lines: Sequence[bytes]) -> bytes:
+    return gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0)

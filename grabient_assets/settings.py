@@ -1,0 +1,212 @@
+"""Every setting, and the only place that reads the environment.
+
+A setting comes from the process environment or, where that is silent, from `.env` in the project folder.
+An empty value counts as not set. `load_settings()` reads when it is called, so importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Literal
+
+from grabient_assets.errors import SettingsError
+
+Mode = Literal["emulator", "live"]
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+PROMPTS_DIR = PROJECT_DIR / "prompts"
+PROVIDERS = ("anthropic", "openai", "groq", "google")
+ANALYSES = range(1, 21)
+"""How often one model may be asked about one palette (the source documents' 1-20)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of `.env.example` and of `grabient settings`."""
+
+    name: str
+    default: str
+    meaning: str
+    secret: bool = False
+
+
+SETTINGS = (
+    Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
+    Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
+    Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
+    Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
+    Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
+    Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
+    Setting(
+        "GOOGLE_GENERATIVE_AI_API_KEY", "", "live mode: Google; GOOGLE_API_KEY, GEMINI_API_KEY work too", secret=True
+    ),
+    Setting("ANTHROPIC_BASE_URL", "", "live mode: another server that speaks this API (host)"),
+    Setting("OPENAI_BASE_URL", "", "live mode: another server that speaks this API (host and /v1)"),
+    Setting("GROQ_BASE_URL", "", "live mode: another server that speaks this API (host)"),
+    Setting("GOOGLE_GEMINI_BASE_URL", "", "live mode: another server that speaks this API (host)"),
+    Setting("R2_BUCKET", "", "objects go to this bucket instead of the data folder"),
+    Setting("R2_ENDPOINT", "", "the S3 API of the account, https://<account>.r2.cloudflarestorage.com"),
+    Setting("R2_ACCESS_KEY_ID", "", "R2 token", secret=True),
+    Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
+    Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
+    Setting("GRABIENT_BUDGET_USD", "", "the most that may be spent in a calendar month (UTC), in dollars"),
+)
+
+_KEY_NAMES: Mapping[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+    "groq": ("GROQ_API_KEY",),
+    "google": ("GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY"),
+}
+_URL_NAMES: Mapping[str, str] = {
+    "anthropic": "ANTHROPIC_BASE_URL",
+    "openai": "OPENAI_BASE_URL",
+    "groq": "GROQ_BASE_URL",
+    "google": "GOOGLE_GEMINI_BASE_URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class R2Settings:
+    """Where objects go when R2_BUCKET is set. `public_url` has no trailing slash."""
+
+    bucket: str
+    endpoint: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    public_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One consistent reading of the environment. Secrets never show in its repr."""
+
+    mode: Mode
+    data_dir: Path
+    analyses: int
+    api_keys: Mapping[str, str] = field(repr=False)
+    base_urls: Mapping[str, str]
+    r2: R2Settings | None
+    budget_usd: Decimal | None
+    dagster_home: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.data_dir / "grabient.duckdb"
+
+    @property
+    def objects_dir(self) -> Path:
+        """The local folder store, used when R2 is not set."""
+        return self.data_dir / "objects"
+
+    def key_names(self, provider: str) -> tuple[str, ...]:
+        """The environment names under which this provider's key may stand, the preferred one first."""
+        return _KEY_NAMES[provider]
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting. Raises SettingsError with the name of the setting and the way out."""
+    values = _values(environ)
+    return Settings(
+        mode=_mode(values),
+        data_dir=(data_dir := _data_dir(values)),
+        analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
+        api_keys={
+            provider: key
+            for provider, names in _KEY_NAMES.items()
+            if (key := next((values[name] for name in names if name in values), None))
+        },
+        base_urls={p: values[n].rstrip("/") for p, n in _URL_NAMES.items() if _checked_url(values, n)},
+        r2=_r2(values),
+        budget_usd=_budget(values),
+        dagster_home=Path(values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster",
+    )
+
+
+def setting_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What each setting is now, for people: defaults filled in, secrets replaced by a mark that they are set."""
+    values = _values(environ)
+    shown: dict[str, str] = {}
+    for setting in SETTINGS:
+        value = values.get(setting.name)
+        shown[setting.name] = ("(set)" if setting.secret else value) if value else setting.default
+    return shown
+
+
+def parse_analyses(text: str | int, name: str) -> int:
+    """An analysis count from 1 to 20. `name` is the setting or option it came from."""
+    try:
+        count = int(str(text).strip())
+    except ValueError:
+        count = 0
+    if count not in ANALYSES:
+        raise SettingsError(f"{name} is {str(text)!r}; it must be a whole number from {ANALYSES[0]} to {ANALYSES[-1]}.")
+    return count
+
+
+def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
+    if environ is None:
+        from dotenv import dotenv_values
+
+        from_file = {k: v for k, v in dotenv_values(PROJECT_DIR / ".env").items() if v is not None}
+        environ = {**from_file, **os.environ}
+    return {name: value.strip() for name, value in environ.items() if value.strip()}
+
+
+def _mode(values: Mapping[str, str]) -> Mode:
+    mode = values.get("GRABIENT_MODE", "emulator")
+    if mode == "emulator" or mode == "live":
+        return mode
+    raise SettingsError(f"GRABIENT_MODE is {mode!r}; it must be emulator or live.")
+
+
+def _data_dir(values: Mapping[str, str]) -> Path:
+    path = Path(values.get("GRABIENT_DATA_DIR", ".grabient")).expanduser()
+    return path if path.is_absolute() else PROJECT_DIR / path
+
+
+def _checked_url(values: Mapping[str, str], name: str) -> bool:
+    if name not in values:
+        return False
+    if not values[name].startswith(("http://", "https://")):
+        raise SettingsError(f"{name} is {values[name]!r}; it must begin with http:// or https://.")
+    return True
+
+
+def _r2(values: Mapping[str, str]) -> R2Settings | None:
+    if "R2_BUCKET" not in values:
+        return None
+    missing = [n for n in ("R2_ENDPOINT", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY") if n not in values]
+    if missing:
+        raise SettingsError(
+            f"R2_BUCKET is set but {', '.join(missing)} is not. Set what is missing, or unset R2_BUCKET to keep "
+            "objects in the data folder."
+        )
+    for name in ("R2_ENDPOINT", "R2_PUBLIC_URL"):
+        _checked_url(values, name)
+    public_url = values.get("R2_PUBLIC_URL")
+    return R2Settings(
+        bucket=values["R2_BUCKET"],
+        endpoint=values["R2_ENDPOINT"],
+        access_key_id=values["R2_ACCESS_KEY_ID"],
+        secret_access_key=values["R2_SECRET_ACCESS_KEY"],
+        public_url=public_url.rstrip("/") if public_url else None,
+    )
+
+
+def _budget(values: Mapping[str, str]) -> Decimal | None:
+    text = values.get("GRABIENT_BUDGET_USD")
+    if text is None:
+        return None
+    try:
+        budget = Decimal(text)
+    except InvalidOperation:
+        budget = Decimal("NaN")
+    if not budget.is_finite() or budget < 0:
+        raise SettingsError(f"GRABIENT_BUDGET_USD is {text!r}; it must be dollars as a number, 0 or more, e.g. 25.00.")
+    return budget

@@ -1,0 +1,56 @@
+"""The object store in a local folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from grabient_assets.errors import StoreError
+from grabient_assets.store.objects import checked_key
+
+
+class FolderStore:
+    """Objects as files below `root`. A reader never sees half an object: files are renamed into place."""
+
+    name = "local"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        path = self._root / checked_key(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(partial).replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(partial).unlink()
+                raise
+        except OSError as error:
+            raise StoreError(
+                f"Object {key} cannot be written below {self._root} ({error.strerror}). Free the disk or make the "
+                "folder writable, then run again: nothing of the object was stored."
+            ) from error
+
+    def get(self, key: str) -> bytes:
+        path = self._root / checked_key(key)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise StoreError(f"Object {key} is not below {self._root}. Materialize what made it again.") from error
+        except OSError as error:
+            raise StoreError(f"Object {key} below {self._root} cannot be read ({error.strerror}).") from error
+
+    def exists(self, key: str) -> bool:
+        return (self._root / checked_key(key)).is_file()
+
+    def public_url(self, key: str) -> str | None:
+        return None

@@ -1,0 +1,94 @@
+"""The table asks: what is wanted from whom.
+
+An ask says "this model, about this palette, under this prompt version, so many times". It is open until every answer
+has arrived or is known not to come, and then closed; a provider or model that cannot be used stops its asks, with
+the reason. Asking again for what is closed costs nothing: the ask opens, finds nothing missing, and closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class AskTarget:
+    """A model as it would be asked: `request_digest` covers model, prompt text, schema and parameters."""
+
+    provider: str
+    model: str
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteVersion:
+    """A palette under a prompt version: one partition of everything after the pictures."""
+
+    prompt_version: str
+    seed: str
+
+
+def record_asks(
+    connection: DuckDBPyConnection,
+    purpose: str,
+    wanted: Sequence[PaletteVersion],
+    targets: Sequence[AskTarget],
+    analyses: int,
+    now: datetime,
+    *,
+    retry: bool = False,
+) -> None:
+    """Want `analyses` answers of every target for every palette. Idempotent. With `retry`, failures count as missing."""
+    connection.execute(
+        """
+        INSERT INTO asks BY NAME
+        SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
+               $analyses AS analyses, 'open' AS state, $now AS asked_at,
+               CASE WHEN $retry THEN $now END AS retry_from
+        FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
+        CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
+                           unnest($digests::VARCHAR[]) AS request_digest) AS t
+        ON CONFLICT DO UPDATE SET
+            request_digest = excluded.request_digest,
+            analyses = greatest(analyses, excluded.analyses),
+            state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
+            retry_from = coalesce(excluded.retry_from, retry_from)
+        """,
+        {
+            "purpose": purpose,
+            "seeds": [w.seed for w in wanted],
+            "versions": [w.prompt_version for w in wanted],
+            "providers": [t.provider for t in targets],
+            "models": [t.model for t in targets],
+            "digests": [t.request_digest for t in targets],
+            "analyses": analyses,
+            "now": now,
+            "retry": retry,
+        },
+    )
+
+
+def stop_asks(
+    connection: DuckDBPyConnection, purpose: str, provider: str, model: str | None, reason: str, now: datetime
+) -> int:
+    """Stop the open asks of a provider, or of one of its models; returns how many."""
+    row = connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
+        WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
+        """,
+        {"reason": reason, "now": now, "purpose": purpose, "provider": provider, "model": model},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """(provider, model, reason) of what was stopped and not asked again since."""
+    return connection.execute(
+        "SELECT DISTINCT provider, model, reason FROM asks WHERE state = 'stopped' ORDER BY ALL"
+    ).fetchall()

@@ -1,0 +1,194 @@
+"""The tables batches and batch_requests: the ledger of what was sent and what became of it.
+
+Status of a batch:
+    intended    written before the create call; without a provider id nobody knows yet whether the provider has it
+    submitted   the provider has it
+    collected   every request has its fate, the answers are stored
+    deferred    certain not to exist at the provider; its requests are due again after `retry_at`
+    refused     certain not to exist at the provider, and sending it again is useless
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.warehouse.rows import insert_rows, with_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One row of `batches`."""
+
+    batch_id: str
+    purpose: str
+    provider: str
+    model: str
+    prompt_version: str
+    prompt_digest: str
+    status: str
+    request_count: int
+    bodies_sha256: str
+    account: str
+    intended_at: datetime
+    succeeded: int = 0
+    failed: int = 0
+    collect_attempts: int = 0
+    provider_batch_id: str | None = None
+    input_file_id: str | None = None
+    outcome: str | None = None
+    raw_status: str | None = None
+    retry_at: datetime | None = None
+    submitted_at: datetime | None = None
+    polled_at: datetime | None = None
+    ended_at: datetime | None = None
+    collected_at: datetime | None = None
+    cost_usd: Decimal | None = None
+    requests_key: str | None = None
+    results_key: str | None = None
+    submit_run_id: str | None = None
+    collect_run_id: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One row of `batch_requests`. `fate` is null while nothing is known."""
+
+    batch_id: str
+    custom_id: str
+    seed: str
+    analysis_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FateRecord:
+    """What became of a request: its fate, why when it is not an answer, and what it cost."""
+
+    custom_id: str
+    fate: str
+    error: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+
+
+_COLUMNS = tuple(BatchRecord.__dataclass_fields__)
+
+
+def in_flight(connection: DuckDBPyConnection, custom_ids: Iterable[str]) -> set[str]:
+    """Those of the ids that some batch is already carrying and has not answered."""
+    rows = connection.execute(
+        """
+        SELECT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.status IN ('intended', 'submitted') AND r.fate IS NULL
+          AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+        """,
+        [list(custom_ids)],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def insert_intent(connection: DuckDBPyConnection, batch: BatchRecord, requests: Sequence[RequestRecord]) -> None:
+    """Write the batch and its requests, before anything is sent."""
+    insert_rows(connection, "batches", [batch])
+    insert_rows(connection, "batch_requests", requests)
+
+
+def update_batch(connection: DuckDBPyConnection, batch_id: str, **columns: Any) -> None:
+    """Set columns of one batch."""
+    unknown = set(columns) - set(_COLUMNS)
+    if unknown:
+        raise ValueError(f"batches has no column {', '.join(sorted(unknown))}")
+    assignments = ", ".join(f"{name} = ${name}" for name in columns)
+    connection.execute(f"UPDATE batches SET {assignments} WHERE batch_id = $batch_id", {**columns, "batch_id": batch_id})
+
+
+def batch(connection: DuckDBPyConnection, batch_id: str) -> BatchRecord | None:
+    """The batch with this id of ours."""
+    found = _batches(connection, "WHERE batch_id = ?", [batch_id])
+    return found[0] if found else None
+
+
+def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
+    """Batches whose answers are not in yet, oldest first."""
+    return _batches(connection, "WHERE status IN ('intended', 'submitted') ORDER BY intended_at, batch_id", [])
+
+
+def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str]:
+    """Every batch id of the provider that the ledger has accounted for."""
+    rows = connection.execute(
+        "SELECT provider_batch_id FROM batches WHERE provider = ? AND provider_batch_id IS NOT NULL", [provider]
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def requests_of(connection: DuckDBPyConnection, batch_id: str) -> list[RequestRecord]:
+    """The requests of a batch, ordered by custom_id."""
+    rows = connection.execute(
+        "SELECT batch_id, custom_id, seed, analysis_index FROM batch_requests WHERE batch_id = ? ORDER BY custom_id",
+        [batch_id],
+    ).fetchall()
+    return [RequestRecord(*row) for row in rows]
+
+
+def record_fates(connection: DuckDBPyConnection, batch_id: str, fates: Sequence[FateRecord]) -> None:
+    """Write the fate of every request of a batch."""
+    if not fates:
+        return
+    columns = ("fate", "error", "input_tokens", "output_tokens", "cost_usd")
+    assignments = ", ".join(f"{c} = n.{c}" for c in columns)
+    with_rows(
+        connection,
+        "batch_requests",
+        fates,
+        f"UPDATE batch_requests AS r SET {assignments} FROM new_rows AS n "
+        f"WHERE r.custom_id = n.custom_id AND r.batch_id = '{batch_id}'",
+    )
+
+
+def set_all_fates(connection: DuckDBPyConnection, batch_id: str, fate: str, error: str) -> None:
+    """Give every request of a batch that was never accepted the same fate."""
+    connection.execute("UPDATE batch_requests SET fate = ?, error = ? WHERE batch_id = ?", [fate, error, batch_id])
+
+
+def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str]) -> dict[str, int]:
+    """How many accepted batches have carried each of these requests."""
+    rows = connection.execute(
+        """
+        SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.provider_batch_id IS NOT NULL AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+        GROUP BY r.custom_id
+        """,
+        [list(custom_ids)],
+    ).fetchall()
+    return dict(rows)
+
+
+def deferrals(connection: DuckDBPyConnection, provider: str) -> tuple[int, datetime | None]:
+    """How many submissions to the provider were put off in a row until now, and until when the last one was."""
+    row = connection.execute(
+        """
+        WITH decided AS (SELECT status, retry_at, intended_at FROM batches WHERE provider = $1 AND status <> 'intended')
+        SELECT count(*), max(retry_at) FROM decided
+        WHERE status = 'deferred'
+          AND intended_at > coalesce((SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')
+        """,
+        [provider],
+    ).fetchone()
+    return (int(row[0]), row[1].astimezone(UTC) if row[1] else None) if row else (0, None)
+
+
+def _batches(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> list[BatchRecord]:
+    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM batches {where}", parameters).fetchall()
+    return [BatchRecord(*(_utc(value) for value in row)) for row in rows]
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

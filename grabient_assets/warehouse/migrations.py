@@ -1,0 +1,50 @@
+"""Numbered schema changes, applied once each and in order. Append only: a released file never changes."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grabient_assets.errors import WarehouseTooNewError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def migrate(connection: DuckDBPyConnection, path: Path) -> None:
+    """Bring the open file up to date, each step in a transaction of its own; an older file is backed up first."""
+    version = current_version(connection)
+    known = _migrations()
+    newest = known[-1][0]
+    if version > newest:
+        raise WarehouseTooNewError(
+            f"{path} is at schema version {version}, this program knows up to {newest}. Update the program "
+            "(`git pull`, `make setup`), or set GRABIENT_DATA_DIR to another folder."
+        )
+    pending = [(number, name, sql) for number, name, sql in known if number > version]
+    if version and pending:
+        connection.execute("CHECKPOINT")
+        shutil.copy2(path, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
+    for number, name, sql in pending:
+        connection.begin()
+        connection.execute(sql)
+        connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", [number, name, datetime.now(UTC)])
+        connection.commit()
+
+
+def current_version(connection: DuckDBPyConnection) -> int:
+    """The newest migration applied to this file, 0 for a new one."""
+    exists = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_migrations'").fetchone()
+    if not exists:
+        return 0
+    row = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _migrations() -> list[tuple[int, str, str]]:
+    folder = resources.files("grabient_assets.warehouse") / "sql"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [(int(f.name[:4]), f.name, f.read_text(encoding="utf-8")) for f in files]

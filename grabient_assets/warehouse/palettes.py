@@ -1,0 +1,139 @@
+"""The tables palettes, rejected_palettes and palette_images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.rows import insert_rows, with_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteRecord:
+    """One row of `palettes`. Eleven colours; rgb 0-255, hsl degrees and percent, lch CIE L, C, h with D65."""
+
+    seed: str
+    source_seed: str
+    palette_key: str
+    name: str | None
+    style: str
+    steps: int
+    angle: float
+    coeffs: tuple[tuple[float, ...], ...]
+    globals: tuple[float, ...]
+    hex: tuple[str, ...]
+    rgb: tuple[Triple, ...]
+    hsl: tuple[Triple, ...]
+    lch: tuple[Triple, ...]
+    color_names: tuple[str, ...]
+    harmonies: tuple[str, ...]
+    temperature: str
+    contrast: str
+    brightness: str
+    saturation: str
+    clear_cut: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A line of a palette file that is not a palette."""
+
+    source: str
+    line: int
+    text: str
+    reason: str
+    rejected_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One row of `palette_images`. `svg_sha256` is what was drawn, `sha256` the PNG."""
+
+    seed: str
+    object_key: str
+    url: str | None
+    sha256: str
+    width: int
+    height: int
+    bytes: int
+    svg_sha256: str
+    store: str
+    created_at: datetime
+
+
+_PALETTE_COLUMNS = ", ".join(PaletteRecord.__dataclass_fields__)
+_IMAGE_COLUMNS = ", ".join(ImageRecord.__dataclass_fields__)
+
+
+def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord]) -> set[str]:
+    """Insert the palettes that are new and return their seeds; a known seed keeps its first row."""
+    if not records:
+        return set()
+    added = with_rows(
+        connection,
+        "palettes",
+        records,
+        f"INSERT INTO palettes BY NAME SELECT {_PALETTE_COLUMNS} FROM new_rows ON CONFLICT DO NOTHING RETURNING seed",
+    )
+    return {row[0] for row in added.fetchall()}
+
+
+def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None) -> list[PaletteRecord]:
+    """The named palettes in order of arrival, or all. A seed that is not loaded is simply not in the result."""
+    query = f"SELECT {_PALETTE_COLUMNS} FROM palettes"
+    order = " ORDER BY created_at, rowid"
+    if seeds is None:
+        rows = connection.execute(query + order).fetchall()
+    else:
+        rows = connection.execute(query + " WHERE seed IN (SELECT unnest($1::VARCHAR[]))" + order, [list(seeds)]).fetchall()
+    return [PaletteRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows]
+
+
+def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
+    """Every loaded seed in order of arrival."""
+    return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
+
+
+def resolve_seeds(connection: DuckDBPyConnection, spellings: Sequence[str]) -> dict[str, str]:
+    """Loaded canonical seed by spelling, for spellings that are a canonical or a source seed."""
+    rows = connection.execute(
+        "SELECT s, seed FROM (SELECT unnest($1::VARCHAR[]) AS s) JOIN palettes ON s = seed OR s = source_seed",
+        [list(spellings)],
+    ).fetchall()
+    return dict(rows)
+
+
+def record_rejected(connection: DuckDBPyConnection, source: str, records: Sequence[RejectedRecord]) -> None:
+    """Keep the rejected lines of `source`; those of an earlier load of the same file are replaced."""
+    connection.execute("DELETE FROM rejected_palettes WHERE source = ?", [source])
+    insert_rows(connection, "rejected_palettes", records)
+
+
+def images(connection: DuckDBPyConnection, seeds: Iterable[str]) -> dict[str, ImageRecord]:
+    """The recorded pictures of these seeds."""
+    rows = connection.execute(
+        f"SELECT {_IMAGE_COLUMNS} FROM palette_images WHERE seed IN (SELECT unnest($1::VARCHAR[]))", [list(seeds)]
+    ).fetchall()
+    return {row[0]: ImageRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows}
+
+
+def record_images(connection: DuckDBPyConnection, records: Sequence[ImageRecord]) -> None:
+    """Insert or replace the rows of these pictures."""
+    updates = ", ".join(f"{c} = excluded.{c}" for c in ImageRecord.__dataclass_fields__ if c != "seed")
+    insert_rows(connection, "palette_images", records, f"ON CONFLICT DO UPDATE SET {updates}")
+
+
+def palettes_without_image(connection: DuckDBPyConnection) -> list[str]:
+    """Seeds that have no picture yet, in order of arrival."""
+    rows = connection.execute(
+        "SELECT seed FROM palettes ANTI JOIN palette_images USING (seed) ORDER BY created_at, seed"
+    ).fetchall()
+    return [row[0] for row in rows]

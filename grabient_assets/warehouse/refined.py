@@ -1,0 +1,148 @@
+"""The table palette_tag_refined, and what of it is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.rows import insert_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedRecord:
+    """One row of `palette_tag_refined`: refined tags, or with `error` the reason why there are none."""
+
+    seed: str
+    prompt_version: str
+    source_prompt_version: str
+    model: str
+    custom_id: str
+    fate: str
+    consensus_digest: str
+    created_at: datetime
+    temperature: str | None = None
+    contrast: str | None = None
+    brightness: str | None = None
+    saturation: str | None = None
+    mood: tuple[str, ...] | None = None
+    style: tuple[str, ...] | None = None
+    dominant_colors: tuple[str, ...] | None = None
+    seasonal: tuple[str, ...] | None = None
+    associations: tuple[str, ...] | None = None
+    embed_text: str | None = None
+    embed_text_repaired: bool | None = None
+    error: str | None = None
+    notes: tuple[str, ...] | None = None
+    answer_text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueRefinement:
+    """A palette whose consensus stands and whose refinement is wanted, missing and not under way."""
+
+    partition: PaletteVersion
+    custom_id: str
+    model: str
+    consensus_digest: str
+
+
+# The custom_id of a refinement covers colours, model, prompt and consensus: it is answered when its row was made from
+# the consensus as it stands now, and equal colours with an equal consensus are one request.
+_MISSING = """
+    missing AS (
+        SELECT a.seed, a.prompt_version, a.model, a.retry_from, c.digest AS consensus_digest,
+               p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00' AS custom_id
+        FROM asks a JOIN palettes p USING (seed) JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE a.purpose = 'refinement' AND a.state = 'open' AND NOT EXISTS (
+            SELECT 1 FROM palette_tag_refined r
+            WHERE r.seed = a.seed AND r.prompt_version = a.prompt_version
+              AND r.custom_id = p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00'
+              AND (r.error IS NULL OR a.retry_from IS NULL OR r.created_at >= a.retry_from))
+    ),
+    tagging_open AS (SELECT DISTINCT seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open')
+"""
+_KEY = ("seed", "prompt_version")
+_KEEP_THE_BETTER = (
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{c} = excluded.{c}" for c in RefinedRecord.__dataclass_fields__ if c not in _KEY)
+    + " WHERE palette_tag_refined.error IS NOT NULL OR excluded.error IS NULL"
+)
+
+
+def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
+    """What has to be refined now, equal requests once."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}
+        SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest
+        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
+        GROUP BY ALL ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [DueRefinement(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
+
+
+def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
+    """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
+    insert_rows(connection, "palette_tag_refined", records, _KEEP_THE_BETTER)
+
+
+def share_refinements(connection: DuckDBPyConnection) -> None:
+    """Give palettes that wait for a refinement the one that exists for the same request, free of charge."""
+    connection.execute(
+        f"""
+        WITH {_MISSING},
+        best AS (
+            SELECT * FROM palette_tag_refined
+            QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
+        )
+        INSERT INTO palette_tag_refined BY NAME
+        SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version,
+                            m.prompt_version AS source_prompt_version, 0 AS cost_usd)
+        FROM missing m JOIN best b USING (custom_id)
+        WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
+        {_KEEP_THE_BETTER}
+        """
+    )
+
+
+def close_finished_refinements(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Close the open refinement asks whose palette has its consensus and misses no refinement any more."""
+    connection.execute(
+        f"""
+        WITH {_MISSING}
+        UPDATE asks SET state = 'closed', closed_at = $now
+        WHERE purpose = 'refinement' AND state = 'open'
+          AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM tag_consensus)
+          AND (seed, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM tagging_open)
+          AND (seed, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM missing)
+        """,
+        {"now": now},
+    )
+
+
+def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[RefinedRecord]:
+    """The rows of these palettes, failures included."""
+    columns = ", ".join(RefinedRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM palette_tag_refined JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [RefinedRecord(*row) for row in rows]

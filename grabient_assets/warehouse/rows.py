@@ -1,0 +1,60 @@
+"""Many dataclasses into a table with one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from duckdb import DuckDBPyConnection
+
+
+def insert_rows(
+    connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], on_conflict: str = ""
+) -> None:
+    """Insert dataclasses whose field names are columns of `table`; `on_conflict` is SQL that follows the SELECT."""
+    if not rows:
+        return
+    columns = ", ".join(f.name for f in fields(rows[0]))
+    with_rows(
+        connection, table, rows, f"INSERT INTO {table} BY NAME SELECT {columns} FROM new_rows {on_conflict}"
+    )
+
+
+def with_rows(connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str) -> Any:
+    """Run `statement` with the rows visible as `new_rows`, typed as the like-named columns of `table`.
+
+    Values travel as text and are cast by DuckDB. Left to itself DuckDB guesses the types of Python objects from a
+    sample of the rows, and guesses wrong for a column whose first thousand values are null.
+    """
+    import pandas
+
+    names = [f.name for f in fields(rows[0])]
+    types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+    frame = pandas.DataFrame(
+        {name: pandas.array([_text(getattr(row, name)) for row in rows], dtype="string") for name in names}
+    )
+    connection.register("new_rows_text", frame)
+    casts = ", ".join(f"{_cast(name, types[name])} AS {name}" for name in names)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW new_rows AS SELECT {casts} FROM new_rows_text")
+    try:
+        return connection.execute(statement)
+    finally:
+        connection.execute("DROP VIEW new_rows")
+        connection.unregister("new_rows_text")
+
+
+def _cast(name: str, column_type: str) -> str:
+    return f"{name}::JSON::{column_type}" if column_type.endswith("]") else f"{name}::{column_type}"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, datetime) else str(value)

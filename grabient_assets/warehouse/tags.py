@@ -1,0 +1,233 @@
+"""The tables palette_tags and tag_consensus, and what of them is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.rows import insert_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TagRecord:
+    """One row of `palette_tags`: an answer, or with `error` the reason why there is none."""
+
+    seed: str
+    prompt_version: str
+    provider: str
+    model: str
+    analysis_index: int
+    custom_id: str
+    fate: str
+    created_at: datetime
+    temperature: str | None = None
+    contrast: str | None = None
+    brightness: str | None = None
+    saturation: str | None = None
+    mood: tuple[str, ...] | None = None
+    style: tuple[str, ...] | None = None
+    dominant_colors: tuple[str, ...] | None = None
+    harmony: tuple[str, ...] | None = None
+    seasonal: tuple[str, ...] | None = None
+    associations: tuple[str, ...] | None = None
+    error: str | None = None
+    notes: tuple[str, ...] | None = None
+    answer_text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueRequest:
+    """A tagging request that nobody has answered and no batch is carrying."""
+
+    custom_id: str
+    seed: str
+    prompt_version: str
+    model: str
+    analysis_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A palette whose tagging is complete: how many answers can be used, how many cannot, and an example why not."""
+
+    partition: PaletteVersion
+    answers: int
+    failures: int
+    models: int
+    cost_usd: Decimal
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusRecord:
+    """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}]."""
+
+    seed: str
+    prompt_version: str
+    models: int
+    answers: int
+    temperature: str | None
+    contrast: str | None
+    brightness: str | None
+    saturation: str | None
+    votes: str
+    digest: str
+    created_at: datetime
+
+
+# One row per answer that an open ask wants. The custom_id is what the request says: the colours (palette_key), the
+# model with its prompt (request_digest) and the analysis, so that equal colours under two seeds are one request.
+_WANTED = """
+    wanted AS (
+        SELECT a.*, i.analysis_index,
+               p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0') AS custom_id
+        FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS i(analysis_index)
+        WHERE a.purpose = 'tagging' AND a.state = 'open'
+    ),
+    missing AS (
+        SELECT * FROM wanted w WHERE NOT EXISTS (
+            SELECT 1 FROM palette_tags t
+            WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.provider = w.provider
+              AND t.model = w.model AND t.analysis_index = w.analysis_index AND t.custom_id = w.custom_id
+              AND (t.error IS NULL OR w.retry_from IS NULL OR t.created_at >= w.retry_from))
+    )
+"""
+
+
+def due_tagging(connection: DuckDBPyConnection, provider: str) -> list[DueRequest]:
+    """What has to be asked of the provider now, equal requests once, ordered by prompt version, model and palette."""
+    rows = connection.execute(
+        f"""
+        WITH {_WANTED}
+        SELECT m.custom_id, min(m.seed), min(m.prompt_version), m.model, m.analysis_index
+        FROM missing m
+        WHERE m.provider = $1 AND NOT EXISTS (
+            SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
+        GROUP BY m.custom_id, m.model, m.analysis_index
+        ORDER BY 3, 4, 2, 5
+        """,
+        [provider],
+    ).fetchall()
+    return [DueRequest(*row) for row in rows]
+
+
+def share_answers(connection: DuckDBPyConnection) -> None:
+    """Give palettes that wait for an answer the one that exists for the same request, free of charge."""
+    connection.execute(
+        f"""
+        WITH {_WANTED},
+        best AS (
+            SELECT * FROM palette_tags t
+            QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
+        )
+        INSERT INTO palette_tags BY NAME
+        SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version, 0 AS cost_usd)
+        FROM missing m JOIN best b USING (custom_id)
+        WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
+        {_KEEP_THE_BETTER}
+        """
+    )
+
+
+def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
+    """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer."""
+    insert_rows(connection, "palette_tags", records, _KEEP_THE_BETTER)
+
+
+_KEY = ("seed", "prompt_version", "provider", "model", "analysis_index")
+_KEEP_THE_BETTER = (
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{c} = excluded.{c}" for c in TagRecord.__dataclass_fields__ if c not in _KEY)
+    + " WHERE palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.custom_id"
+)
+
+
+def close_finished_tagging(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Close the open tagging asks that miss nothing any more."""
+    connection.execute(
+        f"""
+        WITH {_WANTED},
+        unfinished AS (SELECT DISTINCT seed, prompt_version, provider, model FROM missing)
+        UPDATE asks SET state = 'closed', closed_at = $now
+        WHERE purpose = 'tagging' AND state = 'open' AND NOT EXISTS (
+            SELECT 1 FROM unfinished u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
+               AND u.provider = asks.provider AND u.model = asks.model)
+        """,
+        {"now": now},
+    )
+
+
+def complete_tagging(
+    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[PaletteVersion] | None = None
+) -> list[Tagged]:
+    """Palettes of which every one of `providers` was asked and no ask is open any more."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
+        complete AS (
+            SELECT seed, prompt_version FROM asks
+            WHERE purpose = 'tagging' AND ($everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+            GROUP BY ALL
+            HAVING bool_and(state <> 'open') AND list_has_all(list(DISTINCT provider), $providers::VARCHAR[])
+        )
+        SELECT c.prompt_version, c.seed, count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL),
+               count(*) FILTER (t.error IS NOT NULL),
+               count(DISTINCT t.model) FILTER (t.error IS NULL), coalesce(sum(t.cost_usd), 0), min(t.error)
+        FROM complete c LEFT JOIN palette_tags t USING (seed, prompt_version)
+        GROUP BY ALL ORDER BY 1, 2
+        """,
+        {
+            "everything": among is None,
+            "seeds": [p.seed for p in among or ()],
+            "versions": [p.prompt_version for p in among or ()],
+            "providers": list(providers),
+        },
+    ).fetchall()
+    return [Tagged(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
+
+
+def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[TagRecord]:
+    """The usable answers for these palettes, in a fixed order."""
+    columns = ", ".join(f"t.{c}" for c in TagRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM palette_tags t JOIN chosen USING (seed, prompt_version) WHERE t.error IS NULL
+        ORDER BY t.prompt_version, t.seed, t.provider, t.model, t.analysis_index
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [TagRecord(*row) for row in rows]
+
+
+def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
+    """Insert or replace the consensus of these palettes."""
+    updates = ", ".join(
+        f"{c} = excluded.{c}" for c in ConsensusRecord.__dataclass_fields__ if c not in ("seed", "prompt_version")
+    )
+    insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}")
+
+
+def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[ConsensusRecord]:
+    """The recorded consensus of these palettes; those without one are not in the result."""
+    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM tag_consensus JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [ConsensusRecord(*row) for row in rows]
