@@ -1,31 +1,30 @@
-"""The words that tags may use: enumerations, harmonies, colour names, seasons, and the spellings accepted for them.
-
-The order inside a tuple is part of the contract: it breaks ties in the consensus.
-"""
+"""The words and counts that prompts, parsing, checks and computed facts share."""
 
 from __future__ import annotations
+
+from grabient_assets.gradient.names import NAMED_COLOURS
 
 TEMPERATURES = ("warm", "cool", "neutral", "cool-warm")
 CONTRASTS = ("high", "medium", "low")
 BRIGHTNESSES = ("dark", "medium", "light", "varied")
 SATURATIONS = ("vibrant", "muted", "mixed")
 
-CATEGORICAL_VALUES: dict[str, tuple[str, ...]] = {
+# The fields with one value out of a closed list, and their lists.
+ENUMS: dict[str, tuple[str, ...]] = {
     "temperature": TEMPERATURES,
     "contrast": CONTRASTS,
     "brightness": BRIGHTNESSES,
     "saturation": SATURATIONS,
 }
 
-# One map per field: the same word means different things in different fields ("mixed" is two of them).
-CATEGORICAL_SYNONYMS: dict[str, dict[str, str]] = {
+# What models write instead of a value of the list, and what they mean by it.
+SYNONYMS: dict[str, dict[str, str]] = {
     "temperature": {
         "mixed": "cool-warm",
         "both": "cool-warm",
         "balanced": "neutral",
         "grey": "neutral",
         "gray": "neutral",
-        "warm-cool": "cool-warm",
     },
     "contrast": {
         "strong": "high",
@@ -70,6 +69,11 @@ CATEGORICAL_SYNONYMS: dict[str, dict[str, str]] = {
     },
 }
 
+# The names under which tagging, refinement and prompts know the two maps above.
+CATEGORICAL_VALUES = ENUMS
+CATEGORICAL_SYNONYMS = SYNONYMS
+
+# More words than `gradient.harmony` can detect: models may name schemes that hues alone do not show.
 HARMONY_WORDS = (
     "monochromatic",
     "analogous",
@@ -86,50 +90,34 @@ HARMONY_WORDS = (
     "clash",
     "polychromatic",
 )
-
-# Nearest-name search keeps the first of equals: aqua has the colour of cyan and can never be found.
-COLOUR_NAMES = (
-    "black",
-    "white",
-    "red",
-    "green",
-    "blue",
-    "yellow",
-    "cyan",
-    "magenta",
-    "orange",
-    "pink",
-    "purple",
-    "brown",
-    "gray",
-    "gold",
-    "teal",
-    "navy",
-    "maroon",
-    "olive",
-    "turquoise",
-    "indigo",
-    "violet",
-    "beige",
-    "tan",
-    "coral",
-    "salmon",
-    "khaki",
-    "lavender",
-    "peach",
-    "mint",
-    "lime",
-    "aqua",
-    "silver",
-    "crimson",
-    "chocolate",
-    "ivory",
-    "azure",
-    "plum",
-    "orchid",
-    "rose",
-    "slate",
-    "charcoal",
-)
-
+COLOUR_NAMES = tuple(NAMED_COLOURS)
 SEASONS = ("spring", "summer", "autumn", "winter")
+SEASON_SYNONYMS = {"fall": "autumn"}
+
+# How many words are asked for, fewest and most.
+TAG_COUNTS = {
+    "mood": (2, 5),
+    "style": (1, 5),
+    "harmony": (1, 2),
+    "seasonal": (0, 4),
+    "associations": (2, 7),
+}
+REFINEMENT_COUNTS = {
+    "mood": (3, 8),
+    "style": (2, 6),
+    "harmony": (1, 2),
+    "seasonal": (0, 3),
+    "associations": (10, 20),
+}
+
+# How a palette may be drawn, and the limits of the site for it.
+STYLES = (
+    "linearGradient",
+    "linearSwatches",
+    "angularGradient",
+    "angularSwatches",
+    "radialGradient",
+    "radialSwatches",
+)
+DEFAULT_STYLE, DEFAULT_STEPS, DEFAULT_ANGLE = "linearSwatches", 11, 90.0
+MIN_STEPS, MAX_STEPS = 2, 50

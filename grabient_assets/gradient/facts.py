@@ -1,0 +1,181 @@
+"""Temperature, contrast, brightness and saturation, computed from the eleven colours.
+
+The definitions are ours and written down in docs/colour-facts.md; change both together. Inputs are the whole
+numbers that the models see too (HSL and LCH, rounded), so anyone can check a fact by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from grabient_assets.gradient.color import Triple
+
+# A group of colours counts when it holds at least this many of the eleven.
+GROUP = 3
+
+WARM_BANDS, COOL_BAND = ((0, 60), (300, 360)), (150, 270)
+WARM_COOL_MIDDLE = (105, 285)
+GREY_SATURATION = 15
+HIGH_CONTRAST, MEDIUM_CONTRAST = 50, 25
+DARK, LIGHT = 35, 65
+VIVID, DULL = 50, 40
+
+# How far a number must lie from a threshold for a clear-cut palette.
+HUE_MARGIN, LIGHTNESS_MARGIN = 2, 1
+CLEAR_MAJORITY = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ColourFacts:
+    """The computed fields of a palette, whether each is beyond dispute, and the numbers behind them.
+
+    `clear_cut[field]` is True when every reasonable reading of the definition gives the same value (HSL or LCH,
+    any order of the rules, thresholds a little higher or lower). Only then is a different answer an error.
+    Shares are 0-1, lightness is CIE L (0-100).
+    """
+
+    temperature: str
+    contrast: str
+    brightness: str
+    saturation: str
+    harmonies: tuple[str, ...]
+    clear_cut: Mapping[str, bool]
+    lightness_range: int
+    lightness_mean: float
+    warm_share: float
+    cool_share: float
+    grey_share: float
+    vivid_share: float
+    dull_share: float
+
+
+def compute_facts(hsl: Sequence[Triple], lch: Sequence[Triple], harmonies: tuple[str, ...]) -> ColourFacts:
+    """The facts of a palette from its colours in HSL and LCH (rounded, as `gradient.color` gives them)."""
+    saturations = [saturation for _, saturation, _ in hsl]
+    hues = [hue for hue, _, _ in hsl], [hue for _, _, hue in lch]
+    lightnesses = [lightness for lightness, _, _ in lch], [lightness for _, _, lightness in hsl]
+    count = len(hsl)
+    warm, cool = _sides(hues[0], saturations)
+    clear_cut = {
+        "temperature": _clear_temperature(hues, saturations),
+        "contrast": _clear_contrast(lightnesses),
+        "brightness": _clear_brightness(lightnesses),
+        "saturation": _clear_saturation(saturations),
+    }
+    return ColourFacts(
+        temperature=temperature(hues[0], saturations),
+        contrast=contrast(lightnesses[0]),
+        brightness=brightness(lightnesses[0]),
+        saturation=saturation_word(saturations),
+        harmonies=harmonies,
+        clear_cut=MappingProxyType(clear_cut),
+        lightness_range=_spread(lightnesses[0]),
+        lightness_mean=sum(lightnesses[0]) / count,
+        warm_share=warm / count,
+        cool_share=cool / count,
+        grey_share=sum(one < GREY_SATURATION for one in saturations) / count,
+        vivid_share=sum(one > VIVID for one in saturations) / count,
+        dull_share=sum(one < DULL for one in saturations) / count,
+    )
+
+
+def temperature(hues: Sequence[int], saturations: Sequence[int], margin: int = 0) -> str:
+    """warm, cool, neutral or cool-warm. `margin` widens the hue bands by that many degrees."""
+    if 2 * sum(one < GREY_SATURATION for one in saturations) > len(saturations):
+        return "neutral"
+    warm, cool = _sides(hues, saturations, margin)
+    if warm >= GROUP and cool >= GROUP:
+        return "cool-warm"
+    if warm == cool:
+        # Greens and violets between the bands decide by the nearer band.
+        leaning = [not WARM_COOL_MIDDLE[0] < hue < WARM_COOL_MIDDLE[1] for hue in _chromatic(hues, saturations)]
+        warm, cool = sum(leaning), len(leaning) - sum(leaning)
+    if warm == cool:
+        return "cool-warm"
+    return "warm" if warm > cool else "cool"
+
+
+def contrast(lightnesses: Sequence[int]) -> str:
+    """high, medium or low: the distance from the darkest to the lightest colour."""
+    spread = _spread(lightnesses)
+    return "high" if spread > HIGH_CONTRAST else "medium" if spread >= MEDIUM_CONTRAST else "low"
+
+
+def brightness(lightnesses: Sequence[int]) -> str:
+    """varied when dark and light colours are both present as groups, else dark, medium or light by the mean."""
+    dark, light = _ends(lightnesses)
+    if dark >= GROUP and light >= GROUP:
+        return "varied"
+    mean = sum(lightnesses) / len(lightnesses)
+    return "dark" if mean < DARK else "light" if mean > LIGHT else "medium"
+
+
+def saturation_word(saturations: Sequence[int]) -> str:
+    """vibrant or muted when more than half of the colours are vivid or dull, else mixed."""
+    vivid, dull = sum(one > VIVID for one in saturations), sum(one < DULL for one in saturations)
+    if 2 * vivid > len(saturations):
+        return "vibrant"
+    return "muted" if 2 * dull > len(saturations) else "mixed"
+
+
+def _clear_temperature(readings: Sequence[Sequence[int]], saturations: Sequence[int]) -> bool:
+    grey = sum(one < GREY_SATURATION for one in saturations)
+    if grey == len(saturations):
+        return True
+    if 2 * grey > len(saturations):
+        return False
+    for hues in readings:
+        for margin in (-HUE_MARGIN, 0, HUE_MARGIN):
+            warm, cool = _sides(hues, saturations, margin)
+            a_few = 0 < warm < GROUP and cool or 0 < cool < GROUP and warm
+            undecided = 2 * (warm + cool) < len(saturations) - grey
+            if a_few or undecided or temperature(hues, saturations, margin) != temperature(readings[0], saturations):
+                return False
+    return True
+
+
+def _clear_contrast(readings: Sequence[Sequence[int]]) -> bool:
+    spreads = [_spread(lightnesses) for lightnesses in readings]
+    near = any(
+        abs(spread - limit) <= LIGHTNESS_MARGIN for spread in spreads for limit in (HIGH_CONTRAST, MEDIUM_CONTRAST)
+    )
+    return not near and len({contrast(lightnesses) for lightnesses in readings}) == 1
+
+
+def _clear_brightness(readings: Sequence[Sequence[int]]) -> bool:
+    for lightnesses in readings:
+        mean = sum(lightnesses) / len(lightnesses)
+        if all(_ends(lightnesses)) or min(abs(mean - DARK), abs(mean - LIGHT)) <= LIGHTNESS_MARGIN:
+            return False
+    return len({brightness(lightnesses) for lightnesses in readings}) == 1
+
+
+def _clear_saturation(saturations: Sequence[int]) -> bool:
+    vivid, dull = sum(one > VIVID for one in saturations), sum(one < DULL for one in saturations)
+    more, fewer = max(vivid, dull), min(vivid, dull)
+    if 2 * more <= len(saturations):
+        return fewer >= GROUP
+    return more >= CLEAR_MAJORITY or (fewer == 0 and 2 * more > len(saturations) + 1)
+
+
+def _sides(hues: Sequence[int], saturations: Sequence[int], margin: int = 0) -> tuple[int, int]:
+    """How many colours are warm and how many are cool; greys are neither."""
+    chromatic = _chromatic(hues, saturations)
+    (_, warm_end), (warm_start, _) = WARM_BANDS
+    warm = sum(hue <= warm_end + margin or hue >= warm_start - margin for hue in chromatic)
+    cool = sum(COOL_BAND[0] - margin <= hue <= COOL_BAND[1] + margin for hue in chromatic)
+    return warm, cool
+
+
+def _chromatic(hues: Sequence[int], saturations: Sequence[int]) -> list[int]:
+    return [hue for hue, saturation in zip(hues, saturations, strict=True) if saturation >= GREY_SATURATION]
+
+
+def _ends(lightnesses: Sequence[int]) -> tuple[int, int]:
+    return sum(one < DARK for one in lightnesses), sum(one > LIGHT for one in lightnesses)
+
+
+def _spread(lightnesses: Sequence[int]) -> int:
+    return max(lightnesses) - min(lightnesses)
