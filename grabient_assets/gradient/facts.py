@@ -129,7 +129,7 @@ def _clear_temperature(readings: Sequence[Sequence[int]], saturations: Sequence[
     for hues in readings:
         for margin in (-HUE_MARGIN, 0, HUE_MARGIN):
             warm, cool = _sides(hues, saturations, margin)
-            a_few = 0 < warm < GROUP and cool or 0 < cool < GROUP and warm
+            a_few = 0 < min(warm, cool) < GROUP
             undecided = 2 * (warm + cool) < len(saturations) - grey
             if a_few or undecided or temperature(hues, saturations, margin) != temperature(readings[0], saturations):
                 return False

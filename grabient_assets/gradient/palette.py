@@ -69,9 +69,7 @@ def clamp(value: float) -> float:
 
 def are_default(values: Globals) -> bool:
     """Whether these modifiers change nothing and are left out of a seed."""
-    return all(
-        abs(value - default) < DEFAULT_TOLERANCE for value, default in zip(values, DEFAULT_GLOBALS, strict=True)
-    )
+    return all(abs(value - default) < DEFAULT_TOLERANCE for value, default in zip(values, DEFAULT_GLOBALS, strict=True))
 
 
 def encode_aligned(coeffs: Iterable[Iterable[float]], modifiers: Globals) -> str:
