@@ -1,0 +1,130 @@
+"""What the refiner said about one palette, read from its raw text; gaps are filled from the consensus by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grabient_assets.groups.refinement.embed_text import fit_embed_text
+from grabient_assets.groups.tagging.answers import (
+    CATEGORICAL_FIELDS,
+    Unusable,
+    find_fields,
+    read_tags,
+    read_word,
+)
+from grabient_assets.groups.tagging.consensus import Consensus
+from grabient_assets.groups.tagging.extraction import AnswerFinder
+
+# Fewest and most tags of each field.
+LIMITS: dict[str, tuple[int, int]] = {
+    "mood": (2, 5),
+    "style": (2, 5),
+    "dominant_colors": (1, 4),
+    "seasonal": (0, 2),
+    "associations": (5, 10),
+}
+_FINDER = AnswerFinder((*CATEGORICAL_FIELDS, *LIMITS, "embed_text"))
+_MAX_NOTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """The canonical tags of a palette. Every field is filled and within `LIMITS`; embed_text has 30 to 50 words.
+
+    `repaired`: the text was not valid JSON, or a field was completed or cut. `embed_text_repaired`: embed_text is not
+    what the model wrote. `notes` says in sentences what was done.
+    """
+
+    temperature: str
+    contrast: str
+    brightness: str
+    saturation: str
+    mood: tuple[str, ...]
+    style: tuple[str, ...]
+    dominant_colors: tuple[str, ...]
+    seasonal: tuple[str, ...]
+    associations: tuple[str, ...]
+    embed_text: str
+    repaired: bool = False
+    embed_text_repaired: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def read_refined(
+    text: str,
+    ref: str | None,
+    consensus: Consensus | None,
+    color_names: Sequence[str] = (),
+    harmonies: Sequence[str] = (),
+) -> Refined | Unusable:
+    """The refined tags in `text`, the raw text of the refiner.
+
+    `ref` is the request's own; None leaves it unchecked. Too many tags: the first ones stay. Too few, or a missing
+    categorical: filled with the strongest of `consensus` (dominant_colors also from the palette's own `color_names`).
+    Unusable when that is not enough, and when the refiner itself filled fewer than half of the fields.
+    `color_names` and `harmonies` are computed facts of the palette; they may also extend a short embed_text.
+    """
+    found = find_fields(_FINDER, text, ref)
+    if isinstance(found, Unusable):
+        return found
+    notes: list[str] = []
+    own: dict[str, Any] = {field: read_word(found.fields, field, notes) for field in CATEGORICAL_FIELDS}
+    own |= {field: read_tags(found.fields, field, notes) for field in LIMITS}
+    written = found.fields.get("embed_text")
+    if 2 * sum(1 for value in (*own.values(), written) if value) < len(own) + 1:
+        return Unusable("The answer fills fewer than half of the fields asked for.")
+    changes: list[str] = []
+    words = {field: own[field] or _fallback(field, consensus, changes) for field in CATEGORICAL_FIELDS}
+    tags = {field: _fitted(field, own[field], consensus, color_names, changes) for field in LIMITS}
+    lacking = [field for field, value in words.items() if value is None]
+    lacking += [field for field, (fewest, _) in LIMITS.items() if len(tags[field]) < fewest]
+    if lacking:
+        return Unusable(f"The answer has too little for {', '.join(lacking)}, and the consensus has no more to add.")
+    embed = fit_embed_text(written if isinstance(written, str) else "", _extension(words, tags, color_names, harmonies))
+    if embed.repaired:
+        notes.append("embed_text: brought to plain text of 30 to 50 words.")
+    return Refined(
+        **words,
+        **tags,
+        embed_text=embed.text,
+        repaired=found.repaired or bool(changes),
+        embed_text_repaired=embed.repaired,
+        notes=(*changes, *notes)[:_MAX_NOTES],
+    )
+
+
+def _fallback(field: str, consensus: Consensus | None, changes: list[str]) -> str | None:
+    word = consensus.top(field) if consensus is not None else None
+    if word is not None:
+        changes.append(f"{field}: {word} was taken from the consensus.")
+    return word
+
+
+def _fitted(
+    field: str, own: tuple[str, ...], consensus: Consensus | None, color_names: Sequence[str], changes: list[str]
+) -> tuple[str, ...]:
+    fewest, most = LIMITS[field]
+    if len(own) > most:
+        changes.append(f"{field}: only the first {most} of {len(own)} tags were kept.")
+        return own[:most]
+    if len(own) >= fewest:
+        return own
+    spare = [vote.value for vote in consensus.votes[field]] if consensus is not None else []
+    if field == "dominant_colors":
+        spare += list(read_tags({field: list(color_names)}, field, []))
+    added = [tag for tag in dict.fromkeys(spare) if tag not in own][: fewest - len(own)]
+    if added:
+        changes.append(f"{field}: {', '.join(added)} was taken from the consensus.")
+    return (*own, *added)
+
+
+def _extension(
+    words: dict[str, Any], tags: dict[str, tuple[str, ...]], color_names: Sequence[str], harmonies: Sequence[str]
+) -> list[str]:
+    """What may extend a short embed_text, in this order: what people search for first, measured fields last."""
+    phrases = [tag for field in ("mood", "style", "dominant_colors") for tag in tags[field]]
+    phrases += [*color_names, *harmonies]
+    phrases += [tag for field in ("seasonal", "associations") for tag in tags[field]]
+    return phrases + [f"{words[field]} {field}" for field in CATEGORICAL_FIELDS]
