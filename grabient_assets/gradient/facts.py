@@ -6,9 +6,8 @@ numbers that the models see too (HSL and LCH, rounded), so anyone can check a fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from grabient_assets.gradient.color import Triple
 
@@ -29,9 +28,9 @@ CLEAR_MAJORITY = 9
 
 @dataclass(frozen=True, slots=True)
 class ColourFacts:
-    """The computed fields of a palette, whether each is beyond dispute, and the numbers behind them.
+    """The computed fields of a palette, which of them are beyond dispute, and the numbers behind them.
 
-    `clear_cut[field]` is True when every reasonable reading of the definition gives the same value (HSL or LCH,
+    A field is in `clear_cut` when every reasonable reading of the definition gives the same value (HSL or LCH,
     any order of the rules, thresholds a little higher or lower). Only then is a different answer an error.
     Shares are 0-1, lightness is CIE L (0-100).
     """
@@ -41,7 +40,7 @@ class ColourFacts:
     brightness: str
     saturation: str
     harmonies: tuple[str, ...]
-    clear_cut: Mapping[str, bool]
+    clear_cut: frozenset[str]
     lightness_range: int
     lightness_mean: float
     warm_share: float
@@ -58,7 +57,7 @@ def compute_facts(hsl: Sequence[Triple], lch: Sequence[Triple], harmonies: tuple
     lightnesses = [lightness for lightness, _, _ in lch], [lightness for _, _, lightness in hsl]
     count = len(hsl)
     warm, cool = _sides(hues[0], saturations)
-    clear_cut = {
+    clear = {
         "temperature": _clear_temperature(hues, saturations),
         "contrast": _clear_contrast(lightnesses),
         "brightness": _clear_brightness(lightnesses),
@@ -70,7 +69,7 @@ def compute_facts(hsl: Sequence[Triple], lch: Sequence[Triple], harmonies: tuple
         brightness=brightness(lightnesses[0]),
         saturation=saturation_word(saturations),
         harmonies=harmonies,
-        clear_cut=MappingProxyType(clear_cut),
+        clear_cut=frozenset(field for field, is_clear in clear.items() if is_clear),
         lightness_range=_spread(lightnesses[0]),
         lightness_mean=sum(lightnesses[0]) / count,
         warm_share=warm / count,

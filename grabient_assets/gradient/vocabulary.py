@@ -1,4 +1,7 @@
-"""The words and counts that prompts, parsing, checks and computed facts share."""
+"""The words and counts that prompts, parsing, checks and computed facts share.
+
+The order inside a tuple is part of the contract: it breaks ties in the consensus.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,23 @@ BRIGHTNESSES = ("dark", "medium", "light", "varied")
 SATURATIONS = ("vibrant", "muted", "mixed")
 
 # The fields with one value out of a closed list, and their lists.
-ENUMS: dict[str, tuple[str, ...]] = {
+CATEGORICAL_VALUES: dict[str, tuple[str, ...]] = {
     "temperature": TEMPERATURES,
     "contrast": CONTRASTS,
     "brightness": BRIGHTNESSES,
     "saturation": SATURATIONS,
 }
 
-# What models write instead of a value of the list, and what they mean by it.
-SYNONYMS: dict[str, dict[str, str]] = {
+# What models write instead of a value of the list, and what they mean by it. One map per field, for the same word
+# means different things: "contrast" as a brightness is "varied".
+CATEGORICAL_SYNONYMS: dict[str, dict[str, str]] = {
     "temperature": {
         "mixed": "cool-warm",
         "both": "cool-warm",
         "balanced": "neutral",
         "grey": "neutral",
         "gray": "neutral",
+        "warm-cool": "cool-warm",
     },
     "contrast": {
         "strong": "high",
@@ -68,10 +73,6 @@ SYNONYMS: dict[str, dict[str, str]] = {
         "variable": "mixed",
     },
 }
-
-# The names under which tagging, refinement and prompts know the two maps above.
-CATEGORICAL_VALUES = ENUMS
-CATEGORICAL_SYNONYMS = SYNONYMS
 
 # More words than `gradient.harmony` can detect: models may name schemes that hues alone do not show.
 HARMONY_WORDS = (

@@ -174,5 +174,5 @@ def _refuse_binary(path: Path, file: BinaryIO) -> None:
     strange = sum(character == "\ufffd" or (character < " " and character not in "\t\r\n\f") for character in text)
     if strange > BINARY_SHARE * len(text):
         raise PaletteFileError(
-            f"The palette file {path} is not text (perhaps a picture or an archive). Give JSONL, CSV or one seed a line."
+            f"The palette file {path} is not text but perhaps a picture or archive. Give JSONL, CSV or one seed a line."
         )

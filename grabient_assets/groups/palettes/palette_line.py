@@ -21,6 +21,7 @@ from grabient_assets.gradient.vocabulary import (
     STYLES,
 )
 
+MAX_NAME_CHARS = 100
 SEED_COLUMNS = ("seed", "id")
 HEX_COLOURS_ONLY = re.compile(r"#[0-9a-f]{3,8}(?:[\s,;]+#[0-9a-f]{3,8})*\s*", re.IGNORECASE)
 
@@ -31,9 +32,9 @@ class BadLineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaletteRow:
-    """One palette of a file: where it stands, the spelling it came in, and how it wants to be drawn.
+    """One palette of a file: where it stands, the spelling it came in, how it wants to be drawn, what it is called.
 
-    `angle` is in degrees. The identity of the palette is `palette.canonical`, not `source_seed`.
+    `angle` is in degrees; `name` is for people only. The palette's identity is `palette.canonical`, not `source_seed`.
     """
 
     line: int
@@ -42,6 +43,7 @@ class PaletteRow:
     style: str = DEFAULT_STYLE
     steps: int = DEFAULT_STEPS
     angle: float = DEFAULT_ANGLE
+    name: str | None = None
 
 
 def is_comment(text: str) -> bool:
@@ -85,7 +87,7 @@ def row_from_csv(line: int, text: str, columns: Sequence[str]) -> PaletteRow:
 
 
 def row_from_json(line: int, text: str) -> PaletteRow:
-    """A row from a JSON object with `seed` or `id`, and if wanted `style`, `steps`, `angle`."""
+    """A row from a JSON object with `seed` or `id`, and if wanted `style`, `steps`, `angle`, `name`."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
@@ -127,6 +129,7 @@ def _row(line: int, values: Mapping[str, Any]) -> PaletteRow:
         style=_style(values.get("style")),
         steps=_steps(values.get("steps")),
         angle=_angle(values.get("angle")),
+        name=_name(values.get("name")),
     )
 
 
@@ -162,6 +165,11 @@ def _angle(value: Any) -> float:
     if not math.isfinite(angle):
         raise BadLineError(f"its angle {_short(value)} is not a finite number")
     return angle
+
+
+def _name(value: Any) -> str | None:
+    # A name is decoration: one that is no text does not cost the palette.
+    return value.strip()[:MAX_NAME_CHARS] or None if isinstance(value, str) else None
 
 
 def _kind(value: Any) -> str:
