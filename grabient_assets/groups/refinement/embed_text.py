@@ -25,10 +25,11 @@ _DANGLING = " ,;:-–—([{\"'“‘«&/"
 _EDGES = ".,;:!?…()[]{}\"'“”‘’«»*_"
 # True of every palette, so they tell a search nothing; used last. Thirty different words make the rule total: a text of
 # n < 30 words can already hold at most n of them.
-_NEUTRAL_WORDS = (
-    "gradient palette colours blend smooth transition hues tones shades background design swatches sequence blending steps "
-    "fade surface light colour field range scheme digital art screen backdrop pattern spectrum visual texture"
-).split()
+_NEUTRAL_TEXT = (
+    "gradient palette colours blend smooth transition hues tones shades background design swatches "
+    "sequence blending steps fade surface band colour stripes range scheme digital art screen backdrop "
+    "pattern spectrum visual texture "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _cut(words: list[str]) -> list[str]:
 def _extended(words: list[str], extension: Iterable[str]) -> list[str]:
     extended = list(words)
     held = {_bare(word) for word in words}
-    offered = (word for phrase in (*extension, *_NEUTRAL_WORDS) for word in _words(phrase))
+    offered = (word for phrase in (*extension, *_NEUTRAL_TEXT.split()) for word in _words(phrase))
     for word in offered:
         if len(extended) >= MIN_WORDS:
             break

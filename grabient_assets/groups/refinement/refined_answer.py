@@ -85,9 +85,9 @@ def read_refined(
     embed = fit_embed_text(written if isinstance(written, str) else "", _extension(words, tags, color_names, harmonies))
     if embed.repaired:
         notes.append("embed_text: brought to plain text of 30 to 50 words.")
+    fields: dict[str, Any] = {**words, **tags}
     return Refined(
-        **words,
-        **tags,
+        **fields,
         embed_text=embed.text,
         repaired=found.repaired or bool(changes),
         embed_text_repaired=embed.repaired,
