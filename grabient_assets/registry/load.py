@@ -1,0 +1,102 @@
+"""Reads the data files into a Registry, strictly."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from grabient_assets.errors import RegistryError
+from grabient_assets.registry.catalogue import Registry
+from grabient_assets.registry.lines import Location, line_of
+from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Model, Price, Rates
+from grabient_assets.registry.rows import ModelRow, PriceRow, ProviderFile, RatesRow
+from grabient_assets.registry.rules import mistakes
+
+DATA = Path(__file__).parent / "data"
+
+_WAYS_OUT = {
+    "extra_forbidden": "unknown key; correct its spelling or remove it",
+    "missing": "this key is missing; add it",
+}
+
+
+@lru_cache(maxsize=8)
+def load_registry(folder: Path | None = None) -> Registry:
+    """The models of every `<provider>.toml` in `folder` (default: those of this package). Read once per folder.
+
+    Raises RegistryError naming the file, the line and the way out for anything unknown, missing, undated, unpriced,
+    unsorted or contradictory.
+    """
+    files = sorted((folder or DATA).glob("*.toml"))
+    if not files:
+        raise RegistryError(
+            f"There is no model file in {folder or DATA}; it should hold one <provider>.toml per provider."
+        )
+    read = {file.provider: file for file in map(_read, files)}
+    models = [_model(name, row) for name in PROVIDERS if name in read for row in read[name].models]
+    limits = {name: BatchLimits(file.limits.max_requests, file.limits.max_bytes) for name, file in read.items()}
+    return Registry(models=tuple(models), limits=limits)
+
+
+def _read(path: Path) -> ProviderFile:
+    from pydantic import ValidationError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        parsed: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"The model file {path.name} cannot be read ({error}); restore it.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RegistryError(f"The model file {path.name} is not valid TOML: {error}. Correct that line.") from error
+    try:
+        file = ProviderFile.model_validate(parsed)
+    except ValidationError as error:
+        raise _refusal(path, text, [_mistake(parsed, dict(item)) for item in error.errors()]) from error
+    found = list(mistakes(file))
+    if file.provider != path.stem:
+        found.insert(0, (("provider",), f"the file is named {path.name} but holds {file.provider}; rename one of them"))
+    if found:
+        raise _refusal(path, text, found)
+    return file
+
+
+def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, str]:
+    place: Location = item["loc"]
+    way_out = _WAYS_OUT.get(item["type"]) or f"{item['msg']}, found {str(item['input'])[:60]!r}; correct it"
+    subject = _model_named_by(parsed, place)
+    return place, f"{subject}`{'.'.join(map(str, place))}`: {way_out}"
+
+
+def _model_named_by(parsed: dict[str, Any], place: Location) -> str:
+    if len(place) < 2 or place[0] != "models" or not isinstance(place[1], int):
+        return ""
+    row = parsed["models"][place[1]]
+    return f"model {row['id']}, " if isinstance(row, dict) and isinstance(row.get("id"), str) else ""
+
+
+def _refusal(path: Path, text: str, found: list[tuple[Location, str]]) -> RegistryError:
+    sentences = [f"{path.name}, line {line_of(text, place)}: {what}." for place, what in found]
+    return RegistryError("The model file cannot be used. " + " ".join(sentences))
+
+
+def _model(provider: str, row: ModelRow) -> Model:
+    accepts = row.accepts.model_dump(exclude={"efforts"})
+    plain = row.model_dump(exclude={"accepts", "prices", "roles"})
+    return Model(
+        provider=provider,
+        roles=tuple(row.roles),
+        accepts=Accepts(**accepts, efforts=tuple(row.accepts.efforts)),
+        prices=tuple(_price(price) for price in row.prices),
+        **plain,
+    )
+
+
+def _price(row: PriceRow) -> Price:
+    return Price(row.since, _rates(row.standard), _rates(row.batch), row.source, row.prompt_tokens_up_to)
+
+
+def _rates(row: RatesRow) -> Rates:
+    return Rates(**row.model_dump())

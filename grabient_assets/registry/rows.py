@@ -1,0 +1,83 @@
+"""The shape of a data file, checked key by key. What spans several rows is checked in `registry.rules`."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from grabient_assets.registry.model import Effort, Role, Structured, Thinking
+
+
+def _whole_number(value: Any) -> Any:
+    """A price written as `5` is as good as `5.00`."""
+    return Decimal(value) if type(value) is int else value
+
+
+PerMillion = Annotated[Decimal, BeforeValidator(_whole_number), Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RatesRow(Row):
+    input: PerMillion
+    output: PerMillion
+    cached_input: PerMillion | None = None
+    cache_write: PerMillion | None = None
+
+
+class PriceRow(Row):
+    since: date = Field(alias="from")
+    standard: RatesRow
+    batch: RatesRow
+    source: Text
+    prompt_tokens_up_to: Count | None = None
+    currency: Literal["USD"] = "USD"
+
+
+class AcceptsRow(Row):
+    sampling: bool
+    thinking: Thinking
+    structured: Structured
+    images: bool
+    efforts: list[Effort] = []
+    default_effort: Effort | None = None
+    hide_reasoning: Literal["include_reasoning", "reasoning_format"] | None = None
+
+
+class ModelRow(Row):
+    id: Text
+    family: Text
+    roles: Annotated[list[Role], Field(min_length=1)]
+    panel: bool
+    accepts: AcceptsRow
+    token_parameter: Literal["max_tokens", "max_completion_tokens", "maxOutputTokens"]
+    context_tokens: Count
+    max_output_tokens: Count
+    prices: Annotated[list[PriceRow], Field(min_length=1)]
+    checked_on: date
+    source: Text
+    available_from: date | None = None
+    retires_on: date | None = None
+    retires_not_before: date | None = None
+    replacement: Text | None = None
+
+
+class LimitsRow(Row):
+    max_requests: Count
+    max_bytes: Count
+    checked_on: date
+    source: Text
+
+
+class ProviderFile(Row):
+    provider: Literal["anthropic", "openai", "groq", "google"]
+    currency: Literal["USD"]
+    limits: LimitsRow
+    models: Annotated[list[ModelRow], Field(min_length=1)]
