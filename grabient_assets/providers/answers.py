@@ -1,0 +1,78 @@
+"""HTTP answers that are not successes, read out of whatever exception carries them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that is not a success. `text` is the provider's message, `code` its short word for it."""
+
+    status: int
+    code: str
+    text: str
+    retry_after: float | None = None
+
+
+def answer_of(error: Exception) -> Answer | None:
+    """The HTTP answer inside an SDK's status error, or None."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if not isinstance(status, int):
+        status = getattr(response, "status_code", None)
+    if not isinstance(status, int) or status < 300:
+        return None
+    body = getattr(error, "body", None) or getattr(error, "details", None) or _body_of(response)
+    code, text = _read_error(body)
+    headers = getattr(response, "headers", None) or {}
+    return Answer(status, code, text or str(error), _retry_after(headers))
+
+
+def _read_error(body: object) -> tuple[str, str]:
+    """The provider's code and message, out of `{"error": {…}}` or the inner object alone."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, Mapping):
+        return "", str(body)[:500] if body else ""
+    inner = body.get("error", body)
+    if not isinstance(inner, Mapping):
+        return "", str(inner)
+    reasons = [d.get("reason") for d in inner.get("details") or [] if isinstance(d, Mapping) and d.get("reason")]
+    code = reasons[0] if reasons else inner.get("code")
+    if not isinstance(code, str):
+        code = inner.get("status") or inner.get("type")
+    return str(code or ""), str(inner.get("message") or "")
+
+
+def _body_of(response: object) -> object:
+    try:
+        text = getattr(response, "text", "")
+    except Exception as error:  # noqa: BLE001 - a streamed body that was not read has no text
+        return f"no body ({type(error).__name__})"
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date)."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        if value is None:
+            return None
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(str(value)) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

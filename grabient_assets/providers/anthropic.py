@@ -1,0 +1,185 @@
+"""Anthropic's Message Batches through its SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers import anthropic_lines
+from grabient_assets.providers.asking import check_size
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
+from grabient_assets.providers.faults import translated
+from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.patience import Patience, patiently
+from grabient_assets.providers.plain import iso_time, plain
+from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.streaming import stream_from, stream_lines
+from grabient_assets.registry.model import BatchLimits, Model
+
+BASE_URL = "https://api.anthropic.com"
+# The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
+API_VERSION = "2026-10-21"
+# The provider's clock and ours.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
+
+
+class AnthropicBatches:
+    """See `contract.BatchProvider`. There is no place for a label, so `find` can only prove a batch that has ended."""
+
+    name = "anthropic"
+
+    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+        import anthropic
+
+        self.limits = limits
+        self._key = api_key
+        self._patience = patience
+        self._base_url = base_url or BASE_URL
+        forced = {"authorization": f"Bearer {api_key}", "anthropic-version": API_VERSION}
+        hooks = {"request": [only_ours(self._base_url, forced)]}
+        self._http = anthropic.DefaultHttpxClient(event_hooks=hooks, base_url=self._base_url)
+        self._client = anthropic.Anthropic(
+            api_key=api_key,
+            base_url=self._base_url,
+            timeout=patience.read,
+            max_retries=0,
+            http_client=self._http,
+        )
+
+    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+        return anthropic_lines.request_line(spec, model)
+
+    def read_line(self, line: bytes) -> Result:
+        return redacted(anthropic_lines.read_line(line), self._key)
+
+    def submit(self, batch: BatchFile) -> Accepted:
+        check_size(batch, self.limits, self.name)
+        requests = [json.loads(line) for line in batch.lines]
+        with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
+            created = self._client.messages.batches.create(requests=requests, timeout=self._patience.transfer)
+            value = plain(created, "id")
+        return Accepted(value["id"], None, str(value.get("processing_status") or ""))
+
+    def poll(self, provider_batch_id: str) -> BatchState:
+        return _state(self._retrieve(provider_batch_id))
+
+    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            with translated(self.name, self._key, f"asking for batch {provider_batch_id}"):
+                return plain(self._client.messages.batches.retrieve(provider_batch_id), "id")
+
+        return patiently(call, self._patience)
+
+    def find(
+        self,
+        label: str,
+        custom_ids: Collection[str],
+        submitted_after: datetime,
+        request_count: int,
+        input_file_id: str | None = None,
+    ) -> list[BatchState]:
+        wanted = set(custom_ids)
+        fitting = patiently(lambda: self._created_since(submitted_after - CLOCK_SKEW), self._patience)
+        found: list[BatchState] = []
+        for value in fitting:
+            state = _state(value)
+            if state.total != request_count:
+                continue
+            if state.state == "ended" and value.get("results_url"):
+                if not self._answers_any(value, wanted):
+                    continue
+                state = _state(value, label)
+            found.append(state)
+        return found
+
+    def _created_since(self, cut: datetime) -> list[dict[str, Any]]:
+        """The batches of the workspace created after `cut`, newest first as the API lists them."""
+        values: list[dict[str, Any]] = []
+        with translated(self.name, self._key, "listing batches"):
+            for listed in self._client.messages.batches.list(limit=100):
+                value = plain(listed, "id")
+                created = iso_time(value.get("created_at"))
+                if created is not None and created < cut:
+                    break
+                values.append(value)
+        return values
+
+    def _answers_any(self, value: dict[str, Any], wanted: set[str]) -> bool:
+        with closing(self._results(value)) as lines:
+            first = next(lines, None)
+        return first is not None and self.read_line(first).custom_id in wanted
+
+    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+        yield from self._results(self._retrieve(provider_batch_id))
+
+    def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
+        """The lines behind `results_url`, only ever at the provider's own host, because it is asked with the key."""
+        batch = value["id"]
+        address = value.get("results_url")
+        if not isinstance(address, str) or not address:
+            why = f"it is {value.get('processing_status')}"
+            if value.get("archived_at"):
+                why = f"they were removed on {value['archived_at']}; Anthropic keeps them 29 days"
+            raise ResultsError(self.name, f"Batch {batch} has no results at Anthropic: {why}.")
+        url = self._client.base_url.join(address)
+        home = self._client.base_url
+        if (url.scheme, url.host, url.port) != (home.scheme, home.host, home.port):
+            raise ResultsError(
+                self.name,
+                f"The results of batch {batch} are said to lie at {url.host}, which is not {home.host}. Nothing was "
+                "sent there, because the key would have gone along; check the base URL of Anthropic.",
+            )
+        headers = {"accept": "application/binary"}
+        opener = stream_from(self._http, str(url), headers, self._patience.transfer)
+        return stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
+
+    def cancel(self, provider_batch_id: str) -> None:
+        def call() -> None:
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+                self._client.messages.batches.cancel(provider_batch_id)
+
+        patiently(call, self._patience)
+
+    def available_models(self) -> set[str]:
+        def call() -> set[str]:
+            with translated(self.name, self._key, "listing models"):
+                return {plain(model, "id")["id"] for model in self._client.models.list(limit=100)}
+
+        return patiently(call, self._patience)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
+    raw = str(value.get("processing_status") or "")
+    counts = value.get("request_counts")
+    counts = counts if isinstance(counts, Mapping) else {}
+    count = {name: int(counts.get(name) or 0) for name in ("processing", "succeeded", "errored", "canceled", "expired")}
+    state = _STATES.get(raw, "running")  # a word we do not know is no end
+    ended = state == "ended"
+    return BatchState(
+        provider_batch_id=value["id"],
+        state=state,
+        raw_status=raw,
+        outcome=_outcome(count) if ended else None,
+        total=sum(count.values()) if counts else None,
+        succeeded=count["succeeded"] if counts else None,
+        failed=count["errored"] + count["canceled"] + count["expired"] if counts else None,
+        created_at=iso_time(value.get("created_at")),
+        ended_at=iso_time(value.get("ended_at")),
+        label=label,
+    )
+
+
+def _outcome(count: Mapping[str, int]) -> Outcome:
+    """Anthropic says `ended` whatever happened; only the counts tell why."""
+    if count["canceled"]:
+        return "cancelled"
+    return "expired" if count["expired"] else "completed"

@@ -1,0 +1,151 @@
+"""Anthropic's request and result lines. Pure.
+
+The bodies follow API version 2026-10-21: no temperature, top_p or top_k on any model; `thinking` by model family.
+Validation of a batch is asynchronous there, so a wrong body costs a day: what can be known before is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
+from grabient_assets.providers.contract import ImageInput, RequestSpec, Result
+from grabient_assets.providers.reading import (
+    EMPTY,
+    TOO_LONG,
+    bad_line,
+    custom_id_in,
+    inside,
+    items,
+    parsed_line,
+    text_or_none,
+    tokens,
+    usage_of,
+)
+from grabient_assets.providers.schema import for_anthropic
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.usage import Usage
+
+PROVIDER = "anthropic"
+LEAST_BUDGET = 1024
+# Prompts below the model's minimum (1,024 to 4,096 tokens) are not cached whatever is asked. 16,000 characters are
+# about 4,096 tokens; asking below would change nothing, asking above costs a write of twice the input price once an
+# hour and saves nine tenths of it on every hit.
+CACHE_FROM_CHARACTERS = 16_000
+
+_PERMANENT = {
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+}
+
+
+def request_line(spec: RequestSpec, model: Model) -> bytes:
+    check(spec, model)
+    params: dict[str, Any] = {"model": model.id, model.token_parameter: spec.max_output_tokens}
+    if model.accepts.thinking == "adaptive":
+        params["thinking"] = {"type": "adaptive"}
+    elif model.accepts.thinking == "budget" and (thinking := budget(spec, model, LEAST_BUDGET)):
+        params["thinking"] = {"type": "enabled", "budget_tokens": thinking}
+    if spec.system:
+        params["system"] = [_system(spec.system)]
+    output: dict[str, Any] = {}
+    if (asked := effort(spec, model)) is not None:
+        output["effort"] = asked
+    if spec.schema is not None and model.accepts.structured == "json_schema":
+        output["format"] = {"type": "json_schema", "schema": for_anthropic(spec.schema)}
+    if output:
+        params["output_config"] = output
+    content = [_image(spec.image)] if spec.image is not None else []
+    params["messages"] = [{"role": "user", "content": [*content, {"type": "text", "text": spec.text}]}]
+    return json_line({"custom_id": spec.custom_id, "params": params})
+
+
+def _system(text: str) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "text", "text": text}
+    if len(text) >= CACHE_FROM_CHARACTERS:
+        block["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
+    return block
+
+
+def _image(image: ImageInput) -> dict[str, Any]:
+    if image.url is not None:
+        return {"type": "image", "source": {"type": "url", "url": image.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": base64_of(image)}}
+
+
+def read_line(line: bytes) -> Result:
+    value = parsed_line(line, PROVIDER)
+    custom_id = custom_id_in(value, "custom_id", line, PROVIDER)
+    result = value.get("result")
+    # By the word, never "else succeeded": the SDK itself builds unknown kinds as successes without a message.
+    match inside(result, "type"):
+        case "succeeded":
+            return _succeeded(custom_id, inside(result, "message"), line)
+        case "errored":
+            return _errored(custom_id, inside(result, "error"))
+        case "expired":
+            message = "the batch ran out of time before this request was answered"
+            return Result(custom_id, "expired", error=message, error_code="expired", retryable=True)
+        case "canceled":
+            message = "the batch was cancelled before this request was answered"
+            return Result(custom_id, "cancelled", error=message, error_code="canceled")
+        case other:
+            raise bad_line(line, PROVIDER, f"its result is of the unknown type {other!r}")
+
+
+def _succeeded(custom_id: str, message: object, line: bytes) -> Result:
+    if not isinstance(message, Mapping):
+        raise bad_line(line, PROVIDER, "it succeeded but holds no message")
+    texts = [inside(block, "text") for block in items(message.get("content")) if inside(block, "type") == "text"]
+    text = text_or_none("".join(part for part in texts if isinstance(part, str)))
+    stop = text_or_none(message.get("stop_reason"))
+
+    def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
+        usage = _usage(message.get("usage"), line)
+        served, request_id = text_or_none(message.get("model")), text_or_none(message.get("id"))
+        return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
+
+    if stop == "refusal":
+        why = inside(message, "stop_details", "explanation") or inside(message, "stop_details", "category")
+        return result("refused", f"the model refused to answer{f' ({why})' if why else ''}", "refusal")
+    if stop in ("max_tokens", "model_context_window_exceeded"):
+        return result("truncated", TOO_LONG, stop)
+    if text is None:
+        return result("errored", EMPTY, "empty_answer", retryable=True)
+    return result("answered")
+
+
+def _errored(custom_id: str, error: object) -> Result:
+    # The real error sits two levels down: result.error.error.type.
+    inner = inside(error, "error") or error
+    code = text_or_none(inside(inner, "type")) or "unknown_error"
+    message = text_or_none(inside(inner, "message")) or "the provider gave no reason"
+    request_id = text_or_none(inside(error, "request_id"))
+    retryable = code not in _PERMANENT
+    return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
+
+
+def _usage(usage: object, line: bytes) -> Usage | None:
+    """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input."""
+    if not isinstance(usage, Mapping):
+        return None
+    try:
+        read, written = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
+        plain, output = tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
+        thinking = tokens(usage, "output_tokens_details", "thinking_tokens")
+    except ValueError as error:
+        raise bad_line(line, PROVIDER, str(error)) from None
+    return usage_of(
+        line,
+        PROVIDER,
+        whole_input=plain + read + written,
+        output=output,
+        cached=read,
+        written=written,
+        thinking=thinking,
+    )

@@ -1,0 +1,180 @@
+"""What OpenAI and Groq share: a batch is an uploaded file, named by our label, and a create that points to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers import chat_lines
+from grabient_assets.providers.asking import check_size
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
+from grabient_assets.providers.faults import translated
+from grabient_assets.providers.patience import Patience, patiently
+from grabient_assets.providers.plain import plain, unix_time
+from grabient_assets.providers.reading import inside, text_or_none
+from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.streaming import stream_lines
+from grabient_assets.registry.model import BatchLimits, Model
+
+LABEL = "grabient_batch"
+WINDOW = "24h"
+CLOCK_SKEW = timedelta(minutes=5)
+
+_STATES: Mapping[str, tuple[State, Outcome | None]] = {
+    "validating": ("running", None),
+    "in_progress": ("running", None),
+    "finalizing": ("running", None),
+    "cancelling": ("cancelling", None),
+    "completed": ("ended", "completed"),
+    "failed": ("ended", "failed"),
+    "expired": ("ended", "expired"),
+    "cancelled": ("ended", "cancelled"),
+}
+
+
+class ChatBatches:
+    """See `contract.BatchProvider`. Subclasses make the client and list batches and files, where the two differ."""
+
+    name: ClassVar[str]
+    limits: BatchLimits
+    _client: Any
+    _key: str
+    _patience: Patience
+
+    def _batches(self) -> Iterable[Any]:
+        """All batches of the account."""
+        raise NotImplementedError
+
+    def _files(self) -> Iterable[Any]:
+        """All files uploaded for batches."""
+        raise NotImplementedError
+
+    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+        return chat_lines.request_line(spec, model)
+
+    def read_line(self, line: bytes) -> Result:
+        return redacted(chat_lines.read_line(line, self.name), self._key)
+
+    def submit(self, batch: BatchFile) -> Accepted:
+        check_size(batch, self.limits, self.name)
+        content = b"".join(line + b"\n" for line in batch.lines)
+        # An upload that fails leaves at worst an orphan file, never a batch: it is not ambiguous.
+        with translated(self.name, self._key, f"uploading batch {batch.batch_id}"):
+            file = (_file_name(batch.batch_id), content, "application/jsonl")
+            uploaded = self._client.files.create(file=file, purpose="batch", timeout=self._patience.transfer)
+            file_id = plain(uploaded, "id")["id"]
+        with translated(self.name, self._key, f"submitting batch {batch.batch_id} (file {file_id})", creating=True):
+            created = self._client.batches.create(
+                input_file_id=file_id,
+                endpoint=chat_lines.ENDPOINT,
+                completion_window=WINDOW,
+                metadata={LABEL: batch.batch_id},
+                timeout=self._patience.transfer,
+            )
+            value = plain(created, "id")
+        return Accepted(value["id"], file_id, str(value.get("status") or ""))
+
+    def poll(self, provider_batch_id: str) -> BatchState:
+        return self._state(self._retrieve(provider_batch_id))
+
+    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            with translated(self.name, self._key, f"asking for batch {provider_batch_id}"):
+                return plain(self._client.batches.retrieve(provider_batch_id), "id")
+
+        return patiently(call, self._patience)
+
+    def find(
+        self,
+        label: str,
+        custom_ids: Collection[str],
+        submitted_after: datetime,
+        request_count: int,
+        input_file_id: str | None = None,
+    ) -> list[BatchState]:
+        listed = patiently(lambda: self._listed("batches", self._batches), self._patience)
+        ours = {input_file_id} if input_file_id else set()
+        cut = (submitted_after - CLOCK_SKEW).timestamp()
+        # Groq's documentation shows metadata coming back null, so a batch without it is known by its uploaded file.
+        if any(not value.get("metadata") and (value.get("created_at") or 0) >= cut for value in listed):
+            files = patiently(lambda: self._listed("files", self._files), self._patience)
+            ours |= {file["id"] for file in files if file.get("filename") == _file_name(label)}
+        found = [
+            self._state(value, label)
+            for value in listed
+            if inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours
+        ]
+        return sorted(found, key=lambda state: state.created_at or submitted_after, reverse=True)
+
+    def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
+        with translated(self.name, self._key, f"listing {what}"):
+            return [plain(item, "id") for item in source()]
+
+    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+        value = self._retrieve(provider_batch_id)
+        if self._state(value).state != "ended":
+            raise ResultsError(self.name, f"Batch {provider_batch_id} is {value.get('status')}; it has no results yet.")
+        for field in ("output_file_id", "error_file_id"):
+            # Absent, null, "" and {} all mean that there is no such file.
+            if file_id := text_or_none(value.get(field)):
+                what = f"file {file_id} ({field}) of batch {provider_batch_id}"
+                yield from stream_lines(self._opener(file_id), self.name, self._key, what, self._patience)
+
+    def _opener(self, file_id: str) -> Any:
+        def opened(stack: ExitStack) -> Iterable[bytes]:
+            content = self._client.files.with_streaming_response.content(file_id, timeout=self._patience.transfer)
+            return stack.enter_context(content).iter_bytes()
+
+        return opened
+
+    def cancel(self, provider_batch_id: str) -> None:
+        def call() -> None:
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+                self._client.batches.cancel(provider_batch_id)
+
+        patiently(call, self._patience)
+
+    def available_models(self) -> set[str]:
+        values = patiently(lambda: self._listed("models", lambda: self._client.models.list().data), self._patience)
+        return {value["id"] for value in values}
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
+        raw = str(value.get("status") or "")
+        state, outcome = _STATES.get(raw, ("running", None))  # a word we do not know is no end
+        code, message = _error(value.get("errors"))
+        return BatchState(
+            provider_batch_id=value["id"],
+            state=state,
+            raw_status=raw,
+            outcome=outcome,
+            total=_count(value, "total"),
+            succeeded=_count(value, "completed"),
+            failed=_count(value, "failed"),
+            error_code=code,
+            error=message,
+            created_at=unix_time(value.get("created_at")),
+            ended_at=unix_time(value.get(f"{raw}_at")) if outcome else None,
+            label=label or text_or_none(inside(value, "metadata", LABEL)),
+            input_file_id=text_or_none(value.get("input_file_id")),
+        )
+
+
+def _file_name(label: str) -> str:
+    return f"{label}.jsonl"
+
+
+def _count(value: dict[str, Any], name: str) -> int | None:
+    count = inside(value, "request_counts", name)
+    return count if type(count) is int else None
+
+
+def _error(errors: object) -> tuple[str | None, str | None]:
+    """The first error of a failed batch: `{"data": […]}` at OpenAI and in Groq's SDK, a bare list in Groq's pages."""
+    first = inside(errors, "data", 0) or inside(errors, 0)
+    return text_or_none(inside(first, "code")), text_or_none(inside(first, "message"))

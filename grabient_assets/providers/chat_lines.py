@@ -1,0 +1,143 @@
+"""Request and result lines of the chat-completions kind: OpenAI's, and Groq's copy of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grabient_assets.providers.asking import base64_of, check, effort, json_line
+from grabient_assets.providers.contract import ImageInput, RequestSpec, Result
+from grabient_assets.providers.reading import (
+    EMPTY,
+    TOO_LONG,
+    bad_line,
+    custom_id_in,
+    inside,
+    parsed_line,
+    text_or_none,
+    tokens,
+    usage_of,
+)
+from grabient_assets.providers.schema import for_strict_chat
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.usage import Usage
+
+ENDPOINT = "/v1/chat/completions"
+
+# Lines that failed with these words may succeed when sent again, whatever their status. json_validate_failed is
+# Groq's: the model broke off the JSON it was asked for.
+_RETRYABLE_CODES = {"json_validate_failed", "server_error", "rate_limit_exceeded", "internal_server_error"}
+_RETRYABLE_STATUS = {408, 409, 425, 429}
+
+
+def request_line(spec: RequestSpec, model: Model) -> bytes:
+    body = _body(spec, model)
+    return json_line({"custom_id": spec.custom_id, "method": "POST", "url": ENDPOINT, "body": body})
+
+
+def _body(spec: RequestSpec, model: Model) -> dict[str, Any]:
+    check(spec, model)
+    accepts = model.accepts
+    messages: list[dict[str, Any]] = [{"role": "system", "content": spec.system}] if spec.system else []
+    messages.append({"role": "user", "content": _content(spec)})
+    body: dict[str, Any] = {"model": model.id, "messages": messages, model.token_parameter: spec.max_output_tokens}
+    if spec.temperature is not None and accepts.sampling:
+        body["temperature"] = spec.temperature
+    if (asked := effort(spec, model)) is not None:
+        body["reasoning_effort"] = asked
+    # Thinking left inside the text would break the JSON; the two parameters exclude each other.
+    if accepts.hide_reasoning == "include_reasoning":
+        body["include_reasoning"] = False
+    elif accepts.hide_reasoning == "reasoning_format":
+        body["reasoning_format"] = "hidden"
+    if spec.schema is not None and accepts.structured == "json_schema":
+        schema = {"name": spec.schema_name, "strict": True, "schema": for_strict_chat(spec.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif spec.schema is not None and accepts.structured == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    return body
+
+
+def _content(spec: RequestSpec) -> str | list[dict[str, Any]]:
+    if spec.image is None:
+        return spec.text
+    return [{"type": "image_url", "image_url": {"url": _address(spec.image)}}, {"type": "text", "text": spec.text}]
+
+
+def _address(image: ImageInput) -> str:
+    return image.url or f"data:{image.media_type};base64,{base64_of(image)}"
+
+
+def read_line(line: bytes, provider: str) -> Result:
+    value = parsed_line(line, provider)
+    custom_id = custom_id_in(value, "custom_id", line, provider)
+    response, error = value.get("response"), value.get("error")
+    if not isinstance(response, Mapping):
+        if not isinstance(error, Mapping) or not error:
+            raise bad_line(line, provider, "it holds neither a response nor an error")
+        return _without_response(custom_id, error)
+    status, body = response.get("status_code"), response.get("body")
+    if type(status) is not int:
+        raise bad_line(line, provider, "its response has no status_code")
+    request_id = text_or_none(response.get("request_id"))
+    if status != 200:
+        return _failed(custom_id, status, inside(body, "error") or error, request_id)
+    if not isinstance(body, Mapping) or inside(body, "choices", 0) is None:
+        raise bad_line(line, provider, "its response says 200 but holds no choice")
+    return _answered(custom_id, body, request_id, line, provider)
+
+
+def _without_response(custom_id: str, error: Mapping[str, Any]) -> Result:
+    code = text_or_none(error.get("code")) or "unknown_error"
+    message = text_or_none(error.get("message")) or "the provider gave no reason"
+    if code == "batch_expired":
+        return Result(custom_id, "expired", error=message, error_code=code, retryable=True)
+    if code in ("batch_cancelled", "batch_canceled"):
+        return Result(custom_id, "cancelled", error=message, error_code=code)
+    retryable = code in _RETRYABLE_CODES
+    return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable)
+
+
+def _failed(custom_id: str, status: int, error: object, request_id: str | None) -> Result:
+    code = text_or_none(inside(error, "code")) or text_or_none(inside(error, "type")) or f"http_{status}"
+    message = text_or_none(inside(error, "message")) or f"the provider answered {status} without a reason"
+    retryable = status >= 500 or status in _RETRYABLE_STATUS or code in _RETRYABLE_CODES
+    if code == "insufficient_quota":
+        retryable = False
+    return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
+
+
+def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, line: bytes, provider: str) -> Result:
+    choice = inside(body, "choices", 0)
+    text = text_or_none(inside(choice, "message", "content"))
+    refusal = text_or_none(inside(choice, "message", "refusal"))
+    stop = text_or_none(inside(choice, "finish_reason"))
+
+    def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
+        usage = _usage(body.get("usage"), line, provider)
+        served = text_or_none(body.get("model"))
+        named = request_id or text_or_none(inside(body, "x_groq", "id"))
+        return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, named)
+
+    if refusal is not None:
+        return result("refused", refusal, "refusal")
+    if stop == "content_filter":
+        return result("refused", "the provider's content filter stopped the answer", stop)
+    if stop == "length":
+        return result("truncated", TOO_LONG, stop)
+    if text is None:
+        return result("errored", EMPTY, "empty_answer", retryable=True)
+    return result("answered")
+
+
+def _usage(usage: object, line: bytes, provider: str) -> Usage | None:
+    """Cached tokens are part of prompt_tokens, and reasoning of completion_tokens, at both."""
+    if not isinstance(usage, Mapping):
+        return None
+    try:
+        whole_input, output = tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
+        cached = tokens(usage, "prompt_tokens_details", "cached_tokens")
+        thinking = tokens(usage, "completion_tokens_details", "reasoning_tokens")
+    except ValueError as error:
+        raise bad_line(line, provider, str(error)) from None
+    return usage_of(line, provider, whole_input=whole_input, output=output, cached=cached, thinking=thinking)

@@ -1,0 +1,144 @@
+"""The one error table: whatever an SDK or its HTTP layer raises, as an error of `errors.py`.
+
+SDK exceptions are read by their attributes, not their classes, because the four SDKs ship four copies of the same
+ones. The original is never chained: its text may hold the key.
+
+| what came                               | reading              | creating a batch     |
+|-----------------------------------------|----------------------|----------------------|
+| 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
+| 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
+| 408, 409                                | Busy                 | AmbiguousSubmission  |
+| 429                                     | Busy                 | Busy                 |
+| 5xx                                     | Busy                 | AmbiguousSubmission  |
+| any other 3xx and 4xx                   | RequestRejected      | RequestRejected      |
+| no connection was made                  | Unreachable          | Unreachable          |
+| connection lost, timed out              | Unreachable          | AmbiguousSubmission  |
+| an answer that cannot be read           | Results              | AmbiguousSubmission  |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from grabient_assets.errors import (
+    AmbiguousSubmissionError,
+    CredentialsError,
+    GrabientError,
+    ModelUnavailableError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderUnreachableError,
+    RequestRejectedError,
+    ResultsError,
+)
+from grabient_assets.providers.answers import Answer, answer_of
+from grabient_assets.providers.redaction import redact
+
+_NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
+_BAD_KEY = {"API_KEY_INVALID", "invalid_api_key", "authentication_error"}
+_NO_MODEL = {"model_not_found", "model_decommissioned", "model_not_active"}
+# The request never left: no socket, no TLS, no free connection, or an address that is none.
+_NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+
+
+class UnreadableAnswer(Exception):
+    """A success whose body is not what the API promises, e.g. the HTML of a proxy."""
+
+
+@contextmanager
+def translated(provider: str, key: str, doing: str, *, creating: bool = False) -> Iterator[None]:
+    """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1"."""
+    try:
+        yield
+    except GrabientError:
+        raise
+    except Exception as error:
+        fault = translate(error, provider, key, doing, creating=creating)
+        if fault is None:
+            raise
+        raise fault from None
+
+
+def translate(error: Exception, provider: str, key: str, doing: str, *, creating: bool = False) -> ProviderError | None:
+    """The error of `errors.py` for `error`, or None when it is not about the provider at all (a bug of ours)."""
+    answer = answer_of(error)
+    if answer is not None:
+        return _of_answer(answer, provider, key, doing, creating)
+    cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
+    what = redact(f"{type(cause).__name__}: {cause}", key)[:500]
+    if _is_unreadable(error):
+        kind = AmbiguousSubmissionError if creating else ResultsError
+        return kind(
+            provider, f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating)}"
+        )
+    if not _is_transport(cause) and not _is_wrapper(error):
+        return None
+    if type(cause).__name__ in _NOTHING_SENT:
+        return ProviderUnreachableError(
+            provider,
+            f"While {doing}, {provider} could not be reached ({what}). Nothing was sent; check network and base URL.",
+        )
+    kind = AmbiguousSubmissionError if creating else ProviderUnreachableError
+    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating)}")
+
+
+def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool) -> ProviderError:
+    said = redact(f"{answer.status} {answer.code}".strip() + f": {answer.text}", key)[:800]
+    opening = f"While {doing}, {provider} answered {said}"
+    opening = opening if opening.endswith(".") else opening + "."
+    status, code = answer.status, answer.code
+    if code in _NO_MODEL or (status == 404 and "model" in answer.text.lower()):
+        return ModelUnavailableError(
+            provider, f"{opening} The model is not served to this key; choose another in the registry."
+        )
+    if code == "not_available_for_plan":
+        return CredentialsError(
+            provider,
+            f"{opening} The plan of this key has no batch API; upgrade it, or leave {provider} out.",
+        )
+    if status == 402 or code in _NO_MONEY:
+        return CredentialsError(provider, f"{opening} The account has no credit left; add some at {provider}.")
+    if status in (401, 403) or code in _BAD_KEY or "api key not valid" in answer.text.lower():
+        return CredentialsError(provider, f"{opening} Check the API key of {provider} and what it is allowed to do.")
+    if creating and (status >= 500 or status in (408, 409)):
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+    if status == 429 or status >= 500 or status in (408, 409):
+        return ProviderBusyError(provider, f"{opening} Try again later.", answer.retry_after)
+    if status < 400:
+        return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
+    return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
+
+
+def _next(creating: bool) -> str:
+    return "The batch may exist: look for it before sending again." if creating else "Try again later."
+
+
+def _is_wrapper(error: Exception) -> bool:
+    """The SDKs wrap transport errors in APIConnectionError or APITimeoutError."""
+    return any(kind.__name__ == "APIConnectionError" for kind in type(error).__mro__)
+
+
+def _is_transport(error: BaseException) -> bool:
+    import httpx
+    import httpx2
+
+    kinds = (
+        httpx.TransportError,
+        httpx2.TransportError,
+        httpx.InvalidURL,
+        httpx2.InvalidURL,
+        ConnectionError,
+        TimeoutError,
+    )
+    return isinstance(error, kinds)
+
+
+def _is_unreadable(error: Exception) -> bool:
+    import httpx
+    import httpx2
+
+    names = {"APIResponseValidationError", "UnknownApiResponseError", "ValidationError"}
+    kinds = (UnreadableAnswer, json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError, httpx2.DecodingError)
+    return isinstance(error, kinds) or type(error).__name__ in names

@@ -1,0 +1,199 @@
+"""Gemini's batches (Developer API).
+
+Creating, uploading, cancelling and listing models go through the google-genai SDK. Reading goes past it on the same
+HTTP client: the SDK drops the `error` of a failed job and `batchStats`, warns at states it does not know
+(BATCH_STATE_CANCELLING), and rebuilds answers instead of handing out what came.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers import google_lines, google_states
+from grabient_assets.providers.asking import check_size
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
+from grabient_assets.providers.faults import UnreadableAnswer, translated
+from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.patience import Patience, patiently
+from grabient_assets.providers.plain import plain
+from grabient_assets.providers.reading import inside, items, text_or_none
+from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.streaming import stream_from, stream_lines
+from grabient_assets.registry.model import BatchLimits, Model
+
+BASE_URL = "https://generativelanguage.googleapis.com"
+API_VERSION = "v1"
+# The API takes inline requests up to 20 MB in all; the envelope and the SDK's own spelling need some of it.
+INLINE_BYTES = 18_000_000
+
+
+class GoogleBatches:
+    """See `contract.BatchProvider`. One model per batch; an expired batch has no results at all."""
+
+    name = "google"
+
+    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+        import httpx2
+        from google import genai
+        from google.genai import types
+
+        self.limits = limits
+        self._key = api_key
+        self._patience = patience
+        self._base_url = (base_url or BASE_URL).rstrip("/")
+        hooks = {"request": [only_ours(self._base_url, {})]}
+        self._http = httpx2.Client(event_hooks=hooks, timeout=patience.read)
+        # Milliseconds; without it the SDK waits for ever.
+        options = types.HttpOptions(
+            base_url=self._base_url,
+            api_version=API_VERSION,
+            timeout=int(patience.read * 1000),
+            httpx_client=self._http,
+        )
+        self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
+
+    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+        return google_lines.request_line(spec, model)
+
+    def read_line(self, line: bytes) -> Result:
+        return redacted(google_lines.read_line(line), self._key)
+
+    def submit(self, batch: BatchFile) -> Accepted:
+        from google.genai import types
+
+        size = check_size(batch, self.limits, self.name)
+        slow = types.HttpOptions(timeout=int(self._patience.transfer * 1000))
+        file_id = None if size < INLINE_BYTES else self._upload(batch, slow)
+        source: Any = file_id if file_id is not None else [_inline(line) for line in batch.lines]
+        config = types.CreateBatchJobConfig(display_name=batch.batch_id, http_options=slow)
+        with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
+            created = self._client.batches.create(model=batch.model.id, src=source, config=config)
+            if not created.name:
+                raise UnreadableAnswer("a batch without a name")
+        return Accepted(created.name, file_id, created.state.value if created.state else "")
+
+    def _upload(self, batch: BatchFile, options: Any) -> str:
+        from google.genai import types
+
+        content = io.BytesIO(b"".join(line + b"\n" for line in batch.lines))
+        config = types.UploadFileConfig(
+            display_name=batch.batch_id, mime_type="application/jsonl", http_options=options
+        )
+        with translated(self.name, self._key, f"uploading batch {batch.batch_id}"):
+            try:
+                uploaded = self._client.files.upload(file=content, config=config)
+            except (KeyError, ValueError) as error:  # the SDK's words for an upload that was not confirmed
+                raise UnreadableAnswer(str(error)) from None
+            if not uploaded.name:
+                raise UnreadableAnswer("an uploaded file without a name")
+            return uploaded.name
+
+    def poll(self, provider_batch_id: str) -> BatchState:
+        return self._state(self._operation(provider_batch_id))
+
+    def find(
+        self,
+        label: str,
+        custom_ids: Collection[str],
+        submitted_after: datetime,
+        request_count: int,
+        input_file_id: str | None = None,
+    ) -> list[BatchState]:
+        listed = self._operations()
+        found = [self._state(value) for value in listed if inside(value, "metadata", "displayName") == label]
+        return sorted(found, key=lambda state: state.created_at or submitted_after, reverse=True)
+
+    def _operations(self) -> Iterator[dict[str, Any]]:
+        token, seen = None, set()
+        while True:
+            query = {"pageSize": "100"} | ({"pageToken": token} if token else {})
+            page = self._get("batches", "listing batches", query)
+            yield from items(page.get("operations"))
+            token = text_or_none(page.get("nextPageToken"))
+            if token is None:
+                return
+            if token in seen:
+                raise ResultsError(self.name, "The list of batches at google repeats its pages. Try again later.")
+            seen.add(token)
+
+    def _operation(self, provider_batch_id: str) -> dict[str, Any]:
+        return self._get(provider_batch_id, f"asking for batch {provider_batch_id}")
+
+    def _get(self, path: str, doing: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            with translated(self.name, self._key, doing):
+                response = self._http.get(self._url(path), params=query, headers=self._headers())
+                response.raise_for_status()
+                return plain(response.json())
+
+        return patiently(call, self._patience)
+
+    def _url(self, path: str) -> str:
+        return f"{self._base_url}/{API_VERSION}/{path}"
+
+    def _headers(self) -> dict[str, str]:
+        return {"x-goog-api-key": self._key}
+
+    def _state(self, operation: dict[str, Any]) -> BatchState:
+        with translated(self.name, self._key, "reading a batch"):
+            return google_states.state_of(operation)
+
+    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+        operation = self._operation(provider_batch_id)
+        state = self._state(operation)
+        if state.state != "ended":
+            raise ResultsError(self.name, f"Batch {provider_batch_id} is {state.raw_status}; it has no results yet.")
+        inline, file_id = google_states.output_of(operation)
+        if file_id is not None:
+            opener = stream_from(
+                self._http, self._url(f"{file_id}:download?alt=media"), self._headers(), self._patience.transfer
+            )
+            what = f"file {file_id} of batch {provider_batch_id}"
+            yield from stream_lines(opener, self.name, self._key, what, self._patience)
+        elif inline is not None:
+            for answer in inline:
+                yield google_states.line_of(answer)
+        elif state.outcome == "completed":
+            raise ResultsError(
+                self.name,
+                f"Batch {provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",
+            )
+
+    def cancel(self, provider_batch_id: str) -> None:
+        def call() -> None:
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+                self._client.batches.cancel(name=provider_batch_id)
+
+        patiently(call, self._patience)
+
+    def available_models(self) -> set[str]:
+        def call() -> set[str]:
+            with translated(self.name, self._key, "listing models"):
+                return {str(model.name).removeprefix("models/") for model in self._client.models.list()}
+
+        return patiently(call, self._patience)
+
+    def close(self) -> None:
+        self._client.close()
+        self._http.close()
+
+
+def _inline(line: bytes) -> Any:
+    """The request in an archived line, as the SDK takes it. The SDK puts it back into the same shape on the wire."""
+    from google.genai import types
+
+    value = json.loads(line)
+    request = value["request"]
+    config = dict(request["generationConfig"])
+    if "systemInstruction" in request:
+        config["systemInstruction"] = request["systemInstruction"]
+    return types.InlinedRequest(
+        contents=request["contents"],
+        metadata={"key": value["key"]},
+        config=types.GenerateContentConfig.model_validate(config),
+    )

@@ -1,0 +1,133 @@
+"""Gemini's request and result lines. Pure.
+
+A request line has the shape of Google's input files, `{"key", "request"}`; small batches send the same requests inline.
+Answers are bound to requests by key alone: inline responses come back out of order (googleapis/python-genai#1909).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grabient_assets.errors import RequestRejectedError
+from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
+from grabient_assets.providers.contract import RequestSpec, Result
+from grabient_assets.providers.reading import (
+    EMPTY,
+    TOO_LONG,
+    bad_line,
+    custom_id_in,
+    inside,
+    items,
+    parsed_line,
+    text_or_none,
+    tokens,
+    usage_of,
+)
+from grabient_assets.providers.schema import for_gemini
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.usage import Usage
+
+PROVIDER = "google"
+LEAST_BUDGET = 512
+
+_REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE"}
+# google.rpc codes (2 unknown, 4 deadline, 8 exhausted, 10 aborted, 13 internal, 14 unavailable) and HTTP ones.
+_RETRYABLE = {2, 4, 8, 10, 13, 14, 408, 409, 429}
+_CANCELLED = {1, 499}
+
+
+def request_line(spec: RequestSpec, model: Model) -> bytes:
+    check(spec, model)
+    request: dict[str, Any] = {"contents": [{"role": "user", "parts": [*_image(spec, model), {"text": spec.text}]}]}
+    if spec.system:
+        request["systemInstruction"] = {"parts": [{"text": spec.system}]}
+    request["generationConfig"] = _generation(spec, model)
+    return json_line({"key": spec.custom_id, "request": request})
+
+
+def _generation(spec: RequestSpec, model: Model) -> dict[str, Any]:
+    accepts = model.accepts
+    config: dict[str, Any] = {model.token_parameter: spec.max_output_tokens}
+    if spec.temperature is not None and accepts.sampling:
+        config["temperature"] = spec.temperature
+    if spec.schema is not None and accepts.structured != "none":
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = for_gemini(spec.schema)
+    # Budget and level exclude each other; 0 is said aloud so that no unasked thinking is billed.
+    if accepts.thinking == "budget":
+        config["thinkingConfig"] = {"thinkingBudget": budget(spec, model, LEAST_BUDGET) or 0}
+    elif accepts.thinking == "level" and (asked := effort(spec, model)) is not None:
+        config["thinkingConfig"] = {"thinkingLevel": asked.upper()}
+    return config
+
+
+def _image(spec: RequestSpec, model: Model) -> list[dict[str, Any]]:
+    if spec.image is None:
+        return []
+    if spec.image.url is not None:
+        raise RequestRejectedError(
+            PROVIDER, f"Request {spec.custom_id!r} for {model.id}: Gemini fetches no image addresses; send the bytes."
+        )
+    return [{"inlineData": {"mimeType": spec.image.media_type, "data": base64_of(spec.image)}}]
+
+
+def read_line(line: bytes) -> Result:
+    value = parsed_line(line, PROVIDER)
+    custom_id = custom_id_in(value, "key", line, PROVIDER)
+    response, error = value.get("response"), value.get("error")
+    if isinstance(error, Mapping) and error:
+        return _errored(custom_id, error)
+    if not isinstance(response, Mapping):
+        raise bad_line(line, PROVIDER, "it holds neither a response nor an error")
+    return _answered(custom_id, response, line)
+
+
+def _errored(custom_id: str, error: Mapping[str, Any]) -> Result:
+    number = error.get("code")
+    number = number if isinstance(number, int) else 0
+    code = text_or_none(error.get("status")) or (str(number) if number else "unknown_error")
+    message = text_or_none(error.get("message")) or "the provider gave no reason"
+    if number in _CANCELLED:
+        return Result(custom_id, "cancelled", error=message, error_code=code)
+    retryable = number in _RETRYABLE or 500 <= number < 600
+    return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable)
+
+
+def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Result:
+    parts = items(inside(response, "candidates", 0, "content", "parts"))
+    texts = [inside(part, "text") for part in parts if not inside(part, "thought")]
+    text = text_or_none("".join(part for part in texts if isinstance(part, str)))
+    stop = text_or_none(inside(response, "candidates", 0, "finishReason"))
+    blocked = text_or_none(inside(response, "promptFeedback", "blockReason"))
+
+    def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
+        usage = _usage(response.get("usageMetadata"), line)
+        served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
+        return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
+
+    if blocked is not None and stop is None:
+        return result("refused", f"the prompt was blocked ({blocked})", blocked)
+    if stop in _REFUSALS:
+        return result("refused", f"the provider stopped the answer ({stop})", stop)
+    if stop == "MAX_TOKENS":
+        return result("truncated", TOO_LONG, stop)
+    if stop not in ("STOP", None):
+        return result("errored", f"the model stopped for the reason {stop}", stop, retryable=True)
+    if text is None:
+        return result("errored", EMPTY, "empty_answer", retryable=True)
+    return result("answered")
+
+
+def _usage(usage: object, line: bytes) -> Usage | None:
+    """Gemini counts thoughts beside the candidates; both are output."""
+    if not isinstance(usage, Mapping):
+        return None
+    try:
+        whole_input, cached = tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
+        written, thinking = tokens(usage, "candidatesTokenCount"), tokens(usage, "thoughtsTokenCount")
+    except ValueError as error:
+        raise bad_line(line, PROVIDER, str(error)) from None
+    return usage_of(
+        line, PROVIDER, whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking
+    )

@@ -1,0 +1,86 @@
+"""Gemini's long-running operations, read from the raw JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.contract import BatchState, Outcome, State
+from grabient_assets.providers.faults import UnreadableAnswer
+from grabient_assets.providers.plain import iso_time
+from grabient_assets.providers.reading import inside, text_or_none
+
+_STATES: Mapping[str, tuple[State, Outcome | None]] = {
+    "UNSPECIFIED": ("running", None),
+    "QUEUED": ("running", None),
+    "PENDING": ("running", None),
+    "RUNNING": ("running", None),
+    "PAUSED": ("running", None),
+    "UPDATING": ("running", None),
+    "CANCELLING": ("cancelling", None),
+    "SUCCEEDED": ("ended", "completed"),
+    "PARTIALLY_SUCCEEDED": ("ended", "completed"),
+    "FAILED": ("ended", "failed"),
+    "CANCELLED": ("ended", "cancelled"),
+    "EXPIRED": ("ended", "expired"),
+}
+
+
+def state_of(operation: Mapping[str, Any]) -> BatchState:
+    """Where the batch stands. Raises UnreadableAnswer for an operation without a name."""
+    name = text_or_none(operation.get("name"))
+    metadata = operation.get("metadata")
+    raw = text_or_none(inside(metadata, "state")) or ""
+    word = raw.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+    error = operation.get("error") or inside(metadata, "error")
+    if not raw and operation.get("done"):
+        word = "FAILED" if error else "SUCCEEDED"
+    if name is None:
+        raise UnreadableAnswer(f"a batch operation without a name, in state {raw!r}")
+    state, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
+    succeeded, failed = _stat(metadata, "successfulRequestCount"), _stat(metadata, "failedRequestCount")
+    total = _stat(metadata, "requestCount")
+    code = inside(error, "status") or inside(error, "code")
+    return BatchState(
+        provider_batch_id=name,
+        state=state,
+        raw_status=raw,
+        outcome=outcome,
+        total=total,
+        # The API leaves out counts of zero.
+        succeeded=succeeded if succeeded is not None or total is None else 0,
+        failed=failed if failed is not None or total is None else 0,
+        error_code=None if code is None else str(code),
+        error=text_or_none(inside(error, "message")),
+        created_at=iso_time(inside(metadata, "createTime")),
+        ended_at=iso_time(inside(metadata, "endTime")) if outcome else None,
+        label=text_or_none(inside(metadata, "displayName")),
+        input_file_id=text_or_none(inside(metadata, "inputConfig", "fileName")),
+    )
+
+
+def output_of(operation: Mapping[str, Any]) -> tuple[list[Any] | None, str | None]:
+    """The inline answers, or the name of the result file. (None, None) when the operation names no output."""
+    for output in (inside(operation, "metadata", "output"), operation.get("response")):
+        if file_id := text_or_none(inside(output, "responsesFile")):
+            return None, file_id
+        inline = inside(output, "inlinedResponses", "inlinedResponses")
+        if isinstance(inline, list):
+            return inline, None
+    return None, None
+
+
+def line_of(answer: Any) -> bytes:
+    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing."""
+    line = {"key": inside(answer, "metadata", "key")}
+    line |= {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
+    return json_line(line)
+
+
+def _stat(metadata: object, name: str) -> int | None:
+    """Counts are int64, which JSON carries as text."""
+    value = inside(metadata, "batchStats", name)
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if type(value) is int else None

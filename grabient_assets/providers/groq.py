@@ -1,0 +1,55 @@
+"""Groq's batches through its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from grabient_assets.providers.chat_batches import ChatBatches
+from grabient_assets.providers.faults import UnreadableAnswer
+from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.plain import plain
+from grabient_assets.providers.reading import inside, items, text_or_none
+from grabient_assets.registry.model import BatchLimits
+
+BASE_URL = "https://api.groq.com"
+
+
+class GroqBatches(ChatBatches):
+    """See `contract.BatchProvider`. Free plans have no batch API (403 not_available_for_plan)."""
+
+    name = "groq"
+
+    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+        import groq
+
+        self.limits = limits
+        self._key = api_key
+        self._patience = patience
+        # The SDK adds /openai/v1 itself; an address that has it already would carry it twice.
+        base_url = (base_url or BASE_URL).rstrip("/").removesuffix("/openai/v1")
+        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"})]}
+        self._client = groq.Groq(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=patience.read,
+            max_retries=0,
+            http_client=groq.DefaultHttpxClient(event_hooks=hooks),
+        )
+
+    def _batches(self) -> Iterator[Any]:
+        """The SDK does not page; the server does, by cursor."""
+        cursor, seen = None, set()
+        while True:
+            page = plain(self._client.batches.list(extra_query={"cursor": cursor} if cursor else None))
+            yield from items(page.get("data"))
+            cursor = text_or_none(inside(page, "paging", "next_cursor"))
+            if cursor is None:
+                return
+            if cursor in seen:
+                raise UnreadableAnswer(f"the list of batches repeats its page {cursor!r}")
+            seen.add(cursor)
+
+    def _files(self) -> Iterable[Any]:
+        return items(plain(self._client.files.list()).get("data"))

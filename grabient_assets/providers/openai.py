@@ -1,0 +1,41 @@
+"""OpenAI's batches through its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from grabient_assets.providers.chat_batches import ChatBatches
+from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.patience import Patience
+from grabient_assets.registry.model import BatchLimits
+
+BASE_URL = "https://api.openai.com/v1"
+
+
+class OpenAIBatches(ChatBatches):
+    """See `contract.BatchProvider`. Takes one model per input file."""
+
+    name = "openai"
+
+    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+        import openai
+
+        self.limits = limits
+        self._key = api_key
+        self._patience = patience
+        base_url = base_url or BASE_URL
+        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"})]}
+        self._client = openai.OpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=patience.read,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(event_hooks=hooks),
+        )
+
+    def _batches(self) -> Iterable[Any]:
+        return self._client.batches.list(limit=100)
+
+    def _files(self) -> Iterable[Any]:
+        return self._client.files.list(purpose="batch", order="desc", limit=100)

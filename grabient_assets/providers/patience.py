@@ -1,0 +1,38 @@
+"""How long a provider is waited for, and how often a read is repeated. Creating a batch is never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from grabient_assets.errors import ProviderBusyError, ProviderUnreachableError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds. `read` bounds connecting and each wait for bytes of polls and lists, `transfer` those of creates,
+    uploads and downloads. A read is tried `attempts` times within `total`; a Retry-After above `retry_after_cap` is
+    left to the caller, who knows better what else there is to do."""
+
+    read: float = 10.0
+    transfer: float = 300.0
+    attempts: int = 3
+    total: float = 30.0
+    retry_after_cap: float = 10.0
+
+
+def patiently(call: Callable[[], T], patience: Patience) -> T:
+    """The result of `call`, repeated with growing jittered pauses while the provider is busy or out of reach."""
+    import stamina
+
+    def pause(error: Exception) -> bool | float:
+        if isinstance(error, ProviderBusyError) and error.retry_after is not None:
+            return error.retry_after if error.retry_after <= patience.retry_after_cap else False
+        return isinstance(error, (ProviderBusyError, ProviderUnreachableError))
+
+    return stamina.RetryingCaller(
+        attempts=patience.attempts, timeout=patience.total, wait_initial=0.5, wait_max=5.0, wait_jitter=1.0
+    )(pause, call)

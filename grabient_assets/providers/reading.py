@@ -1,0 +1,89 @@
+"""Taking result lines apart: shared by the readers of all four providers. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from grabient_assets.errors import ResultsError
+from grabient_assets.registry.usage import Usage
+
+EMPTY = "the model returned no text"
+TOO_LONG = "the answer reached the token limit before it was finished; raise max_output_tokens or lower the effort"
+
+
+def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
+    """The JSON object in `line`. Raises ResultsError for anything else."""
+    try:
+        value = json.loads(line)
+    except ValueError as error:  # covers JSONDecodeError and UnicodeDecodeError
+        raise bad_line(line, provider, f"it is not JSON ({error})") from None
+    except RecursionError:
+        raise bad_line(line, provider, "it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise bad_line(line, provider, "it is not a JSON object")
+    return value
+
+
+def custom_id_in(value: Mapping[str, Any], field: str, line: bytes, provider: str) -> str:
+    """The id of the request that the line answers. Without it the answer can belong to any: ResultsError."""
+    custom_id = value.get(field)
+    if not isinstance(custom_id, str) or not custom_id:
+        raise bad_line(line, provider, f"it does not say which request it answers (no {field})")
+    return custom_id
+
+
+def bad_line(line: bytes, provider: str, reason: str) -> ResultsError:
+    start = line[:120].decode("utf-8", "replace")
+    return ResultsError(
+        provider,
+        f"A result line of {provider} cannot be read: {reason}. It begins {start!r}; the raw results are kept.",
+    )
+
+
+def inside(value: object, *path: str | int) -> Any:
+    """What lies at `path` in nested objects and lists, or None as soon as a step is missing or null."""
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        else:
+            value = value[step] if isinstance(value, list) and len(value) > step else None
+    return value
+
+
+def items(value: object) -> list[Any]:
+    """`value` when it is a list, otherwise an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def tokens(usage: object, *path: str) -> int:
+    """A token count; 0 when absent. Raises ValueError for anything but a whole number."""
+    value = inside(usage, *path)
+    if value is None:
+        return 0
+    if type(value) is not int:
+        raise ValueError(f"token count {'.'.join(path)} is {value!r}")
+    return value
+
+
+def usage_of(
+    line: bytes, provider: str, *, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0
+) -> Usage:
+    """The counts as a Usage. Where a part exceeds its whole, the whole is raised: a cost is never reported too low.
+
+    Raises ResultsError for negative counts.
+    """
+    if min(whole_input, output, cached, written, thinking) < 0:
+        raise bad_line(line, provider, "its usage holds a negative token count")
+    return Usage(
+        input_tokens=max(whole_input, cached + written),
+        output_tokens=max(output, thinking),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=thinking,
+    )
