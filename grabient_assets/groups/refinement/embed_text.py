@@ -34,7 +34,7 @@ _NEUTRAL_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class EmbedText:
-    """30 to 50 words; `repaired` when they are not what the model wrote."""
+    """30 to 50 words; `repaired` when they are not the words the model wrote."""
 
     text: str
     repaired: bool
@@ -57,8 +57,7 @@ def fit_embed_text(text: str, extension: Iterable[str]) -> EmbedText:
         words = _cut(words)
     if len(words) < MIN_WORDS:
         words = _extended(words, extension)
-    fitted = " ".join(words)
-    return EmbedText(fitted, repaired=fitted != text)
+    return EmbedText(" ".join(words), repaired=words != text.split())
 
 
 def _words(text: str) -> list[str]:

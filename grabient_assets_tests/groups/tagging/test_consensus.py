@@ -66,7 +66,7 @@ def test_answers_without_the_field_do_not_vote_on_it_but_are_usable() -> None:
 
 def test_equal_values_stand_by_support_then_in_the_order_of_the_enumeration() -> None:
     for field, values in vocabulary.CATEGORICAL_VALUES.items():
-        panel = [item for value in reversed(values) for item in said(f"m-{value}", Answer(**{field: value}))]
+        panel = [item for value in reversed(values) for item in said(f"m-{value}", replace(Answer(), **{field: value}))]
         assert [value for value, _ in counts(build_consensus(panel), field)] == list(values)
     doubtful = [*said("a", WARM, WARM, COOL), *said("b", NEUTRAL)]
     assert counts(build_consensus(doubtful), "temperature") == [("neutral", 1), ("warm", 1)]
@@ -185,10 +185,9 @@ def test_many_palettes_at_once() -> None:
                 fields: dict[str, Any] = {
                     field: values[turn % len(values)] for field, values in vocabulary.CATEGORICAL_VALUES.items()
                 }
-                tags: dict[str, Any] = {
-                    field: tuple(f"{field} {(turn * step) % 40}" for step in range(1, 5)) for field in LIST_FIELDS
-                }
-                rows.append((f"seed{palette}", ModelAnswer("groq", f"m{model}", index, Answer(**fields, **tags))))
+                for field in LIST_FIELDS:
+                    fields[field] = tuple(f"{field} {(turn * step) % 40}" for step in range(1, 5))
+                rows.append((f"seed{palette}", ModelAnswer("groq", f"m{model}", index, Answer(**fields))))
     assert len(rows) == 14_560
     began = time.perf_counter()
     together = build_consensuses(rows)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grabient_assets.gradient import vocabulary
+from grabient_assets.groups.refinement.embed_text import word_count
+from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
+from grabient_assets.groups.tagging.answers import Answer, Unusable
+from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
+
+PROSE = (
+    "Deep navy rises slowly through teal and soft turquoise into a pale mint morning. The mood is calm and airy, the "
+    "style clean and scandinavian, like mist lifting from a quiet lake beside wet pines and cold stones at dawn."
+)
+FULL: dict[str, Any] = {
+    "ref": "r-1",
+    "temperature": "cool",
+    "contrast": "high",
+    "brightness": "varied",
+    "saturation": "mixed",
+    "mood": ["calm", "airy"],
+    "style": ["scandinavian", "minimalist"],
+    "dominant_colors": ["teal", "navy"],
+    "seasonal": ["winter"],
+    "associations": ["lake", "mist", "pine", "stone", "dawn"],
+    "embed_text": PROSE,
+}
+
+
+def panel() -> Consensus:
+    answer = Answer(
+        temperature="warm",
+        contrast="low",
+        brightness="light",
+        saturation="muted",
+        mood=("serene", "calm", "airy", "quiet"),
+        style=("modern", "minimalist"),
+        dominant_colors=("blue", "teal"),
+        associations=("fjord", "ice", "lake", "linen", "rain"),
+    )
+    return build_consensus([ModelAnswer("groq", "a", 0, answer)])
+
+
+def read(changes: dict[str, Any], consensus: Consensus | None = None, **facts: Any) -> Refined:
+    fields = {key: value for key, value in {**FULL, **changes}.items() if value is not None}
+    refined = read_refined(json.dumps(fields), "r-1", consensus, **facts)
+    assert isinstance(refined, Refined), refined
+    return refined
+
+
+def refuse(text: str, consensus: Consensus | None = None, ref: str | None = "r-1") -> Unusable:
+    refused = read_refined(text, ref, consensus)
+    assert isinstance(refused, Unusable), refused
+    return refused
+
+
+def test_a_right_answer_is_taken_as_it_is() -> None:
+    assert read({}, panel()) == Refined(
+        temperature="cool",
+        contrast="high",
+        brightness="varied",
+        saturation="mixed",
+        mood=("calm", "airy"),
+        style=("scandinavian", "minimalist"),
+        dominant_colors=("teal", "navy"),
+        seasonal=("winter",),
+        associations=("lake", "mist", "pine", "stone", "dawn"),
+        embed_text=PROSE,
+    )
+    assert 30 <= word_count(PROSE) <= 50
+
+
+def test_no_consensus_is_needed_for_a_right_answer() -> None:
+    assert read({}) == read({}, panel())
+
+
+def test_dressed_and_broken_json_is_read_as_in_tagging() -> None:
+    refined = read_refined(f"<think>{{}}</think>```json\n{json.dumps(FULL)[:-1]}\n```", "r-1", None)
+    assert isinstance(refined, Refined)
+    assert (refined.repaired, refined.embed_text_repaired, refined.mood) == (True, False, ("calm", "airy"))
+
+
+def test_tags_are_cleaned_as_in_tagging() -> None:
+    refined = read(
+        {"mood": ["Calm", "calm ", "Café"], "dominant_colors": ["Grey"], "contrast": "Strong", "seasonal": ["fall"]}
+    )
+    assert refined.mood == ("calm", "café")
+    assert (refined.dominant_colors, refined.contrast, refined.seasonal) == (("gray",), "high", ("autumn",))
+    assert not refined.repaired
+
+
+@pytest.mark.parametrize("field", list(LIMITS))
+def test_too_many_tags_are_cut_to_the_first(field: str) -> None:
+    most = LIMITS[field][1]
+    words = {"dominant_colors": vocabulary.COLOUR_NAMES, "seasonal": vocabulary.SEASONS}.get(
+        field, tuple(f"tag{number}" for number in range(12))
+    )
+    given_tags = list(words[: most + 1])
+    refined = read({field: given_tags})
+    assert getattr(refined, field) == tuple(given_tags[:most])
+    assert refined.repaired
+    assert refined.notes == (f"{field}: only the first {most} of {most + 1} tags were kept.",)
+
+
+def test_too_few_tags_are_filled_from_the_consensus() -> None:
+    refined = read({"mood": ["airy"], "style": [], "associations": ["lake", "mist"]}, panel())
+    assert refined.mood == ("airy", "calm")
+    assert refined.style == ("minimalist", "modern")
+    assert refined.associations == ("lake", "mist", "fjord", "ice", "linen")
+    assert refined.repaired
+    assert "mood: calm was taken from the consensus." in refined.notes
+
+
+def test_dominant_colours_fall_back_to_the_palettes_own() -> None:
+    assert read({"dominant_colors": ["sky"]}, panel()).dominant_colors == ("blue",)
+    assert read({"dominant_colors": []}, None, color_names=["mint", "teal"]).dominant_colors == ("mint",)
+
+
+@pytest.mark.parametrize("field", list(vocabulary.CATEGORICAL_VALUES))
+def test_a_missing_categorical_is_taken_from_the_consensus(field: str) -> None:
+    refined = read({field: "lukewarm"}, panel())
+    assert getattr(refined, field) == panel().top(field)
+    assert refined.repaired
+    assert f"{field}: {panel().top(field)} was taken from the consensus." in refined.notes
+
+
+@pytest.mark.parametrize("field", [*vocabulary.CATEGORICAL_VALUES, "mood", "style", "dominant_colors", "associations"])
+def test_what_nothing_fills_makes_the_answer_unusable(field: str) -> None:
+    text = json.dumps({**FULL, field: None})
+    expected = Unusable(f"The answer has too little for {field}, and the consensus has no more to add.")
+    assert refuse(text) == expected
+    assert refuse(text, build_consensus([])) == expected
+
+
+def test_a_refiner_that_says_almost_nothing_is_not_replaced_by_the_panel() -> None:
+    few = {key: FULL[key] for key in ("ref", "mood", "style", "contrast", "embed_text")}
+    assert refuse(json.dumps(few), panel()).reason == "The answer fills fewer than half of the fields asked for."
+    assert isinstance(read_refined(json.dumps({**few, "temperature": "cool"}), "r-1", panel()), Refined)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "42", "{}", "I cannot help with that."])
+def test_nothing_is_unusable(text: str) -> None:
+    assert refuse(text, panel()).fate == "unreadable"
+
+
+def test_another_requests_answer() -> None:
+    assert refuse(json.dumps({**FULL, "ref": "r-2"}), panel()).fate == "mismatched"
+    assert read({"ref": None}).mood == ("calm", "airy")
+
+
+def test_a_short_embed_text_is_extended_from_the_tags_in_a_fixed_order() -> None:
+    refined = read({"embed_text": "Calm lake."}, None, color_names=["teal", "mint"], harmonies=["analogous"])
+    assert refined.embed_text == (
+        "Calm lake. airy scandinavian minimalist teal navy mint analogous winter mist pine stone dawn cool temperature "
+        "high contrast varied brightness mixed saturation gradient palette colours blend smooth transition hues tones"
+    )
+    assert (refined.embed_text_repaired, refined.repaired) == (True, False)
+    assert refined.notes == ("embed_text: brought to plain text of 30 to 50 words.",)
+
+
+@pytest.mark.parametrize("value", [None, "", 7, ["Calm lake."]])
+def test_a_missing_embed_text_is_made(value: Any) -> None:
+    refined = read({"embed_text": value})
+    assert refined.embed_text.startswith("calm airy scandinavian minimalist teal navy winter lake")
+    assert word_count(refined.embed_text) == 30
+
+
+def test_a_long_embed_text_is_cut() -> None:
+    refined = read({"embed_text": PROSE + " And " + PROSE})
+    assert refined.embed_text == PROSE
+    assert refined.embed_text_repaired
+
+
+_WORD = st.sampled_from(["warm", "calm", "Teal", "fall", "low", "x" * 101, "", "lukewarm", "grey", "zen"]) | st.text(
+    max_size=8
+)
+_FIELD = st.none() | _WORD | st.lists(_WORD, max_size=12)
+
+
+@given(st.dictionaries(st.sampled_from(list(FULL)[1:]), _FIELD))
+def test_what_is_returned_is_always_within_the_limits(changes: dict[str, Any]) -> None:
+    refined = read_refined(json.dumps({**FULL, **changes}), "r-1", panel(), ["teal"], ["analogous"])
+    if isinstance(refined, Unusable):
+        return
+    for field, (fewest, most) in LIMITS.items():
+        tags = getattr(refined, field)
+        assert fewest <= len(tags) <= most
+        assert len(set(tags)) == len(tags)
+    for field, values in vocabulary.CATEGORICAL_VALUES.items():
+        assert getattr(refined, field) in values
+    assert set(refined.dominant_colors) <= set(vocabulary.COLOUR_NAMES)
+    assert set(refined.seasonal) <= set(vocabulary.SEASONS)
+    assert 30 <= word_count(refined.embed_text) <= 50
