@@ -57,11 +57,11 @@ class Answer:
 class Unusable:
     """A text that is no answer and never a vote.
 
-    `reason` is a sentence. `fate` is 'mismatched' when the text answers another request, otherwise 'unreadable'.
+    `reason` is a sentence. `fate` is 'mismatched' when the text answers another request, otherwise 'invalid'.
     """
 
     reason: str
-    fate: Literal["mismatched", "unreadable"] = "unreadable"
+    fate: Literal["mismatched", "invalid"] = "invalid"
 
 
 def read_answer(text: str, ref: str | None) -> Answer | Unusable:

@@ -145,7 +145,7 @@ def test_a_refiner_that_says_almost_nothing_is_not_replaced_by_the_panel() -> No
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "42", "{}", "I cannot help with that."])
 def test_nothing_is_unusable(text: str) -> None:
-    assert refuse(text, panel()).fate == "unreadable"
+    assert refuse(text, panel()).fate == "invalid"
 
 
 def test_another_requests_answer() -> None:

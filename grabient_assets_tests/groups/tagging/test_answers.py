@@ -120,7 +120,7 @@ def test_strict_json_is_never_marked_repaired() -> None:
 def test_a_text_that_breaks_off_inside_a_word_loses_that_word() -> None:
     answer = read('{"mood": ["calm", "serene"], "style": ["minim')
     assert (answer.mood, answer.style, answer.repaired) == (("calm", "serene"), (), True)
-    assert refuse('{"mood": ["cal').fate == "unreadable"
+    assert refuse('{"mood": ["cal').fate == "invalid"
 
 
 def test_another_requests_answer_is_no_vote() -> None:
@@ -153,7 +153,7 @@ def test_another_requests_answer_is_no_vote() -> None:
     ],
 )
 def test_nothing_usable_is_unusable(text: str, reason: str) -> None:
-    assert refuse(text) == Unusable(reason, "unreadable")
+    assert refuse(text) == Unusable(reason, "invalid")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_poison_is_answered_for_in_bounded_time(name: str) -> None:
 
 def test_ten_megabytes_are_refused_unread() -> None:
     assert read_answer(POISON["10 MB of prose"], None) == Unusable(
-        "The answer has 10000000 characters, more than 1000000.", "unreadable"
+        "The answer has 10000000 characters, more than 1000000.", "invalid"
     )
 
 
