@@ -155,7 +155,8 @@ def _lz_string_values(seed: str) -> list[float] | str:
         return f"character {strange.start() + 1} is {strange.group()!r}, which none of the three encodings uses there"
     try:
         unpacked = LZString.decompressFromEncodedURIComponent(seed)
-    except IndexError:  # the library reads past the end of a text that has no end mark
+    except (IndexError, UnboundLocalError):
+        # The library reads past the end of a text without an end mark, and trips over an impossible first code.
         unpacked = None
     if not unpacked:
         return "read as lz-string text it has no end, so it was cut short or is no seed at all"

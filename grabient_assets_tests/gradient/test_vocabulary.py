@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from grabient_assets.gradient import vocabulary
+from grabient_assets.gradient.harmony import HARMONIES
+from grabient_assets_tests.vectors import vectors
+
+
+def test_the_lists_are_those_of_the_site():
+    facts = vectors("facts.json")
+    assert {field: list(values) for field, values in vocabulary.CATEGORICAL_VALUES.items()} == facts["enum_values"]
+    assert list(vocabulary.HARMONY_WORDS) == facts["harmony_words_allowed_in_prompt"]
+    assert list(vocabulary.COLOUR_NAMES) == [name for name, *_ in facts["named_colours_41_in_order"]]
+    assert {field: list(span) for field, span in vocabulary.TAG_COUNTS.items()} == facts["tag_counts_asked"]
+    assert {f: list(span) for f, span in vocabulary.REFINEMENT_COUNTS.items()} == facts["refinement_counts_asked"]
+
+
+def test_synonyms_hold_those_of_the_site():
+    for field, words in vectors("facts.json")["word_maps"].items():
+        assert vocabulary.CATEGORICAL_SYNONYMS[field].items() >= words.items()
+
+
+def test_synonyms_lead_to_values_and_are_none_themselves():
+    for field, words in vocabulary.CATEGORICAL_SYNONYMS.items():
+        assert set(words.values()) <= set(vocabulary.CATEGORICAL_VALUES[field])
+        assert not set(words) & set(vocabulary.CATEGORICAL_VALUES[field])
+    assert set(vocabulary.SEASON_SYNONYMS.values()) <= set(vocabulary.SEASONS)
+
+
+def test_what_can_be_detected_may_be_said():
+    assert set(HARMONIES) <= set(vocabulary.HARMONY_WORDS)
