@@ -1,0 +1,83 @@
+"""The emulated models' vocabulary: which words of lexicon.toml fit a palette, best first."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from grabient_assets.emulator.answers.measures import Measures, measure
+
+LEXICON = Path(__file__).parents[1] / "lexicon.toml"
+FIELDS = ("mood", "style", "associations", "seasonal")
+ARTICLES = ("a ", "an ", "the ")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that fits, with how well (larger is better) and whose leaning it is."""
+
+    text: str
+    weight: float
+    leanings: frozenset[str]
+
+
+@cache
+def _lexicon() -> dict[str, Any]:
+    return tomllib.loads(LEXICON.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=8192)
+def fitting(hexes: tuple[str, ...]) -> dict[str, tuple[Word, ...]]:
+    """Words for a palette per field (mood, style, associations, seasonal), best first. Never empty but seasonal."""
+    found: dict[str, dict[str, Word]] = {field: {} for field in FIELDS}
+    for group in _lexicon()["group"]:
+        weight = _weight(group, measure(hexes))
+        if weight <= 0:
+            continue
+        leanings = frozenset(group["leaning"])
+        for field in FIELDS:
+            for rank, text in enumerate(group.get(field, ())):
+                known = found[field].get(text)
+                value = weight * 0.93**rank + (known.weight if known else 0.0)
+                found[field][text] = Word(text, value, leanings | known.leanings if known else leanings)
+    return {field: tuple(sorted(words.values(), key=lambda word: -word.weight)[:36]) for field, words in found.items()}
+
+
+def _weight(group: dict[str, Any], palette: Measures) -> float:
+    """How strongly a group speaks for the palette; 0 when a filter shuts it out."""
+    for filter_name in ("depth", "chroma", "contrast", "temperature"):
+        if filter_name in group and getattr(palette, filter_name) not in group[filter_name]:
+            return 0.0
+    if len(palette.families) < group.get("families", 0):
+        return 0.0
+    shares = palette.families
+    if "together" in group:
+        least = min(shares.get(family, 0.0) for family in group["together"])
+        return least * 2.4 if least >= 0.09 else 0.0
+    if "hue" in group:
+        return sum(shares.get(family, 0.0) for family in group["hue"])
+    return 0.3
+
+
+def hue_names(family: str, lightness: float) -> list[str]:
+    """What people call a hue family at a lightness (L of LCh)."""
+    depth = "dark" if lightness < 36 else "light" if lightness > 72 else "mid"
+    return _lexicon()["hues"][family][depth]
+
+
+def without_article(phrase: str) -> str:
+    """An association as a tag: `a misty forest` is `misty forest`."""
+    return next((phrase[len(article) :] for article in ARTICLES if phrase.startswith(article)), phrase)
+
+
+def phrase_of(tag: str) -> str:
+    """An association tag as it stands in a sentence: with its article when the lexicon knows one."""
+    return _phrases().get(tag, tag)
+
+
+@cache
+def _phrases() -> dict[str, str]:
+    return {without_article(text): text for group in _lexicon()["group"] for text in group["associations"]}

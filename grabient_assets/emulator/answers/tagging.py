@@ -1,0 +1,96 @@
+"""A tagger's answer to one palette, as an object, before formatting habits touch it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grabient_assets.emulator.answers.chance import Chance, share
+from grabient_assets.emulator.answers.lexicon import Word, fitting, without_article
+from grabient_assets.emulator.answers.measures import Measures
+from grabient_assets.emulator.answers.personality import CATEGORICAL, Personality
+from grabient_assets.gradient.vocabulary import COLOUR_NAMES
+
+# Which value a wrong answer takes: the neighbours of the right one, likeliest first.
+MISTAKES = {
+    "temperature": {
+        "warm": ("cool-warm", "neutral"),
+        "cool": ("cool-warm", "neutral"),
+        "neutral": ("cool-warm", "warm"),
+        "cool-warm": ("warm", "cool", "neutral"),
+    },
+    "contrast": {"high": ("medium",), "medium": ("high", "low"), "low": ("medium",)},
+    "brightness": {
+        "dark": ("medium", "varied"),
+        "medium": ("varied", "dark", "light"),
+        "light": ("medium", "varied"),
+        "varied": ("medium",),
+    },
+    "saturation": {"vibrant": ("mixed",), "muted": ("mixed",), "mixed": ("vibrant", "muted")},
+}
+COUNTS = {
+    "few": {"mood": (2, 3), "style": (1, 2), "associations": (2, 4)},
+    "some": {"mood": (3, 4), "style": (2, 3), "associations": (4, 6)},
+    "many": {"mood": (3, 5), "style": (3, 5), "associations": (5, 7)},
+}
+SHARED_ERRORS = 0.5
+
+
+def tagging_answer(palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance) -> dict[str, Any]:
+    """The answer of a model to one palette: every field of a tagging answer, in the usual order."""
+    counts = COUNTS[who.tags]
+    words = fitting(palette.hexes)
+    mood = chosen(words["mood"], chance.whole(*counts["mood"]), who, chance)
+    style = chosen(words["style"], chance.whole(*counts["style"]), who, chance)
+    associations = chosen(words["associations"], chance.whole(*counts["associations"]), who, chance)
+    return {
+        "ref": asked.get("ref"),
+        "mood": mood,
+        "style": style,
+        "dominant_colors": dominant_colours(palette, asked, chance.whole(2, 4)),
+        "harmony": list(palette.harmony[: chance.whole(1, 2)]),
+        **{field: categorical(field, palette, who, chance) for field in CATEGORICAL},
+        "seasonal": seasons(words["seasonal"], chance),
+        "associations": [without_article(phrase) for phrase in associations],
+    }
+
+
+def chosen(words: tuple[Word, ...], count: int, who: Personality, chance: Chance) -> list[str]:
+    """The words a model takes: mostly the fittest, bent by its leanings and by chance, so that models half agree."""
+    draw, leanings = chance.draw, who.leanings
+    scored = [
+        (word.weight * (0.55 + draw()) * (1.35 if leanings & word.leanings else 1.0), word.text) for word in words[:24]
+    ]
+    scored.sort(reverse=True)
+    return [text for _, text in scored[:count]]
+
+
+def categorical(field: str, palette: Measures, who: Personality, chance: Chance) -> str:
+    """The value of a categorical field, wrong as often as the model's error rate says.
+
+    Half of the errors belong to the palette and the model's family, so that relatives err together; the rest is
+    the single answer's own. Both parts add up to the declared rate e: s*e + (1 - s*e) * own = e.
+    """
+    truth: str = getattr(palette, field)
+    rate = who.errors[field]
+    common = SHARED_ERRORS * rate
+    wrong = MISTAKES[field][truth]
+    own = chance.draw()
+    if share("family error", who.family, palette.text, field) < common:
+        return wrong[0]
+    if own < (rate - common) / (1 - common):
+        return chance.pick(wrong)
+    return truth
+
+
+def dominant_colours(palette: Measures, asked: dict[str, Any], count: int) -> list[str]:
+    """Colour names of the 41, taken from the names in the request; from the hue families when it has none."""
+    named = asked.get("color_names")
+    names = [name for name in named if name in COLOUR_NAMES] if isinstance(named, list) else []
+    if not names:
+        names = ["gray" if family == "grey" else family for family in palette.families]
+    return list(dict.fromkeys(names))[:count]
+
+
+def seasons(words: tuple[Word, ...], chance: Chance) -> list[str]:
+    """Seasons that the palette speaks for clearly; often none, rarely more than two."""
+    return [word.text for word in words[:3] if chance.draw() * 1.1 < word.weight]

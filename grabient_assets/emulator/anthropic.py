@@ -1,0 +1,282 @@
+"""Anthropic's Message Batches API (provider fact sheet, section 1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.anthropic_messages import message, question_of
+from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.lifecycle import Phase, phase, planned
+from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.storage.files import NewFile
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, bearer, jsonl, key_refused, reply
+
+CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
+MAX_REQUESTS = 100_000
+KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+STATUS = {Phase.WAITING: "in_progress", Phase.RUNNING: "in_progress", Phase.CLOSING: "in_progress"}
+
+
+class Anthropic:
+    """`/anthropic/v1/messages/batches` and `/anthropic/v1/models`."""
+
+    provider = "anthropic"
+    prefix = "/anthropic"
+    max_body = 256 * 1024 * 1024
+
+    def __init__(self, world: World) -> None:
+        self._state = world.state
+        self._models = world.models
+        self._polls = world.polls
+
+    def routes(self) -> tuple[Route, ...]:
+        batches = "/v1/messages/batches"
+        return (
+            Route("create", "POST", batches, self.create),
+            Route("list", "GET", batches, self.list_batches),
+            Route("results", "GET", batches + "/{id}/results", self.results),
+            Route("cancel", "POST", batches + "/{id}/cancel", self.cancel),
+            Route("retrieve", "GET", batches + "/{id}", self.retrieve),
+            Route("delete", "DELETE", batches + "/{id}", self.delete),
+            Route("models", "GET", "/v1/models", self.models),
+            Route("model", "GET", "/v1/models/{id}", self.model),
+        )
+
+    # what every call has in common ---------------------------------------------------------------------------------
+
+    def refusal(self, refused: Refused) -> Response:
+        headers = {"request-id": f"req_{self._state.new_id(24)}"}
+        if refused.retry_after is not None:
+            headers["retry-after"] = f"{refused.retry_after:g}"
+        body = {**_error(refused), "request_id": headers["request-id"]}
+        return reply(body, refused.status, headers)
+
+    def too_large(self) -> Refused:
+        return Refused(413, "request_too_large", "Request exceeds the maximum size")
+
+    def fault(self, status: int, message: str, kind: str | None, code: str | None) -> Refused:
+        return Refused(status, kind or code or KINDS.get(status, "api_error"), message)
+
+    def authorise(self, call: Call) -> None:
+        if key_refused(bearer(call.headers) or call.headers.get("x-api-key")):
+            raise Refused(401, "authentication_error", "invalid x-api-key")
+        if not call.headers.get("anthropic-version"):
+            raise Refused(400, "invalid_request_error", "anthropic-version: header is required")
+
+    # batches -------------------------------------------------------------------------------------------------------
+
+    def create(self, call: Call) -> Response:
+        requests = _requests(call)
+        facts = {"version": call.headers["anthropic-version"]}
+        batch_id = f"msgbatch_01{self._state.new_id(22)}"
+        content = NewFile(f"input-{batch_id}", "", "hidden", json.dumps(requests, ensure_ascii=False).encode())
+        batch = self._state.batches.add(
+            self.provider,
+            batch_id,
+            model=str(requests[0]["params"].get("model", "")),
+            custom_ids=[request["custom_id"] for request in requests],
+            needed=self._polls,
+            facts=facts,
+            plan=list(call.plan),
+            input_file=content.id,
+            content=content,
+        )
+        return reply(self._document(batch, call.base))
+
+    def retrieve(self, call: Call) -> Response:
+        batch = self._batch(call)
+        self._state.batches.add_poll(batch)
+        return reply(self._document(self._settled(self._batch(call)), call.base))
+
+    def list_batches(self, call: Call) -> Response:
+        limit = _limit(call.query.get("limit", "20"))
+        batches = self._state.batches.newest_first(self.provider)
+        if after := call.query.get("after_id"):
+            batches = batches[_place(batches, after) + 1 :]
+        elif before := call.query.get("before_id"):
+            batches = batches[: _place(batches, before)][-limit:]
+        page = [self._document(self._settled(batch), call.base) for batch in batches[:limit]]
+        first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
+        return reply({"data": page, "has_more": len(batches) > limit, "first_id": first, "last_id": last})
+
+    def cancel(self, call: Call) -> Response:
+        batch = self._settled(self._batch(call))
+        if phase(batch).ended:
+            raise Refused(400, "invalid_request_error", f"Batch {batch.id} has already ended and cannot be canceled.")
+        if batch.cancelled_after is None:
+            self._state.batches.cancel(batch)
+            self._state.batches.note_time(batch, "cancelling")
+        return reply(self._document(self._batch(call), call.base))
+
+    def delete(self, call: Call) -> Response:
+        batch = self._settled(self._batch(call))
+        if not phase(batch).ended:
+            raise Refused(400, "invalid_request_error", f"Batch {batch.id} is still processing: cancel it first.")
+        self._state.batches.delete(batch)
+        return reply({"id": batch.id, "type": "message_batch_deleted"})
+
+    def results(self, call: Call) -> Response:
+        batch = self._settled(self._batch(call))
+        content = self._state.files.content(self.provider, f"results-{batch.id}")
+        if content is None:
+            raise Refused(404, "not_found_error", f"Batch {batch.id} has no available results; it has not ended.")
+        return Response(content, media_type="application/x-jsonl")
+
+    # models --------------------------------------------------------------------------------------------------------
+
+    def models(self, call: Call) -> Response:
+        data = [_model(model.id) for model in self._models.of(self.provider)]
+        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+        return reply({"data": data, "has_more": False, **ends})
+
+    def model(self, call: Call) -> Response:
+        if not self._models.serves(self.provider, call.path["id"]):
+            raise Refused(404, "not_found_error", f"model: {call.path['id']}")
+        return reply(_model(call.path["id"]))
+
+    # inside --------------------------------------------------------------------------------------------------------
+
+    def _batch(self, call: Call) -> Batch:
+        batch = self._state.batches.get(self.provider, call.path["id"])
+        if batch is None:
+            raise Refused(404, "not_found_error", f"Message batch {call.path['id']} was not found.")
+        return batch
+
+    def _settled(self, batch: Batch) -> Batch:
+        """The batch, its results made when it has just ended."""
+        now = phase(batch)
+        if batch.ending is not None or not now.ended:
+            return batch
+        content = self._state.files.content(self.provider, batch.input_file) or b"[]"
+        requests = [(request["custom_id"], request["params"]) for request in json.loads(content)]
+        failed = planned(batch, "fail") if now is Phase.FAILED else None
+        if failed is not None:
+            # No whole batch fails at Anthropic: it ends with every request errored.
+            error = _error(Refused(500, "api_error", str(failed["message"])))
+            lines = [_line(key, {"type": "errored", "error": error}) for key, _ in requests]
+        else:
+            lines = self._answered(batch, requests, "expired" if now is Phase.EXPIRED else "canceled")
+        counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+        for line in lines:
+            counts[line["result"]["type"]] += 1
+        ending = {"phase": now, "counts": counts, "at": self._state.now().timestamp()}
+        results = NewFile(f"results-{batch.id}", "", "hidden", jsonl(lines))
+        self._state.batches.end(batch, ending, [results])
+        return self._state.batches.get(self.provider, batch.id) or batch
+
+    def _answered(
+        self, batch: Batch, requests: list[tuple[str, dict[str, Any]]], left_over: str
+    ) -> list[dict[str, Any]]:
+        def answered(key: str, params: dict[str, Any], forced: Outcome | None) -> Line:
+            try:
+                question = question_of(key, params, str(batch.facts["version"]), self._models)
+            except Refused as refused:
+                return Line(key, False, {"type": "errored", "error": _error(refused)})
+            said = message(params, question, answer(question, forced))
+            return Line(key, True, {"type": "succeeded", "message": said})
+
+        def errored(key: str, params: dict[str, Any], step: dict[str, Any]) -> Line:
+            refused = self.fault(step["status"], step["message"], step["type"], step["code"])
+            return Line(key, False, {"type": "errored", "error": _error(refused)})
+
+        done = resolve(batch, requests, answered, errored)
+        lines = [_line(line.key, line.payload) for line in done.lines]
+        return lines + [_line(key, {"type": left_over}) for key, _ in done.unfinished]
+
+    def _document(self, batch: Batch, base: str) -> dict[str, Any]:
+        now, ending = phase(batch), batch.ending
+        if ending is not None:
+            status, counts = "ended", ending["counts"]
+        else:
+            status = STATUS.get(now, "canceling")
+            counts = {"processing": batch.total, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+        host = planned(batch, "results_host")
+        address = f"{str(host['url']).rstrip('/') if host else base}/v1/messages/batches/{batch.id}/results"
+        return {
+            "id": batch.id,
+            "type": "message_batch",
+            "processing_status": status,
+            "request_counts": counts,
+            "created_at": _iso(batch.created_at),
+            "expires_at": _iso(batch.created_at + 86_400),
+            "ended_at": _iso(ending["at"]) if ending else None,
+            "cancel_initiated_at": _iso(batch.times["cancelling"]) if "cancelling" in batch.times else None,
+            "archived_at": None,
+            "results_url": address if ending else None,
+        }
+
+
+def _requests(call: Call) -> list[dict[str, Any]]:
+    """The requests of a create call, checked as far as the API checks them at once: ids and outer shape."""
+
+    def refuse(message: str) -> Refused:
+        return Refused(400, "invalid_request_error", message)
+
+    try:
+        body = call.object()
+    except ValueError as error:
+        raise refuse("The request body is not valid JSON") from error
+    requests = body.get("requests") if isinstance(body, dict) else None
+    if not isinstance(requests, list) or not requests:
+        raise refuse("requests: List should have at least 1 item")
+    for name in body:
+        if name != "requests":
+            raise refuse(f"{name}: Extra inputs are not permitted")
+    if len(requests) > MAX_REQUESTS:
+        raise refuse(f"requests: List should have at most {MAX_REQUESTS} items")
+    seen: set[str] = set()
+    for place, request in enumerate(requests):
+        key = request.get("custom_id") if isinstance(request, dict) else None
+        if not isinstance(key, str) or not CUSTOM_ID.match(key):
+            raise refuse(f"requests.{place}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
+        if key in seen:
+            raise refuse(f"requests.{place}.custom_id: duplicate custom_id {key!r}")
+        if not isinstance(request.get("params"), dict):
+            raise refuse(f"requests.{place}.params: Field required")
+        seen.add(key)
+    return requests
+
+
+def _limit(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise Refused(400, "invalid_request_error", "limit: Input should be between 1 and 1000")
+    return int(text)
+
+
+def _place(batches: list[Batch], batch_id: str) -> int:
+    for place, batch in enumerate(batches):
+        if batch.id == batch_id:
+            return place
+    raise Refused(400, "invalid_request_error", f"{batch_id} is not a batch of this workspace")
+
+
+def _error(refused: Refused) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": refused.kind, "message": refused.message}}
+
+
+def _line(key: str, result: dict[str, Any]) -> dict[str, Any]:
+    return {"custom_id": key, "result": result}
+
+
+def _model(model_id: str) -> dict[str, Any]:
+    return {"type": "model", "id": model_id, "display_name": model_id, "created_at": "2025-01-01T00:00:00Z"}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

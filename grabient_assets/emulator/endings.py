@@ -1,0 +1,82 @@
+"""The end of a batch: every request that got done is answered, and faults of the script spoil the results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from grabient_assets.emulator.answers.chance import digest
+from grabient_assets.emulator.answers.speaking import Outcome
+from grabient_assets.emulator.lifecycle import finished_share, planned
+from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.wire import Line
+
+FORCED: dict[str, Outcome] = {"refuse": "refusal", "truncate": "truncated", "garbage": "garbage", "empty": "empty"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution(Generic[T]):
+    """The lines of a batch in the order of its results, and the requests that were never done."""
+
+    lines: list[Line]
+    unfinished: list[tuple[str, T]]
+
+
+def resolve(
+    batch: Batch,
+    requests: Sequence[tuple[str, T]],
+    answered: Callable[[str, T, Outcome | None], Line],
+    errored: Callable[[str, T, dict[str, Any]], Line],
+) -> Resolution[T]:
+    """Answers the finished share of `requests` (key, request), in an order drawn from the keys: never the input's.
+
+    `answered` answers one request, forced to a bad end where a fault says so; `errored` makes the error line that a
+    fault asks for.
+    """
+    seed = str((planned(batch, "shuffle") or {}).get("seed", ""))
+    order = sorted(requests, key=lambda request: digest("order", seed, request[0]))
+    count = math.floor(len(order) * finished_share(batch) + 1e-9)
+    done, unfinished = order[:count], order[count:]
+    forced = {key: step for step in batch.plan if step["do"] in (*FORCED, "errored") for key in chosen(step, done)}
+    lines = []
+    for key, request in done:
+        step = forced.get(key)
+        if step is not None and step["do"] == "errored":
+            lines.append(errored(key, request, step))
+        else:
+            lines.append(answered(key, request, FORCED[step["do"]] if step else None))
+    return Resolution(_spoiled(lines, batch, done), unfinished)
+
+
+def chosen(step: dict[str, Any], requests: Sequence[tuple[str, Any]]) -> list[str]:
+    """Which requests a fault takes: those it names, or as many as `count` or `share` say, drawn from the keys."""
+    keys = [key for key, _ in requests]
+    if named := step.get("custom_ids"):
+        return [key for key in keys if key in named]
+    share = step.get("share")
+    count = step.get("count", 1) if share is None else math.ceil(share * len(keys))
+    return sorted(keys, key=lambda key: digest(step["do"], key))[:count]
+
+
+def _spoiled(lines: list[Line], batch: Batch, done: Sequence[tuple[str, Any]]) -> list[Line]:
+    for step in batch.plan:
+        if step["do"] == "swap":
+            lines = _swapped(lines, chosen({"count": 2, **step}, done)[:2])
+        elif step["do"] == "duplicate":
+            twice = set(chosen(step, done))
+            lines = lines + [line for line in lines if line.key in twice]
+        elif step["do"] == "missing":
+            gone = set(chosen(step, done))
+            lines = [line for line in lines if line.key not in gone]
+    return lines
+
+
+def _swapped(lines: list[Line], pair: Sequence[str]) -> list[Line]:
+    """The lines with the answers of two keys exchanged, so that each answer's `ref` names the other."""
+    if len(pair) < 2:
+        return lines
+    other = {pair[0]: pair[1], pair[1]: pair[0]}
+    return [replace(line, key=other.get(line.key, line.key)) for line in lines]

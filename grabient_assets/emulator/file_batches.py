@@ -1,0 +1,225 @@
+"""Batches of uploaded files: what the APIs of OpenAI and Groq share (provider fact sheet, sections 2 and 3)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from grabient_assets.emulator.answers.speaking import Outcome
+from grabient_assets.emulator.batch_documents import batch_document, outcome_files
+from grabient_assets.emulator.batch_files import inspect, requests
+from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.lifecycle import Phase, phase, planned
+from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.uploaded_files import UploadedFiles, error_body
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, reply
+
+
+class FileBatches(UploadedFiles, ABC):
+    """Files and batches of one provider. Subclasses say where it differs."""
+
+    prefix: str
+    max_body: int
+    one_model: bool
+    endpoints: tuple[str, ...]
+    fields: frozenset[str]
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._polls = world.polls
+
+    # where a provider differs --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def window_permitted(self, window: str) -> bool:
+        """Whether the provider knows this completion window."""
+
+    @abstractmethod
+    def list_batches(self, call: Call) -> Response:
+        """A page of batches, newest first."""
+
+    @abstractmethod
+    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
+        """The answer to one request. Raises Refused for a request that the provider does not accept."""
+
+    @abstractmethod
+    def problems(self, model: str) -> list[dict[str, Any]]:
+        """What validation has against the model of a file."""
+
+    # routes ---------------------------------------------------------------------------------
+
+    def api_routes(self, prefix: str) -> tuple[Route, ...]:
+        files, batches = prefix + "/files", prefix + "/batches"
+        return (
+            Route("upload", "POST", files, self.upload),
+            Route("file_list", "GET", files, self.list_files),
+            Route("file_content", "GET", files + "/{id}/content", self.file_content),
+            Route("file_retrieve", "GET", files + "/{id}", self.retrieve_file),
+            Route("file_delete", "DELETE", files + "/{id}", self.delete_file),
+            Route("create", "POST", batches, self.create),
+            Route("list", "GET", batches, self._listed(self.list_batches)),
+            Route("cancel", "POST", batches + "/{id}/cancel", self.cancel),
+            Route("retrieve", "GET", batches + "/{id}", self.retrieve),
+            Route("models", "GET", prefix + "/models", self.list_models),
+            Route("model", "GET", prefix + "/models/{id:path}", self.retrieve_model),
+        )
+
+    def _listed(self, handler: Callable[[Call], Response]) -> Callable[[Call], Response]:
+        def gated(call: Call) -> Response:
+            self.gate(call)
+            return handler(call)
+
+        return gated
+
+    # batches -------------------------------------------------------------------------------------------------------
+
+    def create(self, call: Call) -> Response:
+        self.gate(call)
+        body = self._create_body(call)
+        file = self.state.files.get(self.provider, body["input_file_id"])
+        if file is None:
+            message = f"Cannot find file {body['input_file_id']}."
+            raise Refused(400, "invalid_request_error", message, param="input_file_id")
+        content = self.state.files.content(self.provider, file.id) or b""
+        found = inspect(content, body["endpoint"], one_model=self.one_model)
+        problems = found.problems or self.problems(found.model)
+        names = ("endpoint", "completion_window", "metadata", "output_expires_after")
+        batch = self.state.batches.add(
+            self.provider,
+            f"batch_{self.state.new_id(24)}",
+            model=found.model,
+            custom_ids=found.keys,
+            needed=self._polls,
+            facts={name: body.get(name) for name in names} | {"invalid": problems},
+            plan=list(call.plan),
+            input_file=file.id,
+        )
+        return reply(batch_document(batch))
+
+    def _create_body(self, call: Call) -> dict[str, Any]:
+        """The body of a create call, checked. What lies in the file is checked later, as at the real API."""
+        try:
+            body = call.object()
+        except ValueError as error:
+            message = "We could not parse the JSON body of your request."
+            raise Refused(400, "invalid_request_error", message) from error
+        if not isinstance(body, dict):
+            raise Refused(400, "invalid_request_error", "The body of your request must be a JSON object.")
+        for name in ("input_file_id", "endpoint", "completion_window"):
+            if not isinstance(body.get(name), str):
+                raise Refused(400, "invalid_request_error", f"Missing required parameter: '{name}'.", param=name)
+        for name in body:
+            if name not in self.fields:
+                raise Refused(400, "invalid_request_error", f"Unknown parameter: '{name}'.", param=name)
+        if body["endpoint"] not in self.endpoints:
+            message = f"Invalid value: '{body['endpoint']}'. This emulation serves {', '.join(self.endpoints)}."
+            raise Refused(400, "invalid_request_error", message, param="endpoint")
+        if not self.window_permitted(body["completion_window"]):
+            message = f"Invalid value: '{body['completion_window']}' for completion_window."
+            raise Refused(400, "invalid_request_error", message, param="completion_window")
+        _check_metadata(body.get("metadata"))
+        return body
+
+    def retrieve(self, call: Call) -> Response:
+        batch = self._batch(call)
+        self.state.batches.add_poll(batch)
+        return reply(batch_document(self.settled(self._batch(call))))
+
+    def cancel(self, call: Call) -> Response:
+        batch = self.settled(self._batch(call))
+        if phase(batch).ended:
+            message = f"Cannot cancel a batch with status '{phase(batch)}'."
+            raise Refused(400, "invalid_request_error", message)
+        if batch.cancelled_after is None:
+            self.state.batches.cancel(batch)
+        return reply(batch_document(self.settled(self._batch(call))))
+
+    def settled(self, batch: Batch) -> Batch:
+        """The batch with the time of its phase noted and, when it has just ended, its output made."""
+        now = phase(batch)
+        if batch.ending is not None:
+            return batch
+        if not now.ended:
+            self.state.batches.note_time(batch, now)
+        else:
+            self._end(batch, now)
+        return self.state.batches.get(self.provider, batch.id) or batch
+
+    def _end(self, batch: Batch, now: Phase) -> None:
+        ending: dict[str, Any] = {"phase": now, "at": self.state.now().timestamp()}
+        if now is Phase.FAILED:
+            self.state.batches.end(batch, ending | {"errors": _failure(batch)}, [])
+            return
+        content = self.state.files.content(self.provider, batch.input_file) or b""
+        created = int(ending["at"])
+
+        def answered(key: str, body: dict[str, Any], forced: Outcome | None) -> Line:
+            try:
+                return self.completion(key, body, forced, created)
+            except Refused as refused:
+                return error_line(key, refused)
+
+        def errored(key: str, body: dict[str, Any], step: dict[str, Any]) -> Line:
+            return error_line(key, self.fault(step["status"], step["message"], step["type"], step["code"]))
+
+        done = resolve(batch, list(requests(content)), answered, errored)
+        expired = [key for key, _ in done.unfinished] if now is Phase.EXPIRED else []
+        output, error = outcome_files(batch, done.lines, expired, self.new_file_id)
+        ending["output_file_id"] = output.id if output else None
+        ending["error_file_id"] = error.id if error else None
+        ending["completed"] = sum(line.succeeded for line in done.lines)
+        ending["failed"] = len(done.lines) - ending["completed"] + len(expired)
+        ending["tokens"] = [sum(line.tokens[place] for line in done.lines) for place in range(3)]
+        self.state.batches.end(batch, ending, [file for file in (output, error) if file])
+
+    # models --------------------------------------------------------------------------------------------------------
+
+    def list_models(self, call: Call) -> Response:
+        data = [self._model(model.id) for model in self.served.of(self.provider)]
+        return reply({"object": "list", "data": data})
+
+    def retrieve_model(self, call: Call) -> Response:
+        if not self.served.serves(self.provider, call.path["id"]):
+            raise model_not_found(call.path["id"])
+        return reply(self._model(call.path["id"]))
+
+    def _model(self, model_id: str) -> dict[str, Any]:
+        return {"id": model_id, "object": "model", "created": 1_735_689_600, "owned_by": self.provider}
+
+    # inside --------------------------------------------------------------------------------------------------------
+
+    def _batch(self, call: Call) -> Batch:
+        batch = self.state.batches.get(self.provider, call.path["id"])
+        if batch is None:
+            raise Refused(404, "invalid_request_error", f"No batch found with id '{call.path['id']}'.")
+        return batch
+
+
+def model_not_found(model: str) -> Refused:
+    message = f"The model `{model}` does not exist or you do not have access to it."
+    return Refused(404, "invalid_request_error", message, code="model_not_found")
+
+
+def error_line(key: str, refused: Refused) -> Line:
+    return Line(key, False, {"status_code": refused.status, "body": {"error": error_body(refused)}})
+
+
+def _failure(batch: Batch) -> list[dict[str, Any]]:
+    if batch.facts["invalid"]:
+        return batch.facts["invalid"]
+    step = planned(batch, "fail") or {}
+    return [{"code": step.get("code"), "line": None, "message": step.get("message"), "param": None}]
+
+
+def _check_metadata(metadata: Any) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict) or len(metadata) > 16:
+        raise Refused(400, "invalid_request_error", "'metadata' must hold at most 16 pairs.", param="metadata")
+    for key, value in metadata.items():
+        if not isinstance(value, str) or len(key) > 64 or len(value) > 512:
+            message = "'metadata' keys have up to 64 characters, values are texts of up to 512."
+            raise Refused(400, "invalid_request_error", message, param="metadata")

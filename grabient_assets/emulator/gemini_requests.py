@@ -1,0 +1,176 @@
+"""One request of a Gemini batch: read as a question, answered as a GenerateContentResponse (fact sheet, section 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from grabient_assets.emulator.answers.chance import digest
+from grabient_assets.emulator.answers.reading import Question
+from grabient_assets.emulator.answers.speaking import Answer
+from grabient_assets.emulator.wire import Refused
+
+TOKENS_OF_AN_IMAGE = 258
+REQUEST_FIELDS = frozenset(
+    [
+        "model",
+        "contents",
+        "systemInstruction",
+        "generationConfig",
+        "safetySettings",
+        "tools",
+        "toolConfig",
+        "cachedContent",
+        "labels",
+        "serviceTier",
+        "store",
+    ]
+)
+CONFIG_FIELDS = frozenset(
+    [
+        "temperature",
+        "topP",
+        "topK",
+        "candidateCount",
+        "maxOutputTokens",
+        "stopSequences",
+        "responseLogprobs",
+        "logprobs",
+        "presencePenalty",
+        "frequencyPenalty",
+        "seed",
+        "responseMimeType",
+        "responseSchema",
+        "responseJsonSchema",
+        "routingConfig",
+        "responseModalities",
+        "mediaResolution",
+        "speechConfig",
+        "audioTimestamp",
+        "thinkingConfig",
+        "imageConfig",
+        "enableEnhancedCivicAnswers",
+    ]
+)
+LEVELS = ("minimal", "low", "medium", "high")
+# Below these keys the names are the user's own (schemas, metadata) and stay as they are.
+VERBATIM = ("responseJsonSchema", "responseSchema", "metadata", "labels")
+
+
+def invalid(message: str) -> Refused:
+    return Refused(400, "INVALID_ARGUMENT", message)
+
+
+def camel(value: Any) -> Any:
+    """The value with every key in camelCase: the API takes both spellings."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): item for key, item in value.items()}
+    return {key: item if key in VERBATIM else camel(item) for key, item in named.items()}
+
+
+def question_of(model: str, key: str, request: Any) -> Question:
+    """The question of one request (keys in camelCase). Raises Refused for what the API does not accept."""
+    if not isinstance(request, dict):
+        raise invalid("request must be an object")
+    for name in request:
+        if name not in REQUEST_FIELDS:
+            raise invalid(f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
+    config = request.get("generationConfig") or {}
+    for name in config:
+        if name not in CONFIG_FIELDS:
+            raise invalid(f"Invalid JSON payload received. Unknown name \"{name}\" at 'generation_config'.")
+    contents = request.get("contents")
+    if not isinstance(contents, list) or not contents:
+        raise invalid("* GenerateContentRequest.contents: contents is not specified")
+    if _is_3_5(model):
+        for name in ("presencePenalty", "frequencyPenalty"):
+            if name in config:
+                raise invalid(f"{name} is not supported by this model")
+        if contents[-1].get("role") == "model":
+            raise invalid("The last turn of the conversation must not be of role model.")
+    json_only = config.get("responseMimeType") == "application/json"
+    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    if schema is not None and not json_only:
+        raise invalid("response_schema needs response_mime_type application/json")
+    parts = [part for content in contents if content.get("role", "user") == "user" for part in content["parts"]]
+    images = sum("inlineData" in part or "fileData" in part for part in parts)
+    limit = config.get("maxOutputTokens")
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise invalid("max_output_tokens must be positive")
+    return Question(
+        model=model,
+        custom_id=key,
+        system=_texts((request.get("systemInstruction") or {}).get("parts") or []),
+        text=_texts(parts),
+        has_image=images > 0,
+        schema=schema,
+        strict=schema is not None,
+        json_only=json_only,
+        effort=_effort(model, config.get("thinkingConfig") or {}),
+        budget=limit,
+        image_tokens=images * TOKENS_OF_AN_IMAGE,
+    )
+
+
+def response(question: Question, answer: Answer, request: dict[str, Any]) -> dict[str, Any]:
+    """The response that carries an answer. A refused prompt has no candidates."""
+    usage = {
+        "promptTokenCount": answer.prompt_tokens,
+        "candidatesTokenCount": answer.answer_tokens,
+        "totalTokenCount": answer.prompt_tokens + answer.output_tokens,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.prompt_tokens}],
+    }
+    if answer.thinking_tokens:
+        usage["thoughtsTokenCount"] = answer.thinking_tokens
+    common = {
+        "usageMetadata": usage,
+        "modelVersion": question.model,
+        "responseId": f"{digest('response', question.model, question.custom_id) % 10**20:020d}",
+    }
+    if answer.outcome == "refusal":
+        usage.pop("candidatesTokenCount")
+        return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **common}
+    thinking = ((request.get("generationConfig") or {}).get("thinkingConfig") or {}).get("includeThoughts")
+    parts: list[dict[str, Any]] = []
+    if thinking and answer.thinking_tokens:
+        parts.append({"text": answer.thinking, "thought": True})
+    if answer.text:
+        parts.append({"text": answer.text})
+    content = {"role": "model", **({"parts": parts} if parts else {})}
+    reason = "MAX_TOKENS" if answer.outcome == "truncated" else "STOP"
+    return {"candidates": [{"content": content, "finishReason": reason, "index": 0}], **common}
+
+
+def _effort(model: str, thinking: dict[str, Any]) -> str:
+    """How long the model thinks. 2.5 models take a budget, 3 and later a level. Raises Refused."""
+    budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
+    if budget is not None and level is not None:
+        raise invalid("You can only set one of thinking budget and thinking level.")
+    if level is not None:
+        if not _is_3(model):
+            raise invalid("Thinking level is not supported for this model.")
+        if str(level).lower() not in LEVELS:
+            raise invalid(f"Invalid value at 'thinking_level': {level!r}")
+        return str(level).lower()
+    if budget is None:
+        return "minimal" if _is_3(model) else "none"
+    if _is_3_5(model):
+        raise invalid("Thinking budget is not supported for this model. Use thinking level.")
+    if budget not in (0, -1) and not (isinstance(budget, int) and 512 <= budget <= 24_576):
+        raise invalid(f"The thinking budget {budget} is invalid. Choose 0, -1 or a value between 512 and 24576.")
+    return {0: "none", -1: "medium"}.get(budget, "low" if budget < 4096 else "high")
+
+
+def _is_3(model: str) -> bool:
+    return model.startswith("gemini-3")
+
+
+def _is_3_5(model: str) -> bool:
+    return re.match(r"gemini-3\.[5-9]", model) is not None
+
+
+def _texts(parts: list[dict[str, Any]]) -> str:
+    return "\n".join(str(part["text"]) for part in parts if "text" in part)

@@ -1,0 +1,313 @@
+"""The batch API of Google Gemini, Developer API (provider fact sheet, section 4)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.gemini_requests import camel, invalid, question_of, response
+from grabient_assets.emulator.google_files import GoogleFiles, existing, rfc3339
+from grabient_assets.emulator.lifecycle import Phase, phase, planned
+from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.storage.files import NewFile
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
+
+MAX_INLINE = 20 * 1024 * 1024
+STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
+KINDS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class Google:
+    """`/google/v1` and `/google/v1beta`: batches, files, models."""
+
+    provider = "google"
+    prefix = "/google"
+    max_body = 2 * 1024 * 1024 * 1024
+
+    def __init__(self, world: World) -> None:
+        self._state = world.state
+        self._models = world.models
+        self._polls = world.polls
+        self._files = GoogleFiles(world.state, world.models)
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            *self._files.routes(),
+            Route("create", "POST", "/{version}/models/{model}:batchGenerateContent", self.create),
+            Route("list", "GET", "/{version}/batches", self.list_batches),
+            Route("cancel", "POST", "/{version}/batches/{id}:cancel", self.cancel),
+            Route("retrieve", "GET", "/{version}/batches/{id}", self.retrieve),
+            Route("delete", "DELETE", "/{version}/batches/{id}", self.delete),
+            Route("models", "GET", "/{version}/models", self.models),
+            Route("model", "GET", "/{version}/models/{model}", self.model),
+        )
+
+    # what every call has in common ---------------------------------------------------------------------------------
+
+    def refusal(self, refused: Refused) -> Response:
+        headers = {} if refused.retry_after is None else {"retry-after": f"{refused.retry_after:g}"}
+        return reply({"error": _error(refused)}, refused.status, headers)
+
+    def too_large(self) -> Refused:
+        return invalid(f"Request payload size exceeds the limit: {MAX_INLINE} bytes.")
+
+    def fault(self, status: int, message: str, kind: str | None, code: str | None) -> Refused:
+        return Refused(status, kind or code or KINDS.get(status, "INTERNAL"), message)
+
+    def authorise(self, call: Call) -> None:
+        if call.path.get("version", "v1") not in ("v1", "v1beta"):
+            raise Refused(404, "NOT_FOUND", f"Unknown API version {call.path['version']}.")
+        if key_refused(call.headers.get("x-goog-api-key") or call.query.get("key")):
+            raise Refused(401, "UNAUTHENTICATED", "API key not valid. Please pass a valid API key.")
+
+    # batches -------------------------------------------------------------------------------------------------------
+
+    def create(self, call: Call) -> Response:
+        model = call.path["model"]
+        if not self._models.serves(self.provider, model):
+            message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
+            raise Refused(404, "NOT_FOUND", message)
+        batch_body = _batch_body(call)
+        source = batch_body.get("inputConfig") or {}
+        batch_id, content = self._state.new_id(36), None
+        if file_name := source.get("fileName"):
+            file = existing(self._state, str(file_name).removeprefix("files/"))
+            input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
+        else:
+            requests = _inline(call, source, model)
+            input_file = f"input-{batch_id}"
+            content = NewFile(input_file, "", "hidden", jsonl(requests))
+            keys = [_metadata_key(request, place) for place, request in enumerate(requests)]
+        batch = self._state.batches.add(
+            self.provider,
+            batch_id,
+            model=model,
+            custom_ids=keys,
+            needed=self._polls,
+            facts={"display": batch_body.get("displayName") or "", "inline": content is not None, "invalid": not keys},
+            plan=list(call.plan),
+            input_file=input_file,
+            content=content,
+        )
+        return reply(self._operation(batch))
+
+    def retrieve(self, call: Call) -> Response:
+        batch = self._batch(call)
+        self._state.batches.add_poll(batch)
+        return reply(self._operation(self._settled(self._batch(call)), results=True))
+
+    def list_batches(self, call: Call) -> Response:
+        size, token = call.query.get("pageSize", "50"), call.query.get("pageToken", "0")
+        if not size.isdigit() or not token.isdigit():
+            raise invalid("Invalid page size or page token.")
+        batches, start = self._state.batches.newest_first(self.provider), int(token)
+        end = start + max(1, min(int(size), 100))
+        page = {"operations": [self._operation(self._settled(batch)) for batch in batches[start:end]]}
+        return reply(page | ({"nextPageToken": str(end)} if end < len(batches) else {}))
+
+    def cancel(self, call: Call) -> Response:
+        batch = self._settled(self._batch(call))
+        if phase(batch).ended:
+            raise Refused(400, "FAILED_PRECONDITION", f"Batch {batch.id} has already ended.")
+        if batch.cancelled_after is None:
+            self._state.batches.cancel(batch)
+        return reply({})
+
+    def delete(self, call: Call) -> Response:
+        self._state.batches.delete(self._batch(call))
+        return reply({})
+
+    # models --------------------------------------------------------------------------------------------------------
+
+    def models(self, call: Call) -> Response:
+        return reply({"models": [_model(model.id) for model in self._models.of(self.provider)]})
+
+    def model(self, call: Call) -> Response:
+        if not self._models.serves(self.provider, call.path["model"]):
+            raise Refused(404, "NOT_FOUND", f"Model is not found: models/{call.path['model']}")
+        return reply(_model(call.path["model"]))
+
+    # inside --------------------------------------------------------------------------------------------------------
+
+    def _batch(self, call: Call) -> Batch:
+        batch = self._state.batches.get(self.provider, call.path["id"])
+        if batch is None:
+            raise Refused(404, "NOT_FOUND", f"Batch batches/{call.path['id']} was not found.")
+        return batch
+
+    def _settled(self, batch: Batch) -> Batch:
+        """The batch, its responses made when it has just succeeded. Nothing is kept of any other ending."""
+        now = phase(batch)
+        if batch.ending is not None or not now.ended:
+            return batch
+        ending: dict[str, Any] = {"phase": now, "at": self._state.now().timestamp(), "good": 0, "bad": 0}
+        files: list[NewFile] = []
+        if now is Phase.COMPLETED:
+            lines = self._answered(batch)
+            ending["good"] = sum("response" in line for line in lines)
+            ending["bad"] = len(lines) - ending["good"]
+            purpose = "hidden" if batch.facts["inline"] else "responses"
+            files = [NewFile(f"batch-{batch.id}", "", purpose, jsonl(lines))]
+        elif now is Phase.FAILED:
+            step = planned(batch, "fail") or {"message": "The input file holds no request."}
+            ending["error"] = {"code": 3, "message": step["message"]}
+        elif now is Phase.EXPIRED:
+            ending["error"] = {"code": 4, "message": "The batch did not end within 48 hours."}
+        self._state.batches.end(batch, ending, files)
+        return self._state.batches.get(self.provider, batch.id) or batch
+
+    def _file_requests(self, file_id: str) -> list[tuple[str, dict[str, Any]]]:
+        lines = (self._state.files.content(self.provider, file_id) or b"").splitlines()
+        return [_keyed(line, place) for place, line in enumerate(lines) if line.strip()]
+
+    def _answered(self, batch: Batch) -> list[dict[str, Any]]:
+        """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`."""
+        requests = self._file_requests(batch.input_file)
+
+        def answered(key: str, line: dict[str, Any], forced: Outcome | None) -> Line:
+            try:
+                if "broken" in line:
+                    raise invalid("This line is not a request in JSON.")
+                request = camel(line.get("request"))
+                question = question_of(batch.model, key, request)
+            except Refused as refused:
+                return Line(key, False, {"error": _status(refused)})
+            return Line(key, True, {"response": response(question, answer(question, forced), request)})
+
+        def errored(key: str, line: dict[str, Any], step: dict[str, Any]) -> Line:
+            refused = self.fault(step["status"], step["message"], step["type"], step["code"])
+            return Line(key, False, {"error": _status(refused)})
+
+        named = dict(requests)
+        lines = resolve(batch, requests, answered, errored).lines
+        return [_written(line, named, batch) for line in lines]
+
+    def _operation(self, batch: Batch, results: bool = False) -> dict[str, Any]:
+        now, ending = phase(batch), batch.ending or {}
+        waiting = 0 if ending else batch.total
+        counts = {
+            "requestCount": batch.total,
+            "successfulRequestCount": ending.get("good", 0),
+            "failedRequestCount": ending.get("bad", 0),
+            "pendingRequestCount": waiting,
+        }
+        metadata: dict[str, Any] = {
+            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+            "name": f"batches/{batch.id}",
+            "model": f"models/{batch.model}",
+            "displayName": batch.facts["display"],
+            "state": f"BATCH_STATE_{STATE.get(now, str(now).upper())}",
+            "createTime": rfc3339(batch.created_at),
+            "updateTime": rfc3339(ending.get("at", batch.created_at)),
+            "batchStats": {name: str(count) for name, count in counts.items() if count},
+        }
+        operation: dict[str, Any] = {"name": f"batches/{batch.id}", "metadata": metadata}
+        if not ending:
+            return operation
+        metadata["endTime"] = rfc3339(ending["at"])
+        operation["done"] = True
+        if "error" in ending:
+            operation["error"] = ending["error"]
+        elif now is Phase.COMPLETED and not batch.facts["inline"]:
+            metadata["output"] = {"responsesFile": f"files/batch-{batch.id}"}
+        elif now is Phase.COMPLETED and results:
+            content = self._state.files.content(self.provider, f"batch-{batch.id}") or b""
+            lines = [json.loads(line) for line in content.splitlines()]
+            metadata["output"] = {"inlinedResponses": {"inlinedResponses": lines}}
+        if "output" in metadata:
+            operation["response"] = metadata["output"]
+        return operation
+
+
+def _batch_body(call: Call) -> dict[str, Any]:
+    """The `batch` of a create call in camelCase, requests left as they came."""
+    try:
+        body = call.object()
+    except ValueError as error:
+        raise invalid("Invalid JSON payload received.") from error
+    batch = body.get("batch") if isinstance(body, dict) else None
+    if not isinstance(batch, dict):
+        raise invalid("batch is required")
+    batch = {_first_camel(key): value for key, value in batch.items()}
+    for name in batch:
+        if name not in ("displayName", "inputConfig", "model", "priority", "name"):
+            raise invalid(f"Invalid JSON payload received. Unknown name \"{name}\" at 'batch': Cannot find field.")
+    source = batch.get("inputConfig")
+    if not isinstance(source, dict):
+        raise invalid("batch.input_config is required")
+    return batch | {"inputConfig": {_first_camel(key): value for key, value in source.items()}}
+
+
+def _first_camel(key: str) -> str:
+    return next(iter(camel({key: None})))
+
+
+def _inline(call: Call, source: dict[str, Any], model: str) -> list[dict[str, Any]]:
+    """The inlined requests, checked for what the API sees at once: their size and unknown fields."""
+    if len(call.body) >= MAX_INLINE:
+        raise invalid(f"Request payload size exceeds the limit: {MAX_INLINE} bytes.")
+    inner = source.get("requests")
+    requests = inner.get("requests") if isinstance(inner, dict) else None
+    if not isinstance(requests, list) or not requests:
+        raise invalid("batch.input_config must hold requests or a file name")
+    for place, request in enumerate(requests):
+        if not isinstance(request, dict) or not set(request) <= {"request", "metadata"}:
+            raise invalid(f"Invalid JSON payload received at 'batch.input_config.requests.requests[{place}]'.")
+        try:
+            question_of(model, "", camel(request.get("request")))
+        except Refused as refused:
+            if "Unknown name" in refused.message:
+                raise
+    return requests
+
+
+def _metadata_key(request: dict[str, Any], place: int) -> str:
+    """The key a request carries; its place when it carries none."""
+    key = (request.get("metadata") or {}).get("key", request.get("key"))
+    return str(place) if key is None else str(key)
+
+
+def _keyed(line: bytes, place: int) -> tuple[str, dict[str, Any]]:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        return str(place), {"broken": True}
+    return (_metadata_key(request, place), request) if isinstance(request, dict) else (str(place), {"broken": True})
+
+
+def _written(line: Line, requests: dict[str, dict[str, Any]], batch: Batch) -> dict[str, Any]:
+    if planned(batch, "no_keys"):
+        return line.payload
+    if not batch.facts["inline"]:
+        return {"key": line.key, **line.payload}
+    metadata = requests.get(line.key, {}).get("metadata")
+    return {**({"metadata": metadata} if metadata else {}), **line.payload}
+
+
+def _error(refused: Refused) -> dict[str, Any]:
+    return {"code": refused.status, "message": refused.message, "status": refused.kind}
+
+
+def _status(refused: Refused) -> dict[str, Any]:
+    """An error inside results: a google.rpc.Status with its own numbers."""
+    codes = {"INVALID_ARGUMENT": 3, "NOT_FOUND": 5, "RESOURCE_EXHAUSTED": 8, "UNAVAILABLE": 14}
+    return {"code": codes.get(refused.kind, 13), "message": refused.message}
+
+
+def _model(model_id: str) -> dict[str, Any]:
+    methods = ["generateContent", "countTokens", "batchGenerateContent"]
+    return {"name": f"models/{model_id}", "displayName": model_id, "supportedGenerationMethods": methods}

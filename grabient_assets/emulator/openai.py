@@ -1,0 +1,97 @@
+"""OpenAI's Files and Batch APIs (provider fact sheet, section 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.batch_documents import batch_document
+from grabient_assets.emulator.chat import check_body, completion, invalid, question_of
+from grabient_assets.emulator.file_batches import FileBatches, model_not_found
+from grabient_assets.emulator.uploaded_files import paged
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, reply
+
+MINIMAL = ("minimal", "low", "medium", "high")
+WIDE = ("none", "low", "medium", "high", "xhigh", "max")
+SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
+
+
+class OpenAI(FileBatches):
+    """`/openai/v1`: files, batches of chat completions, models."""
+
+    provider = "openai"
+    prefix = "/openai/v1"
+    max_body = 200 * 1024 * 1024
+    one_model = True
+    too_large_status = 400
+    endpoints = ("/v1/chat/completions",)
+    fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"])
+
+    def routes(self) -> tuple[Route, ...]:
+        return self.api_routes("")
+
+    def window_permitted(self, window: str) -> bool:
+        return window == "24h"
+
+    def problems(self, model: str) -> list[dict[str, Any]]:
+        if self.served.serves(self.provider, model):
+            return []
+        message = f"The provided model '{model}' is not supported by the Batch API."
+        return [{"code": "model_not_found", "line": 1, "message": message, "param": "body.model"}]
+
+    def list_batches(self, call: Call) -> Response:
+        text = call.query.get("limit", "20")
+        if not text.isdigit() or not 1 <= int(text) <= 100:
+            raise Refused(400, "invalid_request_error", "Invalid 'limit': between 1 and 100 expected.", param="limit")
+        page, more = paged(self.state.batches.newest_first(self.provider), call.query.get("after"), int(text))
+        data = [batch_document(self.settled(batch)) for batch in page]
+        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+        return reply({"object": "list", "data": data, "has_more": more, **ends})
+
+    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
+        if not self.served.serves(self.provider, body["model"]):
+            raise model_not_found(body["model"])
+        check_body(body)
+        question = question_of(body, key, effort=_effort(body))
+        given = answer(question, forced)
+        return Line(
+            key,
+            True,
+            {"body": completion(question, given, created) | {"service_tier": "default", "system_fingerprint": None}},
+            (given.prompt_tokens, given.output_tokens, given.thinking_tokens),
+        )
+
+
+def _effort(body: dict[str, Any]) -> str:
+    """How long the model reasons, after its rules on sampling and tokens are kept. Raises Refused."""
+    model, effort = body["model"], body.get("reasoning_effort")
+    levels = _levels(model)
+    if not levels:
+        if effort is not None:
+            raise invalid("Unrecognized request argument supplied: reasoning_effort", "reasoning_effort")
+        return "none"
+    if effort is not None and effort not in levels:
+        message = f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+        raise invalid(message, "reasoning_effort", "unsupported_value")
+    if "max_tokens" in body:
+        message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+        raise invalid(message, "max_tokens", "unsupported_parameter")
+    for name in SAMPLING:
+        if name not in body or (effort == "none" and "none" in levels):
+            continue
+        if "none" in levels or name != "temperature":
+            message = f"Unsupported parameter: '{name}' is not supported with this model."
+            raise invalid(message, name, "unsupported_parameter")
+        if body[name] != 1:
+            message = "Unsupported value: 'temperature' supports only the default value (1) with this model."
+            raise invalid(message, name, "unsupported_value")
+    return effort or "medium"
+
+
+def _levels(model: str) -> tuple[str, ...]:
+    """The reasoning efforts of a model; none for a model that does not reason."""
+    if not model.startswith(("gpt-5", "gpt-6", "o1", "o3", "o4")):
+        return ()
+    return MINIMAL if model.startswith("gpt-5-") or model == "gpt-5" else WIDE

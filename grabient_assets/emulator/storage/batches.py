@@ -1,0 +1,127 @@
+"""The emulated providers' batches."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from grabient_assets.emulator.storage.database import Database
+from grabient_assets.emulator.storage.files import NewFile, insert_file
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as stored. `facts` are the provider's own fields, `plan` the faults laid on it at creation, `times` when
+    it entered which phase, `ending` its final document, None until it ended."""
+
+    number: int
+    provider: str
+    id: str
+    model: str
+    created_at: float
+    total: int
+    needed: int
+    polls: int
+    cancelled_after: int | None
+    input_file: str
+    facts: dict[str, Any]
+    plan: list[dict[str, Any]]
+    times: dict[str, float]
+    ending: dict[str, Any] | None
+
+
+class Batches:
+    """The batches of all providers."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(
+        self,
+        provider: str,
+        batch_id: str,
+        *,
+        model: str,
+        custom_ids: list[str],
+        needed: int,
+        facts: dict[str, Any],
+        plan: list[dict[str, Any]],
+        input_file: str,
+        content: NewFile | None = None,
+    ) -> Batch:
+        """Stores a batch, its input (when it did not come as a file) and the note that a create was accepted."""
+        at = self._db.now().timestamp()
+        with self._db.transaction() as db:
+            if content is not None:
+                insert_file(db, provider, content, at)
+            db.execute(
+                "INSERT INTO batches (provider, id, model, created_at, total, needed, input_file, facts, plan)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    provider,
+                    batch_id,
+                    model,
+                    at,
+                    len(custom_ids),
+                    needed,
+                    input_file,
+                    json.dumps(facts),
+                    json.dumps(plan),
+                ),
+            )
+            db.execute(
+                "INSERT INTO creates (provider, batch_id, model, at, custom_ids) VALUES (?, ?, ?, ?, ?)",
+                (provider, batch_id, model, at, json.dumps(custom_ids)),
+            )
+        found = self.get(provider, batch_id)
+        assert found is not None
+        return found
+
+    def get(self, provider: str, batch_id: str) -> Batch | None:
+        rows = self._db.rows("SELECT * FROM batches WHERE provider = ? AND id = ?", provider, batch_id)
+        return _batch(rows[0]) if rows else None
+
+    def newest_first(self, provider: str) -> list[Batch]:
+        """All batches of a provider, newest first."""
+        rows = self._db.rows("SELECT * FROM batches WHERE provider = ? ORDER BY number DESC", provider)
+        return [_batch(row) for row in rows]
+
+    def add_poll(self, batch: Batch) -> None:
+        with self._db.transaction() as db:
+            db.execute("UPDATE batches SET polls = polls + 1 WHERE number = ? AND ending IS NULL", (batch.number,))
+
+    def note_time(self, batch: Batch, phase: str) -> None:
+        """Remembers when the batch was first seen in a phase."""
+        if phase not in batch.times:
+            times = batch.times | {phase: self._db.now().timestamp()}
+            with self._db.transaction() as db:
+                db.execute("UPDATE batches SET times = ? WHERE number = ?", (json.dumps(times), batch.number))
+
+    def cancel(self, batch: Batch) -> None:
+        with self._db.transaction() as db:
+            db.execute("UPDATE batches SET cancelled_after = polls WHERE number = ?", (batch.number,))
+
+    def end(self, batch: Batch, ending: dict[str, Any], files: Iterable[NewFile]) -> None:
+        """Stores the results and the final document together. A batch that has ended stays as it is."""
+        at = self._db.now().timestamp()
+        with self._db.transaction() as db:
+            changed = db.execute(
+                "UPDATE batches SET ending = ? WHERE number = ? AND ending IS NULL", (json.dumps(ending), batch.number)
+            ).rowcount
+            if changed:
+                for file in files:
+                    insert_file(db, batch.provider, file, at)
+
+    def delete(self, batch: Batch) -> None:
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
+
+
+def _batch(row: sqlite3.Row) -> Batch:
+    values = dict(row)
+    for name in ("facts", "plan", "times", "ending"):
+        values[name] = json.loads(values[name]) if values[name] is not None else None
+    return Batch(**values)
