@@ -24,8 +24,9 @@ def adopt_batch(
 ) -> BatchRecord:
     """Look the intended batch up at the provider and record what is found.
 
-    Found: the batch is `submitted` under the provider's id. Certain to be absent, after the settling time:
-    `deferred`, so that its requests are due again. Anything else: unchanged, to be looked up again later.
+    Proven to be ours: the batch is `submitted` under the provider's id. Certain to be absent, after the settling
+    time: `deferred`, so that its requests are due again. Anything else, above all a candidate that still runs and
+    cannot be told from ours: unchanged, to be looked up again later. Nothing is sent while one candidate is open.
     """
     with warehouse.read() as connection:
         custom_ids = [r.custom_id for r in batches.requests_of(connection, batch.batch_id)]
@@ -42,8 +43,9 @@ def adopt_batch(
         if state.provider_batch_id not in accounted
     ]
     now = clock()
-    if candidates:
-        found = candidates[0]
+    proven = [state for state in candidates if state.label == batch.batch_id]
+    if proven:
+        found = proven[0]
         changes = {
             "status": "submitted",
             "provider_batch_id": found.provider_batch_id,
@@ -51,7 +53,7 @@ def adopt_batch(
             "submitted_at": found.created_at or now,
             "error": None,
         }
-    elif now - batch.intended_at >= settling:
+    elif not candidates and now - batch.intended_at >= settling:
         changes = {
             "status": "deferred",
             "retry_at": now,

@@ -42,20 +42,24 @@ def record_asks(
     now: datetime,
     *,
     retry: bool = False,
+    chained: bool = False,
 ) -> None:
-    """Want `analyses` answers of every target for every palette. Idempotent. With `retry`, failures count as missing."""
+    """Want `analyses` answers of every target for every palette. Idempotent.
+
+    With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
+    """
     connection.execute(
         """
         INSERT INTO asks BY NAME
         SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
-               $analyses AS analyses, 'open' AS state, $now AS asked_at,
+               $analyses AS analyses, $chained AS chained, 'open' AS state, $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
         FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
         CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
                            unnest($digests::VARCHAR[]) AS request_digest) AS t
         ON CONFLICT DO UPDATE SET
             request_digest = excluded.request_digest,
-            analyses = greatest(analyses, excluded.analyses),
+            analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
             state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
             retry_from = coalesce(excluded.retry_from, retry_from)
         """,
@@ -69,6 +73,7 @@ def record_asks(
             "analyses": analyses,
             "now": now,
             "retry": retry,
+            "chained": chained,
         },
     )
 

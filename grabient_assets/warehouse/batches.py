@@ -121,6 +121,25 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
     return _batches(connection, "WHERE status IN ('intended', 'submitted') ORDER BY intended_at, batch_id", [])
 
 
+def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
+    """One of the palettes in each of these batches."""
+    rows = connection.execute(
+        """
+        SELECT batch_id, min(seed) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
+        """,
+        [list(batch_ids)],
+    ).fetchall()
+    return dict(rows)
+
+
+def submit_runs(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str | None]:
+    """The Dagster run that sent each of these batches."""
+    rows = connection.execute(
+        "SELECT batch_id, submit_run_id FROM batches WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))", [list(batch_ids)]
+    ).fetchall()
+    return dict(rows)
+
+
 def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str]:
     """Every batch id of the provider that the ledger has accounted for."""
     rows = connection.execute(
@@ -159,11 +178,11 @@ def set_all_fates(connection: DuckDBPyConnection, batch_id: str, fate: str, erro
 
 
 def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str]) -> dict[str, int]:
-    """How many accepted batches have carried each of these requests."""
+    """How many collected batches have carried each of these requests before."""
     rows = connection.execute(
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
-        WHERE b.provider_batch_id IS NOT NULL AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+        WHERE b.status = 'collected' AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
         GROUP BY r.custom_id
         """,
         [list(custom_ids)],

@@ -41,6 +41,10 @@ class PaletteRecord:
     clear_cut: tuple[str, ...]
     created_at: datetime
 
+    def colours(self) -> dict[str, Sequence[object]]:
+        """What a model is told about the palette."""
+        return {"hex": self.hex, "rgb": self.rgb, "hsl": self.hsl, "lch": self.lch, "color_names": self.color_names}
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
@@ -83,7 +87,7 @@ def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord
         records,
         f"INSERT INTO palettes BY NAME SELECT {_PALETTE_COLUMNS} FROM new_rows ON CONFLICT DO NOTHING RETURNING seed",
     )
-    return {row[0] for row in added.fetchall()}
+    return {row[0] for row in added}
 
 
 def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None) -> list[PaletteRecord]:

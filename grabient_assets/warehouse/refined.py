@@ -81,12 +81,12 @@ _KEEP_THE_BETTER = (
 
 
 def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
-    """What has to be refined now, equal requests once."""
+    """What has to be refined now, equal requests once. A palette without a picture waits for it."""
     rows = connection.execute(
         f"""
         WITH {_MISSING}
         SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest
-        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version)
+        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
         WHERE NOT EXISTS (
             SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
             WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
@@ -146,3 +146,53 @@ def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
         [[p.seed for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [RefinedRecord(*row) for row in rows]
+
+
+def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[PaletteVersion]) -> list[PaletteVersion]:
+    """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet.
+
+    A refined palette is refined again when it was asked for once more since and its consensus has changed.
+    """
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        wished AS (
+            SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
+            WHERE purpose = 'tagging' AND chained GROUP BY ALL
+        )
+        SELECT w.prompt_version, w.seed FROM wished w JOIN tag_consensus c USING (seed, prompt_version)
+        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
+        LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
+        WHERE a.seed IS NULL
+           OR (a.state <> 'open' AND a.asked_at < w.asked_at AND r.consensus_digest IS DISTINCT FROM c.digest)
+        ORDER BY 1, 2
+        """,
+        [[p.seed for p in tagged], [p.prompt_version for p in tagged]],
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
+
+
+def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tuple[PaletteVersion, str]]) -> None:
+    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = now()
+        FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
+                     unnest($3::VARCHAR[]) AS reason) AS f
+        WHERE asks.purpose = 'refinement' AND asks.seed = f.seed AND asks.prompt_version = f.prompt_version
+        """,
+        [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [reason for _, reason in failed]],
+    )
+
+
+def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[PaletteVersion, str]]:
+    """The palettes whose refinement one of these batches carries (theirs, or that of equal colours), and which batch."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}
+        SELECT m.prompt_version, m.seed, any_value(r.batch_id) FROM missing m JOIN batch_requests r USING (custom_id)
+        WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL ORDER BY 1, 2
+        """,
+        [list(batch_ids)],
+    ).fetchall()
+    return [(PaletteVersion(row[0], row[1]), row[2]) for row in rows]

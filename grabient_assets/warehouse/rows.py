@@ -25,8 +25,8 @@ def insert_rows(
     )
 
 
-def with_rows(connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str) -> Any:
-    """Run `statement` with the rows visible as `new_rows`, typed as the like-named columns of `table`.
+def with_rows(connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str) -> list[Any]:
+    """Run `statement` with the rows visible as `new_rows`, typed as the like-named columns of `table`; what it returns.
 
     Values travel as text and are cast by DuckDB. Left to itself DuckDB guesses the types of Python objects from a
     sample of the rows, and guesses wrong for a column whose first thousand values are null.
@@ -42,7 +42,7 @@ def with_rows(connection: DuckDBPyConnection, table: str, rows: Sequence[Datacla
     casts = ", ".join(f"{_cast(name, types[name])} AS {name}" for name in names)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW new_rows AS SELECT {casts} FROM new_rows_text")
     try:
-        return connection.execute(statement)
+        return connection.execute(statement).fetchall()
     finally:
         connection.execute("DROP VIEW new_rows")
         connection.unregister("new_rows_text")

@@ -70,8 +70,19 @@ class Tagged:
 
 
 @dataclass(frozen=True, slots=True)
+class Underway:
+    """A palette whose requests at one provider are all with the provider or answered."""
+
+    partition: PaletteVersion
+    requests: int
+    answered: int
+    batches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ConsensusRecord:
-    """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}]."""
+    """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}], strongest first; `facts`
+    is JSON with what the colours alone say about the same fields. `digest` changes when the votes do."""
 
     seed: str
     prompt_version: str
@@ -82,6 +93,7 @@ class ConsensusRecord:
     brightness: str | None
     saturation: str | None
     votes: str
+    facts: str
     digest: str
     created_at: datetime
 
@@ -139,6 +151,53 @@ def share_answers(connection: DuckDBPyConnection) -> None:
         {_KEEP_THE_BETTER}
         """
     )
+
+
+def underway_tagging(
+    connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[PaletteVersion] = ()
+) -> list[Underway]:
+    """Of the palettes in these batches (or equal to one of them) and those named: what leaves nothing due."""
+    rows = connection.execute(
+        """
+        WITH concerned AS (
+            SELECT a.seed, a.prompt_version FROM asks a JOIN palettes p USING (seed)
+            WHERE a.purpose = 'tagging' AND a.provider = $provider AND p.palette_key IN (
+                SELECT q.palette_key FROM batch_requests r JOIN palettes q USING (seed)
+                WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
+            UNION SELECT unnest($seeds::VARCHAR[]), unnest($versions::VARCHAR[])
+        ),
+        requests AS (
+            SELECT a.*, i.analysis_index,
+                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0') AS custom_id
+            FROM asks a JOIN concerned USING (seed, prompt_version) JOIN palettes p USING (seed),
+                 unnest(range(a.analyses)) AS i(analysis_index)
+            WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.state <> 'stopped'
+        ),
+        carried AS (
+            SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT q.prompt_version, q.seed, count(*), count(t.seed),
+               list(DISTINCT coalesce(c.batch_id, t.batch_id) ORDER BY 1)
+        FROM requests q
+        LEFT JOIN palette_tags t ON t.seed = q.seed AND t.prompt_version = q.prompt_version AND t.provider = q.provider
+            AND t.model = q.model AND t.analysis_index = q.analysis_index AND t.custom_id = q.custom_id
+            AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
+        LEFT JOIN carried c ON c.custom_id = q.custom_id
+        GROUP BY ALL HAVING bool_and(t.seed IS NOT NULL OR c.custom_id IS NOT NULL)
+        ORDER BY 1, 2
+        """,
+        {
+            "provider": provider,
+            "batches": list(batch_ids),
+            "seeds": [p.seed for p in among],
+            "versions": [p.prompt_version for p in among],
+        },
+    ).fetchall()
+    return [
+        Underway(PaletteVersion(row[0], row[1]), row[2], row[3], tuple(b for b in row[4] if b is not None))
+        for row in rows
+    ]
 
 
 def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
@@ -231,3 +290,20 @@ def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -
         [[p.seed for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [ConsensusRecord(*row) for row in rows]
+
+
+def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[Tagged]) -> list[Tagged]:
+    """Those of the completely tagged palettes whose consensus is missing or older than an answer."""
+    keys = [t.partition for t in tagged if t.answers]
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        newest AS (SELECT seed, prompt_version, max(created_at) AS answered_at FROM palette_tags WHERE error IS NULL GROUP BY ALL)
+        SELECT n.prompt_version, n.seed FROM chosen JOIN newest n USING (seed, prompt_version)
+        LEFT JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE c.seed IS NULL OR c.created_at < n.answered_at
+        """,
+        [[p.seed for p in keys], [p.prompt_version for p in keys]],
+    ).fetchall()
+    stale = {PaletteVersion(*row) for row in rows}
+    return [t for t in tagged if t.partition in stale]

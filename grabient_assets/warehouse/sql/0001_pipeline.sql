@@ -71,6 +71,7 @@ CREATE TABLE asks (
     model          VARCHAR NOT NULL,
     request_digest VARCHAR NOT NULL,
     analyses       INTEGER NOT NULL,
+    chained        BOOLEAN NOT NULL,
     state          VARCHAR NOT NULL,
     reason         VARCHAR,
     asked_at       TIMESTAMPTZ NOT NULL,
@@ -163,6 +164,7 @@ CREATE TABLE tag_consensus (
     brightness     VARCHAR,
     saturation     VARCHAR,
     votes          JSON NOT NULL,
+    facts          JSON NOT NULL,
     digest         VARCHAR NOT NULL,
     created_at     TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (seed, prompt_version)

@@ -1,0 +1,258 @@
+"""Fetching what a provider answered and giving every request its fate.
+
+Raw first: the result lines are archived before anything is parsed. Then one transaction writes fates, answers,
+costs and the state of the batch, so that a batch is either collected or it is not.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers.contract import BatchProvider, BatchState, Result
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import cost
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
+from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LATER_CODES = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota"})
+"""Reasons of a failed batch that say "not now" rather than "not so" (OpenAI and Groq `errors.data[].code`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a group makes of an answer: its fate, why it cannot be used, and whatever the group wants to save."""
+
+    fate: Fate
+    error: str | None = None
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request with its fate. `final` is false when it is due again by itself and nothing is to be saved."""
+
+    request: RequestRecord
+    verdict: Verdict
+    final: bool
+    text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+
+class AnswerReader(Protocol):
+    """What a group brings to the shared cycle."""
+
+    def judge(self, request: RequestRecord, text: str) -> Verdict:
+        """Read one answer text. Never raises for what a model said."""
+        ...
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        """Write the final ones into the group's tables, in the transaction that also writes the fates."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A collected batch: its row, how often each fate occurred, and what was odd about the results."""
+
+    batch: BatchRecord
+    fates: Counter[str]
+    problems: tuple[str, ...]
+
+
+def collect_batch(
+    batch: BatchRecord,
+    model: Model,
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    reader: AnswerReader,
+    clock: Callable[[], datetime],
+    run_id: str | None = None,
+) -> Collected | None:
+    """Collect the batch if the provider has ended it; None while it has not, or when it has to be sent again later."""
+    assert batch.provider_batch_id is not None
+    state = provider.poll(batch.provider_batch_id)
+    if state.state != "ended":
+        return None
+    if state.outcome == "failed" and state.error_code in LATER_CODES:
+        _defer(warehouse, batch, state, clock())
+        return None
+    lines = list(provider.download(batch.provider_batch_id))
+    key = f"batches/{batch.batch_id}/results.jsonl.gz"
+    store.put(key, gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0), "application/gzip")
+    batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
+    batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
+    return settle_batch(batch, state, lines, model, provider, warehouse, reader, clock)
+
+
+def settle_batch(
+    batch: BatchRecord,
+    state: BatchState,
+    lines: Sequence[bytes],
+    model: Model,
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    reader: AnswerReader,
+    clock: Callable[[], datetime],
+) -> Collected:
+    """Turn result lines into fates and answers, and commit them together."""
+    with warehouse.read() as connection:
+        requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
+        delivered = batches.deliveries(connection, requests)
+    results, contradicted, problems = _by_custom_id(lines, provider, requests)
+    settled = [
+        _settle(
+            request,
+            _verdict(request, results.get(custom_id), custom_id in contradicted, state, reader),
+            results.get(custom_id),
+            model,
+            batch,
+            delivered.get(custom_id, 0) + 1,
+        )
+        for custom_id, request in requests.items()
+    ]
+    now = clock()
+    batch = _closed(batch, state, settled, problems, now)
+    with warehouse.write() as connection:
+        batches.record_fates(connection, batch.batch_id, [_fate(s) for s in settled])
+        reader.save(connection, batch, settled, now)
+        batches.update_batch(connection, batch.batch_id, **_changes(batch))
+    return Collected(batch, Counter(s.verdict.fate for s in settled), tuple(problems))
+
+
+def _by_custom_id(
+    lines: Sequence[bytes], provider: BatchProvider, requests: dict[str, RequestRecord]
+) -> tuple[dict[str, Result], set[str], list[str]]:
+    """The results by request, the ids with two different answers, and a sentence for every line that is odd."""
+    results: dict[str, Result] = {}
+    contradicted: set[str] = set()
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            result = provider.read_line(line)
+        except ResultsError as error:
+            problems.append(f"Result line {number} cannot be read: {error}")
+            continue
+        earlier = results.get(result.custom_id)
+        if result.custom_id not in requests:
+            problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
+        elif earlier is None:
+            results[result.custom_id] = result
+        elif earlier.text != result.text or earlier.fate != result.fate:
+            problems.append(f"{result.custom_id} was answered twice and differently; neither answer is taken.")
+            contradicted.add(result.custom_id)
+    return results, contradicted, problems
+
+
+def _settle(
+    request: RequestRecord, verdict: Verdict, result: Result | None, model: Model, batch: BatchRecord, deliveries: int
+) -> Settled:
+    again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
+    final = not again or deliveries >= MAX_DELIVERIES
+    if again and final:
+        verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
+    usage = result.usage if result else None
+    return Settled(
+        request=request,
+        verdict=verdict,
+        final=final,
+        text=result.text if result else None,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        cost_usd=cost(model, usage, on=(batch.submitted_at or batch.intended_at).date()).usd if usage else None,
+    )
+
+
+def _verdict(
+    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
+) -> Verdict:
+    if contradicted:
+        return Verdict("mismatched", "Two different answers came for this request.")
+    if result is None:
+        return _unanswered(state)
+    match result.fate:
+        case "answered":
+            return reader.judge(request, result.text or "")
+        case "refused":
+            return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
+        case "truncated":
+            return Verdict("truncated", "The answer stopped at the token limit.")
+        case "expired" | "cancelled":
+            return _stopped(result.fate)
+        case "errored":
+            return Verdict("errored", result.error or "The provider reported an error without a reason.")
+
+
+def _unanswered(state: BatchState) -> Verdict:
+    match state.outcome:
+        case "expired" | "cancelled":
+            return _stopped(state.outcome)
+        case "failed":
+            return Verdict("errored", f"The provider failed the whole batch: {state.error or state.raw_status}")
+        case _:
+            return Verdict("missing", "The batch ended without a word about this request.")
+
+
+def _stopped(fate: Literal["expired", "cancelled"]) -> Verdict:
+    how = "ran out of time" if fate == "expired" else "was cancelled"
+    return Verdict(fate, f"The batch {how} before this request was answered.")
+
+
+def _fate(settled: Settled) -> FateRecord:
+    return FateRecord(
+        custom_id=settled.request.custom_id,
+        fate=settled.verdict.fate,
+        error=settled.verdict.error,
+        input_tokens=settled.input_tokens,
+        output_tokens=settled.output_tokens,
+        cost_usd=settled.cost_usd,
+    )
+
+
+def _closed(
+    batch: BatchRecord, state: BatchState, settled: Sequence[Settled], problems: Sequence[str], now: datetime
+) -> BatchRecord:
+    usable = sum(s.verdict.fate in USABLE for s in settled)
+    said = [state.error] if state.error else []
+    return replace(
+        batch,
+        status="collected",
+        collected_at=now,
+        succeeded=usable,
+        failed=len(settled) - usable,
+        cost_usd=sum((s.cost_usd for s in settled if s.cost_usd is not None), Decimal(0)),
+        error=" ".join([*said, *problems[:20]]) or None,
+    )
+
+
+def _changes(batch: BatchRecord) -> dict[str, Any]:
+    names = ("status", "outcome", "raw_status", "ended_at", "collected_at", "succeeded", "failed", "cost_usd")
+    return {name: getattr(batch, name) for name in (*names, "results_key", "collect_run_id", "error")}
+
+
+def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> None:
+    """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed."""
+    with warehouse.write() as connection:
+        pause = min(timedelta(minutes=1) * 2 ** min(batches.deferrals(connection, batch.provider)[0], 5), timedelta(minutes=30))
+        reason = state.error or state.error_code or "queue full"
+        batches.set_all_fates(connection, batch.batch_id, "errored", f"Put off by the provider: {reason}")
+        batches.update_batch(
+            connection, batch.batch_id, status="deferred", outcome="failed", retry_at=now + pause, ended_at=now, error=reason
+        )

@@ -1,0 +1,22 @@
+"""A provider as the cycle sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from grabient_assets.providers.contract import BatchProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A provider that can be asked, and the digest of credential and endpoint it is asked with."""
+
+    provider: BatchProvider
+    account: str
+
+
+Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]
+"""Opens a connection to the named provider and closes it at the end of the block."""

@@ -1,0 +1,66 @@
+"""One round of collection: several batches, each on its own, so that trouble with one never keeps the others back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from grabient_assets.batching.adopt import adopt_batch
+from grabient_assets.batching.collect import AnswerReader, Collected, collect_batch
+from grabient_assets.batching.connection import Connect
+from grabient_assets.errors import GrabientError
+from grabient_assets.registry.load import load_registry
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.connection import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What became of the batches: collected now, still waiting, or in trouble (batch id and a sentence)."""
+
+    collected: tuple[Collected, ...]
+    waiting: tuple[str, ...]
+    troubles: tuple[tuple[str, str], ...]
+
+
+def collect_batches(
+    batch_ids: Sequence[str],
+    connect: Connect,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    reader: Callable[[BatchRecord], AnswerReader],
+    clock: Callable[[], datetime],
+    run_id: str | None = None,
+) -> Round:
+    """Adopt what was sent without a receipt, and collect what has ended. A batch that is collected already is left alone."""
+    collected: list[Collected] = []
+    waiting: list[str] = []
+    troubles: list[tuple[str, str]] = []
+    for batch_id in batch_ids:
+        with warehouse.read() as database:
+            batch = batches.batch(database, batch_id)
+        if batch is None:
+            troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
+            continue
+        try:
+            with connect(batch.provider) as connection:
+                if batch.status == "intended":
+                    batch = adopt_batch(batch, connection.provider, warehouse, clock)
+                if batch.status != "submitted":
+                    waiting += [batch_id] if batch.status == "intended" else []
+                    continue
+                model = load_registry().model(batch.provider, batch.model)
+                done = collect_batch(
+                    batch, model, connection.provider, warehouse, store, reader(batch), clock, run_id
+                )
+        except GrabientError as error:
+            troubles.append((batch_id, str(error)))
+            continue
+        if done is None:
+            waiting.append(batch_id)
+        else:
+            collected.append(done)
+    return Round(tuple(collected), tuple(waiting), tuple(troubles))

@@ -1,0 +1,97 @@
+"""One round of submissions to a provider: what is sent, and what a refusal means for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, split, submit_batch
+from grabient_assets.errors import CredentialsError, ModelUnavailableError, RegistryError, RequestRejectedError
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import rates_on
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.asks import stop_asks
+from grabient_assets.warehouse.batches import deferrals
+from grabient_assets.warehouse.connection import Warehouse
+
+USUAL_PROMPT_TOKENS = 10_000
+"""Where the price is looked up before sending; prompts beyond it are in no price tier of their own today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Batches that were created or tried, and a sentence for everything that was stopped or put off.
+
+    `closed`: the provider takes nothing more for now, so the rest of its requests stay due.
+    """
+
+    batches: tuple[Submitted, ...] = ()
+    complaints: tuple[str, ...] = ()
+    closed: bool = False
+
+    def __add__(self, other: Sent) -> Sent:
+        return Sent(self.batches + other.batches, self.complaints + other.complaints, self.closed or other.closed)
+
+
+def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime | None:
+    """Until when the provider asked not to be asked, or None when it may be."""
+    with warehouse.read() as connection:
+        _, not_before = deferrals(connection, provider)
+    return not_before if not_before and now < not_before else None
+
+
+def orderable(purpose: str, provider: str, model_id: str, warehouse: Warehouse, now: datetime) -> Model | Sent:
+    """The model, if it is alive and its batch price is known; otherwise its asks are stopped, and why."""
+    try:
+        registry = load_registry()
+        model = registry.model(provider, model_id)
+        registry.usable(model, now.date())
+        rates_on(model, now.date(), True, USUAL_PROMPT_TOKENS)
+    except RegistryError as error:
+        return Sent(complaints=(_stop(warehouse, purpose, provider, model_id, str(error), now),))
+    return model
+
+
+def send_requests(
+    order: Order,
+    requests: Sequence[PreparedRequest],
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+) -> Sent:
+    """Send the requests of one model, in as many batches as the provider's limits make of them.
+
+    A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
+    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again.
+    """
+    sent = Sent()
+    for part in split(requests, provider.limits):
+        submitted = submit_batch(order, part, provider, warehouse, store, clock)
+        if submitted is None:
+            continue
+        sent += Sent(batches=(submitted,))
+        if submitted.error is None:
+            continue
+        reason, model = str(submitted.error), order.model
+        match submitted.error:
+            case CredentialsError():
+                _stop(warehouse, order.purpose, model.provider, None, reason, clock())
+                return sent + Sent(complaints=(reason,), closed=True)
+            case ModelUnavailableError() | RequestRejectedError():
+                _stop(warehouse, order.purpose, model.provider, model.id, reason, clock())
+                return sent + Sent(complaints=(reason,))
+            case _:
+                return sent + Sent(complaints=(reason,), closed=True)
+    return sent
+
+
+def _stop(
+    warehouse: Warehouse, purpose: str, provider: str, model: str | None, reason: str, now: datetime
+) -> str:
+    with warehouse.write() as connection:
+        stop_asks(connection, purpose, provider, model, reason, now)
+    return reason

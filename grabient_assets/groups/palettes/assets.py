@@ -1,0 +1,104 @@
+"""Palettes and their pictures, partitioned by seed."""
+
+import warnings
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
+from grabient_assets.partitions import chosen_seeds, seeds
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.palettes import PaletteRecord, palette_seeds
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
+
+
+class PalettesConfig(dg.Config):
+    """What a run is about."""
+
+    all_due: bool = False
+    """Every loaded palette that this asset has not reported yet, instead of the partitions the run was started for."""
+
+
+@dg.asset(
+    partitions_def=seeds,
+    group_name="palettes",
+    kinds={"duckdb"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="A cosine gradient per seed: coefficients, eleven colours in four notations, names, harmonies and "
+    "colour facts. `grabient load` brings palettes in; materializing a seed that was never loaded stores it.",
+    metadata={"dagster/table_name": "palettes"},
+)
+def palettes(context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource) -> None:
+    now = datetime.now(UTC)
+    chosen = _due(context, warehouse, "palettes") if config.all_due else chosen_seeds(context)
+    for record in ensure_palettes(warehouse.open(), chosen, now):
+        _report(context, record.seed, _palette_metadata(record))
+
+
+@dg.asset(
+    partitions_def=seeds,
+    group_name="palettes",
+    kinds={"s3", "python"},
+    deps=[palettes],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="The picture of each palette, 440x100 PNG of eleven swatches, in the object store. An unchanged "
+    "picture is neither rendered nor uploaded again.",
+    metadata={"dagster/table_name": "palette_images"},
+)
+def palette_images(
+    context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource, objects: ObjectsResource
+) -> None:
+    now = datetime.now(UTC)
+    chosen = _due(context, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
+    house = warehouse.open()
+    drawn = draw_palettes(ensure_palettes(house, chosen, now), house, objects.open(), now)
+    for one in drawn:
+        _report(context, one.palette.seed, _image_metadata(one))
+    context.log.info("%d pictures, %d of them drawn now", len(drawn), sum(d.fresh for d in drawn))
+
+
+def _due(context: dg.AssetExecutionContext, warehouse: WarehouseResource, asset: str) -> Sequence[str]:
+    """What is loaded and not reported yet, and always the partition that the run stands under."""
+    reported = context.instance.get_materialized_partitions(dg.AssetKey(asset)) - {context.partition_key}
+    with warehouse.open().read() as connection:
+        return [seed for seed in palette_seeds(connection) if seed not in reported]
+
+
+def _report(context: dg.AssetExecutionContext, seed: str, metadata: dict[str, dg.MetadataValue]) -> None:
+    """Tell Dagster that this partition is there. For the partitions of the run itself Dagster does so at its end."""
+    if seed in {str(key) for key in context.partition_keys}:
+        context.add_asset_metadata(metadata, partition_key=seed)
+    else:
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=seed, metadata=metadata))
+
+
+def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:
+    return {
+        "palette": dg.MetadataValue.md(f"![{record.seed}]({thumbnail(record.hex)})"),
+        "name": dg.MetadataValue.text(record.name or "-"),
+        "colours": dg.MetadataValue.text(", ".join(record.color_names)),
+        "harmonies": dg.MetadataValue.text(", ".join(record.harmonies) or "none"),
+        "facts": dg.MetadataValue.text(
+            f"{record.temperature}, {record.contrast} contrast, {record.brightness}, {record.saturation}"
+        ),
+        "source_seed": dg.MetadataValue.text(record.source_seed),
+    }
+
+
+def _image_metadata(drawn: Drawn) -> dict[str, dg.MetadataValue]:
+    image = drawn.image
+    found: dict[str, dg.MetadataValue] = {
+        "picture": dg.MetadataValue.md(f"![{image.seed}]({thumbnail(drawn.palette.hex)})"),
+        "object": dg.MetadataValue.text(f"{image.store} {image.object_key}"),
+        "bytes": dg.MetadataValue.int(image.bytes),
+        "sha256": dg.MetadataValue.text(image.sha256),
+        "drawn": dg.MetadataValue.bool(drawn.fresh),
+    }
+    if image.url:
+        found["url"] = dg.MetadataValue.url(image.url)
+    return found

@@ -1,0 +1,18 @@
+"""What must hold of palettes and pictures."""
+
+import dagster as dg
+
+from grabient_assets.groups.palettes.assets import palette_images
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.palettes import palettes_without_image
+
+
+@dg.asset_check(asset=palette_images, description="Every loaded palette has a picture in the object store.")
+def every_palette_has_an_image(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as connection:
+        missing = palettes_without_image(connection)
+    return dg.AssetCheckResult(
+        passed=not missing,
+        metadata={"missing": len(missing), "seeds": ", ".join(missing[:20])},
+        description=f"{len(missing)} palettes have no picture; materialize palette_images for them." if missing else None,
+    )

@@ -1,0 +1,49 @@
+"""Wanting refinement: who refines, and recording which palettes should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from grabient_assets.batching.identity import request_digest
+from grabient_assets.partitions import by_version
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.refined import close_finished_refinements, share_refinements
+
+PURPOSE = "refinement"
+
+
+def refiner() -> Model:
+    """The model that refines: the panel's refiner."""
+    return load_registry().panel("refiner")[0]
+
+
+def ask_for_refinement(
+    chosen: Sequence[PaletteVersion],
+    answers_from: str,
+    warehouse: Warehouse,
+    now: datetime,
+    *,
+    retry_failed: bool = False,
+) -> None:
+    """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here."""
+    model = refiner()
+    with warehouse.write() as connection:
+        for version, seeds in by_version(chosen).items():
+            prompt = load_prompt_set(PROMPTS_DIR, version).refinement
+            record_asks(
+                connection,
+                PURPOSE,
+                [PaletteVersion(version, seed) for seed in seeds],
+                [AskTarget(model.provider, model.id, request_digest(PURPOSE, answers_from, model, prompt.digest))],
+                1,
+                now,
+                retry=retry_failed,
+            )
+        share_refinements(connection)
+        close_finished_refinements(connection, now)

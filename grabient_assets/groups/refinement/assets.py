@@ -1,0 +1,204 @@
+"""Refinement: Claude Opus sees the picture and the panel's votes, and writes the tags that count and embed_text."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
+from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
+from grabient_assets.groups.refinement.reading import RefinedReader
+from grabient_assets.groups.refinement.reports import embed_text_metadata, refined_metadata
+from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.batches import requests_of, submit_runs
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palettes
+from grabient_assets.warehouse.refined import refined, underway_refinements
+
+GROUP = "refinement"
+
+
+class RefineConfig(dg.Config):
+    """What a person may say when materializing refinement_batches."""
+
+    retry_failed: bool = False
+    """Ask again where the refiner's answer could not be used."""
+    send_due: bool = False
+    """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
+
+
+class CollectConfig(dg.Config):
+    """What a collecting run is about. Without batches, the run asks for and reports its own partitions."""
+
+    batches: list[str] = Field(default_factory=list)
+    """Batches to collect, by our id."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dg.asset(
+    partitions_def=palette_versions,
+    group_name=GROUP,
+    kinds={"anthropic"},
+    deps=["tag_consensus", "palette_images"],
+    output_required=False,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="Refinement requests to Claude Opus through Anthropic's Message Batches: picture, colours, consensus. "
+    "Materializing asks; the sensor refinement_due sends, once the tagging of a palette is complete.",
+    metadata={"dagster/table_name": "batches"},
+)
+def refinement_batches(
+    context: dg.AssetExecutionContext,
+    config: RefineConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+):
+    house = warehouse.open()
+    if config.send_due:
+        ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
+        with providers.connect(refiner().provider) as connection:
+            sent = submit_due_refinements(
+                connection, house, objects.open(), _now, by_url=providers.images_by_url(), run_id=context.run_id
+            )
+        for one in sent.batches:
+            context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+        _report_sent(context, house, [s.batch.batch_id for s in sent.batches if s.error is None])
+        if sent.complaints:
+            raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+    else:
+        chosen = chosen_palettes(context)
+        _ask(house, providers, chosen, retry_failed=config.retry_failed)
+        context.log.info("%d palettes asked for; refinement_due sends what is missing", len(chosen))
+    yield from ()
+
+
+@dg.multi_asset(
+    name="collect_refinement",
+    specs=[
+        dg.AssetSpec(
+            "refined_tags",
+            deps=[refinement_batches],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="The tags that count, within the limits of the source document; gaps are filled from the "
+            "consensus by rule and marked.",
+            metadata={"dagster/table_name": "palette_tag_refined"},
+        ),
+        dg.AssetSpec(
+            "embed_text",
+            deps=["refined_tags"],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="30 to 50 words for the vector search; outside the limits it is repaired by rule and marked.",
+            metadata={"dagster/table_name": "palette_tag_refined"},
+        ),
+    ],
+    check_specs=refinement_checks,
+    partitions_def=palette_versions,
+    can_subset=True,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def collect_refinement(
+    context: dg.AssetExecutionContext,
+    config: CollectConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+):
+    house = warehouse.open()
+    if config.batches:
+        done = collect_batches(
+            config.batches,
+            providers.connect,
+            house,
+            objects.open(),
+            lambda batch: RefinedReader(house, batch),
+            _now,
+            context.run_id,
+        )
+        _report_refined(context, house, _partitions(house, done))
+        yield from run_checks(context, house)
+        for one in done.collected:
+            fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
+            context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
+        if done.troubles:
+            raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
+    else:
+        chosen = chosen_palettes(context)
+        _ask(house, providers, chosen)
+        failed = _report_refined(context, house, chosen)
+        yield from run_checks(context, house)
+        if failed:
+            raise dg.Failure(
+                f"{len(failed)} palettes could not be refined. {'; '.join(failed[:10])}. "
+                "Ask again with `grabient retry`, or materialize refinement_batches with retry_failed.",
+                allow_retries=False,
+            )
+
+
+def _ask(
+    warehouse: Warehouse,
+    providers: ProvidersResource,
+    chosen: Sequence[PaletteVersion],
+    *,
+    retry_failed: bool = False,
+) -> None:
+    provider = refiner().provider
+    if provider not in providers.usable():
+        raise dg.Failure(providers.why_not(provider), allow_retries=False)
+    ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    ask_for_refinement(chosen, providers.answers_from(), warehouse, _now(), retry_failed=retry_failed)
+
+
+def _report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
+    with warehouse.read() as connection:
+        sent = underway_refinements(connection, batch_ids)
+        runs = submit_runs(connection, batch_ids)
+    for partition, batch_id in sent:
+        metadata: dict[str, dg.MetadataValue] = {"batch": dg.MetadataValue.text(batch_id)}
+        run_id = runs.get(batch_id)
+        if run_id:
+            metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
+        )
+
+
+def _partitions(warehouse: Warehouse, done: Round) -> list[PaletteVersion]:
+    with warehouse.read() as connection:
+        return [
+            PaletteVersion(one.batch.prompt_version, request.seed)
+            for one in done.collected
+            for request in requests_of(connection, one.batch.batch_id)
+        ]
+
+
+def _report_refined(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]
+) -> list[str]:
+    """Report the refined ones among the palettes; returns a sentence for each that failed."""
+    with warehouse.read() as connection:
+        rows = refined(connection, chosen)
+        colours = {record.seed: record for record in palettes(connection, {row.seed for row in rows})}
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    for row in rows:
+        if row.error is not None:
+            continue
+        key, palette = partition_key(PaletteVersion(row.prompt_version, row.seed)), colours[row.seed]
+        for asset, metadata in (("refined_tags", refined_metadata), ("embed_text", embed_text_metadata)):
+            if asset in selected:
+                context.log_event(dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette)))
+    return [f"{row.seed}: {row.error}" for row in rows if row.error is not None]

@@ -1,0 +1,45 @@
+"""What must hold of refined tags. Run with every collection, and by hand in the UI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.warehouse import quality
+from grabient_assets.warehouse.connection import Warehouse
+
+WITHIN_LIMITS = "every_refinement_is_within_its_limits"
+IN_ENUMERATION = "every_refined_word_is_in_its_enumeration"
+
+refinement_checks = [
+    dg.AssetCheckSpec(
+        WITHIN_LIMITS,
+        asset="refined_tags",
+        description="Mood and style 2-5, dominant colours 1-4, seasons 0-2, associations 5-10, embed_text 30-50 words.",
+    ),
+    dg.AssetCheckSpec(
+        IN_ENUMERATION,
+        asset="refined_tags",
+        description="Temperature, contrast, brightness and saturation hold only words of their enumeration.",
+    ),
+]
+
+
+def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    """Results of the checks that this run selected."""
+    with warehouse.read() as connection:
+        counts = {
+            WITHIN_LIMITS: quality.refinements_outside_limits(connection),
+            IN_ENUMERATION: quality.words_outside(connection, "palette_tag_refined", CATEGORICAL_VALUES),
+        }
+    for spec in refinement_checks:
+        if spec.key in context.selected_asset_check_keys:
+            number, examples = counts[spec.name]
+            yield dg.AssetCheckResult(
+                passed=number == 0,
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                metadata={"found": number, "examples": ", ".join(examples)},
+            )

@@ -1,0 +1,90 @@
+"""What refinement makes of the answers of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.batching.cells import storable
+from grabient_assets.batching.collect import Settled, Verdict
+from grabient_assets.batching.fates import USABLE
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
+from grabient_assets.groups.tagging.answers import Unusable
+from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palettes
+from grabient_assets.warehouse.refined import (
+    RefinedRecord,
+    close_finished_refinements,
+    record_refined,
+    share_refinements,
+    stop_failed_refinements,
+)
+from grabient_assets.warehouse.tags import consensus
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FIELDS = (*CATEGORICAL_VALUES, *LIMITS, "embed_text", "embed_text_repaired", "notes")
+
+
+class RefinedReader:
+    """Reads the refiner's answers to one batch and writes them to `palette_tag_refined`.
+
+    Gaps in an answer are filled from the consensus and the palette's own facts, so both are looked up first.
+    """
+
+    def __init__(self, warehouse: Warehouse, batch: BatchRecord) -> None:
+        with warehouse.read() as connection:
+            seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
+            partitions = [PaletteVersion(batch.prompt_version, seed) for seed in seeds]
+            self._votes = {record.seed: record for record in consensus(connection, partitions)}
+            self._palettes = {record.seed: record for record in palettes(connection, seeds)}
+
+    def judge(self, request: RequestRecord, text: str) -> Verdict:
+        palette = self._palettes[request.seed]
+        votes = stored_consensus(self._votes[request.seed])
+        answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies)
+        if isinstance(answer, Unusable):
+            return Verdict(answer.fate, answer.reason)
+        return Verdict("repaired" if answer.repaired or answer.embed_text_repaired else "succeeded", payload=answer)
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        final = [one for one in settled if one.final]
+        record_refined(connection, [self._row(batch, one, now) for one in final])
+        share_refinements(connection)
+        close_finished_refinements(connection, now)
+        failed = [
+            (PaletteVersion(batch.prompt_version, one.request.seed), one.verdict.error or one.verdict.fate)
+            for one in final
+            if one.verdict.fate not in USABLE
+        ]
+        stop_failed_refinements(connection, failed)
+
+    def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> RefinedRecord:
+        answer: Refined | None = settled.verdict.payload
+        fields = {field: getattr(answer, field) for field in FIELDS} if answer else {}
+        usable = settled.verdict.fate in USABLE
+        return RefinedRecord(
+            seed=settled.request.seed,
+            prompt_version=batch.prompt_version,
+            source_prompt_version=batch.prompt_version,
+            model=batch.model,
+            custom_id=settled.request.custom_id,
+            fate=settled.verdict.fate,
+            consensus_digest=self._votes[settled.request.seed].digest,
+            created_at=now,
+            error=None if usable else settled.verdict.error,
+            answer_text=storable(settled.text),
+            input_tokens=settled.input_tokens,
+            output_tokens=settled.output_tokens,
+            cost_usd=settled.cost_usd,
+            batch_id=batch.batch_id,
+            **fields,
+        )

@@ -1,0 +1,74 @@
+"""When the tagging of palettes is complete, they go to the refiner."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.batching.send import closed_until
+from grabient_assets.groups.refinement.asking import refiner
+from grabient_assets.groups.refinement.jobs import submit_refinement
+from grabient_assets.partitions import partition_key
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.refined import chained_refinements, due_refinements
+from grabient_assets.warehouse.tags import complete_tagging
+
+ROLE = "submit-refinement"
+
+
+def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: palettes whose tagging is complete go to the refiner, all that are due in one run."""
+
+    @dg.sensor(
+        name="refinement_due",
+        job=submit_refinement,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Sends every palette to the refiner whose consensus stands and whose refinement is wanted.",
+    )
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        house, name = warehouse.open(), refiner().provider
+        due = _due(house, providers.usable())
+        if not due:
+            yield dg.SkipReason("No palette waits for its refinement.")
+            return
+        if name not in providers.usable():
+            yield dg.SkipReason(f"{len(due)} palettes wait for their refinement. {providers.why_not(name)}")
+            return
+        wait = closed_until(name, house, datetime.now(UTC))
+        reason = f"{name} takes nothing before {wait:%H:%M:%S} UTC." if wait else None
+        reason = reason or _busy(context.instance)
+        if reason:
+            yield dg.SkipReason(reason)
+            return
+        going = attempt(context.instance, ROLE, [partition_key(p) for p in due])
+        if isinstance(going, str):
+            yield dg.SkipReason(going)
+            return
+        yield dg.RunRequest(
+            run_key=going.run_key,
+            partition_key=partition_key(due[0]),
+            tags={**going.tags, "grabient/provider": name, "grabient/palettes": str(len(due))},
+            run_config={"ops": {"refinement_batches": {"config": {"send_due": True}}}},
+        )
+
+    return look
+
+
+def _due(warehouse: Warehouse, providers: Sequence[str]) -> list[PaletteVersion]:
+    with warehouse.read() as connection:
+        tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
+        chained = chained_refinements(connection, tagged)
+        asked = [d.partition for d in due_refinements(connection)]
+    return list(dict.fromkeys([*asked, *chained]))
+
+
+def _busy(instance: dg.DagsterInstance) -> str | None:
+    """Palettes complete one after the other; those that are being collected should go out with the rest."""
+    return busy_with(instance, ROLE, wait_for_people=True) or busy_with(instance, "collect")

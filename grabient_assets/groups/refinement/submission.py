@@ -1,0 +1,122 @@
+"""Sending palettes to the refiner: picture, colours and consensus, one batch per prompt version and file limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
+from grabient_assets.groups.tagging.consensus import consensus_for_prompt
+from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.prompt import Prompt
+from grabient_assets.prompting.render import refinement_message, system_text
+from grabient_assets.providers.contract import ImageInput, RequestSpec
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import ImageRecord, PaletteRecord, images, palettes
+from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
+from grabient_assets.warehouse.refined import (
+    DueRefinement,
+    chained_refinements,
+    close_finished_refinements,
+    due_refinements,
+    share_refinements,
+)
+from grabient_assets.warehouse.tags import ConsensusRecord, complete_tagging, consensus
+
+
+def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime) -> int:
+    """Ask for the refinement of every palette whose tagging is complete and was to go on by itself; returns how many."""
+    with warehouse.read() as connection:
+        tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
+        chained = chained_refinements(connection, tagged)
+    if chained:
+        ask_for_refinement(chained, answers_from, warehouse, now)
+    return len(chained)
+
+
+def submit_due_refinements(
+    connection: Connection,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+    *,
+    by_url: bool,
+    run_id: str | None = None,
+) -> Sent:
+    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes."""
+    name = connection.provider.name
+    with warehouse.write() as database:
+        share_refinements(database)
+        close_finished_refinements(database, clock())
+        due = due_refinements(database)
+    wait = closed_until(name, warehouse, clock())
+    if due and wait:
+        return Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
+    sent = Sent()
+    for (version, model_id), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model)):
+        model = orderable(PURPOSE, name, model_id, warehouse, clock())
+        if isinstance(model, Sent):
+            sent += model
+            continue
+        prompt = load_prompt_set(PROMPTS_DIR, version).refinement
+        requests = _prepared(list(group), prompt, model, connection, warehouse, store, clock(), by_url)
+        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
+        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
+        if sent.closed:
+            break
+    return sent
+
+
+def _prepared(
+    due: Sequence[DueRefinement],
+    prompt: Prompt,
+    model: Model,
+    connection: Connection,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    now: datetime,
+    by_url: bool,
+) -> list[PreparedRequest]:
+    seeds = {d.partition.seed for d in due}
+    with warehouse.write() as database:
+        record_prompt(
+            database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
+        )
+        rows = {record.seed: record for record in palettes(database, seeds)}
+        pictures = images(database, seeds)
+        votes = {record.seed: record for record in consensus(database, [d.partition for d in due])}
+    prepared: list[PreparedRequest] = []
+    for one in due:
+        seed = one.partition.seed
+        spec = _spec(one, rows[seed], votes[seed], prompt, _image(pictures[seed], store, by_url))
+        prepared.append(PreparedRequest(one.custom_id, seed, 0, connection.provider.request_line(spec, model)))
+    return prepared
+
+
+def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:
+    if by_url and record.url:
+        return ImageInput(url=record.url)
+    return ImageInput(data=store.get(record.object_key))
+
+
+def _spec(
+    due: DueRefinement, palette: PaletteRecord, votes: ConsensusRecord, prompt: Prompt, image: ImageInput
+) -> RequestSpec:
+    counts = consensus_for_prompt(stored_consensus(votes))
+    return RequestSpec(
+        custom_id=due.custom_id,
+        system=system_text(prompt),
+        text=refinement_message(due.custom_id, palette.colours(), counts),
+        image=image,
+        schema=prompt.schema,
+        schema_name="refined_tags",
+        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
+    )

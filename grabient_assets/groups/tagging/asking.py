@@ -1,0 +1,63 @@
+"""Wanting tags: which models would be asked, and recording that they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from grabient_assets.batching.identity import request_digest
+from grabient_assets.partitions import by_version
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+
+PURPOSE = "tagging"
+
+
+def taggers(providers: Sequence[str]) -> list[Model]:
+    """The panel's models at these providers."""
+    return [model for model in load_registry().panel("tagger") if model.provider in providers]
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingWish:
+    """What a person or a run wants: these palettes, tagged so many times by every panel model of these providers.
+
+    `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself. With `retry_failed`, answers
+    that could not be used are asked again; otherwise they count as answered.
+    """
+
+    palettes: Sequence[PaletteVersion]
+    providers: Sequence[str]
+    analyses: int
+    answers_from: str
+    refine: bool = True
+    retry_failed: bool = False
+
+
+def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None:
+    """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing."""
+    models = taggers(wish.providers)
+    with warehouse.write() as connection:
+        for version, seeds in by_version(wish.palettes).items():
+            prompt = load_prompt_set(PROMPTS_DIR, version).tagging
+            record_asks(
+                connection,
+                PURPOSE,
+                [PaletteVersion(version, seed) for seed in seeds],
+                [
+                    AskTarget(m.provider, m.id, request_digest(PURPOSE, wish.answers_from, m, prompt.digest))
+                    for m in models
+                ],
+                wish.analyses,
+                now,
+                retry=wish.retry_failed,
+                chained=wish.refine,
+            )
+        share_answers(connection)
+        close_finished_tagging(connection, now)

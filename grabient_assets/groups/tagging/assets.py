@@ -1,0 +1,236 @@
+"""Tagging: one batch asset per provider, then the answers and what they say together.
+
+Materializing a batch asset (in the UI, by backfill, by the CLI) records what is wanted; the sensor `tagging_due` then
+sends everything that is wanted in one run per provider. A partition of a batch asset is materialized when its
+requests are with the provider or answered, one of `palette_tags` and `tag_consensus` when every answer is in.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
+from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.reports import Metadata, consensus_metadata, sent_metadata, tags_metadata
+from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.batches import submit_runs
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palettes
+from grabient_assets.warehouse.tags import underway_tagging
+
+GROUP = "tagging"
+
+
+class AskConfig(dg.Config):
+    """What a person may say when materializing a batch asset."""
+
+    analyses: int = 0
+    """How often each model is asked, 1-20; 0 takes TAG_ANALYSIS_COUNT."""
+    retry_failed: bool = False
+    """Ask again what was answered with something unusable."""
+    refine: bool = True
+    """Refine the palettes as soon as their tagging is complete."""
+    send_due: bool = False
+    """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
+
+
+class CollectConfig(dg.Config):
+    """What a collecting run is about. With neither, the run asks for and reports its own partitions."""
+
+    batches: list[str] = Field(default_factory=list)
+    """Batches to collect, by our id."""
+    all_due: bool = False
+    """Set by the sensor: complete every palette whose answers are all in."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def ask(
+    config: AskConfig,
+    warehouse: Warehouse,
+    providers: ProvidersResource,
+    chosen: Sequence[PaletteVersion],
+    names: Sequence[str],
+) -> None:
+    """Record that these palettes are wanted from these providers. Fails for a provider that cannot be asked."""
+    for name in names:
+        if name not in providers.usable():
+            raise dg.Failure(providers.why_not(name), allow_retries=False)
+    settings = load_settings()
+    analyses = parse_analyses(config.analyses, "analyses") if config.analyses else settings.analyses
+    ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    wish = TaggingWish(chosen, names, analyses, providers.answers_from(), config.refine, config.retry_failed)
+    ask_for_tags(wish, warehouse, _now())
+
+
+def _tag_batches(provider: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=f"{provider}_tag_batches",
+        partitions_def=palette_versions,
+        group_name=GROUP,
+        kinds={provider},
+        deps=["palette_images"],
+        output_required=False,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=f"Tagging requests at {provider}, through its batch API at half price: palettes x analyses x the "
+        f"panel's {provider} models, one batch per model. Materializing asks; the sensor tagging_due sends.",
+        metadata={"dagster/table_name": "batches"},
+    )
+    def batches(
+        context: dg.AssetExecutionContext,
+        config: AskConfig,
+        warehouse: WarehouseResource,
+        objects: ObjectsResource,
+        providers: ProvidersResource,
+    ):
+        house = warehouse.open()
+        if config.send_due:
+            with providers.connect(provider) as connection:
+                sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id)
+            for one in sent.batches:
+                context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+            _report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
+            if sent.complaints:
+                raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+        else:
+            chosen = chosen_palettes(context)
+            ask(config, house, providers, chosen, [provider])
+            context.log.info("%d palettes asked of %s; tagging_due sends what is missing", len(chosen), provider)
+            _report_sent(context, house, provider, among=chosen)
+        yield from ()
+
+    return batches
+
+
+tag_batches = [_tag_batches(provider) for provider in PROVIDERS]
+
+
+@dg.multi_asset(
+    name="collect_tagging",
+    specs=[
+        dg.AssetSpec(
+            "palette_tags",
+            deps=tag_batches,
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="What each model said about each palette: raw text, parsed tags or the reason why not, tokens, "
+            "cost. Complete when every answer that was asked for is in.",
+            metadata={"dagster/table_name": "palette_tags"},
+        ),
+        dg.AssetSpec(
+            "tag_consensus",
+            deps=["palette_tags"],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="What the panel says together: one vote per model, and beside it what the colours alone say.",
+            metadata={"dagster/table_name": "tag_consensus"},
+        ),
+    ],
+    check_specs=tagging_checks,
+    partitions_def=palette_versions,
+    can_subset=True,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def collect_tagging(
+    context: dg.AssetExecutionContext,
+    config: CollectConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+):
+    house = warehouse.open()
+    usable = providers.usable()
+    if config.batches or config.all_due:
+        done = collect_batches(
+            config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
+        )
+        _log_round(context, done)
+        completed = complete_palettes(house, usable, _now)
+        _report_completed(context, house, completed)
+        yield from run_checks(context, house)
+        if done.troubles:
+            raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
+    else:
+        chosen = chosen_palettes(context)
+        if "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
+            ask(AskConfig(), house, providers, chosen, usable)
+        completed = complete_palettes(house, usable, _now, chosen)
+        _report_completed(context, house, completed)
+        yield from run_checks(context, house)
+        _fail_without_answers(completed)
+
+
+def _report_sent(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    provider: str,
+    batch_ids: Sequence[str] = (),
+    among: Sequence[PaletteVersion] = (),
+) -> None:
+    with warehouse.read() as connection:
+        sent = underway_tagging(connection, provider, batch_ids, among)
+        runs = submit_runs(connection, {b for one in sent for b in one.batches})
+    for one in sent:
+        metadata = sent_metadata(one, runs)
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition_key(one.partition), metadata=metadata)
+        )
+
+
+def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
+    with warehouse.read() as connection:
+        colours = {r.seed: r for r in palettes(connection, {t.partition.seed for t in completed.tagged})}
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    if "palette_tags" in selected:
+        for tagged in completed.tagged:
+            if tagged.answers:
+                metadata = tags_metadata(tagged, colours[tagged.partition.seed])
+                _report(context, "palette_tags", tagged.partition, metadata)
+    if "tag_consensus" in selected:
+        for record in completed.consensus:
+            metadata = consensus_metadata(record, colours[record.seed])
+            _report(context, "tag_consensus", PaletteVersion(record.prompt_version, record.seed), metadata)
+
+
+def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
+    context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
+
+
+def _log_round(context: dg.AssetExecutionContext, done: Round) -> None:
+    for one in done.collected:
+        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
+        context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
+        for problem in one.problems:
+            context.log.warning("batch %s: %s", one.batch.batch_id, problem)
+    for batch_id in done.waiting:
+        context.log.info("batch %s is not finished yet", batch_id)
+    for batch_id, trouble in done.troubles:
+        context.log.error("batch %s: %s", batch_id, trouble)
+
+
+def _fail_without_answers(completed: Completed) -> None:
+    """A palette that every model failed on must not look as if it were merely not there yet."""
+    failed = [t for t in completed.tagged if not t.answers]
+    if failed:
+        named = "; ".join(f"{t.partition.seed}: {t.error or 'nothing could be asked'}" for t in failed[:10])
+        raise dg.Failure(
+            f"{len(failed)} palettes have no usable answer. {named}. "
+            "Ask again with `grabient retry`, or materialize a batch asset with retry_failed.",
+            allow_retries=False,
+        )

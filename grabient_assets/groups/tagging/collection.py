@@ -1,0 +1,54 @@
+"""Collecting ended tagging batches, and finding the palettes whose tagging is now complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.tags import (
+    ConsensusRecord,
+    Tagged,
+    close_finished_tagging,
+    complete_tagging,
+    without_current_consensus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Palettes whose tagging is complete, and the consensus of those with a usable answer."""
+
+    tagged: tuple[Tagged, ...]
+    consensus: tuple[ConsensusRecord, ...]
+
+
+def complete_palettes(
+    warehouse: Warehouse,
+    providers: Sequence[str],
+    clock: Callable[[], datetime],
+    among: Sequence[PaletteVersion] | None = None,
+) -> Completed:
+    """The completely tagged palettes among those named, or all that still lack their consensus; it is built for each."""
+    with warehouse.write() as connection:
+        close_finished_tagging(connection, clock())
+        tagged = complete_tagging(connection, providers, among)
+        stale = without_current_consensus(connection, tagged)
+    chosen = tagged if among is not None else stale
+    records = tally(warehouse, [t.partition for t in chosen if t.answers], clock())
+    return Completed(tuple(chosen), tuple(records))
+
+
+def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:
+    """Palettes whose tagging is complete and whose consensus is missing or out of date."""
+    with warehouse.read() as connection:
+        return without_current_consensus(connection, complete_tagging(connection, providers))
+
+
+def palettes_without_answer(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:
+    """Palettes whose tagging is complete, and not one answer can be used."""
+    with warehouse.read() as connection:
+        return [t for t in complete_tagging(connection, providers) if not t.answers]

@@ -1,0 +1,58 @@
+"""What tagging makes of the answers of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.batching.cells import storable
+from grabient_assets.batching.collect import Settled, Verdict
+from grabient_assets.batching.fates import USABLE
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.tags import TagRecord, close_finished_tagging, record_tags, share_answers
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class TagReader:
+    """Reads tagging answers and writes them to `palette_tags`."""
+
+    def judge(self, request: RequestRecord, text: str) -> Verdict:
+        answer = read_answer(text, request.custom_id)
+        if isinstance(answer, Unusable):
+            return Verdict(answer.fate, answer.reason)
+        return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        record_tags(connection, [_row(batch, one, now) for one in settled if one.final])
+        share_answers(connection)
+        close_finished_tagging(connection, now)
+
+
+def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:
+    answer: Answer | None = settled.verdict.payload
+    fields = {f: getattr(answer, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if answer else {}
+    usable = settled.verdict.fate in USABLE
+    return TagRecord(
+        seed=settled.request.seed,
+        prompt_version=batch.prompt_version,
+        provider=batch.provider,
+        model=batch.model,
+        analysis_index=settled.request.analysis_index,
+        custom_id=settled.request.custom_id,
+        fate=settled.verdict.fate,
+        created_at=now,
+        error=None if usable else settled.verdict.error,
+        notes=answer.notes if answer else None,
+        answer_text=storable(settled.text),
+        input_tokens=settled.input_tokens,
+        output_tokens=settled.output_tokens,
+        cost_usd=settled.cost_usd,
+        batch_id=batch.batch_id,
+        **fields,
+    )

@@ -1,0 +1,68 @@
+"""What a person sees of tagging in the UI, per partition. Kept small: every event is stored for ever."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import dagster as dg
+
+from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.warehouse.palettes import PaletteRecord
+from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
+
+Metadata = dict[str, dg.MetadataValue]
+SHOWN_WORDS = 6
+
+
+def picture(palette: PaletteRecord) -> dg.MetadataValue:
+    """The palette itself, inline."""
+    return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")
+
+
+def sent_metadata(sent: Underway, submit_runs: Mapping[str, str | None]) -> Metadata:
+    """How many requests are with the provider, in which batches, sent by which run."""
+    found: Metadata = {
+        "requests": dg.MetadataValue.int(sent.requests),
+        "answered": dg.MetadataValue.int(sent.answered),
+        "batches": dg.MetadataValue.text(", ".join(sent.batches) or "none: answered before"),
+    }
+    runs = dict.fromkeys(run for batch in sent.batches if (run := submit_runs.get(batch)))
+    if runs:
+        found["sent by"] = dg.MetadataValue.dagster_run(next(iter(runs)))
+    return found
+
+
+def tags_metadata(tagged: Tagged, palette: PaletteRecord) -> Metadata:
+    """How many answers came, how many cannot be used, and what they cost."""
+    found: Metadata = {
+        "palette": picture(palette),
+        "answers": dg.MetadataValue.int(tagged.answers),
+        "unusable": dg.MetadataValue.int(tagged.failures),
+        "models": dg.MetadataValue.int(tagged.models),
+        "cost_usd": dg.MetadataValue.float(float(tagged.cost_usd)),
+    }
+    if tagged.error:
+        found["why unusable"] = dg.MetadataValue.text(tagged.error[:300])
+    return found
+
+
+def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord) -> Metadata:
+    """The votes of each field, strongest first, and the computed fact beside it."""
+    votes = json.loads(record.votes)
+    facts = json.loads(record.facts)
+    rows: list[str] = []
+    for field, said in votes.items():
+        words = ", ".join(f"{vote['value']} {vote['models']}" for vote in said[:SHOWN_WORDS])
+        rows.append(f"| {field} | {words} | {_fact(facts, field)} |")
+    return {
+        "palette": picture(palette),
+        "models": dg.MetadataValue.int(record.models),
+        "answers": dg.MetadataValue.int(record.answers),
+        "votes": dg.MetadataValue.md("\n".join(["| field | votes (models) | computed |", "|---|---|---|", *rows])),
+    }
+
+
+def _fact(facts: Mapping[str, object], field: str) -> str:
+    value = facts.get("harmonies" if field == "harmony" else field, "")
+    return ", ".join(value) if isinstance(value, list) else str(value)

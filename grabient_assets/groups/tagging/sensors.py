@@ -1,0 +1,119 @@
+"""When tags are wanted, they are sent for; when a palette's tagging is complete, its consensus is built."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.batching.send import closed_until
+from grabient_assets.groups.batches.jobs import collect_batch
+from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
+from grabient_assets.groups.tagging.jobs import submit_tagging
+from grabient_assets.partitions import partition_key
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.tags import due_tagging
+
+MOST_FAILED_PER_TICK = 10
+COLLECT = {"palette_tags", "tag_consensus"}
+
+
+def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: everything wanted and not under way goes out in one run per provider."""
+
+    @dg.sensor(
+        name="tagging_due",
+        job=submit_tagging,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Gathers every tagging request that is wanted and sends it, one run per provider.",
+    )
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        reasons: list[str] = []
+        for name in providers.usable():
+            found = _provider_due(context.instance, warehouse.open(), name)
+            if isinstance(found, str):
+                reasons.append(found)
+            else:
+                yield found
+        if reasons:
+            yield dg.SkipReason(" ".join(dict.fromkeys(reasons)))
+
+    return look
+
+
+def _provider_due(instance: dg.DagsterInstance, warehouse: Warehouse, name: str) -> dg.RunRequest | str:
+    with warehouse.read() as connection:
+        due = due_tagging(connection, name)
+    if not due:
+        return f"Nothing is due at {name}."
+    wait = closed_until(name, warehouse, datetime.now(UTC))
+    if wait:
+        return f"{name} takes nothing before {wait:%H:%M:%S} UTC."
+    role = f"submit-tagging-{name}"
+    reason = busy_with(instance, role, wait_for_people=True)
+    if reason:
+        return reason
+    going = attempt(instance, role, [r.custom_id for r in due])
+    if isinstance(going, str):
+        return going
+    asset = f"{name}_tag_batches"
+    return dg.RunRequest(
+        run_key=going.run_key,
+        partition_key=partition_key(PaletteVersion(due[0].prompt_version, due[0].seed)),
+        asset_selection=[dg.AssetKey(asset)],
+        tags={**going.tags, "grabient/provider": name, "grabient/requests": str(len(due))},
+        run_config={"ops": {asset: {"config": {"send_due": True}}}},
+    )
+
+
+def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: consensus for palettes that became complete without a collection, and a red mark for failed ones.
+
+    Collecting builds the consensus of what it completes. What completes otherwise (the last open provider was
+    stopped, an answer was shared) is found here; and a palette on which every model failed gets a run of its own that
+    fails with the reason, because Dagster shows a partition as failed only through a failed run.
+    """
+
+    @dg.sensor(
+        name="tagging_completed",
+        job=collect_batch,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Builds the consensus of palettes whose last answer is in, and marks those without any usable one.",
+    )
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        reason = busy_with(context.instance, "collect")
+        if reason:
+            yield dg.SkipReason(reason)
+            return
+        house, usable = warehouse.open(), providers.usable()
+        waiting = [partition_key(t.partition) for t in palettes_to_complete(house, usable)]
+        going = attempt(context.instance, "complete-tagging", waiting) if waiting else "No palette waits for its consensus."
+        if isinstance(going, str):
+            yield dg.SkipReason(going)
+        else:
+            yield dg.RunRequest(
+                run_key=going.run_key,
+                partition_key=waiting[0],
+                asset_selection=[dg.AssetKey(asset) for asset in sorted(COLLECT)],
+                tags=going.tags,
+                run_config={"ops": {"collect_tagging": {"config": {"all_due": True}}}},
+            )
+        for failed in palettes_without_answer(house, usable)[:MOST_FAILED_PER_TICK]:
+            key = partition_key(failed.partition)
+            yield dg.RunRequest(
+                run_key=f"failed-tagging-{key}-{failed.failures}",
+                partition_key=key,
+                asset_selection=[dg.AssetKey("palette_tags")],
+                tags={"grabient/role": "mark-failed"},
+            )
+
+    return look

@@ -1,0 +1,86 @@
+"""Sending what is due to one provider: one batch per prompt version, model and file limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.prompt import Prompt
+from grabient_assets.prompting.render import system_text, tagging_message
+from grabient_assets.providers.contract import BatchProvider, RequestSpec
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import PaletteRecord, palettes
+from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
+from grabient_assets.warehouse.tags import DueRequest, close_finished_tagging, due_tagging, share_answers
+
+
+def submit_due_tagging(
+    connection: Connection,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+    run_id: str | None = None,
+) -> Sent:
+    """Send every tagging request that is due at this provider. A refused model never keeps the others back."""
+    name = connection.provider.name
+    with warehouse.write() as database:
+        share_answers(database)
+        close_finished_tagging(database, clock())
+        due = due_tagging(database, name)
+    wait = closed_until(name, warehouse, clock())
+    if due and wait:
+        return Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
+    sent = Sent()
+    for (version, model_id), group in groupby(due, key=lambda r: (r.prompt_version, r.model)):
+        model = orderable(PURPOSE, name, model_id, warehouse, clock())
+        if isinstance(model, Sent):
+            sent += model
+            continue
+        prompt = load_prompt_set(PROMPTS_DIR, version).tagging
+        requests = _prepared(list(group), prompt, model, connection.provider, warehouse, clock())
+        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
+        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
+        if sent.closed:
+            break
+    return sent
+
+
+def _prepared(
+    due: Sequence[DueRequest],
+    prompt: Prompt,
+    model: Model,
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    now: datetime,
+) -> list[PreparedRequest]:
+    with warehouse.write() as database:
+        record_prompt(
+            database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
+        )
+        rows = {record.seed: record for record in palettes(database, {r.seed for r in due})}
+    return [
+        PreparedRequest(
+            r.custom_id, r.seed, r.analysis_index, provider.request_line(_spec(r, rows[r.seed], prompt), model)
+        )
+        for r in due
+    ]
+
+
+def _spec(due: DueRequest, palette: PaletteRecord, prompt: Prompt) -> RequestSpec:
+    return RequestSpec(
+        custom_id=due.custom_id,
+        system=system_text(prompt),
+        text=tagging_message(due.custom_id, palette.colours()),
+        schema=prompt.schema,
+        schema_name="palette_tags",
+        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
+    )

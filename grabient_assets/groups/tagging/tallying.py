@@ -1,0 +1,75 @@
+"""From the answers in the table to the consensus in the table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote, build_consensuses
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import PaletteRecord, palettes
+from grabient_assets.warehouse.tags import ConsensusRecord, TagRecord, answers, record_consensus
+
+
+def tally(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
+    """Build and store the consensus of these palettes; one without a usable answer gets none."""
+    with warehouse.read() as connection:
+        found = answers(connection, chosen)
+        colours = {record.seed: record for record in palettes(connection, {p.seed for p in chosen})}
+    rows = ((PaletteVersion(row.prompt_version, row.seed), _model_answer(row)) for row in found)
+    records = [
+        _record(partition, consensus, colours[partition.seed], now)
+        for partition, consensus in build_consensuses(rows).items()
+        if consensus.models
+    ]
+    if records:
+        with warehouse.write() as connection:
+            record_consensus(connection, records)
+    return records
+
+
+def stored_consensus(record: ConsensusRecord) -> Consensus:
+    """The consensus as it stands in the table."""
+    votes: dict[str, list[dict[str, Any]]] = json.loads(record.votes)
+    return Consensus(
+        models=record.models,
+        answers=record.answers,
+        votes={field: tuple(Vote(**vote) for vote in found) for field, found in votes.items()},
+    )
+
+
+def _model_answer(row: TagRecord) -> ModelAnswer:
+    lists = {field: tuple(getattr(row, field) or ()) for field in LIST_FIELDS}
+    words = {field: getattr(row, field) for field in CATEGORICAL_FIELDS}
+    return ModelAnswer(row.provider, row.model, row.analysis_index, Answer(**words, **lists))
+
+
+def _record(
+    partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime
+) -> ConsensusRecord:
+    votes = json.dumps(consensus.votes_json(), ensure_ascii=False, sort_keys=True)
+    said = f"{consensus.models}\n{votes}"
+    return ConsensusRecord(
+        seed=partition.seed,
+        prompt_version=partition.prompt_version,
+        models=consensus.models,
+        answers=consensus.answers,
+        temperature=consensus.top("temperature"),
+        contrast=consensus.top("contrast"),
+        brightness=consensus.top("brightness"),
+        saturation=consensus.top("saturation"),
+        votes=votes,
+        facts=json.dumps(_facts(palette)),
+        digest=hashlib.sha256(said.encode()).hexdigest(),
+        created_at=now,
+    )
+
+
+def _facts(palette: PaletteRecord) -> dict[str, Any]:
+    facts: dict[str, Any] = {field: getattr(palette, field) for field in CATEGORICAL_FIELDS}
+    return {**facts, "harmonies": palette.harmonies, "clear_cut": palette.clear_cut}

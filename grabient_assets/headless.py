@@ -1,0 +1,155 @@
+"""The daemon's work in one process: evaluates the same sensors and executes the same jobs, until nothing is open."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+PID_TAG = "grabient/pid"
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+RUN_KEY_TAG, SENSOR_TAG = "dagster/run_key", "dagster/sensor_name"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that was executed: which job, whether it succeeded, and the sentence of its failure."""
+
+    job: str
+    run_id: str
+    success: bool
+    failure: str | None
+
+
+class Driver:
+    """Drives the sensors of `definitions` on `instance`."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._definitions = definitions
+        self._instance = instance
+        self._sensors = list(definitions.get_repository_def().sensor_defs)
+
+    def tick(self) -> Iterator[Finished]:
+        """Evaluate every sensor once and execute what it asks for, one run after the other."""
+        for sensor in self._sensors:
+            context = dg.build_sensor_context(
+                instance=self._instance,
+                definitions=self._definitions,
+                sensor_name=sensor.name,
+                resources=dict(self._definitions.resources or {}),
+            )
+            for request in self._requests(sensor(context)):
+                if not self._known(sensor.name, request.run_key):
+                    yield self._execute(sensor, request)
+
+    def _requests(self, said: object) -> list[dg.RunRequest]:
+        """The runs that a sensor asks for; partitions it adds are added first."""
+        if isinstance(said, dg.SensorResult):
+            for change in said.dynamic_partitions_requests or ():
+                self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+            return list(said.run_requests or ())
+        items = [said] if isinstance(said, (dg.RunRequest, dg.SkipReason)) else list(cast("Iterable[object]", said or ()))
+        return [item for item in items if isinstance(item, dg.RunRequest)]
+
+    def _known(self, sensor_name: str, run_key: str | None) -> bool:
+        """Whether this sensor has asked for this run before: the daemon's own rule."""
+        tags = {RUN_KEY_TAG: run_key or "", SENSOR_TAG: sensor_name}
+        return run_key is not None and self._instance.get_runs_count(RunsFilter(tags=tags)) > 0
+
+    def _execute(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> Finished:
+        name = request.job_name or sensor.job.name
+        job = self._definitions.resolve_job_def(name)
+        tags = {**request.tags, SENSOR_TAG: sensor.name, PID_TAG: str(os.getpid())}
+        if request.run_key:
+            tags[RUN_KEY_TAG] = request.run_key
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = job.execute_in_process(
+            run_config={**request.run_config, **quiet},
+            instance=self._instance,
+            partition_key=request.partition_key,
+            tags=tags,
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            raise_on_error=False,
+        )
+        return Finished(name, result.run_id, result.success, None if result.success else _failure(result))
+
+
+def drive(
+    driver: Driver,
+    is_open: Callable[[], bool],
+    seen: Callable[[Finished | None], None],
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Tick until `is_open` says no; False when `timeout` seconds passed first.
+
+    `seen` is told of every run, and of every pass with None. While nothing moves, the pause between two passes grows
+    from 0.2 to 30 seconds: an emulated batch ends within polls, a real one within hours.
+    """
+    started = clock()
+    pause = SHORTEST_PAUSE
+    while True:
+        moved = False
+        for finished in driver.tick():
+            moved = True
+            seen(finished)
+        seen(None)
+        if not moved and not is_open():
+            return True
+        if clock() - started > timeout:
+            return False
+        if not moved:
+            sleep(min(pause, max(0.0, timeout - (clock() - started))))
+        pause = SHORTEST_PAUSE if moved else min(pause * 1.5, LONGEST_PAUSE)
+
+
+def bury_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs of headless processes that no longer live as failed; otherwise they would hold up the next ones."""
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
+        pid = run.tags.get(PID_TAG)
+        if pid is not None and not _alive(int(pid)):
+            instance.report_run_failed(run, f"The process {pid} that executed this run ended without finishing it.")
+
+
+@contextmanager
+def quiet_dagster() -> Iterator[None]:
+    """Keep Dagster's log lines and warnings off the terminal; everything stays in the event log."""
+    import logging
+    import warnings
+
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            data = event.step_failure_data.user_failure_data
+            if data and data.description:
+                return data.description
+            return cause.message.strip() if cause else "no reason given"
+    return "the run failed before its first step"

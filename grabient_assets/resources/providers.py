@@ -1,0 +1,67 @@
+"""The four batch APIs as a Dagster resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.providers.patience import Patience
+from grabient_assets.resources.modes import (
+    answers_from,
+    belongs_here,
+    images_by_url,
+    provider_access,
+    usable_providers,
+    why_not_usable,
+)
+from grabient_assets.settings import load_settings
+
+
+class ProvidersResource(dg.ConfigurableResource):
+    """Anthropic, OpenAI, Groq and Google, or the emulator in their place. Keys are read when a connection is made."""
+
+    def usable(self) -> tuple[str, ...]:
+        """The providers that can be asked now."""
+        return usable_providers(load_settings())
+
+    def why_not(self, provider: str) -> str:
+        """The sentence for a provider that cannot."""
+        return why_not_usable(load_settings(), provider)
+
+    def answers_from(self) -> str:
+        """`emulator` or `live`: part of what identifies a request."""
+        return answers_from(load_settings())
+
+    def images_by_url(self) -> bool:
+        """Whether pictures are sent as addresses."""
+        return images_by_url(load_settings())
+
+    def belongs_here(self, account: str) -> bool:
+        """Whether a batch sent with this account can be asked for in the present mode."""
+        return belongs_here(load_settings(), account)
+
+    @contextmanager
+    def connect_briefly(self, name: str) -> Iterator[Connection]:
+        """As `connect`, for sensors: a call gives up after five seconds and is not repeated."""
+        with self._open(name, Patience(read=5.0, transfer=5.0, attempts=1)) as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self, name: str) -> Iterator[Connection]:
+        """A connection to the provider, closed at the end. Raises CredentialsError when it has no key."""
+        with self._open(name, Patience()) as connection:
+            yield connection
+
+    @contextmanager
+    def _open(self, name: str, patience: Patience) -> Iterator[Connection]:
+        from grabient_assets.providers.connect import connect
+
+        access = provider_access(load_settings(), name)
+        provider = connect(name, access.api_key, access.base_url, patience)
+        try:
+            yield Connection(provider, access.account)
+        finally:
+            provider.close()

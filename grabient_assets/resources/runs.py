@@ -1,0 +1,81 @@
+"""Who else is at work: what the due sensors ask before they start a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+ROLE_TAG = "grabient/role"
+"""On every run that a sensor starts. A run without it was started by a person, and asks."""
+
+ABANDONED_AFTER = timedelta(hours=1)
+"""An unfinished run older than this holds nobody up: runs take seconds to minutes, and one whose process was killed
+stays unfinished until run monitoring sees it."""
+
+
+def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool = False) -> str | None:
+    """Why a run of this role should not start now, or None.
+
+    Another run of the same role may be at the same work. With `wait_for_people`, runs and backfills that people
+    started are waited for as well: what they ask for one by one should go out together.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+    from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
+    unfinished = [
+        DagsterRunStatus.QUEUED,
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ]
+    filters = RunsFilter(statuses=unfinished, created_after=datetime.now(UTC) - ABANDONED_AFTER)
+    for run in instance.get_runs(filters):
+        if run.tags.get(ROLE_TAG) == role:
+            return f"Run {run.run_id[:8]} is already doing this."
+        if wait_for_people and ROLE_TAG not in run.tags:
+            return f"Waiting for run {run.run_id[:8]} ({run.job_name}), so that what it asks for goes out together."
+    if wait_for_people:
+        backfills = instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+        if backfills:
+            return f"Waiting for backfill {backfills[0].backfill_id}, so that what it asks for goes out together."
+    return None
+
+
+WORK_TAG = "grabient/work"
+"""A digest of what a sensor's run is about, so that attempts at the same work can be counted."""
+
+MAX_FAILED_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Run key and tags of a run that a sensor asks for."""
+
+    run_key: str
+    tags: dict[str, str]
+
+
+def attempt(instance: dg.DagsterInstance, role: str, items: Iterable[str]) -> Attempt | str:
+    """The next attempt at this work; a sentence instead when it has failed too often to go on by itself.
+
+    Dagster remembers a run key for ever, failed runs included, so the key of a new attempt carries its number.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+
+    work = hashlib.sha256("\n".join([role, *sorted(items)]).encode()).hexdigest()[:16]
+    runs = instance.get_runs(RunsFilter(tags={WORK_TAG: work}), limit=MAX_FAILED_ATTEMPTS)
+    failed = [run for run in runs if run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)]
+    if len(failed) == MAX_FAILED_ATTEMPTS:
+        return (
+            f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed, the latest is {failed[0].run_id[:8]}. "
+            "Mend what it says, then re-execute it."
+        )
+    number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1
+    return Attempt(run_key=f"{role}-{work}-{number}", tags={ROLE_TAG: role, WORK_TAG: work})

@@ -1,0 +1,72 @@
+"""Questions whose answer must be "none": what the asset checks count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Count = tuple[int, list[str]]
+"""How many, and up to twenty examples."""
+
+
+def unbalanced_batches(connection: DuckDBPyConnection) -> Count:
+    """Collected batches whose fates do not add up to their requests."""
+    return _count(
+        connection,
+        """
+        SELECT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id) WHERE b.status = 'collected'
+        GROUP BY ALL HAVING count(*) <> any_value(b.request_count) OR count(r.fate) <> count(*)
+            OR any_value(b.succeeded) + any_value(b.failed) <> count(*)
+        """,
+    )
+
+
+def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
+    """Palettes that were answered, and not once with something usable."""
+    return _count(
+        connection,
+        "SELECT prompt_version || '|' || seed FROM palette_tags GROUP BY ALL HAVING count(*) FILTER (error IS NULL) = 0",
+    )
+
+
+def words_outside(connection: DuckDBPyConnection, table: str, values: Mapping[str, Sequence[str]]) -> Count:
+    """Values of categorical columns that are not in their enumeration."""
+    outside = " UNION ALL ".join(
+        f"SELECT '{column}=' || {column} FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN "
+        f"(SELECT unnest(${column}::VARCHAR[]))"
+        for column in values
+    )
+    return _count(connection, outside, {column: list(words) for column, words in values.items()})
+
+
+def overcounted_consensus(connection: DuckDBPyConnection) -> Count:
+    """Palettes whose consensus counts more votes for a value than models that answered."""
+    return _count(
+        connection,
+        """
+        SELECT c.prompt_version || '|' || c.seed FROM tag_consensus c JOIN palette_tags t USING (seed, prompt_version)
+        WHERE t.error IS NULL GROUP BY ALL
+        HAVING any_value(c.models) > count(DISTINCT (t.provider, t.model))
+        """,
+    )
+
+
+def refinements_outside_limits(connection: DuckDBPyConnection) -> Count:
+    """Refined tags that break a limit of the source document."""
+    return _count(
+        connection,
+        """
+        SELECT prompt_version || '|' || seed FROM palette_tag_refined WHERE error IS NULL AND NOT (
+            len(mood) BETWEEN 2 AND 5 AND len(style) BETWEEN 2 AND 5 AND len(dominant_colors) BETWEEN 1 AND 4
+            AND len(seasonal) BETWEEN 0 AND 2 AND len(associations) BETWEEN 5 AND 10
+            AND len(string_split_regex(trim(embed_text), '\\s+')) BETWEEN 30 AND 50)
+        """,
+    )
+
+
+def _count(connection: DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> Count:
+    rows = connection.execute(f"SELECT found FROM ({query}) AS q(found) ORDER BY 1", dict(parameters or {})).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]
