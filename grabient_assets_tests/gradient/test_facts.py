@@ -145,6 +145,81 @@ def test_shares_count_colours():
     assert facts.vivid_share == 1
 
 
+def clear(
+    hues: list[int], saturations: list[int], lightnesses: list[int], lch_hues: list[int] | None = None
+) -> frozenset:
+    """The clear-cut fields of made-up colours whose HSL and LCH agree, unless LCH hues are given."""
+    hsl = list(zip(hues, saturations, lightnesses, strict=True))
+    lch = [(light, 50, hue) for light, hue in zip(lightnesses, lch_hues or hues, strict=True)]
+    return compute_facts(hsl, lch, ()).clear_cut
+
+
+@pytest.mark.parametrize(
+    ("hues", "saturations", "expected"),
+    [
+        ([30] * 11, [80] * 11, True),
+        ([30] * 8 + [200] * 3, [80] * 11, True),
+        ([30] * 9 + [200] * 2, [80] * 11, False),
+        ([59] * 6 + [120] * 5, [80] * 11, False),
+        ([57] * 6 + [120] * 5, [80] * 11, True),
+        ([30] * 5 + [120] * 6, [80] * 11, False),
+        ([30] * 11, [10] * 11, True),
+        ([30] * 11, [10] * 6 + [80] * 5, False),
+        ([30] * 11, [10] * 5 + [80] * 6, True),
+    ],
+)
+def test_clear_cut_temperature(hues: list[int], saturations: list[int], expected: bool):
+    assert ("temperature" in clear(hues, saturations, [50] * 11)) is expected
+
+
+def test_temperature_is_not_clear_when_hsl_and_lch_disagree():
+    assert "temperature" not in clear([30] * 11, VIVID, [50] * 11, lch_hues=[200] * 11)
+
+
+@pytest.mark.parametrize(
+    ("lightnesses", "contrast_is_clear", "brightness_is_clear"),
+    [
+        ([50] * 11, True, True),
+        ([40] * 10 + [63], True, True),
+        ([40] * 10 + [64], False, True),
+        ([40] * 10 + [66], False, True),
+        ([14] * 10 + [63], False, True),
+        ([14] * 10 + [64], False, True),
+        ([12] * 10 + [64], True, True),
+        ([34] * 11, True, False),
+        ([33] * 11, True, True),
+        ([64] * 11, True, False),
+        ([10] * 10 + [70], True, False),
+    ],
+)
+def test_clear_cut_lightness(lightnesses: list[int], contrast_is_clear: bool, brightness_is_clear: bool):
+    found = clear([30] * 11, VIVID, lightnesses)
+    assert ("contrast" in found, "brightness" in found) == (contrast_is_clear, brightness_is_clear)
+
+
+@pytest.mark.parametrize(
+    ("vivid", "dull", "expected"),
+    [
+        (11, 0, True),
+        (9, 2, True),
+        (0, 9, True),
+        (8, 2, False),
+        (8, 0, True),
+        (7, 0, True),
+        (1, 7, False),
+        (6, 3, False),
+        (6, 0, False),
+        (5, 3, True),
+        (5, 2, False),
+        (4, 4, True),
+        (5, 0, False),
+    ],
+)
+def test_clear_cut_saturation(vivid: int, dull: int, expected: bool):
+    saturations = [80] * vivid + [20] * dull + [45] * (11 - vivid - dull)
+    assert ("saturation" in clear([30] * 11, saturations, [50] * 11)) is expected
+
+
 @given(st.lists(st.tuples(channels, channels, channels), min_size=11, max_size=11))
 def test_every_palette_has_a_value_of_the_list(rgb: list[tuple[int, int, int]]):
     facts = facts_of(*rgb)

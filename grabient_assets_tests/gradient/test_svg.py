@@ -48,6 +48,13 @@ def test_two_wedges_are_half_circles():
     assert "L 30.000,-10.000\n              A 50.000,50.000 0 0 1 30.000,90.000" in svg
 
 
+def test_a_smooth_turn_starts_with_a_wedge_of_one_and_a_half_degrees():
+    svg = render_svg(["#000000", "#ffffff"], "angularGradient", 90, 100, 100, "s")
+    assert '<path d="M 50,50 L 122.71,50.00 A 72.71,72.71 0 0 1 122.69,51.90 Z" fill="#000000"/>' in svg
+    assert svg.count('" fill="#') == 360
+    assert 'fill="#808080"' in svg
+
+
 def test_hyphens_in_a_seed_keep_the_comment_valid():
     assert "<!-- https://grabient.com/_a-%2Db-%2D-c -->" in render_svg(
         COLOURS, "linearGradient", 0, 10, 10, "_a--b---c"
