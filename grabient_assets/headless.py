@@ -52,7 +52,8 @@ class Driver:
             for change in said.dynamic_partitions_requests or ():
                 self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
             return list(said.run_requests or ())
-        items = [said] if isinstance(said, (dg.RunRequest, dg.SkipReason)) else list(cast("Iterable[object]", said or ()))
+        one = isinstance(said, (dg.RunRequest, dg.SkipReason))
+        items = [said] if one else cast("Iterable[object]", said or ())
         return [item for item in items if isinstance(item, dg.RunRequest)]
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:

@@ -57,7 +57,7 @@ def adopt_batch(
         changes = {
             "status": "deferred",
             "retry_at": now,
-            "error": "The create call had no answer and the provider does not list the batch; its requests are due again.",
+            "error": "The create call had no answer and the provider lists no such batch: its requests are due again.",
         }
     else:
         return batch

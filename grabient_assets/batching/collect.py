@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 LATER_CODES = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota"})
 """Reasons of a failed batch that say "not now" rather than "not so" (OpenAI and Groq `errors.data[].code`)."""
 
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
+"""How long requests wait that the provider's queue had no room for: doubling from the first to the longest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -250,9 +254,17 @@ def _changes(batch: BatchRecord) -> dict[str, Any]:
 def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> None:
     """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed."""
     with warehouse.write() as connection:
-        pause = min(timedelta(minutes=1) * 2 ** min(batches.deferrals(connection, batch.provider)[0], 5), timedelta(minutes=30))
+        times_before, _ = batches.deferrals(connection, batch.provider)
+        pause = min(FIRST_PAUSE * 2 ** min(times_before, 5), LONGEST_PAUSE)
         reason = state.error or state.error_code or "queue full"
         batches.set_all_fates(connection, batch.batch_id, "errored", f"Put off by the provider: {reason}")
         batches.update_batch(
-            connection, batch.batch_id, status="deferred", outcome="failed", retry_at=now + pause, ended_at=now, error=reason
+            connection,
+            batch.batch_id,
+            status="deferred",
+            outcome="failed",
+            raw_status=state.raw_status,
+            retry_at=now + pause,
+            ended_at=now,
+            error=reason,
         )

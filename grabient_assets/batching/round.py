@@ -35,7 +35,7 @@ def collect_batches(
     clock: Callable[[], datetime],
     run_id: str | None = None,
 ) -> Round:
-    """Adopt what was sent without a receipt, and collect what has ended. A batch that is collected already is left alone."""
+    """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone."""
     collected: list[Collected] = []
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
@@ -53,9 +53,7 @@ def collect_batches(
                     waiting += [batch_id] if batch.status == "intended" else []
                     continue
                 model = load_registry().model(batch.provider, batch.model)
-                done = collect_batch(
-                    batch, model, connection.provider, warehouse, store, reader(batch), clock, run_id
-                )
+                done = collect_batch(batch, model, connection.provider, warehouse, store, reader(batch), clock, run_id)
         except GrabientError as error:
             troubles.append((batch_id, str(error)))
             continue

@@ -89,9 +89,7 @@ def send_requests(
     return sent
 
 
-def _stop(
-    warehouse: Warehouse, purpose: str, provider: str, model: str | None, reason: str, now: datetime
-) -> str:
+def _stop(warehouse: Warehouse, purpose: str, provider: str, model: str | None, reason: str, now: datetime) -> str:
     with warehouse.write() as connection:
         stop_asks(connection, purpose, provider, model, reason, now)
     return reason

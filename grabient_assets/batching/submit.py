@@ -170,7 +170,7 @@ def _record_failure(
         if "status" in changes:
             batches.set_all_fates(connection, batch.batch_id, "errored", f"Not sent: {error}")
         batches.update_batch(connection, batch.batch_id, **changes)
-    return replace(batch, **changes)  # pyright: ignore[reportArgumentType]
+    return replace(batch, **changes)
 
 
 def _deferral(times_before: int, error: ProviderError) -> timedelta:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from grabient_assets.errors import CredentialsError
 from grabient_assets.settings import PROVIDERS, Settings
 
-
 EMULATOR_KEY = "emulator"
 EMULATOR_ACCOUNT = "emulator"
 

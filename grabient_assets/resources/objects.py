@@ -25,13 +25,12 @@ def open_store(settings: Settings) -> ObjectStore:
 
     from grabient_assets.store.s3 import S3Store
 
-    # R2 knows one region, "auto"; max_attempts bounds botocore's own retries with backoff.
+    # R2 knows one region, "auto". Attempts are botocore's own, with backoff.
     s3 = S3Resource(
         endpoint_url=settings.r2.endpoint,
         region_name="auto",
         aws_access_key_id=settings.r2.access_key_id,
         aws_secret_access_key=settings.r2.secret_access_key,
         max_attempts=4,
-        retry_mode="standard",
     )
     return S3Store(s3.get_client(), settings.r2.bucket, settings.r2.public_url)

@@ -107,7 +107,8 @@ def update_batch(connection: DuckDBPyConnection, batch_id: str, **columns: Any) 
     if unknown:
         raise ValueError(f"batches has no column {', '.join(sorted(unknown))}")
     assignments = ", ".join(f"{name} = ${name}" for name in columns)
-    connection.execute(f"UPDATE batches SET {assignments} WHERE batch_id = $batch_id", {**columns, "batch_id": batch_id})
+    parameters = {**columns, "batch_id": batch_id}
+    connection.execute(f"UPDATE batches SET {assignments} WHERE batch_id = $batch_id", parameters)
 
 
 def batch(connection: DuckDBPyConnection, batch_id: str) -> BatchRecord | None:
@@ -134,9 +135,8 @@ def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dic
 
 def submit_runs(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str | None]:
     """The Dagster run that sent each of these batches."""
-    rows = connection.execute(
-        "SELECT batch_id, submit_run_id FROM batches WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))", [list(batch_ids)]
-    ).fetchall()
+    query = "SELECT batch_id, submit_run_id FROM batches WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))"
+    rows = connection.execute(query, [list(batch_ids)]).fetchall()
     return dict(rows)
 
 

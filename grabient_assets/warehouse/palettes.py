@@ -97,7 +97,8 @@ def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None)
     if seeds is None:
         rows = connection.execute(query + order).fetchall()
     else:
-        rows = connection.execute(query + " WHERE seed IN (SELECT unnest($1::VARCHAR[]))" + order, [list(seeds)]).fetchall()
+        chosen = " WHERE seed IN (SELECT unnest($1::VARCHAR[]))"
+        rows = connection.execute(query + chosen + order, [list(seeds)]).fetchall()
     return [PaletteRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows]
 
 

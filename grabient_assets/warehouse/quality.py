@@ -28,7 +28,10 @@ def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
     """Palettes that were answered, and not once with something usable."""
     return _count(
         connection,
-        "SELECT prompt_version || '|' || seed FROM palette_tags GROUP BY ALL HAVING count(*) FILTER (error IS NULL) = 0",
+        """
+        SELECT prompt_version || '|' || seed FROM palette_tags GROUP BY ALL
+        HAVING count(*) FILTER (error IS NULL) = 0
+        """,
     )
 
 

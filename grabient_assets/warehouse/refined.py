@@ -186,7 +186,7 @@ def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tup
 
 
 def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[PaletteVersion, str]]:
-    """The palettes whose refinement one of these batches carries (theirs, or that of equal colours), and which batch."""
+    """The palettes whose refinement one of these batches carries (their own or an equal one), and which batch."""
     rows = connection.execute(
         f"""
         WITH {_MISSING}

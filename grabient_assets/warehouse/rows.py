@@ -20,13 +20,13 @@ def insert_rows(
     if not rows:
         return
     columns = ", ".join(f.name for f in fields(rows[0]))
-    with_rows(
-        connection, table, rows, f"INSERT INTO {table} BY NAME SELECT {columns} FROM new_rows {on_conflict}"
-    )
+    with_rows(connection, table, rows, f"INSERT INTO {table} BY NAME SELECT {columns} FROM new_rows {on_conflict}")
 
 
-def with_rows(connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str) -> list[Any]:
-    """Run `statement` with the rows visible as `new_rows`, typed as the like-named columns of `table`; what it returns.
+def with_rows(
+    connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str
+) -> list[Any]:
+    """What `statement` returns, run with the rows visible as `new_rows`, typed as the like-named columns of `table`.
 
     Values travel as text and are cast by DuckDB. Left to itself DuckDB guesses the types of Python objects from a
     sample of the rows, and guesses wrong for a column whose first thousand values are null.

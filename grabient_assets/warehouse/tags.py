@@ -168,7 +168,8 @@ def underway_tagging(
         ),
         requests AS (
             SELECT a.*, i.analysis_index,
-                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0') AS custom_id
+                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0')
+                       AS custom_id
             FROM asks a JOIN concerned USING (seed, prompt_version) JOIN palettes p USING (seed),
                  unnest(range(a.analyses)) AS i(analysis_index)
             WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.state <> 'stopped'
@@ -237,7 +238,8 @@ def complete_tagging(
         WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
         complete AS (
             SELECT seed, prompt_version FROM asks
-            WHERE purpose = 'tagging' AND ($everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+            WHERE purpose = 'tagging'
+              AND ($everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
             GROUP BY ALL
             HAVING bool_and(state <> 'open') AND list_has_all(list(DISTINCT provider), $providers::VARCHAR[])
         )
@@ -298,7 +300,10 @@ def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[T
     rows = connection.execute(
         """
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
-        newest AS (SELECT seed, prompt_version, max(created_at) AS answered_at FROM palette_tags WHERE error IS NULL GROUP BY ALL)
+        newest AS (
+            SELECT seed, prompt_version, max(created_at) AS answered_at FROM palette_tags
+            WHERE error IS NULL GROUP BY ALL
+        )
         SELECT n.prompt_version, n.seed FROM chosen JOIN newest n USING (seed, prompt_version)
         LEFT JOIN tag_consensus c USING (seed, prompt_version)
         WHERE c.seed IS NULL OR c.created_at < n.answered_at

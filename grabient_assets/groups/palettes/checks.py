@@ -14,5 +14,5 @@ def every_palette_has_an_image(warehouse: WarehouseResource) -> dg.AssetCheckRes
     return dg.AssetCheckResult(
         passed=not missing,
         metadata={"missing": len(missing), "seeds": ", ".join(missing[:20])},
-        description=f"{len(missing)} palettes have no picture; materialize palette_images for them." if missing else None,
+        description=f"{len(missing)} palettes have no picture: materialize palette_images." if missing else None,
     )

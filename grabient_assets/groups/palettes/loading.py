@@ -16,7 +16,7 @@ from grabient_assets.warehouse.palettes import PaletteRecord, RejectedRecord, ad
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of a palette file: canonical seeds that are new, seeds that were there already, lines that are not palettes."""
+    """What became of a palette file: seeds that are new, seeds that were there already, lines that are not palettes."""
 
     accepted: tuple[str, ...]
     known: tuple[str, ...]

@@ -33,7 +33,7 @@ from grabient_assets.warehouse.tags import ConsensusRecord, complete_tagging, co
 
 
 def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime) -> int:
-    """Ask for the refinement of every palette whose tagging is complete and was to go on by itself; returns how many."""
+    """Ask for the refinement of every completely tagged palette that was to go on by itself; returns how many."""
     with warehouse.read() as connection:
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)

@@ -102,7 +102,8 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
             with providers.connect(provider) as connection:
                 sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id)
             for one in sent.batches:
-                context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+                batch = one.batch
+                context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
             _report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
             if sent.complaints:
                 raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)

@@ -32,7 +32,7 @@ def complete_palettes(
     clock: Callable[[], datetime],
     among: Sequence[PaletteVersion] | None = None,
 ) -> Completed:
-    """The completely tagged palettes among those named, or all that still lack their consensus; it is built for each."""
+    """The completely tagged palettes among those named, or all that lack their consensus; it is built for each."""
     with warehouse.write() as connection:
         close_finished_tagging(connection, clock())
         tagged = complete_tagging(connection, providers, among)

@@ -11,7 +11,7 @@ from grabient_assets.groups.tagging.collection import palettes_to_complete, pale
 from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.runs import Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -96,7 +96,9 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
             return
         house, usable = warehouse.open(), providers.usable()
         waiting = [partition_key(t.partition) for t in palettes_to_complete(house, usable)]
-        going = attempt(context.instance, "complete-tagging", waiting) if waiting else "No palette waits for its consensus."
+        going: Attempt | str = "No palette waits for its consensus."
+        if waiting:
+            going = attempt(context.instance, "complete-tagging", waiting)
         if isinstance(going, str):
             yield dg.SkipReason(going)
         else:

@@ -44,14 +44,12 @@ def stored_consensus(record: ConsensusRecord) -> Consensus:
 
 
 def _model_answer(row: TagRecord) -> ModelAnswer:
-    lists = {field: tuple(getattr(row, field) or ()) for field in LIST_FIELDS}
-    words = {field: getattr(row, field) for field in CATEGORICAL_FIELDS}
-    return ModelAnswer(row.provider, row.model, row.analysis_index, Answer(**words, **lists))
+    fields: dict[str, Any] = {field: getattr(row, field) for field in CATEGORICAL_FIELDS}
+    fields |= {field: tuple(getattr(row, field) or ()) for field in LIST_FIELDS}
+    return ModelAnswer(row.provider, row.model, row.analysis_index, Answer(**fields))
 
 
-def _record(
-    partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime
-) -> ConsensusRecord:
+def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime) -> ConsensusRecord:
     votes = json.dumps(consensus.votes_json(), ensure_ascii=False, sort_keys=True)
     said = f"{consensus.models}\n{votes}"
     return ConsensusRecord(
