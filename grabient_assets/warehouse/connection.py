@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import WarehouseError, WarehouseLockedError, WarehouseReadOnlyError
-from grabient_assets.warehouse.migrations import current_version, migrate
+from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,9 +49,12 @@ class Warehouse:
 
     @contextmanager
     def read(self) -> Iterator[DuckDBPyConnection]:
-        """A read-only connection; other readers, such as a person's shell, may be in at the same time."""
+        """A read-only connection; other readers, such as a person's shell, may be in at the same time.
+
+        Only a file that is missing or of an older version is opened for writing first, to bring it up to date.
+        """
         with self._turn():
-            if not self._migrated:
+            if not self._up_to_date():
                 with self._open(read_only=False):
                     pass
             with self._open(read_only=True) as connection:
@@ -63,6 +66,12 @@ class Warehouse:
             lock = _process_locks.setdefault(self.path.resolve(), threading.RLock())
         with lock:
             yield
+
+    def _up_to_date(self) -> bool:
+        if not self._migrated and self.path.exists():
+            with self._open(read_only=True) as connection:
+                self._migrated = current_version(connection) == newest_version()
+        return self._migrated
 
     @contextmanager
     def _open(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,12 @@ def current_version(connection: DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
+def newest_version() -> int:
+    """The newest migration that this program knows."""
+    return _migrations()[-1][0]
+
+
+@cache
 def _migrations() -> list[tuple[int, str, str]]:
     folder = resources.files("grabient_assets.warehouse") / "sql"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
