@@ -11,7 +11,7 @@ from grabient_assets.providers.faults import UnreadableAnswer
 
 def plain(answer: Any, *required: str) -> dict[str, Any]:
     """`answer` as the JSON object that came. Raises UnreadableAnswer when it is none, or lacks one of `required`."""
-    value = answer.to_dict(mode="json") if hasattr(answer, "to_dict") else answer
+    value = answer.to_dict(mode="json", warnings=False) if hasattr(answer, "to_dict") else answer
     if not isinstance(value, Mapping):
         raise UnreadableAnswer(f"no JSON object but {str(value)[:120]!r}")
     for name in required:

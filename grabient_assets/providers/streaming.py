@@ -49,10 +49,12 @@ def whole_lines(chunks: Iterable[bytes], provider: str, what: str) -> Iterator[b
         first, *rest = chunk.split(b"\n")
         pending.append(first)
         for following in rest:
-            if line := b"".join(pending).strip():
+            line = b"".join(pending).rstrip(b"\r")
+            if line.strip():
                 yield line
             pending = [following]
-    if last := b"".join(pending).strip():
+    last = b"".join(pending).rstrip(b"\r")
+    if last.strip():
         if not _is_object(last):
             raise _broken_off(
                 provider, what, f"The last line is incomplete: {last[-60:].decode('utf-8', 'replace')!r}."

@@ -46,8 +46,11 @@ class Accepts:
             raise ValueError(f"effort {wanted!r} is none of {', '.join(EFFORTS)}")
         if not self.efforts:
             return None
-        known: list[Effort] = [word for word in EFFORTS if word in self.efforts]
-        return next((word for word in known if EFFORTS.index(word) >= EFFORTS.index(wanted)), known[-1])
+        known = sorted(self.efforts, key=EFFORTS.index)
+        for word in known:
+            if EFFORTS.index(word) >= EFFORTS.index(wanted):
+                return word
+        return known[-1]
 
 
 @dataclass(frozen=True, slots=True)

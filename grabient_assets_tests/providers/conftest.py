@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import stamina
+from pytest_httpserver import HTTPServer
+
+from grabient_assets.providers.connect import connect
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.providers.patience import Patience
+from grabient_assets_tests.providers.faces import FACES, KEY, Face
+
+Open = Callable[..., BatchProvider]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Reads are repeated as often as the code says, without waiting in between."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+@pytest.fixture(params=FACES, ids=lambda face: face.name)
+def face(request: pytest.FixtureRequest) -> Face:
+    return request.param
+
+
+@pytest.fixture
+def open_at() -> Iterator[Open]:
+    """Connects a face to an address, and closes it after the test."""
+    opened: list[BatchProvider] = []
+
+    def open_it(face: Face, url: str, patience: Patience | None = None, key: str = KEY) -> BatchProvider:
+        opened.append(connect(face.name, key, url.rstrip("/") + face.suffix, patience))
+        return opened[-1]
+
+    yield open_it
+    for provider in opened:
+        provider.close()
+
+
+@pytest.fixture
+def provider(face: Face, httpserver: HTTPServer, open_at: Open) -> BatchProvider:
+    """The face, connected to `httpserver`."""
+    return open_at(face, httpserver.url_for(""))
+
+
+@pytest.fixture
+def uploads(face: Face, httpserver: HTTPServer) -> None:
+    """The servers of OpenAI and Groq take files."""
+    if face.name in ("openai", "groq"):
+        path = face.create.replace("batches", "files")
+        httpserver.expect_request(path, method="POST").respond_with_json({"id": "file-in", "object": "file"})

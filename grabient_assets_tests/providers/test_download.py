@@ -1,0 +1,283 @@
+"""Result lines: all of them, from the provider's own host, or an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_httpserver import HTTPServer
+
+from grabient_assets.errors import ProviderBusyError, ResultsError
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.streaming import whole_lines
+from grabient_assets_tests.providers.conftest import Open
+from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face, google_answer
+from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
+
+CHAT = [OPENAI, GROQ]
+
+
+def results_path(face: Face) -> str:
+    return {
+        "anthropic": "/v1/messages/batches/msgbatch_1/results",
+        "openai": "/v1/files/file-out/content",
+        "groq": "/openai/v1/files/file-out/content",
+        "google": "/v1/files/out:download",
+    }[face.name]
+
+
+def ended(face: Face, url: str, outcome: str = "completed") -> dict[str, Any]:
+    """The batch object of an ended batch whose results lie at `results_path`."""
+    body = face.body(outcome)
+    if face.name == "anthropic":
+        return body | {"results_url": url.rstrip("/") + results_path(face)}
+    if face.name == "google":
+        body["metadata"]["output"] = {"responsesFile": "files/out"}
+        return body
+    return body | {"output_file_id": "file-out"}
+
+
+def serve(face: Face, httpserver: HTTPServer, content: bytes) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    httpserver.expect_request(results_path(face)).respond_with_data(content, content_type="application/octet-stream")
+
+
+def test_every_line_comes(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    lines = [face.answer_line("a-1"), face.answer_line("a-2", "caf\u00e9 \u2028 \u0085 end")]
+    serve(face, httpserver, b"\n".join(lines) + b"\n")
+    assert list(provider.download(face.batch)) == lines
+    assert [provider.read_line(line).text for line in lines] == ["calm", "caf\u00e9 \u2028 \u0085 end"]
+
+
+def test_a_last_line_needs_no_line_end(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    serve(face, httpserver, b"\r\n\n".join([face.answer_line("a-1"), face.answer_line("a-2")]))
+    assert list(provider.download(face.batch)) == [face.answer_line("a-1"), face.answer_line("a-2")]
+
+
+def test_a_corrupt_line_is_passed_on_for_read_line_to_report(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    good = face.answer_line("a-1")
+    serve(face, httpserver, good + b"\n" + good[:40] + b"\n" + good + b"\n" + b"\xff\xfe\n")
+    lines = list(provider.download(face.batch))
+    assert lines == [good, good[:40], good, b"\xff\xfe"]
+    for bad in (lines[1], lines[3]):
+        with pytest.raises(ResultsError, match="not JSON"):
+            provider.read_line(bad)
+
+
+def test_a_file_cut_in_its_last_line(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    serve(face, httpserver, face.answer_line("a-1") + b"\n" + face.answer_line("a-2")[:50])
+    with pytest.raises(ResultsError, match="broke off"):
+        list(provider.download(face.batch))
+
+
+def broken(face: Face, content: bytes) -> Any:
+    def respond(head: bytes) -> bytes | None:
+        path = head.split(b" ")[1].split(b"?")[0].decode()
+        if path == results_path(face):
+            return content
+        host = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"host:"))
+        return http(200, json.dumps(ended(face, f"http://{host.decode()}")).encode())
+
+    return respond
+
+
+@pytest.mark.parametrize("kind", ["content length short", "chunk missing"])
+def test_a_connection_closed_early(kind: str, face: Face, open_at: Open) -> None:
+    line = face.answer_line("a-1") + b"\n"
+    if kind == "content length short":
+        content = http(200, line, length=len(line) * 3)
+    else:
+        content = http(200, b"%x\r\n%s\r\n" % (len(line), line), "Transfer-Encoding: chunked", length=-1)
+    with raw_server(broken(face, content)) as server:
+        lines = open_at(face, server.url).download(face.batch)
+        with pytest.raises(ResultsError, match="broke off"):
+            list(lines)
+
+
+def test_a_download_that_stalls_times_out(face: Face, open_at: Open) -> None:
+    with raw_server(broken(face, RawServer.SILENCE)) as server:
+        provider = open_at(face, server.url, Patience(transfer=0.2, attempts=1))
+        with pytest.raises(Exception, match="Timeout"):
+            list(provider.download(face.batch))
+
+
+def test_a_busy_file_store_is_asked_again(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    httpserver.expect_oneshot_request(results_path(face)).respond_with_json({}, status=503)
+    httpserver.expect_request(results_path(face)).respond_with_data(face.answer_line("a-1"))
+    assert list(provider.download(face.batch)) == [face.answer_line("a-1")]
+
+
+def test_a_file_store_that_stays_busy(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    httpserver.expect_request(results_path(face)).respond_with_json(face.error(503, "busy", "later"), status=503)
+    with pytest.raises(ProviderBusyError, match="later"):
+        list(provider.download(face.batch))
+
+
+def test_results_that_are_gone(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    body = face.error(404, "not_found", "No such File object")
+    httpserver.expect_request(results_path(face)).respond_with_json(body, status=404)
+    with pytest.raises(ResultsError, match="No such File object"):
+        list(provider.download(face.batch))
+
+
+def test_results_of_a_running_batch(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(face.body("running"))
+    with pytest.raises(ResultsError, match="no results"):
+        list(provider.download(face.batch))
+
+
+@pytest.mark.parametrize("outcome", ["expired", "cancelled"])
+def test_an_expired_or_cancelled_batch_gives_what_it_has(
+    outcome: str, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for(""), outcome))
+    httpserver.expect_request(results_path(face)).respond_with_data(face.answer_line("a-1"))
+    assert list(provider.download(face.batch)) == [face.answer_line("a-1")]
+
+
+# --- Anthropic: the address of the results ------------------------------------------------------------------------
+
+
+def test_results_at_another_host_are_not_asked_for(httpserver: HTTPServer, open_at: Open) -> None:
+    with raw_server(lambda head: http(200, b"{}")) as elsewhere:
+        for url in (elsewhere.url + "/r", "https://example.invalid/r", "//example.invalid/r", "http://localhost:1/r"):
+            httpserver.clear()
+            httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(
+                ANTHROPIC.body("completed", results_url=url)
+            )
+            with pytest.raises(ResultsError, match="which is not localhost"):
+                list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+        assert elsewhere.requests == []
+
+
+def test_a_relative_address_is_the_providers_own(httpserver: HTTPServer, open_at: Open) -> None:
+    httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url="/r/1"))
+    httpserver.expect_request("/r/1", headers={"authorization": f"Bearer {KEY}"}).respond_with_data(b'{"a":1}')
+    assert list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch)) == [b'{"a":1}']
+
+
+def test_a_redirect_of_the_results_is_not_followed(httpserver: HTTPServer, open_at: Open) -> None:
+    with raw_server(lambda head: http(200, b'{"a":1}')) as elsewhere:
+        httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url="/r/1"))
+        httpserver.expect_request("/r/1").respond_with_data(b"", status=302, headers={"Location": elsewhere.url})
+        with pytest.raises(ResultsError):
+            list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+        assert elsewhere.requests == []
+
+
+def test_archived_results(httpserver: HTTPServer, open_at: Open) -> None:
+    body = ANTHROPIC.body("completed", archived_at="2026-12-19T12:00:00Z")
+    httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(body)
+    with pytest.raises(ResultsError, match="removed on 2026-12-19"):
+        list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+
+
+# --- OpenAI and Groq: two files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("face", CHAT, ids=["openai", "groq"], indirect=True)
+def test_both_files_are_read(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    body = face.body("completed", output_file_id="file-out", error_file_id="file-err")
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    httpserver.expect_request(results_path(face)).respond_with_data(b'{"a":1}\n')
+    httpserver.expect_request(results_path(face).replace("out", "err")).respond_with_data(b'{"b":2}\n')
+    assert list(provider.download(face.batch)) == [b'{"a":1}', b'{"b":2}']
+
+
+@pytest.mark.parametrize("absent", [None, "", {}, "absent"], ids=["null", "empty", "object", "absent"])
+@pytest.mark.parametrize("face", CHAT, ids=["openai", "groq"], indirect=True)
+def test_a_file_that_is_not_there(absent: object, face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    """All lines failed: `completed` with only an error file, and the other way round; no file at all when it failed."""
+    for present in ("output_file_id", "error_file_id", None):
+        httpserver.clear()
+        body = face.body("completed", output_file_id=absent, error_file_id=absent)
+        if absent == "absent":
+            del body["output_file_id"], body["error_file_id"]
+        expected: list[bytes] = []
+        if present:
+            body[present] = "file-out"
+            expected = [b'{"a":1}']
+        httpserver.expect_request(face.retrieve).respond_with_json(body)
+        httpserver.expect_request(results_path(face)).respond_with_data(b'{"a":1}\n')
+        assert list(provider.download(face.batch)) == expected
+
+
+# --- Google: inline answers ---------------------------------------------------------------------------------------
+
+
+def inline(*answers: dict[str, Any]) -> dict[str, Any]:
+    return {"inlinedResponses": {"inlinedResponses": list(answers)}}
+
+
+def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
+    response = google_answer("b-2", "calm")["response"]
+    body = GOOGLE.body("completed")
+    body["metadata"]["output"] = inline(
+        {"metadata": {"key": "b-2"}, "response": response},
+        {"metadata": {"key": "a-1"}, "error": {"code": 13, "message": "internal"}},
+        {"response": response},
+    )
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    provider = open_at(GOOGLE, httpserver.url_for(""))
+    lines = list(provider.download(GOOGLE.batch))
+    assert [json.loads(line) for line in lines] == [
+        {"key": "b-2", "response": response},
+        {"key": "a-1", "error": {"code": 13, "message": "internal"}},
+        {"key": None, "response": response},
+    ]
+    assert [provider.read_line(line).fate for line in lines[:2]] == ["answered", "errored"]
+    with pytest.raises(ResultsError, match="which request it answers"):
+        provider.read_line(lines[2])
+
+
+def test_answers_only_in_the_response_of_the_operation(httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed", response=inline({"metadata": {"key": "a-1"}, "response": {}}))
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    lines = list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch))
+    assert lines == [b'{"key":"a-1","response":{}}']
+
+
+def test_a_success_without_results_is_an_error(httpserver: HTTPServer, open_at: Open) -> None:
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(GOOGLE.body("completed"))
+    with pytest.raises(ResultsError, match="succeeded at google but names no results"):
+        list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch))
+
+
+def test_an_expired_google_batch_has_no_results(httpserver: HTTPServer, open_at: Open) -> None:
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(GOOGLE.body("expired"))
+    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == []
+
+
+# --- lines out of chunks ------------------------------------------------------------------------------------------
+
+
+def chunks(data: bytes, cuts: list[int]) -> Iterator[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for start, stop in pairwise(places):
+        yield data[start:stop]
+
+
+@given(st.lists(st.text(max_size=20)), st.lists(st.integers(0, 10_000), max_size=10), st.booleans())
+def test_lines_do_not_depend_on_chunks(texts: list[str], cuts: list[int], ended: bool) -> None:
+    lines = [json.dumps({"t": text}, ensure_ascii=False).encode() for text in texts]
+    data = b"\n".join(lines) + (b"\n" if ended else b"")
+    assert list(whole_lines(chunks(data, cuts), "openai", "a file")) == lines
+
+
+@given(st.text(min_size=1), st.integers(1, 10_000))
+def test_any_cut_inside_the_last_line_is_seen(text: str, cut: int) -> None:
+    line = json.dumps({"t": text}).encode()
+    shorter = line[: 1 + cut % (len(line) - 1)]
+    with pytest.raises(ResultsError, match="broke off"):
+        list(whole_lines([line, b"\n", shorter], "openai", "a file"))

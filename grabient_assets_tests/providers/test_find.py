@@ -1,0 +1,137 @@
+"""Looking for a batch whose create call had no answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets_tests.providers.conftest import Open
+from grabient_assets_tests.providers.faces import ANTHROPIC, CREATED_UNIX, GOOGLE, GROQ, OPENAI, Face
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+IDS = ["a-1", "a-2", "a-3"]
+
+
+def asked(httpserver: HTTPServer, path: str) -> list[dict[str, str]]:
+    return [dict(request.args) for request, _ in httpserver.log if request.path == path]
+
+
+def named(face: Face, batch: str, minute: int = 0, label: str = "lab-1", state: str = "running") -> dict[str, Any]:
+    """A batch created `minute` minutes after noon."""
+    body = face.body(state)
+    if face.name == "google":
+        body["name"] = batch
+        body["metadata"] |= {"displayName": label, "createTime": f"2026-11-20T12:{minute:02}:00Z"}
+        return body
+    if face.name == "anthropic":
+        return body | {"id": batch, "created_at": f"2026-11-20T12:{minute:02}:00Z"}
+    return body | {"id": batch, "created_at": CREATED_UNIX + 60 * minute, "metadata": {"grabient_batch": label}}
+
+
+def page(face: Face, *items: dict[str, Any], following: str | None = None) -> dict[str, Any]:
+    if face.name == "google":
+        return {"operations": list(items)} | ({"nextPageToken": following} if following else {})
+    if face.name == "groq":
+        return {"object": "list", "data": list(items), "paging": {"next_cursor": following}}
+    last = items[-1]["id"] if items else None
+    return {"data": list(items), "has_more": following is not None, "last_id": last, "first_id": None, "object": "list"}
+
+
+LABELLED = [OPENAI, GROQ, GOOGLE]
+
+
+@pytest.mark.parametrize("face", LABELLED, ids=lambda face: face.name, indirect=True)
+def test_a_label_proves_the_batch(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    other, old, new = named(face, "batches/o", 1, "lab-2"), named(face, "batches/p", 2), named(face, "batches/q", 3)
+    httpserver.expect_request(face.listing).respond_with_json(page(face, other, old, new))
+    found = provider.find("lab-1", IDS, NOON, 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == [
+        ("batches/q", "lab-1"),
+        ("batches/p", "lab-1"),
+    ]
+
+
+@pytest.mark.parametrize("face", [OPENAI, GROQ, GOOGLE, ANTHROPIC], ids=lambda face: face.name, indirect=True)
+def test_all_pages_are_read(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    parameter = {"openai": "after", "groq": "cursor", "google": "pageToken", "anthropic": "after_id"}[face.name]
+    # The chat SDK of OpenAI and Anthropic's continue after the last id, the other two after the token of the page.
+    token = "batches/o" if face.name in ("openai", "anthropic") else "t2"
+    first = page(face, named(face, "batches/o", 9, "lab-2", "running"), following=token)
+    second = page(face, named(face, "batches/p", 8))
+
+    def respond(request: Request) -> Response:
+        body = second if request.args.get(parameter) == token else first
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request(face.listing).respond_with_handler(respond)
+    found = [state.provider_batch_id for state in provider.find("lab-1", IDS, NOON, 3)]
+    assert "batches/p" in found
+    assert [query.get(parameter) for query in asked(httpserver, face.listing)] == [None, token]
+
+
+@pytest.mark.parametrize("face", [GROQ, GOOGLE], ids=["groq", "google"], indirect=True)
+def test_a_list_without_end_is_an_error(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.listing).respond_with_json(page(face, following="again"))
+    with pytest.raises(ResultsError, match="repeats its page"):
+        provider.find("lab-1", IDS, NOON, 3)
+
+
+@pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
+def test_a_batch_that_lost_its_metadata_is_known_by_its_file(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    bare = named(face, "batch_p", 1) | {"metadata": None, "input_file_id": "file-ours"}
+    foreign = named(face, "batch_q", 2) | {"metadata": None, "input_file_id": "file-theirs"}
+    httpserver.expect_request(face.listing).respond_with_json(page(face, foreign, bare))
+    files = [{"id": "file-theirs", "filename": "theirs.jsonl"}, {"id": "file-ours", "filename": "lab-1.jsonl"}]
+    answer = {"data": files, "has_more": False, "object": "list"}
+    httpserver.expect_request(face.listing.replace("batches", "files")).respond_with_json(answer)
+    found = provider.find("lab-1", IDS, NOON, 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == [("batch_p", "lab-1")]
+
+
+@pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
+def test_a_known_input_file_is_proof_enough(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    bare = named(face, "batch_p", 1) | {"metadata": {"x": "y"}, "input_file_id": "file-ours"}
+    httpserver.expect_request(face.listing).respond_with_json(page(face, bare))
+    found = provider.find("lab-1", IDS, NOON, 3, input_file_id="file-ours")
+    assert [state.provider_batch_id for state in found] == ["batch_p"]
+    assert asked(httpserver, face.listing.replace("batches", "files")) == []
+
+
+def anthropic_list(httpserver: HTTPServer, *items: dict[str, Any]) -> None:
+    httpserver.expect_request(ANTHROPIC.listing).respond_with_json(page(ANTHROPIC, *items))
+
+
+def test_anthropic_offers_what_fits_while_it_runs(httpserver: HTTPServer, open_at: Open) -> None:
+    other_size = named(ANTHROPIC, "msgbatch_s", 3)
+    other_size["request_counts"] |= {"processing": 4}
+    anthropic_list(
+        httpserver, other_size, named(ANTHROPIC, "msgbatch_r", 2), named(ANTHROPIC, "msgbatch_old", 0) | {"id": "x"}
+    )
+    found = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON + timedelta(minutes=6), 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == [("msgbatch_r", None)]
+
+
+@pytest.mark.parametrize(("first_id", "expected"), [("a-2", [("msgbatch_e", "lab-1")]), ("z-9", [])])
+def test_anthropic_proves_an_ended_batch_by_its_first_line(
+    first_id: str, expected: list[Any], httpserver: HTTPServer, open_at: Open
+) -> None:
+    ended = named(ANTHROPIC, "msgbatch_e", 2, state="completed") | {"results_url": httpserver.url_for("/r/e")}
+    anthropic_list(httpserver, ended)
+    lines = ANTHROPIC.answer_line(first_id) + b"\n" + json.dumps({"custom_id": "q"}).encode() + b"\n"
+    httpserver.expect_request("/r/e").respond_with_data(lines)
+    found = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON, 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == expected
+
+
+def test_nothing_is_found(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.listing).respond_with_json(page(face))
+    assert provider.find("lab-1", IDS, NOON, 3) == []

@@ -1,0 +1,186 @@
+"""Polls, cancels and model lists, and how a read behaves when the provider is busy or gone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from grabient_assets.errors import (
+    CredentialsError,
+    ModelUnavailableError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderUnreachableError,
+    RequestRejectedError,
+    ResultsError,
+)
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.providers.patience import Patience
+from grabient_assets_tests.providers.conftest import Open
+from grabient_assets_tests.providers.faces import GOOGLE, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ONE = datetime(2026, 11, 20, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("state", ["running", "cancelling"])
+def test_a_batch_that_goes_on(state: str, face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve, method="GET").respond_with_json(face.body(state))
+    found = provider.poll(face.batch)
+    assert (found.state, found.outcome, found.ended_at) == (state, None, None)
+    assert (found.provider_batch_id, found.created_at, found.total) == (face.batch, NOON, 3)
+    assert found.raw_status
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed", "expired", "cancelled"])
+def test_a_batch_that_ended(outcome: str, face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    if (face.name, outcome) == ("anthropic", "failed"):
+        pytest.skip("Anthropic's batches do not fail as a whole")
+    httpserver.expect_request(face.retrieve).respond_with_json(face.body(outcome))
+    found = provider.poll(face.batch)
+    assert (found.state, found.outcome, found.ended_at) == ("ended", outcome, ONE)
+    assert (found.total, found.succeeded, found.failed) == (3, 2, 1)
+    assert found.label == (None if face.name == "anthropic" else "lab-1")
+
+
+def test_a_word_nobody_knows_is_no_end(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    body = face.body()
+    for field in ("processing_status", "status"):
+        if field in body:
+            body[field] = "simmering"
+    if face.name == "google":
+        body["metadata"]["state"] = "BATCH_STATE_SIMMERING"
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    found = provider.poll(face.batch)
+    assert found.state == "running" and "simmering" in found.raw_status.lower()
+
+
+@pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
+@pytest.mark.parametrize("shape", ["object", "list"])
+def test_why_a_chat_batch_failed(shape: str, face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    errors = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached", "line": None}]
+    body = face.body("failed", errors={"object": "list", "data": errors} if shape == "object" else errors)
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    found = provider.poll(face.batch)
+    assert (found.error_code, found.error) == ("token_limit_exceeded", "Enqueued token limit reached")
+    assert found.input_file_id == "file-in"
+
+
+def test_why_a_google_batch_failed(httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("failed", error={"code": 3, "message": "Invalid request in line 4"})
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    found = open_at(GOOGLE, httpserver.url_for("")).poll(GOOGLE.batch)
+    assert (found.error_code, found.error) == ("3", "Invalid request in line 4")
+
+
+def test_google_leaves_out_counts_of_zero(httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["batchStats"] = {"requestCount": "2", "successfulRequestCount": "2"}
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    found = open_at(GOOGLE, httpserver.url_for("")).poll(GOOGLE.batch)
+    assert (found.total, found.succeeded, found.failed) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("word", ["JOB_STATE_SUCCEEDED", "BATCH_STATE_PARTIALLY_SUCCEEDED", None])
+def test_googles_other_words_for_success(word: str | None, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["state"] = word
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    assert open_at(GOOGLE, httpserver.url_for("")).poll(GOOGLE.batch).outcome == "completed"
+
+
+def test_cancel(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    path = f"{face.retrieve}:cancel" if face.name == "google" else f"{face.retrieve}/cancel"
+    httpserver.expect_oneshot_request(path, method="POST").respond_with_json(
+        {} if face.name == "google" else face.body("cancelling")
+    )
+    provider.cancel(face.batch)
+    httpserver.check_assertions()
+    assert [request.path for request, _ in httpserver.log] == [path]
+
+
+def test_available_models(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.models).respond_with_json(face.model_list("m-1", "x/m-2"))
+    assert provider.available_models() == {"m-1", "x/m-2"}
+
+
+# --- patience ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+def test_a_busy_provider_is_asked_three_times(
+    status: int, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(face.error(status, "busy", "Overloaded"), status=status)
+    with pytest.raises(ProviderBusyError, match="Overloaded"):
+        provider.poll(face.batch)
+    assert len(httpserver.log) == 3
+
+
+def test_a_busy_provider_is_heard_when_it_answers(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    for _ in range(2):
+        httpserver.expect_ordered_request(face.retrieve).respond_with_json({}, status=429, headers={"Retry-After": "1"})
+    httpserver.expect_ordered_request(face.retrieve).respond_with_json(face.body())
+    assert provider.poll(face.batch).state == "running"
+
+
+def test_a_long_retry_after_is_left_to_the_caller(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json({}, status=429, headers={"Retry-After": "600"})
+    with pytest.raises(ProviderBusyError) as caught:
+        provider.poll(face.batch)
+    assert caught.value.retry_after == 600
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (401, "authentication_error", "invalid key", CredentialsError),
+        (404, "not_found_error", "no such batch", RequestRejectedError),
+        (404, "not_found_error", "no such model", ModelUnavailableError),
+        (400, "invalid_request_error", "bad id", RequestRejectedError),
+    ],
+)
+def test_a_final_answer_is_asked_for_once(
+    status: int,
+    code: str,
+    message: str,
+    kind: type[ProviderError],
+    face: Face,
+    provider: BatchProvider,
+    httpserver: HTTPServer,
+) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(face.error(status, code, message), status=status)
+    with pytest.raises(kind, match=message):
+        provider.poll(face.batch)
+    assert len(httpserver.log) == 1
+
+
+def test_a_lost_connection_is_tried_again(face: Face, open_at: Open) -> None:
+    with raw_server(lambda head: None) as server:
+        with pytest.raises(ProviderUnreachableError, match="gave no answer"):
+            open_at(face, server.url).poll(face.batch)
+        assert len(server.requests) == 3
+
+
+def test_polls_have_a_short_timeout(face: Face, open_at: Open) -> None:
+    with raw_server(lambda head: RawServer.SILENCE) as server:
+        provider = open_at(face, server.url, Patience(read=0.2, transfer=300, attempts=1))
+        for ask in (lambda: provider.poll(face.batch), provider.available_models, lambda: provider.cancel(face.batch)):
+            with pytest.raises(ProviderUnreachableError, match="Timeout"):
+                ask()
+        with pytest.raises(ProviderUnreachableError, match="Timeout"):
+            provider.find("lab-1", ["a-1"], NOON, 1)
+
+
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b"[]", b"", b'{"object":"batch"}', b"\xff\xfe"])
+def test_an_answer_that_is_not_the_api(body: bytes, face: Face, open_at: Open) -> None:
+    with raw_server(lambda head: http(200, body)) as server, pytest.raises(ResultsError):
+        open_at(face, server.url).poll(face.batch)
+
+
+def test_defaults_are_the_ones_promised() -> None:
+    assert (Patience().read, Patience().transfer, Patience().attempts) == (10.0, 300.0, 3)

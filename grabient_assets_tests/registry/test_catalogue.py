@@ -1,0 +1,115 @@
+"""What the shipped registry holds, and which models may be used on which day."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from grabient_assets.errors import RegistryError
+from grabient_assets.registry.load import load_registry
+
+TODAY = date(2026, 11, 20)
+REGISTRY = load_registry()
+
+SOURCE_TAGGERS = {
+    ("groq", "llama-3.3-70b-versatile"): ("2026-08-16", "openai/gpt-oss-120b"),
+    ("groq", "meta-llama/llama-4-scout-17b-16e-instruct"): ("2026-07-17", "openai/gpt-oss-120b"),
+    ("groq", "qwen/qwen3-32b"): ("2026-07-17", "qwen/qwen3.8-27b"),
+    ("groq", "openai/gpt-oss-120b"): (None, None),
+    ("groq", "openai/gpt-oss-20b"): (None, None),
+    ("google", "gemini-2.0-flash"): ("2026-06-01", "gemini-2.5-flash-lite"),
+    ("google", "gemini-2.5-flash-lite"): (None, None),
+    ("openai", "gpt-4o-mini"): ("2027-01-14", "gpt-6-luna"),
+    ("openai", "gpt-5-nano"): ("2026-12-11", "gpt-5.6-luna"),
+    ("anthropic", "claude-3-5-haiku-20241022"): ("2026-02-19", "claude-haiku-4-5-20251001"),
+}
+
+
+def test_the_panel() -> None:
+    assert [(model.provider, model.id) for model in REGISTRY.panel()] == [
+        ("anthropic", "claude-haiku-4-5-20251001"),
+        ("anthropic", "claude-haiku-5-5"),
+        ("openai", "gpt-4o-mini"),
+        ("openai", "gpt-5.6-luna"),
+        ("openai", "gpt-6-luna"),
+        ("groq", "openai/gpt-oss-120b"),
+        ("groq", "openai/gpt-oss-20b"),
+        ("groq", "qwen/qwen3.8-27b"),
+        ("google", "gemini-2.5-flash-lite"),
+        ("google", "gemini-3.5-flash-lite"),
+    ]
+
+
+def test_the_refiners() -> None:
+    assert [model.id for model in REGISTRY.panel("refiner")] == ["claude-opus-4-5-20251101"]
+    refiners = [model.id for model in REGISTRY.models if "refiner" in model.roles]
+    assert refiners == ["claude-opus-4-5-20251101", "claude-opus-5", "claude-opus-5-5"]
+
+
+def test_the_panel_is_usable_today_without_warning() -> None:
+    assert [REGISTRY.usable(model, TODAY) for model in REGISTRY.panel()] == [None] * 10
+
+
+@pytest.mark.parametrize("key", SOURCE_TAGGERS)
+def test_the_taggers_of_the_source_documents(key: tuple[str, str]) -> None:
+    model = REGISTRY.model(*key)
+    retires, replacement = SOURCE_TAGGERS[key]
+    assert (model.retires_on and model.retires_on.isoformat(), model.replacement) == (retires, replacement)
+    assert model.roles == ("tagger",)
+
+
+def test_a_retired_model_is_refused_from_its_last_day_on() -> None:
+    model = REGISTRY.model("google", "gemini-2.0-flash")
+    with pytest.raises(RegistryError, match=r"shut down on 2026-06-01; use gemini-2\.5-flash-lite instead"):
+        REGISTRY.usable(model, date(2026, 6, 1))
+    assert REGISTRY.usable(model, date(2026, 5, 31)) == (
+        "Model gemini-2.0-flash of google will be shut down on 2026-06-01, in 1 day; use gemini-2.5-flash-lite instead."
+    )
+
+
+def test_the_warning_begins_thirty_days_before() -> None:
+    model = REGISTRY.model("openai", "gpt-4o-mini")
+    assert REGISTRY.usable(model, date(2026, 12, 14)) is None
+    warning = REGISTRY.usable(model, date(2026, 12, 15))
+    assert warning is not None and "in 30 days; use gpt-6-luna instead" in warning
+
+
+def test_the_replacement_named_is_one_that_lives() -> None:
+    nano = REGISTRY.model("openai", "gpt-5-nano")
+    with pytest.raises(RegistryError, match=r"use gpt-5\.6-luna instead"):
+        REGISTRY.usable(nano, date(2027, 5, 1))
+
+
+def test_a_model_that_may_end_any_day_is_warned_of() -> None:
+    warning = REGISTRY.usable(REGISTRY.model("anthropic", "claude-opus-4-5-20251101"), TODAY)
+    assert warning is not None and "from 2026-11-24 on" in warning and "claude-opus-5-5" in warning
+
+
+def test_a_model_of_the_future_is_refused() -> None:
+    with pytest.raises(RegistryError, match="not available before 2026-10-07"):
+        REGISTRY.usable(REGISTRY.model("anthropic", "claude-haiku-5-5"), date(2026, 10, 6))
+
+
+def test_an_unknown_model_names_the_near_ones() -> None:
+    with pytest.raises(RegistryError, match=r"Did you mean gpt-6-luna or gpt-5\.6-luna"):
+        REGISTRY.model("openai", "gpt-6-lunar")
+    with pytest.raises(RegistryError, match="no provider 'mistral'"):
+        REGISTRY.model("mistral", "large")
+
+
+def test_limits() -> None:
+    limits = {name: (limit.max_requests, limit.max_bytes) for name, limit in REGISTRY.limits.items()}
+    assert limits["anthropic"] == (100_000, 256_000_000)
+    assert limits["openai"] == (50_000, 200_000_000)
+    assert limits["groq"] == (50_000, 100_000_000)
+
+
+def test_effort_is_rounded_to_what_the_model_knows() -> None:
+    oss, luna = REGISTRY.model("groq", "openai/gpt-oss-20b"), REGISTRY.model("openai", "gpt-6-luna")
+    nano, mini = REGISTRY.model("openai", "gpt-5-nano"), REGISTRY.model("openai", "gpt-4o-mini")
+    assert [model.accepts.effort("minimal") for model in (oss, luna, nano, mini)] == ["low", "low", "minimal", None]
+    assert [model.accepts.effort("max") for model in (oss, luna, nano, mini)] == ["high", "max", "high", None]
+    assert [model.accepts.effort(None) for model in (oss, luna, nano, mini)] == ["low", "low", "minimal", None]
+    with pytest.raises(ValueError, match="'enormous' is none of"):
+        oss.accepts.effort("enormous")

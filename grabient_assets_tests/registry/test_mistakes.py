@@ -1,0 +1,213 @@
+"""Every kind of mistake in a model file is refused, with the file, the line and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.errors import RegistryError
+from grabient_assets.registry.load import load_registry
+
+GOOD = """\
+provider = "groq"
+currency = "USD"
+
+[limits]
+max_requests = 10
+max_bytes = 1000
+checked_on = 2026-11-20
+source = "a page"
+
+[[models]]
+id = "alpha"
+family = "a"
+roles = ["tagger"]
+panel = true
+token_parameter = "max_completion_tokens"
+context_tokens = 1000
+max_output_tokens = 100
+checked_on = 2026-11-20
+source = "a page"
+accepts = { sampling = true, thinking = "none", structured = "none", images = false }
+[[models.prices]]
+from = 2026-01-01
+standard = { input = 1.00, output = 2 }
+batch = { input = 0.50, output = 1 }
+source = "a page"
+
+[[models]]
+id = "beta"
+family = "b"
+roles = ["tagger"]
+panel = false
+token_parameter = "max_completion_tokens"
+context_tokens = 1000
+max_output_tokens = 100
+retires_on = 2026-06-01
+replacement = "alpha"
+checked_on = 2026-11-20
+source = "a page"
+accepts = { sampling = false, thinking = "none", structured = "none", images = false }
+[[models.prices]]
+from = 2026-01-01
+standard = { input = 1.00, output = 2.00 }
+batch = { input = 0.50, output = 1.00 }
+source = "a page"
+[[models.prices]]
+from = 2026-03-01
+standard = { input = 3.00, output = 4.00 }
+batch = { input = 1.50, output = 2.00 }
+source = "a page"
+"""
+
+
+def line_holding(text: str, needle: str, occurrence: int = 1) -> int:
+    hits = [number for number, line in enumerate(text.splitlines(), 1) if needle in line]
+    return hits[occurrence - 1]
+
+
+def refusal(folder: Path, text: str) -> str:
+    (folder / "groq.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(RegistryError) as caught:
+        load_registry(folder)
+    return str(caught.value)
+
+
+def test_the_good_file_loads(tmp_path: Path) -> None:
+    (tmp_path / "groq.toml").write_text(GOOD, encoding="utf-8")
+    assert [model.id for model in load_registry(tmp_path).models] == ["alpha", "beta"]
+
+
+# (what is replaced, by what, which of its occurrences, what the message says, the line it names, which of those)
+CASES = {
+    "unknown key in a model": ('family = "b"', 'family = "b"\ncolour = 1', "unknown key", "colour = 1", 1),
+    "unknown key in a price": ("from = 2026-03-01", "from = 2026-03-01\nsurcharge = 1", "unknown key", "surcharge", 1),
+    "unknown key in limits": ("max_bytes = 1000", "max_bytes = 1000\nmax_days = 2", "unknown key", "max_days", 1),
+    "unknown role": ('roles = ["tagger"]', 'roles = ["poet"]', "tagger", '["poet"]', 1),
+    "unsorted": ('id = "beta"', 'id = "aaa"', "sorted by id; move aaa before alpha", 'id = "aaa"', 1),
+    "duplicate": ('id = "beta"', 'id = "alpha"', "listed twice", 'id = "alpha"', 2),
+    "price without a date": (
+        "from = 2026-03-01\n",
+        "",
+        "`models.1.prices.1.from`: this key is missing",
+        "[[models.prices]]",
+        3,
+    ),
+    "no date of the check": (
+        'checked_on = 2026-11-20\nsource = "a page"\naccepts',
+        'source = "a page"\naccepts',
+        "this key is missing; add it",
+        "[[models]]",
+        1,
+    ),
+    "retired without replacement": ('replacement = "alpha"\n', "", "names no replacement", "retires_on", 1),
+    "replacement unknown": (
+        'replacement = "alpha"',
+        'replacement = "gamma"',
+        "gamma of beta is not in this file",
+        "gamma",
+        1,
+    ),
+    "its own replacement": (
+        'replacement = "alpha"',
+        'replacement = "beta"',
+        "its own replacement",
+        'replacement = "beta"',
+        1,
+    ),
+    "batch not below standard": (
+        "batch = { input = 1.50, output = 2.00 }",
+        "batch = { input = 3.00, output = 2.00 }",
+        "not below its standard price 3.00",
+        "batch = { input = 3.00",
+        1,
+    ),
+    "batch output not below standard": (
+        "batch = { input = 1.50, output = 2.00 }",
+        "batch = { input = 1.50, output = 4.00 }",
+        "batch output price 4.00",
+        "output = 4.00 }",
+        2,
+    ),
+    "negative price": ("batch = { input = 1.50,", "batch = { input = -1.50,", "greater than 0", "-1.50", 1),
+    "price of nothing": ("batch = { input = 1.50,", "batch = { input = 0,", "greater than 0", "input = 0,", 1),
+    "price that is no number": ("batch = { input = 1.50,", "batch = { input = nan,", "finite", "nan", 1),
+    "price as text": ("batch = { input = 1.50,", 'batch = { input = "1.50",', "correct it", '"1.50"', 1),
+    "cached dearer than plain": (
+        "batch = { input = 1.50,",
+        "batch = { cached_input = 1.60, input = 1.50,",
+        "cached input",
+        "1.60",
+        1,
+    ),
+    "prices out of order": ("from = 2026-03-01", "from = 2025-03-01", "sorted by `from`", "2025-03-01", 1),
+    "price day twice": ("from = 2026-03-01", "from = 2026-01-01", "each day once", "from = 2026-01-01", 3),
+    "other currency of the file": ('currency = "USD"', 'currency = "EUR"', "'USD'", "EUR", 1),
+    "other currency of a price": ("from = 2026-03-01", 'from = 2026-03-01\ncurrency = "EUR"', "'USD'", "EUR", 1),
+    "date that is text": ("retires_on = 2026-06-01", 'retires_on = "soon"', "date", "soon", 1),
+    "effort outside the list": (
+        "{ sampling = false,",
+        '{ default_effort = "low", sampling = false,',
+        "not among its efforts",
+        "default_effort",
+        1,
+    ),
+    "effort without words": ('false, thinking = "none"', 'false, thinking = "level"', "lists no efforts", '"level"', 1),
+    "retired before it is available": (
+        "retires_on = 2026-06-01",
+        "available_from = 2026-07-01\nretires_on = 2026-06-01",
+        "retires before it is available",
+        "retires_on",
+        1,
+    ),
+    "wrong provider for the file": (
+        'provider = "groq"',
+        'provider = "openai"',
+        "named groq.toml but holds openai",
+        "provider",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_is_refused_with_its_line(case: str, tmp_path: Path) -> None:
+    found, replaced, says, needle, occurrence = CASES[case]
+    assert found in GOOD
+    # The last place, which lies in the second model wherever both have one.
+    text = replaced.join(GOOD.rsplit(found, 1)) if case != "no date of the check" else GOOD.replace(found, replaced, 1)
+    message = refusal(tmp_path, text)
+    assert says in message
+    assert f"groq.toml, line {line_holding(text, needle, occurrence)}:" in message
+
+
+def test_an_unpriced_model_is_refused(tmp_path: Path) -> None:
+    start = GOOD.index("[[models.prices]]", GOOD.index('"beta"'))
+    message = refusal(tmp_path, GOOD[:start])
+    line = line_holding(GOOD, "[[models]]", 2)
+    assert f"groq.toml, line {line}: model beta, `models.1.prices`: this key is missing; add it." in message
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    line = line_holding(GOOD, 'family = "b"')
+    message = refusal(tmp_path, GOOD.replace('family = "b"', "family = "))
+    assert f"groq.toml is not valid TOML: Invalid value (at line {line}," in message
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD.replace("panel = true", "panel = 1").replace('family = "b"', "size = 3"))
+    assert "model alpha, `models.0.panel`" in message
+    assert "model beta, `models.1.family`" in message
+    assert "model beta, `models.1.size`: unknown key" in message
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="no model file"):
+        load_registry(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "groq.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RegistryError, match=r"groq\.toml cannot be read"):
+        load_registry(tmp_path)

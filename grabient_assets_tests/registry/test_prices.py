@@ -1,0 +1,108 @@
+"""Money, recomputed by hand. Prices are per million tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from grabient_assets.errors import RegistryError
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model, Price, Rates
+from grabient_assets.registry.prices import Cost, cost, rates_on
+from grabient_assets.registry.usage import Usage
+
+TODAY = date(2026, 11, 20)
+REGISTRY = load_registry()
+
+
+def test_anthropic_stacks_both_discounts() -> None:
+    # Haiku 4.5 in batches: 0.50 in, 0.05 cached, 1.00 written for an hour, 2.50 out.
+    # 600 * 0.50 + 300 * 0.05 + 100 * 1.00 + 200 * 2.50 = 300 + 15 + 100 + 500 = 915 per million
+    usage = Usage(input_tokens=1000, cached_input_tokens=300, cache_write_tokens=100, output_tokens=200)
+    spent = cost(REGISTRY.model("anthropic", "claude-haiku-4-5-20251001"), usage, TODAY)
+    assert spent == Cost(Decimal("0.000915"), "genai-prices")
+
+
+def test_groq_does_not_stack() -> None:
+    # gpt-oss-120b in batches: 0.075 in, cached or not, 0.30 out. 1000 * 0.075 + 100 * 0.30 = 105
+    usage = Usage(input_tokens=1000, cached_input_tokens=900, output_tokens=100)
+    model = REGISTRY.model("groq", "openai/gpt-oss-120b")
+    assert cost(model, usage, TODAY) == Cost(Decimal("0.000105"), "genai-prices")
+    # The registry entry says the same where genai-prices knows no batch price (before 2026-10-14).
+    assert cost(model, usage, date(2026, 9, 1)) == Cost(Decimal("0.000105"), "registry")
+
+
+def test_gemini_pays_the_normal_price_for_cached_tokens() -> None:
+    # gemini-2.5-flash-lite in batches: 0.05 in, 0.01 cached, 0.20 out. 500 * 0.05 + 500 * 0.01 + 100 * 0.20 = 50
+    usage = Usage(input_tokens=1000, cached_input_tokens=500, output_tokens=100, reasoning_tokens=60)
+    model = REGISTRY.model("google", "gemini-2.5-flash-lite")
+    assert cost(model, usage, TODAY).usd == Decimal("0.00005")
+    assert cost(model, usage, date(2026, 9, 1)) == Cost(Decimal("0.00005"), "registry")
+
+
+def test_the_silent_fallback_to_the_standard_price_is_not_used() -> None:
+    # genai-prices answers 0.80/4.00 for a batch of qwen3.8-27b; the registry holds 0.40/2.00.
+    model = REGISTRY.model("groq", "qwen/qwen3.8-27b")
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    assert cost(model, usage, TODAY) == Cost(Decimal("0.0024"), "registry")
+    assert cost(model, usage, TODAY, batch=False) == Cost(Decimal("0.0048"), "genai-prices")
+
+
+def test_the_dearer_tier_of_long_prompts() -> None:
+    # Haiku 5.5 in batches: 0.05/0.25 up to 100,000 prompt tokens, 0.25/1.25 above, for every token.
+    model = REGISTRY.model("anthropic", "claude-haiku-5-5")
+    assert cost(model, Usage(100_000, 100), TODAY).usd == Decimal("0.005025")
+    assert cost(model, Usage(100_001, 100), TODAY).usd == Decimal("0.02512525")
+    with pytest.raises(RegistryError, match="prompts up to 100000 tokens"):
+        cost(model, Usage(100_001, 100), date(2026, 10, 10))
+
+
+@pytest.mark.parametrize("model", REGISTRY.panel() + REGISTRY.panel("refiner"), ids=lambda model: model.id)
+def test_both_sources_agree_on_batch_input_and_output(model: Model) -> None:
+    """If they part, one of them is out of date: look the price up and append a dated entry."""
+    rates, basis = rates_on(model, TODAY, True, 1000)
+    entry = [price for price in model.prices if price.since <= TODAY][-1]
+    assert (rates.input, rates.output) == (entry.batch.input, entry.batch.output)
+    assert basis == ("registry" if model.id == "qwen/qwen3.8-27b" else "genai-prices")
+
+
+def own_model(*prices: Price) -> Model:
+    """A model no price list but ours can know."""
+    return replace(REGISTRY.model("groq", "openai/gpt-oss-20b"), id="house-model", prices=prices)
+
+
+def test_the_entry_of_the_day_holds() -> None:
+    old = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
+    new = Price(date(2026, 6, 1), Rates(Decimal(6), Decimal(8)), Rates(Decimal(3), Decimal(4)), "a page")
+    model, usage = own_model(old, new), Usage(1_000_000, 1_000_000, cached_input_tokens=500_000)
+    assert cost(model, usage, date(2026, 5, 31)) == Cost(Decimal(3), "registry")
+    assert cost(model, usage, date(2026, 6, 1)) == Cost(Decimal(7), "registry")
+    assert cost(model, usage, date(2026, 6, 1), batch=False) == Cost(Decimal(14), "registry")
+
+
+def test_a_day_without_a_price_is_an_error() -> None:
+    price = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
+    with pytest.raises(RegistryError, match=r"No price of house-model .* the first one starts on 2026-01-01"):
+        cost(own_model(price), Usage(1, 1), date(2025, 12, 31))
+
+
+def test_a_model_that_only_looks_like_a_listed_one_is_not_taken_for_it() -> None:
+    price = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
+    model = replace(own_model(price), provider="anthropic", id="claude-haiku-4-5-turbo")
+    assert cost(model, Usage(1_000_000, 0), TODAY) == Cost(Decimal(1), "registry")
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"input_tokens": -1, "output_tokens": 0},
+        {"input_tokens": 1, "output_tokens": 0, "cached_input_tokens": 1, "cache_write_tokens": 1},
+        {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
+    ],
+)
+def test_impossible_usage_is_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="tokens"):
+        Usage(**counts)
