@@ -1,0 +1,178 @@
+"""Every script under examples/faults/ loads and does, through a real SDK, what its comment says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import groq
+import httpx2
+import openai
+import pytest
+from google.genai import errors, types
+
+from grabient_assets.emulator.faults import load_rules
+from grabient_assets_tests.emulator.running import (
+    MINI,
+    OSS,
+    Running,
+    anthropic_batch,
+    anthropic_request,
+    anthropic_results,
+    chat_batch,
+    chat_line,
+    chat_results,
+    gemini_batch,
+    gemini_request,
+    polled,
+    rows_of,
+    running,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "faults"
+KEYS = [f"k{number}" for number in range(10)]
+REQUESTS = [anthropic_request(key) for key in KEYS]
+OPENAI, GROQ = ([chat_line(key, model) for key in KEYS] for model in (MINI, OSS))
+GEMINI = [gemini_request(key) for key in KEYS]
+
+
+def create_dropped_after_accept(emulator: Running) -> None:
+    with pytest.raises(anthropic.APIConnectionError):
+        anthropic_batch(emulator.anthropic(), REQUESTS)
+    with pytest.raises(openai.APIConnectionError):
+        chat_batch(emulator.openai(), OPENAI)
+    with pytest.raises(groq.APIConnectionError):
+        chat_batch(emulator.groq(), GROQ)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        gemini_batch(emulator.google(), GEMINI)
+    assert len(emulator.control("GET", "calls")["creates"]) == 4
+
+
+def rate_limited(emulator: Running) -> None:
+    for _ in range(2):
+        with pytest.raises(openai.RateLimitError):
+            chat_batch(emulator.openai(), OPENAI)
+    assert chat_batch(emulator.openai(), OPENAI).status == "validating"
+    with pytest.raises(anthropic.InternalServerError):
+        anthropic_batch(emulator.anthropic(), REQUESTS)
+    with pytest.raises(errors.ClientError, match="RESOURCE_EXHAUSTED"):
+        gemini_batch(emulator.google(), GEMINI)
+
+
+def server_error_after_accept(emulator: Running) -> None:
+    with pytest.raises(anthropic.InternalServerError):
+        anthropic_batch(emulator.anthropic(), REQUESTS)
+    assert len(emulator.anthropic().messages.batches.list().data) == 1
+
+
+def queue_full(emulator: Running) -> None:
+    client = emulator.openai()
+    first, second = (polled(client, chat_batch(client, OPENAI)) for _ in range(2))
+    assert first.errors.data[0].code == "token_limit_exceeded" and second.status == "completed"
+
+
+def expired_half_done(emulator: Running) -> None:
+    assert anthropic_batch(emulator.anthropic(), REQUESTS).request_counts.expired == 4
+    assert polled(emulator.openai(), chat_batch(emulator.openai(), OPENAI)).status == "expired"
+    assert polled(emulator.groq(), chat_batch(emulator.groq(), GROQ)).request_counts.completed == 6
+    assert gemini_batch(emulator.google(), GEMINI).state == types.JobState.JOB_STATE_EXPIRED
+
+
+def results_cut(emulator: Running) -> None:
+    client = emulator.anthropic()
+    batch = anthropic_batch(client, REQUESTS)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        anthropic_results(client, batch)
+    assert len(anthropic_results(client, batch)) == 10
+    chat = emulator.openai()
+    done = polled(chat, chat_batch(chat, OPENAI))
+    with pytest.raises(openai.APIConnectionError):
+        chat.files.content(done.output_file_id)
+    assert len(chat_results(chat, done)) == 10
+    fast = emulator.groq()
+    done = polled(fast, chat_batch(fast, GROQ))
+    with pytest.raises(ValueError, match=r"Unterminated string|Expecting"):
+        chat_results(fast, done)
+
+
+def results_in_disorder(emulator: Running) -> None:
+    chat, fast = emulator.openai(), emulator.groq()
+    content = chat.files.content(polled(chat, chat_batch(chat, OPENAI)).output_file_id).read()
+    assert len(rows_of(content)) == 11
+    assert len(chat_results(fast, polled(fast, chat_batch(fast, GROQ)))) == 9
+    job = gemini_batch(emulator.google(), GEMINI)
+    assert {answer.metadata for answer in job.dest.inlined_responses} == {None}
+    client = emulator.anthropic()
+    results = anthropic_results(client, anthropic_batch(client, REQUESTS))
+    wrong = [key for key, result in results.items() if f'"ref": "{key}"' not in result.message.content[0].text]
+    assert len(wrong) == 2
+
+
+def bad_answers(emulator: Running) -> None:
+    client = emulator.anthropic()
+    batch = anthropic_batch(client, REQUESTS)
+    reasons = [getattr(result, "message", None) for result in anthropic_results(client, batch).values()]
+    stops = sorted(message.stop_reason for message in reasons if message is not None)
+    assert batch.request_counts.errored == 1 and {"refusal", "max_tokens"} < set(stops)
+
+
+def odd_file_ids(emulator: Running) -> None:
+    chat, fast = emulator.openai(), emulator.groq()
+    assert polled(chat, chat_batch(chat, OPENAI)).error_file_id == ""
+    odd: Any = polled(fast, chat_batch(fast, GROQ)).error_file_id
+    assert odd == {}
+
+
+def foreign_results_host(emulator: Running) -> None:
+    assert anthropic_batch(emulator.anthropic(), REQUESTS).results_url.startswith("http://127.0.0.2:9/v1/")
+
+
+def stuck(emulator: Running) -> None:
+    assert gemini_batch(emulator.google(), GEMINI, 9).state == types.JobState.JOB_STATE_RUNNING
+    assert anthropic_batch(emulator.anthropic(), REQUESTS, 9).processing_status == "in_progress"
+
+
+def outage(emulator: Running) -> None:
+    batch = chat_batch(emulator.openai(), OPENAI)
+    with pytest.raises(openai.InternalServerError):
+        polled(emulator.openai(), batch)
+    with pytest.raises(groq.APIConnectionError):
+        chat_batch(emulator.groq(), GROQ)
+    assert gemini_batch(emulator.google(), GEMINI, 0).name
+    with pytest.raises(anthropic.APITimeoutError):
+        emulator.anthropic(timeout=0.2).messages.batches.list()
+
+
+SHOWN: dict[str, Callable[[Running], None]] = {
+    show.__name__.replace("_", "-"): show
+    for show in (
+        create_dropped_after_accept,
+        rate_limited,
+        server_error_after_accept,
+        queue_full,
+        expired_half_done,
+        results_cut,
+        results_in_disorder,
+        bad_answers,
+        odd_file_ids,
+        foreign_results_host,
+        stuck,
+        outage,
+    )
+}
+
+
+def test_every_example_is_shown_and_says_what_it_rehearses() -> None:
+    found = sorted(path for path in EXAMPLES.iterdir())
+    assert [path.stem for path in found] == sorted(SHOWN)
+    assert all(path.read_text(encoding="utf-8").startswith("# Rehearses: ") for path in found)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_example(folder: Path, name: str) -> None:
+    path = next(EXAMPLES.glob(f"{name}.*"))
+    assert load_rules(path)
+    with running(folder, faults=path) as emulator:
+        SHOWN[name](emulator)
