@@ -127,8 +127,11 @@ class AnthropicBatches:
             if value.get("archived_at"):
                 why = f"they were removed on {value['archived_at']}; Anthropic keeps them 29 days"
             raise ResultsError(self.name, f"Batch {batch} has no results at Anthropic: {why}.")
-        url = self._client.base_url.join(address)
         home = self._client.base_url
+        url = home.join(address)
+        if str(url).startswith(BASE_URL + "/"):
+            # Behind a gateway the API still names its own host; the key belongs to the gateway, so that is asked.
+            url = home.join(str(url).removeprefix(BASE_URL + "/"))
         if (url.scheme, url.host, url.port) != (home.scheme, home.host, home.port):
             raise ResultsError(
                 self.name,

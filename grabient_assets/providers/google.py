@@ -8,7 +8,6 @@ HTTP client: the SDK drops the `error` of a failed job and `batchStats`, warns a
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -18,6 +17,7 @@ from grabient_assets.providers import google_lines, google_states
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
 from grabient_assets.providers.faults import UnreadableAnswer, translated
+from grabient_assets.providers.google_inline import inline_request, inline_size
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain
@@ -68,8 +68,8 @@ class GoogleBatches:
 
         check_size(batch, self.limits, self.name)
         slow = types.HttpOptions(timeout=int(self._patience.transfer * 1000))
-        file_id = None if _inline_size(batch) < INLINE_BYTES else self._upload(batch, slow)
-        source: Any = file_id if file_id is not None else [_inline(line) for line in batch.lines]
+        file_id = None if inline_size(batch) < INLINE_BYTES else self._upload(batch, slow)
+        source: Any = file_id if file_id is not None else [inline_request(line) for line in batch.lines]
         config = types.CreateBatchJobConfig(display_name=batch.batch_id, http_options=slow)
         with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
             created = self._client.batches.create(model=batch.model.id, src=source, config=config)
@@ -181,25 +181,3 @@ class GoogleBatches:
     def close(self) -> None:
         self._client.close()
         self._http.close()
-
-
-def _inline_size(batch: BatchFile) -> int:
-    """About how long the body is when the SDK writes it: non-ASCII characters as \\uXXXX, a blank after each : and ,"""
-    size = sum(len(line) + 4 * (len(line) - len(line.decode())) for line in batch.lines)
-    return size * 11 // 10
-
-
-def _inline(line: bytes) -> Any:
-    """The request in an archived line, as the SDK takes it. The SDK puts it back into the same shape on the wire."""
-    from google.genai import types
-
-    value = json.loads(line)
-    request = value["request"]
-    config = dict(request["generationConfig"])
-    if "systemInstruction" in request:
-        config["systemInstruction"] = request["systemInstruction"]
-    return types.InlinedRequest(
-        contents=request["contents"],
-        metadata={"key": value["key"]},
-        config=types.GenerateContentConfig.model_validate(config),
-    )

@@ -167,6 +167,13 @@ def test_a_relative_address_is_the_providers_own(httpserver: HTTPServer, open_at
     assert list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch)) == [b'{"a":1}']
 
 
+def test_behind_a_gateway_the_gateway_is_asked(httpserver: HTTPServer, open_at: Open) -> None:
+    url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results"
+    httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url=url))
+    httpserver.expect_request(results_path(ANTHROPIC)).respond_with_data(b'{"a":1}')
+    assert list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch)) == [b'{"a":1}']
+
+
 def test_a_redirect_of_the_results_is_not_followed(httpserver: HTTPServer, open_at: Open) -> None:
     with raw_server(lambda head: http(200, b'{"a":1}')) as elsewhere:
         httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url="/r/1"))

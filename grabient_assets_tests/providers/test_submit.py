@@ -20,8 +20,8 @@ from grabient_assets.errors import (
     RequestRejectedError,
     ResultsError,
 )
-from grabient_assets.providers import google
 from grabient_assets.providers.contract import BatchFile, BatchProvider
+from grabient_assets.providers.google_inline import inline_size
 from grabient_assets.providers.patience import Patience
 from grabient_assets.registry.model import BatchLimits
 from grabient_assets_tests.providers.conftest import Open
@@ -122,7 +122,7 @@ def test_google_uploads_large_batches(httpserver: HTTPServer, open_at: Open) -> 
 def test_the_inline_limit_counts_what_the_sdk_writes() -> None:
     line = b'{"key":"a","request":"' + "é".encode() * 1000 + b'"}'
     batch = BatchFile("b", GOOGLE.model, [line], ["a"])
-    assert google._inline_size(batch) >= 6000  # \u00e9 each
+    assert inline_size(batch) >= 6000  # \u00e9 each
 
 
 # --- failing -----------------------------------------------------------------------------------------------------
