@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
 
 from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.anthropic_inputs import submitted_requests
 from grabient_assets.emulator.anthropic_messages import message, question_of
 from grabient_assets.emulator.endings import resolve
 from grabient_assets.emulator.lifecycle import Phase, phase, planned
@@ -17,8 +17,6 @@ from grabient_assets.emulator.storage.batches import Batch
 from grabient_assets.emulator.storage.files import NewFile
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, bearer, jsonl, key_refused, reply
 
-CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
-MAX_REQUESTS = 100_000
 KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -82,7 +80,7 @@ class Anthropic:
     # batches -------------------------------------------------------------------------------------------------------
 
     def create(self, call: Call) -> Response:
-        requests = _requests(call)
+        requests = submitted_requests(call)
         facts = {"version": call.headers["anthropic-version"]}
         batch_id = f"msgbatch_01{self._state.new_id(22)}"
         content = NewFile(f"input-{batch_id}", "", "hidden", json.dumps(requests, ensure_ascii=False).encode())
@@ -220,37 +218,6 @@ class Anthropic:
             "archived_at": None,
             "results_url": address if ending else None,
         }
-
-
-def _requests(call: Call) -> list[dict[str, Any]]:
-    """The requests of a create call, checked as far as the API checks them at once: ids and outer shape."""
-
-    def refuse(message: str) -> Refused:
-        return Refused(400, "invalid_request_error", message)
-
-    try:
-        body = call.object()
-    except ValueError as error:
-        raise refuse("The request body is not valid JSON") from error
-    requests = body.get("requests") if isinstance(body, dict) else None
-    if not isinstance(requests, list) or not requests:
-        raise refuse("requests: List should have at least 1 item")
-    for name in body:
-        if name != "requests":
-            raise refuse(f"{name}: Extra inputs are not permitted")
-    if len(requests) > MAX_REQUESTS:
-        raise refuse(f"requests: List should have at most {MAX_REQUESTS} items")
-    seen: set[str] = set()
-    for place, request in enumerate(requests):
-        key = request.get("custom_id") if isinstance(request, dict) else None
-        if not isinstance(key, str) or not CUSTOM_ID.match(key):
-            raise refuse(f"requests.{place}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
-        if key in seen:
-            raise refuse(f"requests.{place}.custom_id: duplicate custom_id {key!r}")
-        if not isinstance(request.get("params"), dict):
-            raise refuse(f"requests.{place}.params: Field required")
-        seen.add(key)
-    return requests
 
 
 def _limit(text: str) -> int:

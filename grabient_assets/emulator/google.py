@@ -11,12 +11,12 @@ from grabient_assets.emulator.answers.speaking import Outcome, answer
 from grabient_assets.emulator.endings import resolve
 from grabient_assets.emulator.gemini_requests import camel, invalid, question_of, response
 from grabient_assets.emulator.google_files import GoogleFiles, existing, rfc3339
+from grabient_assets.emulator.google_inputs import MAX_INLINE, batch_body, inlined, keyed, metadata_key
 from grabient_assets.emulator.lifecycle import Phase, phase, planned
 from grabient_assets.emulator.storage.batches import Batch
 from grabient_assets.emulator.storage.files import NewFile
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
 
-MAX_INLINE = 20 * 1024 * 1024
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
 KINDS = {
     400: "INVALID_ARGUMENT",
@@ -81,24 +81,24 @@ class Google:
         if not self._models.serves(self.provider, model):
             message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
             raise Refused(404, "NOT_FOUND", message)
-        batch_body = _batch_body(call)
-        source = batch_body.get("inputConfig") or {}
+        wanted = batch_body(call)
+        source = wanted.get("inputConfig") or {}
         batch_id, content = self._state.new_id(36), None
         if file_name := source.get("fileName"):
             file = existing(self._state, str(file_name).removeprefix("files/"))
             input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
         else:
-            requests = _inline(call, source, model)
+            requests = inlined(call, source, model)
             input_file = f"input-{batch_id}"
             content = NewFile(input_file, "", "hidden", jsonl(requests))
-            keys = [_metadata_key(request, place) for place, request in enumerate(requests)]
+            keys = [metadata_key(request, place) for place, request in enumerate(requests)]
         batch = self._state.batches.add(
             self.provider,
             batch_id,
             model=model,
             custom_ids=keys,
             needed=self._polls,
-            facts={"display": batch_body.get("displayName") or "", "inline": content is not None, "invalid": not keys},
+            facts={"display": wanted.get("displayName") or "", "inline": content is not None, "invalid": not keys},
             plan=list(call.plan),
             input_file=input_file,
             content=content,
@@ -172,7 +172,7 @@ class Google:
 
     def _file_requests(self, file_id: str) -> list[tuple[str, dict[str, Any]]]:
         lines = (self._state.files.content(self.provider, file_id) or b"").splitlines()
-        return [_keyed(line, place) for place, line in enumerate(lines) if line.strip()]
+        return [keyed(line, place) for place, line in enumerate(lines) if line.strip()]
 
     def _answered(self, batch: Batch) -> list[dict[str, Any]]:
         """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`."""
@@ -231,62 +231,6 @@ class Google:
         if "output" in metadata:
             operation["response"] = metadata["output"]
         return operation
-
-
-def _batch_body(call: Call) -> dict[str, Any]:
-    """The `batch` of a create call in camelCase, requests left as they came."""
-    try:
-        body = call.object()
-    except ValueError as error:
-        raise invalid("Invalid JSON payload received.") from error
-    batch = body.get("batch") if isinstance(body, dict) else None
-    if not isinstance(batch, dict):
-        raise invalid("batch is required")
-    batch = {_first_camel(key): value for key, value in batch.items()}
-    for name in batch:
-        if name not in ("displayName", "inputConfig", "model", "priority", "name"):
-            raise invalid(f"Invalid JSON payload received. Unknown name \"{name}\" at 'batch': Cannot find field.")
-    source = batch.get("inputConfig")
-    if not isinstance(source, dict):
-        raise invalid("batch.input_config is required")
-    return batch | {"inputConfig": {_first_camel(key): value for key, value in source.items()}}
-
-
-def _first_camel(key: str) -> str:
-    return next(iter(camel({key: None})))
-
-
-def _inline(call: Call, source: dict[str, Any], model: str) -> list[dict[str, Any]]:
-    """The inlined requests, checked for what the API sees at once: their size and unknown fields."""
-    if len(call.body) >= MAX_INLINE:
-        raise invalid(f"Request payload size exceeds the limit: {MAX_INLINE} bytes.")
-    inner = source.get("requests")
-    requests = inner.get("requests") if isinstance(inner, dict) else None
-    if not isinstance(requests, list) or not requests:
-        raise invalid("batch.input_config must hold requests or a file name")
-    for place, request in enumerate(requests):
-        if not isinstance(request, dict) or not set(request) <= {"request", "metadata"}:
-            raise invalid(f"Invalid JSON payload received at 'batch.input_config.requests.requests[{place}]'.")
-        try:
-            question_of(model, "", camel(request.get("request")))
-        except Refused as refused:
-            if "Unknown name" in refused.message:
-                raise
-    return requests
-
-
-def _metadata_key(request: dict[str, Any], place: int) -> str:
-    """The key a request carries; its place when it carries none."""
-    key = (request.get("metadata") or {}).get("key", request.get("key"))
-    return str(place) if key is None else str(key)
-
-
-def _keyed(line: bytes, place: int) -> tuple[str, dict[str, Any]]:
-    try:
-        request = json.loads(line)
-    except ValueError:
-        return str(place), {"broken": True}
-    return (_metadata_key(request, place), request) if isinstance(request, dict) else (str(place), {"broken": True})
 
 
 def _written(line: Line, requests: dict[str, dict[str, Any]], batch: Batch) -> dict[str, Any]:

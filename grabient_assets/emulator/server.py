@@ -69,18 +69,7 @@ class EmulatorServer:
             raise
         shown = f"[{host}]" if ":" in host else host
         self.endpoint = EmulatorEndpoint(f"http://{shown}:{self._socket.getsockname()[1]}", os.getpid())
-        self._server = _Server(
-            uvicorn.Config(
-                self._app.asgi,
-                http=self._app.disturbance.connections.protocol(),
-                loop="asyncio",
-                lifespan="off",
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=2,
-            ),
-            self._listening,
-        )
+        self._server = _Server(_configured(self._app), self._listening)
 
     def run(self) -> None:
         """Serves. Returns after a clean stop; endpoint.json and the lock are gone then."""
@@ -161,6 +150,18 @@ def serve(
         idle_exit_seconds=idle_exit_seconds,
         announce=announce,
     ).run()
+
+
+def _configured(app: EmulatorApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app.asgi,
+        http=app.disturbance.connections.protocol(),
+        loop="asyncio",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
 
 
 def _check_loopback(host: str) -> None:

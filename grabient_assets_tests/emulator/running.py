@@ -40,19 +40,10 @@ MODELS = (
     *(ServedModel("google", model) for model in (FLASH, FLASH3)),
     *(ServedModel(provider, model, retires_on=LONG_AGO) for provider, model in RETIRED.items()),
 )
-PALETTE = [
-    "#ba0058",
-    "#d6003b",
-    "#ce0050",
-    "#a6008a",
-    "#7300cc",
-    "#5100f2",
-    "#5300e9",
-    "#7700b5",
-    "#ab0072",
-    "#d10543",
-    "#d51340",
-]
+PALETTE = (
+    *("#ba0058", "#d6003b", "#ce0050", "#a6008a", "#7300cc", "#5100f2"),
+    *("#5300e9", "#7700b5", "#ab0072", "#d10543", "#d51340"),
+)
 
 
 @dataclass(frozen=True)
