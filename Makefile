@@ -1,0 +1,34 @@
+# Every target works on a fresh machine: what is missing is installed into .venv first.
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check bench clean
+
+help:
+	@echo "make demo    install, then run the whole pipeline offline on the bundled palettes"
+	@echo "make dev     the Dagster UI over the same data, http://127.0.0.1:3000"
+	@echo "make test    all tests        make check   lint, types, import rules"
+	@echo "make bench   speed and size   make clean   remove .venv and the data folder"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt scripts/setup
+	@scripts/setup
+	@touch $@
+
+demo: setup
+	@.venv/bin/grabient demo
+
+dev: setup
+	@scripts/dev
+
+test: setup
+	@$(PYTHON) -m pytest -n 2
+
+check: setup
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/pyright
+
+bench: setup
+	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+clean:
+	rm -rf .venv .grabient build *.egg-info
