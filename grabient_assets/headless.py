@@ -26,12 +26,13 @@ class Finished:
 
 
 class Driver:
-    """Drives the sensors of `definitions` on `instance`."""
+    """Drives the sensors of `definitions` on `instance`. `waiting` holds why sensors asked for nothing, by name."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
         self._definitions = definitions
         self._instance = instance
         self._sensors = list(definitions.get_repository_def().sensor_defs)
+        self.waiting: dict[str, str] = {}
 
     def tick(self) -> Iterator[Finished]:
         """Evaluate every sensor once and execute what it asks for, one run after the other."""
@@ -42,18 +43,22 @@ class Driver:
                 sensor_name=sensor.name,
                 resources=dict(self._definitions.resources or {}),
             )
-            for request in self._requests(sensor(context)):
+            for request in self._requests(sensor.name, sensor(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
-    def _requests(self, said: object) -> list[dg.RunRequest]:
+    def _requests(self, name: str, said: object) -> list[dg.RunRequest]:
         """The runs that a sensor asks for; partitions it adds are added first."""
+        self.waiting.pop(name, None)
         if isinstance(said, dg.SensorResult):
             for change in said.dynamic_partitions_requests or ():
                 self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
             return list(said.run_requests or ())
         one = isinstance(said, (dg.RunRequest, dg.SkipReason))
-        items = [said] if one else cast("Iterable[object]", said or ())
+        items = list([said] if one else cast("Iterable[object]", said or ()))
+        reasons = [item.skip_message for item in items if isinstance(item, dg.SkipReason) and item.skip_message]
+        if reasons:
+            self.waiting[name] = " ".join(reasons)
         return [item for item in items if isinstance(item, dg.RunRequest)]
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:

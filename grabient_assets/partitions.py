@@ -24,6 +24,14 @@ palette_versions = dg.MultiPartitionsDefinition(
 )
 
 
+def add_seeds(instance: dg.DagsterInstance, loaded: Iterable[str]) -> None:
+    """Make partitions of these seeds, in order, where they are none yet."""
+    known = set(instance.get_dynamic_partitions(SEEDS))
+    fresh = [seed for seed in dict.fromkeys(loaded) if seed not in known]
+    if fresh:
+        instance.add_dynamic_partitions(SEEDS, fresh)
+
+
 def partition_key(partition: PaletteVersion) -> str:
     """The Dagster key of a palette under a prompt version: `v1|<seed>`."""
     return f"{partition.prompt_version}|{partition.seed}"

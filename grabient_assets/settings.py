@@ -138,6 +138,14 @@ def setting_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return shown
 
 
+def env_example_text() -> str:
+    """The text of `.env.example`: every setting with its meaning and default."""
+    lines = ["# Copy to .env and change what you need. Variables of the environment win over this file."]
+    for setting in SETTINGS:
+        lines += ["", f"# {setting.meaning}", f"{setting.name}={setting.default}"]
+    return "\n".join(lines) + "\n"
+
+
 def parse_analyses(text: str | int, name: str) -> int:
     """An analysis count from 1 to 20. `name` is the setting or option it came from."""
     try:

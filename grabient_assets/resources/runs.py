@@ -52,6 +52,8 @@ WORK_TAG = "grabient/work"
 """A digest of what a sensor's run is about, so that attempts at the same work can be counted."""
 
 MAX_FAILED_ATTEMPTS = 5
+GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
+"""How the sentence begins that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def attempt(instance: dg.DagsterInstance, role: str, items: Iterable[str]) -> At
     failed = [run for run in runs if run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)]
     if len(failed) == MAX_FAILED_ATTEMPTS:
         return (
-            f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed, the latest is {failed[0].run_id[:8]}. "
+            f"{GAVE_UP}, the latest is {failed[0].run_id[:8]}. "
             "Mend what it says, then re-execute it."
         )
     number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1

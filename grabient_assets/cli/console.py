@@ -1,0 +1,42 @@
+"""Where words go: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+def output() -> Console:
+    """The console of stdout. Colours only on a terminal and without NO_COLOR."""
+    return _console(stderr=False)
+
+
+def notes() -> Console:
+    """The console of stderr."""
+    return _console(stderr=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """The document, alone on stdout."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def say(sentence: str) -> None:
+    """A sentence to stderr."""
+    typer.echo(sentence, err=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
+    return console

@@ -1,0 +1,78 @@
+"""`grabient demo`: everything once, offline, with the bundled palettes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import output, print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.cli.following import Followed
+    from grabient_assets.showcase import Showcase
+
+DEMO_TIMEOUT = 1800.0
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Palettes and costs as JSON on stdout.")] = False,
+) -> None:
+    """Tag and refine the bundled palettes with emulated providers, and show the result. Free, offline, repeatable."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.cli.following import follow
+    from grabient_assets.cli.load import store
+    from grabient_assets.errors import UsageError
+    from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+    from grabient_assets.settings import load_settings
+    from grabient_assets.showcase import showcase
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.wishes import chosen_prompt_version, make_wish, record_wish
+
+    settings = load_settings()
+    if settings.mode != "emulator":
+        raise UsageError("The demo never spends money: unset GRABIENT_MODE, or set it to emulator, and run it again.")
+    warehouse, samples = Warehouse(settings.database), read_palette_file(SAMPLES)
+    store(samples, "bundled samples")
+    seeds = [row.palette.canonical for row in samples.rows]
+    version = chosen_prompt_version(None)
+    wish = make_wish(warehouse, settings, version, settings.analyses, "refined", seeds)
+    record_wish(wish, warehouse, settings, datetime.now(UTC))
+    followed = follow(wish, warehouse, settings, DEMO_TIMEOUT)
+    shown = showcase(warehouse, version, seeds)
+    if as_json:
+        _print_document(shown, followed)
+    else:
+        _show(shown, followed)
+    for problem in followed.outcome.problems:
+        say(problem)
+    if followed.outcome.problems or not followed.outcome.finished:
+        raise typer.Exit(1)
+
+
+def _print_document(shown: Showcase, followed: Followed) -> None:
+    print_json(
+        {
+            "palettes": [asdict(one) for one in shown.palettes],
+            "live_cost_usd": {f"{one.provider} {one.purpose}": float(one.cost_usd) for one in shown.spent},
+            "elapsed_seconds": round(followed.seconds, 1),
+        }
+    )
+
+
+def _show(shown: Showcase, followed: Followed) -> None:
+    from grabient_assets.cli.cards import draw_showcase
+
+    console = output()
+    draw_showcase(console, shown)
+    progress = followed.outcome.progress
+    console.print(
+        f"{progress.consensus} of {progress.palettes} palettes tagged, {progress.refined} refined "
+        f"in {followed.seconds:.1f} s."
+    )
+    costs = ", ".join(f"{one.provider} {one.purpose} {one.cost_usd:.4f}" for one in shown.spent)
+    console.print(f"It was free. In live mode these answers would have cost {shown.cost_usd:.4f} USD ({costs}).")
+    console.print("Next: `make dev` shows all this in Dagster's UI; `grabient load FILE` brings in your own palettes;")
+    console.print("`grabient palette SEED` describes one palette; `grabient settings` says how to go live.")

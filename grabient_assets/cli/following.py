@@ -1,0 +1,74 @@
+"""What `run`, `retry --run` and `demo` share: following a wish with a display, and saying how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from grabient_assets.pursuit import Outcome
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.wishes import Wish
+
+SHOWN_PROBLEMS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How it ended, after how many seconds."""
+
+    outcome: Outcome
+    seconds: float
+
+
+def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float) -> Followed:
+    """Drive the pipeline until the wish is fulfilled, cannot be, or the time is up."""
+    from grabient_assets.definitions import grabient
+    from grabient_assets.headless import Driver, bury_dead_runs, quiet_dagster
+    from grabient_assets.pursuit import Pursuit
+    from grabient_assets.resources.home import dagster_instance
+
+    started = time.monotonic()
+    with quiet_dagster(), shown_progress() as seen:
+        instance = dagster_instance(settings)
+        bury_dead_runs(instance)
+        outcome = Pursuit(wish, warehouse, settings, seen).follow(Driver(grabient(), instance), timeout)
+    return Followed(outcome, time.monotonic() - started)
+
+
+def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
+    """Say how it ended; exits with 1 when it did not end well."""
+    from grabient_assets.cli.status import status_document
+
+    outcome, document = followed.outcome, status_document(warehouse, settings)
+    done = outcome.reached(wish.until)
+    if as_json:
+        print_json({**document, "elapsed_seconds": round(followed.seconds, 1)})
+    else:
+        progress = outcome.progress
+        typer.echo(
+            f"{progress.consensus} of {progress.palettes} palettes tagged, {progress.refined} refined; "
+            f"unusable answers stored: {document['errors']}; {progress.cost_usd:.4f} USD"
+            f"{' (emulated)' if settings.mode == 'emulator' else ''}; {followed.seconds:.1f} s"
+        )
+    for problem in outcome.problems[:SHOWN_PROBLEMS]:
+        say(problem)
+    if len(outcome.problems) > SHOWN_PROBLEMS:
+        say(f"... and {len(outcome.problems) - SHOWN_PROBLEMS} more problems.")
+    if not outcome.finished:
+        still = " ".join(outcome.waiting)
+        say(f"The time is up and not everything is in. {still} Nothing is lost: run the same command again to go on.")
+    elif done < outcome.progress.palettes:
+        lacking = outcome.progress.palettes - done
+        say(f"{lacking} palettes did not get to {wish.until!r}. `grabient retry --run` asks again what failed.")
+    elif document["errors"] and not as_json:
+        say("Unusable answers can be asked again: grabient retry --run")
+    if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
+        raise typer.Exit(1)

@@ -1,0 +1,76 @@
+"""`grabient load`: palettes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.groups.palettes.loading import LoadReport
+    from grabient_assets.groups.palettes.palette_file import PaletteFile, RejectedLine
+
+SHOWN = 20
+
+
+def load(
+    file: Annotated[Path, typer.Argument(help="JSONL, CSV with a column seed or id, or one seed a line.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Store nothing when any line is rejected.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
+) -> None:
+    """Load palettes. Rejected lines are shown with the reason and kept in the table rejected_palettes."""
+    from grabient_assets.groups.palettes.palette_file import read_palette_file
+
+    found = read_palette_file(file)
+    if strict and found.rejected:
+        _show(found, None, as_json)
+        say(f"Nothing was stored: {len(found.rejected)} lines of {file} are not palettes, and --strict was given.")
+        raise typer.Exit(1)
+    _show(found, store(found, str(file.resolve())), as_json)
+    if not found.rows:
+        say(f"No line of {file} is a palette.")
+        raise typer.Exit(1)
+
+
+def store(found: PaletteFile, source: str) -> LoadReport:
+    """Store the palettes of the file, its rejected lines under the name `source`, and make partitions of them."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.groups.palettes.loading import load_palettes
+    from grabient_assets.partitions import add_seeds
+    from grabient_assets.resources.home import dagster_instance
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.connection import Warehouse
+
+    settings = load_settings()
+    report = load_palettes(Warehouse(settings.database), found, source, datetime.now(UTC))
+    add_seeds(dagster_instance(settings), [row.palette.canonical for row in found.rows])
+    return report
+
+
+def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
+    accepted, known = (len(report.accepted), len(report.known)) if report else (0, 0)
+    if as_json:
+        rejected = [{"line": line.line, "text": line.text, "reason": line.reason} for line in found.rejected]
+        seeds = [row.palette.canonical for row in found.rows] if report else []
+        print_json({"accepted": accepted, "known": known, "rejected": rejected, "seeds": seeds})
+        return
+    typer.echo(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
+    for line in found.rejected[:SHOWN]:
+        typer.echo(_rejected(line))
+    if len(found.rejected) > SHOWN:
+        typer.echo(f"  ... and {len(found.rejected) - SHOWN} more")
+    if report and found.rejected:
+        typer.echo("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
+    if accepted:
+        say("Next: grabient run, or `make dev` and watch.")
+
+
+def _rejected(line: RejectedLine) -> str:
+    text = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line.text[:60]
+    )
+    return f"  line {line.line}: {line.reason} ({text})"

@@ -1,0 +1,91 @@
+"""The command `grabient`: one small file per command, put together here."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from grabient_assets.cli.console import say
+from grabient_assets.cli.demo import demo
+from grabient_assets.cli.emulator import emulator
+from grabient_assets.cli.load import load
+from grabient_assets.cli.models import models
+from grabient_assets.cli.palette import palette
+from grabient_assets.cli.prompts import prompts
+from grabient_assets.cli.retry import retry
+from grabient_assets.cli.run import run
+from grabient_assets.cli.settings import settings
+from grabient_assets.cli.status import status
+from grabient_assets.errors import GrabientError
+
+STOPPED = "Stopped. Nothing is lost: run the same command again."
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Turns what a person can cause into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GrabientError as error:
+            say(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            say(STOPPED)
+            raise typer.Exit(INTERRUPTED) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            way_out = "Check the path and its permissions; GRABIENT_DATA_DIR says where data go."
+            say(f"{where}{error.strerror or error}. {way_out}")
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="grabient",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Words for colour gradients: many language models through batch APIs, their consensus, refined tags.",
+    epilog="Start with: grabient demo. Every command has --help with an example. "
+    "Exit codes: 0 done, 1 failed, 2 usage.",
+)
+_EXAMPLES = (
+    (demo, "Example: grabient demo"),
+    (load, "Example: grabient load palettes.jsonl --strict"),
+    (run, "Example: grabient run --limit 100 --until consensus"),
+    (status, "Example: grabient status --json"),
+    (retry, "Example: grabient retry --run"),
+    (
+        palette,
+        "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "
+        "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
+    ),
+    (models, "Example: grabient models --all"),
+    (prompts, "Example: grabient prompts --json"),
+    (settings, "Example: grabient settings --env-example > .env"),
+    (emulator, "Example: grabient emulator --port 8900 --polls 3"),
+)
+for command, example in _EXAMPLES:
+    app.command(epilog=example)(command)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app(prog_name="grabient")
+    except KeyboardInterrupt:
+        say(STOPPED)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

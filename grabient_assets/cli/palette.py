@@ -1,0 +1,114 @@
+"""`grabient palette`: one palette, by arithmetic alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grabient_assets.cli.console import output, print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.gradient.palette import Palette
+
+MAX_PIXELS = 4096
+
+
+def palette(
+    seed: Annotated[str, typer.Argument(help="Any of the three encodings. Behind '--' when it begins with '-'.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="F", help="Write an SVG file.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="F", help="Write a PNG file.")] = None,
+    style: Annotated[
+        str, typer.Option(help="linear, angular or radial, with Swatches or Gradient.")
+    ] = "linearSwatches",
+    angle: Annotated[float, typer.Option(help="Degrees; 0 points up, 90 to the right.")] = 90.0,
+    steps: Annotated[int, typer.Option(help="Colours in the picture.")] = 11,
+    width: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 440,
+    height: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 100,
+) -> None:
+    """Show one palette: coefficients, eleven colours in four notations, names, harmonies, facts. Needs no data."""
+    from grabient_assets.gradient.seed import decode_seed
+    from grabient_assets.groups.palettes.drawing import PictureWish, draw
+
+    found = decode_seed(seed)
+    wish = PictureWish(style, angle, steps, width, height)
+    document = draw(found, wish)
+    if svg is not None:
+        _write(svg, document.encode())
+    if png is not None:
+        from grabient_assets.gradient.png import render_png
+
+        _write(png, render_png(document, width, height))
+    described = _described(found)
+    if as_json:
+        print_json(described)
+    else:
+        _show(described)
+
+
+def _described(found: Palette) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from grabient_assets.gradient.colour_data import describe
+
+    colours = describe(found)
+    facts = asdict(colours.facts)
+    return {
+        "coeffs": found.coeffs,
+        "globals": found.globals,
+        "canonical": found.canonical,
+        "palette_key": found.palette_key,
+        "hex": colours.hex,
+        "rgb": colours.rgb,
+        "hsl": colours.hsl,
+        "lch": colours.lch,
+        "color_names": colours.color_names,
+        "harmonies": colours.harmonies,
+        "facts": {**facts, "clear_cut": sorted(colours.facts.clear_cut)},
+    }
+
+
+def _show(described: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from grabient_assets.cli.colour_bar import colour_bar
+
+    console = output()
+    if console.is_terminal and not console.no_color:
+        console.print(colour_bar(described["hex"], 6))
+        console.print(colour_bar(described["hex"], 6))
+    facts = described["facts"]
+    words = ", ".join(f"{name} {facts[name]}" for name in ("temperature", "contrast", "brightness", "saturation"))
+    lines = (
+        ("canonical", described["canonical"]),
+        ("palette_key", described["palette_key"]),
+        ("names", ", ".join(described["color_names"])),
+        ("harmonies", ", ".join(described["harmonies"]) or "none"),
+        ("facts", words),
+        ("clear cut", ", ".join(facts["clear_cut"]) or "none"),
+        ("globals", ", ".join(f"{value:g}" for value in described["globals"])),
+        *(
+            (row, ", ".join(f"{value:g}" for value in values))
+            for row, values in zip("abcd", described["coeffs"], strict=True)
+        ),
+    )
+    for name, value in lines:
+        console.print(f"{name:12} {value}", soft_wrap=True)
+    table = Table("", "hex", "rgb", "hsl", "lch", box=None)
+    for place, (colour, *notations) in enumerate(
+        zip(described["hex"], described["rgb"], described["hsl"], described["lch"], strict=True), start=1
+    ):
+        table.add_row(str(place), colour, *(" ".join(map(str, one)) for one in notations))
+    console.print(table)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from grabient_assets.errors import GrabientError
+
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise GrabientError(f"{path} cannot be written ({error.strerror}). Choose another path.") from error
+    say(f"Wrote {path} ({len(content)} bytes).")

@@ -1,0 +1,65 @@
+"""`grabient run`: tagging, consensus and refinement without a daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import say
+
+if TYPE_CHECKING:
+    from grabient_assets.settings import Settings
+
+DEFAULT_TIMEOUT = 25 * 3600
+"""Providers end a batch within 24 hours."""
+
+
+def run(
+    prompt_version: Annotated[
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest.")
+    ] = None,
+    analyses: Annotated[
+        str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")
+    ] = None,
+    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    until: Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")] = "refined",
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long.")
+    ] = DEFAULT_TIMEOUT,
+    as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
+) -> None:
+    """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.cli.following import follow, report
+    from grabient_assets.settings import load_settings, parse_analyses
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.wishes import chosen_prompt_version, chosen_until, make_wish, record_wish, seeds_of_file
+
+    settings = load_settings()
+    stage = chosen_until(until)
+    version = chosen_prompt_version(prompt_version)
+    count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
+    warehouse = Warehouse(settings.database)
+    among = None if seeds is None else seeds_of_file(seeds, warehouse)
+    name_left_out(settings)
+    wish = make_wish(warehouse, settings, version, count, stage, among, limit)
+    record_wish(wish, warehouse, settings, datetime.now(UTC))
+    say(f"{len(wish.needing)} palettes need work under {version}: {count} analyses by {', '.join(wish.providers)}.")
+    report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
+
+
+def name_left_out(settings: Settings) -> None:
+    """Say which providers cannot be asked in live mode, and why."""
+    from grabient_assets.resources.modes import usable_providers, why_not_usable
+    from grabient_assets.settings import PROVIDERS
+
+    usable = usable_providers(settings)
+    for provider in PROVIDERS:
+        if provider not in usable and usable:
+            say(why_not_usable(settings, provider))

@@ -1,0 +1,104 @@
+"""`grabient status`: how far everything is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grabient_assets.cli.console import output, print_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.batches import BatchRecord
+    from grabient_assets.warehouse.connection import Warehouse
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
+    """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.connection import Warehouse
+
+    settings = load_settings()
+    warehouse = Warehouse(settings.database)
+    document = status_document(warehouse, settings)
+    if as_json:
+        print_json(document)
+    else:
+        _show(document, warehouse, settings)
+
+
+def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
+    """What `grabient status --json` says. A data folder that does not exist yet is not made."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.resources.modes import usable_providers
+    from grabient_assets.warehouse.batches import open_batches
+    from grabient_assets.warehouse.status import Counts, counts
+
+    found, batches = Counts(), []
+    if warehouse.path.exists():
+        with warehouse.read() as connection:
+            found = counts(connection, usable_providers(settings))
+            batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
+    now = datetime.now(UTC)
+    return {
+        "palettes": found.palettes,
+        "tagged": found.tagged,
+        "refined": found.refined,
+        "pending": found.pending,
+        "errors": found.errors,
+        "open_batches": [_batch(batch, now) for batch in batches],
+        "cost_usd": float(found.cost_usd),
+    }
+
+
+def _batch(batch: BatchRecord, now: datetime) -> dict[str, Any]:
+    since = batch.submitted_at or batch.intended_at
+    return {
+        "batch_id": batch.batch_id,
+        "purpose": batch.purpose,
+        "provider": batch.provider,
+        "model": batch.model,
+        "prompt_version": batch.prompt_version,
+        "provider_batch_id": batch.provider_batch_id,
+        "status": batch.status,
+        "request_count": batch.request_count,
+        "submitted_at": batch.submitted_at.isoformat() if batch.submitted_at else None,
+        "age_seconds": round((now - since).total_seconds(), 1),
+    }
+
+
+def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) -> None:
+    from rich.table import Table
+
+    console = output()
+    table = Table(box=None, show_header=False)
+    for name in ("palettes", "tagged", "refined", "pending", "errors"):
+        table.add_row(name, str(document[name]))
+    table.add_row("cost_usd", f"{document['cost_usd']:.4f}" + (" (emulated)" if settings.mode == "emulator" else ""))
+    batches = document["open_batches"]
+    table.add_row("open batches", str(len(batches)))
+    console.print(table)
+    if batches:
+        oldest = batches[0]
+        console.print(
+            f"The oldest open batch is {oldest['batch_id']} ({oldest['provider']} {oldest['model']}, "
+            f"{oldest['request_count']} requests, {oldest['status']} for {oldest['age_seconds']:.0f} s).",
+            soft_wrap=True,
+        )
+    for provider, model, reason in _stopped(warehouse):
+        console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
+    if not document["palettes"]:
+        console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
+
+
+def _stopped(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    from grabient_assets.warehouse.asks import stopped_reasons
+
+    if not warehouse.path.exists():
+        return []
+    with warehouse.read() as connection:
+        return stopped_reasons(connection)

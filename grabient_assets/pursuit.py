@@ -1,0 +1,124 @@
+"""Following a wish through: drives the pipeline until nothing is open, and knows when waiting is useless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.settings import Settings
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.status import Progress, forget_unreachable, progress, stopped_since, unreachable_in_a_row
+from grabient_assets.wishes import Until, Wish
+
+if TYPE_CHECKING:
+    from grabient_assets.headless import Driver, Finished
+
+UNREACHABLE_TIMES = 3
+"""After so many submissions in a row that never reached a provider it is given up; the pauses between them grow."""
+QUIET_LOOKS = 5
+"""How often nothing may move while a sensor has given up, before the run does too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended. `finished` is false when the time was up first; `problems` are sentences for a person."""
+
+    finished: bool
+    progress: Progress
+    problems: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+    def reached(self, until: Until) -> int:
+        """How many of the palettes are where they should be."""
+        return self.progress.refined if until == "refined" else self.progress.consensus
+
+
+@dataclass(slots=True)
+class Pursuit:
+    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news."""
+
+    wish: Wish
+    warehouse: Warehouse
+    settings: Settings
+    seen: Callable[[Finished | None, Progress], None]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _given_up: dict[str, str] = field(default_factory=dict)
+    _quiet: int = 0
+    _stuck: tuple[str, ...] = ()
+
+    def follow(self, driver: Driver, timeout: float) -> Outcome:
+        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed."""
+        from grabient_assets.headless import drive
+
+        with self.warehouse.write() as connection:
+            forget_unreachable(connection, self.started)
+        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout)
+        return Outcome(finished, self.progress(), self._problems(), tuple(driver.waiting.values()))
+
+    def progress(self) -> Progress:
+        """How far the chosen palettes are now."""
+        with self.warehouse.read() as connection:
+            return progress(connection, self.wish.seeds, self.wish.prompt_version, self.started)
+
+    def _tell(self, finished: Finished | None) -> None:
+        if finished is not None:
+            self._quiet = 0
+        self.seen(finished, self.progress())
+
+    def _is_open(self, driver: Driver) -> bool:
+        """Asked when nothing moved: whether anything is still to come."""
+        from grabient_assets.resources.runs import GAVE_UP
+
+        self._give_up_unreachable()
+        stuck = tuple(reason for reason in driver.waiting.values() if GAVE_UP in reason)
+        self._quiet = self._quiet + 1 if stuck else 0
+        if self._quiet >= QUIET_LOOKS:
+            self._stuck = stuck
+            return False
+        return self._batches_open() or self._tagging_open() or self._refinement_open()
+
+    def _give_up_unreachable(self) -> None:
+        with self.warehouse.read() as connection:
+            for provider in self.wish.providers:
+                found = unreachable_in_a_row(connection, provider, self.started)
+                if found and found[0] >= UNREACHABLE_TIMES:
+                    self._given_up[provider] = found[1]
+
+    def _batches_open(self) -> bool:
+        from grabient_assets.resources.modes import belongs_here
+        from grabient_assets.warehouse.batches import open_batches
+
+        purposes = {"tagging", "refinement"} if self.wish.until == "refined" else {"tagging"}
+        with self.warehouse.read() as connection:
+            found = open_batches(connection)
+        return any(b.purpose in purposes and belongs_here(self.settings, b.account) for b in found)
+
+    def _tagging_open(self) -> bool:
+        from grabient_assets.groups.tagging.collection import palettes_to_complete
+        from grabient_assets.warehouse.tags import due_tagging
+
+        with self.warehouse.read() as connection:
+            due = any(due_tagging(connection, p) for p in self.wish.providers if p not in self._given_up)
+        return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
+
+    def _refinement_open(self) -> bool:
+        from grabient_assets.groups.refinement.asking import refiner
+        from grabient_assets.warehouse.refined import chained_refinements, due_refinements
+        from grabient_assets.warehouse.tags import complete_tagging
+
+        provider = refiner().provider
+        if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
+            return False
+        with self.warehouse.read() as connection:
+            if due_refinements(connection):
+                return True
+            tagged = [t.partition for t in complete_tagging(connection, self.wish.providers) if t.answers]
+            return bool(chained_refinements(connection, tagged))
+
+    def _problems(self) -> tuple[str, ...]:
+        with self.warehouse.read() as connection:
+            stopped = stopped_since(connection, self.started)
+        reasons = [reason for _, _, _, reason in stopped]
+        return tuple(dict.fromkeys([*self._given_up.values(), *self._stuck, *reasons]))

@@ -1,0 +1,176 @@
+"""How far everything is: what `grabient status` counts, and the progress of a choice of palettes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.refined import chained_refinements
+from grabient_assets.warehouse.tags import complete_tagging, without_current_consensus
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Palettes loaded, with a consensus, refined, and with something still to come; stored failures; dollars."""
+
+    palettes: int = 0
+    tagged: int = 0
+    refined: int = 0
+    pending: int = 0
+    errors: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderProgress:
+    """Tagging requests at one provider: wanted, given to it so far (answered ones included), and answered."""
+
+    provider: str
+    wanted: int
+    sent: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a choice of palettes is under one prompt version. `cost_usd`: of what was collected since the start."""
+
+    palettes: int
+    pictures: int
+    providers: tuple[ProviderProgress, ...]
+    consensus: int
+    refined: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Dollars of the answers stored for a choice of palettes, by provider and purpose."""
+
+    provider: str
+    purpose: str
+    cost_usd: Decimal
+
+
+# The sentences of ProviderUnreachableError (providers/faults.py): the ledger keeps the sentence, not the class.
+_UNREACHABLE = "status = 'deferred' AND (error LIKE '% could not be reached (%' OR error LIKE '% gave no answer (%')"
+
+
+def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
+    """What is stored. `providers` are those that can be asked now: they decide whether a tagging is complete."""
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM palettes), (SELECT count(DISTINCT seed) FROM tag_consensus),
+               (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL),
+               (SELECT count(*) FROM palette_tags WHERE error IS NOT NULL)
+                   + (SELECT count(*) FROM palette_tag_refined WHERE error IS NOT NULL),
+               (SELECT coalesce(sum(cost_usd), 0) FROM batches)
+        """
+    ).fetchone()
+    assert row is not None
+    palettes, tagged, refined, errors, cost = row
+    return Counts(palettes, tagged, refined, len(_pending(connection, providers)), errors, Decimal(cost))
+
+
+def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
+    asked = connection.execute("SELECT DISTINCT seed FROM asks WHERE state = 'open'").fetchall()
+    tagged = complete_tagging(connection, providers)
+    untallied = without_current_consensus(connection, tagged)
+    chained = chained_refinements(connection, [t.partition for t in tagged if t.answers])
+    return {row[0] for row in asked} | {t.partition.seed for t in untallied} | {p.seed for p in chained}
+
+
+def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str, since: datetime) -> Progress:
+    """How far these palettes are. Requests whose ask was stopped are not wanted any more."""
+    chosen = {"seeds": list(seeds), "version": prompt_version}
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed),
+        wanted AS (
+            SELECT provider, sum(analyses)::BIGINT AS n FROM asks SEMI JOIN chosen USING (seed)
+            WHERE purpose = 'tagging' AND prompt_version = $version AND state <> 'stopped' GROUP BY ALL
+        ),
+        answered AS (
+            SELECT t.provider, count(*) AS n FROM palette_tags t SEMI JOIN chosen USING (seed)
+            WHERE t.prompt_version = $version GROUP BY ALL
+        ),
+        flying AS (
+            SELECT b.provider, count(*) AS n FROM batch_requests r JOIN batches b USING (batch_id)
+            SEMI JOIN chosen ON chosen.seed = r.seed
+            WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
+              AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT w.provider, w.n, coalesce(f.n, 0) + coalesce(a.n, 0), coalesce(a.n, 0)
+        FROM wanted w LEFT JOIN answered a USING (provider) LEFT JOIN flying f USING (provider) ORDER BY 1
+        """,
+        chosen,
+    ).fetchall()
+    totals = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed)
+        SELECT (SELECT count(*) FROM palette_images SEMI JOIN chosen USING (seed)),
+               (SELECT count(*) FROM tag_consensus SEMI JOIN chosen USING (seed) WHERE prompt_version = $version),
+               (SELECT count(*) FROM palette_tag_refined SEMI JOIN chosen USING (seed)
+                WHERE prompt_version = $version AND error IS NULL),
+               (SELECT coalesce(sum(cost_usd), 0) FROM batches WHERE collected_at >= $since)
+        """,
+        {**chosen, "since": since},
+    ).fetchone()
+    assert totals is not None
+    pictures, consensus, refined, cost = totals
+    providers = tuple(ProviderProgress(*row) for row in rows)
+    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost))
+
+
+def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> list[Spent]:
+    """What the stored answers about these palettes cost."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed)
+        SELECT provider, 'tagging', sum(cost_usd) FROM palette_tags SEMI JOIN chosen USING (seed)
+        WHERE prompt_version = $2 AND cost_usd IS NOT NULL GROUP BY ALL
+        UNION ALL
+        SELECT b.provider, 'refinement', sum(r.cost_usd) FROM palette_tag_refined r JOIN batches b USING (batch_id)
+        SEMI JOIN chosen ON chosen.seed = r.seed
+        WHERE r.prompt_version = $2 AND r.cost_usd IS NOT NULL GROUP BY ALL
+        ORDER BY 1, 2 DESC
+        """,
+        [list(seeds), prompt_version],
+    ).fetchall()
+    return [Spent(row[0], row[1], Decimal(row[2])) for row in rows]
+
+
+def stopped_since(connection: DuckDBPyConnection, since: datetime) -> list[tuple[str, str, str, str]]:
+    """(purpose, provider, model, reason) of every ask that was stopped since then, each reason once."""
+    return connection.execute(
+        """
+        SELECT DISTINCT purpose, provider, model, reason FROM asks
+        WHERE state = 'stopped' AND closed_at >= $1 ORDER BY ALL
+        """,
+        [since],
+    ).fetchall()
+
+
+def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
+    """How many submissions to the provider failed in a row until now because it could not be reached, and the last
+    sentence; None when the last one was no such failure or lies before `since`."""
+    rows = connection.execute(
+        f"""
+        SELECT {_UNREACHABLE}, error, intended_at >= $2 FROM batches
+        WHERE provider = $1 AND status <> 'intended' ORDER BY intended_at DESC LIMIT 20
+        """,
+        [provider, since],
+    ).fetchall()
+    count = next((i for i, row in enumerate(rows) if not row[0]), len(rows))
+    return (count, rows[0][1]) if count and rows[0][2] else None
+
+
+def forget_unreachable(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Let providers that could not be reached be tried again at once: a person asks for it."""
+    connection.execute(f"UPDATE batches SET retry_at = $1 WHERE retry_at > $1 AND {_UNREACHABLE}", [now])

@@ -1,0 +1,158 @@
+"""What a run on the command line is about: which palettes, how far, and recording that they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from grabient_assets.errors import GrabientError, SettingsError, UsageError
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+
+Until = Literal["tags", "consensus", "refined"]
+UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined")
+NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something."""
+
+    prompt_version: str
+    seeds: tuple[str, ...]
+    needing: tuple[str, ...]
+    providers: tuple[str, ...]
+    analyses: int
+    until: Until
+
+
+def chosen_until(text: str) -> Until:
+    """The stage of that name. Raises UsageError."""
+    for stage in UNTIL:
+        if text == stage:
+            return stage
+    raise UsageError(f"--until is {text!r}; it must be one of {', '.join(UNTIL)}.")
+
+
+def chosen_prompt_version(text: str | None) -> str:
+    """The named prompt version, or the newest. Raises UsageError naming those that exist."""
+    from grabient_assets.prompting.load import load_prompt_versions
+
+    versions = load_prompt_versions(PROMPTS_DIR)
+    if not versions:
+        raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
+    if text is None:
+        return versions[-1]
+    if text not in versions:
+        raise UsageError(f"There is no prompt version {text!r}; there is {', '.join(versions)}.")
+    return text
+
+
+def askable_providers(settings: Settings) -> tuple[str, ...]:
+    """The providers that can be asked now. Raises SettingsError when there is none."""
+    from grabient_assets.resources.modes import usable_providers
+
+    usable = usable_providers(settings)
+    if not usable:
+        names = ", ".join(settings.key_names(provider)[0] for provider in PROVIDERS)
+        raise SettingsError(
+            f"Live mode needs the key of at least one provider: set one of {names}, or GRABIENT_MODE=emulator to work "
+            "offline."
+        )
+    return usable
+
+
+def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
+    """The loaded palettes that a file names, one seed a line or any palette file.
+
+    Raises PaletteFileError for an unusable file, UsageError for a line that is no palette or one that is not loaded.
+    """
+    from grabient_assets.groups.palettes.palette_file import read_palette_file
+    from grabient_assets.warehouse.palettes import palette_seeds
+
+    file = read_palette_file(path)
+    if file.rejected:
+        bad = file.rejected[0]
+        raise UsageError(
+            f"{len(file.rejected)} lines of {path} are not palettes. Line {bad.line} ({bad.text[:60]!r}): {bad.reason}."
+        )
+    with warehouse.read() as connection:
+        loaded = set(palette_seeds(connection))
+    unknown = [row.source_seed for row in file.rows if row.palette.canonical not in loaded]
+    if unknown:
+        named = ", ".join(unknown[:NAMED_AT_MOST]) + (", ..." if len(unknown) > NAMED_AT_MOST else "")
+        raise UsageError(f"{len(unknown)} palettes of {path} are not loaded: {named}. Load them: grabient load {path}")
+    return tuple(row.palette.canonical for row in file.rows)
+
+
+def make_wish(
+    warehouse: Warehouse,
+    settings: Settings,
+    prompt_version: str,
+    analyses: int,
+    until: Until,
+    among: Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Wish:
+    """The palettes that still need work: all loaded or those of `among`, at most `limit` in order of arrival.
+
+    Palettes for which nothing but stopped providers or models is left come after the others, so that a limit never
+    starves them. Raises GrabientError when nothing is loaded, SettingsError when no provider can be asked.
+    """
+    from grabient_assets.warehouse.needs import Need, needs
+
+    providers = askable_providers(settings)
+    targets = _targets(settings, prompt_version, providers)
+    with warehouse.read() as connection:
+        found = needs(connection, prompt_version, targets, analyses)
+    if not found:
+        raise GrabientError("No palette is loaded. Load some first: grabient load FILE")
+    if among is not None:
+        chosen = set(among)
+        found = [need for need in found if need.seed in chosen]
+
+    def lacks(need: Need) -> bool:
+        return (
+            need.answers
+            or (need.consensus and until in ("consensus", "refined"))
+            or (need.refinement and until == "refined")
+        )
+
+    needing = [need.seed for need in sorted(filter(lacks, found), key=lambda need: need.stopped)]
+    if limit is not None:
+        needing = needing[:limit]
+    seeds = tuple(needing) if limit is not None else tuple(need.seed for need in found)
+    return Wish(prompt_version, seeds, tuple(needing), providers, analyses, until)
+
+
+def record_wish(wish: Wish, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
+    """Record what the wish lacks, in one go. Nothing is sent here."""
+    from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+
+    if not wish.needing:
+        return
+    partitions = [PaletteVersion(wish.prompt_version, seed) for seed in wish.needing]
+    refine = wish.until == "refined"
+    ask_for_tags(TaggingWish(partitions, wish.providers, wish.analyses, settings.mode, refine), warehouse, now)
+
+
+def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Settings) -> Wish:
+    """The wish to see through what was asked already. Of several prompt versions the last is the one counted."""
+    version = asked[-1].prompt_version
+    seeds = tuple(dict.fromkeys(p.seed for p in asked if p.prompt_version == version))
+    return Wish(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
+
+
+def _targets(settings: Settings, prompt_version: str, providers: Sequence[str]) -> list[AskTarget]:
+    from grabient_assets.batching.identity import request_digest
+    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.resources.modes import answers_from
+
+    digest = load_prompt_set(PROMPTS_DIR, prompt_version).tagging.digest
+    mode = answers_from(settings)
+    return [AskTarget(m.provider, m.id, request_digest(PURPOSE, mode, m, digest)) for m in taggers(providers)]
