@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.warehouse.rows import utf8
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -87,7 +89,7 @@ def stop_asks(
         UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
         WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
         """,
-        {"reason": reason, "now": now, "purpose": purpose, "provider": provider, "model": model},
+        {"reason": utf8(reason), "now": now, "purpose": purpose, "provider": provider, "model": model},
     ).fetchone()
     return int(row[0]) if row else 0
 

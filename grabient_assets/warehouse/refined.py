@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.rows import insert_rows, utf8
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -107,7 +107,7 @@ def share_refinements(connection: DuckDBPyConnection) -> None:
         f"""
         WITH {_MISSING},
         best AS (
-            SELECT * FROM palette_tag_refined
+            SELECT * FROM palette_tag_refined SEMI JOIN missing USING (custom_id)
             QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
         )
         INSERT INTO palette_tag_refined BY NAME
@@ -181,7 +181,7 @@ def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tup
                      unnest($3::VARCHAR[]) AS reason) AS f
         WHERE asks.purpose = 'refinement' AND asks.seed = f.seed AND asks.prompt_version = f.prompt_version
         """,
-        [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [reason for _, reason in failed]],
+        [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
     )
 
 

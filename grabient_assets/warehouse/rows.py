@@ -36,20 +36,36 @@ def with_rows(
     names = [f.name for f in fields(rows[0])]
     types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
     frame = pandas.DataFrame(
-        {name: pandas.array([_text(getattr(row, name)) for row in rows], dtype="string") for name in names}
+        {name: pandas.array(_texts([getattr(row, name) for row in rows]), dtype="string") for name in names}
     )
     connection.register("new_rows_text", frame)
     casts = ", ".join(f"{_cast(name, types[name])} AS {name}" for name in names)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW new_rows AS SELECT {casts} FROM new_rows_text")
-    try:
-        return connection.execute(statement).fetchall()
-    finally:
-        connection.execute("DROP VIEW new_rows")
-        connection.unregister("new_rows_text")
+    found = connection.execute(statement).fetchall()
+    # Not in a `finally`: after an error the transaction refuses these too, and would hide the reason.
+    connection.execute("DROP VIEW new_rows")
+    connection.unregister("new_rows_text")
+    return found
 
 
 def _cast(name: str, column_type: str) -> str:
     return f"{name}::JSON::{column_type}" if column_type.endswith("]") else f"{name}::{column_type}"
+
+
+def utf8(value: Any) -> Any:
+    """The value; in a string, halves of surrogate pairs become `?`. Models send them, and DuckDB gives up the whole
+    file when it meets one."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    """A column as text. Most columns are text already and pass as they are."""
+    texts = values if {type(value) for value in values} <= {str, type(None)} else [_text(value) for value in values]
+    try:
+        "".join(text for text in texts if text).encode("utf-8")
+    except UnicodeEncodeError:
+        return [utf8(text) for text in texts]
+    return texts
 
 
 def _text(value: Any) -> str | None:
