@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from grabient_assets.batching.costs import believable_usage, dollars, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchProvider, BatchState, Result
 from grabient_assets.registry.model import Model
-from grabient_assets.registry.prices import cost
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
@@ -82,7 +82,7 @@ class Collected:
 
 def collect_batch(
     batch: BatchRecord,
-    model: Model,
+    model: Model | None,
     provider: BatchProvider,
     warehouse: Warehouse,
     store: ObjectStore,
@@ -90,12 +90,15 @@ def collect_batch(
     clock: Callable[[], datetime],
     run_id: str | None = None,
 ) -> Collected | None:
-    """Collect the batch if the provider has ended it; None while it has not, or when it has to be sent again later."""
+    """Collect the batch if the provider has ended it; None while it has not, or when it has to be sent again later.
+
+    Without `model`, one the registry knows no more, the answers are kept and their cost stays unknown (null).
+    """
     assert batch.provider_batch_id is not None
     state = provider.poll(batch.provider_batch_id)
     if state.state != "ended":
         return None
-    if state.outcome == "failed" and state.error_code in LATER_CODES:
+    if state.outcome == "failed" and state.error_code in LATER_CODES and not state.succeeded:
         _defer(warehouse, batch, state, clock())
         return None
     lines = list(provider.download(batch.provider_batch_id))
@@ -110,7 +113,7 @@ def settle_batch(
     batch: BatchRecord,
     state: BatchState,
     lines: Sequence[bytes],
-    model: Model,
+    model: Model | None,
     provider: BatchProvider,
     warehouse: Warehouse,
     reader: AnswerReader,
@@ -119,15 +122,15 @@ def settle_batch(
     """Turn result lines into fates and answers, and commit them together."""
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
-        delivered = batches.deliveries(connection, requests)
+        delivered = batches.deliveries(connection, requests, but=batch.batch_id)
     results, contradicted, problems = _by_custom_id(lines, provider, requests)
+    on = (batch.submitted_at or batch.intended_at).date()
     settled = [
         _settle(
             request,
             _verdict(request, results.get(custom_id), custom_id in contradicted, state, reader),
             results.get(custom_id),
-            model,
-            batch,
+            dollars(results.get(custom_id), model, on, problems),
             delivered.get(custom_id, 0) + 1,
         )
         for custom_id, request in requests.items()
@@ -166,13 +169,13 @@ def _by_custom_id(
 
 
 def _settle(
-    request: RequestRecord, verdict: Verdict, result: Result | None, model: Model, batch: BatchRecord, deliveries: int
+    request: RequestRecord, verdict: Verdict, result: Result | None, usd: Decimal | None, deliveries: int
 ) -> Settled:
     again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
-    usage = result.usage if result else None
+    usage = believable_usage(result)
     return Settled(
         request=request,
         verdict=verdict,
@@ -180,7 +183,7 @@ def _settle(
         text=result.text if result else None,
         input_tokens=usage.input_tokens if usage else None,
         output_tokens=usage.output_tokens if usage else None,
-        cost_usd=cost(model, usage, on=(batch.submitted_at or batch.intended_at).date()).usd if usage else None,
+        cost_usd=usd,
     )
 
 
@@ -241,7 +244,7 @@ def _closed(
         collected_at=now,
         succeeded=usable,
         failed=len(settled) - usable,
-        cost_usd=sum((s.cost_usd for s in settled if s.cost_usd is not None), Decimal(0)),
+        cost_usd=total([s.cost_usd for s in settled], billed=any(s.text is not None for s in settled)),
         error=" ".join([*said, *problems[:20]]) or None,
     )
 
@@ -254,7 +257,7 @@ def _changes(batch: BatchRecord) -> dict[str, Any]:
 def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> None:
     """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed."""
     with warehouse.write() as connection:
-        times_before, _ = batches.deferrals(connection, batch.provider)
+        times_before, _ = batches.deferrals(connection, batch.provider, but=batch.batch_id)
         pause = min(FIRST_PAUSE * 2 ** min(times_before, 5), LONGEST_PAUSE)
         reason = state.error or state.error_code or "queue full"
         batches.set_all_fates(connection, batch.batch_id, "errored", f"Put off by the provider: {reason}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import AnswerReader, Collected, collect_batch
 from grabient_assets.batching.connection import Connect
-from grabient_assets.errors import GrabientError
+from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
@@ -52,13 +55,26 @@ def collect_batches(
                 if batch.status != "submitted":
                     waiting += [batch_id] if batch.status == "intended" else []
                     continue
-                model = load_registry().model(batch.provider, batch.model)
+                model = _model(batch)
                 done = collect_batch(batch, model, connection.provider, warehouse, store, reader(batch), clock, run_id)
         except GrabientError as error:
             troubles.append((batch_id, str(error)))
+            continue
+        except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of the others wait
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            troubles.append((batch_id, f"Collecting batch {batch_id} met a mistake in this program: {what}."))
             continue
         if done is None:
             waiting.append(batch_id)
         else:
             collected.append(done)
     return Round(tuple(collected), tuple(waiting), tuple(troubles))
+
+
+def _model(batch: BatchRecord) -> Model | None:
+    """The model as the registry knows it. One that was taken out since it was asked costs an unknown sum, no more."""
+    try:
+        return load_registry().model(batch.provider, batch.model)
+    except RegistryError:
+        return None

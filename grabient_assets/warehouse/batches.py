@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.warehouse.rows import insert_rows, with_rows
+from grabient_assets.warehouse.rows import insert_rows, utf8, with_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -107,7 +107,7 @@ def update_batch(connection: DuckDBPyConnection, batch_id: str, **columns: Any) 
     if unknown:
         raise ValueError(f"batches has no column {', '.join(sorted(unknown))}")
     assignments = ", ".join(f"{name} = ${name}" for name in columns)
-    parameters = {**columns, "batch_id": batch_id}
+    parameters = {**{name: utf8(value) for name, value in columns.items()}, "batch_id": batch_id}
     connection.execute(f"UPDATE batches SET {assignments} WHERE batch_id = $batch_id", parameters)
 
 
@@ -118,8 +118,22 @@ def batch(connection: DuckDBPyConnection, batch_id: str) -> BatchRecord | None:
 
 
 def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
-    """Batches whose answers are not in yet, oldest first."""
-    return _batches(connection, "WHERE status IN ('intended', 'submitted') ORDER BY intended_at, batch_id", [])
+    """Batches whose answers are not in yet, those asked about longest ago first."""
+    order = "ORDER BY polled_at NULLS FIRST, intended_at, batch_id"
+    return _batches(connection, f"WHERE status IN ('intended', 'submitted') {order}", [])
+
+
+def record_polled(connection: DuckDBPyConnection, batch_ids: Iterable[str], now: datetime) -> None:
+    """Note when these batches were asked about, so that the others have their turn first next time."""
+    connection.execute(
+        "UPDATE batches SET polled_at = ? WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))", [now, list(batch_ids)]
+    )
+
+
+def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any) -> None:
+    """The provider has the batch: `submitted`, and every request without a fate, also when somebody had given up."""
+    connection.execute("UPDATE batch_requests SET fate = NULL, error = NULL WHERE batch_id = ?", [batch_id])
+    update_batch(connection, batch_id, status="submitted", retry_at=None, error=None, **columns)
 
 
 def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
@@ -174,32 +188,40 @@ def record_fates(connection: DuckDBPyConnection, batch_id: str, fates: Sequence[
 
 def set_all_fates(connection: DuckDBPyConnection, batch_id: str, fate: str, error: str) -> None:
     """Give every request of a batch that was never accepted the same fate."""
-    connection.execute("UPDATE batch_requests SET fate = ?, error = ? WHERE batch_id = ?", [fate, error, batch_id])
+    values = [fate, utf8(error), batch_id]
+    connection.execute("UPDATE batch_requests SET fate = ?, error = ? WHERE batch_id = ?", values)
 
 
-def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str]) -> dict[str, int]:
-    """How many collected batches have carried each of these requests before."""
+def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: str) -> dict[str, int]:
+    """How many collected batches, `but` not counted, have carried each of these requests."""
     rows = connection.execute(
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
-        WHERE b.status = 'collected' AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+        WHERE b.status = 'collected' AND b.batch_id <> $2 AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
         GROUP BY r.custom_id
         """,
-        [list(custom_ids)],
+        [list(custom_ids), but],
     ).fetchall()
     return dict(rows)
 
 
-def deferrals(connection: DuckDBPyConnection, provider: str) -> tuple[int, datetime | None]:
-    """How many submissions to the provider were put off in a row until now, and until when the last one was."""
+def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> tuple[int, datetime | None]:
+    """How many submissions to the provider were put off in a row until now, and until when it takes nothing.
+
+    A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the
+    row, not the wait. The batch `but` is not counted: it is about to be put off.
+    """
     row = connection.execute(
         """
-        WITH decided AS (SELECT status, retry_at, intended_at FROM batches WHERE provider = $1 AND status <> 'intended')
-        SELECT count(*), max(retry_at) FROM decided
-        WHERE status = 'deferred'
-          AND intended_at > coalesce((SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')
+        WITH decided AS (
+            SELECT status, retry_at, intended_at FROM batches
+            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+        )
+        SELECT count(*) FILTER (intended_at > coalesce(
+                   (SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')), max(retry_at)
+        FROM decided WHERE status = 'deferred'
         """,
-        [provider],
+        [provider, but],
     ).fetchone()
     return (int(row[0]), row[1].astimezone(UTC) if row[1] else None) if row else (0, None)
 

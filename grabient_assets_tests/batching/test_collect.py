@@ -1,0 +1,337 @@
+"""Collecting: raw lines first, every request one fate, one transaction, money to the last digit."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from grabient_assets.batching.collect import Collected, Verdict, collect_batch
+from grabient_assets.batching.fates import MAX_DELIVERIES
+from grabient_assets.batching.round import collect_batches
+from grabient_assets.batching.submit import Order, PreparedRequest, submit_batch
+from grabient_assets.errors import ResultsError
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.prices import rates_on
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.quality import unbalanced_batches
+from grabient_assets_tests.batching.house import START, House
+from grabient_assets_tests.batching.scripted_provider import USAGE, ScriptedProvider, answered, result_line
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MODEL = load_registry().model("openai", "gpt-4o-mini")
+ORDER = Order("tagging", MODEL, "v1", "digest", "test-account", None)
+RATES = rates_on(MODEL, START.date(), True, 50_000)[0]
+EACH = (1000 * RATES.input + 200 * RATES.output) / 1_000_000
+
+
+class BrokenReader(TagReader):
+    """A group with a mistake in it."""
+
+    def judge(self, request: RequestRecord, text: str) -> Verdict:
+        raise KeyError("palette")
+
+
+def send(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
+    house.clock.wind(seconds=1)
+    requests = [PreparedRequest(i, "seed-" + i, 0, b"{}") for i in ids]
+    done = submit_batch(ORDER, requests, provider, house.warehouse, house.store, house.clock)
+    assert done is not None and done.error is None
+    return done.batch
+
+
+def collect(house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL) -> Collected | None:
+    return collect_batch(batch, model, provider, house.warehouse, house.store, TagReader(), house.clock, "run-2")
+
+
+def ended(house: House, provider: ScriptedProvider, ids: Sequence[str], lines: list[bytes], **how: Any) -> Collected:
+    """A batch of these requests that ended with these lines, collected."""
+    batch = send(house, provider, *ids)
+    assert batch.provider_batch_id is not None
+    provider.end(batch.provider_batch_id, lines, **how)
+    done = collect(house, provider, batch)
+    assert done is not None
+    with house.warehouse.read() as connection:
+        assert unbalanced_batches(connection) == (0, [])
+    return done
+
+
+def fates(house: House) -> dict[str, str]:
+    return dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
+
+
+def test_a_running_batch_is_left_alone(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a")
+    assert collect(house, provider, batch) is None
+    assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
+
+
+def test_each_line_makes_its_fate_and_they_add_up(house: House, provider: ScriptedProvider) -> None:
+    lines = [
+        answered("good"),
+        answered("comma", text='{"mood": ["calm"],}'),
+        answered("chatter", text="I would rather not say."),
+        answered("other", text='{"ref": "good", "mood": ["calm"]}'),
+        answered("silent", text=""),
+        result_line("refused", "refused", text="no", error="policy", usage=USAGE),
+        result_line("cut", "truncated", text='{"mood": ["ca', usage=USAGE),
+        result_line("broken", "errored", error="server"),
+        result_line("later", "errored", error="overloaded", retryable=True),
+        result_line("late", "expired"),
+        result_line("stopped", "cancelled"),
+        b"{ not json",
+        answered("stranger"),
+    ]
+    ids = [
+        "good",
+        "comma",
+        "chatter",
+        "other",
+        "silent",
+        "refused",
+        "cut",
+        "broken",
+        "later",
+        "late",
+        "stopped",
+        "lost",
+    ]
+    done = ended(house, provider, ids, lines)
+    expected = {
+        "good": "succeeded",
+        "comma": "repaired",
+        "chatter": "invalid",
+        "other": "mismatched",
+        "silent": "invalid",
+        "refused": "refused",
+        "cut": "truncated",
+        "broken": "errored",
+        "later": "errored",
+        "late": "expired",
+        "stopped": "cancelled",
+        "lost": "missing",
+    }
+    assert fates(house) == expected
+    assert sum(done.fates.values()) == 12 and (done.batch.succeeded, done.batch.failed) == (2, 10)
+    assert done.problems == (
+        "Result line 12 cannot be read: it is not a result (Expecting property name enclosed in double quotes: "
+        "line 1 column 3 (char 2))",
+        "Result line 13 is for 'stranger', which this batch never asked.",
+    )
+    stored = dict(house.rows("SELECT custom_id, error IS NULL FROM palette_tags"))
+    due_again = {"other", "later", "late", "lost"}
+    assert stored == {i: i in ("good", "comma") for i in ids if i not in due_again}
+    status = house.rows("SELECT status, outcome, raw_status, collected_at, collect_run_id FROM batches")
+    assert status == [("collected", "completed", "completed", house.clock(), "run-2")]
+
+
+def test_costs_by_hand(house: House, provider: ScriptedProvider) -> None:
+    lines = [
+        answered("a"),
+        answered("b", usage={"input_tokens": 3000, "output_tokens": 70, "reasoning_tokens": 50}),
+        answered("c", usage=None),
+        result_line("d", "refused", error="no", usage=USAGE),
+        result_line("e", "errored", error="no"),
+    ]
+    done = ended(house, provider, "abcde", lines)
+    second = (3000 * RATES.input + 70 * RATES.output) / 1_000_000
+    exact = Decimal("1e-10")
+    found = house.rows("SELECT custom_id, input_tokens, output_tokens, cost_usd FROM batch_requests ORDER BY 1")
+    assert found == [
+        ("a", 1000, 200, EACH.quantize(exact)),
+        ("b", 3000, 70, second.quantize(exact)),
+        ("c", None, None, None),
+        ("d", 1000, 200, EACH.quantize(exact)),
+        ("e", None, None, None),
+    ]
+    assert done.batch.cost_usd == 2 * EACH + second
+    assert house.rows("SELECT cost_usd FROM batches") == [((2 * EACH + second).quantize(exact),)]
+    tags = dict(house.rows("SELECT custom_id, cost_usd FROM palette_tags"))
+    assert tags == {row[0]: row[3] for row in found}
+    # gpt-4o-mini in batches: 0.075 and 0.30 dollars per million tokens
+    assert Decimal("0.000135") == EACH
+
+
+def test_a_count_that_no_request_can_use_is_no_count(house: House, provider: ScriptedProvider) -> None:
+    lines = [answered("a", usage={"input_tokens": 10**15, "output_tokens": 1}), answered("b")]
+    done = ended(house, provider, "ab", lines)
+    assert fates(house) == {"a": "succeeded", "b": "succeeded"}
+    found = house.rows("SELECT custom_id, input_tokens, cost_usd FROM batch_requests ORDER BY 1")
+    assert found == [("a", None, None), ("b", 1000, EACH)]
+    assert "cost stays unknown" in done.problems[0] and done.batch.cost_usd == EACH
+
+
+def test_more_output_than_was_allowed_is_paid_for_and_counted(house: House, provider: ScriptedProvider) -> None:
+    ended(house, provider, "a", [answered("a", usage={"input_tokens": 10, "output_tokens": 900_000})])
+    expected = (10 * RATES.input + 900_000 * RATES.output) / 1_000_000
+    assert house.rows("SELECT output_tokens, cost_usd FROM palette_tags") == [(900_000, expected)]
+
+
+def test_a_model_without_a_price_keeps_its_answers_at_unknown_cost(house: House, provider: ScriptedProvider) -> None:
+    house.clock.now = datetime.fromisoformat("2000-01-01T00:00:00+00:00")  # before the first price of anything
+    done = ended(house, provider, "ab", [answered("a"), answered("b")])
+    assert house.rows("SELECT error, cost_usd, input_tokens FROM palette_tags") == [(None, None, 1000)] * 2
+    assert house.rows("SELECT status, cost_usd FROM batches") == [("collected", None)]
+    assert len(done.problems) == 1 and "2000-01-01" in done.problems[0]
+
+
+def test_a_model_the_registry_forgot_is_collected_by_the_round(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a")
+    house.write("UPDATE batches SET model = 'gpt-forgotten'")
+    provider.end_all()
+    done = collect_batches(
+        [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock
+    )
+    assert (len(done.collected), done.troubles) == (1, ())
+    assert house.rows("SELECT model, error, cost_usd FROM palette_tags") == [("gpt-forgotten", None, None)]
+
+
+def test_the_same_answer_twice_is_one_and_two_answers_are_none(house: House, provider: ScriptedProvider) -> None:
+    two = [answered("b", text='{"mood": ["calm"]}'), answered("b", text='{"mood": ["loud"]}')]
+    done = ended(house, provider, "ab", [answered("a"), answered("a"), *two, two[0]])
+    assert fates(house) == {"a": "succeeded", "b": "mismatched"}
+    assert set(done.problems) == {"b was answered twice and differently; neither answer is taken."}
+    assert house.rows("SELECT custom_id FROM palette_tags") == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rest"), [("expired", "expired"), ("cancelled", "cancelled"), ("failed", "errored")]
+)
+def test_what_was_finished_in_time_is_kept(house: House, provider: ScriptedProvider, outcome: Any, rest: str) -> None:
+    ended(house, provider, "abc", [answered("a"), answered("b")], outcome=outcome, error="why")
+    assert fates(house) == {"a": "succeeded", "b": "succeeded", "c": rest}
+    assert house.rows("SELECT count(*) FROM palette_tags WHERE error IS NULL") == [(2,)]
+    assert house.rows("SELECT outcome, error, cost_usd FROM batches") == [(outcome, "why", 2 * EACH)]
+
+
+def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(house: House, provider: ScriptedProvider) -> None:
+    waits: list[float] = []
+    for _ in range(7):
+        batch = send(house, provider, "a")
+        assert batch.provider_batch_id is not None
+        provider.end(batch.provider_batch_id, [], outcome="failed", error_code="token_limit_exceeded", error="full")
+        assert collect(house, provider, batch) is None
+        (retry_at,) = house.rows("SELECT max(retry_at) FROM batches")[0]
+        waits.append((retry_at - house.clock()).total_seconds())
+        house.clock.now = retry_at
+    assert waits == [60, 120, 240, 480, 960, 1800, 1800]
+    assert house.rows("SELECT DISTINCT status, error, cost_usd FROM batches") == [("deferred", "full", None)]
+    assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]
+    ended(house, provider, "a", [])
+    assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]  # its first delivery: due again
+
+
+def test_a_queue_that_filled_up_halfway_loses_no_answer(house: House, provider: ScriptedProvider) -> None:
+    how: dict[str, Any] = {"outcome": "failed", "error_code": "rate_limit_exceeded", "succeeded": 1}
+    ended(house, provider, "ab", [answered("a")], **how)
+    assert fates(house) == {"a": "succeeded", "b": "errored"}
+
+
+def test_nothing_is_committed_when_the_download_breaks_off(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b")
+    provider.end_all()
+    provider.held["openai-1"].breaks_off = True
+    with pytest.raises(ResultsError, match="broke off"):
+        collect(house, provider, batch)
+    assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
+    assert fates(house) == {"a": None, "b": None}
+    assert not house.store.exists(f"batches/{batch.batch_id}/results.jsonl.gz")
+    provider.held["openai-1"].breaks_off = False
+    assert collect(house, provider, batch)
+    assert fates(house) == {"a": "succeeded", "b": "succeeded"}
+
+
+def test_the_raw_lines_are_kept_before_anything_reads_them(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b")
+    lines = [answered("a"), b"\xff not even text"]
+    provider.end("openai-1", lines)
+    with pytest.raises(KeyError):
+        collect_batch(batch, MODEL, provider, house.warehouse, house.store, BrokenReader(), house.clock)
+    archived = gzip.decompress(house.store.get(f"batches/{batch.batch_id}/results.jsonl.gz"))
+    assert archived == b"\n".join(lines) + b"\n"
+    assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
+    assert fates(house) == {"a": None, "b": None}
+    assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]
+
+
+class BrokenSave(TagReader):
+    """A group whose last statement fails, after it has written."""
+
+    def save(self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Any, now: datetime) -> None:
+        super().save(connection, batch, settled, now)
+        connection.execute("SELECT * FROM no_such_table")
+
+
+def test_fates_answers_and_batch_are_one_transaction(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a")
+    provider.end_all()
+    with pytest.raises(Exception, match="no_such_table"):
+        collect_batch(batch, MODEL, provider, house.warehouse, house.store, BrokenSave(), house.clock)
+    assert house.rows("SELECT status FROM batches") == [("submitted",)]
+    assert fates(house) == {"a": None}
+    assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]
+
+
+def test_collected_twice_changes_nothing(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b", "c")
+    provider.end("openai-1", [answered("a"), result_line("b", "refused", error="no")])
+    tables = ("batches", "batch_requests", "palette_tags", "asks")
+    collect(house, provider, batch)
+    before = {table: house.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in tables}
+    for _ in range(MAX_DELIVERIES):
+        collect(house, provider, batch)
+    assert {table: house.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in tables} == before
+    done = collect_batches(
+        [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: BrokenReader(), house.clock
+    )
+    assert (done.collected, done.waiting, done.troubles) == ((), (), ())
+
+
+def test_after_three_deliveries_without_a_word_it_is_a_failure(house: House, provider: ScriptedProvider) -> None:
+    for delivery in range(1, MAX_DELIVERIES + 1):
+        assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)], delivery
+        ended(house, provider, "a", [])
+    assert MAX_DELIVERIES == 3
+    assert house.rows("SELECT fate, error FROM palette_tags") == [
+        ("missing", "The batch ended without a word about this request. Asked in 3 batches without an answer.")
+    ]
+
+
+def test_odd_text_is_stored(house: House, provider: ScriptedProvider) -> None:
+    text = '{"mood": ["calm", "caf\\u00e9", "\\ud800"]} \ud800\0'
+    lines = [answered("a", text=text), result_line("b", "errored", error="half a pair: \ud800")]
+    ended(house, provider, "ab", lines, error="and \udfff here")
+    assert house.rows("SELECT custom_id, answer_text, mood, error FROM palette_tags ORDER BY 1") == [
+        ("a", '{"mood": ["calm", "caf\\u00e9", "\\ud800"]} ?\0', ["calm", "café"], None),
+        ("b", None, None, "half a pair: ?"),
+    ]
+    assert house.rows("SELECT error FROM batches") == [("and ? here",)]
+
+
+def test_one_bad_batch_keeps_no_other_back(house: House, provider: ScriptedProvider) -> None:
+    ids = [send(house, provider, i).batch_id for i in "abcd"]
+    provider.end_all()
+    provider.held["openai-2"].breaks_off = True
+    provider.end("openai-3", [answered("c")])
+    running = send(house, provider, "e").batch_id
+
+    def reader(batch: BatchRecord) -> TagReader:
+        return BrokenReader() if batch.batch_id == ids[2] else TagReader()
+
+    done = collect_batches(
+        ["no-such-batch", *ids, running], provider.connect, house.warehouse, house.store, reader, house.clock
+    )
+    assert [one.batch.batch_id for one in done.collected] == [ids[0], ids[3]]
+    assert done.waiting == (running,)
+    troubles = dict(done.troubles)
+    assert set(troubles) == {"no-such-batch", ids[1], ids[2]}
+    assert "grabient status" in troubles["no-such-batch"] and troubles[ids[1]] == "The results broke off."
+    assert "KeyError" in troubles[ids[2]] and "test_collect.py" in troubles[ids[2]]
+    assert fates(house) == {"a": "succeeded", "b": None, "c": None, "d": "succeeded", "e": None}
