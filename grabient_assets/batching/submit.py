@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     CredentialsError,
@@ -31,6 +33,8 @@ from grabient_assets.warehouse.connection import Warehouse
 
 FIRST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=30)
+LONGEST_NAMED = timedelta(days=1)
+"""The longest wait a provider may ask for: Retry-After has been seen as a number of any size, infinity included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +95,27 @@ def submit_batch(
     if intended is None:
         return None
     batch, carried = intended
+    with sending(warehouse, batch.batch_id):
+        return _create(batch, carried, order.model, provider, warehouse, store, clock)
+
+
+def _create(
+    batch: BatchRecord,
+    carried: Sequence[PreparedRequest],
+    model: Model,
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+) -> Submitted:
+    lines = [r.line for r in carried]
     key = f"batches/{batch.batch_id}/requests.jsonl.gz"
-    store.put(key, _packed([r.line for r in carried]), "application/gzip")
+    store.put(key, _packed(lines), "application/gzip")
     try:
-        accepted = provider.submit(
-            BatchFile(
-                batch_id=batch.batch_id,
-                model=order.model,
-                lines=[r.line for r in carried],
-                custom_ids=[r.custom_id for r in carried],
-            )
-        )
+        accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
         return Submitted(_record_failure(warehouse, batch, key, error, clock()), error)
-    changes = {
-        "status": "submitted",
+    receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
         "raw_status": accepted.raw_status,
@@ -113,8 +123,8 @@ def submit_batch(
         "requests_key": key,
     }
     with warehouse.write() as connection:
-        batches.update_batch(connection, batch.batch_id, **changes)
-    return Submitted(replace(batch, **changes))
+        batches.record_receipt(connection, batch.batch_id, **receipt)
+    return Submitted(replace(batch, status="submitted", **receipt))
 
 
 def _intend(
@@ -159,7 +169,7 @@ def _record_failure(
     changes: dict[str, object] = {"error": str(error), "requests_key": key}
     match error:
         case AmbiguousSubmissionError():
-            pass  # stays intended: only the provider knows
+            changes["submitted_at"] = now  # stays intended: only the provider knows; absent ones settle from here
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
         case ProviderBusyError() | ProviderUnreachableError() | ProviderError():
@@ -177,7 +187,9 @@ def _deferral(times_before: int, error: ProviderError) -> timedelta:
     """Doubling from 5 seconds to half an hour, and never less than the provider asks for."""
     pause = min(FIRST_DEFERRAL * 2 ** min(times_before, 10), LONGEST_DEFERRAL)
     named = getattr(error, "retry_after", None)
-    return max(pause, timedelta(seconds=named)) if named else pause
+    if not named or math.isnan(named):
+        return pause
+    return max(pause, timedelta(seconds=min(named, LONGEST_NAMED.total_seconds())))
 
 
 def _packed(lines: Sequence[bytes]) -> bytes:

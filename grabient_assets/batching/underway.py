@@ -1,0 +1,45 @@
+"""Knowing that a create call is under way in some process of this machine.
+
+Uploading a large file takes minutes, longer than an absent batch is waited for. Nobody may conclude meanwhile that
+the batch never arrived. The lock ends with the process that holds it, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grabient_assets.warehouse.connection import Warehouse
+
+
+@contextmanager
+def sending(warehouse: Warehouse, batch_id: str) -> Iterator[None]:
+    """Hold the lock that says "this batch is being sent"."""
+    path = _path(warehouse, batch_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_being_sent(warehouse: Warehouse, batch_id: str) -> bool:
+    """Whether a live process is at it. What a dead one left is removed."""
+    path = _path(warehouse, batch_id)
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _path(warehouse: Warehouse, batch_id: str) -> Path:
+    return warehouse.path.parent / "sending" / f"{batch_id}.lock"
