@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from grabient_assets.batching.connection import Connect
-from grabient_assets.errors import GrabientError
+from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.batches import BatchRecord
 
@@ -25,22 +24,33 @@ class Polled:
     left: int
 
 
+_LEAVES = (CredentialsError, ProviderBusyError, ProviderUnreachableError)
+"""After one of these the provider is not asked about its other batches either."""
+
+
 def poll_batches(open_batches: Sequence[BatchRecord], connect: Connect, budget: float = TICK_BUDGET_SECONDS) -> Polled:
-    """Ask once for every submitted batch, those asked longest ago first, until the time is used up."""
+    """Ask once for every submitted batch, in the order given, provider by provider, until the time is used up."""
     started = time.monotonic()
     states: dict[str, BatchState] = {}
     troubles: list[str] = []
     asked = 0
-    submitted = [b for b in open_batches if b.provider_batch_id is not None]
-    for provider, group in groupby(sorted(submitted, key=lambda b: b.provider), key=lambda b: b.provider):
+    by_provider: dict[str, list[tuple[str, str]]] = {}
+    for batch in open_batches:
+        if batch.provider_batch_id is not None:
+            by_provider.setdefault(batch.provider, []).append((batch.batch_id, batch.provider_batch_id))
+    for provider, group in by_provider.items():
         try:
             with connect(provider) as connection:
-                for batch in group:
+                for batch_id, provider_batch_id in group:
                     if time.monotonic() - started > budget:
                         break
                     asked += 1
-                    assert batch.provider_batch_id is not None
-                    states[batch.batch_id] = connection.provider.poll(batch.provider_batch_id)
+                    try:
+                        states[batch_id] = connection.provider.poll(provider_batch_id)
+                    except _LEAVES:
+                        raise
+                    except GrabientError as error:
+                        troubles.append(f"batch {batch_id}: {error}")
         except GrabientError as error:
             troubles.append(f"{provider}: {error}")
-    return Polled(states, tuple(troubles), len(submitted) - asked)
+    return Polled(states, tuple(troubles), sum(map(len, by_provider.values())) - asked)

@@ -12,7 +12,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches
+from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled
 from grabient_assets.warehouse.connection import Warehouse
 
 UNRECEIPTED_AFTER = timedelta(seconds=10)
@@ -43,6 +43,8 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
             yield dg.SkipReason(reason)
             return
         polled = poll_batches(waiting, providers.connect_briefly)
+        with house.write() as connection:
+            record_polled(connection, polled.states, datetime.now(UTC))
         ended = {batch_id for batch_id, state in polled.states.items() if state.state == "ended"}
         ready = [b for b in waiting if b.batch_id in ended or _unreceipted(b)]
         requests = list(_requests(context.instance, house, ready))
