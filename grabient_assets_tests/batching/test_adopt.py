@@ -1,0 +1,119 @@
+"""After a create call that nobody saw the end of: found, held, or certain to be absent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from grabient_assets.batching.adopt import SETTLING, adopt_batch
+from grabient_assets.errors import AmbiguousSubmissionError
+from grabient_assets.providers.contract import BatchFile
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets_tests.batching.house import START, House
+from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.batching.test_submit import send
+
+
+def dropped(_: BatchFile) -> None:
+    raise AmbiguousSubmissionError("openai", "dropped")
+
+
+def orphan(house: House, provider: ScriptedProvider, arrived: bool) -> BatchRecord:
+    """A batch whose create call was dropped, after or before it arrived."""
+    hook = "after_submit" if arrived else "before_submit"
+    setattr(provider, hook, dropped)
+    done = send(house, provider, "a", "b")
+    setattr(provider, hook, lambda _: None)
+    assert done is not None and done.batch.status == "intended"
+    return done.batch
+
+
+def adopt(house: House, provider: ScriptedProvider, batch: BatchRecord) -> BatchRecord:
+    found = adopt_batch(batch, provider, house.warehouse, house.clock)
+    with house.warehouse.read() as connection:
+        assert batches.batch(connection, batch.batch_id) == found
+    return found
+
+
+def test_it_is_found_by_its_label(house: House, provider: ScriptedProvider) -> None:
+    batch = orphan(house, provider, arrived=True)
+    house.clock.wind(minutes=5)
+    found = adopt(house, provider, batch)
+    assert (found.status, found.provider_batch_id, found.submitted_at) == ("submitted", "openai-1", START)
+    assert found.error is None
+    assert send(house, provider, "a", "b") is None
+
+
+def test_absent_is_believed_only_after_the_settling_time(house: House, provider: ScriptedProvider) -> None:
+    batch = orphan(house, provider, arrived=False)
+    house.clock.now = START + SETTLING - timedelta(microseconds=1)
+    assert adopt(house, provider, batch).status == "intended"
+    assert send(house, provider, "a", "b") is None
+    house.clock.now = START + SETTLING
+    found = adopt(house, provider, batch)
+    assert (found.status, found.retry_at) == ("deferred", house.clock())
+    assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [("errored",)]
+    house.clock.wind(seconds=1)
+    assert send(house, provider, "a", "b")
+    assert provider.sent == ["a", "b"]
+
+
+def test_settling_begins_when_the_create_call_ended(house: House, provider: ScriptedProvider) -> None:
+    def slow(file: BatchFile) -> None:
+        house.clock.wind(minutes=10)
+        dropped(file)
+
+    provider.before_submit = slow
+    done = send(house, provider, "a")
+    assert done is not None
+    assert adopt(house, provider, done.batch).status == "intended"
+    house.clock.wind(seconds=60)
+    assert adopt(house, provider, done.batch).status == "deferred"
+
+
+def test_a_candidate_without_a_label_is_waited_for(house: House, provider: ScriptedProvider) -> None:
+    provider.labels = False
+    batch = orphan(house, provider, arrived=True)
+    house.clock.wind(hours=2)
+    assert adopt(house, provider, batch).status == "intended"
+    assert send(house, provider, "a") is None
+    provider.end_all()
+    assert adopt(house, provider, batch).provider_batch_id == "openai-1"
+
+
+def test_a_batch_that_is_accounted_for_is_nobody_elses(house: House, provider: ScriptedProvider) -> None:
+    """Without labels a batch of equal size looks like ours, until the ledger says whose it is."""
+    provider.labels = False
+    assert send(house, provider, "c", "d")
+    batch = orphan(house, provider, arrived=False)
+    house.clock.wind(seconds=60)
+    assert adopt(house, provider, batch).status == "deferred"
+
+
+def test_whoever_comes_back_meanwhile_wins(house: House, provider: ScriptedProvider) -> None:
+    """The record in hand is old: the batch was submitted since. Nothing of that may be undone."""
+    batch = orphan(house, provider, arrived=False)
+    house.clock.wind(hours=1)
+    house.write("UPDATE batches SET status = 'submitted', provider_batch_id = 'openai-7'")
+    found = adopt(house, provider, batch)
+    assert (found.status, found.provider_batch_id) == ("submitted", "openai-7")
+    assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [(None,)]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: ScriptedProvider, alive: bool) -> None:
+    batch = orphan(house, provider, arrived=False)
+    lock = house.folder / "sending" / f"{batch.batch_id}.lock"
+    lock.touch()
+    house.clock.wind(minutes=5)
+    if alive:
+        import fcntl
+
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert adopt(house, provider, batch).status == "intended"
+    else:
+        assert adopt(house, provider, batch).status == "deferred"
+        assert not lock.exists()

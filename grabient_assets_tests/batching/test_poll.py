@@ -1,0 +1,89 @@
+"""Asking how far the batches are: in turns, within the time, one trouble apart from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.poll import poll_batches
+from grabient_assets.errors import CredentialsError, ProviderUnreachableError, RequestRejectedError
+from grabient_assets.warehouse.batches import BatchRecord, open_batches, record_polled
+from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.batching.test_submit import send
+
+
+def three(house: House, provider: ScriptedProvider) -> list[BatchRecord]:
+    for custom_id in "abc":
+        house.clock.wind(seconds=1)
+        send(house, provider, custom_id)
+    return waiting(house)
+
+
+def waiting(house: House) -> list[BatchRecord]:
+    with house.warehouse.read() as connection:
+        return open_batches(connection)
+
+
+def test_every_batch_is_asked_about_once(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+    provider.end("openai-2")
+    polled = poll_batches(found, provider.connect)
+    assert [polled.states[b.batch_id].state for b in found] == ["running", "ended", "running"]
+    assert (polled.troubles, polled.left) == ((), 0)
+
+
+def test_without_time_nothing_is_asked(house: House, provider: ScriptedProvider) -> None:
+    polled = poll_batches(three(house, provider), provider.connect, budget=-1)
+    assert (polled.states, polled.troubles, polled.left) == ({}, (), 3)
+
+
+def test_those_that_had_no_turn_come_first_next_time(house: House, provider: ScriptedProvider) -> None:
+    first, second, third = three(house, provider)
+    with house.warehouse.write() as connection:
+        record_polled(connection, [first.batch_id], house.clock())
+    assert [b.batch_id for b in waiting(house)] == [b.batch_id for b in (second, third, first)]
+    house.clock.wind(seconds=1)
+    with house.warehouse.write() as connection:
+        record_polled(connection, [second.batch_id, third.batch_id], house.clock())
+    assert [b.batch_id for b in waiting(house)] == [b.batch_id for b in (first, second, third)]
+
+
+def test_one_that_cannot_be_polled_keeps_no_other_back(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+
+    def gone(known: str) -> None:
+        if known == "openai-1":
+            raise RequestRejectedError("openai", "No such batch.")
+
+    provider.before_poll = gone
+    polled = poll_batches(found, provider.connect)
+    assert set(polled.states) == {found[1].batch_id, found[2].batch_id}
+    assert (polled.troubles, polled.left) == ((f"batch {found[0].batch_id}: No such batch.",), 0)
+
+
+def test_a_provider_out_of_reach_is_asked_once_and_the_others_all(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+    house.write("UPDATE batches SET provider = 'anthropic' WHERE batch_id = ?", found[0].batch_id)
+    house.write("UPDATE batches SET provider = 'groq' WHERE batch_id = ?", found[1].batch_id)
+    asked: list[str] = []
+
+    def out_of_reach(known: str) -> None:
+        asked.append(known)
+        if known != "openai-3":
+            raise ProviderUnreachableError("groq", "No answer.")
+
+    provider.before_poll = out_of_reach
+
+    @contextmanager
+    def connect(name: str) -> Iterator[Connection]:
+        if name == "anthropic":
+            raise CredentialsError("anthropic", "No key.")
+        yield provider.connection()
+
+    polled = poll_batches([*waiting(house), *waiting(house)[1:2]], connect)
+    assert list(polled.states) == [found[2].batch_id]
+    assert polled.troubles == ("anthropic: No key.", "groq: No answer.")
+    assert asked == ["openai-2", "openai-3"]
+    assert polled.left == 2
