@@ -141,6 +141,10 @@ def test_no_sdk_is_imported_before_it_is_needed() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_key_of_any_shape_is_hidden() -> None:
+    assert redact("denied for emulator-key: emulator-key!", "emulator-key") == "denied for [key]: [key]!"
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

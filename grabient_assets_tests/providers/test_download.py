@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.errors import ProviderBusyError, ResultsError
+from grabient_assets.errors import ProviderBusyError, ProviderError, ResultsError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.streaming import whole_lines
@@ -104,9 +105,11 @@ def test_a_connection_closed_early(kind: str, face: Face, open_at: Open) -> None
 
 def test_a_download_that_stalls_times_out(face: Face, open_at: Open) -> None:
     with raw_server(broken(face, RawServer.SILENCE)) as server:
-        provider = open_at(face, server.url, Patience(transfer=0.2, attempts=1))
-        with pytest.raises(Exception, match="Timeout"):
+        provider = open_at(face, server.url, Patience(read=60, transfer=0.2, attempts=1))
+        begun = monotonic()
+        with pytest.raises(ProviderError, match="Timeout"):
             list(provider.download(face.batch))
+        assert monotonic() - begun < 30, "the timeout of transfers holds, not that of polls"
 
 
 def test_a_busy_file_store_is_asked_again(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:

@@ -215,9 +215,18 @@ def test_a_create_without_a_readable_answer_is_ambiguous(face: Face, answer: byt
         assert server.count(f"POST {face.create} ") == 1
 
 
+@pytest.mark.usefixtures("uploads")
+def test_sending_has_the_long_timeout(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    """The SDKs announce their timeout in a header."""
+    httpserver.expect_request(face.create).respond_with_json(face.body())
+    provider.submit(face.file(provider))
+    header = "x-server-timeout" if face.name == "google" else "x-stainless-read-timeout"
+    assert {float(request.headers[header]) for request, _ in httpserver.log} == {300.0}
+
+
 def test_a_create_that_is_never_answered_is_ambiguous(face: Face, open_at: Open) -> None:
     with raw_server(dropping(face, RawServer.SILENCE)) as server:
-        provider = open_at(face, server.url, Patience(transfer=0.3))
+        provider = open_at(face, server.url, Patience(read=60, transfer=0.3))
         with pytest.raises(AmbiguousSubmissionError, match="Timeout"):
             provider.submit(face.file(provider))
         assert server.count(f"POST {face.create} ") == 1
