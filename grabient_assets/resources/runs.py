@@ -56,6 +56,11 @@ GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
 """How the sentence begins that says so."""
 
 
+PUT_OFF_TAG = "grabient/put-off"
+"""On a failed run whose provider was busy or out of reach. The ledger spaces the next tries out, for as long as it
+takes, so such runs are no reason to give up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Run key and tags of a run that a sensor asks for."""
@@ -73,11 +78,9 @@ def attempt(instance: dg.DagsterInstance, role: str, items: Iterable[str]) -> At
 
     work = hashlib.sha256("\n".join([role, *sorted(items)]).encode()).hexdigest()[:16]
     runs = instance.get_runs(RunsFilter(tags={WORK_TAG: work}), limit=MAX_FAILED_ATTEMPTS)
-    failed = [run for run in runs if run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)]
+    ended_badly = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+    failed = [run for run in runs if run.status in ended_badly and PUT_OFF_TAG not in run.tags]
     if len(failed) == MAX_FAILED_ATTEMPTS:
-        return (
-            f"{GAVE_UP}, the latest is {failed[0].run_id[:8]}. "
-            "Mend what it says, then re-execute it."
-        )
+        return f"{GAVE_UP}, the latest is {failed[0].run_id[:8]}. Mend what it says, then re-execute it."
     number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1
     return Attempt(run_key=f"{role}-{work}-{number}", tags={ROLE_TAG: role, WORK_TAG: work})

@@ -16,6 +16,7 @@ from grabient_assets.groups.refinement.submission import ask_for_chained, submit
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import requests_of, submit_runs
@@ -74,6 +75,8 @@ def refinement_batches(
         for one in sent.batches:
             context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
         _report_sent(context, house, [s.batch.batch_id for s in sent.batches if s.error is None])
+        if any(one.batch.status == "deferred" for one in sent.batches):
+            context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
         if sent.complaints:
             raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
     else:

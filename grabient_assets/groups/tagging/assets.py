@@ -22,6 +22,7 @@ from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -53,6 +54,8 @@ class CollectConfig(dg.Config):
     """Batches to collect, by our id."""
     all_due: bool = False
     """Set by the sensor: complete every palette whose answers are all in."""
+    ask: bool = True
+    """Unset by the sensor that marks failed palettes: what was asked before is reported, and nothing asked anew."""
 
 
 def _now() -> datetime:
@@ -105,6 +108,8 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
             _report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
+            if any(one.batch.status == "deferred" for one in sent.batches):
+                context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
             if sent.complaints:
                 raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
         else:
@@ -169,7 +174,7 @@ def collect_tagging(
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
-        if "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
+        if config.ask and "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
             ask(AskConfig(), house, providers, chosen, usable)
         completed = complete_palettes(house, usable, _now, chosen)
         _report_completed(context, house, completed)
