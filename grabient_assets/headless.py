@@ -92,7 +92,7 @@ def drive(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Tick until `is_open` says no; False when `timeout` seconds passed first.
+    """Tick until `is_open` says no; False when `timeout` seconds passed first. A run that has begun is not cut short.
 
     `seen` is told of every run, and of every pass with None. While nothing moves, the pause between two passes grows
     from 0.2 to 30 seconds: an emulated batch ends within polls, a real one within hours.
@@ -104,6 +104,8 @@ def drive(
         for finished in driver.tick():
             moved = True
             seen(finished)
+            if clock() - started > timeout:
+                return False
         seen(None)
         if not moved and not is_open():
             return True

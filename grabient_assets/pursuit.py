@@ -28,7 +28,6 @@ class Outcome:
     finished: bool
     progress: Progress
     problems: tuple[str, ...]
-    waiting: tuple[str, ...]
 
     def reached(self, until: Until) -> int:
         """How many of the palettes are where they should be."""
@@ -55,7 +54,7 @@ class Pursuit:
         with self.warehouse.write() as connection:
             forget_unreachable(connection, self.started)
         finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout)
-        return Outcome(finished, self.progress(), self._problems(), tuple(driver.waiting.values()))
+        return Outcome(finished, self.progress(), self._problems())
 
     def progress(self) -> Progress:
         """How far the chosen palettes are now."""

@@ -39,4 +39,7 @@ def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
+    if console.color_system == "standard":
+        # TERM=xterm says sixteen colours, which would draw other palettes; what answers to it today knows 24 bits.
+        return Console(stderr=stderr, highlight=False, markup=False, emoji=False, color_system="truecolor")
     return console

@@ -63,11 +63,17 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
     if len(outcome.problems) > SHOWN_PROBLEMS:
         say(f"... and {len(outcome.problems) - SHOWN_PROBLEMS} more problems.")
     if not outcome.finished:
-        still = " ".join(outcome.waiting)
-        say(f"The time is up and not everything is in. {still} Nothing is lost: run the same command again to go on.")
+        open_batches = len(document["open_batches"])
+        say(
+            f"The time is up: {open_batches} batches are open and {document['pending']} palettes are not done. "
+            "Nothing is lost: run the same command again to go on."
+        )
     elif done < outcome.progress.palettes:
         lacking = outcome.progress.palettes - done
-        say(f"{lacking} palettes did not get to {wish.until!r}. `grabient retry --run` asks again what failed.")
+        say(
+            f"{lacking} palettes did not get to {wish.until!r}. The same command goes on where it can; "
+            "`grabient retry --run` asks again what failed."
+        )
     elif document["errors"] and not as_json:
         say("Unusable answers can be asked again: grabient retry --run")
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
