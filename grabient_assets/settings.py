@@ -162,7 +162,11 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
         from dotenv import dotenv_values
 
         from_file = {k: v for k, v in dotenv_values(PROJECT_DIR / ".env").items() if v is not None}
-        environ = {**from_file, **os.environ}
+        return _set_values(from_file) | _set_values(os.environ)
+    return _set_values(environ)
+
+
+def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in environ.items() if value.strip()}
 
 
