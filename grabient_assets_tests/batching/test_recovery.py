@@ -9,6 +9,7 @@ import pytest
 
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.batching.send import Sent
+from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.store.folder import FolderStore
@@ -107,6 +108,7 @@ def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies
         send()
         provider.end_all()
         collect(TagReader())
+    complete_palettes(house.warehouse, ["google"], house.clock)
     assert len(provider.sent) == len(set(provider.sent)) == 4
     tags = house.rows("SELECT custom_id, error, cost_usd > 0 FROM palette_tags ORDER BY 1")
     assert tags == [(custom_id, None, True) for custom_id in sorted(provider.sent)]
