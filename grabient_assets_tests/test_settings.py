@@ -164,8 +164,6 @@ def in_a_project(folder: Path, dotenv: str, **environ: str) -> dict[str, str]:
 
 def test_the_environment_goes_before_the_file_and_a_blank_one_does_not(tmp_path: Path) -> None:
     dotenv = "GRABIENT_MODE=live\nTAG_ANALYSIS_COUNT = 5\nGRABIENT_BUDGET_USD=\nR2_BUCKET='my bucket'\n# GROQ_API_KEY=x"
-        "GRABIENT_MODE=live\nTAG_ANALYSIS_COUNT = 5\nGRABIENT_BUDGET_USD=\nR2_BUCKET='my bucket'\n# GROQ_API_KEY=x\n"
-    )
     found = in_a_project(tmp_path, dotenv, TAG_ANALYSIS_COUNT="9", GRABIENT_MODE="")
     assert found["TAG_ANALYSIS_COUNT"] == "9"
     assert found["GRABIENT_MODE"] == "live"

@@ -68,13 +68,16 @@ class Warehouse:
             yield
 
     def _up_to_date(self) -> bool:
-        if not self._migrated and self.path.exists():
+        if not self.path.exists():
+            return False
+        if not self._migrated:
             with self._open(read_only=True) as connection:
                 self._migrated = current_version(connection) == newest_version()
         return self._migrated
 
     @contextmanager
     def _open(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        self._migrated = self._migrated and self.path.exists()  # somebody may have removed the file since
         connection = self._connect_when_free(read_only)
         try:
             if not read_only and not self._migrated:

@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def migrate(connection: DuckDBPyConnection, path: Path) -> None:
-    """Bring the open file up to date, each step in a transaction of its own; an older file is backed up first."""
+SQL = resources.files("grabient_assets.warehouse") / "sql"
+
+
+def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQL) -> None:
+    """Bring the open file up to date, each step in a transaction of its own; an older file is backed up first.
+
+    `folder` holds the steps, as `<number>_<name>.sql`.
+    """
     version = current_version(connection)
-    known = _migrations()
+    known = _migrations(folder)
     newest = known[-1][0]
     if version > newest:
         raise WarehouseTooNewError(
@@ -47,11 +54,10 @@ def current_version(connection: DuckDBPyConnection) -> int:
 
 def newest_version() -> int:
     """The newest migration that this program knows."""
-    return _migrations()[-1][0]
+    return _migrations(SQL)[-1][0]
 
 
 @cache
-def _migrations() -> list[tuple[int, str, str]]:
-    folder = resources.files("grabient_assets.warehouse") / "sql"
+def _migrations(folder: Traversable) -> list[tuple[int, str, str]]:
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [(int(f.name[:4]), f.name, f.read_text(encoding="utf-8")) for f in files]
