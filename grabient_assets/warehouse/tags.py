@@ -295,18 +295,21 @@ def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -
 
 
 def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[Tagged]) -> list[Tagged]:
-    """Those of the completely tagged palettes whose consensus is missing or older than an answer."""
+    """Those of the completely tagged palettes whose consensus is missing, older than an answer, or counts others.
+
+    The age alone does not tell: an answer taken over from equal colours is as old as it was there.
+    """
     keys = [t.partition for t in tagged if t.answers]
     rows = connection.execute(
         """
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
         newest AS (
-            SELECT seed, prompt_version, max(created_at) AS answered_at FROM palette_tags
+            SELECT seed, prompt_version, max(created_at) AS answered_at, count(*) AS answers FROM palette_tags
             WHERE error IS NULL GROUP BY ALL
         )
         SELECT n.prompt_version, n.seed FROM chosen JOIN newest n USING (seed, prompt_version)
         LEFT JOIN tag_consensus c USING (seed, prompt_version)
-        WHERE c.seed IS NULL OR c.created_at < n.answered_at
+        WHERE c.seed IS NULL OR c.created_at < n.answered_at OR c.answers <> n.answers
         """,
         [[p.seed for p in keys], [p.prompt_version for p in keys]],
     ).fetchall()

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.warehouse.connection import Warehouse
@@ -32,12 +33,13 @@ def back(connection: duckdb.DuckDBPyConnection, *rows: TagRecord) -> list[TagRec
     connection.execute("DELETE FROM palette_tags")
     record_tags(connection, rows)
     found = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM palette_tags ORDER BY analysis_index").fetchall()
-    return [
-        TagRecord(
-            *(tuple(v) if isinstance(v, list) else v.astimezone(UTC) if isinstance(v, datetime) else v for v in row)
-        )
-        for row in found
-    ]
+    return [TagRecord(*map(_plain, row)) for row in found]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def test_nulls_first(connection: duckdb.DuckDBPyConnection) -> None:
@@ -49,6 +51,7 @@ def test_nulls_first(connection: duckdb.DuckDBPyConnection) -> None:
     assert back(connection, *rows, last) == [*rows, last]
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     text=st.none() | st.text(),
     tags=st.none() | st.lists(st.text()).map(tuple),

@@ -1,0 +1,283 @@
+"""What is due, shared, closed and complete: the invariants that decide what is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks, stop_asks
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent, update_batch
+from grabient_assets.warehouse.migrations import migrate
+from grabient_assets.warehouse.palettes import add_palettes
+from grabient_assets.warehouse.refined import RefinedRecord, chained_refinements, due_refinements, record_refined
+from grabient_assets.warehouse.tags import (
+    ConsensusRecord,
+    DueRequest,
+    TagRecord,
+    close_finished_tagging,
+    complete_tagging,
+    due_tagging,
+    record_consensus,
+    record_tags,
+    share_answers,
+    without_current_consensus,
+)
+from grabient_assets_tests.batching.house import palette, twins
+
+START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PLAIN, TURNED = twins()
+PALETTES = [PLAIN, TURNED, palette(1)]
+SEEDS = [p.canonical for p in PALETTES]
+KEYS = {p.canonical: p.palette_key for p in PALETTES}
+TARGETS = [AskTarget("openai", "m1", "d" * 19 + "1"), AskTarget("openai", "m2", "d" * 19 + "2")]
+OTHER = AskTarget("groq", "m3", "d" * 19 + "3")
+
+
+class Ledger:
+    """The tables in memory, and the moves of the pipeline."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.now = START
+        self.batches = 0
+        add_palettes(connection, [palette_record(p, p.canonical, START) for p in PALETTES])
+
+    def tick(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def ask(self, *seeds: str, analyses: int = 1, version: str = "v1", targets=TARGETS, **more: bool) -> None:
+        wanted = [PaletteVersion(version, seed) for seed in seeds]
+        record_asks(self.connection, "tagging", wanted, targets, analyses, self.tick(), **more)
+        self.settle()
+
+    def settle(self) -> None:
+        share_answers(self.connection)
+        close_finished_tagging(self.connection, self.now)
+
+    def due(self, provider: str = "openai") -> list[DueRequest]:
+        return due_tagging(self.connection, provider)
+
+    def send(self, due: list[DueRequest]) -> str:
+        self.batches += 1
+        name = f"b{self.batches}"
+        batch = BatchRecord(
+            name, "tagging", "openai", "m1", "v1", "d", "submitted", len(due), "sha", "account", self.tick()
+        )
+        insert_intent(self.connection, batch, [RequestRecord(name, d.custom_id, d.seed, d.analysis_index) for d in due])
+        return name
+
+    def answer(self, due: list[DueRequest], error: str | None = None, provider: str = "openai") -> None:
+        record_tags(self.connection, [self.row(d, error, provider) for d in due])
+        self.settle()
+
+    def row(self, due: DueRequest, error: str | None = None, provider: str = "openai") -> TagRecord:
+        return TagRecord(
+            *(due.seed, due.prompt_version, provider, due.model, due.analysis_index, due.custom_id),
+            *("invalid" if error else "succeeded", self.tick()),
+            error=error,
+            cost_usd=Decimal("0.5"),
+        )
+
+    def collected(self, name: str) -> None:
+        self.connection.execute("UPDATE batch_requests SET fate = 'x' WHERE batch_id = ?", [name])
+        update_batch(self.connection, name, status="collected")
+
+    def rows(self, query: str):
+        return self.connection.execute(query).fetchall()
+
+    def complete(self, *providers: str) -> set[str]:
+        return {t.partition.seed for t in complete_tagging(self.connection, providers or ("openai",))}
+
+
+@contextmanager
+def ledger() -> Iterator[Ledger]:
+    with duckdb.connect() as connection:
+        migrate(connection, Path("unused"))
+        yield Ledger(connection)
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "retry", "send", "answer", "fail", "stop"]),
+        st.lists(st.sampled_from(SEEDS), min_size=1, max_size=3, unique=True),
+        st.integers(1, 3),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(MOVES)
+def test_what_is_due_is_neither_under_way_nor_answered(moves: list[tuple[str, list[str], int]]) -> None:
+    with ledger() as house:
+        sent: dict[str, list[DueRequest]] = {}
+        usable: set[tuple[str, ...]] = set()
+        for move, seeds, number in moves:
+            due = house.due()
+            if move in ("ask", "retry"):
+                house.ask(*seeds, analyses=number, retry=move == "retry")
+            elif move == "send" and due:
+                sent[house.send(due[:number])] = due[:number]
+            elif move in ("answer", "fail") and sent:
+                name, requests = sent.popitem()
+                house.collected(name)
+                house.answer(requests, "no" if move == "fail" else None)
+            elif move == "stop":
+                stop_asks(house.connection, "tagging", "openai", "m2", "gone", house.tick())
+            due = house.due()
+            ids = [d.custom_id for d in due]
+            assert len(ids) == len(set(ids))
+            assert not set(ids) & {d.custom_id for requests in sent.values() for d in requests}
+            answered = {row[0] for row in house.rows("SELECT custom_id FROM palette_tags WHERE error IS NULL")}
+            assert not set(ids) & answered
+            now_usable = set(house.rows("SELECT seed, model, analysis_index FROM palette_tags WHERE error IS NULL"))
+            assert usable <= now_usable  # an answer is never lost to a failure
+            usable = now_usable
+            assert house.rows("SELECT max(n) FROM (SELECT count(*) FILTER (cost_usd > 0) n FROM palette_tags "
+                              "WHERE error IS NULL GROUP BY custom_id)")[0][0] in (None, 1)  # fmt: skip
+            for d in due:
+                assert d.custom_id == f"{KEYS[d.seed]}-{'d' * 19}{d.model[1]}-{d.analysis_index:02}"
+
+
+def test_equal_colours_are_one_request_and_two_rows() -> None:
+    assert PLAIN.palette_key == TURNED.palette_key and PLAIN.canonical != TURNED.canonical
+    with ledger() as house:
+        house.ask(SEEDS[0], SEEDS[1], targets=TARGETS[:1])
+        due = house.due()
+        assert len(due) == 1 and due[0].custom_id == f"{PLAIN.palette_key}-{TARGETS[0].request_digest}-00"
+        house.answer(due)
+        found = house.rows("SELECT seed, cost_usd FROM palette_tags ORDER BY cost_usd DESC")
+        assert found[0] == (due[0].seed, Decimal("0.5")) and found[1][1] == 0
+        assert {row[0] for row in found} == set(SEEDS[:2]) == house.complete()
+
+
+def test_asking_twice_changes_nothing_and_asking_for_more_asks_for_the_difference() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2], analyses=2)
+        first = house.due()
+        house.ask(SEEDS[2], analyses=2)
+        assert house.due() == first and len(first) == 4
+        house.answer(first)
+        assert house.due() == [] and house.complete() == {SEEDS[2]}
+        house.ask(SEEDS[2], analyses=2)
+        assert house.due() == [] and house.rows("SELECT DISTINCT state FROM asks") == [("closed",)]
+        house.ask(SEEDS[2], analyses=5)
+        assert {(d.model, d.analysis_index) for d in house.due()} == {(m, n) for m in ("m1", "m2") for n in (2, 3, 4)}
+        assert house.complete() == set()
+        house.ask(SEEDS[2], analyses=1)
+        assert len(house.due()) == 6  # asking for less takes nothing back
+
+
+def test_a_failure_is_asked_again_only_by_a_retry() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2], analyses=2)
+        one, *rest = house.due()
+        house.answer(rest)
+        house.answer([one], error="nothing usable")
+        assert house.due() == [] and house.complete() == {SEEDS[2]}
+        house.ask(SEEDS[2], analyses=2)
+        assert house.due() == []
+        house.ask(SEEDS[2], analyses=2, retry=True)
+        assert house.due() == [one]
+        house.answer([one], error="again nothing")
+        assert house.due() == [] and house.rows("SELECT DISTINCT state FROM asks") == [("closed",)]
+        house.ask(SEEDS[2], analyses=2, retry=True)
+        house.answer([one])
+        house.answer([one], error="late")
+        assert house.rows("SELECT count(*) FROM palette_tags WHERE error IS NOT NULL") == [(0,)]
+
+
+def test_a_stopped_model_lets_the_palette_complete_and_may_be_asked_again() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2])
+        house.answer([d for d in house.due() if d.model == "m1"])
+        assert house.complete() == set()
+        assert stop_asks(house.connection, "tagging", "openai", "m2", "retired", house.tick()) == 1
+        assert house.due() == [] and house.complete() == {SEEDS[2]}
+        house.ask(SEEDS[2])
+        assert [d.model for d in house.due()] == ["m2"]
+        assert house.rows("SELECT state, reason, closed_at FROM asks WHERE model = 'm2'") == [("open", None, None)]
+
+
+def test_complete_means_asked_of_every_usable_provider() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2])
+        house.answer(house.due())
+        assert house.complete("openai") == {SEEDS[2]}
+        assert house.complete("openai", "groq") == set()
+        house.ask(SEEDS[2], targets=[OTHER])
+        assert house.complete("openai", "groq") == set()
+        house.answer(house.due("groq"), provider="groq")
+        assert house.complete("openai", "groq") == {SEEDS[2]}
+
+
+def test_a_second_version_with_the_same_wording_shares_the_answers() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2])
+        house.answer(house.due())
+        house.ask(SEEDS[2], version="v2")
+        assert house.due() == []
+        shared = house.rows("SELECT prompt_version, sum(cost_usd) FROM palette_tags GROUP BY ALL ORDER BY 1")
+        assert shared == [("v1", 1), ("v2", 0)]
+
+
+def tallied(house: Ledger, digest: str) -> list[str]:
+    """The consensus of what is stale, as tallying records it; which seeds that were."""
+    stale = without_current_consensus(house.connection, complete_tagging(house.connection, ["openai"]))
+    at = house.tick()
+    rows = [
+        ConsensusRecord(t.partition.seed, "v1", 1, t.answers, None, None, None, None, "{}", "{}", digest, at)
+        for t in stale
+    ]
+    record_consensus(house.connection, rows)
+    return [t.partition.seed for t in stale]
+
+
+def test_an_answer_taken_over_renews_the_consensus_although_it_is_old() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[0], analyses=2)
+        house.answer(house.due())
+        house.ask(SEEDS[1], analyses=1)
+        assert sorted(tallied(house, "one")) == sorted(SEEDS[:2])
+        assert tallied(house, "none") == []
+        house.ask(SEEDS[1], analyses=2)
+        assert house.due() == []
+        assert tallied(house, "two") == [SEEDS[1]]
+
+
+def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
+    with ledger() as house:
+        house.connection.execute(
+            "INSERT INTO palette_images VALUES (?, 'k', NULL, 's', 1, 1, 1, 's', 'local', now())", [SEEDS[2]]
+        )
+        house.ask(SEEDS[2], chained=True)
+        house.answer(house.due())
+        wanted = [PaletteVersion("v1", SEEDS[2])]
+        assert chained_refinements(house.connection, wanted) == []  # no consensus yet
+        tallied(house, "first")
+        assert chained_refinements(house.connection, wanted) == wanted
+        opus = AskTarget("anthropic", "opus", "r" * 20)
+        record_asks(house.connection, "refinement", wanted, [opus], 1, house.tick())
+        assert chained_refinements(house.connection, wanted) == []
+        (due,) = due_refinements(house.connection)
+        assert due.consensus_digest == "first" and len(due.custom_id) <= 64
+        row = RefinedRecord(SEEDS[2], "v1", "v1", "opus", due.custom_id, "succeeded", "first", house.tick())
+        record_refined(house.connection, [row])
+        assert due_refinements(house.connection) == []
+        house.connection.execute("UPDATE asks SET state = 'closed' WHERE purpose = 'refinement'")
+        house.connection.execute("UPDATE tag_consensus SET digest = 'second'")
+        assert chained_refinements(house.connection, wanted) == []
+        house.ask(SEEDS[2], chained=True)
+        assert chained_refinements(house.connection, wanted) == wanted
+        record_asks(house.connection, "refinement", wanted, [opus], 1, house.tick())
+        (again,) = due_refinements(house.connection)
+        assert again.consensus_digest == "second" and again.custom_id != due.custom_id
