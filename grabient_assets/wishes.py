@@ -84,7 +84,7 @@ def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
         loaded = set(palette_seeds(connection))
     unknown = [row.source_seed for row in file.rows if row.palette.canonical not in loaded]
     if unknown:
-        named = ", ".join(unknown[:NAMED_AT_MOST]) + (", ..." if len(unknown) > NAMED_AT_MOST else "")
+        named = "; ".join(unknown[:NAMED_AT_MOST]) + ("; ..." if len(unknown) > NAMED_AT_MOST else "")
         raise UsageError(f"{len(unknown)} palettes of {path} are not loaded: {named}. Load them: grabient load {path}")
     return tuple(row.palette.canonical for row in file.rows)
 

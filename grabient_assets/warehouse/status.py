@@ -106,7 +106,7 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
             WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
               AND b.status IN ('intended', 'submitted') GROUP BY ALL
         )
-        SELECT w.provider, w.n, coalesce(f.n, 0) + coalesce(a.n, 0), coalesce(a.n, 0)
+        SELECT w.provider, w.n, least(w.n, coalesce(f.n, 0) + coalesce(a.n, 0)), least(w.n, coalesce(a.n, 0))
         FROM wanted w LEFT JOIN answered a USING (provider) LEFT JOIN flying f USING (provider) ORDER BY 1
         """,
         chosen,

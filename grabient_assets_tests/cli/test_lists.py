@@ -1,0 +1,92 @@
+"""models, prompts, settings: what prints and asks nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from grabient_assets.cli.main import app
+from grabient_assets.settings import PROJECT_DIR, SETTINGS
+from grabient_assets_tests.cli.running import environment, grabient
+
+
+def invoke(*arguments: str, data: Path = Path("/nowhere"), **values: str):
+    return CliRunner().invoke(app, list(arguments), env=environment(data, **values))
+
+
+def test_models_are_the_panel_and_the_refiner():
+    rows = json.loads(invoke("models", "--json").stdout)["models"]
+    assert len(rows) == 11
+    assert {row["provider"] for row in rows} == {"anthropic", "openai", "groq", "google"}
+    assert [row["model"] for row in rows if row["roles"] == ["refiner"]] == ["claude-opus-4-5-20251101"]
+    mini = next(row for row in rows if row["model"] == "gpt-4o-mini")
+    assert (mini["batch_usd_in"], mini["batch_usd_out"], mini["retires_on"]) == (0.075, 0.3, "2027-01-14")
+
+
+def test_all_models_name_the_retired_ones_and_what_replaces_them():
+    rows = json.loads(invoke("models", "--all", "--json").stdout)["models"]
+    gone = next(row for row in rows if row["model"] == "gemini-2.0-flash")
+    assert not gone["panel"] and "was shut down on 2026-06-01" in gone["warning"]
+
+
+def test_prompts():
+    rows = json.loads(invoke("prompts", "--json").stdout)["prompts"]
+    assert [(row["prompt_version"], row["purpose"]) for row in rows][:2] == [("v1", "tagging"), ("v1", "refinement")]
+    assert all(len(row["digest"]) == 64 and row["message"] for row in rows)
+
+
+def test_settings_never_show_a_secret(tmp_path: Path):
+    shown = invoke("settings", "--json", data=tmp_path, GRABIENT_MODE="live", GROQ_API_KEY="gsk_secret")
+    document = json.loads(shown.stdout)
+    assert document["settings"]["GROQ_API_KEY"] == "(set)" and "gsk_secret" not in shown.output
+    assert document["providers"]["usable"] == ["groq"]
+    assert set(document["providers"]["left_out"]) == {"anthropic", "openai", "google"}
+    assert document["dagster_home"] == str(tmp_path / "dagster")
+    plain = invoke("settings", data=tmp_path, GROQ_API_KEY="gsk_secret")
+    assert "gsk_secret" not in plain.output and all(s.name in plain.stdout for s in SETTINGS)
+    assert f"export DAGSTER_HOME={tmp_path / 'dagster'}" in plain.stdout
+
+
+def test_settings_that_cannot_be_are_shown_and_named():
+    for name, value in (
+        ("GRABIENT_MODE", "dry"),
+        ("TAG_ANALYSIS_COUNT", "21"),
+        ("TAG_ANALYSIS_COUNT", "x"),
+        ("GRABIENT_BUDGET_USD", "-1"),
+        ("OPENAI_BASE_URL", "localhost"),
+        ("R2_BUCKET", "pictures"),
+    ):
+        shown = invoke("settings", **{name: value})
+        assert shown.exit_code == 2 and value in shown.stdout and name in shown.stderr
+
+
+def test_env_example_is_what_the_command_prints():
+    shown = invoke("settings", "--env-example")
+    assert (PROJECT_DIR / ".env.example").read_text(encoding="utf-8") == shown.stdout
+    assert all(f"\n{s.name}={s.default}\n" in shown.stdout for s in SETTINGS)
+
+
+def test_help_names_every_command_and_each_has_an_example():
+    shown = invoke("--help")
+    assert shown.exit_code == 0
+    for name in ("load", "palette", "run", "status", "demo", "settings", "models", "prompts", "retry", "emulator"):
+        assert name in shown.stdout
+        helped = invoke(name, "--help")
+        assert helped.exit_code == 0 and f"Example: grabient {name}" in " ".join(helped.stdout.split())
+
+
+def test_unknown_commands_are_a_usage_error(data: Path):
+    ended = grabient(data, "tag")
+    assert ended.code == 2 and "No such command 'tag'" in ended.err and ended.out == ""
+    assert not data.exists()
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    heavy = ("dagster", "duckdb", "pandas", "cairosvg", "anthropic", "openai", "groq", "google.genai", "pydantic")
+    script = f"import sys, grabient_assets.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,145 @@
+"""The pipeline from the command line, in emulator mode, on a few palettes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes
+
+PANEL, ANALYSES = 10, 2
+GARBAGE = """
+[[rules]]
+match = { provider = "groq", model = "qwen/qwen3.8-27b", route = "create", times = 1 }
+action = { do = "garbage", count = 100 }
+"""
+
+
+def count(data: Path, query: str) -> int:
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        row = connection.execute(query).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def interrupted(data: Path) -> tuple[int, str]:
+    """`grabient run`, stopped by Ctrl-C as soon as it says that pictures are drawn."""
+    process = subprocess.Popen(command("run"), env=environment(data), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "pictures" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    return process.wait(60), said
+
+
+def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path):
+    file = palettes(tmp_path, 4)
+    assert grabient(data, "load", file).code == 0
+    before = grabient(data, "status", "--json").json
+    assert (before["palettes"], before["tagged"], before["pending"]) == (4, 0, 0)
+
+    code, said = interrupted(data)
+    assert code == 130 and said.endswith("Stopped. Nothing is lost: run the same command again.\n")
+    assert "Traceback" not in said
+    assert grabient(data, "status", "--json").json["pending"] == 4
+
+    ended = grabient(data, "run", "--json")
+    assert ended.code == 0, ended.err
+    status = ended.json
+    assert status.pop("elapsed_seconds") > 0
+    assert (status["palettes"], status["tagged"], status["refined"]) == (4, 4, 4)
+    assert status["pending"] == 0 and status["open_batches"] == [] and 0 < status["cost_usd"] < 1
+    assert "anthropic: 16 of 16 requests sent, 16 answered" in ended.err and "consensus: 4 of 4" in ended.err
+    assert grabient(data, "status", "--json").json == status
+    answers = "SELECT count(*) FROM palette_tags"
+    assert count(data, answers) == 4 * PANEL * ANALYSES
+    batches = count(data, "SELECT count(*) FROM batches")
+    requests = count(data, "SELECT count(*) FROM (SELECT DISTINCT custom_id FROM batch_requests)")
+    assert requests == 4 * PANEL * ANALYSES + 4
+
+    again = grabient(data, "run")
+    assert again.code == 0 and again.err.startswith("0 palettes need work under v1")
+    assert count(data, "SELECT count(*) FROM batches") == batches
+    assert "4 of 4 palettes tagged, 4 refined" in again.out and "0.0000 USD (emulated)" in again.out
+
+    more = grabient(data, "run", "--analyses", "3", "--limit", "1", "--json")
+    assert more.code == 0 and more.err.startswith("1 palettes need work")
+    assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
+
+
+def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path):
+    script = tmp_path / "faults.toml"
+    script.write_text(GARBAGE)
+    file = palettes(tmp_path, 3)
+    grabient(data, "load", file)
+    one = tmp_path / "one.txt"
+    one.write_text("_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf\n")
+    with emulator(data, "--faults", script, "--polls", "1"):
+        ended = grabient(data, "run", "--until", "consensus", "--seeds", one, "--analyses", "1", "--json")
+        assert ended.code == 0, ended.err
+        assert (ended.json["tagged"], ended.json["refined"], ended.json["errors"]) == (1, 0, 1)
+        assert count(data, "SELECT count(*) FROM palette_tags") == PANEL
+        batches = count(data, "SELECT count(*) FROM batches")
+
+        asked = grabient(data, "retry", "--json")
+        assert asked.json == {
+            "tagging": [{"provider": "groq", "model": "qwen/qwen3.8-27b", "palettes": 1}],
+            "refinement": 0,
+            "left_out": [],
+        }
+        mended = grabient(data, "run", "--until", "consensus", "--limit", "1", "--seeds", one, "--analyses", "1")
+        assert mended.code == 0, mended.err
+        assert count(data, "SELECT count(*) FROM batches") == batches + 1
+        status = grabient(data, "status", "--json").json
+        assert (status["errors"], status["pending"]) == (0, 0)
+        assert count(data, "SELECT models FROM tag_consensus") == PANEL
+        assert "Nothing failed" in grabient(data, "retry").err
+
+
+def test_time_that_is_up_is_said_and_lost_for_nothing(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 1))
+    ended = grabient(data, "run", "--timeout", "0", "--analyses", "1", "--json")
+    assert ended.code == 1 and "The time is up" in ended.err and "1 palettes are not done" in ended.err
+    assert ended.json["pending"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "code", "said"),
+    [
+        (["--prompt-version", "v999"], {}, 2, "there is v1"),
+        (["--analyses", "0"], {}, 2, "from 1 to 20"),
+        (["--analyses", "21"], {}, 2, "from 1 to 20"),
+        (["--analyses", "x"], {}, 2, "from 1 to 20"),
+        (["--until", "christmas"], {}, 2, "tags, consensus, refined"),
+        (["--limit", "0"], {}, 2, "--limit"),
+        (["--seeds", "/nowhere/seeds.txt"], {}, 2, "There is no palette file"),
+        (["--nonsense"], {}, 2, "No such option"),
+        ([], {"TAG_ANALYSIS_COUNT": "many"}, 2, "TAG_ANALYSIS_COUNT"),
+        ([], {"GRABIENT_MODE": "dry"}, 2, "GRABIENT_MODE"),
+        ([], {"GRABIENT_MODE": "live"}, 2, "ANTHROPIC_API_KEY"),
+        ([], {}, 1, "grabient load FILE"),
+        ([], {"GRABIENT_DATA_DIR": "/proc/nowhere"}, 1, "cannot be made"),
+    ],
+)
+def test_refusals(data: Path, arguments: list[str], values: dict[str, str], code: int, said: str):
+    ended = grabient(data, "run", *arguments, **values)
+    assert ended.code == code and said in ended.err, ended.err
+    assert ended.out == "" and "Traceback" not in ended.err
+
+
+def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 1))
+    ended = grabient(data, "run", "--seeds", palettes(tmp_path, 9))
+    assert ended.code == 2 and "8 palettes of" in ended.err and "grabient load" in ended.err
+    assert ended.err.count(";") == 5, "five are named, then it says that there are more"
+
+
+def test_the_demo_refuses_live_mode(data: Path):
+    ended = grabient(data, "demo", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
+    assert ended.code == 2 and "never spends money" in ended.err and not data.exists()
