@@ -89,6 +89,13 @@ def send_requests(
     return sent
 
 
+def refused(
+    purpose: str, provider: str, model: str, error: RequestRejectedError, warehouse: Warehouse, now: datetime
+) -> Sent:
+    """A model that cannot take such a request is not asked any more; the others go on."""
+    return Sent(complaints=(_stop(warehouse, purpose, provider, model, str(error), now),))
+
+
 def _stop(warehouse: Warehouse, purpose: str, provider: str, model: str | None, reason: str, now: datetime) -> str:
     with warehouse.write() as connection:
         stop_asks(connection, purpose, provider, model, reason, now)

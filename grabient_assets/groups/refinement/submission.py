@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import groupby
 
 from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.errors import RequestRejectedError, StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
@@ -67,7 +68,13 @@ def submit_due_refinements(
             sent += model
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).refinement
-        requests = _prepared(list(group), prompt, model, connection, warehouse, store, clock(), by_url)
+        lost: list[str] = []
+        try:
+            requests = _prepared(list(group), prompt, model, connection, warehouse, store, clock(), by_url, lost)
+        except RequestRejectedError as error:
+            sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
+            continue
+        sent += Sent(complaints=tuple(lost))
         order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
@@ -84,7 +91,9 @@ def _prepared(
     store: ObjectStore,
     now: datetime,
     by_url: bool,
+    lost: list[str],
 ) -> list[PreparedRequest]:
+    """The request lines; a palette whose picture cannot be read is left out, and the reason goes to `lost`."""
     seeds = {d.partition.seed for d in due}
     with warehouse.write() as database:
         record_prompt(
@@ -96,7 +105,12 @@ def _prepared(
     prepared: list[PreparedRequest] = []
     for one in due:
         seed = one.partition.seed
-        spec = _spec(one, rows[seed], votes[seed], prompt, _image(pictures[seed], store, by_url))
+        try:
+            picture = _image(pictures[seed], store, by_url)
+        except StoreError as error:
+            lost.append(str(error))
+            continue
+        spec = _spec(one, rows[seed], votes[seed], prompt, picture)
         prepared.append(PreparedRequest(one.custom_id, seed, 0, connection.provider.request_line(spec, model)))
     return prepared
 

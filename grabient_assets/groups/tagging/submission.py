@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import groupby
 
 from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.errors import RequestRejectedError
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
@@ -46,7 +47,11 @@ def submit_due_tagging(
             sent += model
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).tagging
-        requests = _prepared(list(group), prompt, model, connection.provider, warehouse, clock())
+        try:
+            requests = _prepared(list(group), prompt, model, connection.provider, warehouse, clock())
+        except RequestRejectedError as error:
+            sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
+            continue
         order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:

@@ -1,0 +1,71 @@
+"""Sending what is due: what cannot be sent keeps nothing else back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.batching.round import collect_batches
+from grabient_assets.errors import RequestRejectedError
+from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
+from grabient_assets.groups.refinement.submission import submit_due_refinements
+from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.registry.model import Model
+from grabient_assets.warehouse.palettes import ImageRecord, record_images
+from grabient_assets_tests.batching.house import House, palette
+from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+
+
+class Choosy(ScriptedProvider):
+    """Cannot write a request for one of its models."""
+
+    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+        if model.id == "gpt-4o-mini":
+            raise RequestRejectedError(self.name, "This model takes no schema.")
+        return super().request_line(spec, model)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_a_model_that_cannot_take_the_request_keeps_no_other_back(house: House) -> None:
+    house.ask(house.load(palette(1)))
+    provider = Choosy(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert (sent.complaints, sent.closed) == (("This model takes no schema.",), False)
+    assert sorted(s.batch.model for s in sent.batches) == ["gpt-5.6-luna", "gpt-6-luna"]
+    found = house.rows("SELECT model, state, reason FROM asks ORDER BY 1")
+    assert found[0] == ("gpt-4o-mini", "stopped", "This model takes no schema.")
+    assert {row[1] for row in found[1:]} == {"open"}
+
+
+def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> None:
+    chosen = house.load(palette(1), palette(2))
+    house.ask(chosen, providers=["google"])
+    google = ScriptedProvider(name="google", clock=house.clock)
+    sent = submit_due_tagging(google.connection(), house.warehouse, house.store, house.clock)
+    google.end_all()
+    ids = [s.batch.batch_id for s in sent.batches]
+    collect_batches(ids, google.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    complete_palettes(house.warehouse, ["google"], house.clock)
+    pictures = [
+        ImageRecord(p.seed, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
+        for n, p in enumerate(chosen)
+    ]
+    with house.warehouse.write() as connection:
+        record_images(connection, pictures)
+    house.store.put("images/1.png", b"png", "image/png")
+    ask_for_refinement(chosen, "emulator", house.warehouse, house.clock())
+    anthropic = ScriptedProvider(name=refiner().provider, clock=house.clock, labels=False)
+    sent = submit_due_refinements(anthropic.connection(), house.warehouse, house.store, house.clock, by_url=False)
+    assert len(sent.complaints) == 1 and "Object images/0.png is not below" in sent.complaints[0]
+    assert house.rows(
+        "SELECT seed FROM batch_requests r JOIN batches b USING (batch_id) WHERE purpose = 'refinement'"
+    ) == [(chosen[1].seed,)]
+    assert b"3 bytes" in anthropic.held["anthropic-1"].file.lines[0]
