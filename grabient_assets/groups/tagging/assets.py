@@ -234,7 +234,8 @@ def _fail_without_answers(completed: Completed) -> None:
     """A palette that every model failed on must not look as if it were merely not there yet."""
     failed = [t for t in completed.tagged if not t.answers]
     if failed:
-        named = "; ".join(f"{t.partition.seed}: {t.error or 'nothing could be asked'}" for t in failed[:10])
+        reasons = [(t.partition.seed, (t.error or "nothing could be asked").rstrip(".")) for t in failed[:10]]
+        named = "; ".join(f"{seed}: {reason}" for seed, reason in reasons)
         raise dg.Failure(
             f"{len(failed)} palettes have no usable answer. {named}. "
             "Ask again with `grabient retry`, or materialize a batch asset with retry_failed.",

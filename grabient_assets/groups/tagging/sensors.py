@@ -116,6 +116,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
                 partition_key=key,
                 asset_selection=[dg.AssetKey("palette_tags")],
                 tags={"grabient/role": "mark-failed"},
+                run_config={"ops": {"collect_tagging": {"config": {"ask": False}}}},
             )
 
     return look

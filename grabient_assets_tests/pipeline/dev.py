@@ -1,0 +1,172 @@
+"""`dagster dev` as a person has it open: webserver, daemon and code server over one data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grabient_assets.emulator.client import running_emulator
+from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.pipeline.place import COMMANDS, creates, emulator_ended_after, environment_of
+
+START_SECONDS = 60.0
+PAUSE_SECONDS = 0.3
+LOG_LINES = 25
+
+_LAUNCH = """
+mutation Launch($backfill: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $backfill) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+  }
+}
+"""
+_BACKFILL = """
+query Backfill($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status numPartitions error { message } } }
+}
+"""
+_GREEN = """
+query Green($keys: [AssetKeyInput!]!) {
+  assetNodes(assetKeys: $keys) {
+    assetKey { path }
+    assetPartitionStatuses {
+      __typename
+      ... on DefaultPartitionStatuses { materializedPartitions failedPartitions }
+      ... on MultiPartitionStatuses {
+        ranges { primaryDimStartKey primaryDimEndKey
+          secondaryDim { ... on DefaultPartitionStatuses { materializedPartitions failedPartitions } } }
+      }
+    }
+  }
+}
+"""
+_RUNS = """
+query Runs { runsOrError(limit: 60) { ... on Runs { results { runId status jobName tags { key value } } } } }
+"""
+
+
+@dataclass(frozen=True)
+class Dev:
+    """A running `dagster dev`. `started` is how long it took to answer, in seconds."""
+
+    folder: Path
+    url: str
+    log: Path
+    started: float
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The data of a GraphQL answer."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        call = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            document = json.load(answer)
+        assert "errors" not in document, document["errors"]
+        return document["data"]
+
+    def backfill(self, assets: list[str], keys: list[str]) -> str:
+        """Launch an asset backfill of these partitions, as the UI does; its id."""
+        selection = [{"path": [asset]} for asset in assets]
+        launched = self.ask(_LAUNCH, backfill={"assetSelection": selection, "partitionNames": keys})
+        found = launched["launchPartitionBackfill"]
+        assert found["__typename"] == "LaunchBackfillSuccess", found
+        return found["backfillId"]
+
+    def backfill_status(self, backfill_id: str) -> str:
+        return self.ask(_BACKFILL, id=backfill_id)["partitionBackfillOrError"]["status"]
+
+    def green(self, asset: str) -> set[str]:
+        """The seeds that are materialized under v1, or by seed alone, as the partitions page counts them."""
+        [node] = self.ask(_GREEN, keys=[{"path": [asset]}])["assetNodes"]
+        statuses = node["assetPartitionStatuses"]
+        if statuses["__typename"] == "DefaultPartitionStatuses":
+            return set(statuses["materializedPartitions"])
+        return {seed for one in statuses["ranges"] for seed in one["secondaryDim"]["materializedPartitions"]}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The newest runs: runId, status, jobName, tags."""
+        found = self.ask(_RUNS)["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def creates(self) -> list[dict[str, Any]]:
+        """Every batch that was created at the emulator; none while it does not run yet."""
+        return creates(running_emulator(self.folder))
+
+    def until(self, what: str, done: Callable[[], bool], seconds: float, still_open: Callable[[], object]) -> float:
+        """Ask again and again until it is done; how long that took. Fails with what was still open."""
+        started = time.monotonic()
+        while not done():
+            if time.monotonic() - started > seconds:
+                runs = [(run["jobName"], run["status"]) for run in self.runs()[:12]]
+                log = "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+                raise AssertionError(
+                    f"{what}: not done after {seconds:.0f} s. Still open: {still_open()}. Runs: {runs}. Log:\n{log}"
+                )
+            time.sleep(PAUSE_SECONDS)
+        return time.monotonic() - started
+
+
+@contextmanager
+def dagster_dev(folder: Path) -> Iterator[Dev]:
+    """`dagster dev` on a free port over the data folder; all its processes end with it."""
+    log, port, started = folder.parent / "dagster-dev.log", _free_port(), time.monotonic()
+    with emulator_ended_after(folder), log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(COMMANDS / "dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+            cwd=PROJECT_DIR,
+            env=environment_of(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url, process, log)
+            yield Dev(folder, url, log, time.monotonic() - started)
+        finally:
+            _end(process)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    query = json.dumps({"query": "{ repositoriesOrError { __typename } }"}).encode()
+    call = urllib.request.Request(f"{url}/graphql", query, {"Content-Type": "application/json"})
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(call, timeout=5) as answer:
+                if json.load(answer)["data"]["repositoriesOrError"]["__typename"] == "RepositoryConnection":
+                    return
+        except OSError:
+            pass
+        late = time.monotonic() > deadline
+        if late or process.poll() is not None:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            raise AssertionError(f"dagster dev {'did not answer in time' if late else 'ended'}. Log:\n{tail}")
+        time.sleep(PAUSE_SECONDS)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and everything it started: they share its process group."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(5)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]

@@ -1,0 +1,111 @@
+"""What people ask for one by one goes out together: the due sensor waits while they are at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+
+from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets_tests.pipeline.driven import Driven, driven
+from grabient_assets_tests.pipeline.place import samples
+
+pytestmark = pytest.mark.xdist_group("waiting_for_people")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Driven]:
+    """One palette is wanted from OpenAI. Nothing is sent in these tests, so no emulator starts."""
+    with driven(tmp_path / "data") as pipeline:
+        load_palettes(pipeline.warehouse, samples(1), "samples", datetime.now(UTC))
+        wish = TaggingWish(
+            [PaletteVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
+        )
+        ask_for_tags(wish, pipeline.warehouse, datetime.now(UTC))
+        yield pipeline
+
+
+def look(pipeline: Driven) -> list[object]:
+    """What tagging_due says now."""
+    context = dg.build_sensor_context(
+        instance=pipeline.instance,
+        definitions=pipeline.definitions,
+        sensor_name="tagging_due",
+        resources=dict(pipeline.definitions.resources or {}),
+    )
+    said = pipeline.definitions.resolve_sensor_def("tagging_due")(context)
+    assert isinstance(said, Iterator)
+    return list(said)
+
+
+def reason(pipeline: Driven) -> str:
+    [said] = look(pipeline)
+    assert isinstance(said, dg.SkipReason), said
+    return said.skip_message or ""
+
+
+def requested(pipeline: Driven) -> list[tuple[str | None, dict[str, str]]]:
+    """The runs it asks for: partition, and the tags that say for whom and how much."""
+    shown = ("grabient/provider", "grabient/requests")
+    runs = [one for one in look(pipeline) if isinstance(one, dg.RunRequest)]
+    return [(run.partition_key, {name: run.tags[name] for name in shown}) for run in runs]
+
+
+SENT = {"grabient/provider": "openai", "grabient/requests": "3"}
+
+
+def test_a_run_that_a_person_started_is_waited_for(pipeline: Driven):
+    run = dg.DagsterRun(job_name="submit_tagging", run_id=run_id_of(1), status=dg.DagsterRunStatus.STARTED)
+    pipeline.instance.add_run(run)
+    assert f"Waiting for run {run.run_id[:8]} (submit_tagging), so that what it asks for goes out together." in reason(
+        pipeline
+    )
+    pipeline.instance.report_run_canceled(run)
+    assert [tags for _, tags in requested(pipeline)] == [SENT]
+
+
+def test_a_backfill_is_waited_for(pipeline: Driven):
+    backfill = PartitionBackfill(
+        backfill_id="scattered",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=datetime.now(UTC).timestamp(),
+        asset_selection=[dg.AssetKey("openai_tag_batches")],
+        partition_names=[],
+    )
+    pipeline.instance.add_backfill(backfill)
+    assert "Waiting for backfill scattered, so that what it asks for goes out together." in reason(pipeline)
+    pipeline.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    assert [tags for _, tags in requested(pipeline)] == [SENT]
+
+
+def test_its_own_run_is_waited_for_and_that_of_another_provider_is_not(pipeline: Driven):
+    for number, provider in enumerate(("groq", "openai"), start=1):
+        run = dg.DagsterRun(
+            job_name="submit_tagging",
+            run_id=run_id_of(number),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"grabient/role": f"submit-tagging-{provider}"},
+        )
+        pipeline.instance.add_run(run)
+        if provider == "groq":
+            assert [tags for _, tags in requested(pipeline)] == [SENT]
+        else:
+            assert f"Run {run.run_id[:8]} is already doing this." in reason(pipeline)
+
+
+def test_the_same_work_has_the_same_run_key(pipeline: Driven):
+    keys = [one.run_key for _ in range(2) for one in look(pipeline) if isinstance(one, dg.RunRequest)]
+    assert len(keys) == 2 and keys[0] == keys[1]
+    assert keys[0] is not None and keys[0].startswith("submit-tagging-openai-") and keys[0].endswith("-1")
+
+
+def run_id_of(number: int) -> str:
+    return f"0000000{number}-0000-4000-8000-000000000000"
