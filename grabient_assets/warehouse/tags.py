@@ -202,10 +202,23 @@ def underway_tagging(
 
 
 def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
-    """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer."""
-    insert_rows(connection, "palette_tags", records, _KEEP_THE_BETTER)
+    """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer to its request.
+
+    What was asked in an older wording and comes late never replaces what the ask wants now.
+    """
+    insert_rows(connection, "palette_tags", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
 
 
+_NOT_OVERTAKEN = """
+    WHERE NOT EXISTS (
+        SELECT 1 FROM palette_tags t JOIN palettes p USING (seed)
+        JOIN asks a USING (seed, prompt_version, provider, model)
+        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version
+          AND t.provider = new_rows.provider AND t.model = new_rows.model
+          AND t.analysis_index = new_rows.analysis_index AND t.custom_id <> new_rows.custom_id
+          AND a.purpose = 'tagging' AND t.custom_id = p.palette_key || '-' || a.request_digest || '-'
+              || lpad(t.analysis_index::VARCHAR, 2, '0'))
+"""
 _KEY = ("seed", "prompt_version", "provider", "model", "analysis_index")
 _KEEP_THE_BETTER = (
     "ON CONFLICT DO UPDATE SET "

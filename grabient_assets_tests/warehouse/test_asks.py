@@ -281,3 +281,18 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         record_asks(house.connection, "refinement", wanted, [opus], 1, house.tick())
         (again,) = due_refinements(house.connection)
         assert again.consensus_digest == "second" and again.custom_id != due.custom_id
+
+
+def test_an_answer_in_an_older_wording_that_comes_late_replaces_nothing() -> None:
+    with ledger() as house:
+        house.ask(SEEDS[2], targets=TARGETS[:1])
+        (old,) = house.due()
+        house.ask(SEEDS[2], targets=[AskTarget("openai", "m1", "e" * 20)])
+        (new,) = house.due()
+        assert old.custom_id != new.custom_id
+        house.answer([new])
+        house.answer([old])
+        assert house.rows("SELECT custom_id FROM palette_tags") == [(new.custom_id,)]
+        house.ask(SEEDS[2], targets=TARGETS[:1])  # back to the first wording
+        house.answer(house.due())
+        assert house.rows("SELECT custom_id FROM palette_tags") == [(old.custom_id,)]
