@@ -8,6 +8,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from duckdb import DuckDBPyConnection
@@ -72,5 +74,5 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
-        return json.dumps(value, ensure_ascii=False)
+        return _JSON.encode(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)

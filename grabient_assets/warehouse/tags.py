@@ -47,6 +47,27 @@ class TagRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """What a usable answer says, without the raw text and the money."""
+
+    seed: str
+    prompt_version: str
+    provider: str
+    model: str
+    analysis_index: int
+    temperature: str | None
+    contrast: str | None
+    brightness: str | None
+    saturation: str | None
+    mood: list[str] | None
+    style: list[str] | None
+    dominant_colors: list[str] | None
+    harmony: list[str] | None
+    seasonal: list[str] | None
+    associations: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class DueRequest:
     """A tagging request that nobody has answered and no batch is carrying."""
 
@@ -141,7 +162,7 @@ def share_answers(connection: DuckDBPyConnection) -> None:
         f"""
         WITH {_WANTED},
         best AS (
-            SELECT * FROM palette_tags t
+            SELECT * FROM palette_tags t SEMI JOIN missing USING (custom_id)
             QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
         )
         INSERT INTO palette_tags BY NAME
@@ -272,9 +293,9 @@ def complete_tagging(
     return [Tagged(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
-def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[TagRecord]:
-    """The usable answers for these palettes, in a fixed order."""
-    columns = ", ".join(f"t.{c}" for c in TagRecord.__dataclass_fields__)
+def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[AnswerRecord]:
+    """What the usable answers for these palettes say, in a fixed order."""
+    columns = ", ".join(f"t.{c}" for c in AnswerRecord.__dataclass_fields__)
     rows = connection.execute(
         f"""
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
@@ -283,7 +304,7 @@ def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
         """,
         [[p.seed for p in among], [p.prompt_version for p in among]],
     ).fetchall()
-    return [TagRecord(*row) for row in rows]
+    return [AnswerRecord(*row) for row in rows]
 
 
 def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:

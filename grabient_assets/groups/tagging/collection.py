@@ -14,6 +14,7 @@ from grabient_assets.warehouse.tags import (
     Tagged,
     close_finished_tagging,
     complete_tagging,
+    share_answers,
     without_current_consensus,
 )
 
@@ -34,6 +35,7 @@ def complete_palettes(
 ) -> Completed:
     """The completely tagged palettes among those named, or all that lack their consensus; it is built for each."""
     with warehouse.write() as connection:
+        share_answers(connection)
         close_finished_tagging(connection, clock())
         tagged = complete_tagging(connection, providers, among)
         stale = without_current_consensus(connection, tagged)

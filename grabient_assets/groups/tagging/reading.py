@@ -11,14 +11,18 @@ from grabient_assets.batching.collect import Settled, Verdict
 from grabient_assets.batching.fates import USABLE
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
-from grabient_assets.warehouse.tags import TagRecord, close_finished_tagging, record_tags, share_answers
+from grabient_assets.warehouse.tags import TagRecord, record_tags
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 class TagReader:
-    """Reads tagging answers and writes them to `palette_tags`."""
+    """Reads tagging answers and writes them to `palette_tags`.
+
+    Sharing answers among equal palettes and closing asks look at all tables, so they are done once per round of
+    collection (collection.py) and before every submission, not here for each batch.
+    """
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         answer = read_answer(text, request.custom_id)
@@ -30,8 +34,6 @@ class TagReader:
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
         record_tags(connection, [_row(batch, one, now) for one in settled if one.final])
-        share_answers(connection)
-        close_finished_tagging(connection, now)
 
 
 def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:

@@ -13,7 +13,7 @@ from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vot
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import ConsensusRecord, TagRecord, answers, record_consensus
+from grabient_assets.warehouse.tags import AnswerRecord, ConsensusRecord, answers, record_consensus
 
 
 def tally(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
@@ -43,14 +43,14 @@ def stored_consensus(record: ConsensusRecord) -> Consensus:
     )
 
 
-def _model_answer(row: TagRecord) -> ModelAnswer:
+def _model_answer(row: AnswerRecord) -> ModelAnswer:
     fields: dict[str, Any] = {field: getattr(row, field) for field in CATEGORICAL_FIELDS}
     fields |= {field: tuple(getattr(row, field) or ()) for field in LIST_FIELDS}
     return ModelAnswer(row.provider, row.model, row.analysis_index, Answer(**fields))
 
 
 def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime) -> ConsensusRecord:
-    votes = json.dumps(consensus.votes_json(), ensure_ascii=False, sort_keys=True)
+    votes = json.dumps(consensus.votes_json(), ensure_ascii=False)
     said = f"{consensus.models}\n{votes}"
     return ConsensusRecord(
         seed=partition.seed,
