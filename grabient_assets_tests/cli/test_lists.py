@@ -60,7 +60,7 @@ def test_settings_that_cannot_be_are_shown_and_named():
         ("OPENAI_BASE_URL", "localhost"),
         ("R2_BUCKET", "pictures"),
     ):
-        shown = invoke("settings", **{name: value})
+        shown = CliRunner().invoke(app, ["settings"], env=environment(Path("/nowhere"), **{name: value}))
         assert shown.exit_code == 2 and value in shown.stdout and name in shown.stderr
 
 

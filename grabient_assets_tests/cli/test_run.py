@@ -14,7 +14,7 @@ from grabient_assets_tests.cli.running import command, emulator, environment, gr
 PANEL, ANALYSES = 10, 2
 GARBAGE = """
 [[rules]]
-match = { provider = "groq", model = "qwen/qwen3.8-27b", route = "create", times = 1 }
+match = { provider = "anthropic", model = "claude-haiku-5-5", route = "create", times = 1 }
 action = { do = "garbage", count = 100 }
 """
 
@@ -89,7 +89,7 @@ def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path
 
         asked = grabient(data, "retry", "--json")
         assert asked.json == {
-            "tagging": [{"provider": "groq", "model": "qwen/qwen3.8-27b", "palettes": 1}],
+            "tagging": [{"provider": "anthropic", "model": "claude-haiku-5-5", "palettes": 1}],
             "refinement": 0,
             "left_out": [],
         }
