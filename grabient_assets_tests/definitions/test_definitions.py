@@ -1,0 +1,150 @@
+"""What the code location holds: every asset with its group, dependencies and partitions, and when its sensors run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from grabient_assets.definitions import grabient
+from grabient_assets.partitions import palette_versions, seeds
+from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets_tests.pipeline.place import settings_of
+
+BATCHES = ("anthropic_tag_batches", "openai_tag_batches", "groq_tag_batches", "google_tag_batches")
+TABLE = {
+    "palettes": ("palettes", ()),
+    "palette_images": ("palettes", ("palettes",)),
+    **dict.fromkeys(BATCHES, ("tagging", ("palette_images",))),
+    "palette_tags": ("tagging", tuple(sorted(BATCHES))),
+    "tag_consensus": ("tagging", ("palette_tags",)),
+    "refinement_batches": ("refinement", ("palette_images", "tag_consensus")),
+    "refined_tags": ("refinement", ("refinement_batches",)),
+    "embed_text": ("refinement", ("refined_tags",)),
+}
+JOBS = {
+    "load_palettes": {"palettes", "palette_images"},
+    "submit_tagging": set(BATCHES),
+    "submit_refinement": {"refinement_batches"},
+    "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
+}
+SENSORS = {
+    "palettes_loaded": "load_palettes",
+    "tagging_due": "submit_tagging",
+    "tagging_completed": "collect_batch",
+    "batches_ended": "collect_batch",
+    "refinement_due": "submit_refinement",
+}
+
+
+def definitions() -> dg.Definitions:
+    found = grabient()
+    assert isinstance(found, dg.Definitions)
+    return found
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in settings_of(tmp_path / "data").items():
+            environment.setenv(name, value)
+        yield environment
+
+
+@pytest.mark.usefixtures("environment")
+def test_every_asset_has_its_group_its_dependencies_and_a_description():
+    graph = definitions().resolve_asset_graph()
+    found = {
+        key.to_user_string(): (
+            graph.get(key).group_name,
+            tuple(sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)),
+        )
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == TABLE
+    assert all(len(graph.get(key).description or "") > 40 for key in graph.get_all_asset_keys())
+
+
+@pytest.mark.usefixtures("environment")
+def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version_and_seed():
+    graph = definitions().resolve_asset_graph()
+    for name in TABLE:
+        expected = seeds if name in ("palettes", "palette_images") else palette_versions
+        assert graph.get(dg.AssetKey(name)).partitions_def == expected
+        assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_partition_key_is_prompt_version_and_seed_and_the_versions_are_the_folders_of_prompts():
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("seeds", ["b", "a"])
+        keys = palette_versions.get_partition_keys(dynamic_partitions_store=instance)
+    versions = sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir())
+    assert list(keys) == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
+    assert "v1" in versions
+
+
+@pytest.mark.usefixtures("environment")
+def test_every_job_holds_its_assets():
+    found = definitions()
+    jobs = {
+        name: {key.to_user_string() for key in found.resolve_job_def(name).asset_layer.executable_asset_keys}
+        for name in JOBS
+    }
+    assert jobs == JOBS
+
+
+@pytest.mark.parametrize(("mode", "status", "seconds"), [("emulator", "RUNNING", 5), ("live", "STOPPED", 60)])
+def test_sensors_run_by_themselves_only_where_it_costs_nothing(
+    mode: str, status: str, seconds: int, environment: pytest.MonkeyPatch
+):
+    environment.setenv("GRABIENT_MODE", mode)
+    found = definitions().get_repository_def().sensor_defs
+    assert {sensor.name: sensor.job.name for sensor in found} == SENSORS
+    assert {sensor.default_status.value for sensor in found} == {status}
+    assert {sensor.minimum_interval_seconds for sensor in found} == {seconds}
+
+
+@pytest.mark.parametrize("mode", ["emulator", "live"])
+def test_everything_loads_without_a_key_and_nothing_is_written(
+    mode: str, tmp_path: Path, environment: pytest.MonkeyPatch
+):
+    environment.setenv("GRABIENT_MODE", mode)
+    found = definitions()
+    dg.Definitions.validate_loadable(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_every_module_reads_no_key_and_makes_no_connection():
+    """A process with nothing but PATH imports all modules, with an environment that notes who looks at what."""
+    program = """
+import importlib, os, pkgutil, socket
+asked = set()
+class Watched(type(os.environ)):
+    def __getitem__(self, key): asked.add(key); return super().__getitem__(key)
+    def __contains__(self, key): asked.add(key); return super().__contains__(key)
+    def get(self, key, default=None): asked.add(key); return super().get(key, default)
+os.environ.__class__ = Watched
+def refuse(*args): raise RuntimeError("a connection at import")
+socket.socket.connect = refuse
+import grabient_assets
+names = [m.name for m in pkgutil.walk_packages(grabient_assets.__path__, "grabient_assets.") if "__main__" not in m.name]
+for name in names: importlib.import_module(name)
+print(len(names), *sorted(name for name in asked if "GRABIENT" in name or "API_KEY" in name or name.startswith("R2_")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIR,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    count, *keys = done.stdout.split()
+    assert int(count) > 100
+    assert keys == []
