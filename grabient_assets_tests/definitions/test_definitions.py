@@ -132,7 +132,8 @@ os.environ.__class__ = Watched
 def refuse(*args): raise RuntimeError("a connection at import")
 socket.socket.connect = refuse
 import grabient_assets
-names = [m.name for m in pkgutil.walk_packages(grabient_assets.__path__, "grabient_assets.") if "__main__" not in m.name]
+found = pkgutil.walk_packages(grabient_assets.__path__, "grabient_assets.")
+names = [m.name for m in found if "__main__" not in m.name]
 for name in names: importlib.import_module(name)
 print(len(names), *sorted(name for name in asked if "GRABIENT" in name or "API_KEY" in name or name.startswith("R2_")))
 """

@@ -1,0 +1,100 @@
+"""Dagster's own commands, as README.md gives them, as processes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from dagster import DagsterRunStatus
+
+from grabient_assets_tests.dagster_cli.conftest import Terminal
+from grabient_assets_tests.dagster_cli.readme import dagster_commands
+
+pytestmark = pytest.mark.xdist_group("dagster_cli")
+
+MATERIALIZE = ["dagster", "asset", "materialize", "-m", "grabient_assets.definitions"]
+KNOWN = ["dagster asset materialize", "dagster asset materialize", "dagster job backfill", "dagster job backfill"]
+
+
+def test_the_readme_shows_one_palette_a_range_a_list_and_all():
+    commands = dagster_commands("first", "second")
+    assert [" ".join(command[:3]) for command in commands] == KNOWN
+    texts = [" ".join(command) for command in commands]
+    for text, said in zip(texts, ["v1|first", "first...second", "v1|first,v1|second", "--all all"], strict=True):
+        assert said in text
+
+
+def test_one_palette_is_asked_of_one_provider(terminal: Terminal):
+    command, *_ = dagster_commands(terminal.seeds[0], terminal.seeds[2])
+    done = terminal.type(command)
+    assert done.code == 0, done.text
+    assert "1 palettes asked of openai; tagging_due sends what is missing" in done.text
+    assert ("openai", terminal.seeds[0]) in terminal.asked()
+    assert not {provider for provider, _ in terminal.asked()} - {"openai"}
+
+
+def test_a_range_is_drawn_in_one_run(terminal: Terminal):
+    _, command, *_ = dagster_commands(terminal.seeds[0], terminal.seeds[2])
+    before = terminal.runs(DagsterRunStatus.SUCCESS)
+    done = terminal.type(command)
+    assert done.code == 0, done.text
+    assert "3 pictures, 3 of them drawn now" in done.text
+    assert terminal.pipeline.green("palettes") == terminal.pipeline.green("palette_images") == set(terminal.seeds)
+    assert terminal.runs(DagsterRunStatus.SUCCESS) == before + 1
+    assert terminal.pipeline.checks()["palette_images:every_palette_has_an_image"] is True
+
+
+@pytest.mark.parametrize(("place", "chosen"), [(2, (0, 2)), (3, (0, 1, 2))])
+def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
+    place: int, chosen: tuple[int, ...], terminal: Terminal
+):
+    before = terminal.backfills()
+    done = terminal.type(dagster_commands(terminal.seeds[0], terminal.seeds[2])[place])
+    assert done.code == 0, done.text
+    launched = re.search(r"Launched backfill job `(\w+)`", done.text)
+    assert launched is not None, done.text
+    new = {key: found for key, found in terminal.backfills().items() if key not in before}
+    assert new == {launched[1]: {f"v1|{terminal.seeds[number]}" for number in chosen}}
+
+
+def test_a_range_that_names_the_later_palette_first_fails_and_says_so(terminal: Terminal):
+    first, last = f"v1|{terminal.seeds[0]}", f"v1|{terminal.seeds[2]}"
+    before = terminal.asked(), terminal.runs(DagsterRunStatus.FAILURE)
+    done = terminal.type([*MATERIALIZE, "--select", "groq_tag_batches", "--partition-range", f"{last}...{first}"])
+    assert done.code == 1
+    assert "This run was started for no partition at all. A range must name the earlier key first" in done.text
+    assert terminal.asked() == before[0]
+    assert terminal.runs(DagsterRunStatus.FAILURE) == before[1] + 1
+
+
+@pytest.mark.parametrize("key", ["v1|foo", "v1|../x", "v9|{seed}", "{seed}"])
+def test_a_key_that_is_no_partition_is_refused_before_a_run_exists(key: str, terminal: Terminal):
+    key = key.format(seed=terminal.seeds[0])
+    runs = terminal.pipeline.instance.get_runs_count()
+    done = terminal.type([*MATERIALIZE, "--select", "groq_tag_batches", "--partition", key])
+    assert done.code != 0
+    assert f"PartitionsDefinition containing the passed partition key `{key}`" in done.text
+    assert terminal.pipeline.instance.get_runs_count() == runs
+
+
+def test_a_backfill_of_an_unknown_partition_is_refused(terminal: Terminal):
+    before = terminal.backfills()
+    backfill = ["dagster", "job", "backfill", "-w", "workspace.yaml", "-j", "submit_tagging"]
+    done = terminal.type([*backfill, "--partitions", f"v1|{terminal.seeds[0]},v1|foo", "--noprompt"])
+    assert done.code == 2
+    assert "Unknown partitions: v1|foo" in done.text
+    assert terminal.backfills() == before
+
+
+def test_the_definitions_are_valid_by_dagsters_own_word(terminal: Terminal):
+    done = terminal.type(["dagster", "definitions", "validate", "-w", "workspace.yaml"])
+    assert done.code == 0, done.text
+    assert "Validation successful for code location grabient." in done.text
+
+
+def test_the_asset_list_is_what_the_definitions_hold(terminal: Terminal):
+    done = terminal.type(["dagster", "asset", "list", "-m", "grabient_assets.definitions"])
+    keys = terminal.pipeline.definitions.resolve_asset_graph().get_all_asset_keys()
+    assert done.code == 0, done.text
+    assert set(done.text.split()) >= {key.to_user_string() for key in keys}
+    assert len(keys) == 11
