@@ -16,6 +16,8 @@ class Connection:
 
     provider: BatchProvider
     account: str
+    answers_from: str
+    """`emulator` or `live`: part of what identifies a request."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import AnswerReader, Collected, collect_batch
-from grabient_assets.batching.connection import Connect
+from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -42,34 +43,50 @@ def collect_batches(
     collected: list[Collected] = []
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
-    for batch_id in batch_ids:
-        with warehouse.read() as database:
-            batch = batches.batch(database, batch_id)
-        if batch is None:
-            troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
-            continue
-        try:
-            with connect(batch.provider) as connection:
+    with ExitStack() as stack:
+        connections = _Connections(connect, stack)
+        for batch_id in batch_ids:
+            with warehouse.read() as database:
+                batch = batches.batch(database, batch_id)
+            if batch is None:
+                troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
+                continue
+            try:
+                provider = connections[batch.provider].provider
                 if batch.status == "intended":
-                    batch = adopt_batch(batch, connection.provider, warehouse, clock)
+                    batch = adopt_batch(batch, provider, warehouse, clock)
                 if batch.status != "submitted":
                     waiting += [batch_id] if batch.status == "intended" else []
                     continue
-                model = _model(batch)
-                done = collect_batch(batch, model, connection.provider, warehouse, store, reader(batch), clock, run_id)
-        except GrabientError as error:
-            troubles.append((batch_id, str(error)))
-            continue
-        except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of the others wait
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            troubles.append((batch_id, f"Collecting batch {batch_id} met a mistake in this program: {what}."))
-            continue
-        if done is None:
-            waiting.append(batch_id)
-        else:
-            collected.append(done)
+                done = collect_batch(batch, _model(batch), provider, warehouse, store, reader(batch), clock, run_id)
+            except GrabientError as error:
+                troubles.append((batch_id, str(error)))
+            except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of others wait
+                troubles.append((batch_id, _our_mistake(batch_id, error)))
+            else:
+                if done is None:
+                    waiting.append(batch_id)
+                else:
+                    collected.append(done)
     return Round(tuple(collected), tuple(waiting), tuple(troubles))
+
+
+class _Connections(dict[str, Connection]):
+    """One connection per provider, opened when it is first needed and closed with the stack."""
+
+    def __init__(self, connect: Connect, stack: ExitStack) -> None:
+        super().__init__()
+        self._connect, self._stack = connect, stack
+
+    def __missing__(self, name: str) -> Connection:
+        self[name] = connection = self._stack.enter_context(self._connect(name))
+        return connection
+
+
+def _our_mistake(batch_id: str, error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return f"Collecting batch {batch_id} met a mistake in this program: {what}."
 
 
 def _model(batch: BatchRecord) -> Model | None:

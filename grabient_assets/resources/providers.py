@@ -62,6 +62,6 @@ class ProvidersResource(dg.ConfigurableResource):
         access = provider_access(load_settings(), name)
         provider = connect(name, access.api_key, access.base_url, patience)
         try:
-            yield Connection(provider, access.account)
+            yield Connection(provider, access.account, self.answers_from())
         finally:
             provider.close()

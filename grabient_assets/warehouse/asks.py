@@ -94,6 +94,49 @@ def stop_asks(
     return int(row[0]) if row else 0
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTarget:
+    """What open asks of a purpose want of one model under one prompt version, by the digest they were made with."""
+
+    purpose: str
+    prompt_version: str
+    provider: str
+    model: str
+    request_digest: str
+
+
+def open_targets(connection: DuckDBPyConnection, purpose: str, provider: str) -> list[OpenTarget]:
+    """The different targets of the open asks at a provider."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT purpose, prompt_version, provider, model, request_digest FROM asks
+        WHERE state = 'open' AND purpose = $1 AND provider = $2 ORDER BY ALL
+        """,
+        [purpose, provider],
+    ).fetchall()
+    return [OpenTarget(*row) for row in rows]
+
+
+def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str, now: datetime) -> None:
+    """Stop exactly the open asks of this target."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
+        WHERE state = 'open' AND purpose = $purpose AND prompt_version = $prompt_version AND provider = $provider
+          AND model = $model AND request_digest = $request_digest
+        """,
+        {
+            "reason": utf8(reason),
+            "now": now,
+            "purpose": target.purpose,
+            "prompt_version": target.prompt_version,
+            "provider": target.provider,
+            "model": target.model,
+            "request_digest": target.request_digest,
+        },
+    )
+
+
 def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """(provider, model, reason) of what was stopped and not asked again since."""
     return connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,34 @@ def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> Non
         "SELECT seed FROM batch_requests r JOIN batches b USING (batch_id) WHERE purpose = 'refinement'"
     ) == [(chosen[1].seed,)]
     assert b"3 bytes" in anthropic.held["anthropic-1"].file.lines[0]
+
+
+def test_what_was_asked_in_the_other_mode_is_never_sent(house: House) -> None:
+    house.ask(house.load(palette(1)))  # asked of the emulator
+    provider = ScriptedProvider(clock=house.clock)
+    live = replace(provider.connection(), answers_from="live")
+    sent = submit_due_tagging(live, house.warehouse, house.store, house.clock)
+    assert (sent.batches, provider.held) == ((), {})
+    assert {row for row in house.rows("SELECT DISTINCT state FROM asks")} == {("stopped",)}
+    assert "asked in another mode" in sent.complaints[0]
+
+
+def test_what_was_asked_under_a_prompt_that_reads_otherwise_now_is_not_sent(house: House) -> None:
+    house.ask(house.load(palette(1)))
+    with house.warehouse.write() as connection:
+        connection.execute("UPDATE asks SET request_digest = 'edited' WHERE model = 'gpt-4o-mini'")
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert sorted(s.batch.model for s in sent.batches) == ["gpt-5.6-luna", "gpt-6-luna"]
+    assert house.rows("SELECT state FROM asks WHERE model = 'gpt-4o-mini'") == [("stopped",)]
+
+
+def test_a_prompt_version_that_is_gone_keeps_no_other_back(house: House) -> None:
+    house.ask(house.load(palette(1)))
+    with house.warehouse.write() as connection:
+        connection.execute("UPDATE asks SET prompt_version = 'v0' WHERE model = 'gpt-4o-mini'")
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert len(sent.batches) == 2
+    assert sent.complaints == ("There is no prompt version 'v0' in prompts; known are: v1.",)
+    assert house.rows("SELECT state, reason FROM asks WHERE prompt_version = 'v0'") == [("stopped", sent.complaints[0])]

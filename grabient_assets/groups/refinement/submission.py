@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.errors import RequestRejectedError, StoreError
@@ -54,14 +55,14 @@ def submit_due_refinements(
 ) -> Sent:
     """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes."""
     name = connection.provider.name
+    sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
     with warehouse.write() as database:
         share_refinements(database)
         close_finished_refinements(database, clock())
         due = due_refinements(database)
     wait = closed_until(name, warehouse, clock())
     if due and wait:
-        return Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
-    sent = Sent()
+        return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
     for (version, model_id), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model)):
         model = orderable(PURPOSE, name, model_id, warehouse, clock())
         if isinstance(model, Sent):

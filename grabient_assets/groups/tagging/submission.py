@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.errors import RequestRejectedError
@@ -33,14 +34,14 @@ def submit_due_tagging(
 ) -> Sent:
     """Send every tagging request that is due at this provider. A refused model never keeps the others back."""
     name = connection.provider.name
+    sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
     with warehouse.write() as database:
         share_answers(database)
         close_finished_tagging(database, clock())
         due = due_tagging(database, name)
     wait = closed_until(name, warehouse, clock())
     if due and wait:
-        return Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
-    sent = Sent()
+        return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
     for (version, model_id), group in groupby(due, key=lambda r: (r.prompt_version, r.model)):
         model = orderable(PURPOSE, name, model_id, warehouse, clock())
         if isinstance(model, Sent):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -176,7 +175,7 @@ def test_votes_never_exceed_the_panel(panel: list[ModelAnswer]) -> None:
 
 
 def test_many_palettes_at_once() -> None:
-    """182 palettes, 10 models, 8 analyses: the size of a real cycle. Takes 0.15 s on an idle machine."""
+    """182 palettes, 10 models, 8 analyses: the size of a real cycle."""
     rows: list[tuple[str, ModelAnswer]] = []
     for palette in range(182):
         for model in range(10):
@@ -189,9 +188,7 @@ def test_many_palettes_at_once() -> None:
                     fields[field] = tuple(f"{field} {(turn * step) % 40}" for step in range(1, 5))
                 rows.append((f"seed{palette}", ModelAnswer("groq", f"m{model}", index, Answer(**fields))))
     assert len(rows) == 14_560
-    began = time.perf_counter()
     together = build_consensuses(rows)
-    assert time.perf_counter() - began < 1.0
     assert list(together) == [f"seed{palette}" for palette in range(182)]
     assert together["seed7"] == build_consensus([answer for key, answer in rows if key == "seed7"])
     assert (together["seed7"].models, together["seed7"].answers) == (10, 80)
