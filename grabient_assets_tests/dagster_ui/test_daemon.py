@@ -1,0 +1,64 @@
+"""Webserver and daemon, unattended: a scattered backfill becomes one batch per model; asking again costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+
+import pytest
+
+from grabient_assets.registry.load import load_registry
+from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.dagster_ui.conftest import Carried
+from grabient_assets_tests.pipeline.driven import AFTER_PICTURES
+from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
+
+pytestmark = pytest.mark.xdist_group("dagster_ui")
+
+PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
+[REFINER] = [(model.provider, model.id) for model in load_registry().panel("refiner")]
+
+
+def test_the_daemon_carries_exactly_the_chosen_palettes_through_every_asset(carried: Carried):
+    for asset in AFTER_PICTURES:
+        assert (asset, carried.dev.green(asset)) == (asset, carried.chosen)
+
+
+def test_there_is_one_create_per_model_for_tagging_and_one_for_refinement(carried: Carried):
+    created = [((one["provider"], one["model"]), len(one["custom_ids"])) for one in carried.created]
+    tagging = Counter(dict.fromkeys(PANEL, 2 * len(carried.chosen)))
+    assert Counter(dict(created[:-1])) == tagging
+    assert len(created) == len(PANEL) + 1
+    assert created[-1] == (REFINER, len(carried.chosen))
+
+
+def test_no_request_was_sent_twice(carried: Carried):
+    sent = [custom_id for one in carried.created for custom_id in one["custom_ids"]]
+    assert len(sent) == len(set(sent)) == (2 * len(PANEL) + 1) * len(carried.chosen)
+
+
+def test_every_run_succeeded(carried: Carried):
+    runs = [run for run in carried.dev.runs() if run["status"] not in ("QUEUED", "STARTING", "STARTED")]
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    assert {"load_palettes", "submit_tagging", "collect_batch", "submit_refinement"} <= {run["jobName"] for run in runs}
+
+
+def test_a_backfill_by_the_command_line_for_the_same_palettes_makes_no_new_batch(carried: Carried):
+    """`dagster job backfill`, executed by the daemon: one run per palette, all find that nothing is missing."""
+    command = ["job", "backfill", "-w", "workspace.yaml", "-j", "submit_tagging", "--noprompt"]
+    before = {run["runId"] for run in carried.dev.runs()}
+    subprocess.run(
+        [COMMANDS / "dagster", *command, "--partitions", ",".join(carried.keys[:2])],
+        cwd=PROJECT_DIR,
+        env=environment_of(carried.dev.folder),
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
+
+    def runs() -> list[str]:
+        return [run["status"] for run in carried.dev.runs() if run["runId"] not in before]
+
+    carried.dev.until("the second backfill", lambda: runs().count("SUCCESS") >= 2, 120, runs)
+    carried.dev.until("the sensors", lambda: set(runs()) == {"SUCCESS"}, 60, runs)
+    assert carried.dev.creates() == carried.created
