@@ -103,7 +103,7 @@ def collect_batch(
         return None
     lines = list(provider.download(batch.provider_batch_id))
     key = f"batches/{batch.batch_id}/results.jsonl.gz"
-    store.put(key, gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0), "application/gzip")
+    store.put(key, gzip.compress(b"\n".join(lines) + b"\n", compresslevel=3, mtime=0), "application/gzip")
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
     batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
     return settle_batch(batch, state, lines, model, provider, warehouse, reader, clock)

@@ -43,11 +43,12 @@ def collect_batches(
     collected: list[Collected] = []
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
+    with warehouse.read() as database:
+        found = {batch.batch_id: batch for batch in batches.batches_of(database, batch_ids)}
     with ExitStack() as stack:
         connections = _Connections(connect, stack)
         for batch_id in batch_ids:
-            with warehouse.read() as database:
-                batch = batches.batch(database, batch_id)
+            batch = found.get(batch_id)
             if batch is None:
                 troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
                 continue

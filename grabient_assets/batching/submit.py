@@ -193,4 +193,4 @@ def _deferral(times_before: int, error: ProviderError) -> timedelta:
 
 
 def _packed(lines: Sequence[bytes]) -> bytes:
-    return gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0)
+    return gzip.compress(b"\n".join(lines) + b"\n", compresslevel=3, mtime=0)

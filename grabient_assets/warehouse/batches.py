@@ -117,6 +117,11 @@ def batch(connection: DuckDBPyConnection, batch_id: str) -> BatchRecord | None:
     return found[0] if found else None
 
 
+def batches_of(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[BatchRecord]:
+    """The batches with these ids of ours; one that does not exist is not in the result."""
+    return _batches(connection, "WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))", [list(batch_ids)])
+
+
 def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
     """Batches whose answers are not in yet, those asked about longest ago first."""
     order = "ORDER BY polled_at NULLS FIRST, intended_at, batch_id"
