@@ -68,7 +68,9 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     if profile:
         profiler.enable()
-    done = collect_batches([b.batch_id for b in batches], providers.connect, warehouse, store, lambda _: TagReader(), _now)
+    done = collect_batches(
+        [b.batch_id for b in batches], providers.connect, warehouse, store, lambda _: TagReader(), _now
+    )
     collected = time.perf_counter()
     complete_palettes(warehouse, PROVIDERS, _now)
     finished = time.perf_counter()
@@ -83,7 +85,9 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     print(f"download, archive, rows    {collected - started:8.2f} s")
     print(f"consensus                  {finished - collected:8.2f} s")
     print(f"together                   {took:8.2f} s   CPU {time.process_time() - cpu:.2f} s")
-    print(f"the old system slept       {answers * OLD_SYSTEM_SECONDS_PER_ANSWER:8.2f} s   {answers * 0.05 / took:.0f} times as long")
+    print(
+        f"the old system slept       {answers * OLD_SYSTEM_SECONDS_PER_ANSWER:8.2f} s   {answers * 0.05 / took:.0f} times as long"
+    )
 
 
 def _invent(count: int, warehouse: object) -> list[str]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from grabient_assets.showcase import Showcase, Shown
+    from grabient_assets.headless.showcase import Showcase, Shown
 
 TABLE_WIDTH = 130
 VOTED = ("mood", "style", "dominant_colors", "associations")

@@ -11,7 +11,7 @@ from grabient_assets.cli.console import output, print_json, say
 
 if TYPE_CHECKING:
     from grabient_assets.cli.following import Followed
-    from grabient_assets.showcase import Showcase
+    from grabient_assets.headless.showcase import Showcase
 
 DEMO_TIMEOUT = 1800.0
 
@@ -26,10 +26,10 @@ def demo(
     from grabient_assets.cli.load import store
     from grabient_assets.errors import UsageError
     from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+    from grabient_assets.headless.showcase import showcase
+    from grabient_assets.headless.wishes import chosen_prompt_version, make_wish, record_wish
     from grabient_assets.settings import load_settings
-    from grabient_assets.showcase import showcase
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.wishes import chosen_prompt_version, make_wish, record_wish
 
     settings = load_settings()
     if settings.mode != "emulator":

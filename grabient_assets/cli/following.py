@@ -12,10 +12,10 @@ from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.progress import shown_progress
 
 if TYPE_CHECKING:
-    from grabient_assets.pursuit import Outcome
+    from grabient_assets.headless.pursuit import Outcome
+    from grabient_assets.headless.wishes import Wish
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.wishes import Wish
 
 SHOWN_PROBLEMS = 10
 
@@ -31,8 +31,8 @@ class Followed:
 def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float) -> Followed:
     """Drive the pipeline until the wish is fulfilled, cannot be, or the time is up."""
     from grabient_assets.definitions import grabient
-    from grabient_assets.headless import Driver, bury_dead_runs, quiet_dagster
-    from grabient_assets.pursuit import Pursuit
+    from grabient_assets.headless.driver import Driver, bury_dead_runs, quiet_dagster
+    from grabient_assets.headless.pursuit import Pursuit
     from grabient_assets.resources.home import dagster_instance
 
     started = time.monotonic()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from grabient_assets.headless import Finished
+    from grabient_assets.headless.driver import Finished
     from grabient_assets.warehouse.status import Progress
 
 

@@ -10,7 +10,7 @@ from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 
 if TYPE_CHECKING:
-    from grabient_assets.failures import AskedAgain
+    from grabient_assets.headless.failures import AskedAgain
 
 
 def retry(
@@ -24,10 +24,10 @@ def retry(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.following import follow, report
-    from grabient_assets.failures import ask_again
+    from grabient_assets.headless.failures import ask_again
+    from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.wishes import askable_providers, chosen_prompt_version, wish_of_asked
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)

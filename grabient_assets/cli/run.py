@@ -37,9 +37,15 @@ def run(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.following import follow, report
+    from grabient_assets.headless.wishes import (
+        chosen_prompt_version,
+        chosen_until,
+        make_wish,
+        record_wish,
+        seeds_of_file,
+    )
     from grabient_assets.settings import load_settings, parse_analyses
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.wishes import chosen_prompt_version, chosen_until, make_wish, record_wish, seeds_of_file
 
     settings = load_settings()
     stage = chosen_until(until)

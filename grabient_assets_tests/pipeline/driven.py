@@ -16,7 +16,7 @@ from dagster import DagsterEventType
 from grabient_assets.emulator.client import ensure_emulator
 from grabient_assets.emulator.endpoint import EmulatorEndpoint
 from grabient_assets.groups.palettes.loading import load_palettes
-from grabient_assets.headless import Driver, Finished, quiet_dagster
+from grabient_assets.headless.driver import Driver, Finished, quiet_dagster
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.connection import Warehouse

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from grabient_assets.headless import Finished
+from grabient_assets.headless.driver import Finished
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 

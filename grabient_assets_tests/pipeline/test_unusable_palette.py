@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from grabient_assets.headless import Finished
+from grabient_assets.headless.driver import Finished
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.tags import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven

@@ -67,9 +67,7 @@ def test_a_missing_object(endpoint: str) -> None:
 def test_a_missing_bucket(endpoint: str) -> None:
     lost = store(endpoint, R2_BUCKET="lost")
     for call in (lambda: lost.put("a", b"x", "text/plain"), lambda: lost.get("a")):
-        with pytest.raises(
-            StoreError, match=r"There is no bucket lost at R2_ENDPOINT\. Make it, or correct"
-        ):
+        with pytest.raises(StoreError, match=r"There is no bucket lost at R2_ENDPOINT\. Make it, or correct"):
             call()
 
 

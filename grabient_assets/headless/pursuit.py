@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import Progress, forget_unreachable, progress, stopped_since, unreachable_in_a_row
-from grabient_assets.wishes import Until, Wish
 
 if TYPE_CHECKING:
-    from grabient_assets.headless import Driver, Finished
+    from grabient_assets.headless.driver import Driver, Finished
 
 UNREACHABLE_TIMES = 3
 """After so many submissions in a row that never reached a provider it is given up; the pauses between them grow."""
@@ -49,7 +49,7 @@ class Pursuit:
 
     def follow(self, driver: Driver, timeout: float) -> Outcome:
         """Drive until nothing that the wish needs is open, or `timeout` seconds have passed."""
-        from grabient_assets.headless import drive
+        from grabient_assets.headless.driver import drive
 
         with self.warehouse.write() as connection:
             forget_unreachable(connection, self.started)
