@@ -16,7 +16,6 @@ import random
 import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 OLD_SYSTEM_SECONDS_PER_ANSWER = 0.05
 
@@ -85,9 +84,8 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     print(f"download, archive, rows    {collected - started:8.2f} s")
     print(f"consensus                  {finished - collected:8.2f} s")
     print(f"together                   {took:8.2f} s   CPU {time.process_time() - cpu:.2f} s")
-    print(
-        f"the old system slept       {answers * OLD_SYSTEM_SECONDS_PER_ANSWER:8.2f} s   {answers * 0.05 / took:.0f} times as long"
-    )
+    slept = answers * OLD_SYSTEM_SECONDS_PER_ANSWER
+    print(f"the old system slept       {slept:8.2f} s   {slept / took:.0f} times as long")
 
 
 def _invent(count: int, warehouse: object) -> list[str]:

@@ -37,12 +37,12 @@ STEPS: dict[str, Callable[[str], object]] = {
 
 def main() -> None:
     seeds = [row.source_seed for row in read_palette_file(sys.argv[1] if len(sys.argv) > 1 else SAMPLES).rows]
-    print(f"{len(seeds)} palettes, {ROUNDS} rounds, microseconds per palette")  # noqa: T201
-    print(f"{'':22}{'median':>10}{'min':>10}")  # noqa: T201
+    print(f"{len(seeds)} palettes, {ROUNDS} rounds, microseconds per palette")
+    print(f"{'':22}{'median':>10}{'min':>10}")
     for name, step in STEPS.items():
         step(seeds[0])
         times = [_microseconds(step, seed) for _ in range(ROUNDS) for seed in seeds]
-        print(f"{name:22}{median(times):10.1f}{min(times):10.1f}")  # noqa: T201
+        print(f"{name:22}{median(times):10.1f}{min(times):10.1f}")
 
 
 def _microseconds(step: Callable[[str], object], seed: str) -> float:

@@ -56,8 +56,9 @@ BAD = {
 
 @dataclass
 class Planted:
-    """What the checks said of good rows and of bad ones."""
+    """What the checks said of good rows and of bad ones, and of the bad ones when a person ran the checks alone."""
 
+    alone: dict[str, bool]
     good: dict[str, tuple[bool, dict[str, Any]]]
     bad: dict[str, tuple[bool, dict[str, Any]]]
     seed: str
@@ -74,7 +75,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
         good = _said(pipeline, seed)
         for query, _ in BAD.values():
             pipeline.write(query.format(**names))
-        yield Planted(good, _said(pipeline, seed), seed, other)
+        yield Planted(_said_alone(pipeline), good, _said(pipeline, seed), seed, other)
 
 
 def _said(pipeline: Driven, seed: str) -> dict[str, tuple[bool, dict[str, Any]]]:
@@ -86,6 +87,19 @@ def _said(pipeline: Driven, seed: str) -> dict[str, tuple[bool, dict[str, Any]]]
             values = {name: value.value for name, value in found.metadata.items()}
             said[found.check_name] = (found.passed, values)
     return said
+
+
+def _said_alone(pipeline: Driven) -> dict[str, bool]:
+    """What the checks of tags and refinement say in a run of their own, which has no partition."""
+    selection = dg.AssetSelection.checks_for_assets("palette_tags", "tag_consensus", "refined_tags")
+    job = dg.define_asset_job("checks_alone", selection=selection)
+    definitions = dg.Definitions.merge(pipeline.definitions, dg.Definitions(jobs=[job]))
+    result = definitions.resolve_job_def("checks_alone").execute_in_process(instance=pipeline.instance)
+    return {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
+
+
+def test_a_person_can_run_the_checks_alone(planted: Planted):
+    assert planted.alone == dict.fromkeys((BALANCED, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS), False)
 
 
 @pytest.mark.parametrize("check", CHECKS)

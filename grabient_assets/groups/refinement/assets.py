@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
 from grabient_assets.groups.refinement.reading import RefinedReader
@@ -56,7 +57,7 @@ def _now() -> datetime:
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Refinement requests to Claude Opus through Anthropic's Message Batches: picture, colours, consensus. "
     "Materializing asks; the sensor refinement_due sends, once the tagging of a palette is complete.",
-    metadata={"dagster/table_name": "batches"},
+    metadata={"dagster/table_name": "batches", **prompt_metadata("refinement")},
 )
 def refinement_batches(
     context: dg.AssetExecutionContext,
@@ -83,6 +84,12 @@ def refinement_batches(
         chosen = chosen_palettes(context)
         _ask(house, providers, chosen, retry_failed=config.retry_failed)
         context.log.info("%d palettes asked for; refinement_due sends what is missing", len(chosen))
+        for partition in chosen:
+            asked = dg.MetadataValue.text("asked; the sensor refinement_due sends it when the tagging is complete")
+            event = dg.AssetMaterialization(
+                context.asset_key, partition=partition_key(partition), metadata={"state": asked}
+            )
+            context.log_event(event)
     yield from ()
 
 
@@ -122,7 +129,9 @@ def collect_refinement(
     providers: ProvidersResource,
 ):
     house = warehouse.open()
-    if config.batches:
+    if not context.selected_asset_keys:
+        yield from run_checks(context, house)  # a person runs the checks alone
+    elif config.batches:
         done = collect_batches(
             config.batches,
             providers.connect,
@@ -171,7 +180,10 @@ def _report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_
         sent = underway_refinements(connection, batch_ids)
         runs = submit_runs(connection, batch_ids)
     for partition, batch_id in sent:
-        metadata: dict[str, dg.MetadataValue] = {"batch": dg.MetadataValue.text(batch_id)}
+        metadata: dict[str, dg.MetadataValue] = {
+            "state": dg.MetadataValue.text("with the provider"),
+            "batch": dg.MetadataValue.text(batch_id),
+        }
         run_id = runs.get(batch_id)
         if run_id:
             metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
@@ -204,4 +216,4 @@ def _report_refined(
         for asset, metadata in (("refined_tags", refined_metadata), ("embed_text", embed_text_metadata)):
             if asset in selected:
                 context.log_event(dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette)))
-    return [f"{row.seed}: {row.error}" for row in rows if row.error is not None]
+    return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]

@@ -1,8 +1,9 @@
 """Tagging: one batch asset per provider, then the answers and what they say together.
 
 Materializing a batch asset (in the UI, by backfill, by the CLI) records what is wanted; the sensor `tagging_due` then
-sends everything that is wanted in one run per provider. A partition of a batch asset is materialized when its
-requests are with the provider or answered, one of `palette_tags` and `tag_consensus` when every answer is in.
+sends everything that is wanted in one run per provider. A partition of a batch asset is materialized when its requests
+are asked for (its metadata says whether they are sent), one of `palette_tags` and `tag_consensus` when every answer
+is in.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,18 @@ from pydantic import Field
 
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.reports import Metadata, consensus_metadata, sent_metadata, tags_metadata
+from grabient_assets.groups.tagging.reports import (
+    Metadata,
+    asked_metadata,
+    consensus_metadata,
+    sent_metadata,
+    tags_metadata,
+)
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
@@ -91,7 +99,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"Tagging requests at {provider}, through its batch API at half price: palettes x analyses x the "
         f"panel's {provider} models, one batch per model. Materializing asks; the sensor tagging_due sends.",
-        metadata={"dagster/table_name": "batches"},
+        metadata={"dagster/table_name": "batches", **prompt_metadata("tagging")},
     )
     def batches(
         context: dg.AssetExecutionContext,
@@ -116,7 +124,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
             chosen = chosen_palettes(context)
             ask(config, house, providers, chosen, [provider])
             context.log.info("%d palettes asked of %s; tagging_due sends what is missing", len(chosen), provider)
-            _report_sent(context, house, provider, among=chosen)
+            _report_sent(context, house, provider, asked=chosen)
         yield from ()
 
     return batches
@@ -162,7 +170,9 @@ def collect_tagging(
 ):
     house = warehouse.open()
     usable = providers.usable()
-    if config.batches or config.all_due:
+    if not context.selected_asset_keys:
+        yield from run_checks(context, house)  # a person runs the checks alone
+    elif config.batches or config.all_due:
         done = collect_batches(
             config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
         )
@@ -187,16 +197,16 @@ def _report_sent(
     warehouse: Warehouse,
     provider: str,
     batch_ids: Sequence[str] = (),
-    among: Sequence[PaletteVersion] = (),
+    asked: Sequence[PaletteVersion] = (),
 ) -> None:
+    """Report the palettes of these batches, and those just asked for: how far their requests are."""
     with warehouse.read() as connection:
-        sent = underway_tagging(connection, provider, batch_ids, among)
+        sent = underway_tagging(connection, provider, batch_ids, asked)
         runs = submit_runs(connection, {b for one in sent for b in one.batches})
-    for one in sent:
-        metadata = sent_metadata(one, runs)
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(one.partition), metadata=metadata)
-        )
+    reports: dict[PaletteVersion, Metadata] = {partition: asked_metadata() for partition in asked}
+    reports |= {one.partition: sent_metadata(one, runs) for one in sent}
+    for partition, metadata in reports.items():
+        _report(context, context.asset_key.to_user_string(), partition, metadata)
 
 
 def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:

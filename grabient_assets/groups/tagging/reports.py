@@ -20,9 +20,16 @@ def picture(palette: PaletteRecord) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")
 
 
+def asked_metadata() -> Metadata:
+    """Wanted, and not with the provider yet."""
+    return {"state": dg.MetadataValue.text("asked; the sensor tagging_due sends it together with what else is asked")}
+
+
 def sent_metadata(sent: Underway, submit_runs: Mapping[str, str | None]) -> Metadata:
     """How many requests are with the provider, in which batches, sent by which run."""
+    state = "answered" if sent.answered == sent.requests else "with the provider"
     found: Metadata = {
+        "state": dg.MetadataValue.text(state),
         "requests": dg.MetadataValue.int(sent.requests),
         "answered": dg.MetadataValue.int(sent.answered),
         "batches": dg.MetadataValue.text(", ".join(sent.batches) or "none: answered before"),
