@@ -10,7 +10,8 @@ from typing import cast
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-PID_TAG = "grabient/pid"
+from grabient_assets.resources.runs import PID_TAG, is_dead
+
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 RUN_KEY_TAG, SENSOR_TAG = "dagster/run_key", "dagster/sensor_name"
 
@@ -119,9 +120,8 @@ def drive(
 def bury_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark runs of headless processes that no longer live as failed; otherwise they would hold up the next ones."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
-        pid = run.tags.get(PID_TAG)
-        if pid is not None and not _alive(int(pid)):
-            instance.report_run_failed(run, f"The process {pid} that executed this run ended without finishing it.")
+        if is_dead(run):
+            instance.report_run_failed(run, "The process that executed this run ended without finishing it.")
 
 
 @contextmanager
@@ -139,16 +139,6 @@ def quiet_dagster() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(before)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

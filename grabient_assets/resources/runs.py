@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,33 +20,60 @@ ABANDONED_AFTER = timedelta(hours=1)
 stays unfinished until run monitoring sees it."""
 
 
+PID_TAG = "grabient/pid"
+"""On runs that a process without a daemon executes itself: which process."""
+
+DAEMON_SILENT_AFTER = timedelta(minutes=2)
+"""Dagster's daemon sends a heartbeat every 30 seconds."""
+
+
 def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool = False) -> str | None:
     """Why a run of this role should not start now, or None.
 
     Another run of the same role may be at the same work. With `wait_for_people`, runs and backfills that people
-    started are waited for as well: what they ask for one by one should go out together.
+    started are waited for as well: what they ask for one by one should go out together. Nobody waits for a process
+    that is gone: a run of a dead one, or what only a daemon could start while none is alive.
     """
     from dagster import DagsterRunStatus, RunsFilter
     from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-    unfinished = [
-        DagsterRunStatus.QUEUED,
-        DagsterRunStatus.NOT_STARTED,
-        DagsterRunStatus.STARTING,
-        DagsterRunStatus.STARTED,
-        DagsterRunStatus.CANCELING,
-    ]
-    filters = RunsFilter(statuses=unfinished, created_after=datetime.now(UTC) - ABANDONED_AFTER)
+    started = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    queued = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
+    daemon = _daemon_is_alive(instance)
+    filters = RunsFilter(
+        statuses=[*started, *queued] if daemon else started, created_after=datetime.now(UTC) - ABANDONED_AFTER
+    )
     for run in instance.get_runs(filters):
+        if is_dead(run):
+            continue
         if run.tags.get(ROLE_TAG) == role:
             return f"Run {run.run_id[:8]} is already doing this."
         if wait_for_people and ROLE_TAG not in run.tags:
             return f"Waiting for run {run.run_id[:8]} ({run.job_name}), so that what it asks for goes out together."
-    if wait_for_people:
+    if wait_for_people and daemon:
         backfills = instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
         if backfills:
             return f"Waiting for backfill {backfills[0].backfill_id}, so that what it asks for goes out together."
     return None
+
+
+def is_dead(run: dg.DagsterRun) -> bool:
+    """Whether the run belongs to a process of this machine that no longer lives."""
+    pid = run.tags.get(PID_TAG)
+    if pid is None:
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _daemon_is_alive(instance: dg.DagsterInstance) -> bool:
+    beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+    return bool(beats) and datetime.now(UTC).timestamp() - max(beats) < DAEMON_SILENT_AFTER.total_seconds()
 
 
 WORK_TAG = "grabient/work"

@@ -28,7 +28,14 @@ def count(data: Path, query: str) -> int:
 
 def interrupted(data: Path) -> tuple[int, str]:
     """`grabient run`, stopped by Ctrl-C as soon as it says that pictures are drawn."""
-    process = subprocess.Popen(command("run"), env=environment(data), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("run"),
+        env=environment(data),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores Ctrl-C, and so would its children: tests may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "pictures" in line:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._daemon.types import DaemonHeartbeat
 
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
@@ -70,8 +73,8 @@ def test_a_run_that_a_person_started_is_waited_for(pipeline: Driven):
     assert [tags for _, tags in requested(pipeline)] == [SENT]
 
 
-def test_a_backfill_is_waited_for(pipeline: Driven):
-    backfill = PartitionBackfill(
+def scattered() -> PartitionBackfill:
+    return PartitionBackfill(
         backfill_id="scattered",
         status=BulkActionStatus.REQUESTED,
         from_failure=False,
@@ -80,6 +83,28 @@ def test_a_backfill_is_waited_for(pipeline: Driven):
         asset_selection=[dg.AssetKey("openai_tag_batches")],
         partition_names=[],
     )
+
+
+def test_what_only_a_daemon_could_start_is_not_waited_for_without_one(pipeline: Driven):
+    pipeline.instance.add_backfill(scattered())
+    created = dg.DagsterRun(job_name="submit_tagging", run_id=run_id_of(1), status=dg.DagsterRunStatus.NOT_STARTED)
+    pipeline.instance.add_run(created)
+    assert [tags for _, tags in requested(pipeline)] == [SENT]
+
+
+def test_a_run_of_a_process_that_is_gone_is_not_waited_for(pipeline: Driven):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    tags = {"grabient/role": "submit-tagging-openai", "grabient/pid": str(gone.pid)}
+    run = dg.DagsterRun(job_name="submit_tagging", run_id=run_id_of(1), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    pipeline.instance.add_run(run)
+    assert [tags for _, tags in requested(pipeline)] == [SENT]
+
+
+def test_a_backfill_is_waited_for(pipeline: Driven):
+    beat = DaemonHeartbeat(datetime.now(UTC).timestamp(), "BACKFILL", "a daemon", None)
+    pipeline.instance.add_daemon_heartbeat(beat)
+    backfill = scattered()
     pipeline.instance.add_backfill(backfill)
     assert "Waiting for backfill scattered, so that what it asks for goes out together." in reason(pipeline)
     pipeline.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
