@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -80,20 +80,29 @@ class Collected:
     problems: tuple[str, ...]
 
 
-def collect_batch(
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An ended batch, what it asked, and its result lines, which are archived already.
+
+    `delivered` counts the earlier batches that carried the same request.
+    """
+
+    batch: BatchRecord
+    state: BatchState
+    lines: Sequence[bytes]
+    requests: Mapping[str, RequestRecord]
+    delivered: Mapping[str, int]
+
+
+def fetch_batch(
     batch: BatchRecord,
-    model: Model | None,
     provider: BatchProvider,
     warehouse: Warehouse,
     store: ObjectStore,
-    reader: AnswerReader,
     clock: Callable[[], datetime],
     run_id: str | None = None,
-) -> Collected | None:
-    """Collect the batch if the provider has ended it; None while it has not, or when it has to be sent again later.
-
-    Without `model`, one the registry knows no more, the answers are kept and their cost stays unknown (null).
-    """
+) -> Fetched | None:
+    """Download and archive what the provider answered; None while it goes on, or when the batch was put off."""
     assert batch.provider_batch_id is not None
     state = provider.poll(batch.provider_batch_id)
     if state.state != "ended":
@@ -105,25 +114,27 @@ def collect_batch(
     key = f"batches/{batch.batch_id}/results.jsonl.gz"
     store.put(key, gzip.compress(b"\n".join(lines) + b"\n", compresslevel=3, mtime=0), "application/gzip")
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
+    with warehouse.read() as connection:
+        requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
+        delivered = batches.deliveries(connection, requests, but=batch.batch_id)
     batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
-    return settle_batch(batch, state, lines, model, provider, warehouse, reader, clock)
+    return Fetched(batch, state, lines, requests, delivered)
 
 
 def settle_batch(
-    batch: BatchRecord,
-    state: BatchState,
-    lines: Sequence[bytes],
+    fetched: Fetched,
     model: Model | None,
     provider: BatchProvider,
     warehouse: Warehouse,
     reader: AnswerReader,
     clock: Callable[[], datetime],
 ) -> Collected:
-    """Turn result lines into fates and answers, and commit them together."""
-    with warehouse.read() as connection:
-        requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
-        delivered = batches.deliveries(connection, requests, but=batch.batch_id)
-    results, contradicted, problems = _by_custom_id(lines, provider, requests)
+    """Turn result lines into fates and answers, and commit them together.
+
+    Without `model`, one the registry knows no more, the answers are kept and their cost stays unknown (null).
+    """
+    batch, state, requests = fetched.batch, fetched.state, fetched.requests
+    results, contradicted, problems = _by_custom_id(fetched.lines, provider, requests)
     on = (batch.submitted_at or batch.intended_at).date()
     settled = [
         _settle(
@@ -131,7 +142,7 @@ def settle_batch(
             _verdict(request, results.get(custom_id), custom_id in contradicted, state, reader),
             results.get(custom_id),
             dollars(results.get(custom_id), model, on, problems),
-            delivered.get(custom_id, 0) + 1,
+            fetched.delivered.get(custom_id, 0) + 1,
         )
         for custom_id, request in requests.items()
     ]
@@ -145,7 +156,7 @@ def settle_batch(
 
 
 def _by_custom_id(
-    lines: Sequence[bytes], provider: BatchProvider, requests: dict[str, RequestRecord]
+    lines: Sequence[bytes], provider: BatchProvider, requests: Mapping[str, RequestRecord]
 ) -> tuple[dict[str, Result], set[str], list[str]]:
     """The results by request, the ids with two different answers, and a sentence for every line that is odd."""
     results: dict[str, Result] = {}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from grabient_assets.batching.adopt import adopt_batch
-from grabient_assets.batching.collect import AnswerReader, Collected, collect_batch
+from grabient_assets.batching.collect import AnswerReader, Collected, Fetched, fetch_batch, settle_batch
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
@@ -45,31 +46,51 @@ def collect_batches(
     troubles: list[tuple[str, str]] = []
     with warehouse.read() as database:
         found = {batch.batch_id: batch for batch in batches.batches_of(database, batch_ids)}
+    for batch_id in dict.fromkeys(batch_ids):
+        if batch_id not in found:
+            troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
     with ExitStack() as stack:
         connections = _Connections(connect, stack)
-        for batch_id in batch_ids:
-            batch = found.get(batch_id)
-            if batch is None:
-                troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
-                continue
+
+        def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
+            """The batch with its results, or as it stands when there is nothing to settle."""
+            provider = connections[batch.provider].provider
+            if batch.status == "intended":
+                batch = adopt_batch(batch, provider, warehouse, clock)
+            if batch.status != "submitted":
+                return batch
+            return fetch_batch(batch, provider, warehouse, store, clock, run_id) or batch
+
+        chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
+        for batch, fetching in _one_ahead(chosen, fetch):
             try:
-                provider = connections[batch.provider].provider
-                if batch.status == "intended":
-                    batch = adopt_batch(batch, provider, warehouse, clock)
-                if batch.status != "submitted":
-                    waiting += [batch_id] if batch.status == "intended" else []
+                fetched = fetching.result()
+                if isinstance(fetched, BatchRecord):
+                    waiting += [batch.batch_id] if fetched.status in ("intended", "submitted") else []
                     continue
-                done = collect_batch(batch, _model(batch), provider, warehouse, store, reader(batch), clock, run_id)
+                provider = connections[batch.provider].provider
+                done = settle_batch(fetched, _model(batch), provider, warehouse, reader(fetched.batch), clock)
             except GrabientError as error:
-                troubles.append((batch_id, str(error)))
+                troubles.append((batch.batch_id, str(error)))
             except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of others wait
-                troubles.append((batch_id, _our_mistake(batch_id, error)))
+                troubles.append((batch.batch_id, _our_mistake(batch.batch_id, error)))
             else:
-                if done is None:
-                    waiting.append(batch_id)
-                else:
-                    collected.append(done)
+                collected.append(done)
     return Round(tuple(collected), tuple(waiting), tuple(troubles))
+
+
+def _one_ahead(
+    chosen: Sequence[BatchRecord], fetch: Callable[[BatchRecord], Fetched | BatchRecord]
+) -> Iterator[tuple[BatchRecord, Future[Fetched | BatchRecord]]]:
+    """Each batch with its fetching, which runs while the batch before it is settled: the one waits for the network,
+    the other works. Never more than two batches are in memory."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as thread:
+        ahead: Future[Fetched | BatchRecord] | None = None
+        for number, batch in enumerate(chosen):
+            fetching = ahead or thread.submit(fetch, batch)
+            wait([fetching])
+            ahead = thread.submit(fetch, chosen[number + 1]) if number + 1 < len(chosen) else None
+            yield batch, fetching
 
 
 class _Connections(dict[str, Connection]):

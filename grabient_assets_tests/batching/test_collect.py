@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from grabient_assets.batching.collect import Collected, Verdict, collect_batch
+from grabient_assets.batching.collect import Collected, Verdict, fetch_batch, settle_batch
 from grabient_assets.batching.fates import MAX_DELIVERIES
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.submit import Order, PreparedRequest, submit_batch
@@ -47,8 +47,13 @@ def send(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
     return done.batch
 
 
-def collect(house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL) -> Collected | None:
-    return collect_batch(batch, model, provider, house.warehouse, house.store, TagReader(), house.clock, "run-2")
+def collect(
+    house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL, reader: Any = None
+) -> Collected | None:
+    fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock, "run-2")
+    if fetched is None:
+        return None
+    return settle_batch(fetched, model, provider, house.warehouse, reader or TagReader(), house.clock)
 
 
 def ended(house: House, provider: ScriptedProvider, ids: Sequence[str], lines: list[bytes], **how: Any) -> Collected:
@@ -253,7 +258,7 @@ def test_the_raw_lines_are_kept_before_anything_reads_them(house: House, provide
     lines = [answered("a"), b"\xff not even text"]
     provider.end("openai-1", lines)
     with pytest.raises(KeyError):
-        collect_batch(batch, MODEL, provider, house.warehouse, house.store, BrokenReader(), house.clock)
+        collect(house, provider, batch, reader=BrokenReader())
     archived = gzip.decompress(house.store.get(f"batches/{batch.batch_id}/results.jsonl.gz"))
     assert archived == b"\n".join(lines) + b"\n"
     assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
@@ -273,7 +278,7 @@ def test_fates_answers_and_batch_are_one_transaction(house: House, provider: Scr
     batch = send(house, provider, "a")
     provider.end_all()
     with pytest.raises(Exception, match="no_such_table"):
-        collect_batch(batch, MODEL, provider, house.warehouse, house.store, BrokenSave(), house.clock)
+        collect(house, provider, batch, reader=BrokenSave())
     assert house.rows("SELECT status FROM batches") == [("submitted",)]
     assert fates(house) == {"a": None}
     assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]
