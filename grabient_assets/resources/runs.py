@@ -82,6 +82,7 @@ WORK_TAG = "grabient/work"
 MAX_FAILED_ATTEMPTS = 5
 GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
 """How the sentence begins that says so."""
+PAUSE_AFTER_FAILURES = timedelta(minutes=15)
 
 
 PUT_OFF_TAG = "grabient/put-off"
@@ -97,18 +98,30 @@ class Attempt:
     tags: dict[str, str]
 
 
-def attempt(instance: dg.DagsterInstance, role: str, items: Iterable[str]) -> Attempt | str:
-    """The next attempt at this work; a sentence instead when it has failed too often to go on by itself.
+def attempt(
+    instance: dg.DagsterInstance, role: str, items: Iterable[str], now: datetime | None = None
+) -> Attempt | str:
+    """The next attempt at this work; a sentence instead while it has failed too often to be tried at once.
 
-    Dagster remembers a run key for ever, failed runs included, so the key of a new attempt carries its number.
+    After five failures it is tried once in a quarter of an hour: an outage may last all night, and nobody should have
+    to be there when it ends. Dagster remembers a run key for ever, failed runs included, so the key of a new attempt
+    carries its number.
     """
     from dagster import DagsterRunStatus, RunsFilter
 
     work = hashlib.sha256("\n".join([role, *sorted(items)]).encode()).hexdigest()[:16]
-    runs = instance.get_runs(RunsFilter(tags={WORK_TAG: work}), limit=MAX_FAILED_ATTEMPTS)
+    records = instance.get_run_records(RunsFilter(tags={WORK_TAG: work}), limit=MAX_FAILED_ATTEMPTS)
     ended_badly = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
-    failed = [run for run in runs if run.status in ended_badly and PUT_OFF_TAG not in run.tags]
+    failed = [
+        record
+        for record in records
+        if record.dagster_run.status in ended_badly and PUT_OFF_TAG not in record.dagster_run.tags
+    ]
     if len(failed) == MAX_FAILED_ATTEMPTS:
-        return f"{GAVE_UP}, the latest is {failed[0].run_id[:8]}. Mend what it says, then re-execute it."
+        latest = failed[0]
+        next_try = latest.create_timestamp.astimezone(UTC) + PAUSE_AFTER_FAILURES
+        if (now or datetime.now(UTC)) < next_try:
+            run = latest.dagster_run.run_id[:8]
+            return f"{GAVE_UP}, the latest is {run}; it says why. The next try is at {next_try:%H:%M} UTC."
     number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1
     return Attempt(run_key=f"{role}-{work}-{number}", tags={ROLE_TAG: role, WORK_TAG: work})

@@ -15,6 +15,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.resources.runs import GAVE_UP, PAUSE_AFTER_FAILURES, Attempt, attempt
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
@@ -130,6 +131,20 @@ def test_the_same_work_has_the_same_run_key(pipeline: Driven):
     keys = [one.run_key for _ in range(2) for one in look(pipeline) if isinstance(one, dg.RunRequest)]
     assert len(keys) == 2 and keys[0] == keys[1]
     assert keys[0] is not None and keys[0].startswith("submit-tagging-openai-") and keys[0].endswith("-1")
+
+
+def test_after_five_failures_there_is_a_pause_and_then_one_try_at_a_time(pipeline: Driven):
+    instance = pipeline.instance
+    for number in range(1, 6):
+        going = attempt(instance, "collect", ["a", "b"])
+        assert isinstance(going, Attempt) and going.run_key.endswith(f"-{number}")
+        failed = dg.DagsterRunStatus.FAILURE
+        instance.add_run(dg.DagsterRun("collect_batch", run_id_of(number), tags=going.tags, status=failed))
+    waiting = attempt(instance, "collect", ["b", "a"])
+    assert isinstance(waiting, str) and waiting.startswith(f"{GAVE_UP}, the latest is 00000005; it says why.")
+    later = attempt(instance, "collect", ["a", "b"], now=datetime.now(UTC) + PAUSE_AFTER_FAILURES)
+    assert isinstance(later, Attempt) and later.run_key.endswith("-6")
+    assert isinstance(attempt(instance, "collect", ["a"]), Attempt), "other work is not held up"
 
 
 def run_id_of(number: int) -> str:
