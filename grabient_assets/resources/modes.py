@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from grabient_assets.errors import CredentialsError
 from grabient_assets.settings import PROVIDERS, Settings
+from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT
 
 EMULATOR_KEY = "emulator"
-EMULATOR_ACCOUNT = "emulator"
 
 
 @dataclass(frozen=True, slots=True)

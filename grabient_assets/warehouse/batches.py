@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+EMULATOR_ACCOUNT = "emulator"
+"""What `account` holds for batches that went to the emulator."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
     """One row of `batches`."""
@@ -157,6 +161,14 @@ def submit_runs(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dic
     query = "SELECT batch_id, submit_run_id FROM batches WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))"
     rows = connection.execute(query, [list(batch_ids)]).fetchall()
     return dict(rows)
+
+
+def modes_sent_in(connection: DuckDBPyConnection) -> set[str]:
+    """The modes in which batches were sent from this folder: emulator, live, both or none."""
+    rows = connection.execute(
+        "SELECT DISTINCT CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END FROM batches", [EMULATOR_ACCOUNT]
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str]:

@@ -151,7 +151,7 @@ class ScriptedProvider:
 
     def connection(self) -> Connection:
         """This provider as the cycle sees it."""
-        return Connection(self, "test-account", "emulator")
+        return Connection(self, "emulator", "emulator")
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:

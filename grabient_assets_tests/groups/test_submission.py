@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.batching.round import collect_batches
-from grabient_assets.errors import RequestRejectedError
+from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
 from grabient_assets.groups.refinement.submission import submit_due_refinements
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
@@ -101,3 +102,21 @@ def test_a_prompt_version_that_is_gone_keeps_no_other_back(house: House) -> None
     assert len(sent.batches) == 2
     assert sent.complaints == ("There is no prompt version 'v0' in prompts; known are: v1.",)
     assert house.rows("SELECT state, reason FROM asks WHERE prompt_version = 'v0'") == [("stopped", sent.complaints[0])]
+
+
+def test_a_folder_with_emulated_answers_takes_no_live_ones_and_the_other_way_round(house: House) -> None:
+    chosen = house.load(palette(1))
+    for account, asked, other in (("emulator", "live", "emulator"), ("a1b2c3", "emulator", "live")):
+        with house.warehouse.write() as connection:
+            for table in ("batches", "batch_requests", "asks"):
+                connection.execute(f"DELETE FROM {table}")
+        house.ask(chosen)
+        provider = ScriptedProvider(clock=house.clock)
+        connection_ = replace(provider.connection(), account=account)
+        assert submit_due_tagging(connection_, house.warehouse, house.store, house.clock).batches
+        wish = TaggingWish(chosen, ("openai",), 2, asked)
+        with pytest.raises(SettingsError, match=f"holds answers from {other} mode, and {asked} answers must not mix"):
+            ask_for_tags(wish, house.warehouse, house.clock())
+        with pytest.raises(SettingsError, match=f".grabient-{asked}"):
+            ask_for_refinement(chosen, asked, house.warehouse, house.clock())
+        assert {row[0] for row in house.rows("SELECT purpose FROM asks")} == {"tagging"}

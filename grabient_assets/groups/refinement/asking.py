@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from grabient_assets.batching.identity import request_digest
+from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
@@ -34,6 +35,7 @@ def ask_for_refinement(
     """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here."""
     model = refiner()
     with warehouse.write() as connection:
+        refuse_other_mode(connection, answers_from)
         for version, seeds in by_version(chosen).items():
             prompt = load_prompt_set(PROMPTS_DIR, version).refinement
             record_asks(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from grabient_assets.batching.identity import request_digest
+from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
@@ -44,6 +45,7 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
     """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing."""
     models = taggers(wish.providers)
     with warehouse.write() as connection:
+        refuse_other_mode(connection, wish.answers_from)
         for version, seeds in by_version(wish.palettes).items():
             prompt = load_prompt_set(PROMPTS_DIR, version).tagging
             record_asks(
