@@ -20,8 +20,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
 ├── AmbiguousSubmissionError     a create call ended without an answer: the batch may exist at the provider
-├── EmulatorError                the offline providers did not start or stopped answering
-└── BudgetError                  sending would cost more than the owner allows
+└── EmulatorError                the offline providers did not start or stopped answering
 
 Messages are whole sentences for the person who meets them: what happened, to which seed, file, setting
 or batch, and the way out.
@@ -132,7 +131,3 @@ class AmbiguousSubmissionError(ProviderError):
 
 class EmulatorError(GrabientError):
     """The emulator of the providers could not be started or reached."""
-
-
-class BudgetError(GrabientError):
-    """Sending would cost more than the owner allows."""

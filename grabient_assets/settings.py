@@ -53,7 +53,9 @@ SETTINGS = (
     Setting("R2_ACCESS_KEY_ID", "", "R2 token", secret=True),
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
-    Setting("GRABIENT_BUDGET_USD", "", "the most that may be spent in a calendar month (UTC), in dollars"),
+    Setting(
+        "GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; read, not enforced yet"
+    ),
 )
 
 _KEY_NAMES: Mapping[str, tuple[str, ...]] = {

@@ -95,22 +95,6 @@ COLOUR_NAMES = tuple(NAMED_COLOURS)
 SEASONS = ("spring", "summer", "autumn", "winter")
 SEASON_SYNONYMS = {"fall": "autumn"}
 
-# How many words are asked for, fewest and most.
-TAG_COUNTS = {
-    "mood": (2, 5),
-    "style": (1, 5),
-    "harmony": (1, 2),
-    "seasonal": (0, 4),
-    "associations": (2, 7),
-}
-REFINEMENT_COUNTS = {
-    "mood": (3, 8),
-    "style": (2, 6),
-    "harmony": (1, 2),
-    "seasonal": (0, 3),
-    "associations": (10, 20),
-}
-
 # How a palette may be drawn, and the limits of the site for it.
 STYLES = (
     "linearGradient",

@@ -136,11 +136,5 @@ class Warehouse:
         )
 
 
-def schema_version(warehouse: Warehouse) -> int:
-    """The number of the newest migration applied to the file."""
-    with warehouse.read() as connection:
-        return current_version(connection)
-
-
 def _is_lock(error: Exception) -> bool:
     return "Could not set lock" in str(error) or "Conflicting lock" in str(error)

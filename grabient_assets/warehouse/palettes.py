@@ -107,15 +107,6 @@ def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
 
 
-def resolve_seeds(connection: DuckDBPyConnection, spellings: Sequence[str]) -> dict[str, str]:
-    """Loaded canonical seed by spelling, for spellings that are a canonical or a source seed."""
-    rows = connection.execute(
-        "SELECT s, seed FROM (SELECT unnest($1::VARCHAR[]) AS s) JOIN palettes ON s = seed OR s = source_seed",
-        [list(spellings)],
-    ).fetchall()
-    return dict(rows)
-
-
 def record_rejected(connection: DuckDBPyConnection, source: str, records: Sequence[RejectedRecord]) -> None:
     """Keep the rejected lines of `source`; those of an earlier load of the same file are replaced."""
     connection.execute("DELETE FROM rejected_palettes WHERE source = ?", [source])

@@ -33,11 +33,3 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
         [record],
         f"ON CONFLICT DO UPDATE SET {updates} WHERE prompt_versions.digest <> excluded.digest",
     )
-
-
-def recorded_digest(connection: DuckDBPyConnection, prompt_version: str, purpose: str) -> str | None:
-    """The digest under which this version was used last."""
-    row = connection.execute(
-        "SELECT digest FROM prompt_versions WHERE prompt_version = ? AND purpose = ?", [prompt_version, purpose]
-    ).fetchone()
-    return row[0] if row else None

@@ -10,8 +10,6 @@ def test_the_lists_are_those_of_the_site():
     assert {field: list(values) for field, values in vocabulary.CATEGORICAL_VALUES.items()} == facts["enum_values"]
     assert list(vocabulary.HARMONY_WORDS) == facts["harmony_words_allowed_in_prompt"]
     assert list(vocabulary.COLOUR_NAMES) == [name for name, *_ in facts["named_colours_41_in_order"]]
-    assert {field: list(span) for field, span in vocabulary.TAG_COUNTS.items()} == facts["tag_counts_asked"]
-    assert {f: list(span) for f, span in vocabulary.REFINEMENT_COUNTS.items()} == facts["refinement_counts_asked"]
 
 
 def test_synonyms_hold_those_of_the_site():

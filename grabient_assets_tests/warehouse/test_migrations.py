@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from grabient_assets.errors import WarehouseError, WarehouseTooNewError
-from grabient_assets.warehouse.connection import Warehouse, schema_version
+from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
 
 
@@ -37,7 +37,8 @@ def applied(path: Path) -> list[tuple[int, str]]:
 def test_a_fresh_file_gets_every_step_once(path: Path) -> None:
     for _ in range(2):
         warehouse = Warehouse(path)
-        assert schema_version(warehouse) == newest_version()
+        with warehouse.read() as connection:
+            assert current_version(connection) == newest_version()
         with warehouse.write() as connection:
             assert current_version(connection) == newest_version()
     found = applied(path)
