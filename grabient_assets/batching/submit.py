@@ -49,7 +49,11 @@ class PreparedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What all requests of a submission have in common. `account` is a digest of credential and endpoint."""
+    """What all requests of a submission have in common.
+
+    `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: what another
+    process has sent and collected since then is not sent again.
+    """
 
     purpose: str
     model: Model
@@ -57,6 +61,7 @@ class Order:
     prompt_digest: str
     account: str
     run_id: str | None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def _intend(
     order: Order, requests: Sequence[PreparedRequest], warehouse: Warehouse, now: datetime
 ) -> tuple[BatchRecord, list[PreparedRequest]] | None:
     with warehouse.write() as connection:
-        taken = batches.in_flight(connection, [r.custom_id for r in requests])
+        taken = batches.taken(connection, [r.custom_id for r in requests], order.due_at)
         carried = [r for r in requests if r.custom_id not in taken]
         if not carried:
             return None

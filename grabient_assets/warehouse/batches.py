@@ -86,15 +86,15 @@ class FateRecord:
 _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
 
 
-def in_flight(connection: DuckDBPyConnection, custom_ids: Iterable[str]) -> set[str]:
-    """Those of the ids that some batch is already carrying and has not answered."""
+def taken(connection: DuckDBPyConnection, custom_ids: Iterable[str], since: datetime | None) -> set[str]:
+    """Those of the ids that some batch is carrying now, or that one has settled `since` they were found to be due."""
     rows = connection.execute(
         """
         SELECT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
-        WHERE b.status IN ('intended', 'submitted') AND r.fate IS NULL
-          AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+        WHERE r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+          AND ((b.status IN ('intended', 'submitted') AND r.fate IS NULL) OR b.collected_at > $2)
         """,
-        [list(custom_ids)],
+        [list(custom_ids), since],
     ).fetchall()
     return {row[0] for row in rows}
 

@@ -120,3 +120,31 @@ def test_a_folder_with_emulated_answers_takes_no_live_ones_and_the_other_way_rou
         with pytest.raises(SettingsError, match=f".grabient-{asked}"):
             ask_for_refinement(chosen, asked, house.warehouse, house.clock())
         assert {row[0] for row in house.rows("SELECT purpose FROM asks")} == {"tagging"}
+
+
+class Overtaken(ScriptedProvider):
+    """While it writes its first line, another process sends the same requests and collects the answers."""
+
+    house: House
+    other: ScriptedProvider | None = None
+
+    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+        if self.other is None:
+            house, self.other = self.house, ScriptedProvider(clock=self.clock)
+            house.clock.wind(seconds=1)
+            sent = submit_due_tagging(self.other.connection(), house.warehouse, house.store, house.clock)
+            self.other.end_all()
+            ids = [s.batch.batch_id for s in sent.batches]
+            collect_batches(ids, self.other.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+        return super().request_line(spec, model)
+
+
+def test_what_another_process_sent_and_collected_meanwhile_is_not_sent_again(house: House) -> None:
+    house.ask(house.load(palette(1)))
+    provider = Overtaken(clock=house.clock)
+    provider.house = house
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert (sent.batches, provider.held) == ((), {})
+    assert provider.other is not None and len(provider.other.sent) == 3
+    assert house.rows("SELECT count(*), count(DISTINCT custom_id) FROM batch_requests") == [(3, 3)]
+    assert house.rows("SELECT count(*) FROM palette_tags WHERE error IS NULL") == [(3,)]

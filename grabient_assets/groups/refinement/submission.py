@@ -56,6 +56,7 @@ def submit_due_refinements(
     """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes."""
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
+    due_at = clock()
     with warehouse.write() as database:
         share_refinements(database)
         close_finished_refinements(database, clock())
@@ -76,7 +77,7 @@ def submit_due_refinements(
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue
         sent += Sent(complaints=tuple(lost))
-        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
+        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id, due_at)
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
             break

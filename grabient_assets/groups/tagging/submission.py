@@ -35,6 +35,7 @@ def submit_due_tagging(
     """Send every tagging request that is due at this provider. A refused model never keeps the others back."""
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
+    due_at = clock()
     with warehouse.write() as database:
         share_answers(database)
         close_finished_tagging(database, clock())
@@ -53,7 +54,7 @@ def submit_due_tagging(
         except RequestRejectedError as error:
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue
-        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id)
+        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id, due_at)
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
             break
