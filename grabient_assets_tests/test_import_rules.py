@@ -15,7 +15,18 @@ from grabient_assets.settings import PROJECT_DIR
 PACKAGE = PROJECT_DIR / "grabient_assets"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 SDKS = {"anthropic", "openai", "groq", "google"}
-DAGSTER_FILES = {"assets", "checks", "sensors", "jobs", "partitions", "definitions", "driver", "reports", "prompts"}
+DAGSTER_FILES = {
+    "assets",
+    "checks",
+    "sensors",
+    "jobs",
+    "partitions",
+    "definitions",
+    "driver",
+    "reports",
+    "prompts",
+    "picture",
+}
 ENVIRONMENT_FILES = {
     "settings.py": "reads every setting",
     "resources/home.py": "tells Dagster where its home is; writes only",

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.gradient.thumbnail import thumbnail
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
+from grabient_assets.groups.picture import picture
 from grabient_assets.partitions import chosen_seeds, seeds
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.warehouse import WarehouseResource
@@ -79,7 +79,7 @@ def _report(context: dg.AssetExecutionContext, seed: str, metadata: dict[str, dg
 
 def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:
     return {
-        "palette": dg.MetadataValue.md(f"![{record.seed}]({thumbnail(record.hex)})"),
+        "palette": picture(record),
         "name": dg.MetadataValue.text(record.name or "-"),
         "colours": dg.MetadataValue.text(", ".join(record.color_names)),
         "harmonies": dg.MetadataValue.text(", ".join(record.harmonies) or "none"),
@@ -93,7 +93,7 @@ def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:
 def _image_metadata(drawn: Drawn) -> dict[str, dg.MetadataValue]:
     image = drawn.image
     found: dict[str, dg.MetadataValue] = {
-        "picture": dg.MetadataValue.md(f"![{image.seed}]({thumbnail(drawn.palette.hex)})"),
+        "picture": picture(drawn.palette),
         "object": dg.MetadataValue.text(f"{image.store} {image.object_key}"),
         "bytes": dg.MetadataValue.int(image.bytes),
         "sha256": dg.MetadataValue.text(image.sha256),

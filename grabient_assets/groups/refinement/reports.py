@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.groups.picture import picture
 from grabient_assets.warehouse.palettes import PaletteRecord
 from grabient_assets.warehouse.refined import RefinedRecord
 
 Metadata = dict[str, dg.MetadataValue]
-
-
-def picture(palette: PaletteRecord) -> dg.MetadataValue:
-    """The palette itself, inline."""
-    return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")
 
 
 def refined_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metadata:

@@ -7,17 +7,12 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.groups.picture import picture
 from grabient_assets.warehouse.palettes import PaletteRecord
 from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
 
 Metadata = dict[str, dg.MetadataValue]
 SHOWN_WORDS = 6
-
-
-def picture(palette: PaletteRecord) -> dg.MetadataValue:
-    """The palette itself, inline."""
-    return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")
 
 
 def asked_metadata() -> Metadata:
