@@ -14,6 +14,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── StoreError                   the object store (local folder or R2)
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
+│   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
 │   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
 │   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
@@ -99,6 +100,10 @@ class ProviderError(GrabientError):
 
 class CredentialsError(ProviderError):
     """The provider does not accept this key or plan. Nothing sent to it can succeed."""
+
+
+class BatchUnknownError(ProviderError):
+    """The provider has no batch of this id, or not any more."""
 
 
 class ModelUnavailableError(ProviderError):

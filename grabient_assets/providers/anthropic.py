@@ -24,7 +24,9 @@ BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
 API_VERSION = "2026-10-21"
 # The provider's clock and ours.
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(hours=24)
+"""How far this machine's clock may have been ahead of the provider's. A batch that is overlooked is paid for twice; one
+that is considered in vain is only waited for."""
 
 _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
 
@@ -71,7 +73,7 @@ class AnthropicBatches:
 
     def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            with translated(self.name, self._key, f"asking for batch {provider_batch_id}"):
+            with translated(self.name, self._key, f"asking for batch {provider_batch_id}", batch=provider_batch_id):
                 return plain(self._client.messages.batches.retrieve(provider_batch_id), "id")
 
         return patiently(call, self._patience)
@@ -144,7 +146,7 @@ class AnthropicBatches:
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
-            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
                 self._client.messages.batches.cancel(provider_batch_id)
 
         patiently(call, self._patience)

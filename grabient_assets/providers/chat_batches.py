@@ -21,7 +21,8 @@ from grabient_assets.registry.model import BatchLimits, Model
 
 LABEL = "grabient_batch"
 WINDOW = "24h"
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(hours=24)
+"""How far this machine's clock may have been ahead of the provider's."""
 
 _STATES: Mapping[str, tuple[State, Outcome | None]] = {
     "validating": ("running", None),
@@ -82,7 +83,7 @@ class ChatBatches:
 
     def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            with translated(self.name, self._key, f"asking for batch {provider_batch_id}"):
+            with translated(self.name, self._key, f"asking for batch {provider_batch_id}", batch=provider_batch_id):
                 return plain(self._client.batches.retrieve(provider_batch_id), "id")
 
         return patiently(call, self._patience)
@@ -132,7 +133,7 @@ class ChatBatches:
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
-            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
                 self._client.batches.cancel(provider_batch_id)
 
         patiently(call, self._patience)

@@ -5,6 +5,7 @@ ones. The original is never chained: its text may hold the key.
 
 | what came                               | reading              | creating a batch     |
 |-----------------------------------------|----------------------|----------------------|
+| 404 for a batch                         | BatchUnknown         | -                    |
 | 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
 | 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
 | 408, 409                                | Busy                 | AmbiguousSubmission  |
@@ -24,6 +25,7 @@ from contextlib import contextmanager
 
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
+    BatchUnknownError,
     CredentialsError,
     GrabientError,
     ModelUnavailableError,
@@ -48,24 +50,31 @@ class UnreadableAnswer(Exception):
 
 
 @contextmanager
-def translated(provider: str, key: str, doing: str, *, creating: bool = False) -> Iterator[None]:
-    """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1"."""
+def translated(
+    provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None
+) -> Iterator[None]:
+    """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
+
+    `batch` is the provider's id of the batch the call is about, if it is about one.
+    """
     try:
         yield
     except GrabientError:
         raise
     except Exception as error:
-        fault = translate(error, provider, key, doing, creating=creating)
+        fault = translate(error, provider, key, doing, creating=creating, batch=batch)
         if fault is None:
             raise
         raise fault from None
 
 
-def translate(error: Exception, provider: str, key: str, doing: str, *, creating: bool = False) -> ProviderError | None:
+def translate(
+    error: Exception, provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None
+) -> ProviderError | None:
     """The error of `errors.py` for `error`, or None when it is not about the provider at all (a bug of ours)."""
     answer = answer_of(error)
     if answer is not None:
-        return _of_answer(answer, provider, key, doing, creating)
+        return _of_answer(answer, provider, key, doing, creating, batch)
     cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
     what = redact(f"{type(cause).__name__}: {cause}", key)[:500]
     if _is_unreadable(error):
@@ -84,11 +93,16 @@ def translate(error: Exception, provider: str, key: str, doing: str, *, creating
     return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating)}")
 
 
-def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool) -> ProviderError:
+def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool, batch: str | None) -> ProviderError:
     said = redact(f"{answer.status} {answer.code}".strip() + f": {answer.text}", key)[:800]
     opening = f"While {doing}, {provider} answered {said}"
     opening = opening if opening.endswith(".") else opening + "."
     status, code = answer.status, answer.code
+    if batch is not None and status == 404:
+        return BatchUnknownError(
+            provider,
+            f"{opening} It has no such batch, or not any more. To close it here: `grabient cancel {batch} --give-up`.",
+        )
     if code in _NO_MODEL or (status == 404 and "model" in answer.text.lower()):
         return ModelUnavailableError(
             provider, f"{opening} The model is not served to this key; choose another in the registry."

@@ -122,11 +122,13 @@ class GoogleBatches:
             seen.add(token)
 
     def _operation(self, provider_batch_id: str) -> dict[str, Any]:
-        return self._get(provider_batch_id, f"asking for batch {provider_batch_id}")
+        return self._get(provider_batch_id, f"asking for batch {provider_batch_id}", batch=provider_batch_id)
 
-    def _get(self, path: str, doing: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+    def _get(
+        self, path: str, doing: str, query: dict[str, str] | None = None, *, batch: str | None = None
+    ) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            with translated(self.name, self._key, doing):
+            with translated(self.name, self._key, doing, batch=batch):
                 response = self._http.get(self._url(path), params=query, headers=self._headers())
                 response.raise_for_status()
                 return plain(response.json())
@@ -166,7 +168,7 @@ class GoogleBatches:
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
-            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}"):
+            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
                 self._client.batches.cancel(name=provider_batch_id)
 
         patiently(call, self._patience)

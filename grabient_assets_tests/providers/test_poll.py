@@ -8,8 +8,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import (
+    BatchUnknownError,
     CredentialsError,
-    ModelUnavailableError,
     ProviderBusyError,
     ProviderError,
     ProviderUnreachableError,
@@ -139,8 +139,8 @@ def test_a_long_retry_after_is_left_to_the_caller(face: Face, provider: BatchPro
     ("status", "code", "message", "kind"),
     [
         (401, "authentication_error", "invalid key", CredentialsError),
-        (404, "not_found_error", "no such batch", RequestRejectedError),
-        (404, "not_found_error", "no such model", ModelUnavailableError),
+        (404, "not_found_error", "no such batch", BatchUnknownError),
+        (404, "not_found_error", "no batch of this model", BatchUnknownError),
         (400, "invalid_request_error", "bad id", RequestRejectedError),
     ],
 )
@@ -184,3 +184,14 @@ def test_an_answer_that_is_not_the_api(body: bytes, face: Face, open_at: Open) -
 
 def test_defaults_are_the_ones_promised() -> None:
     assert (Patience().read, Patience().transfer, Patience().attempts) == (10.0, 300.0, 3)
+
+
+def test_what_a_provider_does_not_have_cannot_be_cancelled(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    body = face.error(404, "not_found_error", "no such batch")
+    path = f"{face.retrieve}:cancel" if face.name == "google" else f"{face.retrieve}/cancel"
+    httpserver.expect_request(path, method="POST").respond_with_json(body, status=404)
+    with pytest.raises(BatchUnknownError, match=f"grabient cancel {face.batch} --give-up"):
+        provider.cancel(face.batch)
+    assert len(httpserver.log) == 1
