@@ -7,6 +7,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   └── SeedError                a seed cannot be read; carries seed and reason
 ├── PromptError                  a prompt file or prompt version is unusable
 ├── RegistryError                a model or price file is unusable; a model is unknown or retired
+│   └── UnpricedError            no batch price of a model is known, so nothing is sent to it
 ├── WarehouseError               the DuckDB file
 │   ├── WarehouseLockedError     another program holds the file and did not let go in time
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
@@ -68,6 +69,10 @@ class PromptError(GrabientError):
 
 class RegistryError(GrabientError):
     """The model registry is inconsistent, or a model in it cannot be used."""
+
+
+class UnpricedError(RegistryError):
+    """No price of a model is known for a day, or for prompts of a length."""
 
 
 class WarehouseError(GrabientError):

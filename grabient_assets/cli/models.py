@@ -1,4 +1,4 @@
-"""`grabient models`: who is asked, and what it costs."""
+"""`grabient models`: who is asked, what it costs, and whether the providers still serve them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import typer
 from grabient_assets.cli.console import output, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from grabient_assets.registry.catalogue import Registry
     from grabient_assets.registry.model import Model
-
-USUAL_PROMPT_TOKENS = 10_000
+    from grabient_assets.resources.model_lists import ModelList
 
 
 def models(
     every: Annotated[bool, typer.Option("--all", help="Also models outside the panel, retired ones included.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask the providers what they serve; exit 1 when the panel is not served.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
     """List the panel and the refiner with their batch prices and the end of their service."""
@@ -28,45 +31,62 @@ def models(
 
     registry, today = load_registry(), datetime.now(UTC).date()
     chosen = registry.models if every else (*registry.panel("tagger"), *registry.panel("refiner"))
-    rows = [_row(model, registry, today) for model in chosen]
+    lists = _lists(chosen) if check else {}
+    rows = [_row(model, registry, today, lists) for model in chosen]
     if as_json:
         print_json({"date": today.isoformat(), "models": rows})
-        return
-    from rich.table import Table
-
-    table = Table("provider", "model", "family", "role", "in", "out", "retires on", box=None)
-    for row in rows:
-        prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
-        role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
-        table.add_row(row["provider"], row["model"], row["family"], role, *prices, row["retires_on"] or "-")
-    output().print(table)
-    typer.echo("Prices: US dollars per million tokens in batches, today.")
+    else:
+        _show(rows, check)
     for row in rows:
         if row["warning"]:
             say(row["warning"])
+    for found in lists.values():
+        if not isinstance(found, frozenset):
+            say(str(found))
+    gone = [row for row in rows if row["panel"] and row["served"] in ("not served", "failed")]
+    for row in gone:
+        if row["served"] == "not served":
+            say(f"{row['provider']} does not serve {row['model']}; take it out of the panel, or name its replacement.")
+    if gone:
+        raise typer.Exit(1)
 
 
-def _row(model: Model, registry: Registry, today: date) -> dict[str, Any]:
-    from grabient_assets.errors import RegistryError
-    from grabient_assets.registry.prices import rates_on
+def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
+    from grabient_assets.resources.model_lists import model_lists
+    from grabient_assets.settings import load_settings
 
-    try:
-        warning = registry.usable(model, today)
-    except RegistryError as error:
-        warning = str(error)
-    try:
-        rates, _ = rates_on(model, today, True, USUAL_PROMPT_TOKENS)
-        prices = float(rates.input), float(rates.output)
-    except RegistryError:
-        prices = None, None
+    return model_lists(load_settings(), list(dict.fromkeys(model.provider for model in chosen)))
+
+
+def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList]) -> dict[str, Any]:
+    from grabient_assets.registry.prices import batch_price
+    from grabient_assets.resources.model_lists import verdict
+
+    price = batch_price(model, today, allow_unpriced=True)
     return {
         "provider": model.provider,
         "model": model.id,
         "family": model.family,
         "roles": list(model.roles),
         "panel": model.panel,
-        "batch_usd_in": prices[0],
-        "batch_usd_out": prices[1],
+        "batch_usd_in": float(price[0].input) if price else None,
+        "batch_usd_out": float(price[0].output) if price else None,
+        "price_basis": price[1] if price else None,
         "retires_on": model.retires_on.isoformat() if model.retires_on else None,
-        "warning": warning,
+        "warning": registry.refusals([model], today).get(model) or registry.warning(model, today),
+        "served": verdict(model, lists) if lists else None,
     }
+
+
+def _show(rows: list[dict[str, Any]], checked: bool) -> None:
+    from rich.table import Table
+
+    columns = ("provider", "model", "family", "role", "in", "out", "retires on", *(("served",) if checked else ()))
+    table = Table(*columns, box=None)
+    for row in rows:
+        prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
+        role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
+        served = [row["served"]] if checked else []
+        table.add_row(row["provider"], row["model"], row["family"], role, *prices, row["retires_on"] or "-", *served)
+    output().print(table)
+    typer.echo("Prices: US dollars per million tokens in batches, today.")

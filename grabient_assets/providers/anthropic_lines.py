@@ -24,15 +24,12 @@ from grabient_assets.providers.reading import (
     usage_of,
 )
 from grabient_assets.providers.schema import for_anthropic
+from grabient_assets.registry.caching import worth_caching
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
 
 PROVIDER = "anthropic"
 LEAST_BUDGET = 1024
-# Prompts below the model's minimum (1,024 to 4,096 tokens) are not cached whatever is asked. 16,000 characters are
-# about 4,096 tokens; asking below would change nothing, asking above costs a write of twice the input price once an
-# hour and saves nine tenths of it on every hit.
-CACHE_FROM_CHARACTERS = 16_000
 
 _PERMANENT = {
     "invalid_request_error",
@@ -52,7 +49,7 @@ def request_line(spec: RequestSpec, model: Model) -> bytes:
     elif model.accepts.thinking == "budget" and (thinking := budget(spec, model, LEAST_BUDGET)):
         params["thinking"] = {"type": "enabled", "budget_tokens": thinking}
     if spec.system:
-        params["system"] = [_system(spec.system)]
+        params["system"] = [_system(spec.system, model)]
     output: dict[str, Any] = {}
     if (asked := effort(spec, model)) is not None:
         output["effort"] = asked
@@ -65,9 +62,9 @@ def request_line(spec: RequestSpec, model: Model) -> bytes:
     return json_line({"custom_id": spec.custom_id, "params": params})
 
 
-def _system(text: str) -> dict[str, Any]:
+def _system(text: str, model: Model) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "text", "text": text}
-    if len(text) >= CACHE_FROM_CHARACTERS:
+    if worth_caching(model, text):
         block["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
     return block
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,26 +36,47 @@ class Registry:
         near = difflib.get_close_matches(id, known, n=3, cutoff=0.5) or known
         raise RegistryError(f"The registry knows no model {id!r} of {provider}. Did you mean {' or '.join(near)}?")
 
-    def usable(self, model: Model, on: date) -> str | None:
-        """None when `model` may be used on the day `on`; a warning sentence when its end is near.
-
-        Raises RegistryError naming the model to use instead when it is shut down, or not yet available.
-        """
-        heir = self._heir(model, on)
-        instead = f"use {heir} instead" if heir else "the registry names nothing to use instead"
+    def usable(self, model: Model, on: date) -> None:
+        """Raises RegistryError when `model` is shut down on the day `on`, naming another to use, or not out yet."""
         if model.retires_on is not None and on >= model.retires_on:
-            raise RegistryError(f"Model {model.id} of {model.provider} was shut down on {model.retires_on}; {instead}.")
+            raise RegistryError(
+                f"Model {model.id} of {model.provider} was shut down on {model.retires_on}; {self._instead(model, on)}."
+            )
         if model.available_from is not None and on < model.available_from:
             raise RegistryError(f"Model {model.id} of {model.provider} is not available before {model.available_from}.")
-        if model.retires_on is not None and (left := (model.retires_on - on).days) <= WARN_DAYS:
+
+    def refusals(self, models: Iterable[Model], on: date) -> dict[Model, str]:
+        """Those of `models` that are not usable on the day `on`, each with the sentence why."""
+        refused: dict[Model, str] = {}
+        for model in models:
+            try:
+                self.usable(model, on)
+            except RegistryError as error:
+                refused[model] = str(error)
+        return refused
+
+    def warning(self, model: Model, on: date) -> str | None:
+        """A sentence when `model` is still usable on the day `on`, but its end is at most 30 days away."""
+        if model in self.refusals([model], on):
+            return None
+        end, earliest = model.retires_on, model.retires_not_before
+        if end is not None:
+            left = (end - on).days
             days = f"{left} day{'s' if left > 1 else ''}"
-            return (
-                f"Model {model.id} of {model.provider} will be shut down on {model.retires_on}, in {days}; {instead}."
-            )
-        earliest = model.retires_not_before
-        if model.retires_on is None and earliest is not None and (earliest - on).days <= WARN_DAYS:
-            return f"Model {model.id} of {model.provider} may be shut down from {earliest} on; be ready to {instead}."
+            sentence = f"will be shut down on {end}, in {days}; {self._instead(model, on)}"
+            return f"Model {model.id} of {model.provider} {sentence}." if left <= WARN_DAYS else None
+        if earliest is not None and (earliest - on).days <= WARN_DAYS:
+            since = f"may be shut down {'any day' if earliest <= on else f'from {earliest} on'}"
+            return f"Model {model.id} of {model.provider} {since}; be ready to {self._instead(model, on)}."
         return None
+
+    def warnings(self, models: Iterable[Model], on: date) -> list[str]:
+        """The warning of every one of `models` whose end is near."""
+        return [sentence for model in models if (sentence := self.warning(model, on)) is not None]
+
+    def _instead(self, model: Model, on: date) -> str:
+        heir = self._heir(model, on)
+        return f"use {heir} instead" if heir else "the registry names nothing to use instead"
 
     def _heir(self, model: Model, on: date) -> str | None:
         """The first replacement down the chain that is not itself shut down on the day `on`."""

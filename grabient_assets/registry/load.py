@@ -11,8 +11,8 @@ from typing import Any
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
 from grabient_assets.registry.lines import Location, line_of
-from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Model, Price, Rates
-from grabient_assets.registry.rows import ModelRow, PriceRow, ProviderFile, RatesRow
+from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Caching, Model, Price, Rates
+from grabient_assets.registry.rows import CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
 from grabient_assets.registry.rules import mistakes
 
 DATA = Path(__file__).parent / "data"
@@ -20,7 +20,10 @@ DATA = Path(__file__).parent / "data"
 _WAYS_OUT = {
     "extra_forbidden": "unknown key; correct its spelling or remove it",
     "missing": "this key is missing; add it",
+    "date_type": "not a date; write it as 2026-11-20, without quotes",
+    "list_type": "not a list; write it in [brackets]",
 }
+_PRICE_KEYS = ("input", "output", "cached_input", "cache_write")
 
 
 @lru_cache(maxsize=8)
@@ -36,7 +39,12 @@ def load_registry(folder: Path | None = None) -> Registry:
             f"There is no model file in {folder or DATA}; it should hold one <provider>.toml per provider."
         )
     read = {file.provider: file for file in map(_read, files)}
-    models = [_model(name, row) for name in PROVIDERS if name in read for row in read[name].models]
+    models = [
+        _model(name, row, _caching(read[name].caching))
+        for name in PROVIDERS
+        if name in read
+        for row in read[name].models
+    ]
     limits = {name: BatchLimits(file.limits.max_requests, file.limits.max_bytes) for name, file in read.items()}
     return Registry(models=tuple(models), limits=limits)
 
@@ -65,9 +73,20 @@ def _read(path: Path) -> ProviderFile:
 
 def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, str]:
     place: Location = item["loc"]
-    way_out = _WAYS_OUT.get(item["type"]) or f"{item['msg']}, found {str(item['input'])[:60]!r}; correct it"
+    way_out = _WAYS_OUT.get(item["type"]) or _way_out(item, place[-1] if place else "")
     subject = _model_named_by(parsed, place)
     return place, f"{subject}`{'.'.join(map(str, place))}`: {way_out}"
+
+
+def _way_out(item: dict[str, Any], key: str | int) -> str:
+    found = f"found {str(item['input'])[:60]!r}"
+    if key in _PRICE_KEYS:
+        return f"a price is a number above 0, in dollars per million tokens, such as 0.15; {found}"
+    if key == "currency":
+        return f"prices are kept in US dollars only, {found}; convert them and write 'USD'"
+    if key == "prices" and item["type"] == "too_short":
+        return "the model has no price; add a [[models.prices]] entry"
+    return f"{item['msg']}, {found}; correct it"
 
 
 def _model_named_by(parsed: dict[str, Any], place: Location) -> str:
@@ -82,7 +101,7 @@ def _refusal(path: Path, text: str, found: list[tuple[Location, str]]) -> Regist
     return RegistryError("The model file cannot be used. " + " ".join(sentences))
 
 
-def _model(provider: str, row: ModelRow) -> Model:
+def _model(provider: str, row: ModelRow, caching: Caching) -> Model:
     accepts = row.accepts.model_dump(exclude={"efforts"})
     plain = row.model_dump(exclude={"accepts", "prices", "roles"})
     return Model(
@@ -90,8 +109,13 @@ def _model(provider: str, row: ModelRow) -> Model:
         roles=tuple(row.roles),
         accepts=Accepts(**accepts, efforts=tuple(row.accepts.efforts)),
         prices=tuple(_price(price) for price in row.prices),
+        caching=caching,
         **plain,
     )
+
+
+def _caching(row: CachingRow) -> Caching:
+    return Caching(row.adds_up, row.explicit, row.least_hits)
 
 
 def _price(row: PriceRow) -> Price:

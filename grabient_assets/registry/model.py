@@ -11,6 +11,7 @@ Role: TypeAlias = Literal["tagger", "refiner"]
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Thinking: TypeAlias = Literal["none", "budget", "adaptive", "effort", "level"]
 Structured: TypeAlias = Literal["none", "json_object", "json_schema"]
+AddsUp: TypeAlias = Literal["yes", "no", "unverified"]
 
 PROVIDERS = ("anthropic", "openai", "groq", "google")
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -83,8 +84,24 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """What a provider's prompt cache means for batches.
+
+    `adds_up` says whether cached tokens are cheaper in a batch as well. `explicit` means that a request has to ask for
+    it and pays for writing; `least_hits` is the part of such requests that find the prefix at worst (0-1).
+    """
+
+    adds_up: AddsUp
+    explicit: bool
+    least_hits: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
-    """One model of one provider. `id` is the provider's own; `prices` are sorted by date."""
+    """One model of one provider. `id` is the provider's own; `prices` are sorted by date.
+
+    `cache_from_tokens` is the shortest prefix that the model caches; None: not known.
+    """
 
     provider: str
     id: str
@@ -96,8 +113,10 @@ class Model:
     context_tokens: int
     max_output_tokens: int
     prices: tuple[Price, ...]
+    caching: Caching
     checked_on: date
     source: str
+    cache_from_tokens: int | None = None
     available_from: date | None = None
     retires_on: date | None = None
     retires_not_before: date | None = None

@@ -2,25 +2,25 @@
 
 Two sources. genai-prices is asked first, but only counts where it knows the *batch* price: for many models it answers
 a batch question with the standard price, so its batch price must be strictly below its standard one. Otherwise the
-entry of the registry that held on the day is used.
+entry of the registry that held on the day is used. A price that neither knows is an UnpricedError: nothing may be sent
+at a price that was guessed.
 
-Cached tokens, as applied:
-- Anthropic: the batch discount stacks with the cache discount. Cache writes cost the one-hour rate, twice the input.
-- Gemini: cached tokens cost their own rate, which batches leave alone or lower (as listed).
-- Groq: no stacking. In batches cached tokens cost what other input costs.
-- OpenAI: whether the discounts stack is not documented. genai-prices' rate where it lists one, else as other input.
+In batches, tokens that the provider reports as cached cost their cached rate only where the registry says that the two
+discounts add up (`caching.adds_up`): at Anthropic, where cache writes cost the one-hour rate of twice the input, and at
+Google. At Groq they do not, and OpenAI does not say; there cached tokens cost what other input costs, so that a cost is
+never reported too low.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from grabient_assets.errors import RegistryError
+from grabient_assets.errors import UnpricedError
 from grabient_assets.registry.model import Model, Rates
 from grabient_assets.registry.usage import Usage
 
@@ -43,7 +43,7 @@ def cost(model: Model, usage: Usage, on: date, batch: bool = True) -> Cost:
     """What an answer of `model` with `usage` cost on the day `on`.
 
     (input - cached - written) * input rate + cached * cached rate + written * write rate + output * output rate, with
-    the rates per million tokens that held on that day. Raises RegistryError when no price holds.
+    the rates per million tokens that held on that day. Raises UnpricedError when no price holds.
     """
     rates, basis = rates_on(model, on, batch, max(usage.input_tokens, SHORT_PROMPT))
     plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
@@ -56,23 +56,47 @@ def cost(model: Model, usage: Usage, on: date, batch: bool = True) -> Cost:
     return Cost(dollars / MILLION, basis)
 
 
+def batch_price(
+    model: Model, on: date, allow_unpriced: bool = False, prompt_tokens: int = SHORT_PROMPT
+) -> tuple[Rates, Basis] | None:
+    """The batch rates of `model` on the day `on`, and their source: what has to be known before anything is sent.
+
+    Raises UnpricedError when there are none, or with `allow_unpriced` gives None.
+    """
+    try:
+        return rates_on(model, on, True, prompt_tokens)
+    except UnpricedError:
+        if allow_unpriced:
+            return None
+        raise
+
+
 @lru_cache(maxsize=4096)
 def rates_on(model: Model, on: date, batch: bool, prompt_tokens: int) -> tuple[Rates, Basis]:
     """The rates of `model` on the day `on` for a prompt of `prompt_tokens`, and their source."""
+    rates, basis = _known_rates(model, on, batch, prompt_tokens)
+    if batch and model.caching.adds_up != "yes":
+        rates = replace(rates, cached_input=None)
+    return rates, basis
+
+
+def _known_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> tuple[Rates, Basis]:
     listed = _genai_rates(model, on, batch, prompt_tokens)
     if listed is not None:
         return listed, "genai-prices"
     held = [price for price in model.prices if price.since <= on]
     if not held:
-        raise RegistryError(
+        raise UnpricedError(
             f"No price of {model.id} ({model.provider}) is known for {on}; the first one starts on "
-            f"{model.prices[0].since}. Add an entry to registry/data/{model.provider}.toml."
+            f"{model.prices[0].since}. Add an entry to registry/data/{model.provider}.toml, or ask with "
+            "--allow-unpriced."
         )
     price = held[-1]
     if price.prompt_tokens_up_to is not None and prompt_tokens > price.prompt_tokens_up_to:
-        raise RegistryError(
+        raise UnpricedError(
             f"The price of {model.id} ({model.provider}) of {price.since} holds for prompts up to "
-            f"{price.prompt_tokens_up_to} tokens, this one has {prompt_tokens}. Shorten the prompt."
+            f"{price.prompt_tokens_up_to} tokens, this one has {prompt_tokens}. Shorten the prompt, or ask with "
+            "--allow-unpriced."
         )
     return (price.batch if batch else price.standard), "registry"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from grabient_assets.registry.model import Effort, Role, Structured, Thinking
+from grabient_assets.registry.model import AddsUp, Effort, Role, Structured, Thinking
 
 
 def _whole_number(value: Any) -> Any:
@@ -63,6 +63,7 @@ class ModelRow(Row):
     prices: Annotated[list[PriceRow], Field(min_length=1)]
     checked_on: date
     source: Text
+    cache_from_tokens: Count | None = None
     available_from: date | None = None
     retires_on: date | None = None
     retires_not_before: date | None = None
@@ -76,8 +77,17 @@ class LimitsRow(Row):
     source: Text
 
 
+class CachingRow(Row):
+    adds_up: AddsUp
+    explicit: bool
+    least_hits: Annotated[Decimal, Field(ge=0, le=1)] | None = None
+    checked_on: date
+    source: Text
+
+
 class ProviderFile(Row):
     provider: Literal["anthropic", "openai", "groq", "google"]
     currency: Literal["USD"]
     limits: LimitsRow
+    caching: CachingRow
     models: Annotated[list[ModelRow], Field(min_length=1)]

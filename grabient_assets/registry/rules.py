@@ -13,6 +13,7 @@ Mistake = tuple[Location, str]
 
 def mistakes(file: ProviderFile) -> Iterator[Mistake]:
     """Every broken rule, as the place of the row and a sentence that names the way out."""
+    yield from _caching(file)
     ids = [model.id for model in file.models]
     for index, model in enumerate(file.models):
         place: Location = ("models", index, "id")
@@ -26,9 +27,26 @@ def mistakes(file: ProviderFile) -> Iterator[Mistake]:
         yield from _prices(index, model)
 
 
+def _caching(file: ProviderFile) -> Iterator[Mistake]:
+    if file.caching.explicit and file.caching.least_hits is None:
+        yield (
+            ("caching", "explicit"),
+            "caching that has to be asked for needs `least_hits`, the part of requests that find the prefix; add it",
+        )
+
+
 def _life(file: ProviderFile, index: int, model: ModelRow) -> Iterator[Mistake]:
     if model.retires_on is not None and model.replacement is None:
         yield ("models", index, "retires_on"), f"model {model.id} retires but names no replacement; add `replacement`"
+    if model.retires_not_before is not None and model.replacement is None:
+        place = ("models", index, "retires_not_before")
+        yield place, f"model {model.id} may retire but names no replacement; add `replacement`"
+    if model.available_from and model.prices[0].since > model.available_from:
+        yield (
+            ("models", index, "prices", 0, "from"),
+            f"model {model.id} is available from {model.available_from}, but its first price holds from "
+            f"{model.prices[0].since} on; add the price of the days before",
+        )
     if model.available_from and model.retires_on and model.retires_on <= model.available_from:
         yield (
             ("models", index, "retires_on"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -139,12 +141,18 @@ def test_no_claude_gets_a_temperature(model: Model) -> None:
     assert not {"temperature", "top_p", "top_k"} & params.keys()
 
 
-def test_only_a_long_system_prompt_is_cached() -> None:
-    long = "x" * 16_000
-    asked = ask("anthropic", "claude-haiku-4-5-20251001", system=long)
-    cached = {"type": "text", "text": long, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
-    assert asked["params"]["system"] == [cached]
-    assert "cache_control" not in json.dumps(ask("anthropic", "claude-haiku-4-5-20251001", system=long[1:]))
+def test_a_prompt_is_cached_only_where_that_pays() -> None:
+    known = REGISTRY.model("anthropic", "claude-haiku-4-5-20251001")
+    sure = replace(known, caching=replace(known.caching, least_hits=Decimal("0.9")))
+    long = "x" * 4 * 4096
+
+    def system(model: Model, text: str) -> list[dict[str, Any]]:
+        return json.loads(anthropic_lines.request_line(spec(system=text), model))["params"]["system"]
+
+    plain = {"type": "text", "text": long}
+    assert system(sure, long) == [plain | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    assert system(sure, long[1:]) == [{"type": "text", "text": long[1:]}]
+    assert system(known, long) == [plain]
 
 
 def chat_body(model: str, **more: Any) -> dict[str, Any]:

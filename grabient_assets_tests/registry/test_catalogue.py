@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from grabient_assets.errors import RegistryError
-from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.load import DATA, load_registry
 
 TODAY = date(2026, 11, 20)
 REGISTRY = load_registry()
@@ -48,7 +48,19 @@ def test_the_refiners() -> None:
 
 
 def test_the_panel_is_usable_today_without_warning() -> None:
-    assert [REGISTRY.usable(model, TODAY) for model in REGISTRY.panel()] == [None] * 10
+    assert REGISTRY.refusals(REGISTRY.panel(), TODAY) == {}
+    assert REGISTRY.warnings(REGISTRY.panel(), TODAY) == []
+
+
+def test_the_panel_is_ten_models_of_four_providers_and_five_families() -> None:
+    panel = REGISTRY.panel()
+    assert len(panel) == 10
+    assert {model.provider for model in panel} == {"anthropic", "openai", "groq", "google"}
+    assert {model.family for model in panel} == {"claude", "gpt", "gpt-oss", "qwen", "gemini"}
+
+
+def test_one_file_per_provider() -> None:
+    assert sorted(path.name for path in DATA.iterdir()) == ["anthropic.toml", "google.toml", "groq.toml", "openai.toml"]
 
 
 @pytest.mark.parametrize("key", SOURCE_TAGGERS)
@@ -63,15 +75,17 @@ def test_a_retired_model_is_refused_from_its_last_day_on() -> None:
     model = REGISTRY.model("google", "gemini-2.0-flash")
     with pytest.raises(RegistryError, match=r"shut down on 2026-06-01; use gemini-2\.5-flash-lite instead"):
         REGISTRY.usable(model, date(2026, 6, 1))
-    assert REGISTRY.usable(model, date(2026, 5, 31)) == (
+    REGISTRY.usable(model, date(2026, 5, 31))
+    assert REGISTRY.warning(model, date(2026, 6, 1)) is None, "refused, no longer warned of"
+    assert REGISTRY.warning(model, date(2026, 5, 31)) == (
         "Model gemini-2.0-flash of google will be shut down on 2026-06-01, in 1 day; use gemini-2.5-flash-lite instead."
     )
 
 
 def test_the_warning_begins_thirty_days_before() -> None:
     model = REGISTRY.model("openai", "gpt-4o-mini")
-    assert REGISTRY.usable(model, date(2026, 12, 14)) is None
-    warning = REGISTRY.usable(model, date(2026, 12, 15))
+    assert REGISTRY.warning(model, date(2026, 12, 14)) is None
+    warning = REGISTRY.warning(model, date(2026, 12, 15))
     assert warning is not None and "in 30 days; use gpt-6-luna instead" in warning
 
 
@@ -82,8 +96,21 @@ def test_the_replacement_named_is_one_that_lives() -> None:
 
 
 def test_a_model_that_may_end_any_day_is_warned_of() -> None:
-    warning = REGISTRY.usable(REGISTRY.model("anthropic", "claude-opus-4-5-20251101"), TODAY)
-    assert warning is not None and "from 2026-11-24 on" in warning and "claude-opus-5-5" in warning
+    opus = REGISTRY.model("anthropic", "claude-opus-4-5-20251101")
+    sentence = (
+        "Model claude-opus-4-5-20251101 of anthropic may be shut down {}; be ready to use claude-opus-5-5 instead."
+    )
+    assert REGISTRY.warnings([opus], TODAY) == [sentence.format("from 2026-11-24 on")]
+    assert REGISTRY.warning(opus, date(2026, 11, 24)) == sentence.format("any day")
+    assert REGISTRY.warning(opus, date(2026, 10, 24)) is None
+    REGISTRY.usable(opus, date(2027, 6, 1))
+
+
+def test_all_that_is_refused_is_named_at_once() -> None:
+    old = [REGISTRY.model("groq", "qwen/qwen3-32b"), REGISTRY.model("openai", "gpt-4o-mini")]
+    assert REGISTRY.refusals(old, TODAY) == {
+        old[0]: "Model qwen/qwen3-32b of groq was shut down on 2026-07-17; use qwen/qwen3.8-27b instead."
+    }
 
 
 def test_a_model_of_the_future_is_refused() -> None:

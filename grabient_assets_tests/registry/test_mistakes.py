@@ -19,6 +19,12 @@ max_bytes = 1000
 checked_on = 2026-11-20
 source = "a page"
 
+[caching]
+adds_up = "no"
+explicit = false
+checked_on = 2026-11-20
+source = "a page"
+
 [[models]]
 id = "alpha"
 family = "a"
@@ -60,6 +66,10 @@ standard = { input = 3.00, output = 4.00 }
 batch = { input = 1.50, output = 2.00 }
 source = "a page"
 """
+
+
+A_PRICE = "a price is a number above 0, in dollars per million tokens"
+IN_DOLLARS = "prices are kept in US dollars only"
 
 
 def line_holding(text: str, needle: str, occurrence: int = 1) -> int:
@@ -130,10 +140,10 @@ CASES = {
         "output = 4.00 }",
         2,
     ),
-    "negative price": ("batch = { input = 1.50,", "batch = { input = -1.50,", "greater than 0", "-1.50", 1),
-    "price of nothing": ("batch = { input = 1.50,", "batch = { input = 0,", "greater than 0", "input = 0,", 1),
-    "price that is no number": ("batch = { input = 1.50,", "batch = { input = nan,", "finite", "nan", 1),
-    "price as text": ("batch = { input = 1.50,", 'batch = { input = "1.50",', "correct it", '"1.50"', 1),
+    "negative price": ("batch = { input = 1.50,", "batch = { input = -1.50,", A_PRICE, "-1.50", 1),
+    "price of nothing": ("batch = { input = 1.50,", "batch = { input = 0,", A_PRICE, "input = 0,", 1),
+    "price that is no number": ("batch = { input = 1.50,", "batch = { input = nan,", A_PRICE, "nan", 1),
+    "price as text": ("batch = { input = 1.50,", 'batch = { input = "1.50",', A_PRICE, '"1.50"', 1),
     "cached dearer than plain": (
         "batch = { input = 1.50,",
         "batch = { cached_input = 1.60, input = 1.50,",
@@ -143,9 +153,51 @@ CASES = {
     ),
     "prices out of order": ("from = 2026-03-01", "from = 2025-03-01", "sorted by `from`", "2025-03-01", 1),
     "price day twice": ("from = 2026-03-01", "from = 2026-01-01", "each day once", "from = 2026-01-01", 3),
-    "other currency of the file": ('currency = "USD"', 'currency = "EUR"', "'USD'", "EUR", 1),
-    "other currency of a price": ("from = 2026-03-01", 'from = 2026-03-01\ncurrency = "EUR"', "'USD'", "EUR", 1),
-    "date that is text": ("retires_on = 2026-06-01", 'retires_on = "soon"', "date", "soon", 1),
+    "price without end": ("batch = { input = 1.50,", "batch = { input = inf,", A_PRICE, "inf", 1),
+    "price that is a truth": ("batch = { input = 1.50,", "batch = { input = true,", A_PRICE, "input = true", 1),
+    "other currency of the file": ('currency = "USD"', 'currency = "EUR"', IN_DOLLARS, "EUR", 1),
+    "other currency of a price": ("from = 2026-03-01", 'from = 2026-03-01\ncurrency = "EUR"', IN_DOLLARS, "EUR", 1),
+    "unknown currency": ("from = 2026-03-01", 'from = 2026-03-01\ncurrency = "XXQ"', IN_DOLLARS, "XXQ", 1),
+    "date that is text": ("retires_on = 2026-06-01", 'retires_on = "soon"', "not a date; write it as", "soon", 1),
+    "date with a time": ("from = 2026-03-01", "from = 2026-03-01T10:00:00", "not a date", "T10", 1),
+    "priced only after it is available": (
+        "retires_on = 2026-06-01",
+        "available_from = 2025-12-31\nretires_on = 2026-06-01",
+        "available from 2025-12-31, but its first price holds from 2026-01-01 on",
+        "from = 2026-01-01",
+        2,
+    ),
+    "may retire without replacement": (
+        'retires_on = 2026-06-01\nreplacement = "alpha"',
+        "retires_not_before = 2026-06-01",
+        "may retire but names no replacement",
+        "retires_not_before",
+        1,
+    ),
+    "replacement that is gone sooner": (
+        "context_tokens = 1000\nmax_output_tokens = 100\nchecked_on",
+        'context_tokens = 1000\nmax_output_tokens = 100\nretires_on = 2026-05-01\nreplacement = "beta"\nchecked_on',
+        "the replacement alpha of beta retires no later than the model itself",
+        'replacement = "alpha"',
+        1,
+    ),
+    "no prices": (
+        """[[models.prices]]
+from = 2026-01-01
+standard = { input = 1.00, output = 2 }
+batch = { input = 0.50, output = 1 }
+source = "a page"
+""",
+        "prices = []\n",
+        "model alpha, `models.0.prices`: the model has no price; add a [[models.prices]] entry",
+        "prices = []",
+        1,
+    ),
+    "role that is no list": ('roles = ["tagger"]', 'roles = "tagger"', "not a list", 'roles = "tagger"', 1),
+    "limit of nothing": ("max_requests = 10", "max_requests = 0", "greater than 0", "max_requests", 1),
+    "asked-for caching without a share of hits": ("explicit = false", "explicit = true", "`least_hits`", "explicit", 1),
+    "share of hits above all": ("explicit = false", "explicit = false\nleast_hits = 1.5", "less than", "least_hits", 1),
+    "caching that is neither": ('adds_up = "no"', 'adds_up = "perhaps"', "'unverified'", "adds_up", 1),
     "effort outside the list": (
         "{ sampling = false,",
         '{ default_effort = "low", sampling = false,',

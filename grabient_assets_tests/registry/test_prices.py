@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from grabient_assets.errors import RegistryError
+from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model, Price, Rates
-from grabient_assets.registry.prices import Cost, cost, rates_on
+from grabient_assets.registry.prices import Cost, batch_price, cost, rates_on
 from grabient_assets.registry.usage import Usage
 
 TODAY = date(2026, 11, 20)
@@ -33,6 +33,27 @@ def test_groq_does_not_stack() -> None:
     assert cost(model, usage, TODAY) == Cost(Decimal("0.000105"), "genai-prices")
     # The registry entry says the same where genai-prices knows no batch price (before 2026-10-14).
     assert cost(model, usage, date(2026, 9, 1)) == Cost(Decimal("0.000105"), "registry")
+
+
+def test_openai_does_not_say_whether_the_discounts_stack_so_cached_tokens_count_in_full() -> None:
+    # gpt-6-luna in batches: 0.05 in, cached or not, 0.25 out. 1000 * 0.05 + 100 * 0.25 = 75
+    model = REGISTRY.model("openai", "gpt-6-luna")
+    usage = Usage(input_tokens=1000, cached_input_tokens=900, output_tokens=100)
+    assert cost(model, usage, TODAY) == Cost(Decimal("0.000075"), "genai-prices")
+    # The same answer outside a batch: 100 * 0.10 + 900 * 0.01 + 100 * 0.50 = 69
+    assert cost(model, usage, TODAY, batch=False) == Cost(Decimal("0.000069"), "genai-prices")
+
+
+@pytest.mark.parametrize(
+    ("provider", "adds_up", "explicit"),
+    [("anthropic", "yes", True), ("google", "yes", False), ("groq", "no", False), ("openai", "unverified", False)],
+)
+def test_where_the_two_discounts_add_up(provider: str, adds_up: str, explicit: bool) -> None:
+    for model in REGISTRY.panel():
+        if model.provider == provider:
+            assert (model.caching.adds_up, model.caching.explicit) == (adds_up, explicit)
+            rates, _ = rates_on(model, TODAY, True, 1000)
+            assert (rates.cached_input is None) == (adds_up != "yes")
 
 
 def test_gemini_pays_the_normal_price_for_cached_tokens() -> None:
@@ -87,6 +108,26 @@ def test_a_day_without_a_price_is_an_error() -> None:
     price = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
     with pytest.raises(RegistryError, match=r"No price of house-model .* the first one starts on 2026-01-01"):
         cost(own_model(price), Usage(1, 1), date(2025, 12, 31))
+
+
+def test_what_has_no_price_is_refused_before_it_is_sent_unless_allowed() -> None:
+    price = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page", 60_000)
+    model = own_model(price)
+    assert batch_price(model, TODAY) == (price.batch, "registry")
+    with pytest.raises(UnpricedError, match=r"ask with --allow-unpriced"):
+        batch_price(model, date(2025, 12, 31))
+    with pytest.raises(UnpricedError, match=r"holds for prompts up to 60000 tokens, this one has 70000"):
+        batch_price(model, TODAY, prompt_tokens=70_000)
+    assert batch_price(model, date(2025, 12, 31), allow_unpriced=True) is None
+    assert batch_price(model, TODAY, allow_unpriced=True) == (price.batch, "registry")
+
+
+def test_a_new_price_leaves_the_old_days_as_they_were() -> None:
+    old = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
+    new = Price(date(2026, 12, 1), Rates(Decimal(6), Decimal(8)), Rates(Decimal(3), Decimal(4)), "a page")
+    before, after, usage = own_model(old), own_model(old, new), Usage(1_000_000, 0)
+    assert cost(before, usage, TODAY) == cost(after, usage, TODAY) == Cost(Decimal(1), "registry")
+    assert cost(after, usage, date(2026, 12, 1)) == Cost(Decimal(3), "registry")
 
 
 def test_a_model_that_only_looks_like_a_listed_one_is_not_taken_for_it() -> None:

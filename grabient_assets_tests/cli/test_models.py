@@ -1,0 +1,89 @@
+"""`grabient models --check`: real SDKs ask the emulator, as live providers and in emulator mode."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from grabient_assets.cli.main import app
+from grabient_assets.registry.load import load_registry
+from grabient_assets_tests.cli.running import environment, grabient
+from grabient_assets_tests.emulator.running import Running, running
+
+URLS = {"anthropic": "ANTHROPIC", "openai": "OPENAI", "groq": "GROQ", "google": "GOOGLE_GEMINI"}
+KEYS = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "google": "GOOGLE_GENERATIVE_AI_API_KEY",
+}
+
+
+def check(folder: Path, server: Running, *arguments: str, **keys: str) -> Any:
+    """`grabient models --check` in live mode against this emulator, with these keys."""
+    urls = {f"{name}_BASE_URL": server.bases[provider] for provider, name in URLS.items()}
+    given = {KEYS[provider]: key for provider, key in keys.items()}
+    values = environment(folder / "data", GRABIENT_MODE="live", **urls, **given)
+    return CliRunner().invoke(app, ["models", "--check", *arguments], env=values)
+
+
+def served(shown: Any) -> dict[str, str]:
+    return {row["model"]: row["served"] for row in json.loads(shown.stdout)["models"]}
+
+
+def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        # This emulator knows no gpt-5.6-luna and no gpt-oss-120b.
+        shown = check(tmp_path, server, "--json", openai="sk-right", groq="gsk_right")
+        assert server.calls("anthropic") == {} and server.calls("openai") == {"models": 1}
+    assert shown.exit_code == 1
+    assert served(shown) == {
+        "claude-haiku-4-5-20251001": "not asked",
+        "claude-haiku-5-5": "not asked",
+        "gpt-4o-mini": "served",
+        "gpt-5.6-luna": "not served",
+        "gpt-6-luna": "served",
+        "openai/gpt-oss-120b": "not served",
+        "openai/gpt-oss-20b": "served",
+        "qwen/qwen3.8-27b": "served",
+        "gemini-2.5-flash-lite": "not asked",
+        "gemini-3.5-flash-lite": "not asked",
+        "claude-opus-4-5-20251101": "not asked",
+    }
+    assert "openai does not serve gpt-5.6-luna" in shown.stderr
+    assert "google is left out: set GOOGLE_GENERATIVE_AI_API_KEY" in shown.stderr
+    assert "sk-right" not in shown.output
+
+
+def test_a_panel_that_is_served_is_no_failure_and_retired_models_are_none_of_it(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        shown = check(tmp_path, server, "--all", "--json", google="right")
+    assert shown.exit_code == 0
+    found = served(shown)
+    assert (found["gemini-2.5-flash-lite"], found["gemini-2.0-flash"]) == ("served", "not served")
+
+
+def test_a_provider_that_cannot_be_asked_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        server.faults({"match": {"provider": "google"}, "action": {"do": "status", "status": 401}})
+        shown = check(tmp_path, server, openai="sk-right", google="AIza-planted")
+    assert shown.exit_code == 1
+    assert "API key of google" in shown.stderr and "AIza-planted" not in shown.output
+    assert "failed" in shown.stdout and "served" in shown.stdout
+
+
+def test_in_emulator_mode_the_emulator_is_asked(data: Path) -> None:
+    ended = grabient(data, "models", "--check", "--json")
+    assert ended.code == 0, ended.err
+    assert {row["served"] for row in ended.json["models"]} == {"served"}
+    assert len(ended.json["models"]) == len(load_registry().panel()) + 1
+
+
+def test_without_check_nobody_is_asked(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["models", "--json"], env=environment(tmp_path / "data"))
+    assert shown.exit_code == 0 and set(served(shown).values()) == {None}
+    assert not (tmp_path / "data").exists()
+    assert "Model claude-opus-4-5-20251101 of anthropic may be shut down" in shown.stderr
