@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
+from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.underway import is_being_sent
-from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.errors import ProviderError
+from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
 
-SETTLING = timedelta(seconds=60)
-"""How long after the create call an absent batch may still turn up in the provider's list."""
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What is known of an intended batch.
 
-def adopt_batch(
-    batch: BatchRecord,
-    provider: BatchProvider,
-    warehouse: Warehouse,
-    clock: Callable[[], datetime],
-    settling: timedelta = SETTLING,
-) -> BatchRecord:
-    """Look the intended batch up at the provider and record what is found.
-
-    Proven to be ours: the batch is `submitted` under the provider's id. Certain to be absent, after the settling
-    time: `deferred`, so that its requests are due again. Anything else, above all a candidate that still runs and
-    cannot be told from ours: unchanged, to be looked up again later. Nothing is sent while one candidate is open, nor
-    is anything concluded while the create call is still under way.
+    `ours`: the provider has it, as `state`. `absent`: it is certain not to exist. `undecided`: its sender still lives,
+    a candidate that cannot be told from it is open, or an absent batch may still turn up. `postdated`: it was sent at a
+    time that has not come yet, because the clock was set back since.
     """
-    with warehouse.read() as connection:
-        custom_ids = [r.custom_id for r in batches.requests_of(connection, batch.batch_id)]
-        accounted = batches.known_provider_ids(connection, batch.provider)
+
+    verdict: Literal["ours", "absent", "undecided", "postdated"]
+    state: BatchState | None = None
+
+
+def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime) -> Whereabouts:
+    """Ask the provider for the intended batch. Changes nothing.
+
+    Raises ProviderError when it is not listed and was sent with another credential or to another address: then that
+    says nothing, and it must not be sent again.
+    """
+    if is_being_sent(warehouse, batch.batch_id):
+        return Whereabouts("undecided")
+    with warehouse.read() as database:
+        custom_ids = [r.custom_id for r in batches.requests_of(database, batch.batch_id)]
+        accounted = batches.known_provider_ids(database, batch.provider)
     candidates = [
         state
-        for state in provider.find(
+        for state in connection.provider.find(
             label=batch.batch_id,
             custom_ids=custom_ids,
             submitted_after=batch.intended_at,
@@ -43,25 +51,52 @@ def adopt_batch(
         )
         if state.provider_batch_id not in accounted
     ]
-    now = clock()
     proven = [state for state in candidates if state.label == batch.batch_id]
-    absent = not candidates and now - (batch.submitted_at or batch.intended_at) >= settling
-    if (not proven and not absent) or is_being_sent(warehouse, batch.batch_id):
+    if proven:
+        return Whereabouts("ours", proven[0])
+    if candidates:
+        return Whereabouts("undecided")
+    if connection.account != batch.account:
+        raise ProviderError(
+            batch.provider,
+            f"Nobody saw the end of the create call of batch {batch.batch_id}, and it was sent with another key or to "
+            f"another address than are set now, so it cannot be looked for. Set the {batch.provider} key and address "
+            f"of that time again, or give it up: `grabient cancel {batch.batch_id} --give-up`.",
+        )
+    waited = now - (batch.submitted_at or batch.intended_at)
+    if waited.total_seconds() < 0:
+        return Whereabouts("postdated")
+    return Whereabouts("absent" if waited >= connection.settling else "undecided")
+
+
+def adopt_batch(
+    batch: BatchRecord, connection: Connection, warehouse: Warehouse, clock: Callable[[], datetime]
+) -> BatchRecord:
+    """Look the intended batch up at the provider and record what is found.
+
+    Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again.
+    Undecided: unchanged, to be looked up again later. Postdated: the settling time begins now.
+    """
+    found = look_up(batch, connection, warehouse, clock())
+    if found.verdict == "undecided" or is_being_sent(warehouse, batch.batch_id):
         return batch
-    with warehouse.write() as connection:
-        latest = batches.batch(connection, batch.batch_id)
+    now = clock()
+    with warehouse.write() as database:
+        latest = batches.batch(database, batch.batch_id)
         if latest is None or latest.status != "intended":
             return latest or batch  # whoever sent it has come back meanwhile
-        if proven:
+        if found.state is not None:
             batches.record_receipt(
-                connection,
+                database,
                 batch.batch_id,
-                provider_batch_id=proven[0].provider_batch_id,
-                raw_status=proven[0].raw_status,
-                submitted_at=proven[0].created_at or now,
+                provider_batch_id=found.state.provider_batch_id,
+                raw_status=found.state.raw_status,
+                submitted_at=found.state.created_at or now,
             )
-        else:
-            batches.set_all_fates(connection, batch.batch_id, "errored", "Not sent: the create call never arrived.")
+        elif found.verdict == "absent":
+            batches.set_all_fates(database, batch.batch_id, "errored", "Not sent: the create call never arrived.")
             reason = "The create call had no answer and the provider lists no such batch: its requests are due again."
-            batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=reason)
-        return batches.batch(connection, batch.batch_id) or batch
+            batches.update_batch(database, batch.batch_id, status="deferred", retry_at=now, error=reason)
+        else:
+            batches.update_batch(database, batch.batch_id, submitted_at=now)
+        return batches.batch(database, batch.batch_id) or batch

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import believable_usage, dollars, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
@@ -22,6 +22,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class AnswerReader(Protocol):
     ) -> None:
         """Write the final ones into the group's tables, in the transaction that also writes the fates."""
         ...
+
+
+ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]
+"""Gives the reader of a batch, by its purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,8 @@ def settle_batch(
     warehouse: Warehouse,
     reader: AnswerReader,
     clock: Callable[[], datetime],
-) -> Collected:
-    """Turn result lines into fates and answers, and commit them together.
+) -> Collected | None:
+    """Turn result lines into fates and answers, and commit them together; None when another process did meanwhile.
 
     Without `model`, one the registry knows no more, the answers are kept and their cost stays unknown (null).
     """
@@ -146,13 +151,28 @@ def settle_batch(
         )
         for custom_id, request in requests.items()
     ]
-    now = clock()
-    batch = _closed(batch, state, settled, problems, now)
     with warehouse.write() as connection:
-        batches.record_fates(connection, batch.batch_id, [_fate(s) for s in settled])
-        reader.save(connection, batch, settled, now)
-        batches.update_batch(connection, batch.batch_id, **_changes(batch))
+        latest = batches.batch(connection, batch.batch_id)
+        if latest is None or latest.status != "submitted":
+            return None
+        now = ledger_time(connection, clock())
+        batch = _closed(batch, state, settled, problems, now)
+        write_settled(connection, batch, settled, reader, now, _changes(batch))
     return Collected(batch, Counter(s.verdict.fate for s in settled), tuple(problems))
+
+
+def write_settled(
+    connection: DuckDBPyConnection,
+    batch: BatchRecord,
+    settled: Sequence[Settled],
+    reader: AnswerReader,
+    now: datetime,
+    changes: Mapping[str, Any],
+) -> None:
+    """Write the fates, the group's rows and these columns of the batch, which belong into one transaction."""
+    batches.record_fates(connection, batch.batch_id, [_fate(s) for s in settled])
+    reader.save(connection, batch, settled, now)
+    batches.update_batch(connection, batch.batch_id, **changes)
 
 
 def _by_custom_id(
@@ -257,12 +277,13 @@ def _closed(
         failed=len(settled) - usable,
         cost_usd=total([s.cost_usd for s in settled], billed=any(s.text is not None for s in settled)),
         error=" ".join([*said, *problems[:20]]) or None,
+        error_kind=None,
     )
 
 
 def _changes(batch: BatchRecord) -> dict[str, Any]:
     names = ("status", "outcome", "raw_status", "ended_at", "collected_at", "succeeded", "failed", "cost_usd")
-    return {name: getattr(batch, name) for name in (*names, "results_key", "collect_run_id", "error")}
+    return {name: getattr(batch, name) for name in (*names, "results_key", "collect_run_id", "error", "error_kind")}
 
 
 def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> None:
@@ -281,4 +302,5 @@ def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: dat
             retry_at=now + pause,
             ended_at=now,
             error=reason,
+            error_kind=None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
 from grabient_assets.providers.contract import BatchProvider
@@ -18,6 +19,8 @@ class Connection:
     account: str
     answers_from: str
     """`emulator` or `live`: part of what identifies a request."""
+    settling: timedelta
+    """How long after its create call a batch that is not listed may still turn up in the provider's list."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

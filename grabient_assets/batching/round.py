@@ -54,12 +54,12 @@ def collect_batches(
 
         def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
             """The batch with its results, or as it stands when there is nothing to settle."""
-            provider = connections[batch.provider].provider
+            connection = connections[batch.provider]
             if batch.status == "intended":
-                batch = adopt_batch(batch, provider, warehouse, clock)
+                batch = adopt_batch(batch, connection, warehouse, clock)
             if batch.status != "submitted":
                 return batch
-            return fetch_batch(batch, provider, warehouse, store, clock, run_id) or batch
+            return fetch_batch(batch, connection.provider, warehouse, store, clock, run_id) or batch
 
         chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
         for batch, fetching in _one_ahead(chosen, fetch):
@@ -75,7 +75,7 @@ def collect_batches(
             except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of others wait
                 troubles.append((batch.batch_id, _our_mistake(batch.batch_id, error)))
             else:
-                collected.append(done)
+                collected += [done] if done else []
     return Round(tuple(collected), tuple(waiting), tuple(troubles))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, split, submit_batch
+from grabient_assets.batching.submit import LONGEST_NAMED, Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.errors import CredentialsError, ModelUnavailableError, RegistryError, RequestRejectedError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.registry.load import load_registry
@@ -40,7 +40,8 @@ def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime
     """Until when the provider asked not to be asked, or None when it may be."""
     with warehouse.read() as connection:
         _, not_before = deferrals(connection, provider)
-    return not_before if not_before and now < not_before else None
+    # A time beyond the longest that is ever set was set by a clock that ran ahead.
+    return not_before if not_before and now < not_before <= now + LONGEST_NAMED else None
 
 
 def orderable(purpose: str, provider: str, model_id: str, warehouse: Warehouse, now: datetime) -> Model | Sent:

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,6 +30,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
 FIRST_DEFERRAL = timedelta(seconds=5)
@@ -96,11 +98,11 @@ def submit_batch(
     clock: Callable[[], datetime],
 ) -> Submitted | None:
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left."""
-    intended = _intend(order, requests, warehouse, clock())
-    if intended is None:
-        return None
-    batch, carried = intended
-    with sending(warehouse, batch.batch_id):
+    with ExitStack() as lock:
+        intended = _intend(order, requests, warehouse, clock(), lock)
+        if intended is None:
+            return None
+        batch, carried = intended
         return _create(batch, carried, order.model, provider, warehouse, store, clock)
 
 
@@ -114,18 +116,17 @@ def _create(
     clock: Callable[[], datetime],
 ) -> Submitted:
     lines = [r.line for r in carried]
-    key = f"batches/{batch.batch_id}/requests.jsonl.gz"
-    store.put(key, _packed(lines), "application/gzip")
+    assert batch.requests_key is not None
+    store.put(batch.requests_key, _packed(lines), "application/gzip")
     try:
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
-        return Submitted(_record_failure(warehouse, batch, key, error, clock()), error)
+        return Submitted(_record_failure(warehouse, batch, error, clock()), error)
     receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
         "raw_status": accepted.raw_status,
         "submitted_at": clock(),
-        "requests_key": key,
     }
     with warehouse.write() as connection:
         batches.record_receipt(connection, batch.batch_id, **receipt)
@@ -133,8 +134,9 @@ def _create(
 
 
 def _intend(
-    order: Order, requests: Sequence[PreparedRequest], warehouse: Warehouse, now: datetime
+    order: Order, requests: Sequence[PreparedRequest], warehouse: Warehouse, wall: datetime, lock: ExitStack
 ) -> tuple[BatchRecord, list[PreparedRequest]] | None:
+    """The intent, written. From before it can be seen until `lock` closes it says of itself that it is being sent."""
     with warehouse.write() as connection:
         taken = batches.taken(connection, [r.custom_id for r in requests], order.due_at)
         carried = [r for r in requests if r.custom_id not in taken]
@@ -143,8 +145,10 @@ def _intend(
         digest = hashlib.sha256()
         for request in carried:
             digest.update(request.line)
+        now = ledger_time(connection, wall)
+        batch_id = _batch_id(order, carried, now)
         batch = BatchRecord(
-            batch_id=_batch_id(order, carried, now),
+            batch_id=batch_id,
             purpose=order.purpose,
             provider=order.model.provider,
             model=order.model.id,
@@ -156,8 +160,10 @@ def _intend(
             account=order.account,
             intended_at=now,
             submit_run_id=order.run_id,
+            requests_key=f"batches/{batch_id}/requests.jsonl.gz",
         )
-        rows = [RequestRecord(batch.batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
+        lock.enter_context(sending(warehouse, batch_id))
+        rows = [RequestRecord(batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
         batches.insert_intent(connection, batch, rows)
     return batch, carried
 
@@ -168,10 +174,8 @@ def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
 
 
-def _record_failure(
-    warehouse: Warehouse, batch: BatchRecord, key: str, error: ProviderError, now: datetime
-) -> BatchRecord:
-    changes: dict[str, object] = {"error": str(error), "requests_key": key}
+def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:
+    changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
     match error:
         case AmbiguousSubmissionError():
             changes["submitted_at"] = now  # stays intended: only the provider knows; absent ones settle from here

@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -34,6 +34,7 @@ class Driver:
         self._instance = instance
         self._sensors = list(definitions.get_repository_def().sensor_defs)
         self.waiting: dict[str, str] = {}
+        self._cursors: dict[str, str] = {}
 
     def tick(self) -> Iterator[Finished]:
         """Evaluate every sensor once and execute what it asks for, one run after the other."""
@@ -43,17 +44,24 @@ class Driver:
                 definitions=self._definitions,
                 sensor_name=sensor.name,
                 resources=dict(self._definitions.resources or {}),
+                cursor=self._cursors.get(sensor.name),
             )
             for request in self._requests(sensor.name, sensor(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
     def _requests(self, name: str, said: object) -> list[dg.RunRequest]:
-        """The runs that a sensor asks for; partitions it adds are added first."""
+        """The runs that a sensor asks for; partitions it adds are added first, and events it reports are stored."""
         self.waiting.pop(name, None)
         if isinstance(said, dg.SensorResult):
             for change in said.dynamic_partitions_requests or ():
                 self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+            for event in said.asset_events or ():
+                self._instance.report_runless_asset_event(event)
+            if said.cursor is not None:
+                self._cursors[name] = said.cursor
+            if said.skip_reason and said.skip_reason.skip_message:
+                self.waiting[name] = said.skip_reason.skip_message
             return list(said.run_requests or ())
         one = isinstance(said, (dg.RunRequest, dg.SkipReason))
         items = list([said] if one else cast("Iterable[object]", said or ()))
@@ -70,19 +78,36 @@ class Driver:
     def _execute(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> Finished:
         name = request.job_name or sensor.job.name
         job = self._definitions.resolve_job_def(name)
-        tags = {**request.tags, SENSOR_TAG: sensor.name, PID_TAG: str(os.getpid())}
+        tags = {**request.tags, SENSOR_TAG: sensor.name}
         if request.run_key:
             tags[RUN_KEY_TAG] = request.run_key
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = job.execute_in_process(
-            run_config={**request.run_config, **quiet},
-            instance=self._instance,
+        return execute_job(
+            job,
+            self._instance,
+            request.run_config,
+            tags,
             partition_key=request.partition_key,
-            tags=tags,
             asset_selection=list(request.asset_selection) if request.asset_selection else None,
-            raise_on_error=False,
         )
-        return Finished(name, result.run_id, result.success, None if result.success else _failure(result))
+
+
+def execute_job(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    run_config: Mapping[str, object],
+    tags: Mapping[str, str],
+    **chosen: Any,
+) -> Finished:
+    """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets."""
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = job.execute_in_process(
+        run_config={**run_config, **quiet},
+        instance=instance,
+        tags={**tags, PID_TAG: str(os.getpid())},
+        raise_on_error=False,
+        **chosen,
+    )
+    return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
 
 
 def drive(

@@ -41,6 +41,7 @@ def ask_again(
     from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
     from grabient_assets.resources.modes import answers_from, usable_providers
     from grabient_assets.warehouse.asks import record_asks
+    from grabient_assets.warehouse.clock import ledger_time
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
     usable = usable_providers(settings)
@@ -59,9 +60,10 @@ def ask_again(
         groups[version, target, failed.chained].append(failed.partition)
         asked[target.provider, target.model] += 1
     with warehouse.write() as connection:
+        asked_at = ledger_time(connection, now)
         for (_, target, chained), palettes in groups.items():
             # One analysis at least: record_asks keeps the larger number that was asked for before.
-            record_asks(connection, "tagging", palettes, [target], 1, now, retry=True, chained=chained)
+            record_asks(connection, "tagging", palettes, [target], 1, asked_at, retry=True, chained=chained)
     chosen = [failed.partition for failed in refinements]
     if chosen and refiner().provider not in usable:
         left_out[_why(refinements[0], usable)] = None

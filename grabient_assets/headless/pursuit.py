@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.status import Progress, forget_unreachable, progress, stopped_since, unreachable_in_a_row
+from grabient_assets.warehouse.status import (
+    Progress,
+    forget_unreachable,
+    locked_out,
+    progress,
+    stopped_since,
+    unreachable_in_a_row,
+)
 
 if TYPE_CHECKING:
     from grabient_assets.headless.driver import Driver, Finished
@@ -70,7 +77,7 @@ class Pursuit:
         """Asked when nothing moved: whether anything is still to come."""
         from grabient_assets.resources.runs import GAVE_UP
 
-        self._give_up_unreachable()
+        self._give_up()
         stuck = tuple(reason for reason in driver.waiting.values() if GAVE_UP in reason)
         self._quiet = self._quiet + 1 if stuck else 0
         if self._quiet >= QUIET_LOOKS:
@@ -78,8 +85,10 @@ class Pursuit:
             return False
         return self._batches_open() or self._tagging_open() or self._refinement_open()
 
-    def _give_up_unreachable(self) -> None:
+    def _give_up(self) -> None:
+        """Providers that no submission reaches, and those whose key is refused while their batches are open."""
         with self.warehouse.read() as connection:
+            self._given_up |= locked_out(connection)
             for provider in self.wish.providers:
                 found = unreachable_in_a_row(connection, provider, self.started)
                 if found and found[0] >= UNREACHABLE_TIMES:
@@ -92,7 +101,8 @@ class Pursuit:
         purposes = {"tagging", "refinement"} if self.wish.until == "refined" else {"tagging"}
         with self.warehouse.read() as connection:
             found = open_batches(connection)
-        return any(b.purpose in purposes and belongs_here(self.settings, b.account) for b in found)
+        here = [b for b in found if b.purpose in purposes and belongs_here(self.settings, b.account)]
+        return any(b.provider not in self._given_up for b in here)
 
     def _tagging_open(self) -> bool:
         from grabient_assets.groups.tagging.collection import palettes_to_complete

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from grabient_assets.errors import CredentialsError
 from grabient_assets.settings import PROVIDERS, Settings
@@ -63,6 +64,12 @@ def sensors_run_by_default(settings: Settings) -> bool:
 def seconds_between_ticks(settings: Settings) -> int:
     """How often sensors look: 5 s is the least Dagster's daemon keeps; real batches take minutes to hours."""
     return 5 if settings.mode == "emulator" else 60
+
+
+def settling(settings: Settings) -> timedelta:
+    """How long an absent batch may still turn up in a provider's list: no provider says, so a minute; the emulator
+    lists what it has at once."""
+    return timedelta(seconds=1 if settings.mode == "emulator" else 60)
 
 
 def images_by_url(settings: Settings) -> bool:

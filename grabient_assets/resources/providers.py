@@ -14,6 +14,7 @@ from grabient_assets.resources.modes import (
     belongs_here,
     images_by_url,
     provider_access,
+    settling,
     usable_providers,
     why_not_usable,
 )
@@ -59,9 +60,10 @@ class ProvidersResource(dg.ConfigurableResource):
     def _open(self, name: str, patience: Patience) -> Iterator[Connection]:
         from grabient_assets.providers.connect import connect
 
-        access = provider_access(load_settings(), name)
+        settings = load_settings()
+        access = provider_access(settings, name)
         provider = connect(name, access.api_key, access.base_url, patience)
         try:
-            yield Connection(provider, access.account, self.answers_from())
+            yield Connection(provider, access.account, answers_from(settings), settling(settings))
         finally:
             provider.close()

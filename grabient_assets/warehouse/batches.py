@@ -10,7 +10,7 @@ Status of a batch:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -59,6 +59,7 @@ class BatchRecord:
     submit_run_id: str | None = None
     collect_run_id: str | None = None
     error: str | None = None
+    error_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,18 @@ def batch(connection: DuckDBPyConnection, batch_id: str) -> BatchRecord | None:
     return found[0] if found else None
 
 
+def batch_named(connection: DuckDBPyConnection, name: str) -> BatchRecord | None:
+    """The batch with this id, ours or the provider's."""
+    found = _batches(connection, "WHERE batch_id = $1 OR provider_batch_id = $1 ORDER BY batch_id <> $1", [name])
+    return found[0] if found else None
+
+
+def fates_of(connection: DuckDBPyConnection, batch_id: str) -> dict[str, int]:
+    """How often each fate occurred in the batch."""
+    query = "SELECT fate, count(*) FROM batch_requests WHERE batch_id = ? AND fate IS NOT NULL GROUP BY fate ORDER BY 1"
+    return dict(connection.execute(query, [batch_id]).fetchall())
+
+
 def batches_of(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[BatchRecord]:
     """The batches with these ids of ours; one that does not exist is not in the result."""
     return _batches(connection, "WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))", [list(batch_ids)])
@@ -132,17 +145,38 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
     return _batches(connection, f"WHERE status IN ('intended', 'submitted') {order}", [])
 
 
-def record_polled(connection: DuckDBPyConnection, batch_ids: Iterable[str], now: datetime) -> None:
-    """Note when these batches were asked about, so that the others have their turn first next time."""
+def record_polled(
+    connection: DuckDBPyConnection, batch_ids: Iterable[str], troubles: Mapping[str, Exception], now: datetime
+) -> None:
+    """Note when these batches were asked about, so that the others have their turn first next time, and why some of
+    the open ones could not be asked. A trouble that is over is forgotten."""
     connection.execute(
-        "UPDATE batches SET polled_at = ? WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))", [now, list(batch_ids)]
+        """
+        UPDATE batches SET polled_at = $now, error = NULL, error_kind = NULL
+        WHERE batch_id IN (SELECT unnest($asked::VARCHAR[])) AND status = 'submitted'
+        """,
+        {"now": now, "asked": list(batch_ids)},
+    )
+    connection.execute(
+        """
+        UPDATE batches SET polled_at = $now, error = t.error, error_kind = t.kind
+        FROM (SELECT unnest($ids::VARCHAR[]) AS batch_id, unnest($errors::VARCHAR[]) AS error,
+                     unnest($kinds::VARCHAR[]) AS kind) AS t
+        WHERE batches.batch_id = t.batch_id AND status IN ('intended', 'submitted')
+        """,
+        {
+            "now": now,
+            "ids": list(troubles),
+            "errors": [utf8(str(error)) for error in troubles.values()],
+            "kinds": [type(error).__name__ for error in troubles.values()],
+        },
     )
 
 
 def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any) -> None:
     """The provider has the batch: `submitted`, and every request without a fate, also when somebody had given up."""
     connection.execute("UPDATE batch_requests SET fate = NULL, error = NULL WHERE batch_id = ?", [batch_id])
-    update_batch(connection, batch_id, status="submitted", retry_at=None, error=None, **columns)
+    update_batch(connection, batch_id, status="submitted", retry_at=None, error=None, error_kind=None, **columns)
 
 
 def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:

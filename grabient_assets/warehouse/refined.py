@@ -80,6 +80,17 @@ _KEEP_THE_BETTER = (
 )
 
 
+# A late answer to an earlier consensus never replaces the answer to the consensus as it stands.
+_NOT_OVERTAKEN = """
+    WHERE NOT EXISTS (
+        SELECT 1 FROM palette_tag_refined t JOIN palettes p USING (seed)
+        JOIN asks a USING (seed, prompt_version) JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version AND t.error IS NULL
+          AND t.custom_id <> new_rows.custom_id AND a.purpose = 'refinement'
+          AND t.custom_id = p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00')
+"""
+
+
 def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
     """What has to be refined now, equal requests once. A palette without a picture waits for it."""
     rows = connection.execute(
@@ -98,7 +109,7 @@ def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
 
 def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
     """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
-    insert_rows(connection, "palette_tag_refined", records, _KEEP_THE_BETTER)
+    insert_rows(connection, "palette_tag_refined", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
 
 
 def share_refinements(connection: DuckDBPyConnection) -> None:

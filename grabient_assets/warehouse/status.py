@@ -58,8 +58,7 @@ class Spent:
     cost_usd: Decimal
 
 
-# The sentences of ProviderUnreachableError (providers/faults.py): the ledger keeps the sentence, not the class.
-_UNREACHABLE = "status = 'deferred' AND (error LIKE '% could not be reached (%' OR error LIKE '% gave no answer (%')"
+_UNREACHABLE = "status = 'deferred' AND error_kind = 'ProviderUnreachableError'"
 
 
 def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
@@ -169,6 +168,17 @@ def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: d
     ).fetchall()
     count = next((i for i, row in enumerate(rows) if not row[0]), len(rows))
     return (count, rows[0][1]) if count and rows[0][2] else None
+
+
+def locked_out(connection: DuckDBPyConnection) -> dict[str, str]:
+    """Providers that refused our key when their open batches were asked about last, and what they said."""
+    rows = connection.execute(
+        """
+        SELECT provider, any_value(error) FROM batches
+        WHERE status IN ('intended', 'submitted') AND error_kind = 'CredentialsError' GROUP BY ALL
+        """
+    ).fetchall()
+    return dict(rows)
 
 
 def forget_unreachable(connection: DuckDBPyConnection, now: datetime) -> None:

@@ -20,6 +20,8 @@ from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, 
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
 
+SETTLING = timedelta(seconds=60)
+
 
 def nothing(*_: object) -> None:
     """The hook that does nothing."""
@@ -44,6 +46,7 @@ class ScriptedProvider:
     limits: BatchLimits = field(default_factory=lambda: BatchLimits(50_000, 10_000_000))
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     labels: bool = True
+    account: str = "emulator"
     journal: Path | None = None
     before_submit: Callable[[BatchFile], None] = nothing
     after_submit: Callable[[BatchFile], None] = nothing
@@ -151,7 +154,7 @@ class ScriptedProvider:
 
     def connection(self) -> Connection:
         """This provider as the cycle sees it."""
-        return Connection(self, "emulator", "emulator")
+        return Connection(self, self.account, "emulator", SETTLING)
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from grabient_assets.batching.adopt import SETTLING, adopt_batch
-from grabient_assets.errors import AmbiguousSubmissionError
+from grabient_assets.batching.adopt import adopt_batch
+from grabient_assets.errors import AmbiguousSubmissionError, ProviderError
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets_tests.batching.house import START, House
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider
 from grabient_assets_tests.batching.test_submit import send
 
 
@@ -31,7 +31,7 @@ def orphan(house: House, provider: ScriptedProvider, arrived: bool) -> BatchReco
 
 
 def adopt(house: House, provider: ScriptedProvider, batch: BatchRecord) -> BatchRecord:
-    found = adopt_batch(batch, provider, house.warehouse, house.clock)
+    found = adopt_batch(batch, provider.connection(), house.warehouse, house.clock)
     with house.warehouse.read() as connection:
         assert batches.batch(connection, batch.batch_id) == found
     return found
@@ -100,6 +100,35 @@ def test_whoever_comes_back_meanwhile_wins(house: House, provider: ScriptedProvi
     found = adopt(house, provider, batch)
     assert (found.status, found.provider_batch_id) == ("submitted", "openai-7")
     assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [(None,)]
+
+
+def test_one_sent_with_another_key_is_never_believed_absent(house: House, provider: ScriptedProvider) -> None:
+    batch = orphan(house, provider, arrived=False)
+    house.clock.wind(days=3)
+    provider.account = "the key of today"
+    with pytest.raises(ProviderError, match=rf"sent with another key.*cancel {batch.batch_id} --give-up"):
+        adopt(house, provider, batch)
+    assert house.rows("SELECT status FROM batches") == [("intended",)]
+    assert send(house, provider, "a", "b") is None
+    provider.account = "emulator"
+    assert adopt(house, provider, batch).status == "deferred"
+
+
+def test_one_sent_with_another_key_is_adopted_when_it_is_listed(house: House, provider: ScriptedProvider) -> None:
+    batch = orphan(house, provider, arrived=True)
+    provider.account = "the key of today"
+    assert adopt(house, provider, batch).status == "submitted"
+
+
+def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House, provider: ScriptedProvider) -> None:
+    batch = orphan(house, provider, arrived=False)
+    house.clock.wind(hours=-1)
+    held = adopt(house, provider, batch)
+    assert (held.status, held.submitted_at) == ("intended", house.clock())
+    house.clock.wind(seconds=59)
+    assert adopt(house, provider, held).status == "intended"
+    house.clock.wind(seconds=1)
+    assert adopt(house, provider, held).status == "deferred"
 
 
 @pytest.mark.parametrize("alive", [True, False])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.poll import poll_batches
 from grabient_assets.errors import CredentialsError, ProviderUnreachableError, RequestRejectedError
 from grabient_assets.warehouse.batches import BatchRecord, open_batches, record_polled
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.batching.test_adopt import orphan
 from grabient_assets_tests.batching.test_submit import send
 
 
@@ -29,24 +32,24 @@ def waiting(house: House) -> list[BatchRecord]:
 def test_every_batch_is_asked_about_once(house: House, provider: ScriptedProvider) -> None:
     found = three(house, provider)
     provider.end("openai-2")
-    polled = poll_batches(found, provider.connect)
+    polled = poll_batches(found, provider.connect, house.warehouse, house.clock)
     assert [polled.states[b.batch_id].state for b in found] == ["running", "ended", "running"]
-    assert (polled.troubles, polled.left) == ((), 0)
+    assert (polled.troubles, polled.left) == ({}, 0)
 
 
 def test_without_time_nothing_is_asked(house: House, provider: ScriptedProvider) -> None:
-    polled = poll_batches(three(house, provider), provider.connect, budget=-1)
-    assert (polled.states, polled.troubles, polled.left) == ({}, (), 3)
+    polled = poll_batches(three(house, provider), provider.connect, house.warehouse, house.clock, budget=-1)
+    assert (polled.states, polled.troubles, polled.left) == ({}, {}, 3)
 
 
 def test_those_that_had_no_turn_come_first_next_time(house: House, provider: ScriptedProvider) -> None:
     first, second, third = three(house, provider)
     with house.warehouse.write() as connection:
-        record_polled(connection, [first.batch_id], house.clock())
+        record_polled(connection, [first.batch_id], {}, house.clock())
     assert [b.batch_id for b in waiting(house)] == [b.batch_id for b in (second, third, first)]
     house.clock.wind(seconds=1)
     with house.warehouse.write() as connection:
-        record_polled(connection, [second.batch_id, third.batch_id], house.clock())
+        record_polled(connection, [second.batch_id, third.batch_id], {}, house.clock())
     assert [b.batch_id for b in waiting(house)] == [b.batch_id for b in (first, second, third)]
 
 
@@ -58,9 +61,10 @@ def test_one_that_cannot_be_polled_keeps_no_other_back(house: House, provider: S
             raise RequestRejectedError("openai", "No such batch.")
 
     provider.before_poll = gone
-    polled = poll_batches(found, provider.connect)
+    polled = poll_batches(found, provider.connect, house.warehouse, house.clock)
     assert set(polled.states) == {found[1].batch_id, found[2].batch_id}
-    assert (polled.troubles, polled.left) == ((f"batch {found[0].batch_id}: No such batch.",), 0)
+    assert {batch: str(error) for batch, error in polled.troubles.items()} == {found[0].batch_id: "No such batch."}
+    assert polled.left == 0
 
 
 def test_a_provider_out_of_reach_is_asked_once_and_the_others_all(house: House, provider: ScriptedProvider) -> None:
@@ -82,8 +86,31 @@ def test_a_provider_out_of_reach_is_asked_once_and_the_others_all(house: House, 
             raise CredentialsError("anthropic", "No key.")
         yield provider.connection()
 
-    polled = poll_batches([*waiting(house), *waiting(house)[1:2]], connect)
+    polled = poll_batches(waiting(house), connect, house.warehouse, house.clock)
     assert list(polled.states) == [found[2].batch_id]
-    assert polled.troubles == ("anthropic: No key.", "groq: No answer.")
-    assert asked == ["openai-2", "openai-3"]
-    assert polled.left == 2
+    said = {batch: str(error) for batch, error in polled.troubles.items()}
+    assert said == {found[0].batch_id: "No key.", found[1].batch_id: "No answer."}
+    assert (asked, polled.left) == (["openai-2", "openai-3"], 0)
+
+
+def test_troubles_stand_with_the_batches_until_they_are_over(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+    with house.warehouse.write() as connection:
+        troubles = {found[0].batch_id: CredentialsError("openai", "The key is refused.")}
+        record_polled(connection, [found[1].batch_id], troubles, house.clock())
+    kinds = "SELECT error_kind, error, polled_at IS NULL FROM batches ORDER BY intended_at"
+    refused = ("CredentialsError", "The key is refused.", False)
+    assert house.rows(kinds) == [refused, (None, None, False), (None, None, True)]
+    with house.warehouse.write() as connection:
+        record_polled(connection, [found[0].batch_id], {}, house.clock())
+    assert house.rows(kinds)[0] == (None, None, False)
+
+
+@pytest.mark.parametrize(("arrived", "decided"), [(True, True), (False, False)])
+def test_intents_are_looked_up(house: House, provider: ScriptedProvider, arrived: bool, decided: bool) -> None:
+    """One that is listed can be adopted; one that is not may still turn up, until the settling time is over."""
+    batch = orphan(house, provider, arrived)
+    polled = poll_batches([batch], provider.connect, house.warehouse, house.clock)
+    assert (batch.batch_id in polled.ready, polled.states) == (decided, {})
+    house.clock.wind(seconds=60)
+    assert poll_batches([batch], provider.connect, house.warehouse, house.clock).ready == {batch.batch_id}

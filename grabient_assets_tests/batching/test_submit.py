@@ -27,7 +27,7 @@ from grabient_assets_tests.batching.house import START, House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 
 MODEL = load_registry().model("openai", "gpt-4o-mini")
-ORDER = Order("tagging", MODEL, "v1", "digest", "test-account", "run-1")
+ORDER = Order("tagging", MODEL, "v1", "digest", "emulator", "run-1")
 
 
 def requests(*ids: str) -> list[PreparedRequest]:
@@ -227,7 +227,7 @@ def test_nobody_gives_up_a_batch_that_is_still_being_sent(house: House, provider
         with house.warehouse.read() as connection:
             intended = batches.batch(connection, file.batch_id)
         assert intended is not None
-        looked.append(adopt_batch(intended, provider, house.warehouse, house.clock).status)
+        looked.append(adopt_batch(intended, provider.connection(), house.warehouse, house.clock).status)
 
     provider.before_submit = look
     done = send(house, provider, "a")

@@ -1,11 +1,14 @@
 """When a provider has ended batches, their answers are collected."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.batching.poll import poll_batches
+from grabient_assets.batching.overdue import overdue
+from grabient_assets.batching.poll import Polled, poll_batches
+from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
@@ -15,12 +18,12 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled
 from grabient_assets.warehouse.connection import Warehouse
 
-UNRECEIPTED_AFTER = timedelta(seconds=10)
-"""How old an intent without a receipt is before it is looked up at the provider: its create call may be under way."""
-
 
 def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor: polls open batches and asks for one collecting run per purpose for all that have ended."""
+    """The sensor: polls open batches and asks for one collecting run per purpose for all that have ended.
+
+    Its cursor holds the batches that were overdue at the last look, so that the check is reported only on a change.
+    """
 
     @dg.sensor(
         name="batches_ended",
@@ -31,38 +34,56 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
     )
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    ) -> dg.SensorResult | dg.SkipReason:
         house = warehouse.open()
         with house.read() as connection:
             waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
+        events, cursor = _overdue_events(context, waiting)
         if not waiting:
-            yield dg.SkipReason("No batch is open.")
-            return
+            return dg.SensorResult(skip_reason="No batch is open.", asset_events=events, cursor=cursor)
         reason = busy_with(context.instance, "collect")
         if reason:
-            yield dg.SkipReason(reason)
-            return
-        polled = poll_batches(waiting, providers.connect_briefly)
+            return dg.SkipReason(reason)
+        polled = poll_batches(waiting, providers.connect_briefly, house, lambda: datetime.now(UTC))
         with house.write() as connection:
-            record_polled(connection, polled.states, datetime.now(UTC))
-        ended = {batch_id for batch_id, state in polled.states.items() if state.state == "ended"}
-        ready = [b for b in waiting if b.batch_id in ended or _unreceipted(b)]
-        requests = list(_requests(context.instance, house, ready))
-        yield from requests
-        if not any(isinstance(r, dg.RunRequest) for r in requests):
-            running = ", ".join(f"{b.provider} {b.model}" for b in waiting if b.batch_id not in ended)
-            yield dg.SkipReason(" ".join([f"{len(waiting)} batches are under way: {running}.", *polled.troubles]))
+            record_polled(connection, polled.states.keys() | polled.decided, polled.troubles, datetime.now(UTC))
+        ready = [b for b in waiting if b.batch_id in polled.ready]
+        asked = list(_requests(context.instance, house, ready))
+        requests = [one for one in asked if isinstance(one, dg.RunRequest)]
+        if requests:
+            return dg.SensorResult(run_requests=requests, asset_events=events, cursor=cursor)
+        reasons = [one for one in asked if isinstance(one, str)]
+        said = " ".join([*reasons, _under_way(waiting, polled)])
+        return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
 
     return look
 
 
-def _unreceipted(batch: BatchRecord) -> bool:
-    return batch.status == "intended" and datetime.now(UTC) - batch.intended_at > UNRECEIPTED_AFTER
+def _overdue_events(
+    context: dg.SensorEvaluationContext, waiting: list[BatchRecord]
+) -> tuple[list[dg.AssetCheckEvaluation], str]:
+    now = datetime.now(UTC)
+    before: dict[str, list[str]] = json.loads(context.cursor) if context.cursor else {}
+    late = {
+        purpose: sorted(b.batch_id for b in waiting if b.purpose == purpose and overdue(b, now))
+        for purpose in COLLECTED_BY_PURPOSE
+    }
+    changed = [purpose for purpose, batches in late.items() if batches != before.get(purpose, [])]
+    return [overdue_evaluation(purpose, waiting, now) for purpose in changed], json.dumps(late)
+
+
+def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> str:
+    """What is waited for, what is overdue, and what could not be asked, each sentence once."""
+    now = datetime.now(UTC)
+    running = ", ".join(f"{b.provider} {b.model}" for b in waiting if b.batch_id not in polled.ready)
+    late = [sentence for b in waiting if (sentence := overdue(b, now))]
+    troubles = dict.fromkeys(str(error) for error in polled.troubles.values())
+    return " ".join([f"{len(waiting)} batches are under way: {running}.", *late, *troubles])
 
 
 def _requests(
     instance: dg.DagsterInstance, house: Warehouse, ready: list[BatchRecord]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest | str]:
     with house.read() as connection:
         seeds = first_seeds(connection, [b.batch_id for b in ready])
     for purpose, assets in COLLECTED_BY_PURPOSE.items():
@@ -71,7 +92,7 @@ def _requests(
             continue
         going = attempt(instance, "collect", [b.batch_id for b in batches])
         if isinstance(going, str):
-            yield dg.SkipReason(going)
+            yield going
             continue
         anchor = PaletteVersion(batches[0].prompt_version, seeds[batches[0].batch_id])
         yield dg.RunRequest(

@@ -13,6 +13,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import close_finished_refinements, share_refinements
 
@@ -36,6 +37,7 @@ def ask_for_refinement(
     model = refiner()
     with warehouse.write() as connection:
         refuse_other_mode(connection, answers_from)
+        asked_at = ledger_time(connection, now)
         for version, seeds in by_version(chosen).items():
             prompt = load_prompt_set(PROMPTS_DIR, version).refinement
             record_asks(
@@ -44,7 +46,7 @@ def ask_for_refinement(
                 [PaletteVersion(version, seed) for seed in seeds],
                 [AskTarget(model.provider, model.id, request_digest(PURPOSE, answers_from, model, prompt.digest))],
                 1,
-                now,
+                asked_at,
                 retry=retry_failed,
             )
         share_refinements(connection)

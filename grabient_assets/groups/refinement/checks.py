@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.warehouse import quality
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -24,6 +25,7 @@ refinement_checks = [
         asset="refined_tags",
         description="Temperature, contrast, brightness and saturation hold only words of their enumeration.",
     ),
+    overdue_spec("refinement"),
 ]
 
 
@@ -34,8 +36,11 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
             WITHIN_LIMITS: quality.refinements_outside_limits(connection),
             IN_ENUMERATION: quality.words_outside(connection, "palette_tag_refined", CATEGORICAL_VALUES),
         }
+    selected = context.selected_asset_check_keys
+    if overdue_spec("refinement").key in selected:
+        yield overdue_result("refinement", warehouse)
     for spec in refinement_checks:
-        if spec.key in context.selected_asset_check_keys:
+        if spec.key in selected and spec.name in counts:
             number, examples = counts[spec.name]
             yield dg.AssetCheckResult(
                 passed=number == 0,

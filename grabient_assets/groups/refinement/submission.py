@@ -21,6 +21,7 @@ from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import ImageRecord, PaletteRecord, images, palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
@@ -56,8 +57,8 @@ def submit_due_refinements(
     """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes."""
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
-    due_at = clock()
     with warehouse.write() as database:
+        due_at = ledger_time(database, clock())
         share_refinements(database)
         close_finished_refinements(database, clock())
         due = due_refinements(database)

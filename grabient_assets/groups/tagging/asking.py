@@ -14,6 +14,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
 
@@ -46,6 +47,7 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
     models = taggers(wish.providers)
     with warehouse.write() as connection:
         refuse_other_mode(connection, wish.answers_from)
+        asked_at = ledger_time(connection, now)
         for version, seeds in by_version(wish.palettes).items():
             prompt = load_prompt_set(PROMPTS_DIR, version).tagging
             record_asks(
@@ -57,7 +59,7 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                     for m in models
                 ],
                 wish.analyses,
-                now,
+                asked_at,
                 retry=wish.retry_failed,
                 chained=wish.refine,
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.warehouse import quality
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.quality import Count
@@ -36,13 +37,16 @@ _CLAIMS: dict[tuple[str, str], tuple[str, Callable[[DuckDBPyConnection], Count]]
 }
 
 tagging_checks = [
-    dg.AssetCheckSpec(name, asset=asset, description=claim) for (asset, name), (claim, _) in _CLAIMS.items()
+    *(dg.AssetCheckSpec(name, asset=asset, description=claim) for (asset, name), (claim, _) in _CLAIMS.items()),
+    overdue_spec("tagging"),
 ]
 
 
 def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     """Results of the checks that this run selected."""
     selected = context.selected_asset_check_keys
+    if overdue_spec("tagging").key in selected:
+        yield overdue_result("tagging", warehouse)
     with warehouse.read() as connection:
         counts = {
             key: count(connection)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import (
     ConsensusRecord,
@@ -36,11 +37,12 @@ def complete_palettes(
     """The completely tagged palettes among those named, or all that lack their consensus; it is built for each."""
     with warehouse.write() as connection:
         share_answers(connection)
-        close_finished_tagging(connection, clock())
+        now = ledger_time(connection, clock())
+        close_finished_tagging(connection, now)
         tagged = complete_tagging(connection, providers, among)
         stale = without_current_consensus(connection, tagged)
     chosen = tagged if among is not None else stale
-    records = tally(warehouse, [t.partition for t in chosen if t.answers], clock())
+    records = tally(warehouse, [t.partition for t in chosen if t.answers], now)
     return Completed(tuple(chosen), tuple(records))
 
 

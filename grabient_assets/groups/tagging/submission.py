@@ -19,6 +19,7 @@ from grabient_assets.providers.contract import BatchProvider, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
@@ -35,8 +36,8 @@ def submit_due_tagging(
     """Send every tagging request that is due at this provider. A refused model never keeps the others back."""
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
-    due_at = clock()
     with warehouse.write() as database:
+        due_at = ledger_time(database, clock())
         share_answers(database)
         close_finished_tagging(database, clock())
         due = due_tagging(database, name)

@@ -1,0 +1,37 @@
+"""Batches that take longer than any provider promises."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from grabient_assets.warehouse.batches import BatchRecord
+
+PROMISED = timedelta(hours=24)
+"""Anthropic, OpenAI and Groq end a batch within 24 hours; Google aims at it and drops the batch after 48."""
+
+LOST_AFTER = timedelta(hours=1)
+"""A create call without an answer is cleared up within minutes, unless something holds it up."""
+
+
+def overdue(batch: BatchRecord, now: datetime) -> str | None:
+    """A sentence with age and way out for an open batch that is older than it should be, otherwise None."""
+    age = now - (batch.submitted_at or batch.intended_at)
+    name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {batch.request_count} requests)"
+    why = f" Last trouble: {batch.error}" if batch.error else ""
+    if batch.status == "intended" and age > LOST_AFTER:
+        return (
+            f"{name} was sent {_hours(age)} ago, nobody saw the create call end, and it cannot be told yet whether "
+            f"{batch.provider} has it. It is looked for with every tick; nothing of it is sent again meanwhile.{why} "
+            f"`grabient cancel {batch.batch_id}` decides now, as far as that is possible."
+        )
+    if batch.status == "submitted" and age > PROMISED:
+        return (
+            f"{name} has been with the provider for {_hours(age)}; 24 hours are promised.{why} Look it up in the "
+            f"provider's console as {batch.provider_batch_id}, or stop it and keep what is finished: "
+            f"`grabient cancel {batch.batch_id}`, then `grabient retry`."
+        )
+    return None
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.0f} hours"

@@ -1,0 +1,47 @@
+"""What must hold of batches, whatever their purpose."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from grabient_assets.batching.overdue import overdue
+from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE
+from grabient_assets.warehouse.batches import BatchRecord, open_batches
+from grabient_assets.warehouse.connection import Warehouse
+
+NO_BATCH_IS_OVERDUE = "no_batch_is_overdue"
+
+
+def overdue_spec(purpose: str) -> dg.AssetCheckSpec:
+    """The check on the asset into which the answers of this purpose go."""
+    return dg.AssetCheckSpec(
+        NO_BATCH_IS_OVERDUE,
+        asset=COLLECTED_BY_PURPOSE[purpose][0],
+        description="No open batch is older than providers promise. Looked at with every collection, and by the "
+        "sensor batches_ended when a batch becomes overdue or ends.",
+    )
+
+
+def overdue_result(purpose: str, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """The result of the check, for a run that collects."""
+    with warehouse.read() as connection:
+        waiting = open_batches(connection)
+    return dg.AssetCheckResult(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, datetime.now(UTC)))
+
+
+def overdue_evaluation(purpose: str, waiting: list[BatchRecord], now: datetime) -> dg.AssetCheckEvaluation:
+    """The same, for a sensor."""
+    return dg.AssetCheckEvaluation(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, now))
+
+
+def _found(purpose: str, waiting: list[BatchRecord], now: datetime) -> dict[str, Any]:
+    sentences = [sentence for b in waiting if b.purpose == purpose and (sentence := overdue(b, now))]
+    return {
+        "asset_key": dg.AssetKey(COLLECTED_BY_PURPOSE[purpose][0]),
+        "passed": not sentences,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "metadata": {"found": len(sentences), "examples": " ".join(sentences[:20])},
+    }
