@@ -22,6 +22,7 @@ def demo(
     """Tag and refine the bundled palettes with emulated providers, and show the result. Free, offline, repeatable."""
     from datetime import UTC, datetime
 
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.following import follow
     from grabient_assets.cli.load import store
     from grabient_assets.errors import UsageError
@@ -29,12 +30,11 @@ def demo(
     from grabient_assets.headless.showcase import showcase
     from grabient_assets.headless.wishes import chosen_prompt_version, make_wish, record_wish
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
     if settings.mode != "emulator":
         raise UsageError("The demo never spends money: unset GRABIENT_MODE, or set it to emulator, and run it again.")
-    warehouse, samples = Warehouse(settings.database), read_palette_file(SAMPLES)
+    warehouse, samples = open_warehouse(settings), read_palette_file(SAMPLES)
     store(samples, "bundled samples")
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)

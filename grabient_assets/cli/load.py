@@ -39,14 +39,14 @@ def store(found: PaletteFile, source: str) -> LoadReport:
     """Store the palettes of the file, its rejected lines under the name `source`, and make partitions of them."""
     from datetime import UTC, datetime
 
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.palettes.loading import load_palettes
     from grabient_assets.partitions import add_seeds
     from grabient_assets.resources.home import dagster_instance
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
-    report = load_palettes(Warehouse(settings.database), found, source, datetime.now(UTC))
+    report = load_palettes(open_warehouse(settings), found, source, datetime.now(UTC))
     add_seeds(dagster_instance(settings), [row.palette.canonical for row in found.rows])
     return report
 

@@ -23,17 +23,17 @@ def retry(
     """Ask again exactly what failed: unusable answers, and what a provider or model refused."""
     from datetime import UTC, datetime
 
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.following import follow, report
     from grabient_assets.headless.failures import ask_again
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
     askable_providers(settings)
     name_left_out(settings)
-    warehouse = Warehouse(settings.database)
+    warehouse = open_warehouse(settings)
     asked = ask_again(warehouse, settings, version, datetime.now(UTC))
     _show(asked, as_json and not run)
     if not (asked.tagging or asked.refinement):

@@ -36,6 +36,7 @@ def run(
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
     from datetime import UTC, datetime
 
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.following import follow, report
     from grabient_assets.headless.wishes import (
         chosen_prompt_version,
@@ -45,13 +46,12 @@ def run(
         seeds_of_file,
     )
     from grabient_assets.settings import load_settings, parse_analyses
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
     stage = chosen_until(until)
     version = chosen_prompt_version(prompt_version)
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
-    warehouse = Warehouse(settings.database)
+    warehouse = open_warehouse(settings)
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
     wish = make_wish(warehouse, settings, version, count, stage, among, limit)

@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from grabient_assets.warehouse.connection import Warehouse
 
 
-LOCK_PATIENCE_SECONDS = 10.0
-"""A person who asks how things stand is told soon when another program keeps the file to itself."""
-
-
 def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
-    warehouse = Warehouse(settings.database, LOCK_PATIENCE_SECONDS)
+    warehouse = open_warehouse(settings)
     document = status_document(warehouse, settings)
     if as_json:
         print_json(document)

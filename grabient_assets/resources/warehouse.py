@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
 import dagster as dg
 
+from grabient_assets.errors import WarehouseLockedError
+from grabient_assets.resources.runs import PID_TAG
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.waiting import Patience
+
+RUN_SECONDS = 3600.0
+"""A run carries paid answers, and a person may have left a shell open over lunch."""
+TICK_SECONDS = 20.0
+"""Dagster ends a sensor tick after 60 seconds, and asking the providers may take 35 of them."""
+
+RunContext: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 class WarehouseResource(dg.ConfigurableResource):
     """Where the tables lie: GRABIENT_DATA_DIR, read when used. Connections are short; nobody holds the file."""
 
-    def open(self) -> Warehouse:
-        """The warehouse. Nothing is opened before `read()` or `write()` is called on it."""
-        return Warehouse(load_settings().database)
+    def open(self, context: RunContext) -> Warehouse:
+        """The warehouse for a run. It waits up to an hour for its turn and says in the run's log for whom.
+
+        Nothing is opened before `read()` or `write()` is called on it.
+        """
+
+        def told(sentence: str) -> None:
+            context.log.warning(sentence)
+            if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
+                sys.stderr.write(f"{sentence}\n")
+
+        return Warehouse(load_settings().database, Patience(RUN_SECONDS, told))
+
+    def open_briefly(self) -> Warehouse:
+        """The warehouse for a sensor tick, which waits 20 seconds in all. See `skipped_while_locked`."""
+        return Warehouse(load_settings().database, Patience(TICK_SECONDS, in_all=True))
+
+
+def skipped_while_locked(look: Callable[..., Any]) -> Callable[..., Any]:
+    """A sensor's function that skips its tick, with the reason, when another program keeps the file to itself.
+
+    What a generator yielded before stands.
+    """
+
+    @functools.wraps(look)
+    def ticking(*arguments: Any, **named: Any) -> Any:
+        try:
+            found = look(*arguments, **named)
+        except WarehouseLockedError as error:
+            return dg.SkipReason(str(error))
+        return _until_locked(found) if isinstance(found, Iterator) else found
+
+    return ticking
+
+
+def _until_locked(found: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from found
+    except WarehouseLockedError as error:
+        yield dg.SkipReason(str(error))

@@ -8,44 +8,52 @@ Within this process a lock does the same, because DuckDB refuses one file under 
 from __future__ import annotations
 
 import random
-import re
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import WarehouseError, WarehouseLockedError, WarehouseReadOnlyError
+from grabient_assets.errors import WarehouseReadOnlyError
+from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
+from grabient_assets.warehouse.waiting import Patience, Wait
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-LOCK_DEADLINE_SECONDS = 60.0
+USUAL_PATIENCE = Patience()
+LONGEST_PAUSE = 0.5
 _process_locks: dict[Path, threading.RLock] = {}
 _guard = threading.Lock()
 
 
 class Warehouse:
-    """The DuckDB file at `path`. Cheap to make; touches the disk only inside `read()` and `write()`."""
+    """The DuckDB file at `path`. Cheap to make; touches the disk only inside `read()` and `write()`.
 
-    def __init__(self, path: Path, lock_deadline: float = LOCK_DEADLINE_SECONDS) -> None:
+    Both raise WarehouseLockedError when another program does not let go within the `patience`.
+    """
+
+    def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
         self.path = path
-        self._deadline = lock_deadline
+        self._patience = patience
+        self._in_all = Wait(patience) if patience.in_all else None
         self._migrated = False
 
     @contextmanager
     def write(self) -> Iterator[DuckDBPyConnection]:
-        """A connection inside one transaction: committed when the block ends, rolled back when it raises."""
-        with self._turn(), self._open(read_only=False) as connection:
+        """A connection inside one transaction: committed when the block ends, rolled back when it raises.
+
+        Raises WarehouseError when the disk takes no more; nothing of the block is stored then.
+        """
+        with self._turn() as wait, self._open(wait, read_only=False) as connection, self._disk_faults():
             connection.begin()
             try:
                 yield connection
+                connection.commit()
             except BaseException:
-                connection.rollback()
+                _roll_back(connection)
                 raise
-            connection.commit()
 
     @contextmanager
     def read(self) -> Iterator[DuckDBPyConnection]:
@@ -53,55 +61,75 @@ class Warehouse:
 
         Only a file that is missing or of an older version is opened for writing first, to bring it up to date.
         """
-        with self._turn():
-            if not self._up_to_date():
-                with self._open(read_only=False):
+        with self._turn() as wait:
+            if not self._up_to_date(wait):
+                with self._open(wait, read_only=False):
                     pass
-            with self._open(read_only=True) as connection:
+            with self._open(wait, read_only=True) as connection, self._disk_faults():
                 yield connection
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> Iterator[Wait]:
         with _guard:
             lock = _process_locks.setdefault(self.path.resolve(), threading.RLock())
-        with lock:
-            yield
+        wait = self._in_all or Wait(self._patience)
+        if not wait.acquire(lock):
+            raise faults.locked(self.path, "Another thread of this program", wait.waited)
+        try:
+            yield wait
+        finally:
+            lock.release()
 
-    def _up_to_date(self) -> bool:
+    def _up_to_date(self, wait: Wait) -> bool:
         if not self.path.exists():
             return False
         if not self._migrated:
-            with self._open(read_only=True) as connection:
+            with self._open(wait, read_only=True) as connection:
                 self._migrated = current_version(connection) == newest_version()
         return self._migrated
 
     @contextmanager
-    def _open(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+    def _open(self, wait: Wait, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
         self._migrated = self._migrated and self.path.exists()  # somebody may have removed the file since
-        connection = self._connect_when_free(read_only)
+        connection = self._connect_when_free(wait, read_only)
         try:
             if not read_only and not self._migrated:
-                migrate(connection, self.path)
+                with self._disk_faults():
+                    migrate(connection, self.path)
                 self._migrated = True
             yield connection
         finally:
             connection.close()
 
-    def _connect_when_free(self, read_only: bool) -> DuckDBPyConnection:
+    def _connect_when_free(self, wait: Wait, read_only: bool) -> DuckDBPyConnection:
         import duckdb
 
         if not read_only:
             self._make_folder()
-        give_up = time.monotonic() + self._deadline
         pause = 0.01
         while True:
             try:
                 return duckdb.connect(str(self.path), read_only=read_only)
             except duckdb.Error as error:
-                if not _is_lock(error) or time.monotonic() > give_up:
-                    raise self._explained(error) from error
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 1.6, 0.5)
+                if not faults.is_lock(error):
+                    raise faults.opening(error, self.path) from error
+                who = faults.holder(error)
+                if wait.is_over:
+                    raise faults.locked(self.path, who, wait.waited) from error
+            wait.pause(pause * random.uniform(0.5, 1.5), f"{who} has {self.path} open")
+            pause = min(pause * 1.6, LONGEST_PAUSE)
+
+    @contextmanager
+    def _disk_faults(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            fault = faults.using(error, self.path)
+            if fault is None:
+                raise
+            raise fault from error
 
     def _make_folder(self) -> None:
         try:
@@ -112,29 +140,10 @@ class Warehouse:
                 "Set GRABIENT_DATA_DIR to a folder that can be written."
             ) from error
 
-    def _explained(self, error: Exception) -> WarehouseError:
-        text = str(error)
-        if _is_lock(error):
-            holder = re.search(r"held in (.+?) \(PID (\d+)\)", text)
-            who = f"{holder[1]} (process {holder[2]})" if holder else "Another program"
-            return WarehouseLockedError(
-                f"{who} has held {self.path} for {self._deadline:.0f} seconds. Close it there and try again; "
-                "a shell opened with `duckdb -readonly` keeps writers out as well."
-            )
-        if re.search(r"Permission denied|Read-only file system|read-only mode", text, re.IGNORECASE):
-            return WarehouseReadOnlyError(
-                f"{self.path} cannot be written. Make the folder writable, or set GRABIENT_DATA_DIR to one that is."
-            )
-        if re.search(r"newer version|storage version|version number", text, re.IGNORECASE):
-            return WarehouseError(
-                f"{self.path} was written by a newer DuckDB than the one installed. Run `make setup` to install the "
-                f"pinned one, or set GRABIENT_DATA_DIR to another folder. DuckDB says: {text.splitlines()[0]}"
-            )
-        return WarehouseError(
-            f"{self.path} cannot be opened as a DuckDB file. Move it away to start empty, or set GRABIENT_DATA_DIR to "
-            f"another folder. DuckDB says: {text.splitlines()[0]}"
-        )
 
+def _roll_back(connection: DuckDBPyConnection) -> None:
+    """After a commit that failed DuckDB has rolled back already, and refuses to do it twice."""
+    import duckdb
 
-def _is_lock(error: Exception) -> bool:
-    return "Could not set lock" in str(error) or "Conflicting lock" in str(error)
+    with suppress(duckdb.Error):
+        connection.rollback()

@@ -15,6 +15,7 @@ from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import add_palettes
+from grabient_assets.warehouse.waiting import Patience
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.warehouse = Warehouse(self.folder / "grabient.duckdb", lock_deadline=20)
+        self.warehouse = Warehouse(self.folder / "grabient.duckdb", Patience(20))
         self.store = FolderStore(self.folder / "objects")
 
     def load(self, *palettes: Palette) -> list[PaletteVersion]:

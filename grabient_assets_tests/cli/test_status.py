@@ -10,6 +10,7 @@ from grabient_assets.cli.status import status_document
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.waiting import Patience
 from grabient_assets_tests.cli.running import environment, grabient
 
 EMPTY = {"palettes": 0, "tagged": 0, "refined": 0, "pending": 0, "errors": 0, "open_batches": [], "cost_usd": 0.0}
@@ -47,7 +48,7 @@ def test_a_database_that_another_program_holds_is_named_with_its_process(data: P
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with pytest.raises(WarehouseLockedError, match=f"process {holder.pid}") as caught:
-            status_document(Warehouse(path, lock_deadline=0.3), load_settings(environment(data)))
+            status_document(Warehouse(path, Patience(0.3)), load_settings(environment(data)))
         assert caught.value.exit_code == 1
     finally:
         holder.communicate(timeout=10)

@@ -13,6 +13,7 @@ import pytest
 
 from grabient_assets.errors import WarehouseLockedError, WarehouseReadOnlyError
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.waiting import Patience
 
 HOLDER = [sys.executable, "-m", "grabient_assets_tests.warehouse.holder"]
 
@@ -47,17 +48,17 @@ def add(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize(("how", "use"), [("hold", "write"), ("hold", "read"), ("hold-reading", "write")])
 def test_a_holder_that_stays_is_named_at_the_deadline(path: Path, how: str, use: str) -> None:
     with held(path, how) as other:
-        with pytest.raises(WarehouseLockedError) as caught, getattr(Warehouse(path, lock_deadline=0.2), use)():
+        with pytest.raises(WarehouseLockedError) as caught, getattr(Warehouse(path, Patience(0.2)), use)():
             pass
         assert f"(process {other.pid}) has held {path} for" in str(caught.value)
         assert "python" in str(caught.value) and "Close it there and try again" in str(caught.value)
 
 
 def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
-    warehouse = Warehouse(path, lock_deadline=20)
+    warehouse = Warehouse(path, Patience(20))
     with held(path, "hold") as other:
         with pytest.raises(WarehouseLockedError):
-            add(Warehouse(path, lock_deadline=0))
+            add(Warehouse(path, Patience(0)))
         waiting = threading.Thread(target=add, args=[warehouse])
         waiting.start()
         waiting.join(timeout=0.1)
@@ -71,7 +72,7 @@ def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
 
 def test_a_reader_beside_a_reader(path: Path) -> None:
     with held(path, "hold-reading"):
-        assert count(Warehouse(path, lock_deadline=0)) == 0
+        assert count(Warehouse(path, Patience(0))) == 0
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:

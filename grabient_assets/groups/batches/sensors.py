@@ -13,7 +13,7 @@ from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_ba
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
-from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled
 from grabient_assets.warehouse.connection import Warehouse
@@ -32,10 +32,11 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         default_status=status,
         description="Asks the providers about open batches; those that have ended are collected in one run.",
     )
+    @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
-        house = warehouse.open()
+        house = warehouse.open_briefly()
         with house.read() as connection:
             waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
         events, cursor = _overdue_events(context, waiting)

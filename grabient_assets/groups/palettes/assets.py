@@ -36,7 +36,7 @@ class PalettesConfig(dg.Config):
 def palettes(context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource) -> None:
     now = datetime.now(UTC)
     chosen = _due(context, warehouse, "palettes") if config.all_due else chosen_seeds(context)
-    for record in ensure_palettes(warehouse.open(), chosen, now):
+    for record in ensure_palettes(warehouse.open(context), chosen, now):
         _report(context, record.seed, _palette_metadata(record))
 
 
@@ -55,7 +55,7 @@ def palette_images(
 ) -> None:
     now = datetime.now(UTC)
     chosen = _due(context, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
-    house = warehouse.open()
+    house = warehouse.open(context)
     drawn = draw_palettes(ensure_palettes(house, chosen, now), house, objects.open(), now)
     for one in drawn:
         _report(context, one.palette.seed, _image_metadata(one))
@@ -65,7 +65,7 @@ def palette_images(
 def _due(context: dg.AssetExecutionContext, warehouse: WarehouseResource, asset: str) -> Sequence[str]:
     """What is loaded and not reported yet, and always the partition that the run stands under."""
     reported = context.instance.get_materialized_partitions(dg.AssetKey(asset)) - {context.partition_key}
-    with warehouse.open().read() as connection:
+    with warehouse.open(context).read() as connection:
         return [seed for seed in palette_seeds(connection) if seed not in reported]
 
 

@@ -8,8 +8,10 @@ from grabient_assets.warehouse.palettes import palettes_without_image
 
 
 @dg.asset_check(asset=palette_images, description="Every loaded palette has a picture in the object store.")
-def every_palette_has_an_image(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    with warehouse.open().read() as connection:
+def every_palette_has_an_image(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> dg.AssetCheckResult:
+    with warehouse.open(context).read() as connection:
         missing = palettes_without_image(connection)
     return dg.AssetCheckResult(
         passed=not missing,

@@ -6,7 +6,7 @@ from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
 from grabient_assets.partitions import SEEDS, seeds
 from grabient_assets.resources.runs import attempt, busy_with
-from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.palettes import palette_seeds
 
 ROLE = "load"
@@ -22,8 +22,9 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         default_status=status,
         description="Adds loaded palettes as partitions and draws their pictures in one run.",
     )
+    @skipped_while_locked
     def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
-        with warehouse.open().read() as connection:
+        with warehouse.open_briefly().read() as connection:
             loaded = palette_seeds(connection)
         known = set(context.instance.get_dynamic_partitions(SEEDS))
         fresh = [seed for seed in loaded if seed not in known]

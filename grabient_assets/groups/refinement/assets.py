@@ -66,7 +66,7 @@ def refinement_batches(
     objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open()
+    house = warehouse.open(context)
     if config.send_due:
         ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
         with providers.connect(refiner().provider) as connection:
@@ -128,7 +128,7 @@ def collect_refinement(
     objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open()
+    house = warehouse.open(context)
     if not context.selected_asset_keys:
         yield from run_checks(context, house)  # a person runs the checks alone
     elif config.batches:

@@ -11,7 +11,7 @@ from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
-from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import chained_refinements, due_refinements
@@ -30,10 +30,11 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         default_status=status,
         description="Sends every palette to the refiner whose consensus stands and whose refinement is wanted.",
     )
+    @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        house, name = warehouse.open(), refiner().provider
+        house, name = warehouse.open_briefly(), refiner().provider
         due = _due(house, providers.usable())
         if not due:
             yield dg.SkipReason("No palette waits for its refinement.")

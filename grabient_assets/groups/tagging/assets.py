@@ -108,7 +108,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         objects: ObjectsResource,
         providers: ProvidersResource,
     ):
-        house = warehouse.open()
+        house = warehouse.open(context)
         if config.send_due:
             with providers.connect(provider) as connection:
                 sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id)
@@ -168,7 +168,7 @@ def collect_tagging(
     objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open()
+    house = warehouse.open(context)
     usable = providers.usable()
     if not context.selected_asset_keys:
         yield from run_checks(context, house)  # a person runs the checks alone

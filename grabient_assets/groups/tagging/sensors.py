@@ -12,7 +12,7 @@ from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import Attempt, attempt, busy_with
-from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import due_tagging
@@ -31,12 +31,14 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
         default_status=status,
         description="Gathers every tagging request that is wanted and sends it, one run per provider.",
     )
+    @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        house = warehouse.open_briefly()
         reasons: list[str] = []
         for name in providers.usable():
-            found = _provider_due(context.instance, warehouse.open(), name)
+            found = _provider_due(context.instance, house, name)
             if isinstance(found, str):
                 reasons.append(found)
             else:
@@ -87,6 +89,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         default_status=status,
         description="Builds the consensus of palettes whose last answer is in, and marks those without any usable one.",
     )
+    @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -94,7 +97,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         if reason:
             yield dg.SkipReason(reason)
             return
-        house, usable = warehouse.open(), providers.usable()
+        house, usable = warehouse.open_briefly(), providers.usable()
         waiting = [partition_key(t.partition) for t in palettes_to_complete(house, usable)]
         going: Attempt | str = "No palette waits for its consensus."
         if waiting:

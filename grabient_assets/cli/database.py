@@ -1,0 +1,19 @@
+"""The DuckDB file as every command uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grabient_assets.cli.console import say
+
+if TYPE_CHECKING:
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse. A person is told on stderr, after a second, whom the command waits for; after a minute it ends."""
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.waiting import Patience
+
+    return Warehouse(settings.database, Patience(told=say))

@@ -1,0 +1,56 @@
+"""Waiting for a turn at the DuckDB file: how long, and who is told of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the file is waited for, in seconds, and what is said meanwhile.
+
+    `told` hears a sentence after `told_after` seconds and then every `told_every`. With `in_all` the seconds are those
+    of all uses of one Warehouse together, as a sensor tick needs it, otherwise of each use.
+    """
+
+    seconds: float = 60.0
+    told: Callable[[str], None] | None = None
+    told_after: float = 1.0
+    told_every: float = 60.0
+    in_all: bool = False
+
+
+class Wait:
+    """The waiting of one use, or of all uses in a row. `waited` counts seconds."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._next_word = patience.told_after
+        self.waited = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self.waited >= self._patience.seconds
+
+    def acquire(self, lock: threading.RLock) -> bool:
+        """Whether the lock came within the patience."""
+        began = time.monotonic()
+        try:
+            return lock.acquire(timeout=max(0.0, self._patience.seconds - self.waited))
+        finally:
+            self.waited += time.monotonic() - began
+
+    def pause(self, seconds: float, who: str) -> None:
+        """Sleep; tell whoever wants to know that `who` is waited for, when it is time."""
+        began = time.monotonic()
+        time.sleep(seconds)
+        self.waited += time.monotonic() - began
+        if self._patience.told is not None and self.waited >= self._next_word:
+            self._next_word = self.waited + self._patience.told_every
+            self._patience.told(
+                f"Waiting for the database: {who}. {self.waited:.0f} of at most {self._patience.seconds:.0f} seconds "
+                "have passed. Close it there to go on at once."
+            )
