@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.errors import PromptError, RegistryError
 from grabient_assets.prompting.load import load_prompt_set
@@ -33,6 +34,7 @@ def stop_outdated_asks(purpose: str, connection: Connection, warehouse: Warehous
 def _why_outdated(target: OpenTarget, answers_from: str) -> str | None:
     try:
         prompts = load_prompt_set(PROMPTS_DIR, target.prompt_version)
+        refuse_draft(prompts, answers_from)
         model = load_registry().model(target.provider, target.model)
     except PromptError as error:
         return str(error)

@@ -15,5 +15,5 @@ def prompt_metadata(purpose: Purpose) -> dict[str, dg.MetadataValue]:
     for version in reversed(load_prompt_versions(PROMPTS_DIR)):
         prompts = load_prompt_set(PROMPTS_DIR, version)
         prompt = prompts.tagging if purpose == "tagging" else prompts.refinement
-        found[f"prompt {version}"] = dg.MetadataValue.md(prompt.body)
+        found[f"prompt {version}" + ("" if prompts.released else " (draft)")] = dg.MetadataValue.md(prompt.body)
     return found

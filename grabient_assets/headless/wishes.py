@@ -39,14 +39,19 @@ def chosen_until(text: str) -> Until:
 
 
 def chosen_prompt_version(text: str | None) -> str:
-    """The named prompt version, or the newest. Raises UsageError naming those that exist."""
+    """The named prompt version, or the newest released one (the newest draft when nothing is released).
+
+    Raises UsageError naming those that exist.
+    """
     from grabient_assets.prompting.load import load_prompt_versions
+    from grabient_assets.prompting.released import load_released
 
     versions = load_prompt_versions(PROMPTS_DIR)
     if not versions:
         raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
     if text is None:
-        return versions[-1]
+        released = load_released(PROMPTS_DIR)
+        return next((version for version in reversed(versions) if version in released), versions[-1])
     if text not in versions:
         raise UsageError(f"There is no prompt version {text!r}; there is {', '.join(versions)}.")
     return text

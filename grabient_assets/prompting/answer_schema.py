@@ -38,7 +38,10 @@ def check_answer_schema(schema: dict[str, Any], purpose: Purpose, file: str) -> 
         raise PromptError(f"{file}: output_schema must say 'additionalProperties: false'.")
     wanted = ANSWER_FIELDS[purpose]
     _same_names(properties, wanted, f"{file}: the properties of output_schema")
-    _same_names(schema.get("required") or (), wanted, f"{file}: 'required' of output_schema")
+    required = schema.get("required") or []
+    if not isinstance(required, list):
+        raise PromptError(f"{file}: 'required' of output_schema must be a list of names.")
+    _same_names(required, wanted, f"{file}: 'required' of output_schema")
     _check_keywords(schema, file)
     for name, node in properties.items():
         _check_field(name, node, file)
@@ -51,12 +54,16 @@ def _same_names(found: Any, wanted: tuple[str, ...], what: str) -> None:
     extra = [str(name) for name in found if name not in wanted]
     if extra:
         raise PromptError(f"{what} hold {', '.join(extra)}, which no answer has.")
+    if len(found) > len(wanted):
+        raise PromptError(f"{what} name a field twice.")
 
 
 def _check_keywords(node: Any, file: str) -> None:
     unknown = sorted(str(key) for key in node if key not in _KEYWORDS)
     if unknown:
         raise PromptError(f"{file}: output_schema uses {unknown[0]!r}, which not every provider accepts.")
+    if not isinstance(node.get("description", ""), str):
+        raise PromptError(f"{file}: a 'description' in output_schema is no text; put it in quotes.")
     if node.get("minItems", 0) not in (0, 1):
         raise PromptError(f"{file}: output_schema may not ask for 'minItems' above 1; state counts in the body.")
 
@@ -81,6 +88,8 @@ def _check_enum(name: str, enum: Any, file: str) -> None:
         return
     if not isinstance(enum, list) or not enum:
         raise PromptError(f"{file}: output_schema must limit {name!r} by an enum.")
+    if len({str(word) for word in enum}) < len(enum):
+        raise PromptError(f"{file}: output_schema names a word twice for {name!r}.")
     unknown = [str(word) for word in enum if word not in allowed]
     if unknown:
         raise PromptError(f"{file}: output_schema allows {unknown[0]!r} for {name!r}, which the vocabulary lacks.")

@@ -45,6 +45,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key.value, str):
+                raise yaml.YAMLError("a key must be a word")
             if key.value in seen:
                 raise yaml.YAMLError(f"the key {key.value!r} appears twice")
             seen.add(key.value)

@@ -9,6 +9,7 @@ from grabient_assets.errors import PromptError
 from grabient_assets.prompting.answer_schema import check_answer_schema
 from grabient_assets.prompting.front_matter import read_front_matter, split_front_matter
 from grabient_assets.prompting.prompt import PURPOSES, Prompt, PromptSet, Purpose, prompt_digest
+from grabient_assets.prompting.released import frozen_sentence, load_released
 from grabient_assets.prompting.variables import fill_body, fill_schema
 
 # A version is a partition key: '|' parts the two dimensions, ',' parts keys, '...' is a range of keys.
@@ -40,13 +41,20 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
 
 
 def load_prompt_set(root: Path, version: str) -> PromptSet:
-    """Both prompts of `version`, read and checked. Raises PromptError for anything that is not right."""
+    """Both prompts of `version`, read and checked.
+
+    Raises PromptError for anything that is not right, and when a released version no longer says what it said.
+    """
     versions = load_prompt_versions(root)
     if version not in versions:
         known = ", ".join(versions) or "none"
         raise PromptError(f"There is no prompt version {version!r} in {root.name}; known are: {known}.")
     tagging, refinement = (_load_prompt(root, version, purpose) for purpose in PURPOSES)
-    return PromptSet(version=version, tagging=tagging, refinement=refinement)
+    released = load_released(root).get(version)
+    for prompt in (tagging, refinement):
+        if released is not None and released[prompt.purpose] != prompt.digest:
+            raise PromptError(frozen_sentence(f"{root.name}/{version}/{prompt.purpose}.md", version))
+    return PromptSet(version=version, tagging=tagging, refinement=refinement, released=released is not None)
 
 
 def _load_prompt(root: Path, version: str, purpose: Purpose) -> Prompt:

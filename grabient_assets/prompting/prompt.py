@@ -32,11 +32,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """The two prompts of one version."""
+    """The two prompts of one version. One that is not `released` is a draft: it may change, and runs only offline."""
 
     version: str
     tagging: Prompt
     refinement: Prompt
+    released: bool
 
 
 def prompt_digest(body: str, schema: dict[str, Any], parameters: dict[str, Any]) -> str:

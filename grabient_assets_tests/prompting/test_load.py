@@ -93,6 +93,17 @@ def test_unknown_version_names_those_that_exist(root: Path) -> None:
         ("harmony, mood, style,", "harmony, mood,", "'required' of output_schema lack style"),
         ("mood: {type: array, items: {type: string}", "mood: {type: string", "must give 'mood' the type array"),
         ("mood: {type: array, items: {type: string}", "mood: {type: array", "the items of 'mood' in output_schema"),
+        ("message: First wording", "? [a, b]\n: 1\nmessage: First wording", "a key must be a word"),
+        ("message: First wording", "message: |\n  One\n  and two #", "the key 'message' of the front matter is wrong"),
+        ('ref: {type: string, description: "the ref of the message, copied"}',
+         "ref: {type: string, description: 2026-01-01}", "a 'description' in output_schema is no text; put it in quotes"),
+        ("[ref, temperature,", "[ref, ref, temperature,", "'required' of output_schema name a field twice"),
+        ("    [ref, temperature, contrast, brightness, saturation, dominant_colors, harmony, mood, style, seasonal, "
+         "associations]", "    5", "'required' of output_schema must be a list of names"),
+        ("enum: $seasons", "enum: [summer, summer]", "names a word twice for 'seasonal'"),
+        ("temperature: 0.7", "temperature: hot", "the key 'parameters.temperature' of the front matter is wrong"),
+        ("max_output_tokens: 4096", "max_output_tokens: 0", "the key 'parameters.max_output_tokens' of the front"),
+        ("parameters:", "parameters: none\nold:", "the key 'parameters' of the front matter is wrong"),
         ("associations: {type: array, items: {type: string}", "associations: {type: array, items: {type: string, enum: "
          "[sea]}", "must not limit 'associations'"),
     ],
@@ -145,6 +156,8 @@ def test_size_limit(root: Path) -> None:
     assert load_prompt_set(root, "v1").tagging.body.endswith("xxx")
     path.write_bytes(good + b"x" * (MAX_BYTES - len(good) + 1))
     assert refusal(root).startswith("prompts/v1/tagging.md is larger than 256 KB")
+    path.write_bytes(good + b"x" * 1_000_000)
+    assert refusal(root) == "prompts/v1/tagging.md is larger than 256 KB; no model reads a prompt of that size."
 
 
 def test_a_link_may_not_leave_the_folder(root: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.partitions import by_version
@@ -39,12 +40,19 @@ def ask_for_refinement(
         refuse_other_mode(connection, answers_from)
         asked_at = ledger_time(connection, now)
         for version, seeds in by_version(chosen).items():
-            prompt = load_prompt_set(PROMPTS_DIR, version).refinement
+            prompts = load_prompt_set(PROMPTS_DIR, version)
+            refuse_draft(prompts, answers_from)
             record_asks(
                 connection,
                 PURPOSE,
                 [PaletteVersion(version, seed) for seed in seeds],
-                [AskTarget(model.provider, model.id, request_digest(PURPOSE, answers_from, model, prompt.digest))],
+                [
+                    AskTarget(
+                        model.provider,
+                        model.id,
+                        request_digest(PURPOSE, answers_from, model, prompts.refinement.digest),
+                    )
+                ],
                 1,
                 asked_at,
                 retry=retry_failed,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.partitions import by_version
@@ -49,13 +50,14 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
         refuse_other_mode(connection, wish.answers_from)
         asked_at = ledger_time(connection, now)
         for version, seeds in by_version(wish.palettes).items():
-            prompt = load_prompt_set(PROMPTS_DIR, version).tagging
+            prompts = load_prompt_set(PROMPTS_DIR, version)
+            refuse_draft(prompts, wish.answers_from)
             record_asks(
                 connection,
                 PURPOSE,
                 [PaletteVersion(version, seed) for seed in seeds],
                 [
-                    AskTarget(m.provider, m.id, request_digest(PURPOSE, wish.answers_from, m, prompt.digest))
+                    AskTarget(m.provider, m.id, request_digest(PURPOSE, wish.answers_from, m, prompts.tagging.digest))
                     for m in models
                 ],
                 wish.analyses,

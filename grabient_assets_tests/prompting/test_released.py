@@ -1,0 +1,124 @@
+"""What is released is frozen."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.batching.drafts import refuse_draft
+from grabient_assets.errors import PromptError
+from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.released import load_released, release
+from grabient_assets.settings import PROMPTS_DIR
+
+SHIPPED = {
+    "v1": {
+        "tagging": "d694ff08030c301d1a663542a7a92cce2a356eaf795e3d6f1681fb0ac8f8c014",
+        "refinement": "478ebfc1a127b3aff11ed45603a129a355fd644c2497220629ead5e0c2303253",
+    }
+}
+WAY_OUT = "A released prompt was changed: take the change back, and make it in a new version (docs/how-to)."
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PROMPTS_DIR, tmp_path / "prompts"))
+
+
+def test_no_released_prompt_has_changed() -> None:
+    """The digests stand here a second time, so that an edit of released.toml does not go unseen. Append only."""
+    released = load_released(PROMPTS_DIR)
+    assert {version: dict(digests) for version, digests in released.items()} == SHIPPED, WAY_OUT
+    for version, digests in SHIPPED.items():
+        prompts = load_prompt_set(PROMPTS_DIR, version)
+        assert {"tagging": prompts.tagging.digest, "refinement": prompts.refinement.digest} == digests, WAY_OUT
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("tagging.md", "You tag colour", "You label colour"),
+        ("tagging.md", "temperature: 0.7", "temperature: 0.8"),
+        ("refinement.md", '30 to 50 words"', '40 words"'),
+    ],
+)
+def test_an_edited_release_is_refused_with_the_way_out(root: Path, file: str, old: str, new: str) -> None:
+    path = root / "v1" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(PromptError) as caught:
+        load_prompt_set(root, "v1")
+    assert str(caught.value) == (
+        f"prompts/v1/{file} is released, and what it says to the models (text, word lists, schema or parameters) has "
+        f"changed since. Restore it (git checkout prompts/v1/{file}); for another wording copy prompts/v1 to a new "
+        "version and edit that."
+    )
+
+
+def test_the_message_of_a_release_may_be_mended(root: Path) -> None:
+    path = root / "v1" / "tagging.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("First wording", "The first wording"), encoding="utf-8")
+    assert load_prompt_set(root, "v1").released
+
+
+def test_a_new_version_is_a_draft_until_it_is_released(root: Path) -> None:
+    shutil.copytree(root / "v1", root / "v2.1")
+    draft = load_prompt_set(root, "v2.1")
+    assert not draft.released and load_prompt_versions(root) == ("v1", "v2.1")
+    refuse_draft(draft, "emulator")
+    with pytest.raises(PromptError) as caught:
+        refuse_draft(draft, "live")
+    assert str(caught.value) == (
+        "Prompt version v2.1 is a draft, and drafts run only against the emulator. Release it first: "
+        "`grabient prompts release v2.1`. From then on it cannot be changed."
+    )
+    before = (root / "released.toml").read_text(encoding="utf-8")
+    release(root, draft)
+    released = load_prompt_set(root, "v2.1")
+    assert released.released
+    refuse_draft(released, "live")
+    assert (root / "released.toml").read_text(encoding="utf-8").startswith(before)
+    assert load_released(root)["v2.1"] == {"tagging": draft.tagging.digest, "refinement": draft.refinement.digest}
+    with pytest.raises(PromptError, match=r"Prompt version v2\.1 is released already"):
+        release(root, released)
+
+
+def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(root: Path) -> None:
+    (root / "released.toml").unlink()
+    draft = load_prompt_set(root, "v1")
+    assert not draft.released
+    release(root, draft)
+    assert load_prompt_set(root, "v1").released
+    assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
+    assert sorted(path.name for path in root.iterdir()) == ["released.toml", "v1"]
+
+
+DIGEST = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("v1 = ", "prompts/released.toml cannot be read"),
+        ("[v1]\n[v1]", "prompts/released.toml cannot be read"),
+        ("v1 = 3", "'v1' must hold the digests of tagging and refinement, and nothing else"),
+        (f"[v1]\ntagging = '{DIGEST}'", "'v1' must hold the digests of tagging and refinement"),
+        (f"[v1]\ntagging = '{DIGEST}'\nrefinement = '{DIGEST}'\nsearch = '{DIGEST}'", "and nothing else"),
+        (f"[v1]\ntagging = 'abc'\nrefinement = '{DIGEST}'", "the tagging digest of 'v1' is not 64 hexadecimal digits"),
+        (f"[v7]\ntagging = '{DIGEST}'\nrefinement = '{DIGEST}'", "names 'v7', but there is no folder prompts/v7"),
+    ],
+)
+def test_what_is_wrong_with_the_list_is_said_in_a_sentence(root: Path, text: str, sentence: str) -> None:
+    (root / "released.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(PromptError) as caught:
+        load_prompt_set(root, "v1")
+    assert sentence in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_a_list_that_is_no_text(root: Path) -> None:
+    (root / "released.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(PromptError, match=r"prompts/released\.toml cannot be read"):
+        load_prompt_set(root, "v1")
