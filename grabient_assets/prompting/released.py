@@ -42,10 +42,8 @@ def release(root: Path, prompts: PromptSet) -> None:
         raise PromptError(f"Prompt version {prompts.version} is released already.")
     path = root / FILE
     before = path.read_text(encoding="utf-8") if path.is_file() else HEAD
-    section = [
-        f'["{prompts.version}"]',
-        *(f'{p.purpose} = "{p.digest}"' for p in (prompts.tagging, prompts.refinement)),
-    ]
+    digests = [f'{prompt.purpose} = "{prompt.digest}"' for prompt in (prompts.tagging, prompts.refinement)]
+    section = "\n".join([f'["{prompts.version}"]', *digests])
     made = path.with_name(f".{FILE}.{os.getpid()}")
     made.write_text(before.rstrip("\n") + f"\n\n{section}\n", encoding="utf-8")
     made.replace(path)
@@ -56,7 +54,8 @@ def frozen_sentence(file: str, version: str) -> str:
     root = file.partition("/")[0]
     return (
         f"{file} is released, and what it says to the models (text, word lists, schema or parameters) has changed "
-        f"since. Restore it (git checkout {file}); for another wording copy {root}/{version} to a new version and edit that."
+        f"since. Restore it (git checkout {file}); for another wording copy {root}/{version} to a new version and edit "
+        "that."
     )
 
 

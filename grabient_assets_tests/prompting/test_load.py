@@ -96,7 +96,7 @@ def test_unknown_version_names_those_that_exist(root: Path) -> None:
         ("message: First wording", "? [a, b]\n: 1\nmessage: First wording", "a key must be a word"),
         ("message: First wording", "message: |\n  One\n  and two #", "the key 'message' of the front matter is wrong"),
         ('ref: {type: string, description: "the ref of the message, copied"}',
-         "ref: {type: string, description: 2026-01-01}", "a 'description' in output_schema is no text; put it in quotes"),
+         "ref: {type: string, description: 2026-01-01}", "a 'description' in output_schema is no text; put it in"),
         ("[ref, temperature,", "[ref, ref, temperature,", "'required' of output_schema name a field twice"),
         ("    [ref, temperature, contrast, brightness, saturation, dominant_colors, harmony, mood, style, seasonal, "
          "associations]", "    5", "'required' of output_schema must be a list of names"),
