@@ -22,6 +22,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
 ├── AmbiguousSubmissionError     a create call ended without an answer: the batch may exist at the provider
+├── AnnotationsError         answers to be counted together are inconsistent: codes or lengths do not fit
 └── EmulatorError                the offline providers did not start or stopped answering
 
 Messages are whole sentences for the person who meets them: what happened, to which seed, file, setting
@@ -137,6 +138,10 @@ class ResultsError(ProviderError):
 
 class AmbiguousSubmissionError(ProviderError):
     """A create call ended without an answer. The batch may exist; it must be looked for before another create."""
+
+
+class AnnotationsError(GrabientError):
+    """Codes, lengths or options given to the consensus do not fit together. A mistake of the caller."""
 
 
 class EmulatorError(GrabientError):
