@@ -1,11 +1,13 @@
-"""The table prompt_versions: what exactly each version said when it was used."""
+"""The table prompt_versions: what exactly each version said when it was used, and where it was used."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -33,3 +35,34 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
         [record],
         f"ON CONFLICT DO UPDATE SET {updates} WHERE prompt_versions.digest <> excluded.digest",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """What was sent under one wording, in one mode; `answers` counts the usable ones that are in."""
+
+    purpose: str
+    digest: str
+    prompt_version: str
+    mode: str
+    batches: int
+    requests: int
+    answers: int
+    first: datetime
+    last: datetime
+    cost_usd: Decimal
+
+
+def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
+    """Where each wording has run, by its digest; oldest first."""
+    rows = connection.execute(
+        """
+        SELECT purpose, prompt_digest, prompt_version, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END,
+               count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT, min(submitted_at), max(submitted_at),
+               coalesce(sum(cost_usd), 0)
+        FROM batches WHERE provider_batch_id IS NOT NULL
+        GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest
+        """,
+        [EMULATOR_ACCOUNT],
+    ).fetchall()
+    return [PromptUse(*row) for row in rows]
