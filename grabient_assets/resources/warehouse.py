@@ -15,19 +15,19 @@ from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
 
-RUN_SECONDS = 3600.0
-"""A run carries paid answers, and a person may have left a shell open over lunch."""
-TICK_SECONDS = 20.0
-"""Dagster ends a sensor tick after 60 seconds, and asking the providers may take 35 of them."""
-
 RunContext: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 class WarehouseResource(dg.ConfigurableResource):
     """Where the tables lie: GRABIENT_DATA_DIR, read when used. Connections are short; nobody holds the file."""
 
+    run_seconds: float = 3600.0
+    """How long a run waits for its turn: it carries paid answers, and a person may have left a shell open."""
+    tick_seconds: float = 20.0
+    """How long a sensor tick waits in all. Dagster ends it after 60 seconds, and asking providers may take 35."""
+
     def open(self, context: RunContext) -> Warehouse:
-        """The warehouse for a run. It waits up to an hour for its turn and says in the run's log for whom.
+        """The warehouse for a run. It waits for its turn and says every minute in the run's log for whom.
 
         Nothing is opened before `read()` or `write()` is called on it.
         """
@@ -37,11 +37,11 @@ class WarehouseResource(dg.ConfigurableResource):
             if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
                 sys.stderr.write(f"{sentence}\n")
 
-        return Warehouse(load_settings().database, Patience(RUN_SECONDS, told))
+        return Warehouse(load_settings().database, Patience(self.run_seconds, told))
 
     def open_briefly(self) -> Warehouse:
-        """The warehouse for a sensor tick, which waits 20 seconds in all. See `skipped_while_locked`."""
-        return Warehouse(load_settings().database, Patience(TICK_SECONDS, in_all=True))
+        """The warehouse for a sensor tick, which gives up soon: see `skipped_while_locked`."""
+        return Warehouse(load_settings().database, Patience(self.tick_seconds, in_all=True))
 
 
 def skipped_while_locked(look: Callable[..., Any]) -> Callable[..., Any]:

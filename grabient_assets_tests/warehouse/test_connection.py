@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from grabient_assets.errors import WarehouseLockedError, WarehouseReadOnlyError
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
-
-HOLDER = [sys.executable, "-m", "grabient_assets_tests.warehouse.holder"]
+from grabient_assets_tests.warehouse.holding import HOLDER, held
 
 
 @pytest.fixture
@@ -24,15 +22,6 @@ def path(tmp_path: Path) -> Path:
     with Warehouse(found).write():
         pass
     return found
-
-
-@contextmanager
-def held(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
-    """The file, open in another process."""
-    with subprocess.Popen([*HOLDER, how, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdin and other.stdout and other.stdout.readline() == "held\n"
-        yield other
-        other.stdin.close()
 
 
 def count(warehouse: Warehouse) -> int:
@@ -46,7 +35,9 @@ def add(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize(("how", "use"), [("hold", "write"), ("hold", "read"), ("hold-reading", "write")])
-def test_a_holder_that_stays_is_named_at_the_deadline(path: Path, how: str, use: str) -> None:
+def test_a_holder_that_stays_is_named_at_the_deadline(
+    path: Path, how: Literal["hold", "hold-reading"], use: str
+) -> None:
     with held(path, how) as other:
         with pytest.raises(WarehouseLockedError) as caught, getattr(Warehouse(path, Patience(0.2)), use)():
             pass
@@ -63,11 +54,49 @@ def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
         waiting.start()
         waiting.join(timeout=0.1)
         assert waiting.is_alive()
-        assert other.stdin
-        other.stdin.close()
+        other.let_go()
         waiting.join(timeout=20)
         assert not waiting.is_alive()
     assert count(warehouse) == 1
+
+
+def test_whoever_waits_says_for_whom(path: Path) -> None:
+    said: queue.Queue[str] = queue.Queue()
+    warehouse = Warehouse(path, Patience(20, said.put, told_after=0, told_every=1000))
+    with held(path, "hold-reading") as other:
+        waiting = threading.Thread(target=add, args=[warehouse])
+        waiting.start()
+        sentence = said.get(timeout=20)
+        other.let_go()
+        waiting.join(timeout=20)
+    assert "Waiting for the database: " in sentence and "of at most 20 seconds" in sentence
+    assert f"(process {other.pid}) has {path} open" in sentence
+    assert said.empty() and count(warehouse) == 1
+
+
+def test_all_uses_together_wait_no_longer_than_the_patience_of_a_tick(path: Path) -> None:
+    warehouse = Warehouse(path, Patience(0.3, in_all=True))
+    with held(path, "hold"):
+        for _ in range(3):
+            with pytest.raises(WarehouseLockedError, match=r"for 0 seconds"):
+                add(warehouse)
+        assert warehouse._in_all is not None and warehouse._in_all.waited < 1.5
+    add(warehouse)
+
+
+def test_a_thread_that_keeps_the_file_is_waited_for_no_longer_than_another_program(path: Path) -> None:
+    seen: list[str] = []
+
+    def impatient() -> None:
+        with pytest.raises(WarehouseLockedError) as caught:
+            add(Warehouse(path, Patience(0.05)))
+        seen.append(str(caught.value))
+
+    with Warehouse(path).write():
+        other = threading.Thread(target=impatient)
+        other.start()
+        other.join(timeout=20)
+    assert "Another thread of this program has held" in seen[0]
 
 
 def test_a_reader_beside_a_reader(path: Path) -> None:

@@ -1,0 +1,153 @@
+"""The sets that annotators voted for, the distinct ones among them, and how much sets drawn at random share.
+
+The expected disagreement of alpha is a mean over all pairs of votes, a million million of them for 100,000 items. It
+depends on how many pairs have sizes (a, b) and share i tags, N_i(a, b), and that can be counted without pairs. Every
+pair that shares i tags shares C(i, r) subsets of r tags, so with f_T(a) sets of size a that hold the subset T
+
+    B_r(a, b) = sum over |T| = r of f_T(a) f_T(b) = sum over i of C(i, r) N_i(a, b)
+    N_i(a, b) = sum over r >= i of (-1)^(r-i) C(r, i) B_r(a, b)           (binomial inversion)
+
+where a set is not paired with itself (f_T(a) (f_T(a) - 1) for a = b). A subset held by one vote only adds nothing,
+and neither does any larger one around it, so the search goes on from shared subsets only. The work is linear in the
+votes and at most 2^size per distinct set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from grabient_assets.consensus.grouping import Floats, Ints, ranked
+from grabient_assets.consensus.masi import masi_distance
+
+# Pairs compared one by one: exact when all pairs of distinct sets are no more, the size of the sample otherwise.
+PAIRS = 2**21
+PAIRS_AT_ONCE = 2**16
+# Subsets looked at per level (about 60 bytes each). Beyond, pairs are sampled.
+MOST_SUBSETS = 2**24
+CELLS = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class TagSets:
+    """Distinct sets: `tags` (sets, largest size), ascending in each row and filled up with -1; `size`; `votes` for it."""
+
+    tags: Ints
+    size: Ints
+    votes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class MeanDistance:
+    """The mean MASI distance of two different votes, and its standard error (0 when it was counted, not sampled)."""
+
+    value: float
+    error: float
+
+
+def distinct_sets(owner: Ints, tag: Ints, owners: int, tags: int) -> TagSets:
+    """The distinct sets among `owners` sets, of which `owner` and `tag` list the members, ascending by both."""
+    size = np.bincount(owner, minlength=owners)
+    starts = np.cumsum(size) - size
+    table = np.full((owners, int(size.max(initial=0))), -1, dtype=np.int32)
+    table[owner, np.arange(owner.size) - starts[owner]] = tag
+    kind, kinds = np.zeros(owners, dtype=np.int64), 1
+    for column in table.T:
+        distinct, kind, _ = ranked(kind * (tags + 1) + column + 1, kinds * (tags + 1))
+        kinds = distinct.size
+    example = np.zeros(kinds, dtype=np.int64)
+    example[kind] = np.arange(owners)
+    return TagSets(table[example], size[example], np.bincount(kind, minlength=kinds))
+
+
+def mean_distance(sets: TagSets, seed: int) -> MeanDistance:
+    """The mean distance of two different votes, drawn at random. `seed` matters only when it has to be sampled."""
+    kinds = sets.size.size
+    if kinds * (kinds - 1) // 2 <= PAIRS:
+        return _all_pairs(sets)
+    total = _from_subsets(sets)
+    votes = int(sets.votes.sum())
+    return _sampled(sets, seed) if total is None else MeanDistance(total / (votes * (votes - 1)), 0.0)
+
+
+def _all_pairs(sets: TagSets) -> MeanDistance:
+    left, right = np.triu_indices(sets.size.size, 1)
+    total, votes = 0.0, int(sets.votes.sum())
+    for start in range(0, left.size, PAIRS_AT_ONCE):
+        one, other = left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]
+        total += float((_distances(sets, one, other) * sets.votes[one] * sets.votes[other]).sum())
+    return MeanDistance(2 * total / (votes * (votes - 1)), 0.0)
+
+
+def _sampled(sets: TagSets, seed: int) -> MeanDistance:
+    generator = np.random.default_rng(seed)
+    owner = np.repeat(np.arange(sets.size.size), sets.votes)
+    one = generator.integers(0, owner.size, PAIRS)
+    other = (one + generator.integers(1, owner.size, PAIRS)) % owner.size
+    parts = [
+        _distances(sets, owner[one[start : start + PAIRS_AT_ONCE]], owner[other[start : start + PAIRS_AT_ONCE]])
+        for start in range(0, PAIRS, PAIRS_AT_ONCE)
+    ]
+    distances = np.concatenate(parts)
+    return MeanDistance(float(distances.mean()), float(distances.std(ddof=1) / np.sqrt(PAIRS)))
+
+
+def _distances(sets: TagSets, one: Ints, other: Ints) -> Floats:
+    left, right = sets.tags[one], sets.tags[other]
+    shared = np.zeros(len(one), dtype=np.int64)
+    for column in range(left.shape[1]):
+        tag = left[:, column, None]
+        shared += ((right == tag) & (tag >= 0)).any(axis=1)
+    return masi_distance(sets.size[one], sets.size[other], shared)
+
+
+def _from_subsets(sets: TagSets) -> float | None:
+    """The sum of distances over all ordered pairs of different votes; None when there are too many subsets to look at."""
+    largest = sets.tags.shape[1]
+    of_size = np.bincount(sets.size, weights=sets.votes, minlength=largest + 1)
+    pairs = np.zeros((largest + 1, largest + 1, largest + 1))
+    pairs[0] = np.outer(of_size, of_size) - np.diag(of_size)
+    owner, last, prefix = np.arange(sets.size.size), np.full(sets.size.size, -1), np.zeros(sets.size.size, dtype=np.int64)
+    prefixes, tags = 1, int(sets.tags.max(initial=0)) + 1
+    for r in range(1, largest + 1):
+        room = sets.size[owner] - last - 1
+        if int(room.sum()) > MOST_SUBSETS:
+            return None
+        # Every subset so far, with each later tag of its set.
+        step = np.arange(int(room.sum())) - np.repeat(np.cumsum(room) - room, room)
+        owner, last, prefix = np.repeat(owner, room), np.repeat(last, room) + 1 + step, np.repeat(prefix, room)
+        distinct, subset, _ = ranked(prefix * tags + sets.tags[owner, last], prefixes * tags)
+        shared = np.bincount(subset, weights=sets.votes[owner], minlength=distinct.size) > 1
+        kept = shared[subset]
+        owner, last = owner[kept], last[kept]
+        prefix, prefixes = (np.cumsum(shared) - 1)[subset[kept]], int(shared.sum())
+        if not prefixes:
+            break
+        pairs[r] = _pairs_holding(prefix, prefixes, sets.size[owner], sets.votes[owner], largest + 1)
+    return _total_distance(pairs)
+
+
+def _pairs_holding(subset: Ints, subsets: int, size: Ints, votes: Ints, sizes: int) -> Floats:
+    """B_r(a, b): over the subsets, the ordered pairs of different votes of sizes a and b that both hold it."""
+    held = np.zeros((sizes, sizes))
+    order = np.argsort(subset, kind="stable")
+    subset, size, votes = subset[order], size[order], votes[order]
+    block = max(1, CELLS // sizes)
+    for first in range(0, subsets, block):
+        begin, end = np.searchsorted(subset, [first, first + block])
+        count = min(block, subsets - first)
+        keys = (subset[begin:end] - first) * sizes + size[begin:end]
+        table = np.bincount(keys, weights=votes[begin:end], minlength=count * sizes).reshape(count, sizes)
+        held += table.T @ table - np.diag(table.sum(axis=0))
+    return held
+
+
+def _total_distance(pairs: Floats) -> float:
+    sizes = np.arange(pairs.shape[0])
+    total = 0.0
+    for shared in sizes:
+        sharing = sum((-1) ** int(r - shared) * comb(int(r), int(shared)) * pairs[r] for r in sizes[shared:])
+        total += float((sharing * masi_distance(sizes[:, None], sizes[None, :], np.minimum(shared, sizes[None, :]))).sum())
+    return total

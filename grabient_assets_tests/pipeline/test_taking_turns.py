@@ -1,0 +1,131 @@
+"""Runs, sensor ticks, commands and a person's shell at one file: they wait for each other, and nobody fails."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import queue
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.registry.load import load_registry
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes
+from grabient_assets_tests.pipeline.driven import Driven, driven
+from grabient_assets_tests.pipeline.place import creates
+from grabient_assets_tests.warehouse.holding import held
+
+pytestmark = pytest.mark.xdist_group("taking_turns")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Driven]:
+    with driven(tmp_path / "data") as pipeline:
+        yield pipeline
+
+
+class Heard(io.StringIO):
+    """A stream that passes on what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: queue.Queue[str] = queue.Queue()
+
+    def write(self, text: str) -> int:
+        if "Waiting" in text:
+            self.lines.put(text)
+        return len(text)
+
+
+def test_a_run_waits_for_a_persons_shell_and_says_so(pipeline: Driven) -> None:
+    [seed] = pipeline.load(1)
+    heard, ended = Heard(), []
+    with contextlib.redirect_stderr(heard), held(pipeline.warehouse.path, "hold-reading") as shell:
+        ticking = threading.Thread(target=lambda: ended.extend(pipeline.tick()))
+        ticking.start()
+        sentence = heard.lines.get(timeout=60)
+        assert not ended, "the tick, which only reads, was let in; its run waits"
+        shell.let_go()
+        ticking.join(60)
+    assert f"(process {shell.pid}) has" in sentence and "of at most 3600 seconds" in sentence
+    assert [(one.job, one.success) for one in ended] == [("load_palettes", True)]
+    assert pipeline.green("palette_images") == {seed}
+    logged = [entry.user_message for entry in pipeline.instance.all_logs(ended[0].run_id)]
+    assert sentence.strip() in [message.strip() for message in logged]
+
+
+def test_a_tick_that_is_kept_out_is_skipped_with_the_reason(pipeline: Driven) -> None:
+    pipeline.load(1)
+    sensors = list(pipeline.definitions.get_repository_def().sensor_defs)
+    assert len(sensors) >= 5
+    resources = {**(pipeline.definitions.resources or {}), "warehouse": WarehouseResource(tick_seconds=0.1)}
+    with held(pipeline.warehouse.path, "hold") as other:
+        for sensor in sensors:
+            context = dg.build_sensor_context(
+                instance=pipeline.instance,
+                definitions=pipeline.definitions,
+                sensor_name=sensor.name,
+                resources=resources,
+            )
+            said = sensor(context)
+            [skipped] = [said] if isinstance(said, dg.SkipReason) else list(said)  # type: ignore[arg-type]
+            assert isinstance(skipped, dg.SkipReason) and skipped.skip_message, sensor.name
+            assert f"(process {other.pid}) has held" in skipped.skip_message
+
+
+def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
+    with held(data / "grabient.duckdb", "hold") as other:
+        status = subprocess.Popen(
+            command("status", "--json"),
+            env=environment(data),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert status.stderr is not None
+        said = status.stderr.readline()
+        other.let_go()
+        out, err = status.communicate(timeout=60)
+    assert f"(process {other.pid}) has" in said and "1 of at most 60 seconds" in said
+    assert (status.returncode, err) == (0, "") and '"palettes": 1' in out
+
+
+def test_two_pipelines_a_status_and_a_shell_at_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert grabient(data, "load", palettes(tmp_path, 2)).code == 0
+    models = [model for model in load_registry().panel("tagger") if model.provider == "openai"]
+    run = command("run", "--until", "consensus", "--analyses", "1", "--json")
+    with (
+        emulator(tmp_path / "server", "--polls", "1") as urls,
+        held(data / "grabient.duckdb", "hold-reading") as shell,
+    ):
+        live = {"GRABIENT_MODE": "live", "OPENAI_API_KEY": "sk-openai", "OPENAI_BASE_URL": urls["openai"]}
+        runs = [
+            subprocess.Popen(
+                run, env=environment(data, **live), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        said = [[one.stderr.readline() for _ in range(4)][-1] for one in runs if one.stderr]
+        assert all(f"(process {shell.pid}) has" in sentence for sentence in said), said
+        beside = grabient(data, "status", "--json", **live)
+        assert beside.code == 0, beside.err
+        assert (beside.json["palettes"], beside.json["tagged"]) == (2, 0)
+        shell.let_go()
+        looked = grabient(data, "status", "--json", **live)
+        ended = [one.communicate(timeout=180) for one in runs]
+        endpoint = read_endpoint(tmp_path / "server")
+        sent = [custom_id for batch in creates(endpoint) for custom_id in batch["custom_ids"]]
+    assert [one.returncode for one in runs] == [0, 0], ended
+    assert looked.code == 0, looked.err
+    assert len(sent) == len(set(sent)) == 2 * len(models)
+    final = grabient(data, "status", "--json", **live).json
+    assert (final["tagged"], final["pending"], final["open_batches"]) == (2, 0, [])
