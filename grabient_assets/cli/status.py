@@ -56,6 +56,8 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
 
 
 def _batch(batch: BatchRecord, now: datetime) -> dict[str, Any]:
+    from grabient_assets.batching.overdue import overdue
+
     since = batch.submitted_at or batch.intended_at
     return {
         "batch_id": batch.batch_id,
@@ -68,6 +70,8 @@ def _batch(batch: BatchRecord, now: datetime) -> dict[str, Any]:
         "request_count": batch.request_count,
         "submitted_at": batch.submitted_at.isoformat() if batch.submitted_at else None,
         "age_seconds": round((now - since).total_seconds(), 1),
+        "overdue": overdue(batch, now),
+        "error": batch.error,
     }
 
 
@@ -89,6 +93,10 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
             f"{oldest['request_count']} requests, {oldest['status']} for {oldest['age_seconds']:.0f} s).",
             soft_wrap=True,
         )
+    for batch in batches:
+        trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
+        if trouble:
+            console.print(trouble, soft_wrap=True)
     for provider, model, reason in _stopped(warehouse):
         console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
     if not document["palettes"]:

@@ -296,3 +296,34 @@ def test_an_answer_in_an_older_wording_that_comes_late_replaces_nothing() -> Non
         house.ask(SEEDS[2], targets=TARGETS[:1])  # back to the first wording
         house.answer(house.due())
         assert house.rows("SELECT custom_id FROM palette_tags") == [(old.custom_id,)]
+
+
+def test_a_refinement_of_an_earlier_consensus_that_comes_late_replaces_nothing() -> None:
+    with ledger() as house:
+        house.connection.execute(
+            "INSERT INTO palette_images VALUES (?, 'k', NULL, 's', 1, 1, 1, 's', 'local', now())", [SEEDS[2]]
+        )
+        house.ask(SEEDS[2])
+        house.answer(house.due())
+        tallied(house, "first")
+        opus = AskTarget("anthropic", "opus", "r" * 20)
+        record_asks(house.connection, "refinement", [PaletteVersion("v1", SEEDS[2])], [opus], 1, house.tick())
+        (early,) = due_refinements(house.connection)
+        house.connection.execute("UPDATE tag_consensus SET digest = 'second'")
+        (present,) = due_refinements(house.connection)
+
+        def row(due, fate: str = "succeeded", error: str | None = None) -> RefinedRecord:
+            made_from = due.consensus_digest
+            return RefinedRecord(
+                SEEDS[2], "v1", "v1", "opus", due.custom_id, fate, made_from, house.tick(), error=error
+            )
+
+        def stored() -> list[tuple[str, str | None]]:
+            return house.rows("SELECT consensus_digest, error FROM palette_tag_refined")
+
+        record_refined(house.connection, [row(present, "invalid", "no JSON")])
+        record_refined(house.connection, [row(early)])
+        assert stored() == [("first", None)]  # better than nothing
+        record_refined(house.connection, [row(present)])
+        record_refined(house.connection, [row(early)])
+        assert stored() == [("second", None)]
