@@ -78,5 +78,7 @@ def test_open_batches_and_money_are_reported(data: Path):
         "provider_batch_id": "p-1",
         "status": "submitted",
         "request_count": 7,
+        "overdue": None,
+        "error": None,
     }
     assert "The oldest open batch is b-1 (groq m, 7 requests" in grabient(data, "status").out
