@@ -48,6 +48,7 @@ def grabient() -> dg.Definitions:
             tagging_jobs.submit_tagging,
             refinement_jobs.submit_refinement,
             batch_jobs.collect_batch,
+            batch_jobs.cancel_batch,
         ],
         sensors=[
             palette_sensors.palettes_loaded(interval, status),

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from grabient_assets.cli.cancel import cancel
 from grabient_assets.cli.console import say
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.emulator import emulator
@@ -64,6 +65,7 @@ _EXAMPLES = (
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),
     (retry, "Example: grabient retry --run"),
+    (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
     (
         palette,
         "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "

@@ -5,7 +5,8 @@ Status of a batch:
     submitted   the provider has it
     collected   every request has its fate, the answers are stored
     deferred    certain not to exist at the provider; its requests are due again after `retry_at`
-    refused     certain not to exist at the provider, and sending it again is useless
+    refused     certain not to exist at the provider, and not to be sent again by itself: it is useless, or a person
+                cancelled it
 """
 
 from __future__ import annotations

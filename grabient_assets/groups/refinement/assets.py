@@ -12,7 +12,7 @@ from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
 from grabient_assets.groups.refinement.reading import RefinedReader
-from grabient_assets.groups.refinement.reports import embed_text_metadata, refined_metadata
+from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
@@ -22,7 +22,6 @@ from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import requests_of, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.refined import refined, underway_refinements
 
 GROUP = "refinement"
@@ -207,13 +206,7 @@ def _report_refined(
     """Report the refined ones among the palettes; returns a sentence for each that failed."""
     with warehouse.read() as connection:
         rows = refined(connection, chosen)
-        colours = {record.seed: record for record in palettes(connection, {row.seed for row in rows})}
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for row in rows:
-        if row.error is not None:
-            continue
-        key, palette = partition_key(PaletteVersion(row.prompt_version, row.seed)), colours[row.seed]
-        for asset, metadata in (("refined_tags", refined_metadata), ("embed_text", embed_text_metadata)):
-            if asset in selected:
-                context.log_event(dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette)))
+    for event in refined_events(warehouse, rows, selected):
+        context.log_event(event)
     return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]

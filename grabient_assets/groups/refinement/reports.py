@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Sequence
+
 import dagster as dg
 
 from grabient_assets.groups.picture import picture
-from grabient_assets.warehouse.palettes import PaletteRecord
+from grabient_assets.partitions import partition_key
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.refined import RefinedRecord
 
 Metadata = dict[str, dg.MetadataValue]
+ASSETS = ("refined_tags", "embed_text")
+
+
+def refined_events(
+    warehouse: Warehouse, rows: Sequence[RefinedRecord], selected: Container[str] = ASSETS
+) -> Iterator[dg.AssetMaterialization]:
+    """Materializations for the palettes among these rows that are refined."""
+    with warehouse.read() as connection:
+        colours = {record.seed: record for record in palettes(connection, {row.seed for row in rows})}
+    for row in rows:
+        if row.error is not None:
+            continue
+        key, palette = partition_key(PaletteVersion(row.prompt_version, row.seed)), colours[row.seed]
+        for asset, metadata in zip(ASSETS, (refined_metadata, embed_text_metadata), strict=True):
+            if asset in selected:
+                yield dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette))
 
 
 def refined_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metadata:

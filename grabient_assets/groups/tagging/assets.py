@@ -22,9 +22,8 @@ from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.reports import (
     Metadata,
     asked_metadata,
-    consensus_metadata,
+    completed_events,
     sent_metadata,
-    tags_metadata,
 )
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
@@ -36,7 +35,6 @@ from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.tags import underway_tagging
 
 GROUP = "tagging"
@@ -210,18 +208,9 @@ def _report_sent(
 
 
 def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
-    with warehouse.read() as connection:
-        colours = {r.seed: r for r in palettes(connection, {t.partition.seed for t in completed.tagged})}
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    if "palette_tags" in selected:
-        for tagged in completed.tagged:
-            if tagged.answers:
-                metadata = tags_metadata(tagged, colours[tagged.partition.seed])
-                _report(context, "palette_tags", tagged.partition, metadata)
-    if "tag_consensus" in selected:
-        for record in completed.consensus:
-            metadata = consensus_metadata(record, colours[record.seed])
-            _report(context, "tag_consensus", PaletteVersion(record.prompt_version, record.seed), metadata)
+    for event in completed_events(warehouse, completed, selected):
+        context.log_event(event)
 
 
 def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:

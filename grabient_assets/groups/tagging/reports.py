@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import dagster as dg
 
 from grabient_assets.groups.picture import picture
-from grabient_assets.warehouse.palettes import PaletteRecord
+from grabient_assets.groups.tagging.collection import Completed
+from grabient_assets.partitions import partition_key
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
 
 Metadata = dict[str, dg.MetadataValue]
 SHOWN_WORDS = 6
+ASSETS = ("palette_tags", "tag_consensus")
+
+
+def completed_events(
+    warehouse: Warehouse, completed: Completed, selected: Container[str] = ASSETS
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialization for each palette that has usable answers, and for each consensus."""
+    with warehouse.read() as connection:
+        colours = {record.seed: record for record in palettes(connection, {t.partition.seed for t in completed.tagged})}
+    if "palette_tags" in selected:
+        for tagged in completed.tagged:
+            if tagged.answers:
+                key, metadata = partition_key(tagged.partition), tags_metadata(tagged, colours[tagged.partition.seed])
+                yield dg.AssetMaterialization("palette_tags", partition=key, metadata=metadata)
+    if "tag_consensus" in selected:
+        for record in completed.consensus:
+            key = partition_key(PaletteVersion(record.prompt_version, record.seed))
+            metadata = consensus_metadata(record, colours[record.seed])
+            yield dg.AssetMaterialization("tag_consensus", partition=key, metadata=metadata)
 
 
 def asked_metadata() -> Metadata:

@@ -1,0 +1,258 @@
+"""Stopping a batch: asked of the provider, waited for, and never asked again by itself.
+
+What was finished before the stop is paid for and is collected like any other batch (round.py). A batch that cannot be
+asked for is closed here, in the ledger alone, with what is known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from grabient_assets.batching.adopt import adopt_batch, look_up
+from grabient_assets.batching.collect import ReaderOf, Settled, Verdict, write_settled
+from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.fates import Fate
+from grabient_assets.errors import (
+    BatchUnknownError,
+    CredentialsError,
+    ProviderBusyError,
+    ProviderUnreachableError,
+    RequestRejectedError,
+    UsageError,
+)
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.warehouse.connection import Warehouse
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+USUAL_TIMEOUT_SECONDS = 1800.0
+"""OpenAI allows itself ten minutes for a cancel; nobody else names a time."""
+
+How = Literal["stopped", "ended", "not_sent", "given_up", "nothing_to_stop"]
+"""The provider stopped it; it had ended by itself; the create call never arrived; closed without the provider; or
+there was nothing to stop. After the first two its results wait to be collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How a batch was brought to its end, as a sentence too. `batch` is as the ledger has it afterwards."""
+
+    batch: BatchRecord
+    how: How
+    sentence: str
+
+    @property
+    def to_collect(self) -> bool:
+        """Whether the provider holds results that the ledger does not have yet."""
+        return self.how in ("stopped", "ended")
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long the end is waited for. `say` is told what is being waited for."""
+
+    seconds: float = USUAL_TIMEOUT_SECONDS
+    say: Callable[[str], None] = lambda _: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def stop_batch(
+    name: str,
+    connect: Connect,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    patience: Patience,
+    *,
+    give_up: bool = False,
+) -> Stopped:
+    """Stop the batch of this id, ours or the provider's, and wait until the provider has ended it.
+
+    With `give_up`, a batch that its provider does not have, or that cannot be asked for with the present key, is closed
+    in the ledger. Raises UsageError for an unknown id, ProviderBusyError when the time is up, and what the provider
+    raises; the batch is then as it was, and is collected as usual when it ends.
+    """
+    batch = _named(name, warehouse)
+    if batch.status not in ("intended", "submitted"):
+        return _at_rest(batch)
+    try:
+        with connect(batch.provider) as connection:
+            _refuse_other_account(batch, connection)
+            return _stop(batch.batch_id, connection, warehouse, reader, clock, patience)
+    except (BatchUnknownError, CredentialsError) as error:
+        if not give_up:
+            raise
+        return _give_up(batch.batch_id, str(error), warehouse, reader, clock)
+
+
+def _named(name: str, warehouse: Warehouse) -> BatchRecord:
+    with warehouse.read() as connection:
+        found = batches.batch_named(connection, name)
+    if found is None:
+        raise UsageError(
+            f"There is no batch {name!r}, neither by our id nor by the provider's. "
+            "`grabient status --json` lists the open ones."
+        )
+    return found
+
+
+def _at_rest(batch: BatchRecord) -> Stopped:
+    """Why there is nothing to stop."""
+    name = f"Batch {batch.batch_id}"
+    match batch.status:
+        case "collected":
+            sentence = f"{name} was collected at {batch.collected_at:%Y-%m-%d %H:%M:%S} UTC; there is nothing to stop."
+        case "refused":
+            sentence = (
+                f"{name} is not with {batch.provider}: it was never accepted, and it is not sent again by itself."
+            )
+        case _:
+            sentence = (
+                f"{name} is not with {batch.provider}: it was put off ({batch.error or 'no reason given'}). Its "
+                "requests are due again and go out in a new batch; that one can be cancelled."
+            )
+    return Stopped(batch, "nothing_to_stop", sentence)
+
+
+def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
+    if connection.account != batch.account:
+        raise CredentialsError(
+            batch.provider,
+            f"Batch {batch.batch_id} was sent with another key or to another address of {batch.provider} than are set "
+            "now, so it cannot be stopped. Set those of that time again, or close it here alone: "
+            f"`grabient cancel {batch.batch_id} --give-up`; it may go on there and be billed.",
+        )
+
+
+def _stop(
+    batch_id: str,
+    connection: Connection,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    patience: Patience,
+) -> Stopped:
+    """Look, ask, wait; from the ledger each time, because another process may be at the same batch."""
+    give_up_at = patience.clock() + patience.seconds
+    pause, asked = FIRST_PAUSE_SECONDS, False
+    while True:
+        batch = _named(batch_id, warehouse)
+        if batch.status not in ("intended", "submitted"):
+            return _at_rest(batch)
+        try:
+            if batch.status == "intended":
+                closed = _decide(batch, connection, warehouse, reader, clock)
+                if isinstance(closed, Stopped):
+                    return closed
+                batch = closed
+            waits_for = f"the create call of batch {batch_id}, whose end nobody saw, to be cleared up"
+            if batch.provider_batch_id is not None:
+                word = _ask_to_stop(batch.provider_batch_id, connection, asked)
+                if word == "ended":
+                    return _ended(batch, asked)
+                asked = True
+                waits_for = f"{batch.provider} to end batch {batch_id} ({word})"
+        except (ProviderBusyError, ProviderUnreachableError) as error:
+            waits_for = f"{batch.provider} to answer: {error}"
+        left = give_up_at - patience.clock()
+        if left <= 0:
+            raise ProviderBusyError(
+                batch.provider,
+                f"After {patience.seconds:.0f} seconds of waiting for {waits_for}, batch {batch_id} is still open. "
+                "Nothing is lost: it is collected when it has ended, by the next `grabient run` or the daemon. "
+                f"`grabient cancel {batch_id}` waits on.",
+            )
+        patience.say(f"Waiting for {waits_for}.")
+        patience.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+
+
+def _decide(
+    batch: BatchRecord,
+    connection: Connection,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+) -> BatchRecord | Stopped:
+    """Clear up a create call without an answer: the batch as it is then, or closed when it never arrived."""
+    found = look_up(batch, connection, warehouse, clock())
+    if found.verdict != "absent":
+        return adopt_batch(batch, connection, warehouse, clock)
+    why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
+    closed = _close(batch, "cancelled", why, warehouse, reader, clock, status="refused")
+    if closed is None:
+        return _named(batch.batch_id, warehouse)
+    return Stopped(
+        closed,
+        "not_sent",
+        f"Batch {batch.batch_id} never reached {batch.provider}; its {batch.request_count} requests are recorded as "
+        "cancelled, and `grabient retry` asks them again.",
+    )
+
+
+def _ask_to_stop(provider_batch_id: str, connection: Connection, asked: bool) -> str:
+    """The provider's own word for where the batch stands; "ended" once it has ended."""
+    state = connection.provider.poll(provider_batch_id)
+    if state.state == "running" and not asked:
+        try:
+            connection.provider.cancel(provider_batch_id)
+        except RequestRejectedError:
+            # What has ended cannot be cancelled: it may have ended between the two calls.
+            if connection.provider.poll(provider_batch_id).state != "ended":
+                raise
+            return "ended"
+    return "ended" if state.state == "ended" else state.raw_status or state.state
+
+
+def _ended(batch: BatchRecord, asked: bool) -> Stopped:
+    if asked:
+        return Stopped(batch, "stopped", f"{batch.provider} has stopped batch {batch.batch_id}.")
+    return Stopped(batch, "ended", f"Batch {batch.batch_id} had already ended at {batch.provider}.")
+
+
+def _give_up(
+    batch_id: str, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
+) -> Stopped:
+    batch = _named(batch_id, warehouse)
+    why = f"Given up without an answer from {batch.provider}."
+    closed = _close(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
+    if closed is None:
+        return _at_rest(_named(batch_id, warehouse))
+    return Stopped(
+        closed,
+        "given_up",
+        f"Batch {batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, and "
+        f"`grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
+    )
+
+
+def _close(
+    batch: BatchRecord,
+    fate: Fate,
+    why: str,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    *,
+    status: str,
+    error: str | None = None,
+) -> BatchRecord | None:
+    """End the batch with one fate for every request, final; None when another process has ended it meanwhile."""
+    answers = reader(batch)
+    with warehouse.read() as connection:
+        requests = batches.requests_of(connection, batch.batch_id)
+    settled: Sequence[Settled] = [Settled(request, Verdict(fate, why), final=True) for request in requests]
+    with warehouse.write() as connection:
+        latest = batches.batch(connection, batch.batch_id)
+        if latest is None or (latest.status, latest.provider_batch_id) != (batch.status, batch.provider_batch_id):
+            return None
+        now = ledger_time(connection, clock())
+        changes = {"status": status, "collected_at": now, "failed": len(settled), "error": error or why}
+        write_settled(connection, latest, settled, answers, now, changes)
+        return batches.batch(connection, batch.batch_id)

@@ -1,0 +1,19 @@
+"""Which group reads the answers of a batch."""
+
+from __future__ import annotations
+
+from grabient_assets.batching.collect import AnswerReader, ReaderOf
+from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
+from grabient_assets.groups.refinement.reading import RefinedReader
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.connection import Warehouse
+
+
+def reader_of(warehouse: Warehouse) -> ReaderOf:
+    """Gives the reader of a batch, by its purpose."""
+
+    def reader(batch: BatchRecord) -> AnswerReader:
+        return RefinedReader(warehouse, batch) if batch.purpose == REFINEMENT else TagReader()
+
+    return reader

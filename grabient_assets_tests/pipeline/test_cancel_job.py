@@ -1,0 +1,91 @@
+"""Cancelling in the whole pipeline: the command beside a waiting run, the job, and what both report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from grabient_assets.headless.driver import Finished, execute_job, quiet_dagster
+from grabient_assets.headless.failures import ask_again
+from grabient_assets.headless.pursuit import Pursuit
+from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.settings import load_settings
+from grabient_assets_tests.cli.running import Ended, grabient
+from grabient_assets_tests.pipeline.driven import Driven, driven
+from grabient_assets_tests.pipeline.place import control
+
+pytestmark = pytest.mark.xdist_group("cancel_job")
+STUCK = "SELECT batch_id, provider_batch_id FROM batches WHERE status = 'submitted'"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
+    with driven(tmp_path_factory.mktemp("cancel") / "data") as pipeline:
+        yield pipeline
+
+
+def cancel(pipeline: Driven, **config: object) -> Finished:
+    """The job as a person starts it, with this in the launchpad."""
+    with quiet_dagster():
+        job = pipeline.definitions.resolve_job_def("cancel_batch")
+        return execute_job(job, pipeline.instance, {"ops": {"stop_and_collect": {"config": config}}}, {})
+
+
+def test_a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Driven) -> None:
+    pipeline.faults({"match": {"provider": "openai", "model": "gpt-4o-mini"}, "action": {"do": "pending"}})
+    keys = {f"v1|{seed}" for seed in pipeline.load(2)}
+    settings = load_settings()
+    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus")
+    record_wish(wish, pipeline.warehouse, settings, datetime.now(UTC))
+    ended: list[Ended] = []
+
+    def seen(*_: object) -> None:
+        """As soon as everything else is collected, a person cancels what is left, in a process of her own."""
+        left = pipeline.rows(STUCK)
+        if not ended and len(left) == 1 and pipeline.rows("SELECT count(DISTINCT model) FROM palette_tags") == [(9,)]:
+            assert pipeline.green("palette_tags") == set()
+            ended.append(grabient(pipeline.folder, "cancel", left[0][1], "--json"))
+            assert pipeline.green("palette_tags") == pipeline.green("tag_consensus") == keys
+
+    with quiet_dagster():
+        outcome = Pursuit(wish, pipeline.warehouse, settings, seen).follow(pipeline.driver, 100)
+    assert outcome.finished and outcome.progress.consensus == 2 and outcome.problems == ()
+    said = ended[0].json
+    assert ended[0].code == 0 and f"Waiting for openai to end batch {said['batch_id']}" in ended[0].err
+    assert (said["how"], said["status"], said["fates"]) == ("stopped", "collected", {"cancelled": 2})
+    assert (said["provider"], said["model"], said["cost_usd"]) == ("openai", "gpt-4o-mini", 0)
+    assert pipeline.metadata("palette_tags", min(keys))["unusable"] == 1
+    assert [one for one in pipeline.creates() if one[1] == "gpt-4o-mini"] == [("openai", "gpt-4o-mini", 2)]
+
+    pipeline.faults()
+    asked = ask_again(pipeline.warehouse, settings, None, datetime.now(UTC))
+    assert asked.tagging == {("openai", "gpt-4o-mini"): 2}
+    sent = len(pipeline.creates())
+    for _ in range(4):
+        pipeline.tick()
+    assert pipeline.creates()[sent:] == [("openai", "gpt-4o-mini", 2)]
+    assert pipeline.rows("SELECT DISTINCT error FROM palette_tags") == [(None,)]
+
+
+def test_the_command_says_what_it_cannot_find(pipeline: Driven) -> None:
+    unknown = grabient(pipeline.folder, "cancel", "batch-1")
+    assert unknown.code == 2 and "There is no batch 'batch-1'" in unknown.err and unknown.out == ""
+    done = cancel(pipeline, batch="batch-1")
+    assert not done.success and "There is no batch 'batch-1'" in str(done.failure)
+
+
+def test_a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
+    key = f"v1|{pipeline.load(2)[0]}"
+    pipeline.faults({"match": {"provider": "anthropic"}, "action": {"do": "pending"}})
+    assert pipeline.person("refinement_batches", key).success
+    pipeline.tick()
+    [(batch_id, _)] = pipeline.rows(STUCK + " AND purpose = 'refinement'")
+    control(pipeline.emulator, "reset", {})
+    lost = cancel(pipeline, batch=batch_id)
+    assert not lost.success and "--give-up" in str(lost.failure)
+    assert cancel(pipeline, batch=batch_id, give_up=True).success
+    assert pipeline.rows("SELECT fate, embed_text FROM palette_tag_refined") == [("missing", None)]
+    assert pipeline.rows("SELECT DISTINCT state FROM asks WHERE purpose = 'refinement'") == [("stopped",)]
+    assert cancel(pipeline, batch=batch_id).success, "once more is no mistake"
