@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 USUAL_PATIENCE = Patience()
 LONGEST_PAUSE = 0.5
+ROWS_PER_GROUP = 4096
+"""DuckDB writes a table in groups of rows, and a write that adds one row compresses the whole last group again. By
+default a group has 122,880 rows: closing the file then took 0.7 s with 58,000 answers in it, with this size 0.07 s."""
 _process_locks: dict[Path, threading.RLock] = {}
 _guard = threading.Lock()
 
@@ -109,7 +112,7 @@ class Warehouse:
         pause = 0.01
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only)
+                return self._connect(read_only)
             except duckdb.Error as error:
                 if not faults.is_lock(error):
                     raise faults.opening(error, self.path) from error
@@ -130,6 +133,20 @@ class Warehouse:
             if fault is None:
                 raise
             raise fault from error
+
+    def _connect(self, read_only: bool) -> DuckDBPyConnection:
+        """Attached, because only ATTACH can be told how many rows make a group."""
+        import duckdb
+
+        connection = duckdb.connect()
+        try:
+            how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROWS_PER_GROUP}"
+            file = str(self.path).replace("'", "''")
+            connection.execute(f"ATTACH '{file}' AS grabient ({how}); USE grabient")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _make_folder(self) -> None:
         try:
