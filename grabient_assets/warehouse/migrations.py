@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -10,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import WarehouseTooNewError
+from grabient_assets.errors import WarehouseError, WarehouseTooNewError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,12 +36,27 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
     pending = [(number, name, sql) for number, name, sql in known if number > version]
     if version and pending:
         connection.execute("CHECKPOINT")
-        shutil.copy2(path, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
+        _back_up(path, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
     for number, name, sql in pending:
         connection.begin()
         connection.execute(sql)
         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", [number, name, datetime.now(UTC)])
         connection.commit()
+
+
+def _back_up(path: Path, copy: Path) -> None:
+    """Copy the file; a copy under its final name is whole."""
+    partial = copy.with_name(f"{copy.name}.partial")
+    try:
+        shutil.copy2(path, partial)
+        partial.replace(copy)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise WarehouseError(
+            f"{path} is of an older version, and its backup {copy.name} cannot be written ({error.strerror}). Nothing "
+            "was changed. Free space on the disk, then run again."
+        ) from error
 
 
 def current_version(connection: DuckDBPyConnection) -> int:
