@@ -52,7 +52,9 @@ class Alpha:
     expected_error: float = 0.0
 
 
-def nominal_alpha(item: Ints, value: Ints, count: Ints, *, items: int, values: int, bootstrap: Bootstrap | None = None) -> Alpha:
+def nominal_alpha(
+    item: Ints, value: Ints, count: Ints, *, items: int, values: int, bootstrap: Bootstrap | None = None
+) -> Alpha:
     """Alpha for categories from counts: `count` annotators gave `item` the `value`.
 
     The votes of a Majority are such counts (its candidates). Bootstrap intervals draw items, expected disagreement
@@ -62,32 +64,30 @@ def nominal_alpha(item: Ints, value: Ints, count: Ints, *, items: int, values: i
         raise AnnotationsError(f"An item has {int(count.max())} votes for one value; at most 65,535 can be counted.")
     table = np.zeros((items, values), dtype=np.uint16)
     table[item, value] = count
+    table = table[table.sum(axis=1) > 1]
+    # Items with the same counts are one row: a few hundred rows, however many items.
     example, _, times = distinct_rows(table)
     counts = table[example].astype(np.float64)
-    sizes = counts.sum(axis=1)
-    kept = sizes > 1
-    counts, sizes, times = counts[kept], sizes[kept], times[kept]
-    disagreement = (sizes**2 - (counts**2).sum(axis=1)) / (sizes - 1)
-    units = int(times.sum())
-
-    def both(weights: Floats) -> tuple[Floats, Floats]:
-        n = weights @ sizes
-        return weights @ disagreement / n, (n**2 - ((weights @ counts) ** 2).sum(axis=-1)) / (n * (n - 1))
-
+    units, votes = len(table), int(table.sum())
     if not units:
-        return undefined(units, 0)
-    observed, expected = (float(part) for part in both(times.astype(np.float64)))
-    votes = int(times @ sizes)
+        return undefined(units, votes)
+    observed, expected = (float(part[0]) for part in _disagreements(counts, times[None, :].astype(np.float64)))
     if expected == 0:
         return undefined(units, votes)
     low, high = None, None
     if bootstrap is not None:
-        alphas = []
-        for weights in resampled(times, bootstrap):
-            seen, chance = both(weights)
-            alphas.append(1 - np.divide(seen, chance, out=np.full(len(chance), np.nan), where=chance > 0))
-        low, high = percentiles(np.concatenate(alphas))
+        parts = [_disagreements(counts, weights) for weights in resampled(times, bootstrap)]
+        seen, chance = (np.concatenate(part) for part in zip(*parts, strict=True))
+        low, high = percentiles(1 - np.divide(seen, chance, out=np.full(chance.size, np.nan), where=chance > 0))
     return Alpha(1 - observed / expected, None, observed, expected, units, votes, low, high)
+
+
+def _disagreements(counts: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Observed and expected disagreement in every replicate; `weights` (replicates, rows): how often a row counts."""
+    sizes = counts.sum(axis=1)
+    n = weights @ sizes
+    observed = weights @ ((sizes**2 - (counts**2).sum(axis=1)) / (sizes - 1)) / n
+    return observed, (n**2 - ((weights @ counts) ** 2).sum(axis=1)) / (n * (n - 1))
 
 
 def undefined(units: int, votes: int) -> Alpha:

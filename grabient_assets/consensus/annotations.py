@@ -160,7 +160,9 @@ def _sorted_distinct(keys: Ints) -> Ints:
 
 def _check(name: str, codes: Ints, bound: int, length: int, least: int = 0) -> None:
     if codes.ndim != 1 or codes.size != length:
-        raise AnnotationsError(f"The codes of {name} should be {length} numbers in a row; they have shape {codes.shape}.")
+        raise AnnotationsError(f"{name} should be {length} codes in a row; the shape is {codes.shape}.")
     if codes.size and (int(codes.min()) < least or int(codes.max()) >= bound):
-        found = f"{int(codes.min())} to {int(codes.max())}"
-        raise AnnotationsError(f"The codes of {name} should lie between {least} and {bound - 1}; they run from {found}.")
+        raise AnnotationsError(
+            f"The codes of {name} should lie between {least} and {bound - 1}; "
+            f"they run from {codes.min()} to {codes.max()}."
+        )

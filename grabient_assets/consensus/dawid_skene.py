@@ -115,7 +115,7 @@ class _Rows:
         example, row, times = distinct_rows(states)
         table = np.concatenate(([0.0], weights))
         known = gold[example]
-        said = states[example, :features].any(axis=1)
+        said = np.any(states[example, :features], axis=1)
         evidence = Evidence(
             table[states[example, :features]], times.astype(np.float64), known, said & (known != AMBIGUOUS)
         )

@@ -19,9 +19,6 @@ def masi_distance(left: Ints, right: Ints, shared: Ints) -> Floats:
     left, right, shared = np.broadcast_arrays(left, right, shared)
     union = left + right - shared
     jaccard = np.divide(shared, union, out=np.ones(union.shape), where=union > 0)
-    monotonic = np.select(
-        [shared == union, shared == np.minimum(left, right), shared > 0],
-        [1.0, np.where(shared > 0, 2 / 3, 0.0), 1 / 3],
-        0.0,
-    )
+    # Where nothing is shared the Jaccard coefficient is 0 already.
+    monotonic = np.select([shared == union, shared == np.minimum(left, right)], [1.0, 2 / 3], 1 / 3)
     return 1 - jaccard * monotonic

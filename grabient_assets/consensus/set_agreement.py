@@ -13,7 +13,7 @@ import numpy as np
 
 from grabient_assets.consensus.agreement import Alpha, Bootstrap, percentiles, resampled, undefined
 from grabient_assets.consensus.annotations import Annotations
-from grabient_assets.consensus.grouping import Floats, Ints
+from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.masi import masi_distance
 from grabient_assets.consensus.tag_sets import distinct_sets, mean_distance
 
@@ -21,10 +21,10 @@ from grabient_assets.consensus.tag_sets import distinct_sets, mean_distance
 def set_alpha(annotations: Annotations, bootstrap: Bootstrap | None = None, seed: int = 0) -> Alpha:
     """Alpha over the tag sets of the annotators, MASI distance.
 
-    Bootstrap intervals draw items and hold the expected disagreement, as in Krippendorff's own algorithm (K. Hayes and
-    A. F. Krippendorff, "Answering the Call for a Standard Reliability Measure for Coding Data", Communication Methods
-    and Measures 1 (2007) 77-89): it is a mean over all votes and moves little. `seed` is used only when the expected
-    disagreement must be sampled; `expected_error` of the result then says how sure it is.
+    Bootstrap intervals draw items and hold the expected disagreement, as Krippendorff's own algorithm does
+    (A. F. Hayes and K. Krippendorff, "Answering the Call for a Standard Reliability Measure for Coding Data",
+    Communication Methods and Measures 1 (2007) 77-89): it is a mean over all votes and moves little. `seed` is used
+    only when the expected disagreement must be sampled; `expected_error` of the result then says how sure it is.
     """
     annotations = annotations.of_items(annotations.panel > 1)
     units, votes = int((annotations.panel > 1).sum()), annotations.ballot_item.size
@@ -44,7 +44,7 @@ def set_alpha(annotations: Annotations, bootstrap: Bootstrap | None = None, seed
     return Alpha(value, None, observed, chance.value, units, votes, low, high, chance.error)
 
 
-def _disagreement(annotations: Annotations, voting: Ints) -> Floats:
+def _disagreement(annotations: Annotations, voting: Flags) -> Floats:
     """Per item the sum of distances over ordered pairs of its annotators, divided by one less than they are."""
     of = annotations.candidates
     entry = annotations.entry_ballot[voting]
@@ -60,7 +60,7 @@ def _disagreement(annotations: Annotations, voting: Ints) -> Floats:
     return total / np.maximum(annotations.panel - 1, 1)
 
 
-def _per_item(flags: Ints, starts: Ints) -> Ints:
+def _per_item(flags: Flags, starts: Ints) -> Ints:
     """How many of the candidates of each item are flagged."""
     return np.diff(np.concatenate(([0], np.cumsum(flags, dtype=np.int32)))[starts])
 
@@ -70,8 +70,6 @@ def _interval(
 ) -> tuple[float | None, float | None]:
     # Items with the same disagreement and panel are one row; rounding joins what differs in the last bits only.
     kept = panel > 1
-    rows, times = np.unique(
-        np.stack([np.round(per_item[kept], 9), panel[kept]], axis=1), axis=0, return_counts=True
-    )
+    rows, times = np.unique(np.stack([np.round(per_item[kept], 9), panel[kept]], axis=1), axis=0, return_counts=True)
     alphas = [1 - (weights @ rows[:, 0]) / (weights @ rows[:, 1]) / expected for weights in resampled(times, bootstrap)]
     return percentiles(np.concatenate(alphas))

@@ -32,7 +32,7 @@ CELLS = 2**22
 
 @dataclass(frozen=True, eq=False)
 class TagSets:
-    """Distinct sets: `tags` (sets, largest size), ascending in each row and filled up with -1; `size`; `votes` for it."""
+    """Distinct sets, one per row: `tags`, ascending and filled up with -1; `size`; `votes`, how many voted for it."""
 
     tags: Ints
     size: Ints
@@ -104,28 +104,29 @@ def _distances(sets: TagSets, one: Ints, other: Ints) -> Floats:
 
 
 def _from_subsets(sets: TagSets) -> float | None:
-    """The sum of distances over all ordered pairs of different votes; None when there are too many subsets to look at."""
-    largest = sets.tags.shape[1]
-    of_size = np.bincount(sets.size, weights=sets.votes, minlength=largest + 1)
-    pairs = np.zeros((largest + 1, largest + 1, largest + 1))
+    """The sum of distances over all ordered pairs of different votes; None when there are too many subsets."""
+    sizes = sets.tags.shape[1] + 1
+    of_size = np.bincount(sets.size, weights=sets.votes, minlength=sizes)
+    pairs = np.zeros((sizes, sizes, sizes))
     pairs[0] = np.outer(of_size, of_size) - np.diag(of_size)
-    owner, last, prefix = np.arange(sets.size.size), np.full(sets.size.size, -1), np.zeros(sets.size.size, dtype=np.int64)
-    prefixes, tags = 1, int(sets.tags.max(initial=0)) + 1
-    for r in range(1, largest + 1):
+    # A subset is an owner (one of the sets), the place of its last tag there, and the rank of what comes before.
+    owner, tags = np.arange(sets.size.size), int(sets.tags.max(initial=0)) + 1
+    last, rank, ranks = np.full(owner.size, -1), np.zeros(owner.size, dtype=np.int64), 1
+    for r in range(1, sizes):
         room = sets.size[owner] - last - 1
-        if int(room.sum()) > MOST_SUBSETS:
+        total = int(room.sum())
+        if total > MOST_SUBSETS:
             return None
-        # Every subset so far, with each later tag of its set.
-        step = np.arange(int(room.sum())) - np.repeat(np.cumsum(room) - room, room)
-        owner, last, prefix = np.repeat(owner, room), np.repeat(last, room) + 1 + step, np.repeat(prefix, room)
-        distinct, subset, _ = ranked(prefix * tags + sets.tags[owner, last], prefixes * tags)
-        shared = np.bincount(subset, weights=sets.votes[owner], minlength=distinct.size) > 1
-        kept = shared[subset]
-        owner, last = owner[kept], last[kept]
-        prefix, prefixes = (np.cumsum(shared) - 1)[subset[kept]], int(shared.sum())
-        if not prefixes:
+        # Every subset so far, with each later tag of its owner.
+        later = np.arange(total) - np.repeat(np.cumsum(room) - room, room)
+        owner, last = np.repeat(owner, room), np.repeat(last, room) + 1 + later
+        distinct, rank, _ = ranked(np.repeat(rank, room) * tags + sets.tags[owner, last], ranks * tags)
+        shared = np.bincount(rank, weights=sets.votes[owner], minlength=distinct.size) > 1
+        kept = shared[rank]
+        owner, last, rank, ranks = owner[kept], last[kept], (np.cumsum(shared) - 1)[rank[kept]], int(shared.sum())
+        if not ranks:
             break
-        pairs[r] = _pairs_holding(prefix, prefixes, sets.size[owner], sets.votes[owner], largest + 1)
+        pairs[r] = _pairs_holding(rank, ranks, sets.size[owner], sets.votes[owner], sizes)
     return _total_distance(pairs)
 
 
@@ -145,9 +146,11 @@ def _pairs_holding(subset: Ints, subsets: int, size: Ints, votes: Ints, sizes: i
 
 
 def _total_distance(pairs: Floats) -> float:
-    sizes = np.arange(pairs.shape[0])
+    """The inversion, and the distances: `pairs[r, a, b]` are the B_r(a, b) of above, with all pairs at r = 0."""
+    sizes = np.arange(len(pairs))
     total = 0.0
     for shared in sizes:
-        sharing = sum((-1) ** int(r - shared) * comb(int(r), int(shared)) * pairs[r] for r in sizes[shared:])
-        total += float((sharing * masi_distance(sizes[:, None], sizes[None, :], np.minimum(shared, sizes[None, :]))).sum())
+        number = sum((-1) ** int(r - shared) * comb(int(r), int(shared)) * pairs[r] for r in sizes[shared:])
+        distance = masi_distance(sizes[:, None], sizes, np.minimum(shared, np.minimum(sizes[:, None], sizes)))
+        total += float((number * distance).sum())
     return total

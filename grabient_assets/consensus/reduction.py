@@ -1,0 +1,118 @@
+"""Which annotators could go: what each changes, and in which order to let them go.
+
+The consensus is a function from annotations to one value per item (-1 for none), such as
+`lambda given: majority(given).top`, so that every way of counting can be examined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from grabient_assets.consensus.annotations import Annotations
+from grabient_assets.consensus.gold import checked_gold
+from grabient_assets.consensus.grouping import Floats, Ints
+from grabient_assets.consensus.independence import effective_votes
+from grabient_assets.errors import AnnotationsError
+
+Consensus = Callable[[Annotations], Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """The consensus without `annotator`, in a row of removals without all before it as well.
+
+    `changed`: part of the items with a consensus of the full panel on which it is another one or none now. `accuracy`:
+    part of the gold items on which it is right, None without gold; `accuracy_change`: minus that of the full panel.
+    `saved`: dollars that are not spent. `votes`: effective votes that are left.
+    """
+
+    annotator: int
+    changed: float
+    accuracy: float | None
+    accuracy_change: float | None
+    saved: Decimal
+    votes: float
+
+
+class _Comparison:
+    """The full panel's consensus, and how a part of the panel compares with it."""
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        consensus: Consensus,
+        gold: Ints | None,
+        costs: Sequence[Decimal],
+        correlation: Floats,
+    ) -> None:
+        if len(costs) != annotations.annotators or correlation.shape != (annotations.annotators,) * 2:
+            raise AnnotationsError(
+                f"{annotations.annotators} annotators need as many costs and a correlation matrix of that size; "
+                f"there are {len(costs)} costs and a matrix of shape {correlation.shape}."
+            )
+        self.annotations, self.consensus, self.costs = annotations, consensus, costs
+        self.correlation = correlation
+        self.gold = checked_gold(gold, annotations.items, annotations.values)
+        self.full = consensus(annotations)
+
+    def _accuracy(self, top: Ints) -> float | None:
+        known = self.gold >= 0
+        return float((top[known] == self.gold[known]).mean()) if known.any() else None
+
+    def without(self, annotator: int, gone: Sequence[int]) -> Without:
+        left = [one for one in range(self.annotations.annotators) if one != annotator and one not in gone]
+        top = self.consensus(self.annotations.of_annotators(left))
+        decided = self.full >= 0
+        accuracy, before = self._accuracy(top), self._accuracy(self.full)
+        return Without(
+            annotator,
+            float((top != self.full)[decided].mean()) if decided.any() else 0.0,
+            accuracy,
+            None if accuracy is None or before is None else accuracy - before,
+            sum((self.costs[one] for one in (*gone, annotator)), Decimal(0)),
+            effective_votes(self.correlation, left),
+        )
+
+
+def leave_one_out(
+    annotations: Annotations,
+    consensus: Consensus,
+    costs: Sequence[Decimal],
+    correlation: Floats,
+    gold: Ints | None = None,
+) -> list[Without]:
+    """For each annotator, the consensus of the others. `costs`: dollars per annotator; `correlation` of errors."""
+    comparison = _Comparison(annotations, consensus, gold, costs, correlation)
+    return [comparison.without(annotator, ()) for annotator in range(annotations.annotators)]
+
+
+def removals(
+    annotations: Annotations,
+    consensus: Consensus,
+    costs: Sequence[Decimal],
+    correlation: Floats,
+    gold: Ints | None = None,
+) -> list[Without]:
+    """One annotator after the other, until one is left: always the one whose going changes least per dollar saved.
+
+    Change is measured against the full panel. Of equals the dearer goes, then the higher number; those that cost
+    nothing go last. Greedy: a good order, not a proof that no better subset exists. n^2 / 2 consensuses.
+    """
+    comparison = _Comparison(annotations, consensus, gold, costs, correlation)
+    gone: list[int] = []
+    steps: list[Without] = []
+    while len(gone) < annotations.annotators - 1:
+        left = [one for one in range(annotations.annotators) if one not in gone]
+        step = min((comparison.without(one, gone) for one in left), key=lambda one: _price(one, costs))
+        steps.append(step)
+        gone.append(step.annotator)
+    return steps
+
+
+def _price(step: Without, costs: Sequence[Decimal]) -> tuple[float, Decimal, int]:
+    cost = costs[step.annotator]
+    return (step.changed / float(cost) if cost > 0 else np.inf, -cost, -step.annotator)
