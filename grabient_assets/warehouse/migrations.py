@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -45,10 +45,16 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
 
 
 def _back_up(path: Path, copy: Path) -> None:
-    """Copy the file; a copy under its final name is whole."""
+    """Copy the file; a copy under its final name is whole.
+
+    Another process has to do it: one that closes any descriptor of a file loses its locks on it (POSIX), DuckDB's as
+    well. The next process would get in, beside the change.
+    """
     partial = copy.with_name(f"{copy.name}.partial")
     try:
-        shutil.copy2(path, partial)
+        done = subprocess.run(["cp", "-p", "--", path, partial], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OSError(done.returncode, done.stderr.strip().removeprefix("cp: "))
         partial.replace(copy)
     except OSError as error:
         with suppress(OSError):

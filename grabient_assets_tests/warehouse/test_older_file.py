@@ -102,6 +102,15 @@ def test_every_row_is_kept_and_the_backup_can_be_read(
     assert not list(path.parent.glob("*.partial"))
 
 
+@pytest.mark.usefixtures("older")
+def test_nobody_gets_in_while_the_file_is_changed(path: Path) -> None:
+    code = f"import duckdb; duckdb.connect({str(path)!r})"
+    with Warehouse(path).write() as connection:
+        assert current_version(connection) == newest_version()
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "Could not set lock" in other.stderr
+
+
 def test_killed_in_the_middle_of_a_schema_change(
     path: Path, older: dict[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
