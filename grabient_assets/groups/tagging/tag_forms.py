@@ -1,0 +1,71 @@
+"""Open tags in one form, so that "Sunsets", "sunset" and "sun-set" are counted as one word.
+
+The form is only what is compared; what the models wrote stays in palette_tags, and the consensus shows the spelling
+that most of them used. Two words of different meaning must never share a form, so the rules are few: hyphens, British
+spelling, the plural of the last word, and a reviewed list of synonyms (tag_forms.toml). A plural whose singular is a
+colour stays apart: "roses" are flowers, "rose" is a colour.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+
+from grabient_assets.gradient.vocabulary import COLOUR_NAMES
+from grabient_assets.groups.tagging.normalisation import clean_tag
+
+_JOINERS = re.compile(r"[\s_\-\u2010-\u2015]+")
+_SIBILANT = ("sses", "shes", "ches", "xes", "zzes")
+_NO_PLURAL = ("ss", "us", "is", "ics")
+_SHORTEST_PLURAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TagForms:
+    """The lists of tag_forms.toml."""
+
+    spellings: dict[str, str]
+    plurals: dict[str, str]
+    synonyms: dict[str, str]
+    invariant: frozenset[str]
+
+
+@cache
+def tag_forms() -> TagForms:
+    """The reviewed lists, read once."""
+    text = (resources.files("grabient_assets.groups.tagging") / "tag_forms.toml").read_text(encoding="utf-8")
+    found = tomllib.loads(text)
+    return TagForms(found["spellings"], found["plurals"], found["synonyms"], frozenset(found["invariant"]["words"]))
+
+
+@lru_cache(maxsize=65_536)
+def tag_form(tag: str) -> str:
+    """The form in which `tag` is counted. A form is its own form; what is no tag at all is returned as it is."""
+    cleaned = clean_tag(tag)
+    if cleaned is None:
+        return tag
+    lists = tag_forms()
+    words = _JOINERS.sub(" ", cleaned).strip().split(" ")
+    words[-1] = _singular(words[-1], lists)
+    form = " ".join(lists.spellings.get(word, word) for word in words)
+    return lists.synonyms.get(form, form)
+
+
+def _singular(word: str, lists: TagForms) -> str:
+    """`word` in the singular, where that is certain."""
+    if word in lists.plurals:
+        return lists.plurals[word]
+    if len(word) < _SHORTEST_PLURAL or word in lists.invariant or not word.isalpha() or not word.endswith("s"):
+        return word
+    if word.endswith(_NO_PLURAL):
+        return word
+    if word.endswith("ies"):
+        singular = word[:-3] + "y"
+    elif word.endswith(_SIBILANT):
+        singular = word[:-2]
+    else:
+        singular = word[:-1]
+    return word if singular in COLOUR_NAMES else singular
