@@ -11,15 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
 
 
 @contextmanager
 def sending(warehouse: Warehouse, batch_id: str) -> Iterator[None]:
-    """Hold the lock that says "this batch is being sent"."""
+    """Hold the lock that says "this batch is being sent". Raises WarehouseError when it cannot be written."""
     path = _path(warehouse, batch_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w")
+    except OSError as error:
+        raise WarehouseError(
+            f"{path} cannot be written ({error.strerror}). Nothing was sent. Free space on the disk or make the folder "
+            "writable, then run again."
+        ) from error
+    with opened as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield

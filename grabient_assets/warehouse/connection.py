@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import WarehouseReadOnlyError
 from grabient_assets.warehouse import faults
+from grabient_assets.warehouse.attaching import attach
+from grabient_assets.warehouse.creation import create
 from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
 from grabient_assets.warehouse.waiting import Patience, Wait
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 USUAL_PATIENCE = Patience()
 LONGEST_PAUSE = 0.5
-ROWS_PER_GROUP = 4096
-"""DuckDB writes a table in groups of rows, and a write that adds one row compresses the whole last group again. By
-default a group has 122,880 rows: closing the file then took 0.7 s with 58,000 answers in it, with this size 0.07 s."""
 _process_locks: dict[Path, threading.RLock] = {}
 _guard = threading.Lock()
 
@@ -107,12 +105,12 @@ class Warehouse:
     def _connect_when_free(self, wait: Wait, read_only: bool) -> DuckDBPyConnection:
         import duckdb
 
-        if not read_only:
-            self._make_folder()
+        if not read_only and not self.path.exists():
+            create(self.path)
         pause = 0.01
         while True:
             try:
-                return self._connect(read_only)
+                return attach(self.path, read_only=read_only)
             except duckdb.Error as error:
                 if not faults.is_lock(error):
                     raise faults.opening(error, self.path) from error
@@ -133,29 +131,6 @@ class Warehouse:
             if fault is None:
                 raise
             raise fault from error
-
-    def _connect(self, read_only: bool) -> DuckDBPyConnection:
-        """Attached, because only ATTACH can be told how many rows make a group."""
-        import duckdb
-
-        connection = duckdb.connect()
-        try:
-            how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROWS_PER_GROUP}"
-            file = str(self.path).replace("'", "''")
-            connection.execute(f"ATTACH '{file}' AS grabient ({how}); USE grabient")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _make_folder(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WarehouseReadOnlyError(
-                f"The data folder {self.path.parent} cannot be made ({error.strerror}). "
-                "Set GRABIENT_DATA_DIR to a folder that can be written."
-            ) from error
 
 
 def _roll_back(connection: DuckDBPyConnection) -> None:

@@ -78,7 +78,7 @@ def test_all_uses_together_wait_no_longer_than_the_patience_of_a_tick(path: Path
     warehouse = Warehouse(path, Patience(0.3, in_all=True))
     with held(path, "hold"):
         for _ in range(3):
-            with pytest.raises(WarehouseLockedError, match=r"for 0 seconds"):
+            with pytest.raises(WarehouseLockedError):
                 add(warehouse)
         assert warehouse._in_all is not None and warehouse._in_all.waited < 1.5
     add(warehouse)

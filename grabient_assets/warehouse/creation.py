@@ -1,0 +1,61 @@
+"""Making the DuckDB file. It appears under its name when it is whole."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from grabient_assets.errors import WarehouseReadOnlyError
+from grabient_assets.warehouse import faults
+from grabient_assets.warehouse.attaching import attach
+from grabient_assets.warehouse.migrations import migrate
+
+
+def create(path: Path) -> None:
+    """An empty file with all tables, unless another process was first.
+
+    DuckDB writes a new file piece by piece and cannot open one that was left half-written, by a full disk or a kill.
+    """
+    _make_folder(path.parent)
+    making = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        _fill(making, path)
+        with suppress(FileExistsError):
+            _put_in_place(making, path)
+    finally:
+        for rest in (making, making.with_name(f"{making.name}.wal")):
+            rest.unlink(missing_ok=True)
+
+
+def _fill(making: Path, path: Path) -> None:
+    import duckdb
+
+    try:
+        with attach(making, read_only=False) as connection:
+            migrate(connection, making)
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise faults.opening(error, path) from error
+
+
+def _put_in_place(making: Path, path: Path) -> None:
+    """Never over a file that is there: it may hold what another process has just written."""
+    try:
+        path.hardlink_to(making)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if not path.exists():
+            making.rename(path)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseReadOnlyError(
+            f"The data folder {folder} cannot be made ({error.strerror}). "
+            "Set GRABIENT_DATA_DIR to a folder that can be written."
+        ) from error
