@@ -14,7 +14,7 @@ from grabient_assets.gradient.cosine import RGB
 from grabient_assets.gradient.names import NAMED_COLOURS, nearest_name
 
 NEUTRAL_NAME = 0.04
-"""Names of less chroma (black, white, gray, silver, slate, charcoal, beige, ivory, lavender, azure) claim a lightness."""
+"""Names of less chroma (black, white, gray, silver, slate, charcoal, beige, ivory, lavender, azure) claim lightness."""
 NEAR_LIGHTNESS, NEUTRAL_CHROMA = 0.35, 0.12
 VISIBLE_CHROMA, NEAR_HUE = 0.03, 60.0
 
