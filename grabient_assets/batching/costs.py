@@ -9,7 +9,7 @@ from decimal import Decimal
 from grabient_assets.errors import RegistryError
 from grabient_assets.providers.contract import Result
 from grabient_assets.registry.model import Model
-from grabient_assets.registry.prices import cost
+from grabient_assets.registry.price_list import price_list
 from grabient_assets.registry.usage import Usage
 
 MOST_TOKENS = 10_000_000
@@ -36,7 +36,7 @@ def dollars(result: Result | None, model: Model | None, on: date, problems: list
     try:
         if model is None:
             raise RegistryError("The registry knows this model no more.")
-        return cost(model, usage, on=on).usd
+        return price_list(model, on).cost(usage)
     except RegistryError as error:
         sentence = f"The cost of some answers stays unknown: {error}"
         if sentence not in problems:

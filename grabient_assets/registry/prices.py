@@ -1,4 +1,4 @@
-"""What an answer cost, in US dollars, as exact decimals.
+"""The rates that held on a day, in US dollars per million tokens, as exact decimals.
 
 Two sources. genai-prices is asked first, but only counts where it knows the *batch* price: for many models it answers
 a batch question with the standard price, so its batch price must be strictly below its standard one. Otherwise the
@@ -14,46 +14,24 @@ never reported too low.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from grabient_assets.errors import UnpricedError
 from grabient_assets.registry.model import Model, Rates
-from grabient_assets.registry.usage import Usage
+
+if TYPE_CHECKING:
+    from genai_prices import Usage
+    from genai_prices.types import PriceCalculation
 
 Basis: TypeAlias = Literal["registry", "genai-prices"]
 
 MILLION = Decimal(1_000_000)
 # Some models cost more above 100,000 or more prompt tokens. Below this every prompt of a model shares one look-up.
 SHORT_PROMPT = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """US dollars of one or more answers, and where the price came from."""
-
-    usd: Decimal
-    basis: Basis
-
-
-def cost(model: Model, usage: Usage, on: date, batch: bool = True) -> Cost:
-    """What an answer of `model` with `usage` cost on the day `on`.
-
-    (input - cached - written) * input rate + cached * cached rate + written * write rate + output * output rate, with
-    the rates per million tokens that held on that day. Raises UnpricedError when no price holds.
-    """
-    rates, basis = rates_on(model, on, batch, max(usage.input_tokens, SHORT_PROMPT))
-    plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-    dollars = (
-        plain * rates.input
-        + usage.cached_input_tokens * (rates.input if rates.cached_input is None else rates.cached_input)
-        + usage.cache_write_tokens * (rates.input if rates.cache_write is None else rates.cache_write)
-        + usage.output_tokens * rates.output
-    )
-    return Cost(dollars / MILLION, basis)
 
 
 def batch_price(
@@ -78,6 +56,21 @@ def rates_on(model: Model, on: date, batch: bool, prompt_tokens: int) -> tuple[R
     if batch and model.caching.adds_up != "yes":
         rates = replace(rates, cached_input=None)
     return rates, basis
+
+
+@lru_cache(maxsize=4096)
+def tier_starts(model: Model, on: date) -> tuple[int, ...]:
+    """The numbers of prompt tokens above which genai-prices lists other batch rates, ascending; none for a model that
+    it does not know."""
+    from genai_prices import Usage as Tokens
+    from genai_prices.types import TieredPrices
+
+    try:
+        found = _calculated(Tokens(input_tokens=1), model, on, True)
+    except LookupError:
+        return ()
+    tiered = [rate for rate in vars(found.model_price).values() if isinstance(rate, TieredPrices)]
+    return tuple(sorted({tier.start for rate in tiered for tier in rate.tiers}))
 
 
 def _known_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> tuple[Rates, Basis]:
@@ -114,18 +107,11 @@ def _genai_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rat
 def _listed(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rates | None:
     """What genai-prices lists for exactly this model, or None when it does not know it."""
     from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
 
     n = prompt_tokens
-    context = {"processing": "batch"} if batch else {}
-    at = datetime.combine(on, time(12), tzinfo=UTC)
 
     def listed(tokens: Tokens) -> tuple[Decimal, Decimal]:
-        found = calc_price(
-            tokens, model.id, provider_id=model.provider, genai_request_timestamp=at, price_context=context
-        )
-        if not _same_model(model.id, found.model.id):
-            raise LookupError(found.model.id)
+        found = _calculated(tokens, model, on, batch)
         return found.input_price * MILLION / n, found.output_price * MILLION / n
 
     try:
@@ -135,6 +121,22 @@ def _listed(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rates | 
     except LookupError:
         return None
     return Rates(input_rate, output_rate, cached, written)
+
+
+def _calculated(tokens: Usage, model: Model, on: date, batch: bool) -> PriceCalculation:
+    """What genai-prices says of these tokens. Raises LookupError when it does not know exactly this model."""
+    from genai_prices import calc_price
+
+    found = calc_price(
+        tokens,
+        model.id,
+        provider_id=model.provider,
+        genai_request_timestamp=datetime.combine(on, time(12), tzinfo=UTC),
+        price_context={"processing": "batch"} if batch else {},
+    )
+    if not _same_model(model.id, found.model.id):
+        raise LookupError(found.model.id)
+    return found
 
 
 def _same_model(ours: str, theirs: str) -> bool:

@@ -11,11 +11,18 @@ import pytest
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model, Price, Rates
-from grabient_assets.registry.prices import Cost, batch_price, cost, rates_on
+from grabient_assets.registry.price_list import price_list
+from grabient_assets.registry.prices import batch_price, rates_on
 from grabient_assets.registry.usage import Usage
 
 TODAY = date(2026, 11, 20)
 REGISTRY = load_registry()
+
+
+def cost(model: Model, usage: Usage, on: date) -> tuple[Decimal, str]:
+    """What the answer cost in a batch that was sent on that day, and who named the price."""
+    prices = price_list(model, on)
+    return prices.cost(usage), prices.basis
 
 
 def test_anthropic_stacks_both_discounts() -> None:
@@ -23,25 +30,25 @@ def test_anthropic_stacks_both_discounts() -> None:
     # 600 * 0.50 + 300 * 0.05 + 100 * 1.00 + 200 * 2.50 = 300 + 15 + 100 + 500 = 915 per million
     usage = Usage(input_tokens=1000, cached_input_tokens=300, cache_write_tokens=100, output_tokens=200)
     spent = cost(REGISTRY.model("anthropic", "claude-haiku-4-5-20251001"), usage, TODAY)
-    assert spent == Cost(Decimal("0.000915"), "genai-prices")
+    assert spent == (Decimal("0.000915"), "genai-prices")
 
 
 def test_groq_does_not_stack() -> None:
     # gpt-oss-120b in batches: 0.075 in, cached or not, 0.30 out. 1000 * 0.075 + 100 * 0.30 = 105
     usage = Usage(input_tokens=1000, cached_input_tokens=900, output_tokens=100)
     model = REGISTRY.model("groq", "openai/gpt-oss-120b")
-    assert cost(model, usage, TODAY) == Cost(Decimal("0.000105"), "genai-prices")
+    assert cost(model, usage, TODAY) == (Decimal("0.000105"), "genai-prices")
     # The registry entry says the same where genai-prices knows no batch price (before 2026-10-14).
-    assert cost(model, usage, date(2026, 9, 1)) == Cost(Decimal("0.000105"), "registry")
+    assert cost(model, usage, date(2026, 9, 1)) == (Decimal("0.000105"), "registry")
 
 
 def test_openai_does_not_say_whether_the_discounts_stack_so_cached_tokens_count_in_full() -> None:
     # gpt-6-luna in batches: 0.05 in, cached or not, 0.25 out. 1000 * 0.05 + 100 * 0.25 = 75
     model = REGISTRY.model("openai", "gpt-6-luna")
     usage = Usage(input_tokens=1000, cached_input_tokens=900, output_tokens=100)
-    assert cost(model, usage, TODAY) == Cost(Decimal("0.000075"), "genai-prices")
-    # The same answer outside a batch: 100 * 0.10 + 900 * 0.01 + 100 * 0.50 = 69
-    assert cost(model, usage, TODAY, batch=False) == Cost(Decimal("0.000069"), "genai-prices")
+    assert cost(model, usage, TODAY) == (Decimal("0.000075"), "genai-prices")
+    # Outside a batch they do.
+    assert rates_on(model, TODAY, False, 1000)[0].cached_input == Decimal("0.01")
 
 
 @pytest.mark.parametrize(
@@ -60,23 +67,24 @@ def test_gemini_pays_the_normal_price_for_cached_tokens() -> None:
     # gemini-2.5-flash-lite in batches: 0.05 in, 0.01 cached, 0.20 out. 500 * 0.05 + 500 * 0.01 + 100 * 0.20 = 50
     usage = Usage(input_tokens=1000, cached_input_tokens=500, output_tokens=100, reasoning_tokens=60)
     model = REGISTRY.model("google", "gemini-2.5-flash-lite")
-    assert cost(model, usage, TODAY).usd == Decimal("0.00005")
-    assert cost(model, usage, date(2026, 9, 1)) == Cost(Decimal("0.00005"), "registry")
+    assert cost(model, usage, TODAY)[0] == Decimal("0.00005")
+    assert cost(model, usage, date(2026, 9, 1)) == (Decimal("0.00005"), "registry")
 
 
 def test_the_silent_fallback_to_the_standard_price_is_not_used() -> None:
     # genai-prices answers 0.80/4.00 for a batch of qwen3.8-27b; the registry holds 0.40/2.00.
     model = REGISTRY.model("groq", "qwen/qwen3.8-27b")
     usage = Usage(input_tokens=1000, output_tokens=1000)
-    assert cost(model, usage, TODAY) == Cost(Decimal("0.0024"), "registry")
-    assert cost(model, usage, TODAY, batch=False) == Cost(Decimal("0.0048"), "genai-prices")
+    assert cost(model, usage, TODAY) == (Decimal("0.0024"), "registry")
+    standard, basis = rates_on(model, TODAY, False, 1000)
+    assert (standard.input, standard.output, basis) == (Decimal("0.8"), Decimal(4), "genai-prices")
 
 
 def test_the_dearer_tier_of_long_prompts() -> None:
     # Haiku 5.5 in batches: 0.05/0.25 up to 100,000 prompt tokens, 0.25/1.25 above, for every token.
     model = REGISTRY.model("anthropic", "claude-haiku-5-5")
-    assert cost(model, Usage(100_000, 100), TODAY).usd == Decimal("0.005025")
-    assert cost(model, Usage(100_001, 100), TODAY).usd == Decimal("0.02512525")
+    assert cost(model, Usage(100_000, 100), TODAY)[0] == Decimal("0.005025")
+    assert cost(model, Usage(100_001, 100), TODAY)[0] == Decimal("0.02512525")
     with pytest.raises(RegistryError, match="prompts up to 100000 tokens"):
         cost(model, Usage(100_001, 100), date(2026, 10, 10))
 
@@ -99,9 +107,9 @@ def test_the_entry_of_the_day_holds() -> None:
     old = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
     new = Price(date(2026, 6, 1), Rates(Decimal(6), Decimal(8)), Rates(Decimal(3), Decimal(4)), "a page")
     model, usage = own_model(old, new), Usage(1_000_000, 1_000_000, cached_input_tokens=500_000)
-    assert cost(model, usage, date(2026, 5, 31)) == Cost(Decimal(3), "registry")
-    assert cost(model, usage, date(2026, 6, 1)) == Cost(Decimal(7), "registry")
-    assert cost(model, usage, date(2026, 6, 1), batch=False) == Cost(Decimal(14), "registry")
+    assert cost(model, usage, date(2026, 5, 31)) == (Decimal(3), "registry")
+    assert cost(model, usage, date(2026, 6, 1)) == (Decimal(7), "registry")
+    assert rates_on(model, date(2026, 6, 1), False, 1000) == (new.standard, "registry")
 
 
 def test_a_day_without_a_price_is_an_error() -> None:
@@ -126,14 +134,14 @@ def test_a_new_price_leaves_the_old_days_as_they_were() -> None:
     old = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
     new = Price(date(2026, 12, 1), Rates(Decimal(6), Decimal(8)), Rates(Decimal(3), Decimal(4)), "a page")
     before, after, usage = own_model(old), own_model(old, new), Usage(1_000_000, 0)
-    assert cost(before, usage, TODAY) == cost(after, usage, TODAY) == Cost(Decimal(1), "registry")
-    assert cost(after, usage, date(2026, 12, 1)) == Cost(Decimal(3), "registry")
+    assert cost(before, usage, TODAY) == cost(after, usage, TODAY) == (Decimal(1), "registry")
+    assert cost(after, usage, date(2026, 12, 1)) == (Decimal(3), "registry")
 
 
 def test_a_model_that_only_looks_like_a_listed_one_is_not_taken_for_it() -> None:
     price = Price(date(2026, 1, 1), Rates(Decimal(2), Decimal(4)), Rates(Decimal(1), Decimal(2)), "a page")
     model = replace(own_model(price), provider="anthropic", id="claude-haiku-4-5-turbo")
-    assert cost(model, Usage(1_000_000, 0), TODAY) == Cost(Decimal(1), "registry")
+    assert cost(model, Usage(1_000_000, 0), TODAY) == (Decimal(1), "registry")
 
 
 @pytest.mark.parametrize(

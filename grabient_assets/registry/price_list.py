@@ -1,0 +1,166 @@
+"""The rates of one model on one day, as they are written down with a batch when it is sent.
+
+What an answer cost is computed from this copy, when it is collected and whenever it is read again. So neither a new
+entry in the registry nor a new release of genai-prices changes what a past batch cost.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from grabient_assets.errors import UnpricedError
+from grabient_assets.registry.model import Model, Rates
+from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, Basis, rates_on, tier_starts
+from grabient_assets.registry.usage import Usage
+
+UNIT = "USD per million tokens"
+EXACT = Decimal("1E-10")
+"""Dollars are stored with ten decimals. Each answer is rounded to them by itself, so that sums add up to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The rates for prompts of at most `prompt_tokens_up_to` tokens (None: any)."""
+
+    rates: Rates
+    prompt_tokens_up_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Batch rates of `model`, by length of the prompt, shortest first.
+
+    `as_of` is the day on which they hold. `source` is the page that a registry entry names, looked at on `checked_on`;
+    or genai-prices with its version, which names no such day.
+    """
+
+    provider: str
+    model: str
+    as_of: date
+    basis: Basis
+    source: str
+    tiers: tuple[Tier, ...]
+    checked_on: date | None = None
+
+    def cost(self, usage: Usage) -> Decimal:
+        """US dollars of one answer, to ten decimals.
+
+        (input - cached - written) * input rate + cached * cached rate + written * write rate + output * output rate,
+        with the rates for its prompt. Raises UnpricedError for a prompt longer than the list goes.
+        """
+        rates = self._rates(usage.input_tokens)
+        cached, written = _cache_rates(rates)
+        plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+        dollars = (
+            plain * rates.input
+            + usage.cached_input_tokens * cached
+            + usage.cache_write_tokens * written
+            + usage.output_tokens * rates.output
+        )
+        return (dollars / MILLION).quantize(EXACT)
+
+    def cache_saving(self, usage: Usage) -> Decimal:
+        """US dollars by which the provider's cache made the answer cheaper; negative when writing cost more."""
+        rates = self._rates(usage.input_tokens)
+        cached, written = _cache_rates(rates)
+        saved = usage.cached_input_tokens * (rates.input - cached) - usage.cache_write_tokens * (written - rates.input)
+        return (saved / MILLION).quantize(EXACT)
+
+    def _rates(self, prompt_tokens: int) -> Rates:
+        for tier in self.tiers:
+            if tier.prompt_tokens_up_to is None or prompt_tokens <= tier.prompt_tokens_up_to:
+                return tier.rates
+        raise UnpricedError(
+            f"The price of {self.model} ({self.provider}) of {self.as_of} holds for prompts up to "
+            f"{self.tiers[-1].prompt_tokens_up_to} tokens; this one has {prompt_tokens}."
+        )
+
+
+@lru_cache(maxsize=4096)
+def price_list(model: Model, on: date) -> PriceList:
+    """The batch rates of `model` on the day `on`. Raises UnpricedError when there are none."""
+    starts = tier_starts(model, on)
+    first, basis = rates_on(model, on, True, min([SHORT_PROMPT, *starts]))
+    if basis == "registry":
+        entry = [price for price in model.prices if price.since <= on][-1]
+        tiers = (Tier(first, entry.prompt_tokens_up_to),)
+        return PriceList(model.provider, model.id, on, basis, entry.source, tiers, model.checked_on)
+    rates = [first, *(rates_on(model, on, True, start + 1)[0] for start in starts)]
+    tiers = tuple(Tier(_rounded(one), end) for one, end in zip(rates, [*starts, None], strict=True))
+    return PriceList(model.provider, model.id, on, basis, f"genai-prices {version('genai-prices')}", tiers)
+
+
+def to_json(prices: PriceList) -> str:
+    """As it is stored: exact decimals as text."""
+    tiers = [
+        {
+            "prompt_tokens_up_to": tier.prompt_tokens_up_to,
+            "input": _text(tier.rates.input),
+            "cached_input": _text(tier.rates.cached_input),
+            "cache_write": _text(tier.rates.cache_write),
+            "output": _text(tier.rates.output),
+        }
+        for tier in prices.tiers
+    ]
+    return json.dumps(
+        {
+            "provider": prices.provider,
+            "model": prices.model,
+            "unit": UNIT,
+            "as_of": prices.as_of.isoformat(),
+            "basis": prices.basis,
+            "source": prices.source,
+            "checked_on": prices.checked_on.isoformat() if prices.checked_on else None,
+            "tiers": tiers,
+        }
+    )
+
+
+def from_json(text: str) -> PriceList:
+    """What `to_json` wrote."""
+    said: dict[str, Any] = json.loads(text)
+    tiers = tuple(
+        Tier(
+            Rates(
+                Decimal(tier["input"]),
+                Decimal(tier["output"]),
+                _number(tier["cached_input"]),
+                _number(tier["cache_write"]),
+            ),
+            tier["prompt_tokens_up_to"],
+        )
+        for tier in said["tiers"]
+    )
+    checked = date.fromisoformat(said["checked_on"]) if said["checked_on"] else None
+    as_of = date.fromisoformat(said["as_of"])
+    return PriceList(said["provider"], said["model"], as_of, said["basis"], said["source"], tiers, checked)
+
+
+def _cache_rates(rates: Rates) -> tuple[Decimal, Decimal]:
+    cached = rates.input if rates.cached_input is None else rates.cached_input
+    return cached, rates.input if rates.cache_write is None else rates.cache_write
+
+
+def _rounded(rates: Rates) -> Rates:
+    """Ten decimals: some rates come out of a division."""
+
+    def ten(rate: Decimal | None) -> Decimal | None:
+        return None if rate is None else rate.quantize(EXACT)
+
+    return Rates(
+        rates.input.quantize(EXACT), rates.output.quantize(EXACT), ten(rates.cached_input), ten(rates.cache_write)
+    )
+
+
+def _text(rate: Decimal | None) -> str | None:
+    return None if rate is None else f"{rate.normalize():f}"
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
