@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Literal
 
 from grabient_assets.batching.adopt import adopt_batch, look_up
-from grabient_assets.batching.collect import ReaderOf, Settled, Verdict, write_settled
+from grabient_assets.batching.collect import write_settled
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.fates import Fate
+from grabient_assets.batching.settling import ReaderOf, Settled, Verdict
 from grabient_assets.errors import (
     BatchUnknownError,
     CredentialsError,

@@ -6,22 +6,19 @@ costs and the state of the batch, so that a batch is either collected or it is n
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from grabient_assets.batching.costs import believable_usage, dollars, total
-from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
-from grabient_assets.errors import ResultsError
-from grabient_assets.providers.contract import BatchProvider, BatchState, Result
+from grabient_assets.batching.archive import archive_results
+from grabient_assets.batching.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
+from grabient_assets.providers.contract import BatchProvider, BatchState
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
-from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -34,46 +31,6 @@ LATER_CODES = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "insuffi
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
 """How long requests wait that the provider's queue had no room for: doubling from the first to the longest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a group makes of an answer: its fate, why it cannot be used, and whatever the group wants to save."""
-
-    fate: Fate
-    error: str | None = None
-    payload: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A request with its fate. `final` is false when it is due again by itself and nothing is to be saved."""
-
-    request: RequestRecord
-    verdict: Verdict
-    final: bool
-    text: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: Decimal | None = None
-
-
-class AnswerReader(Protocol):
-    """What a group brings to the shared cycle."""
-
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
-        """Read one answer text. Never raises for what a model said."""
-        ...
-
-    def save(
-        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
-    ) -> None:
-        """Write the final ones into the group's tables, in the transaction that also writes the fates."""
-        ...
-
-
-ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]
-"""Gives the reader of a batch, by its purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +73,7 @@ def fetch_batch(
         _defer(warehouse, batch, state, clock())
         return None
     lines = list(provider.download(batch.provider_batch_id))
-    key = f"batches/{batch.batch_id}/results.jsonl.gz"
-    store.put(key, gzip.compress(b"\n".join(lines) + b"\n", compresslevel=3, mtime=0), "application/gzip")
+    key = archive_results(store, batch.batch_id, state, lines)
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
@@ -134,29 +90,16 @@ def settle_batch(
     reader: AnswerReader,
     clock: Callable[[], datetime],
 ) -> Collected | None:
-    """Turn result lines into fates and answers, and commit them together; None when another process did meanwhile.
-
-    Without `model`, one the registry knows no more, the answers are kept and their cost stays unknown (null).
-    """
-    batch, state, requests = fetched.batch, fetched.state, fetched.requests
-    results, contradicted, problems = _by_custom_id(fetched.lines, provider, requests)
-    on = (batch.submitted_at or batch.intended_at).date()
-    settled = [
-        _settle(
-            request,
-            _verdict(request, results.get(custom_id), custom_id in contradicted, state, reader),
-            results.get(custom_id),
-            dollars(results.get(custom_id), model, on, problems),
-            fetched.delivered.get(custom_id, 0) + 1,
-        )
-        for custom_id, request in requests.items()
-    ]
+    """Turn result lines into fates and answers, and commit them together; None when another process did meanwhile."""
+    batch = fetched.batch
+    answers = Answers(batch, fetched.state, fetched.lines, fetched.requests, fetched.delivered, model)
+    settled, problems = settle(answers, provider.read_line, reader)
     with warehouse.write() as connection:
         latest = batches.batch(connection, batch.batch_id)
         if latest is None or latest.status != "submitted":
             return None
         now = ledger_time(connection, clock())
-        batch = _closed(batch, state, settled, problems, now)
+        batch = closed(batch, fetched.state, settled, problems, now)
         write_settled(connection, batch, settled, reader, now, _changes(batch))
     return Collected(batch, Counter(s.verdict.fate for s in settled), tuple(problems))
 
@@ -170,115 +113,9 @@ def write_settled(
     changes: Mapping[str, Any],
 ) -> None:
     """Write the fates, the group's rows and these columns of the batch, which belong into one transaction."""
-    batches.record_fates(connection, batch.batch_id, [_fate(s) for s in settled])
+    batches.record_fates(connection, batch.batch_id, [fate_record(s) for s in settled])
     reader.save(connection, batch, settled, now)
     batches.update_batch(connection, batch.batch_id, **changes)
-
-
-def _by_custom_id(
-    lines: Sequence[bytes], provider: BatchProvider, requests: Mapping[str, RequestRecord]
-) -> tuple[dict[str, Result], set[str], list[str]]:
-    """The results by request, the ids with two different answers, and a sentence for every line that is odd."""
-    results: dict[str, Result] = {}
-    contradicted: set[str] = set()
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            result = provider.read_line(line)
-        except ResultsError as error:
-            problems.append(f"Result line {number} cannot be read: {error}")
-            continue
-        earlier = results.get(result.custom_id)
-        if result.custom_id not in requests:
-            problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
-        elif earlier is None:
-            results[result.custom_id] = result
-        elif earlier.text != result.text or earlier.fate != result.fate:
-            problems.append(f"{result.custom_id} was answered twice and differently; neither answer is taken.")
-            contradicted.add(result.custom_id)
-    return results, contradicted, problems
-
-
-def _settle(
-    request: RequestRecord, verdict: Verdict, result: Result | None, usd: Decimal | None, deliveries: int
-) -> Settled:
-    again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
-    final = not again or deliveries >= MAX_DELIVERIES
-    if again and final:
-        verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
-    usage = believable_usage(result)
-    return Settled(
-        request=request,
-        verdict=verdict,
-        final=final,
-        text=result.text if result else None,
-        input_tokens=usage.input_tokens if usage else None,
-        output_tokens=usage.output_tokens if usage else None,
-        cost_usd=usd,
-    )
-
-
-def _verdict(
-    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
-) -> Verdict:
-    if contradicted:
-        return Verdict("mismatched", "Two different answers came for this request.")
-    if result is None:
-        return _unanswered(state)
-    match result.fate:
-        case "answered":
-            return reader.judge(request, result.text or "")
-        case "refused":
-            return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
-        case "truncated":
-            return Verdict("truncated", "The answer stopped at the token limit.")
-        case "expired" | "cancelled":
-            return _stopped(result.fate)
-        case "errored":
-            return Verdict("errored", result.error or "The provider reported an error without a reason.")
-
-
-def _unanswered(state: BatchState) -> Verdict:
-    match state.outcome:
-        case "expired" | "cancelled":
-            return _stopped(state.outcome)
-        case "failed":
-            return Verdict("errored", f"The provider failed the whole batch: {state.error or state.raw_status}")
-        case _:
-            return Verdict("missing", "The batch ended without a word about this request.")
-
-
-def _stopped(fate: Literal["expired", "cancelled"]) -> Verdict:
-    how = "ran out of time" if fate == "expired" else "was cancelled"
-    return Verdict(fate, f"The batch {how} before this request was answered.")
-
-
-def _fate(settled: Settled) -> FateRecord:
-    return FateRecord(
-        custom_id=settled.request.custom_id,
-        fate=settled.verdict.fate,
-        error=settled.verdict.error,
-        input_tokens=settled.input_tokens,
-        output_tokens=settled.output_tokens,
-        cost_usd=settled.cost_usd,
-    )
-
-
-def _closed(
-    batch: BatchRecord, state: BatchState, settled: Sequence[Settled], problems: Sequence[str], now: datetime
-) -> BatchRecord:
-    usable = sum(s.verdict.fate in USABLE for s in settled)
-    said = [state.error] if state.error else []
-    return replace(
-        batch,
-        status="collected",
-        collected_at=now,
-        succeeded=usable,
-        failed=len(settled) - usable,
-        cost_usd=total([s.cost_usd for s in settled], billed=any(s.text is not None for s in settled)),
-        error=" ".join([*said, *problems[:20]]) or None,
-        error_kind=None,
-    )
 
 
 def _changes(batch: BatchRecord) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from grabient_assets.batching.adopt import adopt_batch
-from grabient_assets.batching.collect import AnswerReader, Collected, Fetched, fetch_batch, settle_batch
+from grabient_assets.batching.collect import Collected, Fetched, fetch_batch, settle_batch
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.settling import ReaderOf
 from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -36,7 +37,7 @@ def collect_batches(
     connect: Connect,
     warehouse: Warehouse,
     store: ObjectStore,
-    reader: Callable[[BatchRecord], AnswerReader],
+    reader: ReaderOf,
     clock: Callable[[], datetime],
     run_id: str | None = None,
 ) -> Round:

@@ -7,7 +7,6 @@ requests (`intended`); whoever finds such a batch later asks the provider for it
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from grabient_assets.batching.archive import archive_requests
 from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
@@ -117,7 +117,7 @@ def _create(
 ) -> Submitted:
     lines = [r.line for r in carried]
     assert batch.requests_key is not None
-    store.put(batch.requests_key, _packed(lines), "application/gzip")
+    archive_requests(store, batch.requests_key, lines)
     try:
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
@@ -199,7 +199,3 @@ def _deferral(times_before: int, error: ProviderError) -> timedelta:
     if not named or math.isnan(named):
         return pause
     return max(pause, timedelta(seconds=min(named, LONGEST_NAMED.total_seconds())))
-
-
-def _packed(lines: Sequence[bytes]) -> bytes:
-    return gzip.compress(b"\n".join(lines) + b"\n", compresslevel=3, mtime=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grabient_assets.batching.collect import AnswerReader, ReaderOf
+from grabient_assets.batching.settling import AnswerReader, ReaderOf
 from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.tagging.reading import TagReader

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from grabient_assets.batching.collect import Collected, Verdict, fetch_batch, settle_batch
+from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch
 from grabient_assets.batching.fates import MAX_DELIVERIES
 from grabient_assets.batching.round import collect_batches
+from grabient_assets.batching.settling import Verdict
 from grabient_assets.batching.submit import Order, PreparedRequest, submit_batch
 from grabient_assets.errors import ResultsError
 from grabient_assets.groups.tagging.reading import TagReader

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.cells import storable
-from grabient_assets.batching.collect import Settled, Verdict
 from grabient_assets.batching.fates import USABLE
+from grabient_assets.batching.settling import Settled, Verdict
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
@@ -53,11 +53,14 @@ class RefinedReader:
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired or answer.embed_text_repaired else "succeeded", payload=answer)
 
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[RefinedRecord]:
+        return [self._row(batch, one, now) for one in settled if one.final]
+
     def save(
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
         final = [one for one in settled if one.final]
-        record_refined(connection, [self._row(batch, one, now) for one in final])
+        record_refined(connection, self.rows(batch, settled, now))
         share_refinements(connection)
         close_finished_refinements(connection, now)
         failed = [

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.cells import storable
-from grabient_assets.batching.collect import Settled, Verdict
 from grabient_assets.batching.fates import USABLE
+from grabient_assets.batching.settling import Settled, Verdict
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -30,10 +30,13 @@ class TagReader:
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)
 
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[TagRecord]:
+        return [_row(batch, one, now) for one in settled if one.final]
+
     def save(
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
-        record_tags(connection, [_row(batch, one, now) for one in settled if one.final])
+        record_tags(connection, self.rows(batch, settled, now))
 
 
 def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:

@@ -1,0 +1,208 @@
+"""From result lines to fates: pure, so that collecting and reparsing cannot differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from grabient_assets.batching.costs import believable_usage, dollars, total
+from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers.contract import BatchState, Result
+from grabient_assets.registry.model import Model
+from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from duckdb import DuckDBPyConnection
+
+ReadLine: TypeAlias = Callable[[bytes], Result]
+"""Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a group makes of an answer: its fate, why it cannot be used, and whatever the group wants to save."""
+
+    fate: Fate
+    error: str | None = None
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request with its fate. `final` is false when it is due again by itself and nothing is to be saved."""
+
+    request: RequestRecord
+    verdict: Verdict
+    final: bool
+    text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+
+class AnswerReader(Protocol):
+    """What a group brings to the shared cycle."""
+
+    def judge(self, request: RequestRecord, text: str) -> Verdict:
+        """Read one answer text. Never raises for what a model said."""
+        ...
+
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> Sequence[DataclassInstance]:
+        """The final ones as rows of the group's table. Pure."""
+        ...
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        """Write the final ones into the group's tables, in the transaction that also writes the fates."""
+        ...
+
+
+ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]
+"""Gives the reader of a batch, by its purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a batch asked and what came back.
+
+    `delivered` counts the earlier batches that carried the same request. Without `model`, one the registry knows no
+    more, the answers are kept and their cost stays unknown (null).
+    """
+
+    batch: BatchRecord
+    state: BatchState
+    lines: Sequence[bytes]
+    requests: Mapping[str, RequestRecord]
+    delivered: Mapping[str, int]
+    model: Model | None
+
+
+def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
+    """Every request with its fate, and a sentence for everything that is odd."""
+    results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
+    on = (answers.batch.submitted_at or answers.batch.intended_at).date()
+    settled = [
+        _settle(
+            request,
+            _verdict(request, results.get(custom_id), custom_id in contradicted, answers.state, reader),
+            results.get(custom_id),
+            dollars(results.get(custom_id), answers.model, on, problems),
+            answers.delivered.get(custom_id, 0) + 1,
+        )
+        for custom_id, request in answers.requests.items()
+    ]
+    return settled, problems
+
+
+def _by_custom_id(
+    lines: Sequence[bytes], read_line: ReadLine, requests: Mapping[str, RequestRecord]
+) -> tuple[dict[str, Result], set[str], list[str]]:
+    """The results by request, the ids with two different answers, and a sentence for every line that is odd."""
+    results: dict[str, Result] = {}
+    contradicted: set[str] = set()
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            result = read_line(line)
+        except ResultsError as error:
+            problems.append(f"Result line {number} cannot be read: {error}")
+            continue
+        earlier = results.get(result.custom_id)
+        if result.custom_id not in requests:
+            problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
+        elif earlier is None:
+            results[result.custom_id] = result
+        elif earlier.text != result.text or earlier.fate != result.fate:
+            problems.append(f"{result.custom_id} was answered twice and differently; neither answer is taken.")
+            contradicted.add(result.custom_id)
+    return results, contradicted, problems
+
+
+def _settle(
+    request: RequestRecord, verdict: Verdict, result: Result | None, usd: Decimal | None, deliveries: int
+) -> Settled:
+    again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
+    final = not again or deliveries >= MAX_DELIVERIES
+    if again and final:
+        verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
+    usage = believable_usage(result)
+    return Settled(
+        request=request,
+        verdict=verdict,
+        final=final,
+        text=result.text if result else None,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        cost_usd=usd,
+    )
+
+
+def _verdict(
+    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
+) -> Verdict:
+    if contradicted:
+        return Verdict("mismatched", "Two different answers came for this request.")
+    if result is None:
+        return _unanswered(state)
+    match result.fate:
+        case "answered":
+            return reader.judge(request, result.text or "")
+        case "refused":
+            return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
+        case "truncated":
+            return Verdict("truncated", "The answer stopped at the token limit.")
+        case "expired" | "cancelled":
+            return _stopped(result.fate)
+        case "errored":
+            return Verdict("errored", result.error or "The provider reported an error without a reason.")
+
+
+def _unanswered(state: BatchState) -> Verdict:
+    match state.outcome:
+        case "expired" | "cancelled":
+            return _stopped(state.outcome)
+        case "failed":
+            return Verdict("errored", f"The provider failed the whole batch: {state.error or state.raw_status}")
+        case _:
+            return Verdict("missing", "The batch ended without a word about this request.")
+
+
+def _stopped(fate: Literal["expired", "cancelled"]) -> Verdict:
+    how = "ran out of time" if fate == "expired" else "was cancelled"
+    return Verdict(fate, f"The batch {how} before this request was answered.")
+
+
+def fate_record(settled: Settled) -> FateRecord:
+    """The settled request as a row of the ledger."""
+    return FateRecord(
+        custom_id=settled.request.custom_id,
+        fate=settled.verdict.fate,
+        error=settled.verdict.error,
+        input_tokens=settled.input_tokens,
+        output_tokens=settled.output_tokens,
+        cost_usd=settled.cost_usd,
+    )
+
+
+def closed(
+    batch: BatchRecord, state: BatchState, settled: Sequence[Settled], problems: Sequence[str], now: datetime
+) -> BatchRecord:
+    """The batch as it is once its requests are settled."""
+    usable = sum(s.verdict.fate in USABLE for s in settled)
+    said = [state.error] if state.error else []
+    return replace(
+        batch,
+        status="collected",
+        collected_at=now,
+        succeeded=usable,
+        failed=len(settled) - usable,
+        cost_usd=total([s.cost_usd for s in settled], billed=any(s.text is not None for s in settled)),
+        error=" ".join([*said, *problems[:20]]) or None,
+        error_kind=None,
+    )
