@@ -46,6 +46,24 @@ class Commands(TyperGroup):
             way_out = "Check the path and its permissions; GRABIENT_DATA_DIR says where data go."
             say(f"{where}{error.strerror or error}. {way_out}")
             raise typer.Exit(1) from error
+        except Exception as error:
+            if (reason := _dagster_cannot_write(error)) is None:
+                raise
+            say(reason)
+            raise typer.Exit(1) from error
+
+
+def _dagster_cannot_write(error: Exception) -> str | None:
+    """The sentence for what SQLite says when Dagster's own files cannot be used: full disk, locked, not writable."""
+    import sqlite3
+
+    cause = getattr(error, "orig", error)  # SQLAlchemy wraps it
+    if not isinstance(cause, sqlite3.OperationalError):
+        return None
+    return (
+        f"Dagster's records below the data folder cannot be used: {cause}. Free space on the disk, or see who has them "
+        "open, then run again: what was sent and answered is in the ledger, and nothing of it is lost."
+    )
 
 
 app = typer.Typer(

@@ -47,6 +47,11 @@ class SmallDisk:
             while file.write(b"\0"):
                 pass
 
+    def leave(self, room: int) -> None:
+        """Full but for this many bytes."""
+        with self._filler.open("r+b") as file:
+            file.truncate(self._filler.stat().st_size - room)
+
     def free(self) -> None:
         self._filler.unlink()
 
