@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from grabient_assets.batching.submit import LONGEST_NAMED, Order, PreparedRequest, Submitted, split, submit_batch
-from grabient_assets.errors import CredentialsError, ModelUnavailableError, RegistryError, RequestRejectedError
+from grabient_assets.errors import (
+    CredentialsError,
+    ModelUnavailableError,
+    RegistryError,
+    RequestRejectedError,
+    UnpricedError,
+)
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.registry.prices import rates_on
+from grabient_assets.registry.prices import batch_price
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import stop_asks
 from grabient_assets.warehouse.batches import deferrals
 from grabient_assets.warehouse.connection import Warehouse
 
-USUAL_PROMPT_TOKENS = 10_000
-"""Where the price is looked up before sending; prompts beyond it are in no price tier of their own today."""
+
+class Due(Protocol):
+    """A request that is due. `allow_unpriced`: it may be sent although nobody knows what it costs."""
+
+    @property
+    def allow_unpriced(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +58,28 @@ def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime
     return not_before if not_before and now < not_before <= now + LONGEST_NAMED else None
 
 
-def orderable(purpose: str, provider: str, model_id: str, warehouse: Warehouse, now: datetime) -> Model | Sent:
-    """The model, if it is alive and its batch price is known; otherwise its asks are stopped, and why."""
+def orderable(
+    purpose: str, provider: str, model_id: str, due: Sequence[D], warehouse: Warehouse, now: datetime
+) -> tuple[Model | None, list[D], Sent]:
+    """The model, and what of the requests may be sent to it; what may not is stopped, and why.
+
+    Nothing may be sent to a model that is unknown or shut down; at an unknown batch price only what allows it.
+    """
     try:
         registry = load_registry()
         model = registry.model(provider, model_id)
         registry.usable(model, now.date())
-        rates_on(model, now.date(), True, USUAL_PROMPT_TOKENS)
     except RegistryError as error:
-        return Sent(complaints=(_stop(warehouse, purpose, provider, model_id, str(error), now),))
-    return model
+        return None, [], Sent(complaints=(_stop(warehouse, purpose, provider, model_id, str(error), now),))
+    try:
+        batch_price(model, now.date())
+    except UnpricedError as error:
+        allowed = [one for one in due if one.allow_unpriced]
+        if len(allowed) == len(due):
+            return model, allowed, Sent()
+        reason = _stop(warehouse, purpose, provider, model_id, str(error), now, spare_unpriced=True)
+        return model if allowed else None, allowed, Sent(complaints=(reason,))
+    return model, list(due), Sent()
 
 
 def send_requests(
@@ -97,7 +123,16 @@ def refused(
     return Sent(complaints=(_stop(warehouse, purpose, provider, model, str(error), now),))
 
 
-def _stop(warehouse: Warehouse, purpose: str, provider: str, model: str | None, reason: str, now: datetime) -> str:
+def _stop(
+    warehouse: Warehouse,
+    purpose: str,
+    provider: str,
+    model: str | None,
+    reason: str,
+    now: datetime,
+    *,
+    spare_unpriced: bool = False,
+) -> str:
     with warehouse.write() as connection:
-        stop_asks(connection, purpose, provider, model, reason, now)
+        stop_asks(connection, purpose, provider, model, reason, now, spare_unpriced=spare_unpriced)
     return reason

@@ -38,8 +38,9 @@ def demo(
     store(samples, "bundled samples")
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)
-    wish = make_wish(warehouse, settings, version, settings.analyses, "refined", seeds)
-    record_wish(wish, warehouse, settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    wish = make_wish(warehouse, settings, version, settings.analyses, "refined", seeds, today=now.date())
+    record_wish(wish, warehouse, settings, now)
     followed = follow(wish, warehouse, settings, DEMO_TIMEOUT)
     shown = showcase(warehouse, version, seeds)
     if as_json:

@@ -10,6 +10,9 @@ import typer
 from grabient_assets.cli.console import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from grabient_assets.settings import Settings
 
 DEFAULT_TIMEOUT = 25 * 3600
@@ -18,7 +21,7 @@ DEFAULT_TIMEOUT = 25 * 3600
 
 def run(
     prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest.")
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest released.")
     ] = None,
     analyses: Annotated[
         str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
@@ -31,6 +34,9 @@ def run(
     timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long.")
     ] = DEFAULT_TIMEOUT,
+    allow_unpriced: Annotated[
+        bool, typer.Option("--allow-unpriced", help="Send also to models whose batch price is not known.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
 ) -> None:
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
@@ -54,8 +60,10 @@ def run(
     warehouse = open_warehouse(settings)
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
-    wish = make_wish(warehouse, settings, version, count, stage, among, limit)
-    record_wish(wish, warehouse, settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date())
+    name_ends(wish.providers, stage, now.date())
+    record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced)
     say(f"{len(wish.needing)} palettes need work under {version}: {count} analyses by {', '.join(wish.providers)}.")
     report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
 
@@ -69,3 +77,14 @@ def name_left_out(settings: Settings) -> None:
     for provider in PROVIDERS:
         if provider not in usable and usable:
             say(why_not_usable(settings, provider))
+
+
+def name_ends(providers: Sequence[str], until: str, today: date) -> None:
+    """Say which models of the panel are shut down, and which soon will be."""
+    from grabient_assets.registry.load import load_registry
+
+    registry = load_registry()
+    asked = [*registry.panel("tagger"), *(registry.panel("refiner") if until == "refined" else ())]
+    asked = [model for model in asked if model.provider in providers]
+    for sentence in (*registry.refusals(asked, today).values(), *registry.warnings(asked, today)):
+        say(sentence)

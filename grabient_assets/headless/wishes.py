@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -102,8 +102,12 @@ def make_wish(
     until: Until,
     among: Sequence[str] | None = None,
     limit: int | None = None,
+    *,
+    today: date,
 ) -> Wish:
     """The palettes that still need work: all loaded or those of `among`, at most `limit` in order of arrival.
+
+    A model that is shut down `today` makes no palette need work.
 
     Palettes for which nothing but stopped providers or models is left come after the others, so that a limit never
     starves them. Raises GrabientError when nothing is loaded, SettingsError when no provider can be asked.
@@ -111,7 +115,7 @@ def make_wish(
     from grabient_assets.warehouse.needs import Need, needs
 
     providers = askable_providers(settings)
-    targets = _targets(settings, prompt_version, providers)
+    targets = _targets(settings, prompt_version, providers, today)
     with warehouse.read() as connection:
         found = needs(connection, prompt_version, targets, analyses)
     if not found:
@@ -134,15 +138,20 @@ def make_wish(
     return Wish(prompt_version, seeds, tuple(needing), providers, analyses, until)
 
 
-def record_wish(wish: Wish, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
-    """Record what the wish lacks, in one go. Nothing is sent here."""
+def record_wish(
+    wish: Wish, warehouse: Warehouse, settings: Settings, now: datetime, *, allow_unpriced: bool = False
+) -> None:
+    """Record what the wish lacks, in one go; with `allow_unpriced`, whatever it costs. Nothing is sent here."""
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 
     if not wish.needing:
         return
     partitions = [PaletteVersion(wish.prompt_version, seed) for seed in wish.needing]
     refine = wish.until == "refined"
-    ask_for_tags(TaggingWish(partitions, wish.providers, wish.analyses, settings.mode, refine), warehouse, now)
+    wanted = TaggingWish(
+        partitions, wish.providers, wish.analyses, settings.mode, refine, allow_unpriced=allow_unpriced
+    )
+    ask_for_tags(wanted, warehouse, now)
 
 
 def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Settings) -> Wish:
@@ -152,12 +161,15 @@ def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Setti
     return Wish(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
 
 
-def _targets(settings: Settings, prompt_version: str, providers: Sequence[str]) -> list[AskTarget]:
+def _targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
     from grabient_assets.batching.identity import request_digest
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.modes import answers_from
 
+    asked = taggers(providers)
+    refused = load_registry().refusals(asked, today)
     digest = load_prompt_set(PROMPTS_DIR, prompt_version).tagging.digest
     mode = answers_from(settings)
-    return [AskTarget(m.provider, m.id, request_digest(PURPOSE, mode, m, digest)) for m in taggers(providers)]
+    return [AskTarget(m.provider, m.id, request_digest(PURPOSE, mode, m, digest)) for m in asked if m not in refused]

@@ -45,16 +45,19 @@ def record_asks(
     *,
     retry: bool = False,
     chained: bool = False,
+    allow_unpriced: bool = False,
 ) -> None:
     """Want `analyses` answers of every target for every palette. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
+    With `allow_unpriced`, they may be sent although nobody knows what they cost; who asks last decides.
     """
     connection.execute(
         """
         INSERT INTO asks BY NAME
         SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
-               $analyses AS analyses, $chained AS chained, 'open' AS state, $now AS asked_at,
+               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced, 'open' AS state,
+               $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
         FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
         CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
@@ -62,6 +65,7 @@ def record_asks(
         ON CONFLICT DO UPDATE SET
             request_digest = excluded.request_digest,
             analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
+            allow_unpriced = excluded.allow_unpriced,
             state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
             retry_from = coalesce(excluded.retry_from, retry_from)
         """,
@@ -76,22 +80,54 @@ def record_asks(
             "now": now,
             "retry": retry,
             "chained": chained,
+            "allow_unpriced": allow_unpriced,
         },
     )
 
 
 def stop_asks(
-    connection: DuckDBPyConnection, purpose: str, provider: str, model: str | None, reason: str, now: datetime
+    connection: DuckDBPyConnection,
+    purpose: str,
+    provider: str,
+    model: str | None,
+    reason: str,
+    now: datetime,
+    *,
+    spare_unpriced: bool = False,
 ) -> int:
-    """Stop the open asks of a provider, or of one of its models; returns how many."""
+    """Stop the open asks of a provider, or of one of its models; returns how many.
+
+    With `spare_unpriced`, those that may be sent at an unknown price stay open.
+    """
     row = connection.execute(
         """
         UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
         WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
+          AND NOT ($spare_unpriced AND allow_unpriced)
         """,
-        {"reason": utf8(reason), "now": now, "purpose": purpose, "provider": provider, "model": model},
+        {
+            "reason": utf8(reason),
+            "now": now,
+            "purpose": purpose,
+            "provider": provider,
+            "model": model,
+            "spare_unpriced": spare_unpriced,
+        },
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def asked_unpriced(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[PaletteVersion]:
+    """Those of the palettes whose tagging was asked for at whatever price."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT DISTINCT prompt_version, seed FROM asks SEMI JOIN chosen USING (seed, prompt_version)
+        WHERE purpose = 'tagging' AND allow_unpriced ORDER BY ALL
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,17 @@ class AnswerRecord:
 
 @dataclass(frozen=True, slots=True)
 class DueRequest:
-    """A tagging request that nobody has answered and no batch is carrying."""
+    """A tagging request that nobody has answered and no batch is carrying.
+
+    `allow_unpriced`: somebody asked for it at whatever price.
+    """
 
     custom_id: str
     seed: str
     prompt_version: str
     model: str
     analysis_index: int
+    allow_unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ def due_tagging(connection: DuckDBPyConnection, provider: str) -> list[DueReques
     rows = connection.execute(
         f"""
         WITH {_WANTED}
-        SELECT m.custom_id, min(m.seed), min(m.prompt_version), m.model, m.analysis_index
+        SELECT m.custom_id, min(m.seed), min(m.prompt_version), m.model, m.analysis_index, bool_or(m.allow_unpriced)
         FROM missing m
         WHERE m.provider = $1 AND NOT EXISTS (
             SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)

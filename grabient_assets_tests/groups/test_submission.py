@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,15 @@ import pytest
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
-from grabient_assets.groups.refinement.submission import submit_due_refinements
+from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.headless.wishes import make_wish
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.palettes import ImageRecord, record_images
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
@@ -148,3 +152,141 @@ def test_what_another_process_sent_and_collected_meanwhile_is_not_sent_again(hou
     assert provider.other is not None and len(provider.other.sent) == 3
     assert house.rows("SELECT count(*), count(DISTINCT custom_id) FROM batch_requests") == [(3, 3)]
     assert house.rows("SELECT count(*) FROM palette_tags WHERE error IS NULL") == [(3,)]
+
+
+JULY = datetime(2026, 7, 1, 12, tzinfo=UTC)  # gpt-4o-mini has a price on this day, the lunas have none
+LUNAS = ["gpt-5.6-luna", "gpt-6-luna"]
+
+
+def states(house: House) -> dict[str, set[str]]:
+    """Model -> the states of its asks."""
+    found: dict[str, set[str]] = {}
+    for model, state in house.rows("SELECT model, state FROM asks"):
+        found.setdefault(model, set()).add(state)
+    return found
+
+
+def test_what_has_no_batch_price_is_not_sent(house: House) -> None:
+    house.clock.now = JULY
+    house.ask(house.load(palette(1)))
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert [s.batch.model for s in sent.batches] == ["gpt-4o-mini"]
+    assert [one.file.model.id for one in provider.held.values()] == ["gpt-4o-mini"]
+    assert len(sent.complaints) == 2
+    for complaint, model in zip(sent.complaints, LUNAS, strict=True):
+        assert complaint.startswith(f"No price of {model} (openai) is known for 2026-07-01; the first one starts on")
+        assert complaint.endswith("Add an entry to registry/data/openai.toml, or ask with --allow-unpriced.")
+    assert states(house) == {"gpt-4o-mini": {"open"}, LUNAS[0]: {"stopped"}, LUNAS[1]: {"stopped"}}
+
+
+def test_what_is_allowed_at_any_price_is_sent_later_by_whoever_sends(house: House) -> None:
+    """The permission stands with the ask, so a sensor's run has it, and palettes asked without it do not."""
+    house.clock.now = JULY
+    one, other = house.load(palette(1), palette(2))
+    house.ask([one], allow_unpriced=True)
+    house.ask([other])
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    counts = {s.batch.model: s.batch.request_count for s in sent.batches}
+    assert counts == {"gpt-4o-mini": 2, LUNAS[0]: 1, LUNAS[1]: 1}, "a known price is one batch for both"
+    assert house.rows(
+        "SELECT DISTINCT seed FROM batch_requests JOIN batches USING (batch_id) WHERE model LIKE '%luna'"
+    ) == [(one.seed,)]
+    assert house.rows("SELECT DISTINCT seed, state FROM asks WHERE model LIKE '%luna' ORDER BY state") == [
+        (one.seed, "open"),
+        (other.seed, "stopped"),
+    ]
+    provider.end_all()
+    ids = [s.batch.batch_id for s in sent.batches]
+    collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    costs = dict(house.rows("SELECT model, cost_usd FROM batches"))
+    assert costs["gpt-4o-mini"] > 0 and costs[LUNAS[0]] is costs[LUNAS[1]] is None, "unknown is not nothing"
+    house.ask([other], allow_unpriced=True)
+    again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert {s.batch.model: s.batch.request_count for s in again.batches} == {LUNAS[0]: 1, LUNAS[1]: 1}
+
+
+def test_the_price_of_the_day_it_was_sent_holds_whatever_comes_after(house: House) -> None:
+    """gpt-6-luna has a price from 2026-10-14 on: what was sent the day before does not get it when it is collected."""
+    house.clock.now = datetime(2026, 10, 13, 23, tzinfo=UTC)
+    chosen = house.load(palette(1), palette(2))
+    costs: list[dict[str, Decimal | None]] = []
+    for partition in chosen:
+        house.ask([partition], allow_unpriced=True)
+        provider = ScriptedProvider(clock=house.clock)
+        sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+        house.clock.wind(days=2)
+        provider.end_all()
+        ids = [s.batch.batch_id for s in sent.batches]
+        collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+        costs.append(dict(house.rows("SELECT batch_id, cost_usd FROM batches WHERE model = 'gpt-6-luna'")))
+    (before,) = costs[0]
+    assert costs[0] == {before: None}
+    after = costs[1].pop(next(batch for batch in costs[1] if batch != before))
+    assert costs[1] == {before: None} and after is not None and after > 0
+
+
+def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -> None:
+    chosen = house.load(palette(1), palette(2))
+    house.ask(chosen[:1], allow_unpriced=True)
+    house.ask(chosen[1:])
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    provider.end_all()
+    ids = [s.batch.batch_id for s in sent.batches]
+    collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    complete_palettes(house.warehouse, ["openai"], house.clock)
+    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == 2
+    found = dict(house.rows("SELECT seed, allow_unpriced FROM asks WHERE purpose = 'refinement'"))
+    assert found == {chosen[0].seed: True, chosen[1].seed: False}
+
+
+def test_a_model_that_is_shut_down_is_refused_when_it_is_asked(house: House) -> None:
+    house.clock.now = datetime(2027, 1, 14, 12, tzinfo=UTC)
+    house.ask(house.load(palette(1)))
+    assert states(house) == {"gpt-4o-mini": {"stopped"}, LUNAS[0]: {"open"}, LUNAS[1]: {"open"}}
+    assert house.rows("SELECT reason FROM asks WHERE state = 'stopped'") == [
+        ("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.",)
+    ]
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert sorted(s.batch.model for s in sent.batches) == LUNAS and sent.complaints == ()
+
+
+def test_a_model_that_is_shut_down_after_it_was_asked_is_not_sent_anything(house: House) -> None:
+    house.clock.now = datetime(2027, 1, 13, 12, tzinfo=UTC)
+    house.ask(house.load(palette(1)))
+    house.clock.wind(days=1)
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert sorted(s.batch.model for s in sent.batches) == LUNAS
+    assert sent.complaints == ("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.",)
+
+
+def test_a_refiner_that_is_shut_down_is_refused_when_it_is_asked(house: House) -> None:
+    (chosen,) = house.load(palette(1))
+    ask_for_refinement([chosen], "emulator", house.warehouse, datetime(2025, 10, 1, tzinfo=UTC))
+    assert house.rows("SELECT state, reason FROM asks") == [
+        ("stopped", "Model claude-opus-4-5-20251101 of anthropic is not available before 2025-11-01.")
+    ]
+
+
+def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> None:
+    """All that is missing is the answer of gpt-4o-mini: that is work the day before it ends, and none from then on."""
+    chosen = house.load(palette(1))
+    for name in PROVIDERS:
+        house.ask(chosen, providers=[name])
+        house.write("DELETE FROM asks WHERE model = 'gpt-4o-mini'")
+        provider = ScriptedProvider(name=name, clock=house.clock)
+        sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+        provider.end_all()
+        ids = [s.batch.batch_id for s in sent.batches]
+        collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    settings = load_settings({"GRABIENT_DATA_DIR": str(house.folder)})
+
+    def needing(today: date) -> tuple[str, ...]:
+        return make_wish(house.warehouse, settings, "v1", 1, "tags", today=today).needing
+
+    assert needing(date(2027, 1, 13)) == (chosen[0].seed,)
+    assert needing(date(2027, 1, 14)) == ()

@@ -8,6 +8,7 @@ from datetime import datetime
 from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
+from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
@@ -33,8 +34,12 @@ def ask_for_refinement(
     now: datetime,
     *,
     retry_failed: bool = False,
+    allow_unpriced: bool = False,
 ) -> None:
-    """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here."""
+    """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here.
+
+    What is asked of a refiner that is shut down is stopped at once, with the reason.
+    """
     model = refiner()
     with warehouse.write() as connection:
         refuse_other_mode(connection, answers_from)
@@ -56,6 +61,8 @@ def ask_for_refinement(
                 1,
                 asked_at,
                 retry=retry_failed,
+                allow_unpriced=allow_unpriced,
             )
         share_refinements(connection)
         close_finished_refinements(connection, now)
+        stop_refused(connection, PURPOSE, [model], now)

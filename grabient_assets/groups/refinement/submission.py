@@ -21,6 +21,7 @@ from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.asks import asked_unpriced
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import ImageRecord, PaletteRecord, images, palettes
@@ -40,8 +41,11 @@ def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from
     with warehouse.read() as connection:
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
-    if chained:
-        ask_for_refinement(chained, answers_from, warehouse, now)
+        unpriced = asked_unpriced(connection, chained)
+    priced = [partition for partition in chained if partition not in set(unpriced)]
+    for partitions, allow in ((priced, False), (unpriced, True)):
+        if partitions:
+            ask_for_refinement(partitions, answers_from, warehouse, now, allow_unpriced=allow)
     return len(chained)
 
 
@@ -66,14 +70,14 @@ def submit_due_refinements(
     if due and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
     for (version, model_id), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model)):
-        model = orderable(PURPOSE, name, model_id, warehouse, clock())
-        if isinstance(model, Sent):
-            sent += model
+        model, chosen, stopped = orderable(PURPOSE, name, model_id, list(group), warehouse, clock())
+        sent += stopped
+        if model is None:
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).refinement
         lost: list[str] = []
         try:
-            requests = _prepared(list(group), prompt, model, connection, warehouse, store, clock(), by_url, lost)
+            requests = _prepared(chosen, prompt, model, connection, warehouse, store, clock(), by_url, lost)
         except RequestRejectedError as error:
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue

@@ -9,6 +9,7 @@ from datetime import datetime
 from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
+from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
@@ -32,7 +33,8 @@ class TaggingWish:
     """What a person or a run wants: these palettes, tagged so many times by every panel model of these providers.
 
     `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself. With `retry_failed`, answers
-    that could not be used are asked again; otherwise they count as answered.
+    that could not be used are asked again; otherwise they count as answered. With `allow_unpriced`, it is sent although
+    its batch price is not known.
     """
 
     palettes: Sequence[PaletteVersion]
@@ -41,10 +43,14 @@ class TaggingWish:
     answers_from: str
     refine: bool = True
     retry_failed: bool = False
+    allow_unpriced: bool = False
 
 
 def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None:
-    """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing."""
+    """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing.
+
+    What is asked of a model that is shut down is stopped at once, with the reason.
+    """
     models = taggers(wish.providers)
     with warehouse.write() as connection:
         refuse_other_mode(connection, wish.answers_from)
@@ -64,6 +70,8 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 asked_at,
                 retry=wish.retry_failed,
                 chained=wish.refine,
+                allow_unpriced=wish.allow_unpriced,
             )
         share_answers(connection)
         close_finished_tagging(connection, now)
+        stop_refused(connection, PURPOSE, models, now)

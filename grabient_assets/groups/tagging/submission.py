@@ -45,13 +45,13 @@ def submit_due_tagging(
     if due and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
     for (version, model_id), group in groupby(due, key=lambda r: (r.prompt_version, r.model)):
-        model = orderable(PURPOSE, name, model_id, warehouse, clock())
-        if isinstance(model, Sent):
-            sent += model
+        model, chosen, stopped = orderable(PURPOSE, name, model_id, list(group), warehouse, clock())
+        sent += stopped
+        if model is None:
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).tagging
         try:
-            requests = _prepared(list(group), prompt, model, connection.provider, warehouse, clock())
+            requests = _prepared(chosen, prompt, model, connection.provider, warehouse, clock())
         except RequestRejectedError as error:
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue
