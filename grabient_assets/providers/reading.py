@@ -46,7 +46,7 @@ def inside(value: object, *path: str | int) -> Any:
     """What lies at `path` in nested objects and lists, or None as soon as a step is missing or null."""
     for step in path:
         if isinstance(step, str):
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = value.get(step) if isinstance(value, dict) else None
         else:
             value = value[step] if isinstance(value, list) and len(value) > step else None
     return value

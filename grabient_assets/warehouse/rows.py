@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from json.encoder import encode_basestring as quoted
+from operator import attrgetter
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
@@ -38,7 +41,7 @@ def with_rows(
     names = [f.name for f in fields(rows[0])]
     types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
     frame = pandas.DataFrame(
-        {name: pandas.array(_texts([getattr(row, name) for row in rows]), dtype="string") for name in names}
+        {name: pandas.array(_texts(list(map(attrgetter(name), rows))), dtype="string") for name in names}
     )
     connection.register("new_rows_text", frame)
     casts = ", ".join(f"{_cast(name, types[name])} AS {name}" for name in names)
@@ -62,7 +65,7 @@ def utf8(value: Any) -> Any:
 
 def _texts(values: list[Any]) -> list[str | None]:
     """A column as text. Most columns are text already and pass as they are."""
-    texts = values if {type(value) for value in values} <= {str, type(None)} else [_text(value) for value in values]
+    texts = values if set(map(type, values)) <= {str, NoneType} else [_text(value) for value in values]
     try:
         "".join(text for text in texts if text).encode("utf-8")
     except UnicodeEncodeError:
@@ -74,5 +77,7 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
-        return _JSON.encode(value)
+        # A list of words, nearly always: three times as fast as the encoder, which is set up anew for each list.
+        words = set(map(type, value)) == {str}
+        return f"[{', '.join(map(quoted, value))}]" if words else _JSON.encode(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -130,7 +130,7 @@ def strings_in(value: Any) -> tuple[list[str], bool]:
 
     A string alone counts as a list of one, None as an empty list.
     """
-    if isinstance(value, list) and all(type(item) is str for item in value[:_MAX_VISITED]):
+    if isinstance(value, list) and set(map(type, value[:_MAX_VISITED])) <= {str}:
         return value[:_MAX_VISITED], len(value) > _MAX_VISITED
     strings: list[str] = []
     others = False

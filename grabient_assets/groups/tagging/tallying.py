@@ -8,16 +8,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote, build_consensuses
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import AnswerRecord, ConsensusRecord, answers, record_consensus
 
+PALETTES_AT_ONCE = 200
+"""Palettes whose answers are in memory together: with eighty answers each about 120 MB."""
+
 
 def tally(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
     """Build and store the consensus of these palettes; one without a usable answer gets none."""
+    records: list[ConsensusRecord] = []
+    for start in range(0, len(chosen), PALETTES_AT_ONCE):
+        records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], now)
+    return records
+
+
+def _tally_portion(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
     with warehouse.read() as connection:
         found = answers(connection, chosen)
         colours = {record.seed: record for record in palettes(connection, {p.seed for p in chosen})}
@@ -44,9 +54,19 @@ def stored_consensus(record: ConsensusRecord) -> Consensus:
 
 
 def _model_answer(row: AnswerRecord) -> ModelAnswer:
-    fields: dict[str, Any] = {field: getattr(row, field) for field in CATEGORICAL_FIELDS}
-    fields |= {field: tuple(getattr(row, field) or ()) for field in LIST_FIELDS}
-    return ModelAnswer(row.provider, row.model, row.analysis_index, Answer(**fields))
+    answer = Answer(
+        temperature=row.temperature,
+        contrast=row.contrast,
+        brightness=row.brightness,
+        saturation=row.saturation,
+        mood=tuple(row.mood or ()),
+        style=tuple(row.style or ()),
+        dominant_colors=tuple(row.dominant_colors or ()),
+        harmony=tuple(row.harmony or ()),
+        seasonal=tuple(row.seasonal or ()),
+        associations=tuple(row.associations or ()),
+    )
+    return ModelAnswer(row.provider, row.model, row.analysis_index, answer)
 
 
 def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime) -> ConsensusRecord:
