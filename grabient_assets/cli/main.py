@@ -90,12 +90,12 @@ _EXAMPLES = (
         "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
     ),
     (models, "Example: grabient models --all"),
-    (prompts, "Example: grabient prompts --json"),
     (settings, "Example: grabient settings --env-example > .env"),
     (emulator, "Example: grabient emulator --port 8900 --polls 3"),
 )
 for command, example in _EXAMPLES:
     app.command(epilog=example)(command)
+app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1 v2")
 
 
 def main() -> None:

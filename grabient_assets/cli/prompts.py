@@ -1,21 +1,38 @@
-"""`grabient prompts`: which prompt versions there are."""
+"""`grabient prompts`: which prompt versions there are, how two of them differ, and releasing one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.console import output, print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.prompting.prompt import Prompt
+    from grabient_assets.warehouse.prompt_comparison import Comparison
+    from grabient_assets.warehouse.prompts import PromptUse
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")]
+
+prompts = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 
 
-def prompts(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
-    """List the prompt versions of prompts/, oldest first: purpose, what changed, and the digest of what is sent."""
+@prompts.callback()
+def overview(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the prompt versions of prompts/, oldest first: what changed, released or draft, and where they have run."""
+    if context.invoked_subcommand is not None:
+        return
     from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
     from grabient_assets.settings import PROMPTS_DIR
 
+    uses = _uses()
     rows = [
-        {"prompt_version": version, "purpose": prompt.purpose, "message": prompt.message, "digest": prompt.digest}
+        _row(
+            prompt,
+            found.released,
+            [use for use in uses if (use.purpose, use.digest) == (prompt.purpose, prompt.digest)],
+        )
         for version in load_prompt_versions(PROMPTS_DIR)
         for found in [load_prompt_set(PROMPTS_DIR, version)]
         for prompt in (found.tagging, found.refinement)
@@ -25,7 +42,106 @@ def prompts(as_json: Annotated[bool, typer.Option("--json", help="The same as JS
         return
     from rich.table import Table
 
-    table = Table("version", "purpose", "digest", "message", box=None)
+    table = Table("version", "state", "purpose", "digest", "has run", "message", box=None)
     for row in rows:
-        table.add_row(row["prompt_version"], row["purpose"], row["digest"][:12], row["message"])
+        ran = ", ".join(f"{one['answers']} answers ({one['mode']})" for one in row["runs"]) or "-"
+        state = "released" if row["released"] else "draft"
+        table.add_row(row["prompt_version"], state, row["purpose"], row["digest"][:12], ran, row["message"])
     output().print(table)
+
+
+@prompts.command(epilog="Example: grabient prompts diff v1 v2")
+def diff(
+    first: Annotated[str, typer.Argument(metavar="V1", help="A prompt version.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="Another one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show how two versions differ: the text, and what changed on the palettes that both have answered."""
+    from grabient_assets.cli.prompt_figures import comparison_document, show_comparison
+    from grabient_assets.prompting.difference import text_difference
+    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.settings import PROMPTS_DIR
+
+    one, other = load_prompt_set(PROMPTS_DIR, first), load_prompt_set(PROMPTS_DIR, second)
+    pairs = ((one.tagging, other.tagging), (one.refinement, other.refinement))
+    found = {before.purpose: (text_difference(before, after), _compared(before, after)) for before, after in pairs}
+    if as_json:
+        print_json(
+            {
+                "first": first,
+                "second": second,
+                **{
+                    purpose: {"text": text, "figures": comparison_document(figures)}
+                    for purpose, (text, figures) in found.items()
+                },
+            }
+        )
+        return
+    for before, after in pairs:
+        text, figures = found[before.purpose]
+        typer.echo("\n".join(text))
+        if before.digest == after.digest:
+            typer.echo(f"{before.purpose}: models are told the same, so answers are shared.")
+        else:
+            show_comparison(before.purpose, first, second, figures)
+
+
+@prompts.command(epilog="Example: grabient prompts release v2")
+def release(version: Annotated[str, typer.Argument(metavar="V", help="The draft to release.")]) -> None:
+    """Freeze a prompt version, so that live models may be asked with it. It cannot be changed afterwards."""
+    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.prompting.released import FILE
+    from grabient_assets.prompting.released import release as write_release
+    from grabient_assets.settings import PROMPTS_DIR
+
+    write_release(PROMPTS_DIR, load_prompt_set(PROMPTS_DIR, version))
+    say(f"Prompt version {version} is released. Commit {PROMPTS_DIR.name}/{FILE} together with the prompts.")
+
+
+def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any]:
+    return {
+        "prompt_version": prompt.version,
+        "purpose": prompt.purpose,
+        "released": released,
+        "message": prompt.message,
+        "digest": prompt.digest,
+        "runs": [
+            {
+                "prompt_version": use.prompt_version,
+                "mode": use.mode,
+                "batches": use.batches,
+                "requests": use.requests,
+                "answers": use.answers,
+                "first": use.first.isoformat(),
+                "last": use.last.isoformat(),
+                "cost_usd": float(use.cost_usd),
+            }
+            for use in uses
+        ],
+    }
+
+
+def _uses() -> list[PromptUse]:
+    """Where each wording has run; nothing, and no file made, without a database."""
+    from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.prompts import prompt_uses
+
+    warehouse = open_warehouse(load_settings())
+    if not warehouse.path.exists():
+        return []
+    with warehouse.read() as connection:
+        return prompt_uses(connection)
+
+
+def _compared(before: Prompt, after: Prompt) -> Comparison | None:
+    from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.prompt_comparison import Wording, compare_refinement, compare_tagging
+
+    warehouse = open_warehouse(load_settings())
+    if before.digest == after.digest or not warehouse.path.exists():
+        return None
+    compare = compare_tagging if before.purpose == "tagging" else compare_refinement
+    with warehouse.read() as connection:
+        return compare(connection, Wording(before.version, before.digest), Wording(after.version, after.digest))
