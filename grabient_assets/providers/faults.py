@@ -155,4 +155,6 @@ def _is_unreadable(error: Exception) -> bool:
 
     names = {"APIResponseValidationError", "UnknownApiResponseError", "ValidationError"}
     kinds = (UnreadableAnswer, json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError, httpx2.DecodingError)
+    if isinstance(error, RecursionError):  # brackets in brackets, ten thousand deep
+        return True
     return isinstance(error, kinds) or type(error).__name__ in names

@@ -8,6 +8,7 @@ HTTP client: the SDK drops the `error` of a failed job and `batchStats`, warns a
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -131,7 +132,7 @@ class GoogleBatches:
             with translated(self.name, self._key, doing, batch=batch):
                 response = self._http.get(self._url(path), params=query, headers=self._headers())
                 response.raise_for_status()
-                return plain(response.json())
+                return plain(json.loads(response.content.decode("utf-8", "replace")))
 
         return patiently(call, self._patience)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import BatchState, Outcome, State
 from grabient_assets.providers.faults import UnreadableAnswer
 from grabient_assets.providers.plain import iso_time
@@ -75,7 +75,8 @@ def line_of(answer: Any) -> bytes:
     """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing."""
     line = {"key": inside(answer, "metadata", "key")}
     line |= {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
-    return json_line(line)
+    # In ASCII: models send halves of surrogate pairs, which UTF-8 has no bytes for.
+    return json.dumps(line, separators=(",", ":")).encode("ascii")
 
 
 def _stat(metadata: object, name: str) -> int | None:

@@ -81,6 +81,8 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
+    except RecursionError:  # nested too deeply to tell; what comes to an end like an object is taken for one
+        return line.endswith(b"}")
 
 
 def _broken_off(provider: str, what: str, why: str) -> ResultsError:

@@ -291,3 +291,10 @@ def test_any_cut_inside_the_last_line_is_seen(text: str, cut: int) -> None:
     shorter = line[: 1 + cut % (len(line) - 1)]
     with pytest.raises(ResultsError, match="broke off"):
         list(whole_lines([line, b"\n", shorter], "openai", "a file"))
+
+
+def test_a_last_line_too_deep_to_read_is_passed_on_when_it_ends_like_an_object() -> None:
+    deep = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert list(whole_lines([deep], "openai", "the file")) == [deep]
+    with pytest.raises(ResultsError, match="broke off"):
+        list(whole_lines([deep[:-1]], "openai", "the file"))
