@@ -1,0 +1,156 @@
+"""What docs/how-to tells people to type is run as they would, in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.registry.load import DATA, load_registry
+from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.cli.running import Ended, environment, palettes
+
+HOW_TO = PROJECT_DIR / "docs" / "how-to"
+MARKER = "<!-- these commands are run by grabient_assets_tests/docs -->"
+
+
+def commands(name: str) -> list[list[str]]:
+    """The commands of the block below the marker."""
+    _, _, rest = (HOW_TO / name).read_text(encoding="utf-8").partition(MARKER)
+    block = re.match(r"\s*```sh\n(.*?)```", rest, re.DOTALL)
+    assert block is not None, f"{name} has no block of commands below {MARKER}"
+    return [shlex.split(line) for line in block[1].splitlines() if line and not line.startswith("#")]
+
+
+class Copy:
+    """A copy of the project with a data folder of its own; the packages are those of this environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.data = folder / "project", folder / "data"
+        ignored = shutil.ignore_patterns("__pycache__")
+        for name in ("grabient_assets", "prompts"):
+            shutil.copytree(PROJECT_DIR / name, self.root / name, ignore=ignored)
+        for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
+            shutil.copy(PROJECT_DIR / name, self.root)
+        (self.root / ".venv").symlink_to(Path(sys.executable).parents[1])
+
+    def run(self, *command: str, **values: str) -> Ended:
+        """The command, with the copied package before the installed one."""
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=environment(self.data, **values) | {"PYTHONPATH": str(self.root)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def grabient(self, *arguments: str, **values: str) -> Ended:
+        return self.run(".venv/bin/grabient", *arguments, **values)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    made = Copy(tmp_path)
+    yield made
+    running = read_endpoint(made.data)
+    if running is not None:
+        os.kill(running.pid, signal.SIGTERM)
+
+
+def test_adding_a_prompt_version(copy: Copy) -> None:
+    assert copy.run("cp", "-r", "prompts/v1", "prompts/v2").code == 0
+    tagging = copy.root / "prompts" / "v2" / "tagging.md"
+    text = tagging.read_text(encoding="utf-8").replace("message: First wording", "message: Shorter")
+    tagging.write_text(text.replace("No synonyms beside each other (calm, peaceful), ", ""), encoding="utf-8")
+    sample = copy.root / "sample.txt"
+    loaded = copy.grabient("load", str(palettes(copy.root, 2)))
+    assert loaded.code == 0, loaded.err
+    lines = [json.loads(line) for line in palettes(copy.root, 2).read_text(encoding="utf-8").splitlines()]
+    sample.write_text("".join(f"{line.get('id') or line['seed']}\n" for line in lines), encoding="utf-8")
+
+    listed, first, second, diff, release = commands("add-a-prompt-version.md")
+    shown = copy.run(*listed)
+    assert re.search(r"v1 +released", shown.out) and re.search(r"v2 +draft +tagging", shown.out), shown.err
+    live = copy.grabient("run", "--prompt-version", "v2", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
+    assert live.code == 1 and "Prompt version v2 is a draft, and drafts run only against the emulator." in live.err
+    for run in (first, second):
+        ended = copy.run(*run, TAG_ANALYSIS_COUNT="1")
+        assert ended.code == 0, ended.err
+        assert "Model claude-opus-4-5" not in ended.err, "the refiner is not asked before the consensus"
+
+    differs = copy.run(*diff, "--json")
+    figures = differs.json["tagging"]["figures"]
+    assert (figures["palettes"], figures["models"]) == (2, 10)
+    assert "-- says something new. No synonyms beside" in "".join(differs.json["tagging"]["text"])
+    assert set(figures["first"]["agreement"]) == {"temperature", "contrast", "brightness", "saturation"}
+    assert figures["first"]["input_tokens"] > figures["second"]["input_tokens"], "a shorter prompt"
+    assert 0 < figures["second"]["usd_per_answer"] < figures["first"]["usd_per_answer"] * 2
+    assert differs.json["refinement"] == {"text": [], "figures": None}
+
+    uses = {(row["prompt_version"], row["purpose"]): row["runs"] for row in copy.run(*listed, "--json").json["prompts"]}
+    assert [(u["mode"], u["requests"], u["batches"]) for u in uses["v2", "tagging"]] == [("emulator", 20, 10)]
+    assert uses["v2", "refinement"] == []
+
+    assert copy.run(*release).code == 0
+    assert tomllib.loads((copy.root / "prompts" / "released.toml").read_text(encoding="utf-8")).keys() == {"v1", "v2"}
+    tagging.write_text(text, encoding="utf-8")
+    edited = copy.run(*listed)
+    assert edited.code == 1 and "prompts/v2/tagging.md is released, and what it says" in edited.err
+
+
+def test_adding_a_model(copy: Copy) -> None:
+    page = (HOW_TO / "add-a-model.md").read_text(encoding="utf-8")
+    entry = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert entry is not None
+    file = copy.root / "grabient_assets" / "registry" / "data" / "groq.toml"
+    before = file.read_text(encoding="utf-8")
+    place = before.index('[[models]]\nid = "qwen/qwen3-32b"')
+    wrong = copy_with(file, before, place, entry[1].replace('family = "gpt-oss"', 'kind = "gpt-oss"'))
+    every, check = commands("add-a-model.md")
+    refused = copy.run(*every)
+    assert refused.code == 1
+    assert f"groq.toml, line {wrong}: model openai/gpt-oss-240b, `models.4.kind`: unknown key" in refused.err
+
+    copy_with(file, before, place, entry[1].replace("panel = false", "panel = true"))
+    shown = copy.run(*every)
+    assert shown.code == 0 and re.search(r"openai/gpt-oss-240b +gpt-oss +tagger +0\.1 +0\.4", shown.out), shown.err
+    checked = copy.run(*check, "--json")
+    assert checked.code == 0, checked.err
+    served = {row["model"]: row["served"] for row in checked.json["models"]}
+    assert len(served) == 12 and served["openai/gpt-oss-240b"] == "served"
+    (model,) = (m for m in load_registry(file.parent).panel() if m.id == "openai/gpt-oss-240b")
+    assert model.prices[0].batch.output == Decimal("0.40")
+
+
+def copy_with(file: Path, text: str, place: int, entry: str) -> int:
+    """Put the entry into the text; returns the line of its key `kind`, 0 without one."""
+    whole = text[:place] + entry + "\n" + text[place:]
+    file.write_text(whole, encoding="utf-8")
+    return next((number for number, line in enumerate(whole.splitlines(), 1) if line.startswith("kind =")), 0)
+
+
+def test_every_key_of_a_model_entry_is_explained() -> None:
+    """The keys that need an explanation: all that the shipped files use and that do not explain themselves."""
+    page = (HOW_TO / "add-a-model.md").read_text(encoding="utf-8")
+    used = {
+        key
+        for file in DATA.glob("*.toml")
+        for model in tomllib.loads(file.read_text(encoding="utf-8"))["models"]
+        for key in model
+    }
+    assert {key for key in used if key not in page} == set()
