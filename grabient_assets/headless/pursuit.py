@@ -106,10 +106,10 @@ class Pursuit:
 
     def _tagging_open(self) -> bool:
         from grabient_assets.groups.tagging.collection import palettes_to_complete
-        from grabient_assets.warehouse.tags import due_tagging
+        from grabient_assets.warehouse.tags import due_targets
 
         with self.warehouse.read() as connection:
-            due = any(due_tagging(connection, p) for p in self.wish.providers if p not in self._given_up)
+            due = any(due_targets(connection, p) for p in self.wish.providers if p not in self._given_up)
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.wanted import (
+    ANALYSES,
+    OPEN_ASKS,
+    carried,
+    custom_id,
+    due,
+    is_in,
+    lacking,
+    stem_of,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -123,39 +133,51 @@ class ConsensusRecord:
     created_at: datetime
 
 
-# One row per answer that an open ask wants. The custom_id is what the request says: the colours (palette_key), the
-# model with its prompt (request_digest) and the analysis, so that equal colours under two seeds are one request.
-_WANTED = """
-    wanted AS (
-        SELECT a.*, i.analysis_index,
-               p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0') AS custom_id
-        FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS i(analysis_index)
-        WHERE a.purpose = 'tagging' AND a.state = 'open'
-    ),
-    missing AS (
-        SELECT * FROM wanted w WHERE NOT EXISTS (
-            SELECT 1 FROM palette_tags t
-            WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.provider = w.provider
-              AND t.model = w.model AND t.analysis_index = w.analysis_index AND t.custom_id = w.custom_id
-              AND (t.error IS NULL OR w.retry_from IS NULL OR t.created_at >= w.retry_from))
-    )
-"""
+@dataclass(frozen=True, slots=True)
+class DueTarget:
+    """The due requests of one model under one prompt version; `seed` is the first palette among them.
+
+    `digest` changes when a request is added or taken away.
+    """
+
+    prompt_version: str
+    model: str
+    requests: int
+    seed: str
+    digest: str
 
 
-def due_tagging(connection: DuckDBPyConnection, provider: str) -> list[DueRequest]:
-    """What has to be asked of the provider now, equal requests once, ordered by prompt version, model and palette."""
+def due_targets(connection: DuckDBPyConnection, provider: str) -> list[DueTarget]:
+    """What has to be asked of the provider now, counted, ordered by prompt version and model."""
     rows = connection.execute(
         f"""
-        WITH {_WANTED}
-        SELECT m.custom_id, min(m.seed), min(m.prompt_version), m.model, m.analysis_index, bool_or(m.allow_unpriced)
-        FROM missing m
-        WHERE m.provider = $1 AND NOT EXISTS (
-            SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
-        GROUP BY m.custom_id, m.model, m.analysis_index
-        ORDER BY 3, 4, 2, 5
+        WITH {lacking(OPEN_ASKS + " AND provider = $1")}, {carried("b.provider = $1")}, {due()}
+        SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(seed),
+               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR
+        FROM due GROUP BY ALL ORDER BY 1, 2
         """,
         [provider],
+    ).fetchall()
+    return [DueTarget(*row) for row in rows]
+
+
+def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget | None = None) -> list[DueRequest]:
+    """The requests that have to be asked of the provider now, or those of one target: equal ones once, ordered by
+    prompt version, model and palette."""
+    rows = connection.execute(
+        f"""
+        WITH {lacking(OPEN_ASKS + " AND provider = $provider AND ($model IS NULL OR model = $model)")},
+             {carried("b.provider = $provider")}, {due()}
+        SELECT {custom_id("stem")}, seed, prompt_version, model, analysis_index, {is_in("unpriced")}
+        FROM due JOIN {ANALYSES} ON {is_in("bits")}
+        WHERE $version IS NULL OR prompt_version = $version
+        ORDER BY prompt_version, model, seed, analysis_index
+        """,
+        {
+            "provider": provider,
+            "model": target.model if target else None,
+            "version": target.prompt_version if target else None,
+        },
     ).fetchall()
     return [DueRequest(*row) for row in rows]
 
@@ -164,14 +186,14 @@ def share_answers(connection: DuckDBPyConnection) -> None:
     """Give palettes that wait for an answer the one that exists for the same request, free of charge."""
     connection.execute(
         f"""
-        WITH {_WANTED},
+        WITH {lacking(OPEN_ASKS)},
         best AS (
-            SELECT * FROM palette_tags t SEMI JOIN missing USING (custom_id)
+            SELECT * FROM palette_tags t WHERE {stem_of("t.custom_id")} IN (SELECT stem FROM lacking)
             QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
         )
         INSERT INTO palette_tags BY NAME
         SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version, 0 AS cost_usd)
-        FROM missing m JOIN best b USING (custom_id)
+        FROM lacking m JOIN best b ON {stem_of("b.custom_id")} = m.stem AND {is_in("m.bits", "b.analysis_index")}
         WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
         {_KEEP_THE_BETTER}
         """
@@ -256,11 +278,10 @@ def close_finished_tagging(connection: DuckDBPyConnection, now: datetime) -> Non
     """Close the open tagging asks that miss nothing any more."""
     connection.execute(
         f"""
-        WITH {_WANTED},
-        unfinished AS (SELECT DISTINCT seed, prompt_version, provider, model FROM missing)
+        WITH {lacking(OPEN_ASKS)}
         UPDATE asks SET state = 'closed', closed_at = $now
         WHERE purpose = 'tagging' AND state = 'open' AND NOT EXISTS (
-            SELECT 1 FROM unfinished u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
+            SELECT 1 FROM lacking u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
                AND u.provider = asks.provider AND u.model = asks.model)
         """,
         {"now": now},

@@ -15,7 +15,7 @@ from grabient_assets.resources.runs import Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tags import due_tagging
+from grabient_assets.warehouse.tags import due_targets
 
 MOST_FAILED_PER_TICK = 10
 COLLECT = {"palette_tags", "tag_consensus"}
@@ -51,7 +51,7 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
 
 def _provider_due(instance: dg.DagsterInstance, warehouse: Warehouse, name: str) -> dg.RunRequest | str:
     with warehouse.read() as connection:
-        due = due_tagging(connection, name)
+        due = due_targets(connection, name)
     if not due:
         return f"Nothing is due at {name}."
     wait = closed_until(name, warehouse, datetime.now(UTC))
@@ -61,7 +61,7 @@ def _provider_due(instance: dg.DagsterInstance, warehouse: Warehouse, name: str)
     reason = busy_with(instance, role, wait_for_people=True)
     if reason:
         return reason
-    going = attempt(instance, role, [r.custom_id for r in due])
+    going = attempt(instance, role, [f"{t.prompt_version} {t.model} {t.digest}" for t in due])
     if isinstance(going, str):
         return going
     asset = f"{name}_tag_batches"
@@ -69,7 +69,7 @@ def _provider_due(instance: dg.DagsterInstance, warehouse: Warehouse, name: str)
         run_key=going.run_key,
         partition_key=partition_key(PaletteVersion(due[0].prompt_version, due[0].seed)),
         asset_selection=[dg.AssetKey(asset)],
-        tags={**going.tags, "grabient/provider": name, "grabient/requests": str(len(due))},
+        tags={**going.tags, "grabient/provider": name, "grabient/requests": str(sum(t.requests for t in due))},
         run_config={"ops": {asset: {"config": {"send_due": True}}}},
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.outdated import stop_outdated_asks
@@ -23,7 +22,13 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
-from grabient_assets.warehouse.tags import DueRequest, close_finished_tagging, due_tagging, share_answers
+from grabient_assets.warehouse.tags import (
+    DueRequest,
+    close_finished_tagging,
+    due_tagging,
+    due_targets,
+    share_answers,
+)
 
 
 def submit_due_tagging(
@@ -40,12 +45,15 @@ def submit_due_tagging(
         due_at = ledger_time(database, clock())
         share_answers(database)
         close_finished_tagging(database, clock())
-        due = due_tagging(database, name)
+        targets = due_targets(database, name)
     wait = closed_until(name, warehouse, clock())
-    if due and wait:
+    if targets and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
-    for (version, model_id), group in groupby(due, key=lambda r: (r.prompt_version, r.model)):
-        model, chosen, stopped = orderable(PURPOSE, name, model_id, list(group), warehouse, clock())
+    for target in targets:
+        with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
+            due = due_tagging(database, name, target)
+        version, model_id = target.prompt_version, target.model
+        model, chosen, stopped = orderable(PURPOSE, name, model_id, due, warehouse, clock())
         sent += stopped
         if model is None:
             continue

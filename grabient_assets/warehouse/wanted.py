@@ -1,0 +1,93 @@
+"""What is wanted of the taggers, what of it is missing, and what is on its way: the SQL that asking, planning and
+sending share.
+
+It works ask by ask, with the analyses of an ask as the bits of an integer, so that eight million requests are a million
+rows. A custom_id is a *stem* (colours, model and prompt) and the analysis: equal colours under two seeds have one stem,
+and each of its requests is sent on behalf of the first palette that wants it.
+"""
+
+from __future__ import annotations
+
+OPEN_ASKS = "SELECT * FROM asks WHERE purpose = 'tagging' AND state = 'open'"
+"""The asks that sending is about. Whoever uses it may add `AND ...`."""
+
+ANALYSES = "(SELECT unnest(range(20))::INTEGER AS analysis_index) AS analysis"
+"""Relation of every analysis there can be; join it with `is_in`."""
+
+
+def custom_id(stem: str, analysis_index: str = "analysis_index") -> str:
+    """SQL of the custom_id; both arguments are SQL."""
+    return f"{stem} || '-' || lpad({analysis_index}::VARCHAR, 2, '0')"
+
+
+def stem_of(custom_id: str) -> str:
+    """SQL of the stem of a custom_id."""
+    return f"left({custom_id}, -3)"
+
+
+def bit(analysis_index: str = "analysis_index") -> str:
+    """SQL of the bit that stands for an analysis."""
+    return f"(1 << {analysis_index})"
+
+
+def is_in(bits: str, analysis_index: str = "analysis_index") -> str:
+    """SQL condition: the analysis is among the bits."""
+    return f"({bits} & {bit(analysis_index)}) <> 0"
+
+
+def lacking(asks: str) -> str:
+    """Common table expressions `asked`, `heard` and `lacking` for a relation of asks.
+
+    `asked` is the relation with `ask` (a number) and `stem`; `heard` is what the palette itself has an answer to, or
+    with no retry since a failure: `answered` and `failed`, bits by `ask`. `lacking` is `asked` where that leaves
+    something, with it as `bits`.
+    """
+    return f"""
+        asked AS (
+            SELECT a.*, row_number() OVER () AS ask, p.palette_key || '-' || a.request_digest AS stem
+            FROM ({asks}) a JOIN palettes p USING (seed)
+        ),
+        heard AS (
+            SELECT a.ask, coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NULL), 0) AS answered,
+                   coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NOT NULL), 0) AS failed
+            FROM asked a JOIN palette_tags t USING (seed, prompt_version, provider, model)
+            WHERE t.custom_id = {custom_id("a.stem", "t.analysis_index")}
+              AND (t.error IS NULL OR a.retry_from IS NULL OR t.created_at >= a.retry_from)
+            GROUP BY a.ask
+        ),
+        lacking AS (
+            SELECT a.*, ((1 << a.analyses) - 1) & ~coalesce(h.answered | h.failed, 0) AS bits
+            FROM asked a LEFT JOIN heard h USING (ask)
+            WHERE ((1 << a.analyses) - 1) & ~coalesce(h.answered | h.failed, 0) <> 0
+        )
+    """
+
+
+def carried(which: str = "true") -> str:
+    """Common table expression `carried`: by `stem` the bits of what open batches carry; `which` is a condition on b."""
+    return f"""
+        carried AS (
+            SELECT {stem_of("r.custom_id")} AS stem, bit_or({bit("r.analysis_index")}) AS bits
+            FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') AND {which} GROUP BY 1
+        )
+    """
+
+
+def due(missing: str = "lacking") -> str:
+    """Common table expression `due`: `missing` with, as `bits`, what is to be sent on behalf of each palette.
+
+    Equal requests go out once, for the first palette by prompt version and seed that wants them. `unpriced` holds the
+    bits that somebody allowed to be sent at an unknown price. Needs `carried`.
+    """
+    return f"""
+        due AS (
+            SELECT * EXCLUDE (bits, wished), wished & ~coalesce(bit_or(wished) OVER earlier, 0) AS bits,
+                   bit_or(CASE WHEN allow_unpriced THEN wished ELSE 0 END) OVER (PARTITION BY stem) AS unpriced
+            FROM (SELECT m.*, m.bits & ~coalesce(c.bits, 0) AS wished FROM {missing} m LEFT JOIN carried c USING (stem))
+            WHERE wished <> 0
+            WINDOW earlier AS (
+                PARTITION BY stem ORDER BY prompt_version, seed ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            QUALIFY wished & ~coalesce(bit_or(wished) OVER earlier, 0) <> 0
+        )
+    """
