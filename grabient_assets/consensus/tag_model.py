@@ -125,5 +125,5 @@ def _evidence(annotations: Annotations, gold: Ints) -> tuple[Evidence, Ints]:
     example, row, times = distinct_rows(states)
     seen, known = states[example, :-1], gold[example]
     yes = np.concatenate(([0.0, 0.0], shares))[seen]
-    weights = np.stack([np.where(seen > 0, 1 - yes, 0.0), yes], axis=2).reshape(len(seen), -1)
+    weights = np.stack([np.where(seen > 0, 1 - yes, 0.0), yes], axis=2).reshape(len(seen), 2 * annotations.annotators)
     return Evidence(weights, times.astype(np.float64), known, known != AMBIGUOUS), row

@@ -23,10 +23,10 @@ from grabient_assets.consensus.grouping import Floats, Ints, ranked
 from grabient_assets.consensus.masi import masi_distance
 
 # Pairs compared one by one: exact when all pairs of distinct sets are no more, the size of the sample otherwise.
-PAIRS = 2**21
+PAIRS = 2**20
 PAIRS_AT_ONCE = 2**16
 # Subsets looked at per level (about 60 bytes each). Beyond, pairs are sampled.
-MOST_SUBSETS = 2**24
+MOST_SUBSETS = 2**22
 CELLS = 2**22
 
 

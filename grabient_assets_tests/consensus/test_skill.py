@@ -1,0 +1,79 @@
+"""Skill on gold, with Wilson's intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
+from grabient_assets.consensus.rates import wilson
+from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.consensus.tag_model import tag_gold
+from grabient_assets_tests.consensus.invented import invented
+from grabient_assets_tests.consensus.said import columns, said, tagged
+
+
+def test_wilsons_interval_on_published_figures() -> None:
+    """R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3 (score): four of his cases."""
+    found = wilson(np.array([81, 15, 0, 1]), np.array([263, 148, 20, 29]))
+    assert found.low == pytest.approx([0.2553, 0.0624, 0.0, 0.0061], abs=5e-5)
+    assert found.high == pytest.approx([0.3662, 0.1605, 0.1611, 0.1718], abs=5e-5)
+
+
+def test_no_trials_have_no_rate() -> None:
+    found = wilson(np.array([0.0, 2.0]), np.array([0.0, 2.0]))
+    assert np.isnan([found.value[0], found.low[0], found.high[0]]).all()
+    assert (found.value[1], found.high[1]) == (1.0, 1.0)
+
+
+def test_confusion_sensitivity_and_specificity() -> None:
+    annotations = columns([0, 0, 1, 1, 2], [0, 1, 1, None, 0], values=3)
+    found = measure_skill(annotations, np.array([0, 1, 1, 0, UNKNOWN]))
+    assert found.confusion[0].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert found.confusion[1].tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 0]]
+    assert found.accuracy.value.tolist() == [0.5, 1.0]
+    assert found.accuracy.trials.tolist() == [4, 3]
+    assert found.sensitivity.value[0, :2].tolist() == [0.5, 0.5]
+    assert np.isnan(found.sensitivity.value[0, 2])
+    assert found.specificity.value[0].tolist() == [0.5, 0.5, 1.0]
+
+
+def test_right_in_one_of_two_answers_is_half_right_and_one_item() -> None:
+    found = measure_skill(said({(0, 0): [0, 1], (1, 0): [1, 1, None]}, values=2), np.array([0, 1]))
+    assert found.accuracy.value.tolist() == [0.75]
+    assert found.accuracy.trials.tolist() == [2]
+
+
+def test_ambiguous_items_are_left_out() -> None:
+    annotations = columns([0, 1, 1], values=2)
+    assert measure_skill(annotations, np.array([0, AMBIGUOUS, 0])).accuracy.trials.tolist() == [2]
+    assert errors_on_gold(annotations, np.array([0, AMBIGUOUS, 0])).tolist() == [[0.0], [1.0]]
+
+
+def test_the_interval_holds_the_skill_it_was_made_from() -> None:
+    hits = 0
+    for seed in range(60):
+        annotations, truth = invented([0.8, 0.6], items=150, values=4, seed=seed)
+        found = measure_skill(annotations, truth).accuracy
+        hits += int(((found.low <= [0.8, 0.6]) & (found.high >= [0.8, 0.6])).sum())
+    assert 0.9 < hits / 120 <= 1
+
+
+def test_without_gold_nothing_is_measured() -> None:
+    found = measure_skill(columns([0, 1], values=2), np.array([UNKNOWN, AMBIGUOUS]))
+    assert np.isnan(found.accuracy.value).all()
+
+
+def test_tags_on_gold() -> None:
+    given = tagged({(0, 0): [[1, 2], [1]], (0, 1): [[3]], (1, 0): [[2]]}, tags=4)
+    gold = tag_gold(given, np.array([True, False]), np.array([0, 0]), np.array([1, 3]))
+    found = measure_tag_skill(given, gold)
+    # Candidates of item 0: 1 and 3 true, 2 wrong. The first names 1 always and 2 half of the time.
+    assert found.sensitivity.value.tolist() == [0.5, 0.5]
+    assert found.sensitivity.trials.tolist() == [2, 2]
+    assert found.specificity.value.tolist() == [0.5, 1.0]
+
+
+def test_errors_are_missing_where_nothing_was_said() -> None:
+    errors = errors_on_gold(columns([0, 1, None], [1, None, 1], values=2), np.array([0, 0, 1]))
+    assert np.array_equal(errors, [[0, 1], [1, np.nan], [np.nan, 0]], equal_nan=True)
