@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 
 import dagster as dg
 
+from grabient_assets.groups.markdown import escaped
 from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.partitions import partition_key
@@ -78,8 +79,8 @@ def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord) -> Metad
     facts = json.loads(record.facts)
     rows: list[str] = []
     for field, said in votes.items():
-        words = ", ".join(f"{vote['value']} {vote['models']}" for vote in said[:SHOWN_WORDS])
-        rows.append(f"| {field} | {words} | {_fact(facts, field)} |")
+        words = ", ".join(f"{escaped(vote['value'])} {vote['models']}" for vote in said[:SHOWN_WORDS])
+        rows.append(f"| {field} | {words} | {escaped(_fact(facts, field))} |")
     return {
         "palette": picture(palette),
         "models": dg.MetadataValue.int(record.models),

@@ -1,0 +1,12 @@
+"""Text of others inside Markdown. Tags are kept as models wrote them, HTML included: pages show them, never obey."""
+
+from __future__ import annotations
+
+import re
+
+_MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|&~!@:^$])")
+
+
+def escaped(text: str) -> str:
+    """`text` as one line that Markdown shows as it is, in a table cell too."""
+    return _MEANS_SOMETHING.sub(r"\\\1", " ".join(text.split()))
