@@ -18,7 +18,7 @@ def main() -> int:
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of the project's data")
     parser.add_argument("--port", type=int, default=0, help="port, 0 for a free one (default)")
-    parser.add_argument("--polls", type=int, default=2, help="retrieve calls until a batch ends (default 2)")
+    parser.add_argument("--polls", type=int, default=2, help="how often a batch is asked for until it ends (default 2)")
     parser.add_argument("--faults", type=Path, help="fault script, TOML or YAML")
     parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end after so long without a request")
     options = parser.parse_args()

@@ -98,9 +98,8 @@ class Anthropic:
         return reply(self._document(batch, call.base))
 
     def retrieve(self, call: Call) -> Response:
-        batch = self._batch(call)
-        self._state.batches.add_poll(batch)
-        return reply(self._document(self._settled(self._batch(call)), call.base))
+        [batch] = self._state.batches.polled([self._batch(call)])
+        return reply(self._document(self._settled(batch), call.base))
 
     def list_batches(self, call: Call) -> Response:
         limit = _limit(call.query.get("limit", "20"))
@@ -109,7 +108,8 @@ class Anthropic:
             batches = batches[_place(batches, after) + 1 :]
         elif before := call.query.get("before_id"):
             batches = batches[: _place(batches, before)][-limit:]
-        page = [self._document(self._settled(batch), call.base) for batch in batches[:limit]]
+        seen = self._state.batches.polled(batches[:limit])
+        page = [self._document(self._settled(batch), call.base) for batch in seen]
         first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
         return reply({"data": page, "has_more": len(batches) > limit, "first_id": first, "last_id": last})
 

@@ -124,9 +124,8 @@ class FileBatches(UploadedFiles, ABC):
         return body
 
     def retrieve(self, call: Call) -> Response:
-        batch = self._batch(call)
-        self.state.batches.add_poll(batch)
-        return reply(batch_document(self.settled(self._batch(call))))
+        [batch] = self.state.batches.polled([self._batch(call)])
+        return reply(batch_document(self.settled(batch)))
 
     def cancel(self, call: Call) -> Response:
         batch = self.settled(self._batch(call))

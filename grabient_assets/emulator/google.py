@@ -106,9 +106,8 @@ class Google:
         return reply(self._operation(batch))
 
     def retrieve(self, call: Call) -> Response:
-        batch = self._batch(call)
-        self._state.batches.add_poll(batch)
-        return reply(self._operation(self._settled(self._batch(call)), results=True))
+        [batch] = self._state.batches.polled([self._batch(call)])
+        return reply(self._operation(self._settled(batch), results=True))
 
     def list_batches(self, call: Call) -> Response:
         size, token = call.query.get("pageSize", "50"), call.query.get("pageToken", "0")
@@ -116,7 +115,8 @@ class Google:
             raise invalid("Invalid page size or page token.")
         batches, start = self._state.batches.newest_first(self.provider), int(token)
         end = start + max(1, min(int(size), 100))
-        page = {"operations": [self._operation(self._settled(batch)) for batch in batches[start:end]]}
+        seen = self._state.batches.polled(batches[start:end])
+        page: dict[str, Any] = {"operations": [self._operation(self._settled(batch)) for batch in seen]}
         return reply(page | ({"nextPageToken": str(end)} if end < len(batches) else {}))
 
     def cancel(self, call: Call) -> Response:

@@ -53,7 +53,7 @@ class Groq(FileBatches):
         if cursor := call.query.get("cursor"):
             batches = [batch for batch in batches if batch.number < _number(cursor)]
         page, rest = batches[:PAGE], batches[PAGE:]
-        data = [batch_document(self.settled(batch)) for batch in page]
+        data = [batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)]
         return reply(
             {"object": "list", "data": data, "paging": {"next_cursor": f"c{page[-1].number}" if rest else None}}
         )

@@ -1,4 +1,7 @@
-"""How a batch moves on: by the number of times somebody asked for it, never by the clock."""
+"""How a batch moves on: by the number of times somebody asked for it, alone or in a list, never by the clock.
+
+Lists count, because a batch whose id its sender never learnt can only be seen in a list, and it ends all the same.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def planned(batch: Batch, kind: str) -> dict[str, object] | None:
 
 
 def polls_needed(batch: Batch) -> float:
-    """Number of retrieve calls after which the batch has ended."""
+    """Number of polls after which the batch has ended."""
     if (pending := planned(batch, "pending")) is None:
         return batch.needed
     polls = pending.get("polls")

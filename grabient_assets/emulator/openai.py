@@ -46,7 +46,7 @@ class OpenAI(FileBatches):
         if not text.isdigit() or not 1 <= int(text) <= 100:
             raise Refused(400, "invalid_request_error", "Invalid 'limit': between 1 and 100 expected.", param="limit")
         page, more = paged(self.state.batches.newest_first(self.provider), call.query.get("after"), int(text))
-        data = [batch_document(self.settled(batch)) for batch in page]
+        data = [batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)]
         ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
         return reply({"object": "list", "data": data, "has_more": more, **ends})
 

@@ -54,6 +54,15 @@ def test_anthropic_batch_ends_with_one_result_per_request_in_another_order(emula
     assert usage.input_tokens == -(-len(asked(KEYS[0])) // 4) and usage.service_tier == "batch"
 
 
+def test_a_batch_ends_although_nobody_asks_for_it_by_its_id(emulator: Running) -> None:
+    client, other = emulator.anthropic(), emulator.openai()
+    client.messages.batches.create(requests=[anthropic_request("a")])
+    chat_batch(other, [chat_line("a", MINI)])
+    seen = [[batch.processing_status for batch in client.messages.batches.list()] for _ in range(3)]
+    assert seen == [["in_progress"], ["ended"], ["ended"]]
+    assert [[batch.status for batch in other.batches.list()] for _ in range(2)] == [["in_progress"], ["completed"]]
+
+
 def test_anthropic_lists_newest_first_over_pages_and_deletes_after_the_end(emulator: Running) -> None:
     client = emulator.anthropic()
     made = [client.messages.batches.create(requests=[anthropic_request("a")]).id for _ in range(5)]

@@ -89,9 +89,13 @@ class Batches:
         rows = self._db.rows("SELECT * FROM batches WHERE provider = ? ORDER BY number DESC", provider)
         return [_batch(row) for row in rows]
 
-    def add_poll(self, batch: Batch) -> None:
-        with self._db.transaction() as db:
-            db.execute("UPDATE batches SET polls = polls + 1 WHERE number = ? AND ending IS NULL", (batch.number,))
+    def polled(self, batches: Iterable[Batch]) -> list[Batch]:
+        """The batches after one more poll: somebody asked for one of them, or for a list with all of them."""
+        found = list(batches)
+        if open_ones := [(batch.number,) for batch in found if batch.ending is None]:
+            with self._db.transaction() as db:
+                db.executemany("UPDATE batches SET polls = polls + 1 WHERE number = ? AND ending IS NULL", open_ones)
+        return [(self.get(b.provider, b.id) or b) if b.ending is None else b for b in found]
 
     def note_time(self, batch: Batch, phase: str) -> None:
         """Remembers when the batch was first seen in a phase."""
