@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.wanted import lacking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,53 +40,51 @@ class FailedAsk:
     stopped: bool
 
 
+_IF_ASKED = """
+    SELECT p.seed, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
+           $digest AS request_digest, $analyses::INTEGER AS analyses, NULL::TIMESTAMPTZ AS retry_from
+    FROM palettes p
+"""
+
+
 def needs(
     connection: DuckDBPyConnection, prompt_version: str, targets: Sequence[AskTarget], analyses: int
 ) -> list[Need]:
-    """The need of every loaded palette, in order of arrival, if every target is asked `analyses` times.
-
-    The answers there are get counted: listing all that could be there takes 5 GB for 100,000 palettes and ten models.
-    """
+    """The need of every loaded palette, in order of arrival, if every target is asked `analyses` times."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE unanswered (palette BIGINT, stopped BOOLEAN)")
+    for target in targets:  # one at a time: ten together take twice the memory, and longer
+        connection.execute(
+            f"""
+            INSERT INTO unanswered
+            WITH {lacking(_IF_ASKED)}
+            SELECT l.palette, a.state IS NOT DISTINCT FROM 'stopped'
+            FROM lacking l LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = l.seed
+                AND a.prompt_version = l.prompt_version AND a.provider = l.provider AND a.model = l.model
+            """,
+            {
+                "version": prompt_version,
+                "provider": target.provider,
+                "model": target.model,
+                "digest": target.request_digest,
+                "analyses": analyses,
+            },
+        )
     rows = connection.execute(
         """
-        WITH target AS (
-            SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
-                   unnest($digests::VARCHAR[]) AS digest
-        ),
-        answered AS (
-            SELECT t.seed, t.provider, t.model, count(*) AS answers
-            FROM palette_tags t JOIN palettes p USING (seed) JOIN target USING (provider, model)
-            WHERE t.prompt_version = $version AND t.analysis_index < $analyses
-              AND t.custom_id = p.palette_key || '-' || target.digest || '-' || lpad(t.analysis_index::VARCHAR, 2, '0')
-            GROUP BY ALL
-        ),
-        unanswered AS (
-            SELECT p.seed, bool_and(a.state IS NOT DISTINCT FROM 'stopped') AS stopped
-            FROM palettes p CROSS JOIN target w LEFT JOIN answered n
-                ON n.seed = p.seed AND n.provider = w.provider AND n.model = w.model
-            LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = p.seed
-                AND a.prompt_version = $version AND a.provider = w.provider AND a.model = w.model
-            WHERE coalesce(n.answers, 0) < $analyses
-            GROUP BY ALL
-        ),
-        usable AS (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $version AND error IS NULL)
-        SELECT p.seed, u.seed IS NOT NULL, c.seed IS NULL AND s.seed IS NOT NULL,
+        WITH lacks AS (SELECT palette, bool_and(stopped) AS stopped FROM unanswered GROUP BY palette),
+        usable AS (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
+        SELECT p.seed, u.palette IS NOT NULL, c.seed IS NULL AND s.seed IS NOT NULL,
                c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest,
-               (u.seed IS NULL OR u.stopped) AND (u.seed IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped')
-        FROM palettes p LEFT JOIN unanswered u USING (seed) LEFT JOIN usable s USING (seed)
-        LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $version
-        LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $version
-        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = p.seed AND a.prompt_version = $version
+               (u.palette IS NULL OR u.stopped) AND (u.palette IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped')
+        FROM palettes p LEFT JOIN lacks u ON u.palette = p.rowid LEFT JOIN usable s USING (seed)
+        LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $1
+        LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $1
+        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = p.seed AND a.prompt_version = $1
         ORDER BY p.created_at, p.rowid
         """,
-        {
-            "providers": [t.provider for t in targets],
-            "models": [t.model for t in targets],
-            "digests": [t.request_digest for t in targets],
-            "version": prompt_version,
-            "analyses": analyses,
-        },
+        [prompt_version],
     ).fetchall()
+    connection.execute("DROP TABLE unanswered")
     return [Need(*row) for row in rows]
 
 
