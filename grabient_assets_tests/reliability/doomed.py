@@ -1,0 +1,126 @@
+"""A process that dies at one exact point: `python -m grabient_assets_tests.reliability.doomed POINT PROVIDER ARGS`
+
+It runs the console script's entry point with ARGS, under a profile function that watches for one trap
+(traps.py). There the process kills itself, as `kill -9` would: no `finally`, no rollback, no exit handler runs. When
+the trap is never reached the process ends as any other, and whoever started it sees that it did not die.
+
+A death within a write to the database is the kernel's: the size limit of files (RLIMIT_FSIZE) is set a few bytes beyond
+what is there. The write that crosses it is cut short at that byte, and the next one ends the process with SIGXFSZ.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from grabient_assets.cli.main import main as console_script
+from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.settings import load_settings
+from grabient_assets_tests.pipeline.place import control
+from grabient_assets_tests.reliability.steps import POINTS, Point
+from grabient_assets_tests.reliability.traps import TRAPS, Trap
+
+TORN = "torn.json"
+"""In the data folder: which file was torn, and after which byte."""
+
+HELD_ROUTES = {"anthropic": "results", "openai": "file_content", "groq": "file_content", "google": "retrieve"}
+"""The call by which a provider hands out results. Gemini's small batches carry them in the batch itself."""
+
+WAREHOUSE = "grabient_assets.warehouse."
+
+
+class Doom:
+    """The profile function, for every thread, until the trap springs; then what this point wants."""
+
+    def __init__(self, point: Point, provider: str) -> None:
+        self._point = point
+        self._provider = provider
+        self._traps: dict[CodeType, Trap] = {code: trap for trap in TRAPS[point.trap or ""] for code in trap.codes}
+        self._sprung = False
+
+    def arm(self) -> None:
+        threading.setprofile(self._watch)
+        sys.setprofile(self._watch)
+
+    def _watch(self, frame: FrameType, happening: str, argument: Any) -> None:
+        trap = self._traps.get(frame.f_code)
+        if trap is None or trap.happening != happening or self._sprung:
+            return
+        if trap.subject(frame, argument) == (self._provider, self._point.purpose):
+            self._sprung = True
+            threading.setprofile(None)
+            sys.setprofile(None)
+            self._spring()
+
+    def _spring(self) -> None:
+        if self._point.how == "hold":
+            held = {"provider": self._provider, "route": HELD_ROUTES[self._provider]}
+            endpoint = read_endpoint(load_settings().data_dir)
+            assert endpoint is not None
+            control(endpoint, "faults", {"rules": [{"match": held, "action": {"do": "hold"}}]})
+        elif self._point.trap in ("settled", "committed", "closing"):
+            sys.setprofile(self._watch_commit)
+        else:
+            _die()
+
+    def _watch_commit(self, frame: FrameType, happening: str, argument: Any) -> None:
+        """What the warehouse does next: it commits, then closes the file, which writes the log into the tables."""
+        if not happening.startswith("c_") or not frame.f_globals.get("__name__", "").startswith(WAREHOUSE):
+            return
+        database = load_settings().database
+        match self._point.trap, happening, argument.__name__:
+            case "settled", "c_call", "commit":
+                sys.setprofile(None)
+                _tear(database.with_name(f"{database.name}.wal"), self._point.bytes)
+            case "committed", "c_return", "commit":
+                _die()
+            case "closing", "c_call", "close":
+                sys.setprofile(None)
+                _tear(database, 0)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _tear(file: Path, more: int) -> None:
+    """Let no file grow beyond the present size of this one and so many bytes more; all others are far smaller."""
+    limit = (file.stat().st_size if file.exists() else 0) + more
+    note = {"file": file.name, "bytes": limit}
+    file.with_name(TORN).write_text(json.dumps(note), encoding="utf-8")
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def _import_what_is_slow() -> None:
+    """Imports make millions of calls. Under the profile function they would take half a minute."""
+    import anthropic
+    import duckdb
+    import google.genai
+    import groq
+    import openai
+    import pandas
+
+    import grabient_assets.definitions
+
+    assert all((anthropic, duckdb, google.genai, groq, openai, pandas, grabient_assets.definitions))
+
+
+def main() -> None:
+    place, provider, *arguments = sys.argv[1:]
+    _import_what_is_slow()
+    sys.argv = ["grabient", *arguments]
+    Doom(POINTS[int(place)], provider).arm()
+    console_script()
+
+
+if __name__ == "__main__":
+    main()

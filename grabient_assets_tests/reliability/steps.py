@@ -1,0 +1,90 @@
+"""The ledger steps at which a process is killed, and the exact points within them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from grabient_assets.settings import PROVIDERS
+
+How = Literal["trap", "tear", "hold"]
+"""`trap`: the process kills itself where it stands. `tear`: the kernel kills it within a write to the database.
+`hold`: it is killed from outside while the emulator keeps its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place at which a process is killed while it works for one provider.
+
+    `trap` is the name of a trap in doomed.py; None when the emulator's hold alone says where. `bytes` of a tear is how
+    much more the file being written may grow. `beside`: a second process is at work when the first one dies, and has
+    to finish alone.
+    """
+
+    step: str
+    name: str
+    how: How
+    trap: str | None = None
+    purpose: Literal["tagging", "refinement"] = "tagging"
+    accepted: bool = False
+    bytes: int = 0
+    beside: bool = False
+    providers: tuple[str, ...] = PROVIDERS
+
+
+REFINER = ("anthropic",)
+REFINING = "during refinement submit"
+BESIDE = "beside another process"
+
+POINTS = (
+    Point("before intent", "the intent is about to be written", "trap", "intent"),
+    Point("after intent", "the intent is committed, nothing is sent", "trap", "intended"),
+    Point("during create", "the provider has not taken it yet", "hold"),
+    Point("after accept", "the provider has it, the answer does not come", "hold", accepted=True),
+    Point("before record", "the answer is here", "trap", "accepted"),
+    Point("before record", "the receipt is written, not committed", "trap", "receipt"),
+    Point("during download", "the results are asked for", "hold", "download"),
+    Point("during download", "the first line is read", "trap", "line"),
+    Point("between raw and rows", "the results are archived", "trap", "archived"),
+    Point("during commit", "after the 1st byte", "tear", "settled", bytes=1),
+    Point("during commit", "in the middle of the log", "tear", "settled", bytes=4_000),
+    Point("during commit", "the log is whole, not yet in the tables", "trap", "committed"),
+    Point("during commit", "while the log goes into the tables", "tear", "closing"),
+    Point(REFINING, "the intent is about to be written", "trap", "intent", "refinement", providers=REFINER),
+    Point(REFINING, "the intent is committed", "trap", "intended", "refinement", providers=REFINER),
+    Point(REFINING, "the provider has not taken it yet", "hold", None, "refinement", providers=REFINER),
+    Point(REFINING, "the provider has it", "hold", None, "refinement", accepted=True, providers=REFINER),
+    Point(REFINING, "the answer is here", "trap", "accepted", "refinement", providers=REFINER),
+    Point(
+        REFINING,
+        "the provider has it, beside another process",
+        "hold",
+        purpose="refinement",
+        accepted=True,
+        beside=True,
+        providers=REFINER,
+    ),
+    Point(BESIDE, "the provider has it", "hold", accepted=True, beside=True),
+)
+
+STEPS = tuple(dict.fromkeys(point.step for point in POINTS))
+
+
+def point(step: str, name: str) -> Point:
+    """The point of this step and name."""
+    return next(point for point in POINTS if (point.step, point.name) == (step, name))
+
+
+CHAIN = (
+    (point("before intent", "the intent is about to be written"), "anthropic"),
+    (point("after intent", "the intent is committed, nothing is sent"), "openai"),
+    (point("during create", "the provider has not taken it yet"), "groq"),
+    (point("after accept", "the provider has it, the answer does not come"), "groq"),
+    (point("before record", "the answer is here"), "google"),
+    (point("during download", "the first line is read"), "groq"),
+    (point("between raw and rows", "the results are archived"), "google"),
+    (point("during commit", "in the middle of the log"), "google"),
+    (point(REFINING, "the provider has it, beside another process"), "anthropic"),
+)
+"""Every step once, in the order of the work, so that one data folder can be killed at all of them in turn. The last
+death is one of two processes; the other brings everything to its end."""

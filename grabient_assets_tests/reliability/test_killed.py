@@ -1,0 +1,43 @@
+"""Killed at every step of the ledger, in turn, and started again; the whole matrix is `make kill-matrix`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grabient_assets_tests.reliability.audit import Audit, audit, check_readable, paid_twice
+from grabient_assets_tests.reliability.killing import Victim, victim
+from grabient_assets_tests.reliability.matrix import undisturbed
+from grabient_assets_tests.reliability.steps import BESIDE, CHAIN, STEPS
+
+pytestmark = pytest.mark.xdist_group("killed")
+
+
+@pytest.fixture(scope="module")
+def two_at_once(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return undisturbed(tmp_path_factory.mktemp("undisturbed") / "data")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Victim]:
+    with victim(tmp_path / "data") as found:
+        yield found
+
+
+def test_two_processes_at_once_ask_nothing_twice(two_at_once: Audit) -> None:
+    assert (two_at_once.lost, two_at_once.paid_twice, two_at_once.wrong) == ((), (), ())
+    assert len(two_at_once.answers) == 2 * (10 + 1 + 1)
+
+
+def test_killed_at_every_step_in_turn(house: Victim, two_at_once: Audit) -> None:
+    assert {point.step for point, _ in CHAIN} | {BESIDE} == set(STEPS) and CHAIN[-1][0].beside
+    for point, provider in CHAIN:
+        house.kill(point, provider)
+        check_readable(house)
+        assert paid_twice(house) == (), f"after {point.step} at {provider}"
+    house.finish()
+    found = audit(house)
+    assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
+    assert (house.kills, found.answers) == (len(CHAIN), two_at_once.answers)
