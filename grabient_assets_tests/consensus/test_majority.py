@@ -91,7 +91,7 @@ def test_a_model_absent_from_half_the_items_is_not_counted_there() -> None:
 def words_of(annotations: Annotations, found: Majority, words: Sequence[str]) -> list[list[tuple[str, int, float]]]:
     result: list[list[tuple[str, int, float]]] = [[] for _ in range(annotations.items)]
     of = annotations.candidates
-    for row in found.ranking(annotations):
+    for row in found.ranking(annotations).tolist():
         result[int(of.item[row])].append((words[of.value[row]], int(found.votes[row]), float(found.share[row])))
     return result
 
