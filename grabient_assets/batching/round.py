@@ -70,7 +70,7 @@ def collect_batches(
                     waiting += [batch.batch_id] if fetched.status in ("intended", "submitted") else []
                     continue
                 provider = connections[batch.provider].provider
-                done = settle_batch(fetched, _model(batch), provider, warehouse, reader(fetched.batch), clock)
+                done = settle_batch(fetched, registered_model(batch), provider, warehouse, reader(fetched.batch), clock)
             except GrabientError as error:
                 troubles.append((batch.batch_id, str(error)))
             except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of others wait
@@ -112,7 +112,7 @@ def _our_mistake(batch_id: str, error: Exception) -> str:
     return f"Collecting batch {batch_id} met a mistake in this program: {what}."
 
 
-def _model(batch: BatchRecord) -> Model | None:
+def registered_model(batch: BatchRecord) -> Model | None:
     """The model as the registry knows it. One that was taken out since it was asked costs an unknown sum, no more."""
     try:
         return load_registry().model(batch.provider, batch.model)

@@ -46,7 +46,9 @@ class Settled:
 
 
 class AnswerReader(Protocol):
-    """What a group brings to the shared cycle."""
+    """What a group brings to the shared cycle. `table` is where its rows go."""
+
+    table: str
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         """Read one answer text. Never raises for what a model said."""

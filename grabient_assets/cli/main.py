@@ -17,6 +17,7 @@ from grabient_assets.cli.load import load
 from grabient_assets.cli.models import models
 from grabient_assets.cli.palette import palette
 from grabient_assets.cli.prompts import prompts
+from grabient_assets.cli.reparse import reparse
 from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
@@ -84,6 +85,7 @@ _EXAMPLES = (
     (status, "Example: grabient status --json"),
     (retry, "Example: grabient retry --run"),
     (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
+    (reparse, "Example: grabient reparse --prompt-version v1"),
     (
         palette,
         "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "

@@ -19,9 +19,10 @@ def cancel(
     Raises what `stop_batch` raises, and GrabientError with the reason when storing fails.
     """
     from grabient_assets.groups.readers import reader_of
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
 
-    connect, reader = ProvidersResource().connect, reader_of(warehouse)
+    connect, reader = ProvidersResource().connect, reader_of(warehouse, open_store(settings))
     stopped = stop_batch(
         name, connect, warehouse, reader, lambda: datetime.now(UTC), Patience(timeout, say), give_up=give_up
     )

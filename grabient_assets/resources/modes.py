@@ -56,6 +56,11 @@ def provider_access(settings: Settings, provider: str) -> ProviderAccess:
     return ProviderAccess(provider, settings.api_keys[provider], settings.base_urls.get(provider))
 
 
+def key_of(settings: Settings, provider: str) -> str:
+    """The key that results of the provider were read with; empty when it is not set any more."""
+    return EMULATOR_KEY if settings.mode == "emulator" else settings.api_keys.get(provider, "")
+
+
 def sensors_run_by_default(settings: Settings) -> bool:
     """Opening the UI must never spend money: in live mode a person turns the sensors on."""
     return settings.mode == "emulator"

@@ -135,6 +135,13 @@ def fates_of(connection: DuckDBPyConnection, batch_id: str) -> dict[str, int]:
     return dict(connection.execute(query, [batch_id]).fetchall())
 
 
+def fate_records(connection: DuckDBPyConnection, batch_id: str) -> list[FateRecord]:
+    """The requests of a batch with what became of them, ordered by custom_id."""
+    columns = ", ".join(FateRecord.__dataclass_fields__)
+    query = f"SELECT {columns} FROM batch_requests WHERE batch_id = ? AND fate IS NOT NULL ORDER BY custom_id"
+    return [FateRecord(*row) for row in connection.execute(query, [batch_id]).fetchall()]
+
+
 def batches_of(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[BatchRecord]:
     """The batches with these ids of ours; one that does not exist is not in the result."""
     return _batches(connection, "WHERE batch_id IN (SELECT unnest($1::VARCHAR[]))", [list(batch_ids)])

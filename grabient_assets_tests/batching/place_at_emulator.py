@@ -38,7 +38,7 @@ class Place:
     def connect(self, name: str) -> Iterator[Connection]:
         provider = connect(name, "emulator", self.emulator.bases[name], Patience(read=5, transfer=5, attempts=1))
         try:
-            yield Connection(provider, self.account, "emulator", self.settling)
+            yield Connection(provider, self.account, "emulator", self.settling, None)
         finally:
             provider.close()
 
@@ -63,7 +63,7 @@ class Place:
     def collect(self, *batch_ids: str) -> Round:
         house = self.house
         return collect_batches(
-            batch_ids, self.connect, house.warehouse, house.store, reader_of(house.warehouse), house.clock
+            batch_ids, self.connect, house.warehouse, house.store, reader_of(house.warehouse, house.store), house.clock
         )
 
     def ledger(self, batch_id: str) -> BatchRecord:

@@ -61,7 +61,9 @@ def stop(place: Place, name: str, watch: Watch | None = None, timeout: float = 6
     watch = watch or Watch()
     house = place.house
     patience = Patience(timeout, watch.said.append, lambda: watch.now, watch.sleep)
-    return stop_batch(name, place.connect, house.warehouse, reader_of(house.warehouse), house.clock, patience, **how)
+    return stop_batch(
+        name, place.connect, house.warehouse, reader_of(house.warehouse, house.store), house.clock, patience, **how
+    )
 
 
 def cancel_calls(place: Place, provider: str) -> int:

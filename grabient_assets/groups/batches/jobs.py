@@ -57,7 +57,8 @@ def _stop_and_collect(
     providers: ProvidersResource,
 ) -> None:
     house = warehouse.open(context)
-    reader = reader_of(house)
+    store = objects.open()
+    reader = reader_of(house, store)
     patience = Patience(config.timeout_seconds, context.log.info)
     try:
         stopped = stop_batch(config.batch, providers.connect, house, reader, _now, patience, give_up=config.give_up)
@@ -66,7 +67,7 @@ def _stop_and_collect(
     context.log.info(stopped.sentence)
     if stopped.to_collect:
         batch_id = stopped.batch.batch_id
-        done = collect_batches([batch_id], providers.connect, house, objects.open(), reader, _now, context.run_id)
+        done = collect_batches([batch_id], providers.connect, house, store, reader, _now, context.run_id)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     for event in _events(house, stopped.batch, providers.usable()):

@@ -10,9 +10,10 @@ from grabient_assets.batching.cells import storable
 from grabient_assets.batching.fates import USABLE
 from grabient_assets.batching.settling import Settled, Verdict
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.refinement.basis import basis_of
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
-from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of
 from grabient_assets.warehouse.connection import Warehouse
@@ -24,7 +25,6 @@ from grabient_assets.warehouse.refined import (
     share_refinements,
     stop_failed_refinements,
 )
-from grabient_assets.warehouse.tags import consensus
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,19 +35,21 @@ FIELDS = (*CATEGORICAL_VALUES, *LIMITS, "embed_text", "embed_text_repaired", "no
 class RefinedReader:
     """Reads the refiner's answers to one batch and writes them to `palette_tag_refined`.
 
-    Gaps in an answer are filled from the consensus and the palette's own facts, so both are looked up first.
+    Gaps in an answer are filled from the consensus it was asked with, which may not be the one that is stored now, and
+    from the palette's own facts.
     """
 
-    def __init__(self, warehouse: Warehouse, batch: BatchRecord) -> None:
+    table = "palette_tag_refined"
+
+    def __init__(self, warehouse: Warehouse, store: ObjectStore, batch: BatchRecord) -> None:
+        self._basis = basis_of(batch, warehouse, store)
         with warehouse.read() as connection:
             seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
-            partitions = [PaletteVersion(batch.prompt_version, seed) for seed in seeds]
-            self._votes = {record.seed: record for record in consensus(connection, partitions)}
             self._palettes = {record.seed: record for record in palettes(connection, seeds)}
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         palette = self._palettes[request.seed]
-        votes = stored_consensus(self._votes[request.seed])
+        votes = self._basis[request.custom_id].consensus
         answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies)
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)
@@ -81,7 +83,7 @@ class RefinedReader:
             model=batch.model,
             custom_id=settled.request.custom_id,
             fate=settled.verdict.fate,
-            consensus_digest=self._votes[settled.request.seed].digest,
+            consensus_digest=self._basis[settled.request.custom_id].digest,
             created_at=now,
             error=None if usable else settled.verdict.error,
             answer_text=storable(settled.text),

@@ -24,6 +24,8 @@ class TagReader:
     collection (collection.py) and before every submission, not here for each batch.
     """
 
+    table = "palette_tags"
+
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         answer = read_answer(text, request.custom_id)
         if isinstance(answer, Unusable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,16 +31,23 @@ def _tally_portion(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: 
     with warehouse.read() as connection:
         found = answers(connection, chosen)
         colours = {record.seed: record for record in palettes(connection, {p.seed for p in chosen})}
-    rows = ((PaletteVersion(row.prompt_version, row.seed), _model_answer(row)) for row in found)
-    records = [
-        _record(partition, consensus, colours[partition.seed], now)
-        for partition, consensus in build_consensuses(rows).items()
-        if consensus.models
-    ]
+    records = consensus_records(found, colours, now)
     if records:
         with warehouse.write() as connection:
             record_consensus(connection, records)
     return records
+
+
+def consensus_records(
+    found: Sequence[AnswerRecord], colours: Mapping[str, PaletteRecord], now: datetime
+) -> list[ConsensusRecord]:
+    """The consensus of every palette that these answers are about. `colours`: the palettes by seed."""
+    rows = ((PaletteVersion(row.prompt_version, row.seed), _model_answer(row)) for row in found)
+    return [
+        _record(partition, consensus, colours[partition.seed], now)
+        for partition, consensus in build_consensuses(rows).items()
+        if consensus.models
+    ]
 
 
 def stored_consensus(record: ConsensusRecord) -> Consensus:
@@ -70,8 +77,6 @@ def _model_answer(row: AnswerRecord) -> ModelAnswer:
 
 
 def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime) -> ConsensusRecord:
-    votes = json.dumps(consensus.votes_json(), ensure_ascii=False)
-    said = f"{consensus.models}\n{votes}"
     return ConsensusRecord(
         seed=partition.seed,
         prompt_version=partition.prompt_version,
@@ -81,11 +86,20 @@ def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRec
         contrast=consensus.top("contrast"),
         brightness=consensus.top("brightness"),
         saturation=consensus.top("saturation"),
-        votes=votes,
+        votes=_votes(consensus),
         facts=json.dumps(_facts(palette)),
-        digest=hashlib.sha256(said.encode()).hexdigest(),
+        digest=consensus_digest(consensus),
         created_at=now,
     )
+
+
+def consensus_digest(consensus: Consensus) -> str:
+    """Changes when the votes do: what a refinement was made from is known by it."""
+    return hashlib.sha256(f"{consensus.models}\n{_votes(consensus)}".encode()).hexdigest()
+
+
+def _votes(consensus: Consensus) -> str:
+    return json.dumps(consensus.votes_json(), ensure_ascii=False)
 
 
 def _facts(palette: PaletteRecord) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""`grabient reparse`: reads the archived answers again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.batching.reparse import Reparsed
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
+
+
+def reparse(
+    batch: Annotated[
+        list[str] | None, typer.Argument(metavar="[BATCH]...", help="Only these, by our id or the provider's.")
+    ] = None,
+    prompt_version: Annotated[
+        str | None, typer.Option(metavar="V", help="Only what was asked under this version.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="What changed, as JSON on stdout.")] = False,
+) -> None:
+    """Rebuild tags, consensus and costs from the raw archive, after the rules for reading answers changed.
+
+    Nothing is asked and nothing is paid; the same archive gives the same rows. Batches that carried the same requests
+    are read together.
+    """
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.connection import Warehouse
+
+    settings = load_settings()
+    done = read_again(batch or [], prompt_version, Warehouse(settings.database), settings)
+    _show(done, as_json)
+    if done.troubles:
+        raise typer.Exit(1)
+
+
+def read_again(names: list[str], version: str | None, warehouse: Warehouse, settings: Settings) -> Reparsed:
+    """Read these batches again, those of the prompt version, or all."""
+    from grabient_assets.batching.reparse import reparse_batches
+    from grabient_assets.groups.readers import reader_of
+    from grabient_assets.groups.tagging.retallying import tally_again
+    from grabient_assets.providers.offline import line_reader
+    from grabient_assets.resources.modes import key_of, usable_providers
+    from grabient_assets.resources.objects import open_store
+
+    store = open_store(settings)
+    return reparse_batches(
+        names,
+        version,
+        warehouse,
+        store,
+        reader_of(warehouse, store),
+        lambda provider: line_reader(provider, key_of(settings, provider)),
+        lambda connection, palettes: tally_again(connection, palettes, usable_providers(settings)),
+    )
+
+
+def _show(done: Reparsed, as_json: bool) -> None:
+    for _, trouble in done.troubles:
+        say(f"{trouble} The rows of this batch stay as they are.")
+    if as_json:
+        print_json(
+            {
+                "batches": done.batches,
+                "answers": done.answers,
+                "fates": [{"from": was, "to": now, "requests": n} for (was, now), n in sorted(done.fates.items())],
+                "removed_rows": done.gone,
+                "consensus": done.consensus,
+                "outdated_refinements": done.outdated,
+                "troubles": [{"batch_id": batch_id, "said": trouble} for batch_id, trouble in done.troubles],
+            }
+        )
+        return
+    typer.echo(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
+    for (was, now), count in sorted(done.fates.items()):
+        typer.echo(f"  {was} -> {now}: {count}")
+    if done.gone:
+        typer.echo(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
+    if done.outdated:
+        typer.echo(
+            f"{done.outdated} palettes were refined from an earlier consensus; "
+            "the next `grabient run` refines them again."
+        )

@@ -1,0 +1,59 @@
+"""The consensus once more, after answers were read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, consensus_records
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.palettes import palettes
+from grabient_assets.warehouse.reparsed import drop_consensus, newest_answers
+from grabient_assets.warehouse.tags import ConsensusRecord, answers, complete_tagging, consensus, record_consensus
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NO_TIME = datetime.fromtimestamp(0, UTC)
+
+
+def tally_again(connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion], providers: Sequence[str]) -> int:
+    """Build the consensus of these palettes where one is stored, or where `providers` have all answered.
+
+    One that comes out as it was is not written, and one without a usable answer any more is removed; returns how many
+    are different. A different one keeps its time, unless an answer is newer: nothing else would be the same twice.
+    """
+    return sum(
+        _portion(connection, chosen[start : start + PALETTES_AT_ONCE], providers)
+        for start in range(0, len(chosen), PALETTES_AT_ONCE)
+    )
+
+
+def _portion(connection: DuckDBPyConnection, among: Sequence[PaletteVersion], providers: Sequence[str]) -> int:
+    stored = {_partition(record): record for record in consensus(connection, among)}
+    due = stored.keys() | {t.partition for t in complete_tagging(connection, providers, among) if t.answers}
+    found = answers(connection, sorted(due, key=lambda p: (p.prompt_version, p.seed)))
+    colours = {record.seed: record for record in palettes(connection, {p.seed for p in due})}
+    newest = newest_answers(connection, among)
+    fresh: dict[PaletteVersion, ConsensusRecord] = {}
+    for record in consensus_records(found, colours, NO_TIME):
+        before = stored[_partition(record)].created_at if _partition(record) in stored else NO_TIME
+        at = max(before.astimezone(UTC), newest[_partition(record)])
+        fresh[_partition(record)] = replace(record, created_at=at)
+    different = [r for partition, r in fresh.items() if not _same(stored.get(partition), r)]
+    lost = [partition for partition in stored if partition not in fresh]
+    record_consensus(connection, different)
+    if lost:
+        drop_consensus(connection, lost)
+    return len(different) + len(lost)
+
+
+def _partition(record: ConsensusRecord) -> PaletteVersion:
+    return PaletteVersion(record.prompt_version, record.seed)
+
+
+def _same(one: ConsensusRecord | None, other: ConsensusRecord) -> bool:
+    """Whether they say the same, at whatever time."""
+    return one is not None and replace(one, created_at=NO_TIME) == replace(other, created_at=NO_TIME)
