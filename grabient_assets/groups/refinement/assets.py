@@ -32,6 +32,8 @@ class RefineConfig(dg.Config):
 
     retry_failed: bool = False
     """Ask again where the refiner's answer could not be used."""
+    allow_unpriced: bool = False
+    """Send also when the refiner's batch price is not known; whoever sends later keeps to it."""
     send_due: bool = False
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
 
@@ -81,7 +83,7 @@ def refinement_batches(
             raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
-        _ask(house, providers, chosen, retry_failed=config.retry_failed)
+        _ask(house, providers, chosen, retry_failed=config.retry_failed, allow_unpriced=config.allow_unpriced)
         context.log.info("%d palettes asked for; refinement_due sends what is missing", len(chosen))
         for partition in chosen:
             asked = dg.MetadataValue.text("asked; the sensor refinement_due sends it when the tagging is complete")
@@ -135,8 +137,8 @@ def collect_refinement(
             config.batches,
             providers.connect,
             house,
-            store := objects.open(),
-            lambda batch: RefinedReader(house, store, batch),
+            objects.open(),
+            lambda batch: RefinedReader(house, batch),
             _now,
             context.run_id,
         )
@@ -166,12 +168,20 @@ def _ask(
     chosen: Sequence[PaletteVersion],
     *,
     retry_failed: bool = False,
+    allow_unpriced: bool = False,
 ) -> None:
     provider = refiner().provider
     if provider not in providers.usable():
         raise dg.Failure(providers.why_not(provider), allow_retries=False)
     ensure_palettes(warehouse, [p.seed for p in chosen], _now())
-    ask_for_refinement(chosen, providers.answers_from(), warehouse, _now(), retry_failed=retry_failed)
+    ask_for_refinement(
+        chosen,
+        providers.answers_from(),
+        warehouse,
+        _now(),
+        retry_failed=retry_failed,
+        allow_unpriced=allow_unpriced,
+    )
 
 
 def _report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:

@@ -49,6 +49,8 @@ class AskConfig(dg.Config):
     """Ask again what was answered with something unusable."""
     refine: bool = True
     """Refine the palettes as soon as their tagging is complete."""
+    allow_unpriced: bool = False
+    """Send also to models whose batch price is not known; whoever sends later keeps to it."""
     send_due: bool = False
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
 
@@ -82,7 +84,15 @@ def ask(
     settings = load_settings()
     analyses = parse_analyses(config.analyses, "analyses") if config.analyses else settings.analyses
     ensure_palettes(warehouse, [p.seed for p in chosen], _now())
-    wish = TaggingWish(chosen, names, analyses, providers.answers_from(), config.refine, config.retry_failed)
+    wish = TaggingWish(
+        chosen,
+        names,
+        analyses,
+        providers.answers_from(),
+        config.refine,
+        config.retry_failed,
+        config.allow_unpriced,
+    )
     ask_for_tags(wish, warehouse, _now())
 
 

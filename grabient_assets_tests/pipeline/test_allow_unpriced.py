@@ -1,0 +1,53 @@
+"""Whoever asks may say that it may cost what it likes; the ask remembers it, because a later run sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.partitions import partition_key
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.cli.running import grabient
+from grabient_assets_tests.pipeline.driven import Driven, driven
+from grabient_assets_tests.pipeline.place import emulator_ended_after, samples
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Driven]:
+    """One loaded palette. Nothing is sent in these tests, so no emulator starts."""
+    with driven(tmp_path / "data") as pipeline:
+        load_palettes(pipeline.warehouse, samples(1), "samples", datetime.now(UTC))
+        pipeline.instance.add_dynamic_partitions("seeds", [samples(1).rows[0].palette.canonical])
+        yield pipeline
+
+
+def permissions(warehouse: Warehouse) -> dict[str, set[bool]]:
+    """Purpose -> what its asks allow."""
+    with warehouse.read() as connection:
+        rows = connection.execute("SELECT purpose, allow_unpriced FROM asks").fetchall()
+    return {purpose: {allowed for other, allowed in rows if other == purpose} for purpose, _ in rows}
+
+
+@pytest.mark.parametrize(
+    ("asset", "purpose"), [("openai_tag_batches", "tagging"), ("refinement_batches", "refinement")]
+)
+def test_materializing_says_so_in_its_config(pipeline: Driven, asset: str, purpose: str) -> None:
+    key = partition_key(PaletteVersion("v1", samples(1).rows[0].palette.canonical))
+    assert pipeline.person(asset, key).success
+    assert permissions(pipeline.warehouse) == {purpose: {False}}
+    assert pipeline.person(asset, key, config={"allow_unpriced": True}).success
+    assert permissions(pipeline.warehouse) == {purpose: {True}}
+
+
+def test_the_command_line_says_so_with_an_option(tmp_path: Path) -> None:
+    data, seeds = tmp_path / "data", tmp_path / "seeds.txt"
+    seeds.write_text(samples(1).rows[0].palette.canonical, encoding="utf-8")
+    with emulator_ended_after(data):
+        assert grabient(data, "load", seeds).code == 0
+        grabient(data, "run", "--allow-unpriced", "--until", "tags", "--analyses", "1", "--timeout", "0")
+    assert permissions(Warehouse(data / "grabient.duckdb")) == {"tagging": {True}}
