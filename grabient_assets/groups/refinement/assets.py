@@ -137,8 +137,8 @@ def collect_refinement(
             config.batches,
             providers.connect,
             house,
-            objects.open(),
-            lambda batch: RefinedReader(house, batch),
+            store := objects.open(),
+            lambda batch: RefinedReader(house, store, batch),
             _now,
             context.run_id,
         )
