@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
+from grabient_assets.cli.run import name_ends
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.cli.running import environment, grabient
 from grabient_assets_tests.emulator.running import Running, running
@@ -87,3 +90,18 @@ def test_without_check_nobody_is_asked(tmp_path: Path) -> None:
     assert shown.exit_code == 0 and set(served(shown).values()) == {None}
     assert not (tmp_path / "data").exists()
     assert "Model claude-opus-4-5-20251101 of anthropic may be shut down" in shown.stderr
+
+
+def test_a_run_begins_with_the_models_that_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(until: str, today: date) -> list[str]:
+        name_ends(("anthropic", "openai"), until, today)
+        return capsys.readouterr().err.splitlines()
+
+    opus = "Model claude-opus-4-5-20251101 of anthropic may be shut down from 2026-11-24 on; be ready to use "
+    mini = "Model gpt-4o-mini of openai"
+    assert said("refined", date(2026, 11, 20)) == [opus + "claude-opus-5-5 instead."]
+    assert said("consensus", date(2026, 11, 20)) == []
+    assert said("tags", date(2027, 1, 13)) == [
+        f"{mini} will be shut down on 2027-01-14, in 1 day; use gpt-6-luna instead."
+    ]
+    assert said("tags", date(2027, 1, 14)) == [f"{mini} was shut down on 2027-01-14; use gpt-6-luna instead."]
