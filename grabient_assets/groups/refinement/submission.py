@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -24,7 +24,7 @@ from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import asked_unpriced
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import ImageRecord, PaletteRecord, images, palettes
+from grabient_assets.warehouse.palettes import ImageRecord, images, palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.refined import (
     DueRefinement,
@@ -33,7 +33,7 @@ from grabient_assets.warehouse.refined import (
     due_refinements,
     share_refinements,
 )
-from grabient_assets.warehouse.tags import ConsensusRecord, complete_tagging, consensus
+from grabient_assets.warehouse.tags import complete_tagging, consensus
 
 
 def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime) -> int:
@@ -117,7 +117,8 @@ def _prepared(
         except StoreError as error:
             lost.append(str(error))
             continue
-        spec = _spec(one, rows[seed], votes[seed], prompt, picture)
+        counts = consensus_for_prompt(stored_consensus(votes[seed]))
+        spec = refinement_spec(one.custom_id, rows[seed].colours(), counts, prompt, picture)
         prepared.append(PreparedRequest(one.custom_id, seed, 0, connection.provider.request_line(spec, model)))
     return prepared
 
@@ -128,14 +129,18 @@ def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:
     return ImageInput(data=store.get(record.object_key))
 
 
-def _spec(
-    due: DueRefinement, palette: PaletteRecord, votes: ConsensusRecord, prompt: Prompt, image: ImageInput
+def refinement_spec(
+    custom_id: str,
+    colours: Mapping[str, Sequence[object]],
+    counts: Mapping[str, object],
+    prompt: Prompt,
+    image: ImageInput | None,
 ) -> RequestSpec:
-    counts = consensus_for_prompt(stored_consensus(votes))
+    """The request about these colours, this picture and the votes as `consensus_for_prompt` makes them."""
     return RequestSpec(
-        custom_id=due.custom_id,
+        custom_id=custom_id,
         system=system_text(prompt),
-        text=refinement_message(due.custom_id, palette.colours(), counts),
+        text=refinement_message(custom_id, colours, counts),
         image=image,
         schema=prompt.schema,
         schema_name="refined_tags",

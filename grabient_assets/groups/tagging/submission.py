@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from grabient_assets.batching.connection import Connection
@@ -20,7 +20,7 @@ from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord, palettes
+from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.tags import (
     DueRequest,
@@ -85,17 +85,21 @@ def _prepared(
         rows = {record.seed: record for record in palettes(database, {r.seed for r in due})}
     return [
         PreparedRequest(
-            r.custom_id, r.seed, r.analysis_index, provider.request_line(_spec(r, rows[r.seed], prompt), model)
+            r.custom_id,
+            r.seed,
+            r.analysis_index,
+            provider.request_line(tagging_spec(r.custom_id, rows[r.seed].colours(), prompt), model),
         )
         for r in due
     ]
 
 
-def _spec(due: DueRequest, palette: PaletteRecord, prompt: Prompt) -> RequestSpec:
+def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt: Prompt) -> RequestSpec:
+    """The request about these colours."""
     return RequestSpec(
-        custom_id=due.custom_id,
+        custom_id=custom_id,
         system=system_text(prompt),
-        text=tagging_message(due.custom_id, palette.colours()),
+        text=tagging_message(custom_id, colours),
         schema=prompt.schema,
         schema_name="palette_tags",
         **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
