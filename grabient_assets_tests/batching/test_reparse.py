@@ -328,7 +328,7 @@ LINES = {
 }
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rounds=st.lists(
         st.tuples(
@@ -337,7 +337,7 @@ LINES = {
             st.booleans(),
         ),
         min_size=1,
-        max_size=4,
+        max_size=3,
     )
 )
 def test_reparsing_is_collecting(rounds: list[tuple[list[str], Any, bool]], tmp_path_factory: Any) -> None:
