@@ -133,13 +133,18 @@ def main() -> int:
             return row
 
         with ThreadPoolExecutor(options.jobs) as pool:
-            rows = list(pool.map(run, enumerate(_chains(options.steps))))
-    sys.stdout.write(table(rows))
+            rows = pool.map(run, enumerate(_chains(options.steps)))
+            try:
+                found = list(rows)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    sys.stdout.write(table(found))
     sys.stdout.write(
         f"Two processes at once, nobody killed: nothing lost, nothing paid twice. Only {refiner().provider} "
     )
     sys.stdout.write(f"refines. {time.monotonic() - started:.0f} s.\n")
-    return 1 if any(row.troubles for row in rows) else 0
+    return 1 if any(row.troubles for row in found) else 0
 
 
 if __name__ == "__main__":
