@@ -8,6 +8,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── PromptError                  a prompt file or prompt version is unusable
 ├── RegistryError                a model or price file is unusable; a model is unknown or retired
 │   └── UnpricedError            no batch price of a model is known, so nothing is sent to it
+├── OverBudgetError              there is no money for a request within the budget or the cap
 ├── WarehouseError               the DuckDB file
 │   ├── WarehouseLockedError     another program holds the file and did not let go in time
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
@@ -74,6 +75,10 @@ class RegistryError(GrabientError):
 
 class UnpricedError(RegistryError):
     """No price of a model is known for a day, or for prompts of a length."""
+
+
+class OverBudgetError(GrabientError):
+    """No request of a batch fits into the month's budget or the cap it was asked with; nothing was sent."""
 
 
 class WarehouseError(GrabientError):

@@ -7,7 +7,7 @@ asked for is closed here, in the ledger alone, with what is known.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from grabient_assets.batching.adopt import adopt_batch, look_up
 from grabient_assets.batching.collect import write_settled
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.costs import FREE, UNKNOWN
 from grabient_assets.batching.fates import Fate
 from grabient_assets.batching.settling import ReaderOf, Settled, Verdict
 from grabient_assets.errors import (
@@ -248,7 +249,8 @@ def _close(
     answers = reader(batch)
     with warehouse.read() as connection:
         requests = batches.requests_of(connection, batch.batch_id)
-    settled: Sequence[Settled] = [Settled(request, Verdict(fate, why), final=True) for request in requests]
+    charge = UNKNOWN if fate == "missing" else FREE
+    settled = [Settled(request, Verdict(fate, why), final=True, charge=charge) for request in requests]
     with warehouse.write() as connection:
         latest = batches.batch(connection, batch.batch_id)
         if latest is None or (latest.status, latest.provider_batch_id) != (batch.status, batch.provider_batch_id):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TypeAlias
 
 from grabient_assets.providers.contract import BatchProvider
@@ -21,6 +22,8 @@ class Connection:
     """`emulator` or `live`: part of what identifies a request."""
     settling: timedelta
     """How long after its create call a batch that is not listed may still turn up in the provider's list."""
+    budget_usd: Decimal | None
+    """The most to spend in a calendar month, over all providers; None: no limit."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

@@ -11,6 +11,7 @@ from grabient_assets.batching.submit import LONGEST_NAMED, Order, PreparedReques
 from grabient_assets.errors import (
     CredentialsError,
     ModelUnavailableError,
+    OverBudgetError,
     RegistryError,
     RequestRejectedError,
     UnpricedError,
@@ -39,15 +40,22 @@ D = TypeVar("D", bound=Due)
 class Sent:
     """Batches that were created or tried, and a sentence for everything that was stopped or put off.
 
-    `closed`: the provider takes nothing more for now, so the rest of its requests stay due.
+    `held`: sentences about what waits for money, and goes out by itself. `closed`: the provider takes nothing more for
+    now, so the rest of its requests stay due.
     """
 
     batches: tuple[Submitted, ...] = ()
     complaints: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     closed: bool = False
 
     def __add__(self, other: Sent) -> Sent:
-        return Sent(self.batches + other.batches, self.complaints + other.complaints, self.closed or other.closed)
+        return Sent(
+            self.batches + other.batches,
+            self.complaints + other.complaints,
+            self.held + other.held,
+            self.closed or other.closed,
+        )
 
 
 def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime | None:
@@ -93,16 +101,23 @@ def send_requests(
     """Send the requests of one model, in as many batches as the provider's limits make of them.
 
     A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
-    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again.
+    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
+    there is no money for stays asked, and so does what comes after it.
     """
-    sent = Sent()
+    sent, behind = Sent(), len(requests)
     for part in split(requests, provider.limits):
-        submitted = submit_batch(order, part, provider, warehouse, store, clock)
+        behind -= len(part)
+        try:
+            submitted = submit_batch(order, part, provider, warehouse, store, clock, behind)
+        except OverBudgetError as error:
+            return sent + Sent(held=(str(error),))
         if submitted is None:
             continue
         sent += Sent(batches=(submitted,))
-        if submitted.error is None:
+        if submitted.error is None and submitted.held is None:
             continue
+        if submitted.error is None:
+            return sent + Sent(held=(submitted.held or "",))
         reason, model = str(submitted.error), order.model
         match submitted.error:
             case CredentialsError():

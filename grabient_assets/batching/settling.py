@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from grabient_assets.batching.costs import believable_usage, dollars, total
+from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchState, Result
@@ -34,15 +34,29 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A request with its fate. `final` is false when it is due again by itself and nothing is to be saved."""
+    """A request with its fate and what it cost. `final` is false when it is due again by itself and nothing is to be
+    saved."""
 
     request: RequestRecord
     verdict: Verdict
     final: bool
     text: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: Decimal | None = None
+    charge: Charge = FREE
+
+    @property
+    def input_tokens(self) -> int | None:
+        """As the provider reported them; None when it reported none."""
+        return self.charge.usage.input_tokens if self.charge.usage else None
+
+    @property
+    def output_tokens(self) -> int | None:
+        """As the provider reported them, thinking included; None when it reported none."""
+        return self.charge.usage.output_tokens if self.charge.usage else None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars; None when nothing was billed or the cost is unknown."""
+        return self.charge.usd
 
 
 class AnswerReader(Protocol):
@@ -88,17 +102,13 @@ class Answers:
 def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
     """Every request with its fate, and a sentence for everything that is odd."""
     results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
-    on = (answers.batch.submitted_at or answers.batch.intended_at).date()
-    settled = [
-        _settle(
-            request,
-            _verdict(request, results.get(custom_id), custom_id in contradicted, answers.state, reader),
-            results.get(custom_id),
-            dollars(results.get(custom_id), answers.model, on, problems),
-            answers.delivered.get(custom_id, 0) + 1,
-        )
-        for custom_id, request in answers.requests.items()
-    ]
+    bill = Bill(answers.batch, answers.model, problems)
+    settled: list[Settled] = []
+    for custom_id, request in answers.requests.items():
+        result = results.get(custom_id)
+        verdict = _verdict(request, result, custom_id in contradicted, answers.state, reader)
+        charge = bill.charge(result, verdict.fate)
+        settled.append(_settle(request, verdict, result, charge, answers.delivered.get(custom_id, 0) + 1))
     return settled, problems
 
 
@@ -127,22 +137,13 @@ def _by_custom_id(
 
 
 def _settle(
-    request: RequestRecord, verdict: Verdict, result: Result | None, usd: Decimal | None, deliveries: int
+    request: RequestRecord, verdict: Verdict, result: Result | None, charge: Charge, deliveries: int
 ) -> Settled:
     again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
-    usage = believable_usage(result)
-    return Settled(
-        request=request,
-        verdict=verdict,
-        final=final,
-        text=result.text if result else None,
-        input_tokens=usage.input_tokens if usage else None,
-        output_tokens=usage.output_tokens if usage else None,
-        cost_usd=usd,
-    )
+    return Settled(request, verdict, final, result.text if result else None, charge)
 
 
 def _verdict(
@@ -182,6 +183,7 @@ def _stopped(fate: Literal["expired", "cancelled"]) -> Verdict:
 
 def fate_record(settled: Settled) -> FateRecord:
     """The settled request as a row of the ledger."""
+    usage = settled.charge.usage
     return FateRecord(
         custom_id=settled.request.custom_id,
         fate=settled.verdict.fate,
@@ -189,6 +191,11 @@ def fate_record(settled: Settled) -> FateRecord:
         input_tokens=settled.input_tokens,
         output_tokens=settled.output_tokens,
         cost_usd=settled.cost_usd,
+        cached_input_tokens=usage.cached_input_tokens if usage else None,
+        cache_write_tokens=usage.cache_write_tokens if usage else None,
+        reasoning_tokens=usage.reasoning_tokens if usage else None,
+        cost_basis=settled.charge.basis,
+        cache_saved_usd=settled.charge.cache_saved_usd,
     )
 
 
@@ -204,7 +211,7 @@ def closed(
         collected_at=now,
         succeeded=usable,
         failed=len(settled) - usable,
-        cost_usd=total([s.cost_usd for s in settled], billed=any(s.text is not None for s in settled)),
+        cost_usd=total([s.charge for s in settled]),
         error=" ".join([*said, *problems[:20]]) or None,
         error_kind=None,
     )

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from grabient_assets.batching.archive import archive_requests
+from grabient_assets.batching.estimates import RequestShape
+from grabient_assets.batching.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
 from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     CredentialsError,
     ModelUnavailableError,
+    OverBudgetError,
     ProviderBusyError,
     ProviderError,
     ProviderUnreachableError,
@@ -27,11 +31,13 @@ from grabient_assets.errors import (
 )
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Model
+from grabient_assets.registry.price_list import to_json
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import HoldKey
 
 FIRST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=30)
@@ -41,12 +47,17 @@ LONGEST_NAMED = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """One line of a batch file, and what it is about."""
+    """One line of a batch file, and what it is about.
+
+    `pictures` are sent with it; `picture_bytes` of the line are theirs, the rest is text.
+    """
 
     custom_id: str
     seed: str
     analysis_index: int
     line: bytes
+    pictures: int = 0
+    picture_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,8 @@ class Order:
     """What all requests of a submission have in common.
 
     `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: what another
-    process has sent and collected since then is not sent again.
+    process has sent and collected since then is not sent again. `parameters` are the prompt's, `terms` say out of which
+    money it is paid.
     """
 
     purpose: str
@@ -64,14 +76,20 @@ class Order:
     account: str
     run_id: str | None
     due_at: datetime | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    terms: Terms = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """How one create call ended: the batch as the ledger has it now, and the error if it did not go through."""
+    """How one create call ended: the batch as the ledger has it now, and the error if it did not go through.
+
+    `held` is the sentence about those of the requests that were left out because there is no money for them.
+    """
 
     batch: BatchRecord
     error: ProviderError | None = None
+    held: str | None = None
 
 
 def split(requests: Sequence[PreparedRequest], limits: BatchLimits) -> Iterator[list[PreparedRequest]]:
@@ -96,14 +114,30 @@ def submit_batch(
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
+    behind: int = 0,
 ) -> Submitted | None:
-    """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left."""
+    """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
+
+    Only as many go out as there is money for. `behind`: how many more wait to be sent after these. Raises
+    OverBudgetError when there is none for a single one.
+    """
     with ExitStack() as lock:
-        intended = _intend(order, requests, warehouse, clock(), lock)
+        intended = _intend(order, requests, behind, warehouse, clock(), lock)
         if intended is None:
             return None
-        batch, carried = intended
-        return _create(batch, carried, order.model, provider, warehouse, store, clock)
+        if intended.batch is None:
+            raise OverBudgetError(intended.held or "")
+        sent = _create(intended.batch, intended.carried, order.model, provider, warehouse, store, clock)
+        return replace(sent, held=intended.held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Intended:
+    """The batch with what it carries; none when there is no money. `held`: the sentence about what was left out."""
+
+    batch: BatchRecord | None
+    carried: list[PreparedRequest]
+    held: str | None
 
 
 def _create(
@@ -134,38 +168,67 @@ def _create(
 
 
 def _intend(
-    order: Order, requests: Sequence[PreparedRequest], warehouse: Warehouse, wall: datetime, lock: ExitStack
-) -> tuple[BatchRecord, list[PreparedRequest]] | None:
+    order: Order,
+    requests: Sequence[PreparedRequest],
+    behind: int,
+    warehouse: Warehouse,
+    wall: datetime,
+    lock: ExitStack,
+) -> _Intended | None:
     """The intent, written. From before it can be seen until `lock` closes it says of itself that it is being sent."""
     with warehouse.write() as connection:
         taken = batches.taken(connection, [r.custom_id for r in requests], order.due_at)
-        carried = [r for r in requests if r.custom_id not in taken]
-        if not carried:
+        free = [r for r in requests if r.custom_id not in taken]
+        if not free:
             return None
-        digest = hashlib.sha256()
-        for request in carried:
-            digest.update(request.line)
         now = ledger_time(connection, wall)
-        batch_id = _batch_id(order, carried, now)
-        batch = BatchRecord(
-            batch_id=batch_id,
-            purpose=order.purpose,
-            provider=order.model.provider,
-            model=order.model.id,
-            prompt_version=order.prompt_version,
-            prompt_digest=order.prompt_digest,
-            status="intended",
-            request_count=len(carried),
-            bodies_sha256=digest.hexdigest(),
-            account=order.account,
-            intended_at=now,
-            submit_run_id=order.run_id,
-            requests_key=f"batches/{batch_id}/requests.jsonl.gz",
-        )
-        lock.enter_context(sending(warehouse, batch_id))
-        rows = [RequestRecord(batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
+        key = HoldKey(order.purpose, order.model.provider, order.model.id, order.prompt_version, order.terms.cap_id)
+        shape = _mean_shape(free, order)
+        granted = reserve(connection, order.terms, key, order.model, order.prompt_digest, shape, len(free), behind, now)
+        carried = free[: granted.count]
+        if not carried:
+            return _Intended(None, [], granted.held)
+        batch = _batch(order, carried, granted, shape.max_output_tokens, now)
+        lock.enter_context(sending(warehouse, batch.batch_id))
+        rows = [RequestRecord(batch.batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
         batches.insert_intent(connection, batch, rows)
-    return batch, carried
+    return _Intended(batch, carried, granted.held)
+
+
+def _mean_shape(requests: Sequence[PreparedRequest], order: Order) -> RequestShape:
+    """The shape of a request in the middle: they differ by a few digits only."""
+    text = sum(len(r.line) - r.picture_bytes for r in requests)
+    pictures = max(r.pictures for r in requests)
+    return request_shape(math.ceil(text / len(requests)), pictures, order.parameters, order.model)
+
+
+def _batch(
+    order: Order, carried: Sequence[PreparedRequest], granted: Reservation, max_output_tokens: int, now: datetime
+) -> BatchRecord:
+    digest = hashlib.sha256()
+    for request in carried:
+        digest.update(request.line)
+    batch_id = _batch_id(order, carried, now)
+    return BatchRecord(
+        batch_id=batch_id,
+        purpose=order.purpose,
+        provider=order.model.provider,
+        model=order.model.id,
+        prompt_version=order.prompt_version,
+        prompt_digest=order.prompt_digest,
+        status="intended",
+        request_count=len(carried),
+        bodies_sha256=digest.hexdigest(),
+        account=order.account,
+        intended_at=now,
+        submit_run_id=order.run_id,
+        requests_key=f"batches/{batch_id}/requests.jsonl.gz",
+        cap_id=order.terms.cap_id,
+        prices=to_json(granted.prices) if granted.prices else None,
+        max_output_tokens=max_output_tokens,
+        estimated_usd=granted.estimated_usd,
+        reserved_usd=granted.reserved_usd,
+    )
 
 
 def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -> str:

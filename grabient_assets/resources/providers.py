@@ -64,6 +64,6 @@ class ProvidersResource(dg.ConfigurableResource):
         access = provider_access(settings, name)
         provider = connect(name, access.api_key, access.base_url, patience)
         try:
-            yield Connection(provider, access.account, answers_from(settings), settling(settings))
+            yield Connection(provider, access.account, answers_from(settings), settling(settings), settings.budget_usd)
         finally:
             provider.close()

@@ -61,6 +61,11 @@ class BatchRecord:
     collect_run_id: str | None = None
     error: str | None = None
     error_kind: str | None = None
+    cap_id: str | None = None
+    prices: str | None = None
+    max_output_tokens: int | None = None
+    estimated_usd: Decimal | None = None
+    reserved_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class FateRecord:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_basis: str | None = None
+    cache_saved_usd: Decimal | None = None
 
 
 _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
@@ -234,7 +244,7 @@ def record_fates(connection: DuckDBPyConnection, batch_id: str, fates: Sequence[
     """Write the fate of every request of a batch."""
     if not fates:
         return
-    columns = ("fate", "error", "input_tokens", "output_tokens", "cost_usd")
+    columns = tuple(name for name in FateRecord.__dataclass_fields__ if name != "custom_id")
     assignments = ", ".join(f"{c} = n.{c}" for c in columns)
     with_rows(
         connection,

@@ -27,7 +27,8 @@ def measured_tokens(connection: DuckDBPyConnection) -> dict[tuple[str, str, str]
         """
         SELECT b.provider, b.model, b.prompt_digest, count(*),
                avg(r.input_tokens), coalesce(stddev_samp(r.input_tokens), 0),
-               avg(r.output_tokens), coalesce(stddev_samp(r.output_tokens), 0)
+               avg(r.output_tokens), coalesce(stddev_samp(r.output_tokens), 0),
+               avg(coalesce(r.cached_input_tokens, 0))
         FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE r.input_tokens > 0 AND r.output_tokens IS NOT NULL
         GROUP BY ALL

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class ScriptedProvider:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     labels: bool = True
     account: str = "emulator"
+    budget_usd: Decimal | None = None
     journal: Path | None = None
     before_submit: Callable[[BatchFile], None] = nothing
     after_submit: Callable[[BatchFile], None] = nothing
@@ -154,7 +156,7 @@ class ScriptedProvider:
 
     def connection(self) -> Connection:
         """This provider as the cycle sees it."""
-        return Connection(self, self.account, "emulator", SETTLING)
+        return Connection(self, self.account, "emulator", SETTLING, self.budget_usd)
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:

@@ -150,18 +150,24 @@ def test_costs_by_hand(house: House, provider: ScriptedProvider) -> None:
     done = ended(house, provider, "abcde", lines)
     second = (3000 * RATES.input + 70 * RATES.output) / 1_000_000
     exact = Decimal("1e-10")
-    found = house.rows("SELECT custom_id, input_tokens, output_tokens, cost_usd FROM batch_requests ORDER BY 1")
+    # c has no tokens: it counts as it was expected to, 250 tokens of output, 75 dollars per million requests
+    guess = Decimal("0.000075")
+    found = house.rows(
+        "SELECT custom_id, input_tokens, output_tokens, reasoning_tokens, cost_usd, cost_basis FROM batch_requests "
+        "ORDER BY 1"
+    )
     assert found == [
-        ("a", 1000, 200, EACH.quantize(exact)),
-        ("b", 3000, 70, second.quantize(exact)),
-        ("c", None, None, None),
-        ("d", 1000, 200, EACH.quantize(exact)),
-        ("e", None, None, None),
+        ("a", 1000, 200, 0, EACH.quantize(exact), "reported"),
+        ("b", 3000, 70, 50, second.quantize(exact), "reported"),
+        ("c", None, None, None, guess, "estimated"),
+        ("d", 1000, 200, 0, EACH.quantize(exact), "reported"),
+        ("e", None, None, None, None, None),
     ]
-    assert done.batch.cost_usd == 2 * EACH + second
-    assert house.rows("SELECT cost_usd FROM batches") == [((2 * EACH + second).quantize(exact),)]
+    assert done.batch.cost_usd == 2 * EACH + second + guess
+    assert house.rows("SELECT cost_usd FROM batches") == [((2 * EACH + second + guess).quantize(exact),)]
+    assert done.problems == ("The provider reports no tokens for some answers; what they cost is estimated.",)
     tags = dict(house.rows("SELECT custom_id, cost_usd FROM palette_tags"))
-    assert tags == {row[0]: row[3] for row in found}
+    assert tags == {row[0]: row[4] for row in found}
     # gpt-4o-mini in batches: 0.075 and 0.30 dollars per million tokens
     assert Decimal("0.000135") == EACH
 
@@ -170,13 +176,27 @@ def test_a_count_that_no_request_can_use_is_no_count(house: House, provider: Scr
     lines = [answered("a", usage={"input_tokens": 10**15, "output_tokens": 1}), answered("b")]
     done = ended(house, provider, "ab", lines)
     assert fates(house) == {"a": "succeeded", "b": "succeeded"}
-    found = house.rows("SELECT custom_id, input_tokens, cost_usd FROM batch_requests ORDER BY 1")
-    assert found == [("a", None, None), ("b", 1000, EACH)]
-    assert "cost stays unknown" in done.problems[0] and done.batch.cost_usd == EACH
+    found = house.rows("SELECT custom_id, input_tokens, cost_usd, cost_basis FROM batch_requests ORDER BY 1")
+    assert found == [("a", None, Decimal("0.000075"), "estimated"), ("b", 1000, EACH, "reported")]
+    assert "a reports Usage(input_tokens=1000000000000000" in done.problems[0]
+    assert done.problems[0].endswith("which no request can use; it is not believed.")
+    assert done.batch.cost_usd == EACH + Decimal("0.000075")
+
+
+def test_a_usage_block_without_tokens_is_no_usage(house: House, provider: ScriptedProvider) -> None:
+    done = ended(house, provider, "a", [answered("a", usage={"input_tokens": 0, "output_tokens": 0})])
+    assert house.rows("SELECT fate, input_tokens, cost_usd, cost_basis FROM batch_requests") == [
+        ("succeeded", None, Decimal("0.000075"), "estimated")
+    ]
+    assert done.batch.cost_usd == Decimal("0.000075")
 
 
 def test_more_output_than_was_allowed_is_paid_for_and_counted(house: House, provider: ScriptedProvider) -> None:
-    ended(house, provider, "a", [answered("a", usage={"input_tokens": 10, "output_tokens": 900_000})])
+    done = ended(house, provider, "a", [answered("a", usage={"input_tokens": 10, "output_tokens": 900_000})])
+    assert done.problems == (
+        "a reports 900000 output tokens, more than the 16384 that it was allowed; they count as reported.",
+    )
+    assert house.rows("SELECT error FROM batches") == [(done.problems[0],)]
     expected = (10 * RATES.input + 900_000 * RATES.output) / 1_000_000
     assert house.rows("SELECT output_tokens, cost_usd FROM palette_tags") == [(900_000, expected)]
 
@@ -187,9 +207,12 @@ def test_a_model_without_a_price_keeps_its_answers_at_unknown_cost(house: House,
     assert house.rows("SELECT error, cost_usd, input_tokens FROM palette_tags") == [(None, None, 1000)] * 2
     assert house.rows("SELECT status, cost_usd FROM batches") == [("collected", None)]
     assert len(done.problems) == 1 and "2000-01-01" in done.problems[0]
+    assert house.rows("SELECT DISTINCT cost_basis FROM batch_requests") == [("unknown",)]
 
 
-def test_a_model_the_registry_forgot_is_collected_by_the_round(house: House, provider: ScriptedProvider) -> None:
+def test_a_model_the_registry_forgot_is_collected_by_the_round_at_the_price_it_was_sent_at(
+    house: House, provider: ScriptedProvider
+) -> None:
     batch = send(house, provider, "a")
     house.write("UPDATE batches SET model = 'gpt-forgotten'")
     provider.end_all()
@@ -197,7 +220,7 @@ def test_a_model_the_registry_forgot_is_collected_by_the_round(house: House, pro
         [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock
     )
     assert (len(done.collected), done.troubles) == (1, ())
-    assert house.rows("SELECT model, error, cost_usd FROM palette_tags") == [("gpt-forgotten", None, None)]
+    assert house.rows("SELECT model, error, cost_usd FROM palette_tags") == [("gpt-forgotten", None, EACH)]
 
 
 def test_the_same_answer_twice_is_one_and_two_answers_are_none(house: House, provider: ScriptedProvider) -> None:
