@@ -7,7 +7,8 @@ An empty value counts as not set. `load_settings()` reads when it is called, so 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -71,6 +72,10 @@ _URL_NAMES: Mapping[str, str] = {
     "google": "GOOGLE_GEMINI_BASE_URL",
 }
 
+_SECRET_NAMES = {*(s.name for s in SETTINGS if s.secret), *(name for names in _KEY_NAMES.values() for name in names)}
+HIDDEN = "(hidden)"
+_USER_OF_ADDRESS = re.compile(r"(https?://)[^/@\s]+@")
+
 
 @dataclass(frozen=True, slots=True)
 class R2Settings:
@@ -106,6 +111,11 @@ class Settings:
         """The local folder store, used when R2 is not set."""
         return self.data_dir / "objects"
 
+    def without_secrets(self, text: str) -> str:
+        """`text` without the keys and tokens of these settings, and without user names and passwords in addresses."""
+        r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
+        return _without([*self.api_keys.values(), *r2], text)
+
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
         return _KEY_NAMES[provider]
@@ -133,10 +143,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def setting_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What each setting is now, for people: defaults filled in, secrets replaced by a mark that they are set."""
     values = _values(environ)
+    secrets = [values[name] for name in _SECRET_NAMES if name in values]
     shown: dict[str, str] = {}
     for setting in SETTINGS:
         value = values.get(setting.name)
-        shown[setting.name] = ("(set)" if setting.secret else value) if value else setting.default
+        shown[setting.name] = ("(set)" if setting.secret else _without(secrets, value)) if value else setting.default
     return shown
 
 
@@ -157,6 +168,12 @@ def parse_analyses(text: str | int, name: str) -> int:
     if count not in ANALYSES:
         raise SettingsError(f"{name} is {str(text)!r}; it must be a whole number from {ANALYSES[0]} to {ANALYSES[-1]}.")
     return count
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return _USER_OF_ADDRESS.sub(rf"\1{HIDDEN}@", text)
 
 
 def _values(environ: Mapping[str, str] | None) -> dict[str, str]:

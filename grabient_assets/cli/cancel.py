@@ -27,12 +27,12 @@ def cancel(
 
     What was cancelled is not asked again by itself; `grabient retry` asks exactly for that.
     """
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.headless.cancelling import cancel as cancel_batch
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
-    warehouse = Warehouse(settings.database)
+    warehouse = open_warehouse(settings)
     stopped = cancel_batch(batch, warehouse, settings, timeout, say, give_up=give_up)
     document = _document(stopped, warehouse)
     if as_json:

@@ -39,7 +39,7 @@ def _read_error(body: object) -> tuple[str, str]:
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, Mapping):
-        return "", str(body)[:500] if body else ""
+        return "", str(body or "")  # cut where keys are taken out: a key cut in two would not be found
     inner = body.get("error", body)
     if not isinstance(inner, Mapping):
         return "", str(inner)

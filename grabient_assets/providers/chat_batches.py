@@ -14,7 +14,7 @@ from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, 
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain, unix_time
-from grabient_assets.providers.reading import inside, text_or_none
+from grabient_assets.providers.reading import inside, items, text_or_none
 from grabient_assets.providers.redaction import redacted
 from grabient_assets.providers.streaming import stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
@@ -139,8 +139,11 @@ class ChatBatches:
         patiently(call, self._patience)
 
     def available_models(self) -> set[str]:
-        values = patiently(lambda: self._listed("models", lambda: self._client.models.list().data), self._patience)
+        values = patiently(lambda: self._listed("models", self._models), self._patience)
         return {value["id"] for value in values}
+
+    def _models(self) -> list[Any]:
+        return items(plain(self._client.models.list()).get("data"))
 
     def close(self) -> None:
         self._client.close()

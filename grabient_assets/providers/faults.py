@@ -20,6 +20,7 @@ ones. The original is never chained: its text may hold the key.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -157,4 +158,12 @@ def _is_unreadable(error: Exception) -> bool:
     kinds = (UnreadableAnswer, json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError, httpx2.DecodingError)
     if isinstance(error, RecursionError):  # brackets in brackets, ten thousand deep
         return True
-    return isinstance(error, kinds) or type(error).__name__ in names
+    return isinstance(error, kinds) or type(error).__name__ in names or _stumbled(error)
+
+
+def _stumbled(error: Exception) -> bool:
+    """Whether an SDK fell over what came: a list where it takes an object for granted. Not over a mistake of ours."""
+    if not isinstance(error, (AttributeError, TypeError, LookupError)) or error.__traceback__ is None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return not frame.f_globals.get("__name__", "").startswith("grabient_assets")

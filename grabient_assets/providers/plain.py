@@ -13,10 +13,10 @@ def plain(answer: Any, *required: str) -> dict[str, Any]:
     """`answer` as the JSON object that came. Raises UnreadableAnswer when it is none, or lacks one of `required`."""
     value = answer.to_dict(mode="json", warnings=False) if hasattr(answer, "to_dict") else answer
     if not isinstance(value, Mapping):
-        raise UnreadableAnswer(f"no JSON object but {str(value)[:120]!r}")
+        raise UnreadableAnswer(f"no JSON object but {str(value)!r}")
     for name in required:
         if not isinstance(value.get(name), str) or not value[name]:
-            raise UnreadableAnswer(f"a JSON object without {name}: {str(dict(value))[:120]}")
+            raise UnreadableAnswer(f"a JSON object without {name}: {dict(value)}")
     return dict(value)
 
 

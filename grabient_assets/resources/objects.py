@@ -33,4 +33,4 @@ def open_store(settings: Settings) -> ObjectStore:
         aws_secret_access_key=settings.r2.secret_access_key,
         max_attempts=4,
     )
-    return S3Store(s3.get_client(), settings.r2.bucket, settings.r2.public_url)
+    return S3Store(s3.get_client(), settings.r2.bucket, settings.r2.public_url, settings.without_secrets)

@@ -14,12 +14,17 @@ T = TypeVar("T")
 
 
 class S3Store:
-    """Objects in one bucket. `client` is a boto3 S3 client; dagster-aws makes it (resources/objects.py)."""
+    """Objects in one bucket. `client` is a boto3 S3 client; dagster-aws makes it (resources/objects.py).
 
-    def __init__(self, client: Any, bucket: str, public_url: str | None) -> None:
+    `hide` takes keys out of what the server and boto3 say, which name tokens and addresses; their own exceptions are
+    never chained to ours, for the same reason.
+    """
+
+    def __init__(self, client: Any, bucket: str, public_url: str | None, hide: Callable[[str], str]) -> None:
         self._client = client
         self._bucket = bucket
         self._public_url = public_url
+        self._hide = hide
 
     @property
     def name(self) -> str:
@@ -52,23 +57,25 @@ class S3Store:
         try:
             return call()
         except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            code = self._hide(str(error.response.get("Error", {}).get("Code", "")))[:100]
             if code in {"404", "NoSuchKey", "NotFound"}:
                 raise _MissingObjectError(
                     f"Object {key} is not in bucket {self._bucket}. Materialize what made it again."
-                ) from error
+                ) from None
             if code == "NoSuchBucket":
                 raise StoreError(
                     f"There is no bucket {self._bucket} at R2_ENDPOINT. Make it, or correct R2_BUCKET."
-                ) from error
+                ) from None
             if code in {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
                 raise StoreError(
                     f"R2 refuses this token for bucket {self._bucket} ({code}). Check R2_ACCESS_KEY_ID and "
                     "R2_SECRET_ACCESS_KEY; the token needs Object Read & Write on the bucket."
-                ) from error
-            raise StoreError(f"R2 answered {code} for object {key} in bucket {self._bucket}.") from error
+                ) from None
+            raise StoreError(f"R2 answered {code} for object {key} in bucket {self._bucket}.") from None
         except BotoCoreError as error:
-            raise StoreError(f"R2 cannot be reached for object {key} in bucket {self._bucket}: {error}.") from error
+            raise StoreError(
+                f"R2 cannot be reached for object {key} in bucket {self._bucket}: {self._hide(str(error))}."
+            ) from None
 
 
 class _MissingObjectError(StoreError):

@@ -129,6 +129,15 @@ def test_only_loopback_is_served(folder: Path, host: str) -> None:
     assert not folder.exists()
 
 
+def test_there_is_no_way_to_ask_for_another_address(tmp_path: Path) -> None:
+    module = ["-m", "grabient_assets.emulator", "--data-dir", str(tmp_path)]
+    for command in (module, ["-m", "grabient_assets.cli.main", "emulator"]):
+        done = subprocess.run(
+            [sys.executable, *command, "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 2 and "--host" in done.stderr
+
+
 def test_a_taken_port_is_named(folder: Path, tmp_path: Path) -> None:
     with running(tmp_path / "other") as emulator:
         port = int(emulator.url.rpartition(":")[2])

@@ -100,9 +100,19 @@ class Refusing:
 @pytest.mark.parametrize("code", ["403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
 def test_a_refused_token(code: str) -> None:
     with pytest.raises(StoreError, match=rf"refuses this token for bucket b \({code}\)\. Check R2_ACCESS_KEY_ID"):
-        S3Store(Refusing(code), "b", None).get("a")
+        S3Store(Refusing(code), "b", None, str).get("a")
 
 
 def test_any_other_answer_is_named() -> None:
     with pytest.raises(StoreError, match="R2 answered SlowDown for object a in bucket b"):
-        S3Store(Refusing("SlowDown"), "b", None).get("a")
+        S3Store(Refusing("SlowDown"), "b", None, str).get("a")
+
+
+def test_a_token_in_an_address_or_in_an_answer_is_not_repeated() -> None:
+    token = {"R2_ACCESS_KEY_ID": "an-id-of-a-token", "R2_SECRET_ACCESS_KEY": "the-secret-of-a-token"}
+    found = store("http://somebody:a-password@127.0.0.1:1/the-secret-of-a-token", **token)
+    with pytest.raises(StoreError) as caught:
+        found.get("a")
+    assert "R2 cannot be reached" in str(caught.value) and "(hidden)" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("somebody", "a-password", *token.values()))
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__, "a log of the run shows no cause"
