@@ -1,9 +1,10 @@
-"""Cancelling in the whole pipeline: the command beside a waiting run, the job, and what both report."""
+"""Cancelling and reparsing in the whole pipeline: beside a waiting run, by command and job, and what they report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,9 @@ def test_a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: 
     pipeline.faults({"match": {"provider": "openai", "model": "gpt-4o-mini"}, "action": {"do": "pending"}})
     keys = {f"v1|{seed}" for seed in pipeline.load(2)}
     settings = load_settings()
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus")
-    record_wish(wish, pipeline.warehouse, settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus", today=now.date())
+    record_wish(wish, pipeline.warehouse, settings, now)
     ended: list[Ended] = []
 
     def seen(*_: object) -> None:
@@ -89,3 +91,21 @@ def test_a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
     assert pipeline.rows("SELECT fate, embed_text FROM palette_tag_refined") == [("missing", None)]
     assert pipeline.rows("SELECT DISTINCT state FROM asks WHERE purpose = 'refinement'") == [("stopped",)]
     assert cancel(pipeline, batch=batch_id).success, "once more is no mistake"
+
+
+def test_everything_is_read_again_by_the_command(pipeline: Driven) -> None:
+    tables = ("palette_tags", "tag_consensus", "batch_requests", "batches", "palette_tag_refined")
+
+    def dump() -> list[list[tuple[Any, ...]]]:
+        return [pipeline.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+
+    before, calls = dump(), control(pipeline.emulator, "calls")
+    done = grabient(pipeline.folder, "reparse", "--json")
+    assert (done.code, done.json["fates"], done.json["consensus"], done.json["troubles"]) == (0, [], 0, []), done.err
+    assert dump() == before and control(pipeline.emulator, "calls") == calls
+    [(batch_id, key)] = pipeline.rows("SELECT batch_id, results_key FROM batches WHERE provider = 'groq' LIMIT 1")
+    (pipeline.folder / "objects" / key).unlink()
+    lost = grabient(pipeline.folder, "reparse", batch_id)
+    assert lost.code == 1 and f"Batch {batch_id}: Object {key}" in lost.err and "stay as they are" in lost.err
+    assert dump() == before
+    assert grabient(pipeline.folder, "reparse", "batch-1").code == 2
