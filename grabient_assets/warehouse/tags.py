@@ -117,7 +117,8 @@ class Underway:
 @dataclass(frozen=True, slots=True)
 class ConsensusRecord:
     """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}], strongest first; `facts`
-    is JSON with what the colours alone say about the same fields. `digest` changes when the votes do."""
+    is JSON with what the colours alone say about the same fields. `digest` changes when the refiner would read
+    something else."""
 
     seed: str
     prompt_version: str
@@ -349,6 +350,15 @@ def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -
         SELECT {columns} FROM tag_consensus JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
         """,
         [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [ConsensusRecord(*row) for row in rows]
+
+
+def some_consensus(connection: DuckDBPyConnection, most: int) -> list[ConsensusRecord]:
+    """At most so many of the recorded consensus, the newest."""
+    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"SELECT {columns} FROM tag_consensus ORDER BY created_at DESC, seed LIMIT $1", [most]
     ).fetchall()
     return [ConsensusRecord(*row) for row in rows]
 

@@ -50,7 +50,7 @@ class RefinedReader:
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         palette = self._palettes[request.seed]
         votes = self._basis[request.custom_id].consensus
-        answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies)
+        answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies, palette.rgb)
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired or answer.embed_text_repaired else "succeeded", payload=answer)

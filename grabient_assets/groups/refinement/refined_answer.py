@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grabient_assets.gradient.cosine import RGB
 from grabient_assets.groups.refinement.embed_text import fit_embed_text
 from grabient_assets.groups.tagging.answers import (
     CATEGORICAL_FIELDS,
@@ -14,8 +15,9 @@ from grabient_assets.groups.tagging.answers import (
     read_tags,
     read_word,
 )
-from grabient_assets.groups.tagging.consensus import Consensus
+from grabient_assets.groups.tagging.consensus import Consensus, is_hallucinated, without_hallucinations
 from grabient_assets.groups.tagging.extraction import AnswerFinder
+from grabient_assets.groups.tagging.tag_forms import tag_form
 
 # Fewest and most tags of each field.
 LIMITS: dict[str, tuple[int, int]] = {
@@ -58,13 +60,15 @@ def read_refined(
     consensus: Consensus | None,
     color_names: Sequence[str] = (),
     harmonies: Sequence[str] = (),
+    rgb: Sequence[RGB] = (),
 ) -> Refined | Unusable:
     """The refined tags in `text`, the raw text of the refiner.
 
     `ref` is the request's own; None leaves it unchecked. Too many tags: the first ones stay. Too few, or a missing
     categorical: filled with the strongest of `consensus` (dominant_colors also from the palette's own `color_names`).
     Unusable when that is not enough, and when the refiner itself filled fewer than half of the fields.
-    `color_names` and `harmonies` are computed facts of the palette; they may also extend a short embed_text.
+    `color_names` and `harmonies` are computed facts of the palette; they may also extend a short embed_text. Tags that
+    name a colour which its colours, `rgb`, contradict are dropped before all this.
     """
     found = find_fields(_FINDER, text, ref)
     if isinstance(found, Unusable):
@@ -76,13 +80,18 @@ def read_refined(
     if 2 * sum(1 for value in (*own.values(), written) if value) < len(own) + 1:
         return Unusable("The answer fills fewer than half of the fields asked for.")
     changes: list[str] = []
+    own |= {field: _seen(field, own[field], rgb, changes) for field in LIMITS}
     words = {field: own[field] or _fallback(field, consensus, changes) for field in CATEGORICAL_FIELDS}
     tags = {field: _fitted(field, own[field], consensus, color_names, changes) for field in LIMITS}
     lacking = [field for field, value in words.items() if value is None]
     lacking += [field for field, (fewest, _) in LIMITS.items() if len(tags[field]) < fewest]
     if lacking:
         return Unusable(f"The answer has too little for {', '.join(lacking)}, and the consensus has no more to add.")
-    embed = fit_embed_text(written if isinstance(written, str) else "", _extension(words, tags, color_names, harmonies))
+    prose = written if isinstance(written, str) else ""
+    seen = without_hallucinations(prose, rgb)
+    embed = fit_embed_text(seen, _extension(words, tags, color_names, harmonies))
+    if seen != prose:
+        notes.append("embed_text: names of colours that no colour of the palette comes near were taken out.")
     if embed.repaired:
         notes.append("embed_text: brought to plain text of 30 to 50 words.")
     fields: dict[str, Any] = {**words, **tags}
@@ -90,7 +99,7 @@ def read_refined(
         **fields,
         embed_text=embed.text,
         repaired=found.repaired or bool(changes),
-        embed_text_repaired=embed.repaired,
+        embed_text_repaired=embed.repaired or seen != prose,
         notes=(*changes, *notes)[:_MAX_NOTES],
     )
 
@@ -102,6 +111,14 @@ def _fallback(field: str, consensus: Consensus | None, changes: list[str]) -> st
     return word
 
 
+def _seen(field: str, own: tuple[str, ...], rgb: Sequence[RGB], changes: list[str]) -> tuple[str, ...]:
+    """The tags without the colours that are not there."""
+    imagined = [tag for tag in own if is_hallucinated(field, tag, rgb)]
+    if imagined:
+        changes.append(f"{field}: {', '.join(imagined)} was dropped, no colour of the palette comes near.")
+    return tuple(tag for tag in own if tag not in imagined)
+
+
 def _fitted(
     field: str, own: tuple[str, ...], consensus: Consensus | None, color_names: Sequence[str], changes: list[str]
 ) -> tuple[str, ...]:
@@ -111,10 +128,11 @@ def _fitted(
         return own[:most]
     if len(own) >= fewest:
         return own
-    spare = [vote.value for vote in consensus.votes[field]] if consensus is not None else []
+    spare = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
     if field == "dominant_colors":
         spare += list(read_tags({field: list(color_names)}, field, []))
-    added = [tag for tag in dict.fromkeys(spare) if tag not in own][: fewest - len(own)]
+    forms = {tag_form(tag) for tag in own}
+    added = [tag for tag in dict.fromkeys(spare) if tag_form(tag) not in forms][: fewest - len(own)]
     if added:
         changes.append(f"{field}: {', '.join(added)} was taken from the consensus.")
     return (*own, *added)

@@ -5,6 +5,9 @@ The rules, written out with examples in docs/tags-and-consensus.md:
 - A model votes for the value of a categorical field that most of its own answers give.
 - A model votes for a tag that at least half of its usable answers give. (Any answer would let a model asked twenty
   times vote for far more tags than one asked once; all answers would let one odd answer erase the others.)
+- Open tags (mood, style, associations) are counted in one form (tag_forms.py): "sunsets" and "sunset" are one tag.
+  Shown is the spelling that most models wrote, then that with most support, then the first of the alphabet.
+- A colour that the palette's colours contradict is marked. It stands in the table, and goes no further.
 - Values stand in the order of their models, then of their support (the sum over models of the part of the model's
   answers that give the value), then in a fixed order: that of the enumeration, for tags the alphabet.
 - A model of two minds about a categorical field votes for the value with more support, then by the fixed order.
@@ -14,18 +17,26 @@ Nothing depends on the order in which answers arrive.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any, TypeVar
 
+from grabient_assets.gradient.claims import ALWAYS_A_COLOUR, is_contradicted
+from grabient_assets.gradient.cosine import RGB
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.tag_forms import tag_form
+
+OPEN_FIELDS = ("mood", "style", "associations")
+"""The fields whose tags are not from a list, so that one word comes in many spellings."""
 
 # The refiner sees this many words per field; further ones have few votes and cost tokens.
 MAX_PROMPT_WORDS = 20
 
+_COLOUR_WORD = re.compile(rf"\s*(?<![\w-])({'|'.join(sorted(ALWAYS_A_COLOUR))}|grey)(?![\w-])", re.IGNORECASE)
 Key = TypeVar("Key", bound=Hashable)
 _ORDER = {field: {value: place for place, value in enumerate(values)} for field, values in CATEGORICAL_VALUES.items()}
 
@@ -42,11 +53,20 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`models` models of the panel voted for `value`; `share` is their part of all models with a usable answer."""
+    """`models` models of the panel voted for `value`; `share` is their part of all models with a usable answer.
+
+    `contradicted`: it names a colour that no colour of the palette comes near to.
+    """
 
     value: str
     models: int
     share: float
+    contradicted: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON data: the share rounded to 4 decimals, `contradicted` only where it is true."""
+        found: dict[str, Any] = {"value": self.value, "models": self.models, "share": round(self.share, 4)}
+        return {**found, "contradicted": True} if self.contradicted else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +77,22 @@ class Consensus:
     answers: int
     votes: dict[str, tuple[Vote, ...]]
 
+    def standing(self, field: str) -> tuple[Vote, ...]:
+        """The votes of `field` that the colours do not contradict, strongest first."""
+        return tuple(vote for vote in self.votes[field] if not vote.contradicted)
+
     def top(self, field: str) -> str | None:
         """The strongest value of `field`, or None when no model voted on it."""
-        return self.votes[field][0].value if self.votes[field] else None
+        standing = self.standing(field)
+        return standing[0].value if standing else None
 
     def votes_json(self) -> dict[str, list[dict[str, Any]]]:
-        """The votes as plain data: {field: [{"value", "models", "share"}]}, shares rounded to 4 decimals."""
-        return {
-            field: [{"value": vote.value, "models": vote.models, "share": round(vote.share, 4)} for vote in votes]
-            for field, votes in self.votes.items()
-        }
+        """The votes as plain data: {field: [Vote.plain()]}, contradicted ones included."""
+        return {field: [vote.plain() for vote in votes] for field, votes in self.votes.items()}
 
 
-def build_consensus(answers: Iterable[ModelAnswer]) -> Consensus:
-    """The consensus on one palette under one prompt version.
+def build_consensus(answers: Iterable[ModelAnswer], rgb: Sequence[RGB] = ()) -> Consensus:
+    """The consensus on one palette under one prompt version. `rgb`: its colours; without them nothing is contradicted.
 
     Answers that hold nothing do not count. Of several answers with the same provider, model and analysis_index only
     one counts (the least by content, so that it is always the same one).
@@ -80,24 +102,51 @@ def build_consensus(answers: Iterable[ModelAnswer]) -> Consensus:
     for field in CATEGORICAL_FIELDS:
         votes[field] = _categorical_votes(field, by_model)
     for field in LIST_FIELDS:
-        votes[field] = _tag_votes(field, by_model)
+        votes[field] = _tag_votes(field, by_model, rgb)
     return Consensus(models=len(by_model), answers=sum(map(len, by_model)), votes=votes)
 
 
-def build_consensuses(rows: Iterable[tuple[Key, ModelAnswer]]) -> dict[Key, Consensus]:
-    """The consensus of every key (such as a seed) in `rows`, in order of the key's first row."""
+def build_consensuses(
+    rows: Iterable[tuple[Key, ModelAnswer]], colours: Callable[[Key], Sequence[RGB]] = lambda _: ()
+) -> dict[Key, Consensus]:
+    """The consensus of every key (such as a seed) in `rows`, in order of the key's first row.
+
+    `colours` gives the colours of a key's palette.
+    """
     groups: defaultdict[Key, list[ModelAnswer]] = defaultdict(list)
     for key, answer in rows:
         groups[key].append(answer)
-    return {key: build_consensus(answers) for key, answers in groups.items()}
+    return {key: build_consensus(answers, colours(key)) for key, answers in groups.items()}
 
 
 def consensus_for_prompt(consensus: Consensus) -> dict[str, Any]:
-    """The votes as the refiner reads them: {"models": N, field: {word: "n/N"}}, at most 20 words per field."""
+    """The votes as the refiner reads them: {"models": N, field: {word: "n/N"}}, at most 20 words per field.
+
+    What the colours contradict is not among them.
+    """
     counts: dict[str, Any] = {"models": consensus.models}
-    for field, votes in consensus.votes.items():
-        counts[field] = {vote.value: f"{vote.models}/{consensus.models}" for vote in votes[:MAX_PROMPT_WORDS]}
+    for field in consensus.votes:
+        shown = consensus.standing(field)[:MAX_PROMPT_WORDS]
+        counts[field] = {vote.value: f"{vote.models}/{consensus.models}" for vote in shown}
     return counts
+
+
+def is_hallucinated(field: str, tag: str, rgb: Sequence[RGB]) -> bool:
+    """Whether `tag` names a colour that none of these colours comes near to (docs/colour-facts.md).
+
+    Without colours nothing is. An open tag counts only when it is always a colour: roses are flowers too.
+    """
+    if not rgb:
+        return False
+    if field == "dominant_colors":
+        return is_contradicted(tag, rgb)
+    form = tag_form(tag) if field in OPEN_FIELDS else ""
+    return form in ALWAYS_A_COLOUR and is_contradicted(form, rgb)
+
+
+def without_hallucinations(prose: str, rgb: Sequence[RGB]) -> str:
+    """`prose` without the words that are always a colour and that these colours contradict."""
+    return _COLOUR_WORD.sub(lambda found: "" if is_hallucinated("mood", found[1], rgb) else found[0], prose)
 
 
 def _by_model(answers: Iterable[ModelAnswer]) -> list[list[Answer]]:
@@ -129,14 +178,36 @@ def _categorical_votes(field: str, by_model: list[list[Answer]]) -> tuple[Vote, 
     return _as_votes(ranked, models, len(by_model))
 
 
-def _tag_votes(field: str, by_model: list[list[Answer]]) -> tuple[Vote, ...]:
-    counts = [Counter(tag for answer in answers for tag in set(getattr(answer, field))) for answers in by_model]
+def _tag_votes(field: str, by_model: list[list[Answer]], rgb: Sequence[RGB]) -> tuple[Vote, ...]:
+    written = [Counter(tag for answer in answers for tag in set(getattr(answer, field))) for answers in by_model]
+    counts, spelling = written, {tag: tag for own in written for tag in own}
+    if field in OPEN_FIELDS:
+        counts = [Counter(tag for answer in answers for tag in _forms(answer, field)) for answers in by_model]
+        spelling = _spellings(written, by_model)
     support = _support(counts, by_model)
     models: Counter[str] = Counter()
     for own, answers in zip(counts, by_model, strict=True):
-        models.update(tag for tag, times in own.items() if 2 * times >= len(answers))
-    ranked = sorted(models, key=lambda tag: (-models[tag], -support[tag], tag))
-    return _as_votes(ranked, models, len(by_model))
+        models.update(form for form, times in own.items() if 2 * times >= len(answers))
+    ranked = sorted(models, key=lambda form: (-models[form], -support[form], spelling[form]))
+    panel = len(by_model)
+    return tuple(
+        Vote(spelling[form], models[form], models[form] / panel, is_hallucinated(field, spelling[form], rgb))
+        for form in ranked
+    )
+
+
+def _forms(answer: Answer, field: str) -> set[str]:
+    return {tag_form(tag) for tag in getattr(answer, field)}
+
+
+def _spellings(written: list[Counter[str]], by_model: list[list[Answer]]) -> dict[str, str]:
+    """For every form the spelling that is shown."""
+    writers = Counter(tag for own in written for tag in own)
+    support = _support(written, by_model)
+    shown: dict[str, str] = {}
+    for tag in sorted(writers, key=lambda tag: (-writers[tag], -support[tag], tag)):
+        shown.setdefault(tag_form(tag), tag)
+    return shown
 
 
 def _support(counts: list[Counter[str]], by_model: list[list[Answer]]) -> dict[str, float]:

@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
-from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote, build_consensuses
+from grabient_assets.groups.tagging.consensus import (
+    Consensus,
+    ModelAnswer,
+    Vote,
+    build_consensuses,
+    consensus_for_prompt,
+)
+from grabient_assets.providers.asking import json_line
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
@@ -45,7 +52,7 @@ def consensus_records(
     rows = ((PaletteVersion(row.prompt_version, row.seed), _model_answer(row)) for row in found)
     return [
         _record(partition, consensus, colours[partition.seed], now)
-        for partition, consensus in build_consensuses(rows).items()
+        for partition, consensus in build_consensuses(rows, lambda partition: colours[partition.seed].rgb).items()
         if consensus.models
     ]
 
@@ -86,7 +93,7 @@ def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRec
         contrast=consensus.top("contrast"),
         brightness=consensus.top("brightness"),
         saturation=consensus.top("saturation"),
-        votes=_votes(consensus),
+        votes=json.dumps(consensus.votes_json(), ensure_ascii=False),
         facts=json.dumps(_facts(palette)),
         digest=consensus_digest(consensus),
         created_at=now,
@@ -94,12 +101,11 @@ def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRec
 
 
 def consensus_digest(consensus: Consensus) -> str:
-    """Changes when the votes do: what a refinement was made from is known by it."""
-    return hashlib.sha256(f"{consensus.models}\n{_votes(consensus)}".encode()).hexdigest()
+    """Changes exactly when the refiner would read something else: what a refinement was made from is known by it.
 
-
-def _votes(consensus: Consensus) -> str:
-    return json.dumps(consensus.votes_json(), ensure_ascii=False)
+    Nothing else may enter: another digest is another request, and costs money.
+    """
+    return hashlib.sha256(json_line(consensus_for_prompt(consensus))).hexdigest()
 
 
 def _facts(palette: PaletteRecord) -> dict[str, Any]:

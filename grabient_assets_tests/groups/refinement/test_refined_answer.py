@@ -196,3 +196,28 @@ def test_what_is_returned_is_always_within_the_limits(changes: dict[str, Any]) -
     assert set(refined.dominant_colors) <= set(vocabulary.COLOUR_NAMES)
     assert set(refined.seasonal) <= set(vocabulary.SEASONS)
     assert 30 <= word_count(refined.embed_text) <= 50
+
+
+BLUES = ((10, 20, 80), (20, 40, 120), (0, 120, 130))
+
+
+def test_colours_that_are_not_there_are_dropped_and_do_not_reach_the_embed_text() -> None:
+    answer = Answer(associations=("lakes", "lake", "yellow", "brook", "mist", "ice"))
+    consensus = build_consensus([ModelAnswer("groq", "a", 0, answer)], BLUES)
+    changes: dict[str, Any] = {
+        "dominant_colors": ["yellow", "teal"],
+        "associations": ["lake", "crimson", "mist", "pine", "stone"],
+        "embed_text": "Crimson and teal.",
+    }
+    refined = read(changes, consensus, rgb=BLUES)
+    assert refined.dominant_colors == ("teal",)
+    assert refined.associations == ("lake", "mist", "pine", "stone", "brook")
+    assert refined.embed_text.startswith("and teal. calm airy")
+    assert not {"crimson", "yellow"} & set(refined.embed_text.lower().split())
+    assert (refined.repaired, refined.embed_text_repaired) == (True, True)
+    assert refined.notes[:3] == (
+        "dominant_colors: yellow was dropped, no colour of the palette comes near.",
+        "associations: crimson was dropped, no colour of the palette comes near.",
+        "associations: brook was taken from the consensus.",
+    )
+    assert read(changes, consensus).dominant_colors == ("yellow", "teal")

@@ -18,7 +18,9 @@ from grabient_assets.groups.tagging.consensus import (
     build_consensus,
     build_consensuses,
     consensus_for_prompt,
+    without_hallucinations,
 )
+from grabient_assets.groups.tagging.tallying import consensus_digest
 
 
 def said(model: str, *answers: Answer, provider: str = "groq") -> list[ModelAnswer]:
@@ -137,6 +139,68 @@ def test_what_the_refiner_reads() -> None:
     assert list(read) == ["models", *CATEGORICAL_FIELDS, *LIST_FIELDS]
     assert (read["models"], read["temperature"], read["style"]) == (2, {"warm": "2/2"}, {})
     assert read["mood"] == dict.fromkeys(tags[:MAX_PROMPT_WORDS], "1/2")
+
+
+BLUES = ((10, 20, 80), (20, 40, 120), (40, 80, 200))
+
+
+def test_open_tags_meet_in_one_form_and_show_the_spelling_most_models_wrote() -> None:
+    panel = [
+        *said("a", Answer(associations=("Sunsets",), dominant_colors=("navy",))),
+        *said("b", Answer(associations=("sunset", "fog"))),
+        *said("c", Answer(associations=("sun-set", "sunsets"))),
+        *said("d", Answer(associations=("sunset",))),
+    ]
+    consensus = build_consensus(panel)
+    assert consensus.votes["associations"] == (Vote("sunset", 4, 1.0), Vote("fog", 1, 0.25))
+
+
+def test_two_spellings_in_one_answer_are_one_vote_and_equal_ones_stand_by_the_alphabet() -> None:
+    consensus = build_consensus([*said("a", Answer(mood=("cozy", "cosy"))), *said("b", Answer(mood=("calm",)))])
+    assert counts(consensus, "mood") == [("calm", 1), ("cosy", 1)]
+    # Half of the answers give the word, in two spellings of which neither is in half of them.
+    divided = said("a", *[Answer(mood=(word,)) for word in ("cozy", "cosy", "calm", "calm")])
+    assert counts(build_consensus(divided), "mood") == [("calm", 1), ("cosy", 1)]
+
+
+def test_words_of_different_meaning_and_words_of_lists_do_not_meet() -> None:
+    answer = Answer(associations=("rose", "roses", "gold", "golden hour"), seasonal=("spring",))
+    assert len(build_consensus(said("a", answer)).votes["associations"]) == 4
+
+
+def test_colours_that_are_not_there_are_marked_and_go_no_further() -> None:
+    answer = Answer(
+        mood=("calm", "crimson"), dominant_colors=("yellow", "navy"), associations=("rose", "yellow", "grey")
+    )
+    consensus = build_consensus([*said("a", answer), *said("b", Answer(dominant_colors=("yellow",)))], BLUES)
+    marked = {f: [v.value for v in votes if v.contradicted] for f, votes in consensus.votes.items() if votes}
+    assert marked == {"mood": ["crimson"], "dominant_colors": ["yellow"], "associations": ["grey", "yellow"]}
+    assert consensus.votes_json()["mood"] == [
+        {"value": "calm", "models": 1, "share": 0.5},
+        {"value": "crimson", "models": 1, "share": 0.5, "contradicted": True},
+    ]
+    assert consensus.top("dominant_colors") == "navy"
+    read = consensus_for_prompt(consensus)
+    assert (read["mood"], read["dominant_colors"]) == ({"calm": "1/2"}, {"navy": "1/2"})
+    assert read["associations"] == {"rose": "1/2"}
+    assert not [v for votes in build_consensus(said("a", answer)).votes.values() for v in votes if v.contradicted]
+
+
+def test_prose_loses_the_colours_that_are_not_there() -> None:
+    text = "Crimson waves, deep yellow. A rose in red-hot navy blue."
+    assert without_hallucinations(text, BLUES) == " waves, deep. A rose in red-hot navy blue."
+    assert without_hallucinations(text, ()) == text
+
+
+def test_the_digest_is_that_of_what_the_refiner_reads() -> None:
+    calm, both = Answer(mood=("calm",)), Answer(mood=("calm", "crimson"))
+    plain, marked = build_consensus(said("a", calm), BLUES), build_consensus(said("a", both), BLUES)
+    assert plain.votes != marked.votes
+    assert consensus_digest(plain) == consensus_digest(marked)
+    assert consensus_digest(build_consensus(said("a", both))) != consensus_digest(plain)
+    many = tuple(f"tag{number:02}" for number in range(MAX_PROMPT_WORDS))
+    shown, more = build_consensus(said("a", Answer(mood=many))), build_consensus(said("a", Answer(mood=(*many, "z"))))
+    assert consensus_digest(shown) == consensus_digest(more)
 
 
 _TAGS = st.lists(st.sampled_from(["calm", "misty", "zen", "море"]), max_size=3, unique=True).map(tuple)
