@@ -10,6 +10,7 @@ process of its own per size. Seconds vary with the machine; the rest follows fro
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def _lines(quality: Sequence[Quality], growth: Sequence[Cost], versus: Sequence[
             yield f"| {scenario} | {rows[0].effective_votes:.1f} | {' | '.join(cells)} |"
     yield "\nAll fields and tags (4 categorical, 6 tag fields, 10 models x 2 analyses):\n"
     yield from _costs(growth)
+    load, cores = os.getloadavg()[1], os.cpu_count()
+    yield f"\nMeasured on {cores} cores with a load of {load:.1f}; above {cores}, CPU seconds tell more than the clock."
     yield "\nOne categorical field, full Dawid-Skene, the same 10 answers per item:\n"
     yield from _costs(versus)
 

@@ -26,7 +26,10 @@ BOOTSTRAP = Bootstrap(1)
 
 @dataclass(frozen=True)
 class Cost:
-    """`seconds` by the clock and `cpu` of all cores, from the rows of answers on, without inventing them; `peak`: MiB of the process."""
+    """`seconds` by the clock and `cpu` of all cores, from rows of answers on; `peak`: MiB of the process.
+
+    Inventing the answers is not in the seconds, but in the peak.
+    """
 
     what: str
     items: int

@@ -92,7 +92,7 @@ def words_of(annotations: Annotations, found: Majority, words: Sequence[str]) ->
     result: list[list[tuple[str, int, float]]] = [[] for _ in range(annotations.items)]
     of = annotations.candidates
     for row in found.ranking(annotations).tolist():
-        result[int(of.item[row])].append((words[of.value[row]], int(found.votes[row]), float(found.share[row])))
+        result[int(of.item[row])].append((words[int(of.value[row])], int(found.votes[row]), float(found.share[row])))
     return result
 
 
