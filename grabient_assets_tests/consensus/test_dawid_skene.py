@@ -106,6 +106,15 @@ def test_gold_is_judged_without_having_been_seen() -> None:
     assert not np.array_equal(seen, np.eye(3)[truth[gold >= 0]])
 
 
+def test_what_a_fold_is_said_to_be_does_not_change_how_it_is_judged() -> None:
+    annotations, truth = trapped(300)
+    lied = truth.copy()
+    lied[::5] = (truth[::5] + 1) % 3
+    # With five folds every fifth item is the first fold.
+    assert np.array_equal(held_out(annotations, truth)[::5], held_out(annotations, lied)[::5])
+    assert not np.array_equal(held_out(annotations, truth)[1::5], held_out(annotations, lied)[1::5])
+
+
 def test_votes_that_count_less_are_believed_less() -> None:
     annotations, _ = invented([0.8] * 6, items=200, values=2, seed=8)
     parameters = estimate(annotations).parameters

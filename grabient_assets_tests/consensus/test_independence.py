@@ -114,6 +114,14 @@ def test_the_dear_copy_goes_first() -> None:
     assert steps[-1].votes == 1
 
 
+def test_of_those_who_change_nothing_the_dearest_goes_then_the_last_and_the_free_stay() -> None:
+    annotations = columns(*[[0, 1, 1]] * 5, values=2)
+    costs = [Decimal(1), Decimal(2), Decimal(2), Decimal(0), Decimal(1)]
+    steps = removals(annotations, top, costs, np.eye(5))
+    assert [step.annotator for step in steps] == [2, 1, 4, 0]
+    assert {step.changed for step in steps} == {0.0}
+
+
 def test_without_gold_accuracy_is_unknown() -> None:
     annotations, _ = copied(50)
     assert leave_one_out(annotations, top, COSTS, np.eye(4))[0].accuracy is None

@@ -120,6 +120,14 @@ def test_gold_is_judged_without_having_been_seen() -> None:
     assert 0.9 < right.mean() < 1
 
 
+def test_what_a_fold_is_said_to_be_does_not_change_how_it_is_judged() -> None:
+    annotations, gold = invented_tags(100, seed=5)
+    first = annotations.candidates.item % 5 == 0
+    honest, lied = held_out_tags(annotations, gold), held_out_tags(annotations, np.where(first, 1 - gold, gold))
+    assert np.array_equal(honest[first], lied[first])
+    assert not np.array_equal(honest[~first], lied[~first])
+
+
 def test_a_model_absent_from_half_the_items_keeps_its_rates() -> None:
     annotations, _ = invented_tags(2000, asked=0.5, seed=4)
     assert estimate_tags(annotations).sensitivity == pytest.approx(SENSITIVITY, abs=0.05)
