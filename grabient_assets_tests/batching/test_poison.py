@@ -118,7 +118,7 @@ def collect(house: House, face: Face, url: str, batch_id: str) -> Round:
     def connected(name: str) -> Iterator[Connection]:
         provider = connect(name, KEY, url.rstrip("/") + face.suffix, Patience(attempts=1))
         try:
-            yield Connection(provider, "emulator", "emulator", SETTLING)
+            yield Connection(provider, "emulator", "emulator", SETTLING, None)
         finally:
             provider.close()
 
