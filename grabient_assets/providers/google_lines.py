@@ -102,7 +102,7 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
     blocked = text_or_none(inside(response, "promptFeedback", "blockReason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(response.get("usageMetadata"), line)
+        usage = _usage(response.get("usageMetadata"))
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 
@@ -119,15 +119,13 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
     return result("answered")
 
 
-def _usage(usage: object, line: bytes) -> Usage | None:
+def _usage(usage: object) -> Usage | None:
     """Gemini counts thoughts beside the candidates; both are output."""
     if not isinstance(usage, Mapping):
         return None
     try:
         whole_input, cached = tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
         written, thinking = tokens(usage, "candidatesTokenCount"), tokens(usage, "thoughtsTokenCount")
-    except ValueError as error:
-        raise bad_line(line, PROVIDER, str(error)) from None
-    return usage_of(
-        line, PROVIDER, whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking
-    )
+    except ValueError:
+        return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+    return usage_of(whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking)

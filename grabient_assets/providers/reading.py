@@ -71,15 +71,11 @@ def tokens(usage: object, *path: str) -> int:
     return value
 
 
-def usage_of(
-    line: bytes, provider: str, *, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0
-) -> Usage:
-    """The counts as a Usage. Where a part exceeds its whole, the whole is raised: a cost is never reported too low.
-
-    Raises ResultsError for negative counts.
-    """
+def usage_of(*, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0) -> Usage | None:
+    """The counts as a Usage, None when one is negative. Where a part exceeds its whole, the whole is raised: a cost is
+    never reported too low."""
     if min(whole_input, output, cached, written, thinking) < 0:
-        raise bad_line(line, provider, "its usage holds a negative token count")
+        return None
     return Usage(
         input_tokens=max(whole_input, cached + written),
         output_tokens=max(output, thinking),

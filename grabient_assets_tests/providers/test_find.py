@@ -114,7 +114,10 @@ def test_anthropic_offers_what_fits_while_it_runs(httpserver: HTTPServer, open_a
     other_size = named(ANTHROPIC, "msgbatch_s", 3)
     other_size["request_counts"] |= {"processing": 4}
     anthropic_list(
-        httpserver, other_size, named(ANTHROPIC, "msgbatch_r", 2), named(ANTHROPIC, "msgbatch_old") | {"created_at": "2026-11-19T12:00:00Z"}
+        httpserver,
+        other_size,
+        named(ANTHROPIC, "msgbatch_r", 2),
+        named(ANTHROPIC, "msgbatch_old") | {"created_at": "2026-11-19T12:00:00Z"},
     )
     found = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON + timedelta(minutes=6), 3)
     assert [(state.provider_batch_id, state.label) for state in found] == [("msgbatch_r", None)]
