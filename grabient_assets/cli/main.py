@@ -16,6 +16,7 @@ from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.load import load
 from grabient_assets.cli.models import models
 from grabient_assets.cli.palette import palette
+from grabient_assets.cli.plan import plan
 from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
 from grabient_assets.cli.retry import retry
@@ -81,6 +82,7 @@ app = typer.Typer(
 _EXAMPLES = (
     (demo, "Example: grabient demo"),
     (load, "Example: grabient load palettes.jsonl --strict"),
+    (plan, "Example: grabient plan --limit 100 --analyses 4"),
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),
     (retry, "Example: grabient retry --run"),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 from grabient_assets.errors import GrabientError, SettingsError, UsageError
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import SpendingCap
 
 Until = Literal["tags", "consensus", "refined"]
 UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined")
@@ -104,17 +107,19 @@ def make_wish(
     limit: int | None = None,
     *,
     today: date,
+    providers: Sequence[str] | None = None,
 ) -> Wish:
     """The palettes that still need work: all loaded or those of `among`, at most `limit` in order of arrival.
 
-    A model that is shut down `today` makes no palette need work.
+    A model that is shut down `today` makes no palette need work. `providers` are those that can be asked now when not
+    given.
 
     Palettes for which nothing but stopped providers or models is left come after the others, so that a limit never
     starves them. Raises GrabientError when nothing is loaded, SettingsError when no provider can be asked.
     """
     from grabient_assets.warehouse.needs import Need, needs
 
-    providers = askable_providers(settings)
+    providers = askable_providers(settings) if providers is None else tuple(providers)
     targets = _targets(settings, prompt_version, providers, today)
     with warehouse.read() as connection:
         found = needs(connection, prompt_version, targets, analyses)
@@ -139,9 +144,18 @@ def make_wish(
 
 
 def record_wish(
-    wish: Wish, warehouse: Warehouse, settings: Settings, now: datetime, *, allow_unpriced: bool = False
+    wish: Wish,
+    warehouse: Warehouse,
+    settings: Settings,
+    now: datetime,
+    *,
+    allow_unpriced: bool = False,
+    max_usd: Decimal | None = None,
 ) -> None:
-    """Record what the wish lacks, in one go; with `allow_unpriced`, whatever it costs. Nothing is sent here."""
+    """Record what the wish lacks, in one go. Nothing is sent here.
+
+    With `allow_unpriced`, it is sent even at an unknown price; with `max_usd`, no more is spent on it.
+    """
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 
     if not wish.needing:
@@ -149,7 +163,13 @@ def record_wish(
     partitions = [PaletteVersion(wish.prompt_version, seed) for seed in wish.needing]
     refine = wish.until == "refined"
     wanted = TaggingWish(
-        partitions, wish.providers, wish.analyses, settings.mode, refine, allow_unpriced=allow_unpriced
+        partitions,
+        wish.providers,
+        wish.analyses,
+        settings.mode,
+        refine,
+        allow_unpriced=allow_unpriced,
+        cap=None if max_usd is None else SpendingCap(uuid4().hex, max_usd),
     )
     ask_for_tags(wanted, warehouse, now)
 

@@ -1,0 +1,61 @@
+"""`grabient plan`: what `grabient run` would send and cost. No network, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.headless.planning import Plan
+
+
+def plan(
+    prompt_version: Annotated[
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest released.")
+    ] = None,
+    analyses: Annotated[
+        str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")
+    ] = None,
+    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+) -> None:
+    """Show what `grabient run` with these options would send: requests, batches, tokens, dollars. Sends nothing."""
+    from grabient_assets.cli.plan_tables import plan_document, show_plan
+    from grabient_assets.settings import load_settings
+
+    settings = load_settings()
+    found = _made(prompt_version, analyses, limit, seeds)
+    if as_json:
+        print_json(plan_document(found, settings.mode))
+    else:
+        show_plan(found, settings.mode)
+    for sentence in found.warnings:
+        say(sentence)
+    for sentence in found.refused:
+        if sentence not in found.warnings:
+            say(sentence)
+    if found.refused:
+        raise typer.Exit(1)
+
+
+def _made(prompt_version: str | None, analyses: str | None, limit: int | None, seeds: Path | None) -> Plan:
+    from datetime import UTC, datetime
+
+    from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.headless.planning import as_it_is, make_plan
+    from grabient_assets.headless.wishes import chosen_prompt_version, seeds_of_file
+    from grabient_assets.settings import load_settings, parse_analyses
+
+    settings = load_settings()
+    version = chosen_prompt_version(prompt_version)
+    count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
+    with as_it_is(open_warehouse(settings)) as warehouse:
+        among = None if seeds is None else seeds_of_file(seeds, warehouse)
+        return make_plan(warehouse, settings, version, count, among, limit, datetime.now(UTC))

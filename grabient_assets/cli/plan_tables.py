@@ -1,0 +1,194 @@
+"""A plan as JSON, and as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.cli.console import output
+
+if TYPE_CHECKING:
+    from grabient_assets.batching.estimates import DollarRange
+    from grabient_assets.batching.planning import Sending
+    from grabient_assets.groups.tagging.planning import PlannedModel
+    from grabient_assets.headless.planning import Plan
+
+WHY = {
+    "stopped": "stopped before",
+    "retried": "failed, and asked again",
+    "unanswered": "expired or missing before",
+    "put_off": "put off by the provider",
+    "changed_prompt": "changed prompt or parameters",
+    "more_analyses": "more analyses than before",
+    "waiting": "asked for, not sent yet",
+    "new_model": "model not asked yet",
+    "new_palette": "new palette",
+}
+
+
+def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
+    """What `grabient plan --json` says. Dollars are numbers; null where a price is not known."""
+    refinement, budget = plan.refinement, plan.budget
+    return {
+        "mode": mode,
+        "prompt_version": plan.prompt_version,
+        "analyses": plan.analyses,
+        "palettes": plan.palettes,
+        "needing": plan.needing,
+        "models": [_model(one) for one in plan.tagging],
+        "refinement": None
+        if refinement is None
+        else {
+            "provider": refinement.model.provider,
+            "model": refinement.model.id,
+            "in_flight": refinement.in_flight,
+            "palettes": refinement.sending.requests,
+            "cannot": refinement.cannot,
+            **_sending(refinement.sending),
+        },
+        "total": _sending(plan.total),
+        "budget": None
+        if budget is None
+        else {
+            "month_usd": float(budget.usd),
+            "used_usd": float(budget.spent),
+            "reserved_usd": float(budget.reserved),
+            "left_usd": float(budget.left),
+            "fits": plan.fits,
+        },
+        "warnings": list(plan.warnings),
+        "refused": list(plan.refused),
+    }
+
+
+def _model(one: PlannedModel) -> dict[str, Any]:
+    counts = one.counts
+    return {
+        "provider": one.model.provider,
+        "model": one.model.id,
+        "cached": counts.cached,
+        "failed": counts.failed,
+        "in_flight": counts.in_flight,
+        "equal": counts.equal,
+        "missing": sum(counts.missing.values()),
+        "why": {reason: count for reason, count in counts.missing.items() if count},
+        "stopped": dict(counts.stopped),
+        "also_due": counts.also_due,
+        "cannot": one.cannot,
+        **_sending(one.sending),
+    }
+
+
+def _sending(sending: Sending) -> dict[str, Any]:
+    return {
+        "requests": sending.requests,
+        "batches": sending.batches,
+        "split_by": sorted(sending.split_by),
+        "bytes": sending.bytes,
+        "input_tokens": sending.input_tokens,
+        "output_tokens": sending.output_tokens,
+        "basis": sorted(sending.basis),
+        "usd": None if sending.usd is None else _dollars(sending.usd),
+        "cache_saved_usd": float(sending.cache_saved_usd),
+    }
+
+
+def _dollars(usd: DollarRange) -> dict[str, float]:
+    return {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
+
+
+def show_plan(plan: Plan, mode: str) -> None:
+    """The plan as tables on stdout."""
+    console = output()
+    emulated = " The emulator charges nothing." if mode == "emulator" else ""
+    console.print(
+        f"{plan.needing} of {plan.palettes} palettes need work under {plan.prompt_version}, {plan.analyses} analyses "
+        f"of each model.{emulated}",
+        soft_wrap=True,
+    )
+    if not plan.tagging:
+        return
+    console.print(_table(plan))
+    for sentence in _whys(plan):
+        console.print(sentence, soft_wrap=True)
+    for sentence in _totals(plan):
+        console.print(sentence, soft_wrap=True)
+
+
+def _table(plan: Plan) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in ("provider", "model"):
+        table.add_column(name)
+    for name in ("cached", "failed", "in flight", "missing", "batches", "tokens in", "tokens out", "USD", "from", "to"):
+        table.add_column(name, justify="right")
+    for one in plan.tagging:
+        counts, missing = one.counts, sum(one.counts.missing.values())
+        sent = ["-"] * 6 if one.cannot else _cells(one.sending)
+        names = (one.model.provider, one.model.id)
+        table.add_row(*names, *map(_count, (counts.cached, counts.failed, counts.in_flight, missing)), *sent)
+    if plan.refinement is not None:
+        refinement = plan.refinement
+        sent = ["-"] * 6 if refinement.cannot else _cells(refinement.sending)
+        count = (_count(refinement.in_flight), _count(refinement.sending.requests))
+        table.add_row(refinement.model.provider, f"{refinement.model.id} (refinement)", "", "", *count, *sent)
+    total = plan.total
+    table.add_row("together", "", "", "", "", _count(total.requests), *_cells(total), style="bold")
+    return table
+
+
+def _cells(sending: Sending) -> list[str]:
+    batches = _count(sending.batches) + "".join(f", by {limit}" for limit in sorted(sending.split_by))
+    usd = (
+        ["?"] * 3
+        if sending.usd is None
+        else [f"{d:.4f}" for d in (sending.usd.expected, sending.usd.low, sending.usd.high)]
+    )
+    return [batches, _count(sending.input_tokens), _count(sending.output_tokens), *usd]
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _whys(plan: Plan) -> list[str]:
+    whys: dict[str, int] = {}
+    for one in plan.tagging:
+        for reason, count in one.counts.missing.items():
+            whys[reason] = whys.get(reason, 0) + count
+    found = [f"Missing because: {WHY[reason]}: {_count(count)} requests." for reason, count in whys.items() if count]
+    for one in plan.tagging:
+        for reason, count in one.counts.stopped.items():
+            found.append(f"{one.model.id} was stopped ({_count(count)} requests): {reason}")
+    equal = sum(one.counts.equal for one in plan.tagging)
+    if equal:
+        found.append(f"{_count(equal)} more are the same requests under another palette of equal colours: sent once.")
+    failed = sum(one.counts.failed for one in plan.tagging)
+    if failed:
+        found.append(f"{_count(failed)} failed before and are not sent; to ask again: grabient retry")
+    also = sum(one.counts.also_due for one in plan.tagging)
+    if also:
+        found.append(f"{_count(also)} requests that were asked for before go out with them, and are counted in USD.")
+    return found
+
+
+def _totals(plan: Plan) -> list[str]:
+    total, found = plan.total, []
+    if "assumed" in total.basis:
+        what = "some models: they have" if "measured" in total.basis else "every model: there are"
+        found.append(f"Tokens are assumed for {what} too few answers yet to measure.")
+    if total.cache_saved_usd:
+        found.append(f"Prompt caching should save {total.cache_saved_usd:.4f} USD of it.")
+    if plan.refinement and plan.refinement.sending.requests:
+        found.append(
+            f"Refinement of {_count(plan.refinement.sending.requests)} palettes follows when they are tagged. What it "
+            "reads is not known before."
+        )
+    budget = plan.budget
+    if budget is not None:
+        verdict = "It fits." if plan.fits else "The high end does not fit: what is over waits."
+        found.append(
+            f"Budget of the month: {budget.usd:.2f} USD; {budget.spent:.4f} used, {budget.reserved:.4f} set aside for "
+            f"open batches, {budget.left:.4f} left. {verdict}"
+        )
+    return found

@@ -1,0 +1,78 @@
+"""What refinement would send. Its input is not known before the consensus, so its size is taken from others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
+from grabient_assets.groups.refinement.asking import refiner
+from grabient_assets.groups.refinement.submission import refinement_spec
+from grabient_assets.groups.tagging.consensus import consensus_for_prompt
+from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.request_lines import request_line
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.plan import plan_refinement
+from grabient_assets.warehouse.tags import some_consensus
+from grabient_assets.warehouse.usage import measured_tokens
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+CONSENSUS_BYTES = 2_500
+"""The votes of ten models in a request, as the emulator's answers make them; stored ones replace this."""
+PICTURE_BYTES = 6_000
+"""A drawn picture, 440 x 100 pixels; the stored ones replace this."""
+SAMPLE = 100
+"""So many stored consensus are measured."""
+_SOME_COLOURS = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
+_SOME_ID = "0" * 61
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRefinement:
+    """The refiner, how many palettes are in open batches, what would be sent, and why nothing would be."""
+
+    model: Model
+    in_flight: int
+    sending: Sending
+    cannot: str | None
+
+
+def plan_refinements(
+    connection: DuckDBPyConnection, prompt_version: str, seeds: Sequence[str], on: date, *, by_url: bool
+) -> PlannedRefinement:
+    """The plan for these palettes, once their tagging is complete. `by_url`: pictures go as addresses."""
+    import numpy
+
+    model, registry = refiner(), load_registry()
+    prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
+    counts = plan_refinement(connection, seeds)
+    picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
+    fixed = len(request_line(refinement_spec(_SOME_ID, _SOME_COLOURS, {}, prompt, None), model))
+    size = fixed + round(counts.colour_bytes) + _consensus_bytes(connection) + picture
+    lines = Lines(numpy.array([counts.expected]), numpy.array([size]), pictures=1, picture_bytes=picture)
+    found = sending(
+        model,
+        lines,
+        prompt.parameters,
+        measured_tokens(connection).get((model.provider, model.id, prompt.digest)),
+        registry.limits[model.provider],
+        on,
+    )
+    return PlannedRefinement(model, counts.in_flight, found, why_not_sent(registry, model, found, on))
+
+
+def _consensus_bytes(connection: DuckDBPyConnection) -> int:
+    stored = some_consensus(connection, SAMPLE)
+    if not stored:
+        return CONSENSUS_BYTES
+    texts = (json_line(consensus_for_prompt(stored_consensus(one))).decode() for one in stored)
+    return round(sum(len(json_line(text)) for text in texts) / len(stored))

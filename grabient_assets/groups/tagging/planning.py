@@ -1,0 +1,126 @@
+"""What tagging would send: by the rule of sending, with the sizes of the real request lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from grabient_assets.batching.drafts import refuse_draft
+from grabient_assets.batching.identity import request_digest
+from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
+from grabient_assets.errors import PromptError, RequestRejectedError
+from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.groups.tagging.submission import tagging_spec
+from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.prompt import Prompt, PromptSet
+from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.request_lines import request_line
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.asks import AskTarget
+from grabient_assets.warehouse.plan import TargetPlan, plan_target, planning
+from grabient_assets.warehouse.tags import DueTarget
+from grabient_assets.warehouse.usage import measured_tokens
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SOME_COLOURS = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
+_SOME_ID = "0" * 61
+"""As long as every custom_id of tagging: 37 of colours, 20 of the request, 2 of the analysis, and two dashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModel:
+    """What becomes of the requests to one model. `sending` covers what is missing and what is due besides;
+    `cannot` is why it would not be sent."""
+
+    model: Model
+    counts: TargetPlan
+    sending: Sending
+    cannot: str | None
+
+
+def plan_tagging(
+    connection: DuckDBPyConnection,
+    models: Sequence[Model],
+    prompt_version: str,
+    seeds: Sequence[str],
+    analyses: int,
+    answers_from: str,
+    on: date,
+    others: Sequence[str] = (),
+    limits: Mapping[str, BatchLimits] | None = None,
+    only: Set[tuple[str, str, str | None]] | None = None,
+) -> list[PlannedModel]:
+    """The plan of each model if these palettes were asked for; without any, of what is due anyway.
+
+    `others` were chosen too and lack nothing: what they have is counted. `limits` by provider; those
+    of the registry when not given. `only`: nothing else is sent than these, by model, prompt version and cap.
+    """
+    sets = _askable(answers_from)
+    registry = load_registry()
+    measured = measured_tokens(connection)
+    found: list[PlannedModel] = []
+    with planning(connection, seeds, others):
+        for model in models:
+            current = {v: request_digest(PURPOSE, answers_from, model, s.tagging.digest) for v, s in sets.items()}
+            target = AskTarget(model.provider, model.id, current.get(prompt_version, ""))
+            counts = plan_target(connection, prompt_version, target, analyses, current)
+            whole, refused = Sending(), None
+            for lines in counts.lines:
+                if only is not None and (model.id, lines.prompt_version, lines.cap_id) not in only:
+                    continue
+                prompt = sets[lines.prompt_version].tagging
+                try:
+                    fixed = _fixed_bytes(prompt, model)
+                except RequestRejectedError as error:
+                    refused = str(error)
+                    continue
+                whole += sending(
+                    model,
+                    Lines(lines.requests, lines.colour_bytes + fixed),
+                    prompt.parameters,
+                    measured.get((model.provider, model.id, prompt.digest)),
+                    (limits or registry.limits)[model.provider],
+                    on,
+                )
+            found.append(PlannedModel(model, counts, whole, refused or why_not_sent(registry, model, whole, on)))
+    return found
+
+
+def plan_due(
+    connection: DuckDBPyConnection,
+    provider: str,
+    targets: Sequence[DueTarget],
+    limits: BatchLimits,
+    answers_from: str,
+    on: date,
+) -> list[PlannedModel]:
+    """The plan of these targets of the provider, whoever asked for them: what a submission sends."""
+    ids = {target.model for target in targets}
+    models = [model for model in load_registry().models if model.provider == provider and model.id in ids]
+    only = {(target.model, target.prompt_version, target.cap_id) for target in targets}
+    return plan_tagging(connection, models, "", (), 0, answers_from, on, limits={provider: limits}, only=only)
+
+
+def _askable(answers_from: str) -> dict[str, PromptSet]:
+    """The prompt versions that may be sent; what was asked under another is stopped when sending."""
+    found: dict[str, PromptSet] = {}
+    for version in load_prompt_versions(PROMPTS_DIR):
+        try:
+            prompts = load_prompt_set(PROMPTS_DIR, version)
+            refuse_draft(prompts, answers_from)
+        except PromptError:
+            continue
+        found[version] = prompts
+    return found
+
+
+def _fixed_bytes(prompt: Prompt, model: Model) -> int:
+    """The bytes of a request line without those of the palette's colours."""
+    line = request_line(tagging_spec(_SOME_ID, _SOME_COLOURS, prompt), model)
+    return len(line) - len(json_line(json_line(_SOME_COLOURS).decode())) + 2

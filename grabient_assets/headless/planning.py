@@ -1,0 +1,122 @@
+"""What `grabient run` would send and what it would cost. No network, nothing written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from grabient_assets.batching.budget import Allowance, monthly
+from grabient_assets.batching.drafts import refuse_draft
+from grabient_assets.batching.estimates import DollarRange
+from grabient_assets.batching.one_mode import refuse_other_mode
+from grabient_assets.batching.planning import Sending
+from grabient_assets.groups.refinement.asking import refiner
+from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
+from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.headless.wishes import make_wish
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.registry.load import load_registry
+from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palette_seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run with these options would do.
+
+    `palettes` were chosen, `needing` of them lack something. `refinement` is None when its provider is left out.
+    `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent.
+    """
+
+    prompt_version: str
+    analyses: int
+    palettes: int
+    needing: int
+    tagging: tuple[PlannedModel, ...]
+    refinement: PlannedRefinement | None
+    budget: Allowance | None
+    warnings: tuple[str, ...]
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why some of what is missing could not be sent."""
+        parts = [*self.tagging, *([self.refinement] if self.refinement else [])]
+        return tuple(dict.fromkeys(one.cannot for one in parts if one.cannot and one.sending.requests))
+
+    @property
+    def total(self) -> Sending:
+        """All that can be sent, refinement included."""
+        parts = [*self.tagging, *([self.refinement] if self.refinement else [])]
+        return sum((one.sending for one in parts if one.cannot is None), Sending())
+
+    @property
+    def usd(self) -> DollarRange:
+        """What that costs."""
+        return self.total.usd or DollarRange()
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the month's budget suffices even for the high end; None without a budget."""
+        return None if self.budget is None else self.usd.high <= self.budget.left
+
+
+def make_plan(
+    warehouse: Warehouse,
+    settings: Settings,
+    prompt_version: str,
+    analyses: int,
+    among: Sequence[str] | None,
+    limit: int | None,
+    now: datetime,
+) -> Plan:
+    """The plan for the palettes that `grabient run` would take.
+
+    Without any provider that can be asked, it is made as if all could be. Raises what `grabient run` raises for a
+    draft in live mode and for a folder of the other mode.
+    """
+    today, mode = now.date(), answers_from(settings)
+    refuse_draft(load_prompt_set(PROMPTS_DIR, prompt_version), mode)
+    usable = usable_providers(settings)
+    providers = usable or PROVIDERS
+    with warehouse.read() as connection:
+        refuse_other_mode(connection, mode)
+        loaded = bool(palette_seeds(connection))
+    chosen, needing = (), ()
+    if loaded:
+        wish = make_wish(
+            warehouse, settings, prompt_version, analyses, "refined", among, limit, today=today, providers=providers
+        )
+        chosen, needing = wish.seeds, wish.needing
+    with warehouse.read() as connection:
+        others = tuple(set(chosen) - set(needing))
+        tagging = plan_tagging(connection, taggers(providers), prompt_version, needing, analyses, mode, today, others)
+        refinement = None
+        if refiner().provider in providers:
+            by_url = images_by_url(settings)
+            refinement = plan_refinements(connection, prompt_version, needing, today, by_url=by_url)
+        budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
+    warnings = [why_not_usable(settings, provider) for provider in PROVIDERS if provider not in usable]
+    if not loaded:
+        warnings.append("No palette is loaded. Load some first: grabient load FILE")
+    asked = [*taggers(providers), *([refiner()] if refinement else [])]
+    warnings += [*load_registry().refusals(asked, today).values(), *load_registry().warnings(asked, today)]
+    return Plan(
+        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, tuple(warnings)
+    )
+
+
+@contextmanager
+def as_it_is(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """The warehouse; where there is no file yet an empty one elsewhere, so that none is made."""
+    if warehouse.path.exists():
+        yield warehouse
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Warehouse(Path(folder) / warehouse.path.name)

@@ -1,0 +1,128 @@
+"""`grabient plan`: what it says before anything is sent, against what a run then does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from grabient_assets.cli.main import app
+from grabient_assets_tests.cli.running import Ended, environment, grabient, palettes
+
+
+def plan(data: Path, *arguments: str | Path, **values: str) -> Ended:
+    """`grabient plan ARGUMENTS` in this process."""
+    done = CliRunner().invoke(app, ["plan", *map(str, arguments)], env=environment(data, **values))
+    return Ended(done.exit_code, done.stdout, done.stderr)
+
+
+def test_an_empty_folder_is_not_made(data: Path):
+    ended = plan(data, "--json")
+    assert ended.code == 0 and not data.exists()
+    found = ended.json
+    assert (found["palettes"], found["needing"], len(found["models"])) == (0, 0, 10)
+    assert found["total"]["requests"] == 0 and found["total"]["usd"] == {"low": 0.0, "expected": 0.0, "high": 0.0}
+    assert "No palette is loaded. Load some first: grabient load FILE" in ended.err
+    assert plan(data).code == 0 and not data.exists()
+
+
+def test_the_shape_of_the_document(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 3))
+    found = plan(data, "--json", "--analyses", "3", "--limit", "2", GRABIENT_BUDGET_USD="0.05").json
+    assert set(found) == {
+        *("mode", "prompt_version", "analyses", "palettes", "needing", "models", "refinement", "total", "budget"),
+        *("warnings", "refused"),
+    }
+    assert (found["mode"], found["prompt_version"], found["analyses"], found["needing"]) == ("emulator", "v1", 3, 2)
+    for row in found["models"]:
+        assert (row["missing"], row["requests"], row["why"]) == (6, 6, {"new_palette": 6})
+        assert (row["cached"], row["failed"], row["in_flight"], row["batches"], row["split_by"]) == (0, 0, 0, 1, [])
+        assert row["usd"]["low"] < row["usd"]["expected"] < row["usd"]["high"]
+    refinement = found["refinement"]
+    assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-4-5-20251101")
+    assert found["total"]["requests"] == 62 and found["total"]["batches"] == 11
+    together = sum(row["usd"]["expected"] for row in [*found["models"], refinement])
+    assert found["total"]["usd"]["expected"] == pytest.approx(together)
+    assert found["budget"] == {
+        "month_usd": 0.05,
+        "used_usd": 0.0,
+        "reserved_usd": 0.0,
+        "left_usd": 0.05,
+        "fits": False,
+    }
+    assert plan(data, "--json", GRABIENT_BUDGET_USD="100").json["budget"]["fits"] is True
+    shown = plan(data, GRABIENT_BUDGET_USD="100").out
+    assert "3 of 3 palettes need work under v1" in shown and "new palette: 60 requests" in shown
+    assert "100.00 USD" in shown and "It fits." in shown
+
+
+def test_only_the_named_palettes(data: Path, tmp_path: Path):
+    file = palettes(tmp_path, 3)
+    grabient(data, "load", file)
+    one = tmp_path / "one.jsonl"
+    one.write_text(file.read_text().splitlines()[1] + "\n")
+    assert plan(data, "--json", "--seeds", one).json["needing"] == 1
+
+
+def test_what_it_cannot_take_it_says_as_run_does(data: Path, tmp_path: Path):
+    file = palettes(tmp_path, 1)
+    wrong = (
+        ("--prompt-version", "v99"),
+        ("--analyses", "0"),
+        ("--analyses", "21"),
+        ("--limit", "0"),
+        ("--seeds", str(file)),
+        ("--seeds", str(tmp_path / "none.txt")),
+    )
+    for arguments in wrong:
+        planned = plan(data, *arguments)
+        done = CliRunner().invoke(app, ["run", *arguments], env=environment(tmp_path / "other"))
+        assert planned.code == done.exit_code == 2, arguments
+        assert planned.err.replace("grabient plan", "grabient run").replace("tmp", "") == done.stderr.replace("tmp", "")
+    assert not data.exists()
+
+
+def test_live_it_says_who_is_left_out_with_and_without_keys(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 1))
+    some = plan(data, "--json", GRABIENT_MODE="live", OPENAI_API_KEY="k-openai")
+    assert some.code == 0, some.err
+    assert {row["provider"] for row in some.json["models"]} == {"openai"} and some.json["refinement"] is None
+    assert "anthropic is left out: set ANTHROPIC_API_KEY to use it in live mode." in some.err
+    none = plan(data, "--json", GRABIENT_MODE="live")
+    assert none.code == 0 and len(none.json["models"]) == 10 and none.err.count("is left out: set") == 4
+    assert none.json["refinement"]["palettes"] == 1
+
+
+SENT = """
+    SELECT b.purpose, b.model, count(DISTINCT r.custom_id), sum(r.cost_usd)
+    FROM batch_requests r JOIN batches b USING (batch_id) WHERE b.intended_at > $1 GROUP BY ALL
+"""
+
+
+def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 4))
+    first = grabient(data, "run", "--limit", "2", "--analyses", "3", "--until", "consensus")
+    assert first.code == 0, first.err
+    planned = plan(data, "--json", "--analyses", "3").json
+    assert (planned["palettes"], planned["needing"]) == (4, 4), "two lack their refinement only"
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        before = connection.execute("SELECT max(intended_at) FROM batches").fetchone()
+    ended = grabient(data, "run", "--analyses", "3")
+    assert ended.code == 0, ended.err
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        sent = {(row[0], row[1]): (row[2], float(row[3])) for row in connection.execute(SENT, before).fetchall()}
+    for row in planned["models"]:
+        requests, usd = sent["tagging", row["model"]]
+        assert (row["cached"] + row["failed"], row["requests"], row["basis"]) == (6, requests, ["measured"])
+        assert 0.6 * row["usd"]["expected"] <= usd <= 1.7 * row["usd"]["expected"], "some are answered twice"
+    refinement = planned["refinement"]
+    requests, usd = sent["refinement", refinement["model"]]
+    assert refinement["palettes"] == requests == 4
+    assert refinement["usd"]["low"] <= usd <= refinement["usd"]["high"]
+    total = sum(usd for _, usd in sent.values())
+    assert planned["total"]["usd"]["low"] <= total <= planned["total"]["usd"]["high"]
+    again = plan(data, "--json", "--analyses", "3")
+    assert again.code == 0 and again.json["total"]["requests"] == 0
+    assert all(row["cached"] + row["failed"] == 12 for row in again.json["models"])
