@@ -36,7 +36,7 @@ class Place:
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:
-        provider = connect(name, "emulator", self.emulator.bases[name], Patience(read=5, transfer=5, attempts=1))
+        provider = connect(name, "emulator", self.emulator.bases[name], Patience(read=60, transfer=60, attempts=1))
         try:
             yield Connection(provider, self.account, "emulator", self.settling, None)
         finally:
