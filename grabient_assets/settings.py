@@ -17,10 +17,14 @@ from typing import Literal
 from grabient_assets.errors import SettingsError
 
 Mode = Literal["emulator", "live"]
+Method = Literal["majority", "one-coin", "full"]
+"""How the values of a consensus are ranked: by votes, or by their probability under one of two models of errors."""
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROMPTS_DIR = PROJECT_DIR / "prompts"
 PROVIDERS = ("anthropic", "openai", "groq", "google")
+MOST_DOLLARS = 100_000_000
+"""The ledger holds eight digits before the point."""
 ANALYSES = range(1, 21)
 """How often one model may be asked about one palette (the source documents' 1-20)."""
 
@@ -39,6 +43,7 @@ SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
     Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
+    Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -54,9 +59,7 @@ SETTINGS = (
     Setting("R2_ACCESS_KEY_ID", "", "R2 token", secret=True),
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
-    Setting(
-        "GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; read, not enforced yet"
-    ),
+    Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
 )
 
 _KEY_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -95,6 +98,7 @@ class Settings:
     mode: Mode
     data_dir: Path
     analyses: int
+    consensus: Method
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
     r2: R2Settings | None
@@ -128,6 +132,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mode=_mode(values),
         data_dir=(data_dir := _data_dir(values)),
         analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
+        consensus=_consensus(values),
         api_keys={
             provider: key
             for provider, names in _KEY_NAMES.items()
@@ -176,6 +181,24 @@ def _without(secrets: Iterable[str], text: str) -> str:
     return _USER_OF_ADDRESS.sub(rf"\1{HIDDEN}@", text)
 
 
+def parse_dollars(text: str, name: str, without: str) -> Decimal:
+    """A sum to be spent. `name` is the setting or option it came from, `without` how one does without it.
+
+    Raises SettingsError for what is no number, not more than 0, or more than the ledger can hold.
+    """
+    try:
+        dollars = Decimal(text)
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not dollars.is_finite():
+        raise SettingsError(f"{name} is {text!r}; it must be dollars as a plain number such as 25.00. {without}.")
+    if dollars <= 0:
+        raise SettingsError(f"{name} is {text}; with no money nothing could ever be sent. {without}.")
+    if dollars >= MOST_DOLLARS or dollars != round(dollars, 10):
+        raise SettingsError(f"{name} is {text}; it must be below {MOST_DOLLARS:,} and have ten decimals at most.")
+    return dollars
+
+
 def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     if environ is None:
         from dotenv import dotenv_values
@@ -194,6 +217,13 @@ def _mode(values: Mapping[str, str]) -> Mode:
     if mode == "emulator" or mode == "live":
         return mode
     raise SettingsError(f"GRABIENT_MODE is {mode!r}; it must be emulator or live.")
+
+
+def _consensus(values: Mapping[str, str]) -> Method:
+    method = values.get("GRABIENT_CONSENSUS", "majority")
+    if method == "majority" or method == "one-coin" or method == "full":
+        return method
+    raise SettingsError(f"GRABIENT_CONSENSUS is {method!r}; it must be majority, one-coin or full.")
 
 
 def _data_dir(values: Mapping[str, str]) -> Path:
@@ -232,12 +262,6 @@ def _r2(values: Mapping[str, str]) -> R2Settings | None:
 
 def _budget(values: Mapping[str, str]) -> Decimal | None:
     text = values.get("GRABIENT_BUDGET_USD")
-    if text is None:
-        return None
-    try:
-        budget = Decimal(text)
-    except InvalidOperation:
-        budget = Decimal("NaN")
-    if not budget.is_finite() or budget < 0:
-        raise SettingsError(f"GRABIENT_BUDGET_USD is {text!r}; it must be dollars as a number, 0 or more, e.g. 25.00.")
-    return budget
+    return (
+        None if text is None else parse_dollars(text, "GRABIENT_BUDGET_USD", "Leave it empty to spend without a limit")
+    )

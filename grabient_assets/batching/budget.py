@@ -7,7 +7,7 @@ what it cost: collecting releases the rest by itself. A batch counts for the mon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -108,7 +108,8 @@ def fitting(among: list[Allowance], key: HoldKey, count: int, one: DollarRange |
     waiting = count - fits + behind
     if not waiting or fits == count:
         return Fitting(fits)
-    return Fitting(fits, _sentence(tightest, who, waiting, one.high * waiting))
+    granted = replace(tightest, reserved=tightest.reserved + one.high * fits)
+    return Fitting(fits, _sentence(granted, who, waiting, one.high * waiting))
 
 
 def still_held(

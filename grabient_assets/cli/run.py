@@ -37,6 +37,9 @@ def run(
     allow_unpriced: Annotated[
         bool, typer.Option("--allow-unpriced", help="Send also to models whose batch price is not known.")
     ] = False,
+    max_usd: Annotated[
+        str | None, typer.Option("--max-usd", metavar="X", help="Spend at most so many dollars on what this run asks.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
 ) -> None:
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
@@ -51,19 +54,20 @@ def run(
         record_wish,
         seeds_of_file,
     )
-    from grabient_assets.settings import load_settings, parse_analyses
+    from grabient_assets.settings import load_settings, parse_analyses, parse_dollars
 
     settings = load_settings()
     stage = chosen_until(until)
     version = chosen_prompt_version(prompt_version)
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
+    cap = None if max_usd is None else parse_dollars(max_usd, "--max-usd", "Leave it out to run without a cap")
     warehouse = open_warehouse(settings)
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
     now = datetime.now(UTC)
     wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date())
     name_ends(wish.providers, stage, now.date())
-    record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced)
+    record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
     say(f"{len(wish.needing)} palettes need work under {version}: {count} analyses by {', '.join(wish.providers)}.")
     report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
 

@@ -34,16 +34,18 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     """What `grabient status --json` says. A data folder that does not exist yet is not made."""
     from datetime import UTC, datetime
 
+    from grabient_assets.batching.budget import still_held
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.status import Counts, counts
 
-    found, batches = Counts(), []
+    now = datetime.now(UTC)
+    found, batches, held = Counts(), [], {}
     if warehouse.path.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-    now = datetime.now(UTC)
+            held = still_held(connection, settings.budget_usd, now, None, None)
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,
@@ -51,6 +53,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "pending": found.pending,
         "errors": found.errors,
         "open_batches": [_batch(batch, now) for batch in batches],
+        "over_budget": list(held.values()),
         "cost_usd": float(found.cost_usd),
     }
 
@@ -97,6 +100,8 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
             console.print(trouble, soft_wrap=True)
+    for sentence in document["over_budget"]:
+        console.print(sentence, soft_wrap=True)
     for provider, model, reason in _stopped(warehouse):
         console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
     if not document["palettes"]:

@@ -105,15 +105,26 @@ class Pursuit:
         return any(b.provider not in self._given_up for b in here)
 
     def _tagging_open(self) -> bool:
+        from grabient_assets.batching.budget import still_held
+        from grabient_assets.groups.tagging.asking import PURPOSE
         from grabient_assets.groups.tagging.collection import palettes_to_complete
+        from grabient_assets.groups.tagging.submission import hold_key
         from grabient_assets.warehouse.tags import due_targets
 
         with self.warehouse.read() as connection:
-            due = any(due_targets(connection, p) for p in self.wish.providers if p not in self._given_up)
+            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, None)
+            due = any(
+                hold_key(provider, target) not in held
+                for provider in self.wish.providers
+                if provider not in self._given_up
+                for target in due_targets(connection, provider)
+            )
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:
-        from grabient_assets.groups.refinement.asking import refiner
+        from grabient_assets.batching.budget import still_held
+        from grabient_assets.groups.refinement.asking import PURPOSE, refiner
+        from grabient_assets.groups.refinement.submission import hold_key
         from grabient_assets.warehouse.refined import chained_refinements, due_refinements
         from grabient_assets.warehouse.tags import complete_tagging
 
@@ -121,13 +132,17 @@ class Pursuit:
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
             return False
         with self.warehouse.read() as connection:
-            if due_refinements(connection):
+            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, provider)
+            if any(hold_key(provider, one) not in held for one in due_refinements(connection)):
                 return True
             tagged = [t.partition for t in complete_tagging(connection, self.wish.providers) if t.answers]
             return bool(chained_refinements(connection, tagged))
 
     def _problems(self) -> tuple[str, ...]:
+        from grabient_assets.batching.budget import still_held
+
         with self.warehouse.read() as connection:
             stopped = stopped_since(connection, self.started)
+            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), None, None)
         reasons = [reason for _, _, _, reason in stopped]
-        return tuple(dict.fromkeys([*self._given_up.values(), *self._stuck, *reasons]))
+        return tuple(dict.fromkeys([*self._given_up.values(), *self._stuck, *held.values(), *reasons]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import dagster as dg
 
@@ -35,6 +36,10 @@ class ProvidersResource(dg.ConfigurableResource):
     def answers_from(self) -> str:
         """`emulator` or `live`: part of what identifies a request."""
         return answers_from(load_settings())
+
+    def budget_usd(self) -> Decimal | None:
+        """The most to spend in a calendar month; None: no limit."""
+        return load_settings().budget_usd
 
     def images_by_url(self) -> bool:
         """Whether pictures are sent as addresses."""

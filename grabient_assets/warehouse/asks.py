@@ -46,17 +46,20 @@ def record_asks(
     retry: bool = False,
     chained: bool = False,
     allow_unpriced: bool = False,
+    cap_id: str | None = None,
 ) -> None:
     """Want `analyses` answers of every target for every palette. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
-    With `allow_unpriced`, they may be sent although nobody knows what they cost; who asks last decides.
+    With `allow_unpriced`, they may be sent although nobody knows what they cost; under `cap_id`, only as far as that
+    cap goes. Who asks last decides both.
     """
     connection.execute(
         """
         INSERT INTO asks BY NAME
         SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
-               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced, 'open' AS state,
+               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
+               $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
         FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
@@ -65,7 +68,7 @@ def record_asks(
         ON CONFLICT DO UPDATE SET
             request_digest = excluded.request_digest,
             analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
-            allow_unpriced = excluded.allow_unpriced,
+            allow_unpriced = excluded.allow_unpriced, cap_id = excluded.cap_id,
             state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
             retry_from = coalesce(excluded.retry_from, retry_from)
         """,
@@ -81,6 +84,7 @@ def record_asks(
             "retry": retry,
             "chained": chained,
             "allow_unpriced": allow_unpriced,
+            "cap_id": cap_id,
         },
     )
 
@@ -117,17 +121,31 @@ def stop_asks(
     return int(row[0]) if row else 0
 
 
-def asked_unpriced(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[PaletteVersion]:
-    """Those of the palettes whose tagging was asked for at whatever price."""
+@dataclass(frozen=True, slots=True)
+class AskTerms:
+    """On what terms something was asked: at an unknown price too, and under which cap."""
+
+    allow_unpriced: bool
+    cap_id: str | None
+
+
+def tagging_terms(
+    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
+) -> dict[AskTerms, list[PaletteVersion]]:
+    """The palettes by the terms on which their tagging was asked: of several, those of the latest ask."""
     rows = connection.execute(
         """
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT DISTINCT prompt_version, seed FROM asks SEMI JOIN chosen USING (seed, prompt_version)
-        WHERE purpose = 'tagging' AND allow_unpriced ORDER BY ALL
+        SELECT prompt_version, seed, bool_or(allow_unpriced), arg_max_null(cap_id, asked_at)
+        FROM asks SEMI JOIN chosen USING (seed, prompt_version) WHERE purpose = 'tagging'
+        GROUP BY ALL ORDER BY ALL
         """,
         [[p.seed for p in among], [p.prompt_version for p in among]],
     ).fetchall()
-    return [PaletteVersion(*row) for row in rows]
+    found: dict[AskTerms, list[PaletteVersion]] = {}
+    for version, seed, allow_unpriced, cap_id in rows:
+        found.setdefault(AskTerms(allow_unpriced, cap_id), []).append(PaletteVersion(version, seed))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,14 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendingCap:
+    """What may be spent on everything that is asked under this id."""
+
+    cap_id: str
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class HoldKey:
     """What is held together: the requests of one model under one prompt version and one cap (None: no cap)."""
 
@@ -77,9 +85,10 @@ def spending_under(connection: DuckDBPyConnection, cap_id: str) -> Spending:
     return _spending(connection, "WHERE b.cap_id = $1", [cap_id])
 
 
-def make_cap(connection: DuckDBPyConnection, cap_id: str, usd: Decimal, now: datetime) -> None:
-    """Let what is asked under `cap_id` cost at most so much. One that exists stays as it is."""
-    connection.execute("INSERT INTO spending_caps VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [cap_id, usd, now])
+def make_cap(connection: DuckDBPyConnection, cap: SpendingCap, now: datetime) -> None:
+    """Record the cap. One that exists under this id stays as it is."""
+    insert = "INSERT INTO spending_caps VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.execute(insert, [cap.cap_id, cap.usd, now])
 
 
 def cap_usd(connection: DuckDBPyConnection, cap_id: str) -> Decimal:

@@ -56,13 +56,15 @@ class DueRefinement:
     model: str
     consensus_digest: str
     allow_unpriced: bool = False
+    cap_id: str | None = None
 
 
 # The custom_id of a refinement covers colours, model, prompt and consensus: it is answered when its row was made from
 # the consensus as it stands now, and equal colours with an equal consensus are one request.
 _MISSING = """
     missing AS (
-        SELECT a.seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, c.digest AS consensus_digest,
+        SELECT a.seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id,
+               c.digest AS consensus_digest,
                p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00' AS custom_id
         FROM asks a JOIN palettes p USING (seed) JOIN tag_consensus c USING (seed, prompt_version)
         WHERE a.purpose = 'refinement' AND a.state = 'open' AND NOT EXISTS (
@@ -97,12 +99,13 @@ def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
     rows = connection.execute(
         f"""
         WITH {_MISSING}
-        SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest, bool_or(allow_unpriced)
+        SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest, bool_or(allow_unpriced),
+               arg_min_null(cap_id, seed) AS cap_id
         FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
         WHERE NOT EXISTS (
             SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
             WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
-        GROUP BY ALL ORDER BY 1, 2
+        GROUP BY custom_id, model, consensus_digest ORDER BY 1, model, cap_id NULLS FIRST, 2
         """
     ).fetchall()
     return [DueRefinement(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]

@@ -132,11 +132,14 @@ class ConsensusRecord:
     facts: str
     digest: str
     created_at: datetime
+    estimates: str | None = None
+    method: str | None = None
+    entropy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DueTarget:
-    """The due requests of one model under one prompt version; `seed` is the first palette among them.
+    """The due requests of one model under one prompt version and one cap; `seed` is the first palette among them.
 
     `digest` changes when a request is added or taken away.
     """
@@ -146,16 +149,17 @@ class DueTarget:
     requests: int
     seed: str
     digest: str
+    cap_id: str | None = None
 
 
 def due_targets(connection: DuckDBPyConnection, provider: str) -> list[DueTarget]:
-    """What has to be asked of the provider now, counted, ordered by prompt version and model."""
+    """What has to be asked of the provider now, counted, ordered by prompt version, model and cap."""
     rows = connection.execute(
         f"""
         WITH {lacking(OPEN_ASKS + " AND provider = $1")}, {carried("b.provider = $1")}, {due()}
         SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(seed),
-               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR
-        FROM due GROUP BY ALL ORDER BY 1, 2
+               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR, cap_id
+        FROM due GROUP BY ALL ORDER BY prompt_version, model, cap_id NULLS FIRST
         """,
         [provider],
     ).fetchall()
@@ -171,13 +175,14 @@ def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget
              {carried("b.provider = $provider")}, {due()}
         SELECT {custom_id("stem")}, seed, prompt_version, model, analysis_index, {is_in("unpriced")}
         FROM due JOIN {ANALYSES} ON {is_in("bits")}
-        WHERE $version IS NULL OR prompt_version = $version
+        WHERE $version IS NULL OR (prompt_version = $version AND cap_id IS NOT DISTINCT FROM $cap)
         ORDER BY prompt_version, model, seed, analysis_index
         """,
         {
             "provider": provider,
             "model": target.model if target else None,
             "version": target.prompt_version if target else None,
+            "cap": target.cap_id if target else None,
         },
     ).fetchall()
     return [DueRequest(*row) for row in rows]

@@ -35,6 +35,7 @@ def ask_for_refinement(
     *,
     retry_failed: bool = False,
     allow_unpriced: bool = False,
+    cap_id: str | None = None,
 ) -> None:
     """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here.
 
@@ -62,6 +63,7 @@ def ask_for_refinement(
                 asked_at,
                 retry=retry_failed,
                 allow_unpriced=allow_unpriced,
+                cap_id=cap_id,
             )
         share_refinements(connection)
         close_finished_refinements(connection, now)

@@ -9,11 +9,11 @@ from pydantic import Field
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
-from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
+from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement, refiner
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.reports import refined_events
-from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.refinement.submission import ask_for_chained, hold_key, submit_due_refinements
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
@@ -22,7 +22,8 @@ from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import requests_of, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import refined, underway_refinements
+from grabient_assets.warehouse.money import holds
+from grabient_assets.warehouse.refined import due_refinements, refined, underway_refinements
 
 GROUP = "refinement"
 
@@ -77,6 +78,7 @@ def refinement_batches(
         for one in sent.batches:
             context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
         _report_sent(context, house, [s.batch.batch_id for s in sent.batches if s.error is None])
+        _report_held(context, house, sent.held)
         if any(one.batch.status == "deferred" for one in sent.batches):
             context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
         if sent.complaints:
@@ -199,6 +201,25 @@ def _report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_
         context.log_event(
             dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
         )
+
+
+def _report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentences: Sequence[str]) -> None:
+    """Say of the palettes whose refinement waits for money that it does."""
+    for sentence in dict.fromkeys(sentences):
+        context.log.warning(sentence)
+    if not sentences:
+        return
+    name = refiner().provider
+    with warehouse.read() as connection:
+        waiting = {hold.key for hold in holds(connection, PURPOSE, name)}
+        due = [one.partition for one in due_refinements(connection) if hold_key(name, one) in waiting]
+    metadata = {
+        "state": dg.MetadataValue.text("over budget"),
+        "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),
+    }
+    for partition in due:
+        key = partition_key(partition)
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 
 
 def _partitions(warehouse: Warehouse, done: Round) -> list[PaletteVersion]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import dagster as dg
 
+from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.send import closed_until
-from grabient_assets.groups.refinement.asking import refiner
+from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.jobs import submit_refinement
+from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
@@ -35,9 +38,9 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         house, name = warehouse.open_briefly(), refiner().provider
-        due = _due(house, providers.usable())
+        due, held = _due(house, providers.usable(), name, providers.budget_usd())
         if not due:
-            yield dg.SkipReason("No palette waits for its refinement.")
+            yield dg.SkipReason(" ".join(held) or "No palette waits for its refinement.")
             return
         if name not in providers.usable():
             yield dg.SkipReason(f"{len(due)} palettes wait for their refinement. {providers.why_not(name)}")
@@ -62,12 +65,16 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
     return look
 
 
-def _due(warehouse: Warehouse, providers: Sequence[str]) -> list[PaletteVersion]:
+def _due(
+    warehouse: Warehouse, providers: Sequence[str], name: str, budget: Decimal | None
+) -> tuple[list[PaletteVersion], Sequence[str]]:
+    """The palettes to refine now, and the sentences about those for which there is no money."""
     with warehouse.read() as connection:
+        held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
-        asked = [d.partition for d in due_refinements(connection)]
-    return list(dict.fromkeys([*asked, *chained]))
+        asked = [d.partition for d in due_refinements(connection) if hold_key(name, d) not in held]
+    return list(dict.fromkeys([*asked, *chained])), tuple(held.values())
 
 
 def _busy(instance: dg.DagsterInstance) -> str | None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.outdated import stop_outdated_asks
+from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.errors import RequestRejectedError, StoreError
@@ -21,9 +23,10 @@ from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.asks import asked_unpriced
+from grabient_assets.warehouse.asks import tagging_terms
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import HoldKey
 from grabient_assets.warehouse.palettes import ImageRecord, images, palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.refined import (
@@ -41,11 +44,11 @@ def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from
     with warehouse.read() as connection:
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
-        unpriced = asked_unpriced(connection, chained)
-    priced = [partition for partition in chained if partition not in set(unpriced)]
-    for partitions, allow in ((priced, False), (unpriced, True)):
-        if partitions:
-            ask_for_refinement(partitions, answers_from, warehouse, now, allow_unpriced=allow)
+        by_terms = tagging_terms(connection, chained)
+    for terms, partitions in by_terms.items():
+        ask_for_refinement(
+            partitions, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
+        )
     return len(chained)
 
 
@@ -65,11 +68,13 @@ def submit_due_refinements(
         due_at = ledger_time(database, clock())
         share_refinements(database)
         close_finished_refinements(database, clock())
-        due = due_refinements(database)
+        held = still_held(database, connection.budget_usd, due_at, PURPOSE, name)
+        due = [one for one in due_refinements(database) if hold_key(name, one) not in held]
+    sent += Sent(held=tuple(held.values()))
     wait = closed_until(name, warehouse, clock())
     if due and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
-    for (version, model_id), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model)):
+    for (version, model_id, cap), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model, d.cap_id)):
         model, chosen, stopped = orderable(PURPOSE, name, model_id, list(group), warehouse, clock())
         sent += stopped
         if model is None:
@@ -82,11 +87,26 @@ def submit_due_refinements(
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue
         sent += Sent(complaints=tuple(lost))
-        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id, due_at)
+        order = Order(
+            PURPOSE,
+            model,
+            version,
+            prompt.digest,
+            connection.account,
+            run_id,
+            due_at,
+            prompt.parameters,
+            Terms(connection.budget_usd, cap),
+        )
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
             break
     return sent
+
+
+def hold_key(provider: str, due: DueRefinement) -> HoldKey:
+    """Under which this request is held back when there is no money for it."""
+    return HoldKey(PURPOSE, provider, due.model, due.partition.prompt_version, due.cap_id)
 
 
 def _prepared(
@@ -119,7 +139,8 @@ def _prepared(
             continue
         counts = consensus_for_prompt(stored_consensus(votes[seed]))
         spec = refinement_spec(one.custom_id, rows[seed].colours(), counts, prompt, picture)
-        prepared.append(PreparedRequest(one.custom_id, seed, 0, connection.provider.request_line(spec, model)))
+        line = connection.provider.request_line(spec, model)
+        prepared.append(PreparedRequest(one.custom_id, seed, 0, line, 1, _bytes_in_line(picture)))
     return prepared
 
 
@@ -127,6 +148,11 @@ def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:
     if by_url and record.url:
         return ImageInput(url=record.url)
     return ImageInput(data=store.get(record.object_key))
+
+
+def _bytes_in_line(picture: ImageInput) -> int:
+    """Base64 writes three bytes as four characters; an address counts as text."""
+    return 4 * ((len(picture.data) + 2) // 3) if picture.data else 0
 
 
 def refinement_spec(

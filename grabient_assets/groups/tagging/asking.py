@@ -18,6 +18,7 @@ from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
 
 PURPOSE = "tagging"
@@ -34,7 +35,8 @@ class TaggingWish:
 
     `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself. With `retry_failed`, answers
     that could not be used are asked again; otherwise they count as answered. With `allow_unpriced`, it is sent although
-    its batch price is not known.
+    its batch price is not known. With a `cap`, no more is spent on it, refinement included; wishes under one cap share
+    it.
     """
 
     palettes: Sequence[PaletteVersion]
@@ -44,6 +46,7 @@ class TaggingWish:
     refine: bool = True
     retry_failed: bool = False
     allow_unpriced: bool = False
+    cap: SpendingCap | None = None
 
 
 def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None:
@@ -55,6 +58,8 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
     with warehouse.write() as connection:
         refuse_other_mode(connection, wish.answers_from)
         asked_at = ledger_time(connection, now)
+        if wish.cap is not None:
+            make_cap(connection, wish.cap, asked_at)
         for version, seeds in by_version(wish.palettes).items():
             prompts = load_prompt_set(PROMPTS_DIR, version)
             refuse_draft(prompts, wish.answers_from)
@@ -71,6 +76,7 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 retry=wish.retry_failed,
                 chained=wish.refine,
                 allow_unpriced=wish.allow_unpriced,
+                cap_id=wish.cap.cap_id if wish.cap else None,
             )
         share_answers(connection)
         close_finished_tagging(connection, now)

@@ -15,7 +15,7 @@ from pydantic import Field
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
@@ -23,21 +23,24 @@ from grabient_assets.groups.tagging.reports import (
     Metadata,
     asked_metadata,
     completed_events,
+    over_budget_metadata,
     sent_metadata,
 )
-from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.groups.tagging.submission import hold_key, submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses
+from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tags import underway_tagging
+from grabient_assets.warehouse.money import SpendingCap, holds
+from grabient_assets.warehouse.tags import due_tagging, due_targets, underway_tagging
 
 GROUP = "tagging"
+BACKFILL_ID_TAG = "dagster/backfill"
 
 
 class AskConfig(dg.Config):
@@ -51,6 +54,8 @@ class AskConfig(dg.Config):
     """Refine the palettes as soon as their tagging is complete."""
     allow_unpriced: bool = False
     """Send also to models whose batch price is not known; whoever sends later keeps to it."""
+    max_usd: float = 0.0
+    """The most to spend on what this run, or its backfill, asks for, refinement included; 0: no cap of its own."""
     send_due: bool = False
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
 
@@ -76,6 +81,7 @@ def ask(
     providers: ProvidersResource,
     chosen: Sequence[PaletteVersion],
     names: Sequence[str],
+    run: dg.DagsterRun,
 ) -> None:
     """Record that these palettes are wanted from these providers. Fails for a provider that cannot be asked."""
     for name in names:
@@ -92,8 +98,17 @@ def ask(
         config.refine,
         config.retry_failed,
         config.allow_unpriced,
+        _cap(config.max_usd, run),
     )
     ask_for_tags(wish, warehouse, _now())
+
+
+def _cap(max_usd: float, run: dg.DagsterRun) -> SpendingCap | None:
+    """One cap for all runs of a backfill."""
+    if not max_usd:
+        return None
+    usd = parse_dollars(str(max_usd), "max_usd", "Leave it at 0 to ask without a cap")
+    return SpendingCap(run.tags.get(BACKFILL_ID_TAG, run.run_id), usd)
 
 
 def _tag_batches(provider: str) -> dg.AssetsDefinition:
@@ -126,11 +141,12 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
             _report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
             if any(one.batch.status == "deferred" for one in sent.batches):
                 context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
+            _report_held(context, house, provider, sent.held)
             if sent.complaints:
                 raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
         else:
             chosen = chosen_palettes(context)
-            ask(config, house, providers, chosen, [provider])
+            ask(config, house, providers, chosen, [provider], context.run)
             context.log.info("%d palettes asked of %s; tagging_due sends what is missing", len(chosen), provider)
             _report_sent(context, house, provider, asked=chosen)
         yield from ()
@@ -193,7 +209,7 @@ def collect_tagging(
     else:
         chosen = chosen_palettes(context)
         if config.ask and "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
-            ask(AskConfig(), house, providers, chosen, usable)
+            ask(AskConfig(), house, providers, chosen, usable, context.run)
         completed = complete_palettes(house, usable, _now, chosen)
         _report_completed(context, house, completed)
         yield from run_checks(context, house)
@@ -215,6 +231,23 @@ def _report_sent(
     reports |= {one.partition: sent_metadata(one, runs) for one in sent}
     for partition, metadata in reports.items():
         _report(context, context.asset_key.to_user_string(), partition, metadata)
+
+
+def _report_held(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, provider: str, sentences: Sequence[str]
+) -> None:
+    """Say of the palettes whose requests wait for money that they do."""
+    for sentence in dict.fromkeys(sentences):
+        context.log.warning(sentence)
+    if not sentences:
+        return
+    with warehouse.read() as connection:
+        waiting = {hold.key for hold in holds(connection, PURPOSE, provider)}
+        targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
+        due = [request for target in targets for request in due_tagging(connection, provider, target)]
+    state = over_budget_metadata(sentences)
+    for partition in dict.fromkeys(PaletteVersion(request.prompt_version, request.seed) for request in due):
+        _report(context, context.asset_key.to_user_string(), partition, state)
 
 
 def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:

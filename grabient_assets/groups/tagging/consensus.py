@@ -17,12 +17,13 @@ Nothing depends on the order in which answers arrive.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
-from typing import Any, TypeVar
+from typing import Any
 
 from grabient_assets.gradient.claims import ALWAYS_A_COLOUR, is_contradicted
 from grabient_assets.gradient.cosine import RGB
@@ -37,7 +38,6 @@ OPEN_FIELDS = ("mood", "style", "associations")
 MAX_PROMPT_WORDS = 20
 
 _COLOUR_WORD = re.compile(rf"\s*(?<![\w-])({'|'.join(sorted(ALWAYS_A_COLOUR))}|grey)(?![\w-])", re.IGNORECASE)
-Key = TypeVar("Key", bound=Hashable)
 _ORDER = {field: {value: place for place, value in enumerate(values)} for field, values in CATEGORICAL_VALUES.items()}
 
 
@@ -71,15 +71,21 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """`models` models gave `answers` usable answers; `votes` lists for every field its values, strongest first."""
+    """`models` models gave `answers` usable answers; `votes` lists for every field its values, most votes first.
+
+    `probability`: field -> value -> how probable it is, where that decides what is strongest instead of the votes.
+    """
 
     models: int
     answers: int
     votes: dict[str, tuple[Vote, ...]]
+    probability: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 
     def standing(self, field: str) -> tuple[Vote, ...]:
         """The votes of `field` that the colours do not contradict, strongest first."""
-        return tuple(vote for vote in self.votes[field] if not vote.contradicted)
+        standing = (vote for vote in self.votes[field] if not vote.contradicted)
+        probability = self.probability.get(field, {})
+        return tuple(sorted(standing, key=lambda vote: -probability.get(vote.value, 0.0)))
 
     def top(self, field: str) -> str | None:
         """The strongest value of `field`, or None when no model voted on it."""
@@ -104,19 +110,6 @@ def build_consensus(answers: Iterable[ModelAnswer], rgb: Sequence[RGB] = ()) -> 
     for field in LIST_FIELDS:
         votes[field] = _tag_votes(field, by_model, rgb)
     return Consensus(models=len(by_model), answers=sum(map(len, by_model)), votes=votes)
-
-
-def build_consensuses(
-    rows: Iterable[tuple[Key, ModelAnswer]], colours: Callable[[Key], Sequence[RGB]] = lambda _: ()
-) -> dict[Key, Consensus]:
-    """The consensus of every key (such as a seed) in `rows`, in order of the key's first row.
-
-    `colours` gives the colours of a key's palette.
-    """
-    groups: defaultdict[Key, list[ModelAnswer]] = defaultdict(list)
-    for key, answer in rows:
-        groups[key].append(answer)
-    return {key: build_consensus(answers, colours(key)) for key, answers in groups.items()}
 
 
 def consensus_for_prompt(consensus: Consensus) -> dict[str, Any]:

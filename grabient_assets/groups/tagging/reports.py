@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -42,6 +42,11 @@ def completed_events(
 def asked_metadata() -> Metadata:
     """Wanted, and not with the provider yet."""
     return {"state": dg.MetadataValue.text("asked; the sensor tagging_due sends it together with what else is asked")}
+
+
+def over_budget_metadata(sentences: Sequence[str]) -> Metadata:
+    """Wanted, and there is no money for some of it."""
+    return {"state": dg.MetadataValue.text("over budget"), "why": dg.MetadataValue.text(" ".join(sentences)[:1000])}
 
 
 def sent_metadata(sent: Underway, submit_runs: Mapping[str, str | None]) -> Metadata:

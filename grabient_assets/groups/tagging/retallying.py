@@ -7,10 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, consensus_records
+from grabient_assets.groups.tagging.skills import missing_skills, read_skills
+from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
+from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.reparsed import drop_consensus, newest_answers
+from grabient_assets.warehouse.skills import skills
 from grabient_assets.warehouse.tags import ConsensusRecord, answers, complete_tagging, consensus, record_consensus
 
 if TYPE_CHECKING:
@@ -25,20 +28,26 @@ def tally_again(connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion]
     One that comes out as it was is not written, and one without a usable answer any more is removed; returns how many
     are different. A different one keeps its time, unless an answer is newer: nothing else would be the same twice.
     """
+    versions = {partition.prompt_version for partition in chosen}
+    found = skills(connection, versions)
+    rates = read_skills([*found, *missing_skills(connection, versions, found, NO_TIME)])
+    counting = Counting(load_settings().consensus, rates)
     return sum(
-        _portion(connection, chosen[start : start + PALETTES_AT_ONCE], providers)
+        _portion(connection, chosen[start : start + PALETTES_AT_ONCE], providers, counting)
         for start in range(0, len(chosen), PALETTES_AT_ONCE)
     )
 
 
-def _portion(connection: DuckDBPyConnection, among: Sequence[PaletteVersion], providers: Sequence[str]) -> int:
+def _portion(
+    connection: DuckDBPyConnection, among: Sequence[PaletteVersion], providers: Sequence[str], counting: Counting
+) -> int:
     stored = {_partition(record): record for record in consensus(connection, among)}
     due = stored.keys() | {t.partition for t in complete_tagging(connection, providers, among) if t.answers}
     found = answers(connection, sorted(due, key=lambda p: (p.prompt_version, p.seed)))
     colours = {record.seed: record for record in palettes(connection, {p.seed for p in due})}
     newest = newest_answers(connection, among)
     fresh: dict[PaletteVersion, ConsensusRecord] = {}
-    for record in consensus_records(found, colours, NO_TIME):
+    for record in consensus_records(found, colours, counting, list(stored.values()), NO_TIME):
         before = stored[_partition(record)].created_at if _partition(record) in stored else NO_TIME
         at = max(before.astimezone(UTC), newest[_partition(record)])
         fresh[_partition(record)] = replace(record, created_at=at)

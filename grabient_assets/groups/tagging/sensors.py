@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import dagster as dg
 
+from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.send import closed_until
 from grabient_assets.groups.batches.jobs import collect_batch
+from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
 from grabient_assets.groups.tagging.jobs import submit_tagging
+from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import Attempt, attempt, busy_with
@@ -38,7 +42,7 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
         house = warehouse.open_briefly()
         reasons: list[str] = []
         for name in providers.usable():
-            found = _provider_due(context.instance, house, name)
+            found = _provider_due(context.instance, house, name, providers.budget_usd())
             if isinstance(found, str):
                 reasons.append(found)
             else:
@@ -49,11 +53,14 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
     return look
 
 
-def _provider_due(instance: dg.DagsterInstance, warehouse: Warehouse, name: str) -> dg.RunRequest | str:
+def _provider_due(
+    instance: dg.DagsterInstance, warehouse: Warehouse, name: str, budget: Decimal | None
+) -> dg.RunRequest | str:
     with warehouse.read() as connection:
-        due = due_targets(connection, name)
+        held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)
+        due = [target for target in due_targets(connection, name) if hold_key(name, target) not in held]
     if not due:
-        return f"Nothing is due at {name}."
+        return " ".join(held.values()) or f"Nothing is due at {name}."
     wait = closed_until(name, warehouse, datetime.now(UTC))
     if wait:
         return f"{name} takes nothing before {wait:%H:%M:%S} UTC."

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.outdated import stop_outdated_asks
+from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.errors import RequestRejectedError
@@ -20,10 +22,12 @@ from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import HoldKey
 from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.tags import (
     DueRequest,
+    DueTarget,
     close_finished_tagging,
     due_tagging,
     due_targets,
@@ -45,7 +49,9 @@ def submit_due_tagging(
         due_at = ledger_time(database, clock())
         share_answers(database)
         close_finished_tagging(database, clock())
-        targets = due_targets(database, name)
+        held = still_held(database, connection.budget_usd, due_at, PURPOSE, name)
+        targets = [target for target in due_targets(database, name) if hold_key(name, target) not in held]
+    sent += Sent(held=tuple(held.values()))
     wait = closed_until(name, warehouse, clock())
     if targets and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
@@ -63,11 +69,26 @@ def submit_due_tagging(
         except RequestRejectedError as error:
             sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
             continue
-        order = Order(PURPOSE, model, version, prompt.digest, connection.account, run_id, due_at)
+        order = Order(
+            PURPOSE,
+            model,
+            version,
+            prompt.digest,
+            connection.account,
+            run_id,
+            due_at,
+            prompt.parameters,
+            Terms(connection.budget_usd, target.cap_id),
+        )
         sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
             break
     return sent
+
+
+def hold_key(provider: str, target: DueTarget) -> HoldKey:
+    """Under which these requests are held back when there is no money for them."""
+    return HoldKey(PURPOSE, provider, target.model, target.prompt_version, target.cap_id)
 
 
 def _prepared(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,32 +15,62 @@ from grabient_assets.groups.tagging.consensus import (
     Consensus,
     ModelAnswer,
     Vote,
-    build_consensuses,
+    build_consensus,
     consensus_for_prompt,
 )
+from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropy
+from grabient_assets.groups.tagging.skills import Estimator, Skills, skills_of
 from grabient_assets.providers.asking import json_line
+from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import AnswerRecord, ConsensusRecord, answers, record_consensus
+from grabient_assets.warehouse.tags import AnswerRecord, ConsensusRecord, answers, consensus, record_consensus
 
 PALETTES_AT_ONCE = 200
 """Palettes whose answers are in memory together: with eighty answers each about 120 MB."""
 
 
-def tally(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
-    """Build and store the consensus of these palettes; one without a usable answer gets none."""
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a consensus is made: which method ranks the values, and the error rates of the models by prompt version."""
+
+    method: Method
+    skills: Mapping[tuple[str, str, str], Skills]
+
+    @property
+    def estimator(self) -> Estimator:
+        """Whose probabilities are stored, those of the full model where the majority ranks."""
+        return "full" if self.method == "majority" else self.method
+
+    def of(self, prompt_version: str) -> dict[tuple[str, str], Skills]:
+        """The rates by field and method."""
+        return {(field, how): one for (version, field, how), one in self.skills.items() if version == prompt_version}
+
+
+def tally(
+    warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime, method: Method | None = None
+) -> list[ConsensusRecord]:
+    """Build and store the consensus of these palettes; one without a usable answer gets none.
+
+    `method`: by default the setting GRABIENT_CONSENSUS.
+    """
+    method = method or load_settings().consensus
+    counting = Counting(method, skills_of(warehouse, {p.prompt_version for p in chosen}, now))
     records: list[ConsensusRecord] = []
     for start in range(0, len(chosen), PALETTES_AT_ONCE):
-        records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], now)
+        records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], counting, now)
     return records
 
 
-def _tally_portion(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime) -> list[ConsensusRecord]:
+def _tally_portion(
+    warehouse: Warehouse, chosen: Sequence[PaletteVersion], counting: Counting, now: datetime
+) -> list[ConsensusRecord]:
     with warehouse.read() as connection:
         found = answers(connection, chosen)
         colours = {record.seed: record for record in palettes(connection, {p.seed for p in chosen})}
-    records = consensus_records(found, colours, now)
+        before = consensus(connection, chosen)
+    records = consensus_records(found, colours, counting, before, now)
     if records:
         with warehouse.write() as connection:
             record_consensus(connection, records)
@@ -46,24 +78,62 @@ def _tally_portion(warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: 
 
 
 def consensus_records(
-    found: Sequence[AnswerRecord], colours: Mapping[str, PaletteRecord], now: datetime
+    found: Sequence[AnswerRecord],
+    colours: Mapping[str, PaletteRecord],
+    counting: Counting,
+    before: Sequence[ConsensusRecord],
+    now: datetime,
 ) -> list[ConsensusRecord]:
-    """The consensus of every palette that these answers are about. `colours`: the palettes by seed."""
-    rows = ((PaletteVersion(row.prompt_version, row.seed), _model_answer(row)) for row in found)
-    return [
-        _record(partition, consensus, colours[partition.seed], now)
-        for partition, consensus in build_consensuses(rows, lambda partition: colours[partition.seed].rgb).items()
-        if consensus.models
-    ]
+    """The consensus of every palette that these answers are about. `colours`: the palettes by seed.
+
+    `before`: what is stored of them. Where the votes are as they were the estimates stay: rates that were fitted again
+    since must not change what a refinement was paid for.
+    """
+    given: defaultdict[PaletteVersion, list[ModelAnswer]] = defaultdict(list)
+    for row in found:
+        given[PaletteVersion(row.prompt_version, row.seed)].append(_model_answer(row))
+    stored = {PaletteVersion(one.prompt_version, one.seed): one for one in before}
+    rates = {version: counting.of(version) for version in {partition.prompt_version for partition in given}}
+    records: list[ConsensusRecord] = []
+    for partition, said in given.items():
+        palette = colours[partition.seed]
+        votes = build_consensus(said, palette.rgb)
+        if not votes.models:
+            continue
+        record = _record(partition, votes, palette, counting.method, now)
+        known = stored.get(partition)
+        if known is not None and (known.method, known.votes) == (record.method, record.votes) and known.estimates:
+            estimates = json.loads(known.estimates)
+        else:
+            estimates = estimates_of(said, votes, rates[partition.prompt_version], counting.estimator)
+        records.append(_with_estimates(record, votes, estimates))
+    return records
 
 
 def stored_consensus(record: ConsensusRecord) -> Consensus:
     """The consensus as it stands in the table."""
     votes: dict[str, list[dict[str, Any]]] = json.loads(record.votes)
+    ranking = record.method not in (None, "majority") and record.estimates
     return Consensus(
         models=record.models,
         answers=record.answers,
         votes={field: tuple(Vote(**vote) for vote in found) for field, found in votes.items()},
+        probability=_probability(json.loads(record.estimates or "{}")) if ranking else {},
+    )
+
+
+def _probability(estimates: Estimates) -> dict[str, dict[str, float]]:
+    return {field: {one["value"]: one["probability"] for one in found} for field, found in estimates.items()}
+
+
+def _with_estimates(record: ConsensusRecord, votes: Consensus, estimates: Estimates) -> ConsensusRecord:
+    """The record with these estimates, its strongest values and its digest by the method it is to be ranked with."""
+    ranked = votes if record.method == "majority" else replace(votes, probability=_probability(estimates))
+    return replace(
+        record,
+        **{field: ranked.top(field) for field in CATEGORICAL_FIELDS},
+        estimates=json.dumps(estimates, ensure_ascii=False),
+        digest=consensus_digest(ranked),
     )
 
 
@@ -83,20 +153,24 @@ def _model_answer(row: AnswerRecord) -> ModelAnswer:
     return ModelAnswer(row.provider, row.model, row.analysis_index, answer)
 
 
-def _record(partition: PaletteVersion, consensus: Consensus, palette: PaletteRecord, now: datetime) -> ConsensusRecord:
+def _record(
+    partition: PaletteVersion, votes: Consensus, palette: PaletteRecord, method: Method, now: datetime
+) -> ConsensusRecord:
     return ConsensusRecord(
         seed=partition.seed,
         prompt_version=partition.prompt_version,
-        models=consensus.models,
-        answers=consensus.answers,
-        temperature=consensus.top("temperature"),
-        contrast=consensus.top("contrast"),
-        brightness=consensus.top("brightness"),
-        saturation=consensus.top("saturation"),
-        votes=json.dumps(consensus.votes_json(), ensure_ascii=False),
+        models=votes.models,
+        answers=votes.answers,
+        temperature=None,
+        contrast=None,
+        brightness=None,
+        saturation=None,
+        votes=json.dumps(votes.votes_json(), ensure_ascii=False),
         facts=json.dumps(_facts(palette)),
-        digest=consensus_digest(consensus),
+        digest="",
         created_at=now,
+        method=method,
+        entropy=mean_entropy(votes),
     )
 
 

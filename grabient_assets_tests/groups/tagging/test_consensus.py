@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,6 @@ from grabient_assets.groups.tagging.consensus import (
     ModelAnswer,
     Vote,
     build_consensus,
-    build_consensuses,
     consensus_for_prompt,
     without_hallucinations,
 )
@@ -236,23 +234,3 @@ def test_votes_never_exceed_the_panel(panel: list[ModelAnswer]) -> None:
             0 < vote.models <= consensus.models and vote.share == vote.models / consensus.models for vote in votes
         )
         assert [vote.models for vote in votes] == sorted((vote.models for vote in votes), reverse=True)
-
-
-def test_many_palettes_at_once() -> None:
-    """182 palettes, 10 models, 8 analyses: the size of a real cycle."""
-    rows: list[tuple[str, ModelAnswer]] = []
-    for palette in range(182):
-        for model in range(10):
-            for index in range(8):
-                turn = palette + model * 3 + index
-                fields: dict[str, Any] = {
-                    field: values[turn % len(values)] for field, values in vocabulary.CATEGORICAL_VALUES.items()
-                }
-                for field in LIST_FIELDS:
-                    fields[field] = tuple(f"{field} {(turn * step) % 40}" for step in range(1, 5))
-                rows.append((f"seed{palette}", ModelAnswer("groq", f"m{model}", index, Answer(**fields))))
-    assert len(rows) == 14_560
-    together = build_consensuses(rows)
-    assert list(together) == [f"seed{palette}" for palette in range(182)]
-    assert together["seed7"] == build_consensus([answer for key, answer in rows if key == "seed7"])
-    assert (together["seed7"].models, together["seed7"].answers) == (10, 80)

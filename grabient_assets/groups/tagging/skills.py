@@ -1,0 +1,122 @@
+"""The error rates of the models under one prompt version, fitted with what the colours know as anchor.
+
+Palettes on which a field is not clear-cut enter as unknown and not as ambiguous: they hold the values that are never
+clear-cut ("varied"), and the clear ones alone are no fair sample of how often each value occurs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from grabient_assets.consensus.annotations import Annotations
+from grabient_assets.consensus.dawid_skene import estimate
+from grabient_assets.consensus.expectation import Model, Parameters
+from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
+from grabient_assets.consensus.grouping import Ints
+from grabient_assets.consensus.tag_model import estimate_tags
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.tagging.answers import LIST_FIELDS
+from grabient_assets.groups.tagging.coded import CodedVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Estimator = Literal["one-coin", "full"]
+ESTIMATORS: tuple[Estimator, ...] = ("one-coin", "full")
+
+
+@dataclass(frozen=True)
+class Skills:
+    """The rates of one field: of which models, in which order."""
+
+    models: tuple[tuple[str, str], ...]
+    parameters: Parameters
+
+    def of(self, panel: Collection[tuple[str, str]]) -> Parameters:
+        """The rates of this panel, in its order. A model that was not there yet has the mean of the others."""
+        known = self.parameters.confusion
+        place = {model: number for number, model in enumerate(self.models)}
+        rows = [known[place[one]] if one in place else known.mean(axis=0) for one in panel]
+        return Parameters(self.parameters.prevalence, np.stack(rows))
+
+
+def skills_of(
+    warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
+) -> dict[tuple[str, str, str], Skills]:
+    """The stored rates by (prompt version, field, method). Fits and stores them for a version that has none yet."""
+    with warehouse.read() as connection:
+        found = skills(connection, prompt_versions)
+        fitted = missing_skills(connection, prompt_versions, found, now)
+    if fitted:
+        with warehouse.write() as connection:
+            record_skills(connection, fitted)
+    return read_skills([*found, *fitted])
+
+
+def missing_skills(
+    connection: DuckDBPyConnection, prompt_versions: Collection[str], found: Collection[SkillRecord], now: datetime
+) -> list[SkillRecord]:
+    """The rates of the versions that have none among `found`, fitted on what is there."""
+    missing = set(prompt_versions) - {record.prompt_version for record in found}
+    return [one for version in sorted(missing) for one in fit_skills(CodedVersion(connection, version), now)]
+
+
+def fit_skills(version: CodedVersion, now: datetime) -> list[SkillRecord]:
+    """The rates of every model in every field, from all usable answers; none where nobody answered."""
+    return [
+        SkillRecord(version.prompt_version, field, method, _as_json(version, parameters), palettes, now)
+        for field, method, parameters, palettes in _fits(version)
+    ]
+
+
+def read_skills(records: Collection[SkillRecord]) -> dict[tuple[str, str, str], Skills]:
+    """Stored rates by (prompt version, field, method)."""
+    return {(one.prompt_version, one.field, one.method): _from_json(one.parameters) for one in records}
+
+
+def anchor(gold: Ints) -> Ints:
+    """Gold for the fit: what is not certain is unknown."""
+    return np.where(gold == AMBIGUOUS, UNKNOWN, gold)
+
+
+def _fits(version: CodedVersion) -> Iterator[tuple[str, Estimator, Parameters, int]]:
+    if not version.answered.seeds:
+        return
+    for field in CATEGORICAL_VALUES:
+        annotations, gold = version.categorical(field)
+        for method in ESTIMATORS:
+            fitted = estimate(annotations, Model(method), anchor(gold)).parameters
+            yield field, method, fitted, _palettes(annotations)
+    for field in LIST_FIELDS:
+        tags = version.tags(field)
+        if tags.words:
+            fitted = estimate_tags(tags.annotations, None if tags.gold is None else anchor(tags.gold)).parameters
+            yield field, "full", fitted, _palettes(tags.annotations)
+
+
+def _palettes(annotations: Annotations) -> int:
+    return int((annotations.panel > 0).sum())
+
+
+def _as_json(version: CodedVersion, parameters: Parameters) -> str:
+    found: dict[str, Any] = {
+        "models": version.answered.models,
+        "prevalence": parameters.prevalence.round(9).tolist(),
+        "confusion": parameters.confusion.round(9).tolist(),
+    }
+    return json.dumps(found)
+
+
+def _from_json(text: str) -> Skills:
+    """Rates as they were stored; rounding left some of them 0, which no logarithm has."""
+    found = json.loads(text)
+    prevalence, confusion = (np.maximum(np.asarray(found[name]), 1e-9) for name in ("prevalence", "confusion"))
+    return Skills(tuple((one[0], one[1]) for one in found["models"]), Parameters(prevalence, confusion))

@@ -1,0 +1,133 @@
+"""Who said what under one prompt version, as whole numbers: what the room `consensus` counts.
+
+Items are palettes by seed, annotators models by provider and name, both in the order of the alphabet. Everything is
+numbered by DuckDB and arrives as arrays, so 100,000 palettes with twenty answers each need some ten MB per field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The palettes and models with a usable answer, in the order of their codes; `item` and `annotator` per answer."""
+
+    seeds: tuple[str, ...]
+    models: tuple[tuple[str, str], ...]
+    item: Ints
+    annotator: Ints
+
+
+def number_answers(connection: DuckDBPyConnection, prompt_version: str) -> Answered:
+    """Number the usable answers of the version, for the functions below on the same connection."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE numbered_palettes AS
+        SELECT seed, (row_number() OVER (ORDER BY seed) - 1)::INTEGER AS item
+        FROM (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
+        """,
+        [prompt_version],
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE numbered_models AS
+        SELECT provider, model, (row_number() OVER (ORDER BY provider, model) - 1)::INTEGER AS annotator
+        FROM (SELECT DISTINCT provider, model FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
+        """,
+        [prompt_version],
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE numbered_answers AS
+        SELECT t.rowid AS tags_row, (row_number() OVER (ORDER BY t.rowid) - 1)::INTEGER AS answer, p.item, m.annotator
+        FROM palette_tags t JOIN numbered_palettes p USING (seed) JOIN numbered_models m USING (provider, model)
+        WHERE t.prompt_version = $1 AND t.error IS NULL
+        """,
+        [prompt_version],
+    )
+    seeds = connection.execute("SELECT seed FROM numbered_palettes ORDER BY item").fetchall()
+    models = connection.execute("SELECT provider, model FROM numbered_models ORDER BY annotator").fetchall()
+    found = _arrays(connection, "SELECT item, annotator FROM numbered_answers ORDER BY answer")
+    return Answered(tuple(row[0] for row in seeds), tuple(models), found["item"], found["annotator"])
+
+
+def values_said(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
+    """The code of each answer's value of a categorical field, -1 for none."""
+    found = _arrays(
+        connection,
+        f"""
+        SELECT coalesce(list_position($values::VARCHAR[], t.{field}), 0)::INTEGER - 1 AS value
+        FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row ORDER BY n.answer
+        """,
+        {"values": list(values)},
+    )
+    return found["value"]
+
+
+def words_said(connection: DuckDBPyConnection, field: str) -> list[str]:
+    """The distinct tags of a field."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT unnest(t.{field}) AS word FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row
+        ORDER BY 1
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def tags_said(connection: DuckDBPyConnection, field: str, codes: Mapping[str, int]) -> tuple[Ints, Ints]:
+    """(answer, tag): one row per tag of each answer. `codes`: the number of each word, several may share one."""
+    found = _arrays(
+        connection,
+        f"""
+        WITH words AS (SELECT unnest($words::VARCHAR[]) AS word, unnest($codes::INTEGER[]) AS tag)
+        SELECT s.answer, w.tag FROM (
+            SELECT n.answer, unnest(t.{field}) AS word
+            FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row) s JOIN words w USING (word)
+        """,
+        {"words": list(codes), "codes": list(codes.values())},
+    )
+    return found["answer"], found["tag"]
+
+
+def clear_values(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
+    """The code of the computed value per palette where the field is clear-cut, else -1."""
+    found = _arrays(
+        connection,
+        f"""
+        SELECT CASE WHEN list_contains(p.clear_cut, $field)
+                    THEN coalesce(list_position($values::VARCHAR[], p.{field}), 0)::INTEGER - 1 ELSE -1 END AS value
+        FROM numbered_palettes n JOIN palettes p USING (seed) ORDER BY n.item
+        """,
+        {"field": field, "values": list(values)},
+    )
+    return found["value"]
+
+
+def computed_of(connection: DuckDBPyConnection, column: str, first: int, past: int) -> list[Any]:
+    """A computed column of the palettes with these codes, in their order."""
+    rows = connection.execute(
+        f"""
+        SELECT p.{column} FROM numbered_palettes n JOIN palettes p USING (seed)
+        WHERE n.item >= $1 AND n.item < $2 ORDER BY n.item
+        """,
+        [first, past],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _arrays(
+    connection: DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
+) -> dict[str, Ints]:
+    return cast("dict[str, Ints]", connection.execute(query, dict(parameters or {})).fetchnumpy())

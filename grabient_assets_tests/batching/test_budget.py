@@ -1,0 +1,226 @@
+"""What may be spent: set aside at the intent, settled at the collection. Every sum is worked out by hand.
+
+gpt-4o-mini in a batch costs 0.075 dollars per million tokens of input and 0.30 of output. A line of 400 bytes is taken
+for 100 tokens, 150 at most, and its answer for 250, 500 at most. So one request is expected to cost 82.5 millionths of
+a dollar (7.5 + 75), and 161.25 at most (11.25 + 150).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from grabient_assets.batching.budget import month_of, still_held
+from grabient_assets.batching.collect import fetch_batch, settle_batch
+from grabient_assets.batching.reservation import Terms
+from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, submit_batch
+from grabient_assets.errors import OverBudgetError, ProviderBusyError
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.providers.contract import BatchFile
+from grabient_assets.registry.load import load_registry
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.money import SpendingCap, make_cap
+from grabient_assets_tests.batching.house import House, palette
+from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered
+
+MODEL = load_registry().model("openai", "gpt-4o-mini")
+MOST = Decimal("0.00016125")
+EXPECTED = Decimal("0.0000825")
+REAL = Decimal("0.000135")
+"""1,000 tokens read and 200 written: 75 + 60 millionths."""
+
+
+def send(
+    house: House, provider: ScriptedProvider, ids: str, budget: Decimal | None, cap: str | None = None
+) -> Submitted:
+    order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(budget, cap))
+    requests = [PreparedRequest(i, "seed-" + i, 0, b"x" * 400) for i in ids]
+    done = submit_batch(order, requests, provider, house.warehouse, house.store, house.clock)
+    assert done is not None
+    return done
+
+
+def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: list[bytes] | None = None) -> None:
+    assert sent.batch.provider_batch_id is not None
+    provider.end(sent.batch.provider_batch_id, lines)
+    with house.warehouse.read() as connection:
+        batch = batches.batch(connection, sent.batch.batch_id)
+    assert batch is not None
+    fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock)
+    assert fetched is not None
+    settle_batch(fetched, MODEL, provider, house.warehouse, TagReader(), house.clock)
+
+
+def test_what_is_written_down_with_a_batch(house: House, provider: ScriptedProvider) -> None:
+    send(house, provider, "abc", None)
+    [(estimated, reserved, most, prices)] = house.rows(
+        "SELECT estimated_usd, reserved_usd, max_output_tokens, prices FROM batches"
+    )
+    assert (estimated, reserved, most) == (3 * EXPECTED, 3 * MOST, 16_384)
+    said = json.loads(prices)
+    assert (said["model"], said["as_of"], said["unit"]) == ("gpt-4o-mini", "2026-11-20", "USD per million tokens")
+    assert said["tiers"] == [
+        {"prompt_tokens_up_to": None, "input": "0.075", "cached_input": None, "cache_write": "0.075", "output": "0.3"}
+    ]
+
+
+def test_only_as_many_go_out_as_there_is_money_for(house: House, provider: ScriptedProvider) -> None:
+    done = send(house, provider, "abcde", 2 * MOST)
+    assert provider.sent == ["a", "b"]
+    assert done.held == (
+        "Over budget: 3 requests to gpt-4o-mini (openai) wait. They may cost up to 0.0005 USD; of the 0.0003 USD of "
+        "November 2026, 0.00 are spent and 0.0003 set aside for open batches. They go out by themselves when open "
+        "batches release money, when GRABIENT_BUDGET_USD is raised, or on 2026-12-01 (UTC)."
+    )
+    assert house.rows("SELECT requests, request_usd, needed_usd, reason FROM budget_holds") == [
+        (3, MOST, 3 * MOST, done.held)
+    ]
+
+
+def test_without_money_for_one_there_is_no_intent_and_no_create_call(house: House, provider: ScriptedProvider) -> None:
+    with pytest.raises(OverBudgetError, match=r"^Over budget: 2 requests"):
+        send(house, provider, "ab", MOST - Decimal("1e-10"))
+    assert provider.sent == []
+    assert house.rows("SELECT count(*) FROM batches") == house.rows("SELECT count(*) FROM batch_requests") == [(0,)]
+    assert house.rows("SELECT requests FROM budget_holds") == [(2,)]
+    send(house, provider, "ab", 2 * MOST)
+    assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
+
+
+def test_a_collection_releases_what_was_not_spent(house: House, provider: ScriptedProvider) -> None:
+    budget = 2 * MOST  # 322.5 millionths; two answers at 135 leave 52.5
+    first = send(house, provider, "ab", budget)
+    with pytest.raises(OverBudgetError):
+        send(house, provider, "c", budget)
+    collect(house, provider, first)
+    assert house.rows("SELECT cost_usd FROM batches") == [(2 * REAL,)]
+    with pytest.raises(OverBudgetError, match=r"0\.0003 are spent and 0\.00 set aside"):
+        send(house, provider, "c", budget)
+    # two answers are too few to be measured: the next one still counts with 161.25
+    send(house, provider, "c", 2 * REAL + MOST)
+    assert provider.sent == ["a", "b", "c"]
+
+
+def test_an_answer_of_unknown_cost_keeps_its_share_of_what_was_set_aside(
+    house: House, provider: ScriptedProvider
+) -> None:
+    first = send(house, provider, "ab", 2 * MOST)
+    collect(house, provider, first, [answered("a")])  # nothing was said of b
+    assert house.rows("SELECT custom_id, cost_usd, cost_basis FROM batch_requests ORDER BY 1") == [
+        ("a", REAL, "reported"),
+        ("b", None, "unknown"),
+    ]
+    with pytest.raises(OverBudgetError):
+        send(house, provider, "c", REAL + MOST + MOST - Decimal("1e-10"))
+    send(house, provider, "c", REAL + MOST + MOST)
+
+
+def test_what_was_put_off_sets_nothing_aside(house: House, provider: ScriptedProvider) -> None:
+    def busy(_: BatchFile) -> None:
+        raise ProviderBusyError("openai", "429")
+
+    provider.before_submit = busy
+    assert send(house, provider, "a", MOST).batch.status == "deferred"
+    provider.before_submit = lambda _: None
+    assert send(house, provider, "a", MOST).batch.status == "submitted"
+
+
+@pytest.mark.parametrize(
+    ("moment", "start", "following"),
+    [
+        ("2026-11-30T23:59:59.999999+00:00", "2026-11-01", "2026-12-01"),
+        ("2026-12-01T00:00:00+00:00", "2026-12-01", "2027-01-01"),
+        ("2026-12-01T00:30:00+01:00", "2026-11-01", "2026-12-01"),  # Berlin is ahead of the ledger
+        ("2028-02-29T12:00:00+00:00", "2028-02-01", "2028-03-01"),
+    ],
+)
+def test_a_month_is_one_of_utc(moment: str, start: str, following: str) -> None:
+    found = month_of(datetime.fromisoformat(moment))
+    assert found == tuple(datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, following))
+
+
+def test_the_month_turns_at_midnight_utc(house: House, provider: ScriptedProvider) -> None:
+    house.clock.now = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+    november = send(house, provider, "a", MOST)
+    with pytest.raises(OverBudgetError, match=r"of November 2026, .* or on 2026-12-01 \(UTC\)"):
+        send(house, provider, "b", MOST)
+    house.clock.now = datetime(2026, 12, 1, tzinfo=UTC)
+    send(house, provider, "b", MOST)
+    with pytest.raises(OverBudgetError, match=r"of December 2026, .* or on 2027-01-01 \(UTC\)"):
+        send(house, provider, "c", MOST)
+    # what was sent in November is paid by November, whenever it is collected
+    collect(house, provider, november)
+    with pytest.raises(OverBudgetError):
+        send(house, provider, "c", 2 * MOST - Decimal("1e-10"))
+    assert provider.sent == ["a", "b"]
+
+
+def test_what_has_no_price_is_not_sent_out_of_a_budget(house: House, provider: ScriptedProvider) -> None:
+    house.clock.now = datetime(2000, 1, 1, tzinfo=UTC)  # before the first price of anything
+    with pytest.raises(OverBudgetError, match=r"the price of gpt-4o-mini \(openai\) is not known, so nothing can be"):
+        send(house, provider, "a", Decimal(1000))
+    assert house.rows("SELECT requests, request_usd, needed_usd FROM budget_holds") == [(1, None, None)]
+    send(house, provider, "a", None)
+    assert house.rows("SELECT prices, estimated_usd, reserved_usd FROM batches") == [(None, None, None)]
+
+
+def test_a_cap_counts_what_was_sent_under_it_and_nothing_else(house: House, provider: ScriptedProvider) -> None:
+    with house.warehouse.write() as connection:
+        make_cap(connection, SpendingCap("mine", 2 * MOST), house.clock())
+    send(house, provider, "ab", None)
+    first = send(house, provider, "cde", Decimal(1), "mine")
+    assert provider.sent == ["a", "b", "c", "d"] and first.batch.cap_id == "mine"
+    assert first.held is not None and first.held.endswith("or ask again with a higher --max-usd.")
+    with pytest.raises(OverBudgetError, match=r"of the 0\.0003 USD that it was asked with"):
+        send(house, provider, "e", Decimal(1), "mine")
+    send(house, provider, "e", Decimal(1))
+    # the month's budget holds under a cap too: five requests are out
+    with house.warehouse.write() as connection:
+        make_cap(connection, SpendingCap("large", Decimal(1)), house.clock())
+    with pytest.raises(OverBudgetError, match="November 2026"):
+        send(house, provider, "f", 6 * MOST - Decimal("1e-10"), "large")
+    send(house, provider, "f", 6 * MOST, "large")
+
+
+def test_a_price_of_later_changes_nothing(house: House, provider: ScriptedProvider) -> None:
+    """The rates are those written down with the batch, whatever the registry says when it is collected."""
+    sent = send(house, provider, "a", None)
+    house.write("""UPDATE batches SET prices = replace(prices::VARCHAR, '"input": "0.075"', '"input": "7.5"')::JSON""")
+    collect(house, provider, sent)
+    # 1,000 x 7.50 + 200 x 0.30 = 7,560 millionths
+    assert house.rows("SELECT cost_usd FROM batch_requests") == [(Decimal("0.00756"),)]
+
+
+def test_what_waits_for_money_goes_on_by_itself_and_other_models_do_not_wait(
+    house: House, provider: ScriptedProvider
+) -> None:
+    house.ask(house.load(palette(1)), analyses=1)
+    provider.budget_usd = Decimal("0.0006")  # not enough for the thinking of three models
+    first = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert 0 < len(first.batches) < 3 and len(first.held) == 3 - len(first.batches) and not first.complaints
+    with house.warehouse.read() as connection:
+        held = still_held(connection, provider.budget_usd, house.clock(), "tagging", "openai")
+        assert sorted(held.values()) == sorted(first.held)
+        assert still_held(connection, Decimal(1), house.clock(), "tagging", "openai") == {}
+        assert still_held(connection, None, house.clock(), "tagging", "openai") == {}
+    again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert (again.batches, sorted(again.held)) == ((), sorted(first.held))
+    assert house.rows("SELECT count(*) FROM asks WHERE state = 'open'") == [(3,)]
+    provider.budget_usd = Decimal(1)
+    rest = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert len(first.batches) + len(rest.batches) == 3 and not rest.held
+    assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
+    assert len(provider.sent) == len(set(provider.sent)) == 3
+
+
+def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider: ScriptedProvider) -> None:
+    house.ask(house.load(palette(1)))
+    provider.budget_usd = Decimal("0.0000001")
+    assert len(submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock).held) == 3
+    house.write("UPDATE asks SET state = 'stopped'")
+    with house.warehouse.read() as connection:
+        assert still_held(connection, provider.budget_usd, house.clock(), None, None) == {}

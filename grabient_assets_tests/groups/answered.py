@@ -1,0 +1,55 @@
+"""A warehouse in which the emulated panel has answered the bundled palettes: its own words, through our reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from grabient_assets.emulator.answers.reading import Question
+from grabient_assets.emulator.answers.speaking import answer
+from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.render import system_text, tagging_message
+from grabient_assets.registry.load import load_registry
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import PaletteRecord, palettes
+from grabient_assets.warehouse.tags import TagRecord, record_tags
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+COST = Decimal("0.001")
+
+
+def answered_warehouse(path: Path, analyses: int = 2) -> Warehouse:
+    """All bundled palettes, the whole panel, version v1; every answer costs COST."""
+    warehouse = Warehouse(path)
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    with warehouse.write() as connection:
+        record_tags(connection, list(_answers(palettes(connection), analyses)))
+    return warehouse
+
+
+def all_palettes(warehouse: Warehouse) -> list[PaletteVersion]:
+    """Every palette under v1."""
+    with warehouse.read() as connection:
+        return [PaletteVersion("v1", one.seed) for one in palettes(connection)]
+
+
+def _answers(rows: list[PaletteRecord], analyses: int) -> Iterator[TagRecord]:
+    system = system_text(load_prompt_set(PROMPTS_DIR, "v1").tagging)
+    for palette in rows:
+        for model in load_registry().panel("tagger"):
+            for index in range(analyses):
+                ref = f"{palette.palette_key}-{model.id}-{index}"
+                text = answer(Question(model.id, ref, system, tagging_message(ref, palette.colours()))).text
+                read = read_answer(text, ref)
+                usable = isinstance(read, Answer)
+                said = {f: getattr(read, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if usable else {}
+                key = (palette.seed, "v1", model.provider, model.id, index, ref)
+                fate, error = ("succeeded", None) if usable else ("invalid", "unreadable")
+                yield TagRecord(*key, fate=fate, created_at=AT, error=error, cost_usd=COST, **said)
