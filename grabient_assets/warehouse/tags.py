@@ -118,7 +118,9 @@ class Underway:
 class ConsensusRecord:
     """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}], strongest first; `facts`
     is JSON with what the colours alone say about the same fields. `digest` changes when the refiner would read
-    something else."""
+    something else. `estimates` is JSON: field -> [{"value", "probability"}], most probable first; `method` says which
+    of both ranks the values (majority, or the model of the estimates); `entropy` is that of the categorical votes in
+    bits, the mean of the fields. All three are None in rows from before they existed."""
 
     seed: str
     prompt_version: str
@@ -292,6 +294,21 @@ def close_finished_tagging(connection: DuckDBPyConnection, now: datetime) -> Non
         """,
         {"now": now},
     )
+
+
+def answered_but_open(connection: DuckDBPyConnection) -> list[PaletteVersion]:
+    """Palettes with an open tagging ask that misses nothing: whoever stored the last answer ended before closing it."""
+    rows = connection.execute(
+        f"""
+        WITH {lacking(OPEN_ASKS)}
+        SELECT DISTINCT prompt_version, seed FROM asks
+        WHERE purpose = 'tagging' AND state = 'open' AND NOT EXISTS (
+            SELECT 1 FROM lacking u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
+               AND u.provider = asks.provider AND u.model = asks.model)
+        ORDER BY ALL
+        """
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
 
 
 def complete_tagging(

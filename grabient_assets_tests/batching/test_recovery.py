@@ -9,7 +9,7 @@ import pytest
 
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.batching.send import Sent
-from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.store.folder import FolderStore
@@ -115,3 +115,18 @@ def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies
     assert house.rows("SELECT DISTINCT state FROM asks") == [("closed",)]
     assert house.rows("SELECT count(*) FROM batches WHERE status = 'submitted'") == [(0,)]
     assert list((house.folder / "sending").iterdir()) == []
+
+
+def test_killed_between_the_last_answer_and_the_consensus(house: House, provider: ScriptedProvider) -> None:
+    """All answers are stored and nobody closed the asks: the sensor finds the palette all the same."""
+    [wanted] = house.load(palette(1))
+    house.ask([wanted])
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert palettes_to_complete(house.warehouse, ["openai"]) == []
+    provider.end_all()
+    ids = [one.batch.batch_id for one in sent.batches]
+    collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    assert house.rows("SELECT DISTINCT state FROM asks") == [("open",)]
+    assert palettes_to_complete(house.warehouse, ["openai"]) == [wanted]
+    assert len(complete_palettes(house.warehouse, ["openai"], house.clock).consensus) == 1
+    assert palettes_to_complete(house.warehouse, ["openai"]) == []

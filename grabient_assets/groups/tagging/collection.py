@@ -13,6 +13,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import (
     ConsensusRecord,
     Tagged,
+    answered_but_open,
     close_finished_tagging,
     complete_tagging,
     share_answers,
@@ -46,10 +47,12 @@ def complete_palettes(
     return Completed(tuple(chosen), tuple(records))
 
 
-def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:
-    """Palettes whose tagging is complete and whose consensus is missing or out of date."""
+def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[PaletteVersion]:
+    """Palettes whose tagging is complete, or would be if its asks were closed, and whose consensus is missing or out of
+    date. A process that is killed between storing the last answer and closing the asks leaves such."""
     with warehouse.read() as connection:
-        return without_current_consensus(connection, complete_tagging(connection, providers))
+        stale = without_current_consensus(connection, complete_tagging(connection, providers))
+        return list(dict.fromkeys([*(t.partition for t in stale), *answered_but_open(connection)]))
 
 
 def palettes_without_answer(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:

@@ -105,7 +105,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
             yield dg.SkipReason(reason)
             return
         house, usable = warehouse.open_briefly(), providers.usable()
-        waiting = [partition_key(t.partition) for t in palettes_to_complete(house, usable)]
+        waiting = [partition_key(palette) for palette in palettes_to_complete(house, usable)]
         going: Attempt | str = "No palette waits for its consensus."
         if waiting:
             going = attempt(context.instance, "complete-tagging", waiting)
