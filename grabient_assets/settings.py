@@ -193,9 +193,9 @@ def parse_dollars(text: str, name: str, without: str) -> Decimal:
     if not dollars.is_finite():
         raise SettingsError(f"{name} is {text!r}; it must be dollars as a plain number such as 25.00. {without}.")
     if dollars <= 0:
-        raise SettingsError(f"{name} is {text}; with no money nothing could ever be sent. {without}.")
+        raise SettingsError(f"{name} is {text!r}; with no money nothing could ever be sent. {without}.")
     if dollars >= MOST_DOLLARS or dollars != round(dollars, 10):
-        raise SettingsError(f"{name} is {text}; it must be below {MOST_DOLLARS:,} and have ten decimals at most.")
+        raise SettingsError(f"{name} is {text!r}; it must be below {MOST_DOLLARS:,} and have ten decimals at most.")
     return dollars
 
 

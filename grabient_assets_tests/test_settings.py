@@ -49,7 +49,7 @@ def test_analyses(text: str) -> None:
     assert load_settings({"TAG_ANALYSIS_COUNT": text}).analyses == int(text)
 
 
-@pytest.mark.parametrize(("value", "dollars"), [("0", "0"), ("25.00", "25"), ("0.005", "0.005"), ("1e3", "1000")])
+@pytest.mark.parametrize(("value", "dollars"), [("25.00", "25"), ("0.005", "0.005"), ("1e3", "1000")])
 def test_budgets(value: str, dollars: str) -> None:
     assert load_settings({"GRABIENT_BUDGET_USD": value}).budget_usd == Decimal(dollars)
 
@@ -58,7 +58,10 @@ BAD = [
     ("GRABIENT_MODE", "Live", "it must be emulator or live"),
     ("GRABIENT_MODE", "test", "it must be emulator or live"),
     *(("TAG_ANALYSIS_COUNT", text, "whole number from 1 to 20") for text in ("0", "21", "-1", "2.0", "two", "1e1")),
-    *(("GRABIENT_BUDGET_USD", text, "0 or more, e.g. 25.00") for text in ("-0.01", "$5", "nan", "inf", "sNaN", "5,00")),
+    *(("GRABIENT_BUDGET_USD", text, "number such as 25.00") for text in ("abc", "$5", "nan", "inf", "sNaN", "5,00")),
+    *(("GRABIENT_BUDGET_USD", text, "with no money nothing could ever be sent") for text in ("0", "-1", "-0.01")),
+    ("GRABIENT_BUDGET_USD", "0.00000000001", "ten decimals at most"),
+    ("GRABIENT_BUDGET_USD", "100000000", "below 100,000,000"),
     ("ANTHROPIC_BASE_URL", "localhost:8080", "http:// or https://"),
     ("OPENAI_BASE_URL", "ftp://x", "http:// or https://"),
     ("GROQ_BASE_URL", "//x", "http:// or https://"),

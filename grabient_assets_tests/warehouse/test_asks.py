@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from hypothesis import given, settings
@@ -54,7 +55,7 @@ class Ledger:
         self.now += timedelta(seconds=1)
         return self.now
 
-    def ask(self, *seeds: str, analyses: int = 1, version: str = "v1", targets=TARGETS, **more: bool) -> None:
+    def ask(self, *seeds: str, analyses: int = 1, version: str = "v1", targets=TARGETS, **more: Any) -> None:
         wanted = [PaletteVersion(version, seed) for seed in seeds]
         record_asks(self.connection, "tagging", wanted, targets, analyses, self.tick(), **more)
         self.settle()
