@@ -1,8 +1,9 @@
 """READ FIRST: everything there is, nothing hidden.
 
-Three groups make the pipeline (palettes, tagging, refinement), a fourth holds what is common to all batches. Assets,
-jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`; the rules beside them are plain
-Python. Resources read the settings when they are used, so this loads with an empty environment.
+Three groups make the pipeline (palettes, tagging, refinement), calibration says how good the models are, and a fifth
+holds what is common to all batches. Assets, jobs, sensors and checks of a group lie in files of these names in
+`groups/<group>/`; the rules beside them are plain Python. Resources read the settings when they are used, so this loads
+with an empty environment.
 """
 
 import dagster as dg
@@ -13,6 +14,9 @@ def grabient() -> dg.Definitions:
     """The code location. Sensors run by default in emulator mode and wait for a person in live mode."""
     from grabient_assets.groups.batches import jobs as batch_jobs
     from grabient_assets.groups.batches import sensors as batch_sensors
+    from grabient_assets.groups.calibration import assets as calibration_assets
+    from grabient_assets.groups.calibration import jobs as calibration_jobs
+    from grabient_assets.groups.calibration import sensors as calibration_sensors
     from grabient_assets.groups.palettes import assets as palette_assets
     from grabient_assets.groups.palettes import checks as palette_checks
     from grabient_assets.groups.palettes import jobs as palette_jobs
@@ -41,6 +45,7 @@ def grabient() -> dg.Definitions:
             tagging_assets.collect_tagging,
             refinement_assets.refinement_batches,
             refinement_assets.collect_refinement,
+            calibration_assets.model_reports,
         ],
         asset_checks=[palette_checks.every_palette_has_an_image],
         jobs=[
@@ -49,6 +54,7 @@ def grabient() -> dg.Definitions:
             refinement_jobs.submit_refinement,
             batch_jobs.collect_batch,
             batch_jobs.cancel_batch,
+            calibration_jobs.report_models,
         ],
         sensors=[
             palette_sensors.palettes_loaded(interval, status),
@@ -56,6 +62,7 @@ def grabient() -> dg.Definitions:
             tagging_sensors.tagging_completed(interval, status),
             batch_sensors.batches_ended(interval, status),
             refinement_sensors.refinement_due(interval, status),
+            calibration_sensors.consensus_settled(interval, status),
         ],
         resources={
             "warehouse": WarehouseResource(),

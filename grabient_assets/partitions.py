@@ -1,8 +1,9 @@
-"""The two partition spaces.
+"""The partition spaces.
 
 `seeds` is dynamic: `grabient load` adds to it. Palettes and pictures are partitioned by seed alone; everything that
-depends on what models are told is partitioned by prompt version and seed, in one space (`v1|<seed>`). The prompt
-versions are the folders under `prompts/`, so a new one appears when the code location is reloaded.
+depends on what models are told is partitioned by prompt version and seed, in one space (`v1|<seed>`), and what is said
+about a whole version by the version alone. The prompt versions are the folders under `prompts/`, so a new one appears
+when the code location is reloaded.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from grabient_assets.warehouse.asks import PaletteVersion
 
 SEEDS = "seeds"
 seeds = dg.DynamicPartitionsDefinition(name=SEEDS)
-palette_versions = dg.MultiPartitionsDefinition(
-    {"prompt_version": dg.StaticPartitionsDefinition(load_prompt_versions(PROMPTS_DIR)), "seed": seeds}
-)
+prompt_versions = dg.StaticPartitionsDefinition(load_prompt_versions(PROMPTS_DIR))
+palette_versions = dg.MultiPartitionsDefinition({"prompt_version": prompt_versions, "seed": seeds})
 
 
 def add_seeds(instance: dg.DagsterInstance, loaded: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from grabient_assets.cli.palette import palette
 from grabient_assets.cli.plan import plan
 from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
+from grabient_assets.cli.reports import reports
 from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
@@ -94,6 +95,7 @@ _EXAMPLES = (
         "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
     ),
     (models, "Example: grabient models --all"),
+    (reports, "Example: grabient reports --prompt-version v1"),
     (settings, "Example: grabient settings --env-example > .env"),
     (emulator, "Example: grabient emulator --port 8900 --polls 3"),
 )

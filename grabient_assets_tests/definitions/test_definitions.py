@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.partitions import palette_versions, seeds
+from grabient_assets.partitions import palette_versions, prompt_versions, seeds
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
 from grabient_assets_tests.pipeline.place import settings_of
 
@@ -26,12 +26,15 @@ TABLE = {
     "refinement_batches": ("refinement", ("palette_images", "tag_consensus")),
     "refined_tags": ("refinement", ("refinement_batches",)),
     "embed_text": ("refinement", ("refined_tags",)),
+    "model_reports": ("calibration", ("tag_consensus",)),
 }
+SPACES = {"palettes": seeds, "palette_images": seeds, "model_reports": prompt_versions}
 JOBS = {
     "load_palettes": {"palettes", "palette_images"},
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
     "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
+    "report_models": {"model_reports"},
 }
 SENSORS = {
     "palettes_loaded": "load_palettes",
@@ -39,6 +42,7 @@ SENSORS = {
     "tagging_completed": "collect_batch",
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
+    "consensus_settled": "report_models",
 }
 
 
@@ -74,7 +78,7 @@ def test_every_asset_has_its_group_its_dependencies_and_a_description():
 def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version_and_seed():
     graph = definitions().resolve_asset_graph()
     for name in TABLE:
-        expected = seeds if name in ("palettes", "palette_images") else palette_versions
+        expected = SPACES.get(name, palette_versions)
         assert graph.get(dg.AssetKey(name)).partitions_def == expected
         assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 

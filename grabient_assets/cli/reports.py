@@ -1,0 +1,80 @@
+"""`grabient reports`: how good the models are, how much they agree, and what the panel is worth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_assets.cli.console import output, print_json, say
+
+if TYPE_CHECKING:
+    from grabient_assets.warehouse.reports import Report
+
+
+def reports(
+    prompt_version: Annotated[
+        str | None, typer.Option("--prompt-version", help="One prompt version; without it, all that have a report.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON on stdout.")] = False,
+) -> None:
+    """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.reports import report_of, reported_versions
+
+    with Warehouse(load_settings().database).read() as connection:
+        versions = [prompt_version] if prompt_version else reported_versions(connection)
+        found = {version: report_of(connection, version) for version in versions}
+    missing = [version for version, report in found.items() if report is None]
+    if as_json:
+        print_json({"reports": [_plain(report) for report in found.values() if report]})
+    else:
+        for report in found.values():
+            if report:
+                _show(report)
+    if missing or not found:
+        who = f"{prompt_version} has no report" if missing else "There is no report"
+        say(
+            f"{who} yet. One is made when all tagging of a prompt version is finished: `grabient run`, or materialize "
+            "model_reports."
+        )
+        raise typer.Exit(1)
+
+
+def _plain(report: Report) -> dict[str, object]:
+    from dataclasses import asdict
+
+    panel = asdict(report.panel)
+    parsed = {name: json.loads(panel[name]) for name in ("models", "correlation", "without")}
+    rows = [{**asdict(row), "by_value": json.loads(row.by_value) if row.by_value else None} for row in report.models]
+    return {**panel, **parsed, "by_model": rows, "by_field": [asdict(row) for row in report.fields]}
+
+
+def _show(report: Report) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+    from grabient_assets.groups.calibration.figures import alpha, by_model, percent
+
+    panel = report.panel
+    typer.echo(f"{panel.prompt_version}: {panel.palettes} palettes, measured {panel.reported_at:%Y-%m-%d %H:%M} UTC")
+    models = Table("model", "usable", *CATEGORICAL_VALUES, box=None)
+    for (provider, model), fields in by_model(report).items():
+        row = next(iter(fields.values()))
+        measured = [fields[field] for field in CATEGORICAL_VALUES]
+        cells = [percent(one.accuracy, one.accuracy_low, one.accuracy_high) for one in measured]
+        models.add_row(escape(f"{provider} {model}"), f"{row.usable}/{row.answers}", *cells)
+    output().print(models)
+    agreement = Table("field", "Krippendorff's alpha", "mean entropy, bits", box=None)
+    for one in report.fields:
+        agreement.add_row(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}")
+    output().print(agreement)
+    each = panel.usd_per_effective_vote
+    price = "" if each is None else f", {each:.4f} dollars each"
+    typer.echo(
+        f"{len(json.loads(panel.models))} models are worth {panel.effective_votes:.1f} independent votes{price}."
+    )
+    typer.echo(panel.sentence)

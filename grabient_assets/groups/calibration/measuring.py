@@ -1,0 +1,206 @@
+"""The report on a prompt version: each model against what the colours know, the models among themselves, the panel.
+
+One field is in memory at a time. What is compared when a model is left out is the majority of the four categorical
+fields together: one consensus of each palette and field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+
+from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, tag_entropy
+from grabient_assets.consensus.annotations import Annotations
+from grabient_assets.consensus.grouping import Floats, Ints
+from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
+from grabient_assets.consensus.majority import majority, tag_majority
+from grabient_assets.consensus.rates import Rates
+from grabient_assets.consensus.reduction import Without, leave_one_out, removals
+from grabient_assets.consensus.set_agreement import set_alpha
+from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.sentences import Loss, who_could_go
+from grabient_assets.groups.tagging.answers import LIST_FIELDS
+from grabient_assets.groups.tagging.coded import CodedVersion
+from grabient_assets.warehouse.reports import Asked, FieldReport, ModelReport, PanelReport, Report
+
+BOOTSTRAP = Bootstrap(seed=1)
+Model = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the panel's figures need of one categorical field."""
+
+    annotations: Annotations
+    gold: Ints
+    errors: Floats
+
+
+def measure(version: CodedVersion, asked: Mapping[Model, Asked], now: datetime) -> Report | None:
+    """The report, from the version's usable answers; None when there are none."""
+    if not version.answered.seeds:
+        return None
+    models: list[ModelReport] = []
+    fields: list[FieldReport] = []
+    measured: list[_Measured] = []
+    maker = _Rows(version, asked, now)
+    for field in CATEGORICAL_VALUES:
+        annotations, gold = version.categorical(field)
+        models += maker.categorical(field, annotations, gold)
+        fields.append(maker.categorical_field(field, annotations))
+        measured.append(_Measured(annotations, gold, errors_on_gold(annotations, gold)))
+    for field in LIST_FIELDS:
+        tags = version.tags(field)
+        if tags.words:
+            models += maker.tags(field, tags.annotations, tags.gold)
+            fields.append(maker.tag_field(field, tags.annotations))
+    silent = [model for model in asked if model not in version.answered.models]
+    models += [maker.unmeasured(model, field) for model in silent for field in (*CATEGORICAL_VALUES, *LIST_FIELDS)]
+    return Report(tuple(models), tuple(fields), _panel(version, measured, asked, now))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    version: CodedVersion
+    asked: Mapping[Model, Asked]
+    now: datetime
+
+    def categorical(self, field: str, annotations: Annotations, gold: Ints) -> Iterator[ModelReport]:
+        skill, values = measure_skill(annotations, gold), CATEGORICAL_VALUES[field]
+        for number, model in enumerate(self.version.answered.models):
+            by_value = {
+                value: {
+                    "sensitivity": _cell(skill.sensitivity, (number, code)),
+                    "specificity": _cell(skill.specificity, (number, code)),
+                }
+                for code, value in enumerate(values)
+            }
+            trials = int(skill.accuracy.trials[number])
+            accuracy = _cell(skill.accuracy, (number,))
+            yield self._row(model, field, trials, accuracy, None, None, json.dumps(by_value))
+
+    def tags(self, field: str, annotations: Annotations, gold: Ints | None) -> Iterator[ModelReport]:
+        skill = None if gold is None else measure_tag_skill(annotations, gold)
+        for number, model in enumerate(self.version.answered.models):
+            if skill is None:
+                yield self.unmeasured(model, field)
+            else:
+                trials = int(skill.sensitivity.trials[number] + skill.specificity.trials[number])
+                sensitivity, specificity = (_cell(one, (number,)) for one in (skill.sensitivity, skill.specificity))
+                yield self._row(model, field, trials, None, sensitivity, specificity, None)
+
+    def unmeasured(self, model: Model, field: str) -> ModelReport:
+        """Nothing is known for certain: an open field, or a model without a usable answer."""
+        return self._row(model, field, 0, None, None, None, None)
+
+    def categorical_field(self, field: str, annotations: Annotations) -> FieldReport:
+        of, votes = annotations.candidates, majority(annotations).votes
+        items, values = annotations.items, annotations.values
+        alpha = nominal_alpha(of.item, of.value, votes, items=items, values=values, bootstrap=BOOTSTRAP)
+        return self._field(field, alpha, item_entropy(of.item, votes, items))
+
+    def tag_field(self, field: str, annotations: Annotations) -> FieldReport:
+        of, found = annotations.candidates, tag_majority(annotations)
+        alpha = set_alpha(annotations, BOOTSTRAP, seed=BOOTSTRAP.seed)
+        return self._field(field, alpha, tag_entropy(of.item, found.share, annotations.items))
+
+    def _row(
+        self,
+        model: Model,
+        field: str,
+        gold: int,
+        accuracy: list[float] | None,
+        sensitivity: list[float] | None,
+        specificity: list[float] | None,
+        by_value: str | None,
+    ) -> ModelReport:
+        counts = self.asked[model]
+        cells = [cell for rate in (accuracy, sensitivity, specificity) for cell in (rate or [None] * 3)[:3]]
+        key = (self.version.prompt_version, *model, field, counts.answers, counts.usable, gold)
+        return ModelReport(*key, *cells, by_value, self.now)  # pyright: ignore[reportCallIssue] nine cells
+
+    def _field(self, field: str, alpha: Alpha, entropy: Floats) -> FieldReport:
+        voted = np.isfinite(entropy)
+        mean = float(entropy[voted].mean()) if voted.any() else None
+        version = self.version.prompt_version
+        return FieldReport(
+            version, field, alpha.units, alpha.value, alpha.low, alpha.high, alpha.reason, mean, self.now
+        )
+
+
+def _cell(rates: Rates, place: tuple[int, ...]) -> list[float] | None:
+    """[value, low, high, trials], or None where there was nothing to measure."""
+    if not rates.trials[place]:
+        return None
+    return [float(part[place]) for part in (rates.value, rates.low, rates.high, rates.trials)]
+
+
+def _panel(
+    version: CodedVersion, measured: Sequence[_Measured], asked: Mapping[Model, Asked], now: datetime
+) -> PanelReport:
+    models = version.answered.models
+    costs = [asked[model].cost_usd for model in models]
+    matrix = error_correlation([one.errors for one in measured]).matrix
+    together, gold = _stacked(measured)
+    singles = leave_one_out(together, _top, costs, matrix, gold)
+    steps = removals(together, _top, costs, matrix, gold)
+    cost = sum(costs, Decimal(0))
+    names = [f"{provider} {model}" for provider, model in models]
+    return PanelReport(
+        prompt_version=version.prompt_version,
+        palettes=len(version.answered.seeds),
+        models=json.dumps(models),
+        correlation=json.dumps(matrix.round(4).tolist()),
+        effective_votes=effective_votes(matrix),
+        cost_usd=cost,
+        usd_per_effective_vote=round(dollars_per_effective_vote(costs, matrix), 10),
+        without=json.dumps([_without(models, one) for one in singles]),
+        sentence=who_could_go(names, cost, [_loss(one) for one in steps]),
+        reported_at=now,
+    )
+
+
+def _top(annotations: Annotations) -> Ints:
+    return majority(annotations).top
+
+
+def _stacked(measured: Sequence[_Measured]) -> tuple[Annotations, Ints]:
+    """The fields as one: every palette and field an item of its own, values numbered from 0 in each."""
+    first = measured[0].annotations
+    parts = [one.annotations for one in measured]
+    items = np.cumsum([0, *(part.items for part in parts)])
+    ballots = np.cumsum([0, *(part.ballot_item.size for part in parts)])
+
+    def joined(name: str, shifts: Sequence[int] | Ints | None = None) -> Ints:
+        given = [getattr(part, name) for part in parts]
+        return np.concatenate([one + (0 if shifts is None else shifts[at]) for at, one in enumerate(given)])
+
+    together = Annotations(
+        int(items[-1]),
+        first.annotators,
+        max(part.values for part in parts),
+        joined("ballot_item", items),
+        joined("ballot_annotator"),
+        joined("ballot_answers"),
+        joined("entry_ballot", ballots),
+        joined("entry_value"),
+        joined("entry_times"),
+    )
+    return together, np.concatenate([one.gold for one in measured])
+
+
+def _without(models: Sequence[Model], one: Without) -> dict[str, object]:
+    provider, model = models[one.annotator]
+    change = None if one.accuracy_change is None else round(one.accuracy_change, 6)
+    found: dict[str, object] = {"provider": provider, "model": model, "changed": round(one.changed, 6)}
+    return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": round(one.votes, 4)}
+
+
+def _loss(one: Without) -> Loss:
+    return Loss(one.annotator, one.changed, one.accuracy_change, one.saved, one.votes)

@@ -1,0 +1,92 @@
+"""The report as a person sees it in the UI: tables and two pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import dagster as dg
+
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
+from grabient_assets.groups.calibration.figures import alpha, by_model, percent
+from grabient_assets.groups.markdown import escaped
+from grabient_assets.warehouse.reports import Report
+
+Metadata = dict[str, dg.MetadataValue]
+GOLD_TAGS = ("dominant_colors", "harmony")
+
+
+def report_metadata(report: Report) -> Metadata:
+    """Kept small: every event is stored for ever. The tables in the database hold all of it."""
+    panel = report.panel
+    names = [model for _, model in json.loads(panel.models)]
+    matrix = correlation_chart(names, json.loads(panel.correlation))
+    found: Metadata = {
+        "palettes": dg.MetadataValue.int(panel.palettes),
+        "effective votes": dg.MetadataValue.float(round(panel.effective_votes, 2)),
+        "cost_usd": dg.MetadataValue.float(float(panel.cost_usd)),
+        "who could go": dg.MetadataValue.text(panel.sentence),
+        "accuracy": dg.MetadataValue.md(_accuracy(report)),
+        "chart": dg.MetadataValue.md(f"![accuracy per model and field]({accuracy_chart(report.models)})"),
+        "tags": dg.MetadataValue.md(_tags(report)),
+        "agreement": dg.MetadataValue.md(_agreement(report)),
+        "correlation of errors": dg.MetadataValue.md(f"![{len(names)} models]({matrix})"),
+        "without one model": dg.MetadataValue.md(_without(report)),
+    }
+    if panel.usd_per_effective_vote is not None:
+        found["usd per effective vote"] = dg.MetadataValue.float(float(panel.usd_per_effective_vote))
+    return found
+
+
+def _accuracy(report: Report) -> str:
+    rows: list[Sequence[str]] = []
+    for (provider, model), fields in by_model(report).items():
+        one = next(iter(fields.values()))
+        cells = [
+            percent(r.accuracy, r.accuracy_low, r.accuracy_high) for r in map(fields.__getitem__, CATEGORICAL_VALUES)
+        ]
+        rows.append((f"{provider} {model}", f"{one.usable}/{one.answers}", *cells))
+    return table(("model", "usable", *CATEGORICAL_VALUES), rows)
+
+
+def _tags(report: Report) -> str:
+    rows: list[Sequence[str]] = []
+    for (provider, model), fields in by_model(report).items():
+        measured = [fields[field] for field in GOLD_TAGS if field in fields]
+        cells = [
+            f"{percent(r.sensitivity, r.sensitivity_low, r.sensitivity_high)} / "
+            f"{percent(r.specificity, r.specificity_low, r.specificity_high)}"
+            for r in measured
+        ]
+        rows.append((f"{provider} {model}", *cells, *[""] * (len(GOLD_TAGS) - len(cells))))
+    return table(("model", *(f"{field}: sensitivity / specificity" for field in GOLD_TAGS)), rows)
+
+
+def _agreement(report: Report) -> str:
+    rows = [
+        (one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}", str(one.palettes))
+        for one in report.fields
+    ]
+    return table(("field", "Krippendorff's alpha", "mean entropy, bits", "palettes"), rows)
+
+
+def _without(report: Report) -> str:
+    rows = [
+        (
+            f"{one['provider']} {one['model']}",
+            f"{one['changed']:.1%}",
+            "-" if one["accuracy_change"] is None else f"{100 * one['accuracy_change']:+.1f} points",
+            one["saved_usd"],
+            f"{one['votes']:.1f}",
+        )
+        for one in json.loads(report.panel.without)
+    ]
+    return table(("without", "consensus changed", "accuracy on gold", "saves USD", "effective votes left"), rows)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the cells are shown as they are."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""When a prompt version has come to rest, its models are measured."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from grabient_assets.groups.calibration.jobs import report_models
+from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.warehouse.reports import settled_without_report
+
+ROLE = "report-models"
+
+
+def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: a report for every version whose consensus is newer than it, once no tagging of it is open."""
+
+    @dg.sensor(
+        name="consensus_settled",
+        job=report_models,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Measures the models of a prompt version when its consensus has changed and nothing of it is open.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        reason = busy_with(context.instance, ROLE)
+        if reason:
+            yield dg.SkipReason(reason)
+            return
+        with warehouse.open_briefly().read() as connection:
+            settled = settled_without_report(connection)
+        if not settled:
+            yield dg.SkipReason("Every settled consensus has its report.")
+        for version, newest in settled:
+            going = attempt(context.instance, ROLE, [f"{version} {newest.isoformat()}"])
+            if isinstance(going, str):
+                yield dg.SkipReason(going)
+            else:
+                yield dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags)
+
+    return look

@@ -1,0 +1,175 @@
+"""What a report says of the emulated panel, whose error rates are declared, and of small panels by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.emulator.answers.personality import personality_of
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.reports import report_metadata
+from grabient_assets.groups.calibration.sentences import Loss, who_could_go
+from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palettes
+from grabient_assets.warehouse.reports import Report, report_of, settled_without_report
+from grabient_assets.warehouse.skills import skills
+from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets_tests.groups.answered import AT, COST, all_palettes, answered_warehouse
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    yield answered_warehouse(tmp_path_factory.mktemp("answered") / "grabient.duckdb")
+
+
+@pytest.fixture(scope="module")
+def report(house: Warehouse) -> Report:
+    found = report_on(house, "v1", AT)
+    assert found is not None
+    return found
+
+
+def test_the_declared_error_rates_lie_in_the_intervals(report: Report) -> None:
+    """Forty intervals of 95 %: of so many about two miss, and more than five once in a hundred times."""
+    missed: list[str] = []
+    for row in report.models:
+        if row.field in CATEGORICAL_VALUES:
+            declared = 1 - personality_of(row.model).errors[row.field]
+            assert row.accuracy_low is not None and row.accuracy_high is not None
+            if not row.accuracy_low <= declared <= row.accuracy_high:
+                missed.append(f"{row.model} {row.field}: {declared} not in {row.accuracy_low}-{row.accuracy_high}")
+    assert len(missed) <= 5, missed
+
+
+def test_every_model_and_field_has_its_row(report: Report) -> None:
+    assert len(report.models) == 10 * 10 and len(report.fields) == 10
+    assert all(row.answers == 126 and 115 < row.usable <= 126 for row in report.models)
+    measured = {row.field for row in report.models if row.gold}
+    assert measured == {*CATEGORICAL_VALUES, "dominant_colors", "harmony"}
+    for row in report.models:
+        if row.field == "saturation":
+            by_value = json.loads(row.by_value or "")
+            # Sensitivity of a value is measured on its own palettes: together they are all of them.
+            trials = sum(one["sensitivity"][3] for one in by_value.values() if one["sensitivity"])
+            assert set(by_value) == {"vibrant", "muted", "mixed"} and trials == row.gold
+
+
+def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(report: Report) -> None:
+    models = [tuple(model) for model in json.loads(report.panel.models)]
+    matrix = json.loads(report.panel.correlation)
+    family = [personality_of(model).family for _, model in models]
+    pairs = [(one, other) for one in range(10) for other in range(one)]
+    kin = [matrix[one][other] for one, other in pairs if family[one] == family[other]]
+    strangers = [matrix[one][other] for one, other in pairs if family[one] != family[other]]
+    assert sum(kin) / len(kin) > 0.2 > 0.1 > sum(strangers) / len(strangers)
+    assert 5 < report.panel.effective_votes < 9
+    assert report.panel.cost_usd == COST * 1260
+    votes = Decimal(report.panel.effective_votes)
+    assert report.panel.usd_per_effective_vote == pytest.approx(report.panel.cost_usd / votes)
+    assert [one["saved_usd"] for one in json.loads(report.panel.without)] == ["0.1260000000"] * 10
+    assert " could go. That saves " in report.panel.sentence
+
+
+def test_what_is_stored_is_the_report_and_the_rates_are_fitted_again(house: Warehouse, report: Report) -> None:
+    with house.read() as connection:
+        stored = report_of(connection, "v1")
+        assert len(skills(connection, ["v1"])) == 4 * 2 + 6
+        assert report_of(connection, "v2") is None
+    assert stored is not None and stored.panel == report.panel
+    assert set(stored.models) == set(report.models) and set(stored.fields) == set(report.fields)
+
+
+def test_a_report_is_due_when_a_consensus_is_newer_and_nothing_is_open(house: Warehouse, report: Report) -> None:
+    def due() -> list[str]:
+        with house.read() as connection:
+            return [version for version, _ in settled_without_report(connection)]
+
+    later = AT + timedelta(hours=1)
+    assert due() == []
+    tally(house, all_palettes(house)[:1], later, "majority")
+    assert due() == ["v1"]
+    with house.write() as connection:
+        connection.execute(
+            """
+            INSERT INTO asks BY NAME SELECT 'tagging' AS purpose, seed, 'v1' AS prompt_version, 'groq' AS provider,
+                'm' AS model, 'd' AS request_digest, 1 AS analyses, false AS chained, 'open' AS state, now() AS asked_at
+            FROM palettes LIMIT 1
+            """
+        )
+    assert due() == []
+    with house.write() as connection:
+        connection.execute("UPDATE asks SET state = 'closed'")
+    assert due() == ["v1"]
+    # The clock may stand before the consensus; the report is of what it has seen all the same.
+    again = report_on(house, "v1", AT)
+    assert due() == [] and again is not None and again.panel.reported_at >= later
+
+
+def test_metadata_shows_tables_and_pictures(report: Report) -> None:
+    found = report_metadata(report)
+    shown = {name: str(value.value) for name, value in found.items()}
+    assert shown["accuracy"].count("\n") == 11 and "gpt\\-4o" not in shown["accuracy"]
+    assert shown["chart"].startswith("![accuracy per model and field](data:image/svg+xml;base64,")
+    assert shown["correlation of errors"].startswith("![10 models](data:image/svg+xml;base64,")
+    assert sum(map(len, shown.values())) < 60_000
+
+
+def test_a_panel_by_hand(tmp_path: Path) -> None:
+    """Two models, one answer each, on the palettes whose saturation is clear-cut. `right` always says what is true,
+    `wrong` says `mixed`; so `wrong` is right exactly where `mixed` is."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    with warehouse.write() as connection:
+        clear = [one for one in palettes(connection) if "saturation" in one.clear_cut]
+        rows = [
+            TagRecord(
+                *(one.seed, "v1", "groq", model, 0, f"{one.seed}-{model}"),
+                *("succeeded", AT),
+                saturation=one.saturation if model == "right" else "mixed",
+                cost_usd=Decimal(cost),
+            )
+            for one in clear
+            for model, cost in (("right", "0.01"), ("wrong", "0.03"))
+        ]
+        failed = TagRecord(clear[0].seed, "v1", "openai", "silent", 0, "c", "refused", AT, error="no", cost_usd=COST)
+        record_tags(connection, [*rows, failed])
+    found = report_on(warehouse, "v1", AT)
+    assert found is not None
+    rate = {(row.model, row.field): row for row in found.models}
+    mixed = sum(one.saturation == "mixed" for one in clear)
+    assert (rate["right", "saturation"].accuracy, rate["right", "saturation"].gold) == (1.0, len(clear))
+    assert rate["wrong", "saturation"].accuracy == pytest.approx(mixed / len(clear))
+    assert json.loads(rate["wrong", "saturation"].by_value or "")["vibrant"]["specificity"][0] == 1.0
+    assert (rate["silent", "saturation"].usable, rate["silent", "saturation"].gold) == (0, 0)
+    assert rate["right", "contrast"].accuracy is None
+    assert found.panel.cost_usd == Decimal("0.04") * len(clear)
+    entropy = next(one.entropy for one in found.fields if one.field == "saturation")
+    assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
+
+
+def test_no_usable_answer_no_report(tmp_path: Path) -> None:
+    assert report_on(Warehouse(tmp_path / "grabient.duckdb"), "v1", AT) is None
+
+
+def test_the_sentence() -> None:
+    names, dollars = ["a x", "b y", "c z"], Decimal("3.00")
+    steps = [Loss(1, 0.01, 0.0, Decimal("1.00"), 1.9), Loss(0, 0.05, 0.0, Decimal("2.00"), 1.0)]
+    assert who_could_go(names, dollars, steps) == (
+        "b y could go. That saves 1.0000 of 3.0000 dollars (33%) and changes 1.0% of the categorical consensus; 1.9 "
+        "effective votes are left, and accuracy on gold changes by +0.0 points."
+    )
+    unknown = [Loss(1, 0.01, None, Decimal("1.00"), 1.9), Loss(0, 0.02, None, Decimal("2.00"), 1.0)]
+    assert who_could_go(names, dollars, unknown).startswith("b y and a x could go. That saves 2.0000")
+    assert "is not known" in who_could_go(names, dollars, unknown)
+    for step in (Loss(1, 0.03, 0.0, dollars, 1.9), Loss(1, 0.0, -0.01, dollars, 1.9), Loss(1, 0.0, 0.0, Decimal(0), 2)):
+        assert who_could_go(names, dollars, [step]).startswith("No model could go: ")
+    assert who_could_go(["a x"], dollars, []) == "One model alone is no panel; nobody could go."
