@@ -24,7 +24,8 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import palette_seeds
+from grabient_assets.warehouse.palettes import any_palette
+from grabient_assets.warehouse.usage import measured_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def make_plan(
     providers = usable or PROVIDERS
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
-        loaded = bool(palette_seeds(connection))
+        loaded = any_palette(connection)
     chosen, needing = (), ()
     if loaded:
         wish = make_wish(
@@ -96,11 +97,14 @@ def make_plan(
         chosen, needing = wish.seeds, wish.needing
     with warehouse.read() as connection:
         others = tuple(set(chosen) - set(needing))
-        tagging = plan_tagging(connection, taggers(providers), prompt_version, needing, analyses, mode, today, others)
+        measured = measured_tokens(connection)
+        tagging = plan_tagging(
+            connection, taggers(providers), prompt_version, needing, analyses, mode, today, measured, others
+        )
         refinement = None
         if refiner().provider in providers:
             by_url = images_by_url(settings)
-            refinement = plan_refinements(connection, prompt_version, needing, today, by_url=by_url)
+            refinement = plan_refinements(connection, prompt_version, needing, today, measured, by_url=by_url)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
     warnings = [why_not_usable(settings, provider) for provider in PROVIDERS if provider not in usable]
     if not loaded:

@@ -107,6 +107,11 @@ def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
 
 
+def any_palette(connection: DuckDBPyConnection) -> bool:
+    """Whether a palette is loaded."""
+    return bool(connection.execute("SELECT 1 FROM palettes LIMIT 1").fetchall())
+
+
 def record_rejected(connection: DuckDBPyConnection, source: str, records: Sequence[RejectedRecord]) -> None:
     """Keep the rejected lines of `source`; those of an earlier load of the same file are replaced."""
     connection.execute("DELETE FROM rejected_palettes WHERE source = ?", [source])

@@ -70,20 +70,17 @@ _COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_CO
 def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Sequence[str] = ()) -> Iterator[None]:
     """Lay out what the plans of all models share: seeds of the palettes that would be asked for, and of `others` that
     were chosen and lack nothing. Temporary tables only."""
+    import pandas
+
+    # As a frame, because 100,000 strings take DuckDB twenty times as long when they come as a parameter.
+    seeds = pandas.Series([*asked, *others], dtype="object")
+    idle = [False] * len(asked) + [True] * len(others)
+    connection.register("new_chosen", pandas.DataFrame({"seed": seeds, "idle": idle}))
     connection.execute(
-        """
-        CREATE TEMP TABLE chosen AS SELECT unnest($1::VARCHAR[]) AS seed, false AS idle
-        UNION ALL SELECT unnest($2::VARCHAR[]), true
-        """,
-        [list(asked), list(others)],
+        "CREATE TEMP TABLE chosen AS SELECT seed::VARCHAR AS seed, idle::BOOLEAN AS idle FROM new_chosen"
     )
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE colour_bytes AS SELECT seed, {_COLOUR_BYTES} AS bytes FROM palettes
-        WHERE seed IN (SELECT seed FROM chosen WHERE NOT idle)
-           OR seed IN (SELECT seed FROM asks WHERE purpose = 'tagging' AND state = 'open')
-        """
-    )
+    connection.unregister("new_chosen")
+    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {_COLOUR_BYTES} AS bytes FROM palettes")
     connection.execute(
         """
         CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed, prompt_version FROM asks SEMI JOIN chosen USING (seed)
@@ -103,12 +100,13 @@ _PLANNED = """
            CASE WHEN c.idle THEN $analyses ELSE greatest(coalesce(a.analyses, 0), $analyses) END::INTEGER AS analyses,
            a.retry_from, coalesce(a.allow_unpriced, false) AS allow_unpriced, NULL::VARCHAR AS cap_id,
            true AS chosen, c.idle, a.state, a.reason,
-           a.request_digest AS digest_before, a.analyses AS analyses_before
+           a.request_digest IS NOT NULL AS was_asked, a.request_digest <> $digest AS reworded,
+           coalesce(a.analyses, 0) AS analyses_before
     FROM chosen c LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = c.seed AND a.prompt_version = $version
         AND a.provider = $provider AND a.model = $model
     UNION ALL
     SELECT seed, prompt_version, provider, model, request_digest, analyses, retry_from, allow_unpriced, cap_id, false,
-           false, state, reason, request_digest, analyses
+           false, state, reason, true, false, analyses
     FROM asks
     WHERE purpose = 'tagging' AND state = 'open' AND provider = $provider AND model = $model
       AND prompt_version || ' ' || request_digest IN (SELECT unnest($current::VARCHAR[]))
@@ -133,7 +131,7 @@ _PLANNED_ASKS = f"""
         WHERE e.good OR l.retry_from IS NULL OR e.latest >= l.retry_from
         GROUP BY l.ask
     )
-    SELECT a.*, (1 << a.analyses) - 1 AS wanted,
+    SELECT a.* EXCLUDE (provider, model, request_digest, analyses), (1 << a.analyses) - 1 AS wanted,
            ((1 << a.analyses) - 1) & (coalesce(h.answered, 0) | coalesce(t.answered, 0)) AS answered,
            ((1 << a.analyses) - 1) & (coalesce(h.failed, 0) | coalesce(t.failed, 0)) AS failed
     FROM asked a LEFT JOIN heard h USING (ask) LEFT JOIN taken_over t USING (ask)
@@ -164,14 +162,13 @@ _REASONS = f"""
     ),
     failures AS (
         SELECT d.ask, bit_or({bit("t.analysis_index")}) AS bits
-        FROM planned_due d JOIN palette_tags t USING (seed, prompt_version, provider, model)
-        WHERE d.retry_from IS NOT NULL AND t.error IS NOT NULL
+        FROM planned_due d JOIN palette_tags t USING (seed, prompt_version)
+        WHERE d.retry_from IS NOT NULL AND t.error IS NOT NULL AND t.provider = $provider AND t.model = $model
           AND t.custom_id = {custom_id("d.stem", "t.analysis_index")} GROUP BY 1
     ),
     found AS (
         SELECT d.chosen, d.bits AS bits_0, d.state IS NOT DISTINCT FROM 'stopped' AS was_stopped,
-               d.request_digest <> d.digest_before AS other_wording, d.digest_before IS NOT NULL AS was_asked,
-               (1 << coalesce(d.analyses_before, 0)) - 1 AS bits_before,
+               d.reworded, d.was_asked, (1 << d.analyses_before) - 1 AS bits_before,
                coalesce(s.unanswered, 0) AS lost, coalesce(s.put_off, 0) AS deferred, coalesce(f.bits, 0) AS failures,
                h.seed IS NOT NULL AS here, d.seed IN (SELECT seed FROM asked_before) AS anywhere
         FROM planned_due d LEFT JOIN sent s USING (stem) LEFT JOIN failures f USING (ask)
@@ -182,7 +179,7 @@ _REASONS = f"""
                bits_1 & failures AS retried, bits_1 & ~retried AS bits_2,
                bits_2 & lost AS unanswered, bits_2 & ~unanswered AS bits_3,
                bits_3 & deferred AS put_off, bits_3 & ~put_off AS bits_4,
-               CASE WHEN other_wording OR (anywhere AND NOT here) THEN bits_4 ELSE 0 END AS changed_prompt,
+               CASE WHEN reworded OR (anywhere AND NOT here) THEN bits_4 ELSE 0 END AS changed_prompt,
                bits_4 & ~changed_prompt AS bits_5,
                CASE WHEN was_asked THEN bits_5 & ~bits_before ELSE 0 END AS more_analyses,
                CASE WHEN was_asked THEN bits_5 & bits_before ELSE 0 END AS waiting,

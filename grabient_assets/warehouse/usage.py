@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,7 +21,11 @@ class Measured:
     cached_mean: float = 0.0
 
 
-def measured_tokens(connection: DuckDBPyConnection) -> dict[tuple[str, str, str], Measured]:
+MeasuredKey: TypeAlias = tuple[str, str, str]
+"""Provider, model and prompt digest."""
+
+
+def measured_tokens(connection: DuckDBPyConnection) -> dict[MeasuredKey, Measured]:
     """By provider, model and prompt digest, over every answer whose tokens were reported."""
     rows = connection.execute(
         """

@@ -47,7 +47,7 @@ def lacking(asks: str) -> str:
             SELECT a.*, row_number() OVER () AS ask, p.palette_key || '-' || a.request_digest AS stem
             FROM ({asks}) a JOIN palettes p USING (seed)
         ),
-        heard AS (
+        heard AS MATERIALIZED (
             SELECT a.ask, coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NULL), 0) AS answered,
                    coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NOT NULL), 0) AS failed
             FROM asked a JOIN palette_tags t USING (seed, prompt_version, provider, model)
@@ -78,14 +78,22 @@ def due(missing: str = "lacking") -> str:
     """Common table expression `due`: `missing` with, as `bits`, what is to be sent on behalf of each palette.
 
     Equal requests go out once, for the first palette by prompt version and seed that wants them. `unpriced` holds the
-    bits that somebody allowed to be sent at an unknown price. Needs `carried`.
+    bits that somebody allowed to be sent at an unknown price. Needs `carried`. Only colours that several palettes have
+    are sorted: sorting all of them takes most of the time.
     """
     return f"""
+        open_bits AS MATERIALIZED (
+            SELECT m.* EXCLUDE (bits), m.bits & ~coalesce(c.bits, 0) AS wished
+            FROM {missing} m LEFT JOIN carried c USING (stem) WHERE m.bits & ~coalesce(c.bits, 0) <> 0
+        ),
+        several AS MATERIALIZED (SELECT stem FROM open_bits GROUP BY stem HAVING count(*) > 1),
         due AS (
-            SELECT * EXCLUDE (bits, wished), wished & ~coalesce(bit_or(wished) OVER earlier, 0) AS bits,
+            SELECT * EXCLUDE (wished), wished AS bits, CASE WHEN allow_unpriced THEN wished ELSE 0 END AS unpriced
+            FROM open_bits ANTI JOIN several USING (stem)
+            UNION ALL
+            SELECT * EXCLUDE (wished), wished & ~coalesce(bit_or(wished) OVER earlier, 0) AS bits,
                    bit_or(CASE WHEN allow_unpriced THEN wished ELSE 0 END) OVER (PARTITION BY stem) AS unpriced
-            FROM (SELECT m.*, m.bits & ~coalesce(c.bits, 0) AS wished FROM {missing} m LEFT JOIN carried c USING (stem))
-            WHERE wished <> 0
+            FROM open_bits SEMI JOIN several USING (stem)
             WINDOW earlier AS (
                 PARTITION BY stem ORDER BY prompt_version, seed ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             QUALIFY wished & ~coalesce(bit_or(wished) OVER earlier, 0) <> 0

@@ -8,13 +8,15 @@ from pydantic import Field
 
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement, refiner
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
+from grabient_assets.groups.refinement.planning import plan_refinements
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.refinement.submission import ask_for_chained, hold_key, submit_due_refinements
-from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.partitions import by_version, chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
@@ -23,7 +25,8 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import requests_of, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
-from grabient_assets.warehouse.refined import due_refinements, refined, underway_refinements
+from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
+from grabient_assets.warehouse.usage import measured_tokens
 
 GROUP = "refinement"
 
@@ -73,7 +76,13 @@ def refinement_batches(
         ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
         with providers.connect(refiner().provider) as connection:
             sent = submit_due_refinements(
-                connection, house, objects.open(), _now, by_url=providers.images_by_url(), run_id=context.run_id
+                connection,
+                house,
+                objects.open(),
+                _now,
+                by_url=providers.images_by_url(),
+                run_id=context.run_id,
+                announce=lambda due: _observe_plan(context, house, due, by_url=providers.images_by_url()),
             )
         for one in sent.batches:
             context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
@@ -184,6 +193,20 @@ def _ask(
         retry_failed=retry_failed,
         allow_unpriced=allow_unpriced,
     )
+
+
+def _observe_plan(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, due: Sequence[DueRefinement], *, by_url: bool
+) -> None:
+    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    with warehouse.read() as database:
+        measured = measured_tokens(database)
+        planned = [
+            plan_refinements(database, version, seeds, _now().date(), measured, by_url=by_url)
+            for version, seeds in by_version([one.partition for one in due]).items()
+        ]
+    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 
 
 def _report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.plan import plan_refinement
 from grabient_assets.warehouse.tags import some_consensus
-from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.usage import Measured, MeasuredKey
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,9 +47,16 @@ class PlannedRefinement:
 
 
 def plan_refinements(
-    connection: DuckDBPyConnection, prompt_version: str, seeds: Sequence[str], on: date, *, by_url: bool
+    connection: DuckDBPyConnection,
+    prompt_version: str,
+    seeds: Sequence[str],
+    on: date,
+    measured: Mapping[MeasuredKey, Measured],
+    *,
+    by_url: bool,
 ) -> PlannedRefinement:
-    """The plan for these palettes, once their tagging is complete. `by_url`: pictures go as addresses."""
+    """The plan for these palettes, once their tagging is complete. `measured`: tokens of past answers, as
+    `measured_tokens` finds them. `by_url`: pictures go as addresses."""
     import numpy
 
     model, registry = refiner(), load_registry()
@@ -63,7 +70,7 @@ def plan_refinements(
         model,
         lines,
         prompt.parameters,
-        measured_tokens(connection).get((model.provider, model.id, prompt.digest)),
+        measured.get((model.provider, model.id, prompt.digest)),
         registry.limits[model.provider],
         on,
     )

@@ -60,8 +60,12 @@ def submit_due_refinements(
     *,
     by_url: bool,
     run_id: str | None = None,
+    announce: Callable[[Sequence[DueRefinement]], None] = lambda _: None,
 ) -> Sent:
-    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes."""
+    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes.
+
+    `announce` is told what goes out, before the first of it does.
+    """
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
     with warehouse.write() as database:
@@ -74,6 +78,8 @@ def submit_due_refinements(
     wait = closed_until(name, warehouse, clock())
     if due and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
+    if due:
+        announce(due)
     for (version, model_id, cap), group in groupby(due, key=lambda d: (d.partition.prompt_version, d.model, d.cap_id)):
         model, chosen, stopped = orderable(PURPOSE, name, model_id, list(group), warehouse, clock())
         sent += stopped

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
+from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.groups.tagging.planning import plan_due
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.reports import (
     Metadata,
@@ -37,7 +40,7 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, holds
-from grabient_assets.warehouse.tags import due_tagging, due_targets, underway_tagging
+from grabient_assets.warehouse.tags import DueTarget, due_tagging, due_targets, underway_tagging
 
 GROUP = "tagging"
 BACKFILL_ID_TAG = "dagster/backfill"
@@ -134,7 +137,11 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         house = warehouse.open(context)
         if config.send_due:
             with providers.connect(provider) as connection:
-                sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id)
+
+                def announce(targets: Sequence[DueTarget]) -> None:
+                    _observe_plan(context, house, connection, targets)
+
+                sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id, announce)
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
@@ -214,6 +221,17 @@ def collect_tagging(
         _report_completed(context, house, completed)
         yield from run_checks(context, house)
         _fail_without_answers(completed)
+
+
+def _observe_plan(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, connection: Connection, targets: Sequence[DueTarget]
+) -> None:
+    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    provider = connection.provider
+    with warehouse.read() as database:
+        planned = plan_due(database, provider.name, targets, provider.limits, connection.answers_from, _now().date())
+    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 
 
 def _report_sent(

@@ -23,7 +23,7 @@ from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget
 from grabient_assets.warehouse.plan import TargetPlan, plan_target, planning
 from grabient_assets.warehouse.tags import DueTarget
-from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,18 +52,19 @@ def plan_tagging(
     analyses: int,
     answers_from: str,
     on: date,
+    measured: Mapping[MeasuredKey, Measured],
     others: Sequence[str] = (),
     limits: Mapping[str, BatchLimits] | None = None,
     only: Set[tuple[str, str, str | None]] | None = None,
 ) -> list[PlannedModel]:
     """The plan of each model if these palettes were asked for; without any, of what is due anyway.
 
-    `others` were chosen too and lack nothing: what they have is counted. `limits` by provider; those
-    of the registry when not given. `only`: nothing else is sent than these, by model, prompt version and cap.
+    `measured`: tokens of past answers, as `measured_tokens` finds them. `others` were chosen too and lack nothing: what
+    they have is counted. `limits` by provider; those of the registry when not given. `only`: nothing else is sent than
+    these, by model, prompt version and cap.
     """
     sets = _askable(answers_from)
     registry = load_registry()
-    measured = measured_tokens(connection)
     found: list[PlannedModel] = []
     with planning(connection, seeds, others):
         for model in models:
@@ -104,7 +105,8 @@ def plan_due(
     ids = {target.model for target in targets}
     models = [model for model in load_registry().models if model.provider == provider and model.id in ids]
     only = {(target.model, target.prompt_version, target.cap_id) for target in targets}
-    return plan_tagging(connection, models, "", (), 0, answers_from, on, limits={provider: limits}, only=only)
+    measured = measured_tokens(connection)
+    return plan_tagging(connection, models, "", (), 0, answers_from, on, measured, (), {provider: limits}, only)
 
 
 def _askable(answers_from: str) -> dict[str, PromptSet]:

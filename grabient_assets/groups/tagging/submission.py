@@ -41,8 +41,12 @@ def submit_due_tagging(
     store: ObjectStore,
     clock: Callable[[], datetime],
     run_id: str | None = None,
+    announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
 ) -> Sent:
-    """Send every tagging request that is due at this provider. A refused model never keeps the others back."""
+    """Send every tagging request that is due at this provider. A refused model never keeps the others back.
+
+    `announce` is told what goes out, before the first of it does.
+    """
     name = connection.provider.name
     sent = Sent(complaints=stop_outdated_asks(PURPOSE, connection, warehouse, clock()))
     with warehouse.write() as database:
@@ -55,6 +59,8 @@ def submit_due_tagging(
     wait = closed_until(name, warehouse, clock())
     if targets and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
+    if targets:
+        announce(targets)
     for target in targets:
         with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
             due = due_tagging(database, name, target)
