@@ -24,6 +24,17 @@ def unbalanced_batches(connection: DuckDBPyConnection) -> Count:
     )
 
 
+def batches_that_do_not_add_up(connection: DuckDBPyConnection) -> Count:
+    """Batches that cost something else than their requests together."""
+    return _count(
+        connection,
+        """
+        SELECT b.batch_id FROM batches b LEFT JOIN batch_requests r USING (batch_id) GROUP BY b.batch_id
+        HAVING coalesce(any_value(b.cost_usd), 0) <> coalesce(sum(r.cost_usd), 0)
+        """,
+    )
+
+
 def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
     """Palettes that were answered, and not once with something usable."""
     return _count(

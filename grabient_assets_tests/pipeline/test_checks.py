@@ -14,6 +14,7 @@ from grabient_assets_tests.pipeline.driven import Driven, driven
 pytestmark = pytest.mark.xdist_group("checks")
 
 BALANCED = "every_request_has_one_fate"
+COSTS = "requests_cost_what_their_batches_do"
 ANSWERED = "every_answered_palette_has_a_usable_answer"
 TAG_WORDS = "every_word_is_in_its_enumeration"
 VOTES = "every_model_votes_once"
@@ -21,7 +22,7 @@ LIMITS = "every_refinement_is_within_its_limits"
 REFINED_WORDS = "every_refined_word_is_in_its_enumeration"
 PICTURES = "every_palette_has_an_image"
 OVERDUE = ("palette_tags:no_batch_is_overdue", "refined_tags:no_batch_is_overdue")
-CHECKS = (BALANCED, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, PICTURES, *OVERDUE)
+CHECKS = (BALANCED, COSTS, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, PICTURES, *OVERDUE)
 ROWS = ("palette_tags", "tag_consensus", "refined_tags", "palette_images")
 
 GOOD = """
@@ -42,6 +43,7 @@ INSERT INTO palette_tag_refined (seed, prompt_version, source_prompt_version, mo
 """
 BAD = {
     BALANCED: ("UPDATE batches SET request_count = 2", "whole"),
+    COSTS: ("UPDATE batches SET cost_usd = 0.0000000001 WHERE batch_id = 'whole'", "whole"),
     ANSWERED: (
         "INSERT INTO palette_tags (seed, prompt_version, provider, model, analysis_index, custom_id, error, fate, "
         "created_at) VALUES ('{other}', 'v1', 'openai', 'm', 0, 'x', 'no JSON', 'unusable', now())",
@@ -121,7 +123,7 @@ def _said_alone(pipeline: Driven) -> dict[str, bool]:
 
 def test_a_person_can_run_the_checks_alone(planted: Planted):
     assert planted.alone == dict.fromkeys(
-        (BALANCED, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, *OVERDUE), False
+        (BALANCED, COSTS, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, *OVERDUE), False
     )
 
 

@@ -22,6 +22,10 @@ _CLAIMS: dict[tuple[str, str], tuple[str, Callable[[DuckDBPyConnection], Count]]
         "The fates of every collected batch add up to its requests.",
         quality.unbalanced_batches,
     ),
+    ("palette_tags", "requests_cost_what_their_batches_do"): (
+        "What the requests of a batch cost adds up to what the batch cost, for tagging and refinement.",
+        quality.batches_that_do_not_add_up,
+    ),
     ("palette_tags", "every_answered_palette_has_a_usable_answer"): (
         "No palette was answered by all models with nothing usable.",
         quality.palettes_without_usable_answer,

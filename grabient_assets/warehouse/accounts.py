@@ -1,0 +1,92 @@
+"""The accounts: what was spent on what. Everything adds up the view cost_by_request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+GROUPINGS = {
+    "model": ("provider", "model"),
+    "provider": ("provider",),
+    "palette": ("seed",),
+    "prompt-version": ("prompt_version",),
+    "day": ("day",),
+    "batch": ("batch_id",),
+    "purpose": ("purpose",),
+}
+"""What costs can be added up by, and the columns that are told apart then."""
+
+_SUMS = """
+    count(*), count(*) FILTER (fate IN ('succeeded', 'repaired')), coalesce(sum(input_tokens), 0)::BIGINT,
+    coalesce(sum(cached_input_tokens), 0)::BIGINT, coalesce(sum(output_tokens), 0)::BIGINT,
+    coalesce(sum(reasoning_tokens), 0)::BIGINT, coalesce(sum(cost_usd), 0), coalesce(sum(cache_saved_usd), 0),
+    count(*) FILTER (cost_basis = 'estimated'), count(*) FILTER (cost_basis = 'unknown')
+"""
+_PERIOD = "($since IS NULL OR day >= $since) AND ($until IS NULL OR day <= $until)"
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the requests of one kind took. `estimated` and `unknown` count those whose cost is no provider's word."""
+
+    what: tuple[str, ...]
+    requests: int
+    usable: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd: Decimal
+    cache_saved_usd: Decimal
+    estimated: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """How well the answers of a model were foreseen; `ratio` is actual over estimated dollars."""
+
+    provider: str
+    model: str
+    purpose: str
+    requests: int
+    estimated_usd: Decimal
+    actual_usd: Decimal
+    ratio: float | None
+
+
+def costs(connection: DuckDBPyConnection, by: str, since: date | None = None, until: date | None = None) -> list[Costs]:
+    """The costs by one of GROUPINGS, the dearest first (days in their order); both days are part of the period."""
+    columns = GROUPINGS[by]
+    order = "1" if by == "day" else f"{len(columns) + 7} DESC, 1"
+    rows = connection.execute(
+        f"SELECT {', '.join(columns)}, {_SUMS} FROM cost_by_request WHERE {_PERIOD} GROUP BY ALL ORDER BY {order}",
+        {"since": since, "until": until},
+    ).fetchall()
+    split = len(columns)
+    return [Costs(tuple(str(value) for value in row[:split]), *row[split:]) for row in rows]
+
+
+def total_costs(connection: DuckDBPyConnection, since: date | None = None, until: date | None = None) -> Costs:
+    """Everything in the period."""
+    row = connection.execute(
+        f"SELECT {_SUMS} FROM cost_by_request WHERE {_PERIOD}", {"since": since, "until": until}
+    ).fetchone()
+    assert row is not None
+    return Costs((), *row)
+
+
+def foreseen(connection: DuckDBPyConnection) -> list[Foreseen]:
+    """Estimate against actual, by model."""
+    rows = connection.execute(
+        """
+        SELECT provider, model, purpose, requests, estimated_usd, actual_usd, ratio FROM estimate_against_actual
+        ORDER BY ALL
+        """
+    ).fetchall()
+    return [Foreseen(*row) for row in rows]
