@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from grabient_assets.cli.cancel import cancel
 from grabient_assets.cli.console import say
+from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.load import load
@@ -86,6 +87,7 @@ _EXAMPLES = (
     (plan, "Example: grabient plan --limit 100 --analyses 4"),
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),
+    (costs, "Example: grabient costs --by day --since 2026-11-01"),
     (retry, "Example: grabient retry --run"),
     (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
     (reparse, "Example: grabient reparse --prompt-version v1"),
