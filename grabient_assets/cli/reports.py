@@ -44,12 +44,24 @@ def reports(
 
 
 def _plain(report: Report) -> dict[str, object]:
+    """The report as JSON data: columns that hold JSON opened, dollars as numbers, times as text."""
     from dataclasses import asdict
 
     panel = asdict(report.panel)
     parsed = {name: json.loads(panel[name]) for name in ("models", "correlation", "without")}
     rows = [{**asdict(row), "by_value": json.loads(row.by_value) if row.by_value else None} for row in report.models]
-    return {**panel, **parsed, "by_model": rows, "by_field": [asdict(row) for row in report.fields]}
+    found = {**panel, **parsed, "by_model": rows, "by_field": [asdict(row) for row in report.fields]}
+    return json.loads(json.dumps(found, default=_number_or_time))
+
+
+def _number_or_time(value: object) -> object:
+    from datetime import datetime
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return float(value)
+    assert isinstance(value, datetime), value
+    return value.isoformat()
 
 
 def _show(report: Report) -> None:

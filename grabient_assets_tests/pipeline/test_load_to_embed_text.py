@@ -89,11 +89,20 @@ def test_what_is_sent_is_green_and_what_is_not_answered_is_not(story: Story):
 
 def test_one_run_collects_all_batches_and_the_refiner_is_asked_once_for_all(story: Story):
     jobs = [(run.job, run.success) for run in story.runs["collected"]]
-    assert jobs == [("collect_batch", True), ("submit_refinement", True)]
+    assert jobs == [("collect_batch", True), ("report_models", True), ("submit_refinement", True)]
     green = story.green["collected"]
     assert green["palette_tags"] == green["tag_consensus"] == green["refinement_batches"] == story.asked
     assert green["refined_tags"] == green["embed_text"] == set()
     assert story.created["collected"][len(PANEL) :] == [(*REFINER[0], len(story.asked))]
+
+
+def test_the_models_are_measured_once_when_the_version_has_come_to_rest(story: Story):
+    assert story.pipeline.green("model_reports") == {"v1"}
+    metadata = story.pipeline.metadata("model_reports", "v1")
+    assert metadata["palettes"] == len(story.asked)
+    assert [run.job for runs in story.runs.values() for run in runs].count("report_models") == 1
+    stored = story.pipeline.rows("SELECT count(DISTINCT (provider, model)), count(*) FROM model_reports")
+    assert stored == [(len(PANEL), len(PANEL) * 10)]
 
 
 def test_at_the_end_every_asset_holds_exactly_the_palettes_that_were_asked_for(story: Story):
@@ -172,5 +181,5 @@ def test_every_asset_check_has_run_and_passed(story: Story):
         f"{key.asset_key.to_user_string()}:{key.name}"
         for key in story.pipeline.definitions.resolve_asset_graph().asset_check_keys
     }
-    assert len(declared) == 9
+    assert len(declared) == 10
     assert story.pipeline.checks() == dict.fromkeys(declared, True)

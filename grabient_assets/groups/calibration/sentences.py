@@ -40,8 +40,8 @@ def who_could_go(names: Sequence[str], cost: Decimal, steps: Sequence[Loss]) -> 
     listed = gone[0] if len(gone) == 1 else f"{', '.join(gone[:-1])} and {gone[-1]}"
     said = (
         f"{listed} could go. That saves {end.saved:.4f} of {cost:.4f} dollars{part} and changes {end.changed:.1%} of "
+        f"the categorical consensus (tags are not counted); {end.votes:.1f} effective votes are left"
     )
-    said += f"the categorical consensus; {end.votes:.1f} effective votes are left"
     if end.accuracy_change is None:
         return f"{said}. What it does to accuracy is not known, for there is no clear-cut palette."
     return f"{said}, and accuracy on gold changes by {100 * end.accuracy_change:+.1f} points."

@@ -164,8 +164,8 @@ def test_the_sentence() -> None:
     names, dollars = ["a x", "b y", "c z"], Decimal("3.00")
     steps = [Loss(1, 0.01, 0.0, Decimal("1.00"), 1.9), Loss(0, 0.05, 0.0, Decimal("2.00"), 1.0)]
     assert who_could_go(names, dollars, steps) == (
-        "b y could go. That saves 1.0000 of 3.0000 dollars (33%) and changes 1.0% of the categorical consensus; 1.9 "
-        "effective votes are left, and accuracy on gold changes by +0.0 points."
+        "b y could go. That saves 1.0000 of 3.0000 dollars (33%) and changes 1.0% of the categorical consensus "
+        "(tags are not counted); 1.9 effective votes are left, and accuracy on gold changes by +0.0 points."
     )
     unknown = [Loss(1, 0.01, None, Decimal("1.00"), 1.9), Loss(0, 0.02, None, Decimal("2.00"), 1.0)]
     assert who_could_go(names, dollars, unknown).startswith("b y and a x could go. That saves 2.0000")
