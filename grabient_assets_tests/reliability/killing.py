@@ -168,7 +168,9 @@ class Victim:
         expected = signal.SIGXFSZ if point.how == "tear" else signal.SIGKILL
         if process.returncode != -expected:
             ended = process.returncode
-            raise NotKilledError(f"{what}: the process ended with {ended}, not by {expected.name}. {err[-2000:]}")
+            raise NotKilledError(
+                f"{what}: the process ended with {ended}, not by {expected.name}. {' '.join(err.split())[-400:]}"
+            )
         if point.how == "tear":
             note = self.folder / TORN
             wanted = json.loads(note.read_text(encoding="utf-8"))

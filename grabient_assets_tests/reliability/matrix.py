@@ -87,7 +87,7 @@ def table(rows: Sequence[Row]) -> str:
             lines.append(_line(step, [_sums(cells, step, provider) for provider in PROVIDERS]))
     troubles = [trouble for row in rows for trouble in row.troubles]
     total = ", ".join(f"{sum(getattr(cell, name) for cell in cells)} {word}" for name, word in FIGURES.items())
-    return "\n".join([*lines, total + (f", {len(troubles)} TROUBLES:" if troubles else ""), *troubles, ""])
+    return "\n".join([*lines, total + (f"; WRONG: {len(troubles)}" if troubles else ""), *troubles, ""])
 
 
 def _line(first: str, others: Sequence[str]) -> str:

@@ -16,8 +16,8 @@ How = Literal["trap", "tear", "hold"]
 class Point:
     """One place at which a process is killed while it works for one provider.
 
-    `trap` is the name of a trap in traps.py; None when the emulator's hold alone says where. `bytes` of a tear: after how
-    many bytes of the log. `beside`: a second process is at work when the first one dies, and has to finish alone.
+    `trap` is the name of a trap in traps.py; None when the emulator's hold alone says where. `bytes` of a tear: after
+    how many bytes of the log. `beside`: a second process is at work when the first one dies, and has to finish alone.
     """
 
     step: str

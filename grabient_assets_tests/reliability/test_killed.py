@@ -9,8 +9,8 @@ import pytest
 
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable, paid_twice
 from grabient_assets_tests.reliability.killing import Victim, victim
-from grabient_assets_tests.reliability.matrix import undisturbed
-from grabient_assets_tests.reliability.steps import BESIDE, CHAIN, STEPS
+from grabient_assets_tests.reliability.matrix import Cell, Row, table, undisturbed
+from grabient_assets_tests.reliability.steps import BESIDE, CHAIN, POINTS, STEPS
 
 pytestmark = pytest.mark.xdist_group("killed")
 
@@ -41,3 +41,13 @@ def test_killed_at_every_step_in_turn(house: Victim, two_at_once: Audit) -> None
     found = audit(house)
     assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
     assert (house.kills, found.answers) == (len(CHAIN), two_at_once.answers)
+
+
+def test_the_table_counts_and_names_what_is_wrong() -> None:
+    point = POINTS[0]
+    good = Row((Cell(point, "openai", 1, 0, 0), Cell(point, "groq", 1, 0, 0)), ())
+    bad = Row((Cell(point, "groq", 1, 2, 3),), ("before intent at groq: lost: an answer",))
+    lines = table([good, bad]).splitlines()
+    assert lines[2].split() == "before intent - 1 / 0 / 0 2 / 2 / 3 -".split()
+    assert lines[3:] == ["3 kills, 2 lost, 3 paid twice; WRONG: 1", "before intent at groq: lost: an answer"]
+    assert table([good]).splitlines()[3:] == ["2 kills, 0 lost, 0 paid twice"]
