@@ -15,12 +15,12 @@ from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.load import load
+from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
 from grabient_assets.cli.palette import palette
 from grabient_assets.cli.plan import plan
 from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
-from grabient_assets.cli.reports import reports
 from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings

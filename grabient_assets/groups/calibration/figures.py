@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grabient_assets.warehouse.reports import FieldReport, ModelReport, Report
+from grabient_assets.warehouse.calibration import FieldReport, ModelReport, Report
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:

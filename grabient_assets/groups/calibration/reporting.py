@@ -7,9 +7,9 @@ from datetime import datetime
 from grabient_assets.groups.calibration.measuring import measure
 from grabient_assets.groups.tagging.coded import CodedVersion
 from grabient_assets.groups.tagging.skills import fit_skills
+from grabient_assets.warehouse.calibration import Report, asked, newest_consensus, record_report
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.reports import Report, asked, newest_consensus, record_report
 from grabient_assets.warehouse.skills import record_skills
 
 

@@ -11,7 +11,7 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
 from grabient_assets.groups.calibration.figures import alpha, by_model, percent
 from grabient_assets.groups.markdown import escaped
-from grabient_assets.warehouse.reports import Report
+from grabient_assets.warehouse.calibration import Report
 
 Metadata = dict[str, dg.MetadataValue]
 GOLD_TAGS = ("dominant_colors", "harmony")

@@ -10,7 +10,7 @@ import typer
 from grabient_assets.cli.console import output, print_json, say
 
 if TYPE_CHECKING:
-    from grabient_assets.warehouse.reports import Report
+    from grabient_assets.warehouse.calibration import Report
 
 
 def reports(
@@ -21,8 +21,8 @@ def reports(
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
     from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.warehouse.reports import report_of, reported_versions
 
     with Warehouse(load_settings().database).read() as connection:
         versions = [prompt_version] if prompt_version else reported_versions(connection)
