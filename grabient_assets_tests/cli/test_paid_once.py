@@ -1,0 +1,103 @@
+"""A request that says the same is paid for once, as a person sees it: seeds, prompt sets, palettes and models."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.batching.house import palette, twins
+from grabient_assets_tests.docs.test_how_to import Copy
+
+PANEL = 10
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    made = Copy(tmp_path)
+    yield made
+    running = read_endpoint(made.data)
+    if running is not None:
+        os.kill(running.pid, signal.SIGTERM)
+
+
+def rows(copy: Copy, query: str) -> list[tuple[Any, ...]]:
+    with Warehouse(copy.data / "grabient.duckdb").read() as connection:
+        return connection.execute(query).fetchall()
+
+
+def load(copy: Copy, *seeds: str) -> None:
+    (copy.root / "seeds.txt").write_text("".join(f"{seed}\n" for seed in seeds), encoding="utf-8")
+    loaded = copy.grabient("load", "seeds.txt")
+    assert loaded.code == 0, loaded.err
+
+
+def run(copy: Copy, *more: str) -> list[tuple[str, str]]:
+    """Model and palette of every request that the run had to send."""
+    said = "SELECT batch_id, model, seed FROM batch_requests JOIN batches USING (batch_id) ORDER BY ALL"
+    before = set(rows(copy, said))
+    done = copy.grabient("run", "--until", "consensus", "--analyses", "1", *more)
+    assert done.code == 0, done.err
+    return [(model, seed) for batch, model, seed in rows(copy, said) if (batch, model, seed) not in before]
+
+
+def spent(copy: Copy) -> Decimal:
+    return rows(copy, "SELECT coalesce(sum(cost_usd), 0) FROM cost_by_request")[0][0]
+
+
+def green(copy: Copy, asset: str) -> set[str]:
+    """The partitions of the asset that have a materialization."""
+    script = (
+        "import dagster as dg; from grabient_assets.resources.home import dagster_instance; "
+        "from grabient_assets.settings import load_settings; "
+        f"print(*dagster_instance(load_settings()).get_materialized_partitions(dg.AssetKey('{asset}')), sep='\\n')"
+    )
+    done = copy.run(".venv/bin/python", "-c", script)
+    assert done.code == 0, done.err
+    return set(done.out.split())
+
+
+def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
+    one, twin = (found.canonical for found in twins())
+    load(copy, one, twin)
+
+    # The same colours under two seeds: each model is asked once, both palettes have its answer.
+    sent = run(copy)
+    (asked,) = {seed for _, seed in sent}
+    assert len(sent) == len({model for model, _ in sent}) == PANEL
+    shared = dict(rows(copy, "SELECT seed, sum(cost_usd) FROM palette_tags GROUP BY ALL"))
+    assert shared == {asked: spent(copy), ({one, twin} - {asked}).pop(): 0} and spent(copy) > 0
+
+    # A new prompt set in which tagging.md did not change: nothing is sent, nothing is paid.
+    before = spent(copy)
+    assert copy.run("cp", "-r", "prompts/v1", "prompts/v2").code == 0
+    refinement = copy.root / "prompts" / "v2" / "refinement.md"
+    refinement.write_text(refinement.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
+    assert run(copy, "--prompt-version", "v2") == []
+    assert spent(copy) == before
+    again = rows(copy, "SELECT sum(cost_usd), count(*) FROM palette_tags WHERE prompt_version = 'v2'")
+    assert again == [(0, 2 * PANEL)]
+
+    # Another palette and another model: the palette's requests, and the model's for each of the two colourings.
+    third = palette(3).canonical
+    load(copy, third)
+    data = copy.root / "grabient_assets" / "registry" / "data" / "groq.toml"
+    text = data.read_text(encoding="utf-8")
+    start, end = (text.index("[[models]]", text.index(f'id = "openai/gpt-oss-{size}"')) for size in ("120b", "20b"))
+    entry = text[start:end].replace("openai/gpt-oss-20b", "openai/gpt-oss-40b")
+    data.write_text(text[:end] + entry + text[end:], encoding="utf-8")
+    new = run(copy)
+    assert sorted(new) == sorted(
+        [*((model, third) for model, _ in sent), *(("openai/gpt-oss-40b", s) for s in (asked, third))]
+    )
+
+    # Whether an answer was paid for or taken over, its partition is green.
+    partitions = {f"v1|{one}", f"v1|{twin}", f"v2|{one}", f"v2|{twin}", f"v1|{third}"}
+    assert green(copy, "tag_consensus") == partitions
