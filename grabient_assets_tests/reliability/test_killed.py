@@ -48,6 +48,6 @@ def test_the_table_counts_and_names_what_is_wrong() -> None:
     good = Row((Cell(point, "openai", 1, 0, 0), Cell(point, "groq", 1, 0, 0)), ())
     bad = Row((Cell(point, "groq", 1, 2, 3),), ("before intent at groq: lost: an answer",))
     lines = table([good, bad]).splitlines()
-    assert lines[2].split() == "before intent - 1 / 0 / 0 2 / 2 / 3 -".split()
+    assert " ".join(lines[2].split()) == "before intent - 1 / 0 / 0 2 / 2 / 3 -"
     assert lines[3:] == ["3 kills, 2 lost, 3 paid twice; WRONG: 1", "before intent at groq: lost: an answer"]
     assert table([good]).splitlines()[3:] == ["2 kills, 0 lost, 0 paid twice"]
