@@ -27,20 +27,21 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
     """Show what `grabient run` with these options would send: requests, batches, tokens, dollars. Sends nothing."""
-    from grabient_assets.cli.plan_tables import plan_document, show_plan
     from grabient_assets.settings import load_settings
 
-    settings = load_settings()
-    found = _made(prompt_version, analyses, limit, seeds)
+    report_plan(_made(prompt_version, analyses, limit, seeds), load_settings().mode, as_json=as_json)
+
+
+def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
+    """Print the plan, and what a person should know on stderr. Ends with 1 when some of it could not be sent."""
+    from grabient_assets.cli.plan_tables import plan_document, show_plan
+
     if as_json:
-        print_json(plan_document(found, settings.mode))
+        print_json(plan_document(found, mode))
     else:
-        show_plan(found, settings.mode)
-    for sentence in found.warnings:
+        show_plan(found, mode)
+    for sentence in dict.fromkeys((*found.warnings, *found.refused)):
         say(sentence)
-    for sentence in found.refused:
-        if sentence not in found.warnings:
-            say(sentence)
     if found.refused:
         raise typer.Exit(1)
 

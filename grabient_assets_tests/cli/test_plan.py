@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
+from grabient_assets.cli.plan import report_plan
+from grabient_assets.headless.planning import Plan, make_plan
+from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import Ended, environment, grabient, palettes
 
 
@@ -93,6 +99,30 @@ def test_live_it_says_who_is_left_out_with_and_without_keys(data: Path, tmp_path
     none = plan(data, "--json", GRABIENT_MODE="live")
     assert none.code == 0 and len(none.json["models"]) == 10 and none.err.count("is left out: set") == 4
     assert none.json["refinement"]["palettes"] == 1
+
+
+def test_what_could_not_be_sent_is_named_with_its_replacement_and_ends_with_1(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    grabient(data, "load", palettes(tmp_path, 1))
+    settings = load_settings(environment(data))
+
+    def made(day: datetime) -> Plan:
+        return make_plan(Warehouse(settings.database), settings, "v1", 2, None, None, day)
+
+    soon = made(datetime(2026, 12, 20, tzinfo=UTC))
+    report_plan(soon, "emulator", as_json=True)
+    said = capsys.readouterr().err
+    assert "Model gpt-4o-mini of openai will be shut down on 2027-01-14, in 25 days; use gpt-6-luna instead." in said
+    gone = made(datetime(2027, 1, 14, tzinfo=UTC))
+    with pytest.raises(typer.Exit) as ended:
+        report_plan(gone, "emulator", as_json=False)
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr()
+    assert said.err.count("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.") == 1
+    assert gone.total.requests == soon.total.requests - 2, "what cannot be sent is not counted"
+    unpriced = made(datetime(2026, 10, 10, tzinfo=UTC))
+    assert any(sentence.startswith("No price of gpt-6-luna") for sentence in unpriced.refused)
 
 
 SENT = """

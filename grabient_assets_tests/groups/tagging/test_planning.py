@@ -137,6 +137,21 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
         assert due_targets(connection, "openai") == []
 
 
+def test_caps_go_in_batches_of_their_own_and_what_waits_for_money_is_not_planned(house: House) -> None:
+    panel = Panel(house)
+    one, other = house.load(palette(1), palette(2))
+    panel.ask([one, other], 2)
+    house.write("INSERT INTO spending_caps VALUES ('cap', 100, now())")
+    house.write("UPDATE asks SET cap_id = 'cap' WHERE seed = $1", other.seed)
+    with house.warehouse.read() as connection:
+        due, today = due_targets(connection, "openai"), house.clock().date()
+        found = plan_due(connection, "openai", due, WIDE, "emulator", today)
+        held = plan_due(connection, "openai", [d for d in due if d.cap_id is None], WIDE, "emulator", today)
+    assert [(p.sending.requests, p.sending.batches) for p in found] == [(4, 2)] * 3
+    assert [(p.sending.requests, p.sending.batches) for p in held] == [(2, 1)] * 3
+    assert panel.send() == {p.model.id: (4, 2, p.sending.bytes) for p in found}
+
+
 def test_what_was_asked_for_before_goes_out_with_the_chosen_ones(house: House) -> None:
     panel = Panel(house)
     one, other = house.load(palette(1), palette(2))
