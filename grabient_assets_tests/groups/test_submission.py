@@ -21,6 +21,7 @@ from grabient_assets.headless.wishes import make_wish
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.palettes import ImageRecord, record_images
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
@@ -225,6 +226,24 @@ def test_the_price_of_the_day_it_was_sent_holds_whatever_comes_after(house: Hous
     assert costs[0] == {before: None}
     after = costs[1].pop(next(batch for batch in costs[1] if batch != before))
     assert costs[1] == {before: None} and after is not None and after > 0
+
+
+def test_the_cap_goes_over_to_the_refinement_that_follows(house: House) -> None:
+    chosen = house.load(palette(1), palette(2))
+    house.ask(chosen[:1], cap=SpendingCap("mine", Decimal(1)))
+    house.ask(chosen[1:])
+    provider = ScriptedProvider(clock=house.clock)
+    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert [(s.batch.model, s.batch.cap_id, s.batch.request_count) for s in sent.batches] == [
+        (model, cap, 1) for model in ("gpt-4o-mini", *LUNAS) for cap in (None, "mine")
+    ]
+    provider.end_all()
+    ids = [s.batch.batch_id for s in sent.batches]
+    collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    complete_palettes(house.warehouse, ["openai"], house.clock)
+    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == 2
+    found = house.rows("SELECT seed, cap_id FROM asks WHERE purpose = 'refinement'")
+    assert dict(found) == {chosen[0].seed: "mine", chosen[1].seed: None}
 
 
 def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -> None:
