@@ -32,8 +32,8 @@ def test_the_readme_links_to_documents():
 
 def test_every_make_target_that_is_named_exists():
     makefile = (PROJECT_DIR / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", texts(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", texts(), re.MULTILINE))
     assert {"demo", "test", "dev"} <= named <= targets
     assert set(TARGETS) <= targets
 

@@ -26,6 +26,7 @@ DAGSTER_FILES = {
     "reports",
     "prompts",
     "picture",
+    "plan_metadata",
 }
 ENVIRONMENT_FILES = {
     "settings.py": "reads every setting",
