@@ -7,45 +7,54 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets_tests.cli.running import grabient, palettes
+from grabient_assets_tests.cli.running import Ended, grabient, palettes
+from grabient_assets_tests.docs.test_how_to import commands
 
-RUN = ("run", "--until", "consensus", "--analyses", "1")
+
+def type_in(data: Path, command: list[str], *more: str) -> Ended:
+    """A command of a page, with the settings before it."""
+    count = next(number for number, word in enumerate(command) if word.endswith("grabient"))
+    values = dict(word.split("=", 1) for word in command[:count])
+    return grabient(data, *command[count + 1 :], *more, **values)
 
 
-def test_a_run_ends_over_budget_and_the_next_one_goes_on(data: Path, tmp_path: Path) -> None:
+def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
+    """Their commands, one after the other: a budget that is too small, a larger one, a cap, none, and the reports."""
     assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
+    scarce, status, costs, enough, capped, free = commands("set-a-budget.md")
+
     # ten models want one answer each; together they may cost more than a third of a cent
-    stopped = grabient(data, *RUN, GRABIENT_BUDGET_USD="0.003")
+    stopped = type_in(data, scarce)
     assert stopped.code == 1
     assert "Over budget: 1 requests to" in stopped.err and "of the 0.0030 USD of" in stopped.err
-    waiting = grabient(data, "status", "--json", GRABIENT_BUDGET_USD="0.003").json
+    waiting = type_in(data, status, "--json").json
     assert waiting["over_budget"] and all(text.startswith("Over budget: ") for text in waiting["over_budget"])
     assert waiting["open_batches"] == []
-    partly = grabient(data, "costs", "--json", GRABIENT_BUDGET_USD="0.003").json
+    partly = type_in(data, costs, "--json").json
     assert 0 < partly["total"]["requests"] == 10 - len(waiting["over_budget"]) < 10
     month = partly["month"]
     assert Decimal(month["spent_usd"]) == Decimal(partly["total"]["cost_usd"]) <= Decimal("0.003")
     assert Decimal(month["left_usd"]) == Decimal("0.003") - Decimal(month["spent_usd"])
+
     # raised: nothing has to be asked again
-    done = grabient(data, *RUN, GRABIENT_BUDGET_USD="1")
+    done = type_in(data, enough)
     assert done.code == 0, done.err
-    assert grabient(data, "status", "--json", GRABIENT_BUDGET_USD="1").json["over_budget"] == []
-    found = grabient(data, "costs", "--by", "provider", "--json").json
-    assert (found["total"]["requests"], found["total"]["unknown"]) == (10, 0)
+
+    # a second analysis under a cap that is too small for it, and then without one
+    stopped = type_in(data, capped)
+    assert stopped.code == 1 and "of the 0.0001 USD that it was asked with" in stopped.err
+    done = type_in(data, free)
+    assert done.code == 0, done.err
+
+    models, providers, days, seeds = commands("read-a-cost-report.md")
+    shown = type_in(data, models).out
+    assert "total" in shown and "no budget is set (emulated)." in shown and "times)." in shown
+    found = type_in(data, providers, "--json").json
+    assert (found["total"]["requests"], found["total"]["unknown"], len(found["estimates"])) == (20, 0, 10)
     assert sum(Decimal(row["cost_usd"]) for row in found["rows"]) == Decimal(found["total"]["cost_usd"]) > 0
     assert {row["provider"] for row in found["rows"]} == {"anthropic", "openai", "groq", "google"}
-    assert len(found["estimates"]) == 10 and found["emulated"] is True
-    shown = grabient(data, "costs", "--by", "day").out
-    assert "total" in shown and "no budget is set (emulated)." in shown
-
-
-def test_a_cap_holds_for_what_the_run_asks(data: Path, tmp_path: Path) -> None:
-    assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
-    stopped = grabient(data, *RUN, "--max-usd", "0.003")
-    assert stopped.code == 1 and "of the 0.0030 USD that it was asked with" in stopped.err
-    assert Decimal(grabient(data, "costs", "--json").json["total"]["cost_usd"]) <= Decimal("0.003")
-    done = grabient(data, *RUN)
-    assert done.code == 0, done.err
+    assert type_in(data, days).code == 0
+    assert [row["requests"] for row in type_in(data, seeds).json["rows"]] == [20]
 
 
 @pytest.mark.parametrize(
