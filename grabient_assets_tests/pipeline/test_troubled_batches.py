@@ -70,7 +70,7 @@ def test_a_key_that_is_refused_while_batches_are_open_ends_the_waiting(pipeline:
     settings = load_settings()
     refuse = {"match": {"provider": "openai", "route": "retrieve"}, "action": {"do": "status", "status": 401}}
     pipeline.faults(refuse)
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", None, None)
+    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", None, None, today=datetime.now(UTC).date())
     record_wish(wish, pipeline.warehouse, settings, datetime.now(UTC))
     with quiet_dagster():
         ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, 120)
