@@ -13,7 +13,16 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
 from grabient_assets_tests.cli.running import environment, grabient
 
-EMPTY = {"palettes": 0, "tagged": 0, "refined": 0, "pending": 0, "errors": 0, "open_batches": [], "cost_usd": 0.0}
+EMPTY = {
+    "palettes": 0,
+    "tagged": 0,
+    "refined": 0,
+    "pending": 0,
+    "errors": 0,
+    "over_budget": [],
+    "open_batches": [],
+    "cost_usd": 0.0,
+}
 HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
 
