@@ -45,15 +45,20 @@ def interrupted(data: Path) -> tuple[int, str]:
     return process.wait(60), said
 
 
+def said(err: str, start: str) -> bool:
+    """Whether a line begins so. Warnings about models that are shut down soon come before it, on some days."""
+    return any(line.startswith(start) for line in err.splitlines())
+
+
 def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path):
     file = palettes(tmp_path, 4)
     assert grabient(data, "load", file).code == 0
     before = grabient(data, "status", "--json").json
     assert (before["palettes"], before["tagged"], before["pending"]) == (4, 0, 0)
 
-    code, said = interrupted(data)
-    assert code == 130 and said.endswith("Stopped. Nothing is lost: run the same command again.\n")
-    assert "Traceback" not in said
+    code, err = interrupted(data)
+    assert code == 130 and err.endswith("Stopped. Nothing is lost: run the same command again.\n")
+    assert "Traceback" not in err
     assert grabient(data, "status", "--json").json["pending"] == 4
 
     ended = grabient(data, "run", "--json")
@@ -71,12 +76,12 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert requests == 4 * PANEL * ANALYSES + 4
 
     again = grabient(data, "run")
-    assert again.code == 0 and again.err.startswith("0 palettes need work under v1")
+    assert again.code == 0 and said(again.err, "0 palettes need work under v1")
     assert count(data, "SELECT count(*) FROM batches") == batches
     assert "4 of 4 palettes tagged, 4 refined" in again.out and "0.0000 USD (emulated)" in again.out
 
     more = grabient(data, "run", "--analyses", "3", "--limit", "1", "--json")
-    assert more.code == 0 and more.err.startswith("1 palettes need work")
+    assert more.code == 0 and said(more.err, "1 palettes need work")
     assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
 
 
