@@ -34,7 +34,7 @@ def cancel(pipeline: Driven, **config: object) -> Finished:
         return execute_job(job, pipeline.instance, {"ops": {"stop_and_collect": {"config": config}}}, {})
 
 
-def test_a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Driven) -> None:
+def a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Driven) -> None:
     pipeline.faults({"match": {"provider": "openai", "model": "gpt-4o-mini"}, "action": {"do": "pending"}})
     keys = {f"v1|{seed}" for seed in pipeline.load(2)}
     settings = load_settings()
@@ -78,7 +78,7 @@ def test_the_command_says_what_it_cannot_find(pipeline: Driven) -> None:
     assert not done.success and "There is no batch 'batch-1'" in str(done.failure)
 
 
-def test_a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
+def a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
     key = f"v1|{pipeline.load(2)[0]}"
     pipeline.faults({"match": {"provider": "anthropic"}, "action": {"do": "pending"}})
     assert pipeline.person("refinement_batches", key).success
@@ -93,7 +93,7 @@ def test_a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
     assert cancel(pipeline, batch=batch_id).success, "once more is no mistake"
 
 
-def test_everything_is_read_again_by_the_command(pipeline: Driven) -> None:
+def everything_is_read_again_by_the_command(pipeline: Driven) -> None:
     tables = ("palette_tags", "tag_consensus", "batch_requests", "batches", "palette_tag_refined")
 
     def dump() -> list[list[tuple[Any, ...]]]:
@@ -109,3 +109,10 @@ def test_everything_is_read_again_by_the_command(pipeline: Driven) -> None:
     assert lost.code == 1 and f"Batch {batch_id}: Object {key}" in lost.err and "stay as they are" in lost.err
     assert dump() == before
     assert grabient(pipeline.folder, "reparse", "batch-1").code == 2
+
+
+def test_cancelled_given_up_and_read_again(pipeline: Driven) -> None:
+    """One story on one pipeline: each part goes on where the one before it ended."""
+    a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline)
+    a_refinement_is_given_up_and_not_asked_again(pipeline)
+    everything_is_read_again_by_the_command(pipeline)
