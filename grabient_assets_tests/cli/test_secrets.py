@@ -25,7 +25,6 @@ from grabient_assets_tests.providers.faces import FACES, Face
 from grabient_assets_tests.providers.rawserver import RawServer, raw_server
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-pytestmark = pytest.mark.xdist_group("secrets")
 
 CORES = {name: f"PLANTED{name}Q7xWk2Vn9Lr4Tz{number}" for number, name in enumerate((*PROVIDERS, "r2id", "r2secret"))}
 """What is looked for: the middle of each key, so that half a key counts as one."""

@@ -9,8 +9,6 @@ import pytest
 
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
-pytestmark = pytest.mark.xdist_group("planted_keys")
-
 CANONICAL = "_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf"
 PLANTED = {
     "foo": "Partition 'foo' is not a palette: ",

@@ -10,8 +10,6 @@ from dagster import DagsterRunStatus
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.dagster_cli.readme import dagster_commands
 
-pytestmark = pytest.mark.xdist_group("dagster_cli")
-
 MATERIALIZE = ["dagster", "asset", "materialize", "-m", "grabient_assets.definitions"]
 KNOWN = ["dagster asset materialize", "dagster asset materialize", "dagster job backfill", "dagster job backfill"]
 

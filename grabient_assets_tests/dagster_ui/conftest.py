@@ -32,7 +32,7 @@ class Carried:
         return [f"v1|{seed}" for seed in self.seeds if seed in self.chosen]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
     """Twelve palettes loaded by the command line, three scattered ones asked for by one backfill over GraphQL."""
     folder: Path = tmp_path_factory.mktemp("dev") / "data"

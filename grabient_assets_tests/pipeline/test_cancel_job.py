@@ -17,7 +17,6 @@ from grabient_assets_tests.cli.running import Ended, grabient
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import control
 
-pytestmark = pytest.mark.xdist_group("cancel_job")
 STUCK = "SELECT batch_id, provider_batch_id FROM batches WHERE status = 'submitted'"
 
 

@@ -11,8 +11,6 @@ import pytest
 
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
-pytestmark = pytest.mark.xdist_group("checks")
-
 BALANCED = "every_request_has_one_fate"
 COSTS = "requests_cost_what_their_batches_do"
 ANSWERED = "every_answered_palette_has_a_usable_answer"

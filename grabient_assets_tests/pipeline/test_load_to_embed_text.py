@@ -12,8 +12,6 @@ from grabient_assets.headless.driver import Finished
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 
-pytestmark = pytest.mark.xdist_group("load_to_embed_text")
-
 PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
 REFINER = [(model.provider, model.id) for model in load_registry().panel("refiner")]
 Green = dict[str, set[str]]

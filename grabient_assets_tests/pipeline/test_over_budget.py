@@ -10,8 +10,6 @@ import pytest
 
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
-pytestmark = pytest.mark.xdist_group("over_budget")
-
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Iterator[Driven]:

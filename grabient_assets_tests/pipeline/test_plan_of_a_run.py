@@ -11,8 +11,6 @@ from dagster import DagsterEventType
 
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
-pytestmark = pytest.mark.xdist_group("plan_of_a_run")
-
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:

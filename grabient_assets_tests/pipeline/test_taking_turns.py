@@ -21,8 +21,6 @@ from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import creates
 from grabient_assets_tests.warehouse.holding import held
 
-pytestmark = pytest.mark.xdist_group("taking_turns")
-
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Iterator[Driven]:

@@ -17,8 +17,6 @@ from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
-pytestmark = pytest.mark.xdist_group("troubled_batches")
-
 OLD = """
 INSERT INTO batches (batch_id, purpose, provider, model, prompt_version, prompt_digest, status, request_count,
     succeeded, failed, bodies_sha256, account, intended_at, submitted_at, provider_batch_id, collect_attempts)

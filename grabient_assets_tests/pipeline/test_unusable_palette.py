@@ -12,8 +12,6 @@ from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.tags import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
-pytestmark = pytest.mark.xdist_group("unusable_palette")
-
 
 @dataclass
 class Spoilt:

@@ -20,8 +20,6 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
 
-pytestmark = pytest.mark.xdist_group("waiting_for_people")
-
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Iterator[Driven]:

@@ -12,8 +12,6 @@ from grabient_assets_tests.reliability.killing import Victim, victim
 from grabient_assets_tests.reliability.matrix import Cell, Row, table, undisturbed
 from grabient_assets_tests.reliability.steps import BESIDE, CHAIN, POINTS, STEPS
 
-pytestmark = pytest.mark.xdist_group("killed")
-
 
 @pytest.fixture(scope="module")
 def two_at_once(tmp_path_factory: pytest.TempPathFactory) -> Audit:
