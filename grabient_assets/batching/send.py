@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -92,7 +92,8 @@ def orderable(
 
 def send_requests(
     order: Order,
-    requests: Sequence[PreparedRequest],
+    requests: Iterable[PreparedRequest],
+    count: int,
     provider: BatchProvider,
     warehouse: Warehouse,
     store: ObjectStore,
@@ -100,12 +101,23 @@ def send_requests(
 ) -> Sent:
     """Send the requests of one model, in as many batches as the provider's limits make of them.
 
+    They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
+    palettes, are more than a machine's memory. `count`: how many there are.
+
     A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
     that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
     there is no money for stays asked, and so does what comes after it.
     """
-    sent, behind = Sent(), len(requests)
-    for part in split(requests, provider.limits):
+    sent, behind = Sent(), count
+    parts = split(requests, provider.limits)
+    while True:
+        try:
+            part = next(parts, None)
+        except RequestRejectedError as error:  # a request that the model cannot take is seen when its line is made
+            reason = _stop(warehouse, order.purpose, order.model.provider, order.model.id, str(error), clock())
+            return sent + Sent(complaints=(reason,))
+        if part is None:
+            return sent
         behind -= len(part)
         try:
             submitted = submit_batch(order, part, provider, warehouse, store, clock, behind)
@@ -128,14 +140,6 @@ def send_requests(
                 return sent + Sent(complaints=(reason,))
             case _:
                 return sent + Sent(complaints=(reason,), closed=True)
-    return sent
-
-
-def refused(
-    purpose: str, provider: str, model: str, error: RequestRejectedError, warehouse: Warehouse, now: datetime
-) -> Sent:
-    """A model that cannot take such a request is not asked any more; the others go on."""
-    return Sent(complaints=(_stop(warehouse, purpose, provider, model, str(error), now),))
 
 
 def _stop(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -92,7 +92,7 @@ class Submitted:
     held: str | None = None
 
 
-def split(requests: Sequence[PreparedRequest], limits: BatchLimits) -> Iterator[list[PreparedRequest]]:
+def split(requests: Iterable[PreparedRequest], limits: BatchLimits) -> Iterator[list[PreparedRequest]]:
     """The requests in their order, cut so that no part has more lines or bytes than the provider takes."""
     part: list[PreparedRequest] = []
     size = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -184,12 +185,32 @@ def test_a_text_that_is_no_unicode_cannot_stop_the_ledger(house: House, provider
 def test_a_file_too_long_is_refused_and_the_reason_stays_with_the_asks(house: House) -> None:
     house.ask(house.load(palette(1)))
     provider = ScriptedProvider(limits=BatchLimits(10, 10), clock=house.clock)
-    sent = send_requests(ORDER, requests("a" * 20), provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, requests("a" * 20), 1, provider, house.warehouse, house.store, house.clock)
     assert sent.complaints == ("The file is too large.",) and not sent.closed
     assert house.rows("SELECT state, reason FROM asks WHERE model = 'gpt-4o-mini'") == [
         ("stopped", "The file is too large.")
     ]
     assert house.rows("SELECT DISTINCT state FROM asks WHERE model <> 'gpt-4o-mini'") == [("open",)]
+
+
+def test_lines_are_made_a_batch_at_a_time_and_one_that_cannot_be_made_stops_the_model(house: House) -> None:
+    house.ask(house.load(palette(1)))
+    provider = ScriptedProvider(limits=BatchLimits(2, 1000), clock=house.clock)
+    made: list[str] = []
+    when_sent: list[int] = []
+
+    def prepared() -> Iterator[PreparedRequest]:
+        for request in requests("a", "b", "c", "d", "e"):
+            made.append(request.custom_id)
+            yield request
+        raise RequestRejectedError("openai", "gpt-4o-mini takes no pictures.")
+
+    provider.before_submit = lambda _: when_sent.append(len(made))
+    sent = send_requests(ORDER, prepared(), 6, provider, house.warehouse, house.store, house.clock)
+    # One more than a batch holds is made, to see that the batch is full; the last line was never made.
+    assert (when_sent, [s.batch.request_count for s in sent.batches]) == ([3, 5], [2, 2])
+    assert (sent.complaints, sent.closed) == (("gpt-4o-mini takes no pictures.",), False)
+    assert house.rows("SELECT model, state FROM asks WHERE reason IS NOT NULL") == [("gpt-4o-mini", "stopped")]
 
 
 def test_a_refused_key_stops_the_provider_and_a_full_queue_only_the_round(house: House) -> None:
@@ -204,7 +225,7 @@ def test_a_refused_key_stops_the_provider_and_a_full_queue_only_the_round(house:
 
     provider.before_submit = next_ending
     three = requests("a", "b", "c")
-    sent = send_requests(ORDER, three, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, three, 3, provider, house.warehouse, house.store, house.clock)
     assert ([s.batch.status for s in sent.batches], sent.complaints, sent.closed) == (
         ["submitted", "deferred"],
         ("full",),
@@ -212,7 +233,7 @@ def test_a_refused_key_stops_the_provider_and_a_full_queue_only_the_round(house:
     )
     assert house.rows("SELECT DISTINCT state FROM asks") == [("open",)]
     house.clock.wind(seconds=1)
-    sent = send_requests(ORDER, three, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, three, 3, provider, house.warehouse, house.store, house.clock)
     assert (sent.complaints, sent.closed) == (("bad key",), True)
     found = house.rows("SELECT DISTINCT provider, state, reason FROM asks ORDER BY ALL")
     assert found == [("groq", "open", None), ("openai", "stopped", "bad key")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -10,9 +10,9 @@ from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.reservation import Terms
-from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
+from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
-from grabient_assets.errors import RequestRejectedError, StoreError
+from grabient_assets.errors import StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
@@ -37,6 +37,9 @@ from grabient_assets.warehouse.refined import (
     share_refinements,
 )
 from grabient_assets.warehouse.tags import complete_tagging, consensus
+
+READ_AT_ONCE = 5_000
+"""The colours and votes of so many palettes are read from the database at a time."""
 
 
 def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime) -> int:
@@ -87,12 +90,7 @@ def submit_due_refinements(
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).refinement
         lost: list[str] = []
-        try:
-            requests = _prepared(chosen, prompt, model, connection, warehouse, store, clock(), by_url, lost)
-        except RequestRejectedError as error:
-            sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
-            continue
-        sent += Sent(complaints=tuple(lost))
+        requests = _prepared(chosen, prompt, model, connection, warehouse, store, clock(), by_url, lost)
         order = Order(
             PURPOSE,
             model,
@@ -104,7 +102,8 @@ def submit_due_refinements(
             prompt.parameters,
             Terms(connection.budget_usd, cap),
         )
-        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
+        sent += send_requests(order, requests, len(chosen), connection.provider, warehouse, store, clock)
+        sent += Sent(complaints=tuple(lost))
         if sent.closed:
             break
     return sent
@@ -125,29 +124,34 @@ def _prepared(
     now: datetime,
     by_url: bool,
     lost: list[str],
-) -> list[PreparedRequest]:
-    """The request lines; a palette whose picture cannot be read is left out, and the reason goes to `lost`."""
-    seeds = {d.partition.seed for d in due}
+) -> Iterator[PreparedRequest]:
+    """The request lines, made as they are read; a palette whose picture cannot be read is left out, and the reason
+    goes to `lost`. Raises RequestRejectedError when the model cannot take one."""
     with warehouse.write() as database:
         record_prompt(
             database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
         )
-        rows = {record.seed: record for record in palettes(database, seeds)}
-        pictures = images(database, seeds)
-        votes = {record.seed: record for record in consensus(database, [d.partition for d in due])}
-    prepared: list[PreparedRequest] = []
-    for one in due:
-        seed = one.partition.seed
-        try:
-            picture = _image(pictures[seed], store, by_url)
-        except StoreError as error:
-            lost.append(str(error))
-            continue
-        counts = consensus_for_prompt(stored_consensus(votes[seed]))
-        spec = refinement_spec(one.custom_id, rows[seed].colours(), counts, prompt, picture)
-        line = connection.provider.request_line(spec, model)
-        prepared.append(PreparedRequest(one.custom_id, seed, 0, line, 1, _bytes_in_line(picture)))
-    return prepared
+    for start in range(0, len(due), READ_AT_ONCE):
+        part = due[start : start + READ_AT_ONCE]
+        seeds = {d.partition.seed for d in part}
+        with warehouse.read() as database:
+            rows = {record.seed: record for record in palettes(database, seeds)}
+            pictures = images(database, seeds)
+            votes = {
+                (record.prompt_version, record.seed): record
+                for record in consensus(database, [d.partition for d in part])
+            }
+        for one in part:
+            seed = one.partition.seed
+            try:
+                picture = _image(pictures[seed], store, by_url)
+            except StoreError as error:
+                lost.append(str(error))
+                continue
+            counts = consensus_for_prompt(stored_consensus(votes[one.partition.prompt_version, seed]))
+            spec = refinement_spec(one.custom_id, rows[seed].colours(), counts, prompt, picture)
+            line = connection.provider.request_line(spec, model)
+            yield PreparedRequest(one.custom_id, seed, 0, line, 1, _bytes_in_line(picture))
 
 
 def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.reservation import Terms
-from grabient_assets.batching.send import Sent, closed_until, orderable, refused, send_requests
+from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
-from grabient_assets.errors import RequestRejectedError
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
@@ -33,6 +32,9 @@ from grabient_assets.warehouse.tags import (
     due_targets,
     share_answers,
 )
+
+READ_AT_ONCE = 20_000
+"""The colours of so many requests are read from the database at a time."""
 
 
 def submit_due_tagging(
@@ -70,11 +72,7 @@ def submit_due_tagging(
         if model is None:
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).tagging
-        try:
-            requests = _prepared(chosen, prompt, model, connection.provider, warehouse, clock())
-        except RequestRejectedError as error:
-            sent += refused(PURPOSE, name, model_id, error, warehouse, clock())
-            continue
+        requests = _prepared(chosen, prompt, model, connection.provider, warehouse, clock())
         order = Order(
             PURPOSE,
             model,
@@ -86,7 +84,7 @@ def submit_due_tagging(
             prompt.parameters,
             Terms(connection.budget_usd, target.cap_id),
         )
-        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
+        sent += send_requests(order, requests, len(chosen), connection.provider, warehouse, store, clock)
         if sent.closed:
             break
     return sent
@@ -104,21 +102,19 @@ def _prepared(
     provider: BatchProvider,
     warehouse: Warehouse,
     now: datetime,
-) -> list[PreparedRequest]:
+) -> Iterator[PreparedRequest]:
+    """The request lines, made as they are read. Raises RequestRejectedError when the model cannot take one."""
     with warehouse.write() as database:
         record_prompt(
             database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
         )
-        rows = {record.seed: record for record in palettes(database, {r.seed for r in due})}
-    return [
-        PreparedRequest(
-            r.custom_id,
-            r.seed,
-            r.analysis_index,
-            provider.request_line(tagging_spec(r.custom_id, rows[r.seed].colours(), prompt), model),
-        )
-        for r in due
-    ]
+    for start in range(0, len(due), READ_AT_ONCE):
+        part = due[start : start + READ_AT_ONCE]
+        with warehouse.read() as database:
+            rows = {record.seed: record for record in palettes(database, {r.seed for r in part})}
+        for r in part:
+            line = provider.request_line(tagging_spec(r.custom_id, rows[r.seed].colours(), prompt), model)
+            yield PreparedRequest(r.custom_id, r.seed, r.analysis_index, line)
 
 
 def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt: Prompt) -> RequestSpec:
