@@ -22,9 +22,8 @@ demo: setup
 dev: setup
 	@scripts/dev
 
-# A file stays with one worker: what its tests share is built once. Files go in the order of conftest.py, slow ones first.
 test: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@scripts/test
 
 kill-matrix: setup
 	@$(PYTHON) -m grabient_assets_tests.reliability.matrix
