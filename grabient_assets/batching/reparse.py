@@ -31,7 +31,6 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.reparsed import (
-    attach_staged,
     changed_fates,
     closed_batches,
     deliveries_before,
@@ -90,8 +89,7 @@ def reparse_batches(
                 answers += _stage(batch, staged, warehouse, store, reader, line_reader)
             except StoreError as error:
                 troubles.append((batch.batch_id, str(error)))
-        with warehouse.write() as connection:
-            attach_staged(connection, staged.path)
+        with warehouse.write(staged=staged.path) as connection:
             fates = changed_fates(connection)
             replace_ledger(connection)
             tags, refined = replace_tags(connection), replace_refined(connection)

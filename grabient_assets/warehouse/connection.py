@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse import faults
-from grabient_assets.warehouse.attaching import attach
+from grabient_assets.warehouse.attaching import Attached, attach
 from grabient_assets.warehouse.creation import create
 from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
 from grabient_assets.warehouse.waiting import Patience, Wait
@@ -42,12 +42,13 @@ class Warehouse:
         self._migrated = False
 
     @contextmanager
-    def write(self) -> Iterator[DuckDBPyConnection]:
+    def write(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
         """A connection inside one transaction: committed when the block ends, rolled back when it raises.
 
-        Raises WarehouseError when the disk takes no more; nothing of the block is stored then.
+        Statements see the DuckDB file `staged` under that name. Raises WarehouseError when the disk takes no more;
+        nothing of the block is stored then.
         """
-        with self._turn() as wait, self._open(wait, read_only=False) as connection, self._disk_faults():
+        with self._turn() as wait, self._open(wait, False, staged) as connection, self._disk_faults():
             connection.begin()
             try:
                 yield connection
@@ -57,16 +58,22 @@ class Warehouse:
                 raise
 
     @contextmanager
-    def read(self) -> Iterator[DuckDBPyConnection]:
+    def read(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
         """A read-only connection; other readers, such as a person's shell, may be in at the same time.
 
         Only a file that is missing or of an older version is opened for writing first, to bring it up to date.
+        Statements see the DuckDB file `staged` under that name, and may write there; it is made when there is none.
         """
         with self._turn() as wait:
-            if not self._up_to_date(wait):
-                with self._open(wait, read_only=False):
-                    pass
-            with self._open(wait, read_only=True) as connection, self._disk_faults():
+            if not self.path.exists():
+                self._bring_up_to_date(wait)
+            with self._open(wait, True, staged) as connection:
+                if self._is_up_to_date(connection):
+                    with self._disk_faults():
+                        yield connection
+                    return
+            self._bring_up_to_date(wait)
+            with self._open(wait, True, staged) as connection, self._disk_faults():
                 yield connection
 
     @contextmanager
@@ -81,28 +88,28 @@ class Warehouse:
         finally:
             lock.release()
 
-    def _up_to_date(self, wait: Wait) -> bool:
-        if not self.path.exists():
-            return False
-        if not self._migrated:
-            with self._open(wait, read_only=True) as connection:
-                self._migrated = current_version(connection) == newest_version()
+    def _is_up_to_date(self, connection: DuckDBPyConnection) -> bool:
+        self._migrated = self._migrated or current_version(connection) == newest_version()
         return self._migrated
 
+    def _bring_up_to_date(self, wait: Wait) -> None:
+        with self._open(wait, read_only=False):
+            pass
+
     @contextmanager
-    def _open(self, wait: Wait, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+    def _open(self, wait: Wait, read_only: bool, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
         self._migrated = self._migrated and self.path.exists()  # somebody may have removed the file since
-        connection = self._connect_when_free(wait, read_only)
+        attached = self._attach_when_free(wait, read_only, staged)
         try:
             if not read_only and not self._migrated:
                 with self._disk_faults():
-                    migrate(connection, self.path)
+                    migrate(attached.connection, self.path)
                 self._migrated = True
-            yield connection
+            yield attached.connection
         finally:
-            connection.close()
+            attached.close()
 
-    def _connect_when_free(self, wait: Wait, read_only: bool) -> DuckDBPyConnection:
+    def _attach_when_free(self, wait: Wait, read_only: bool, staged: Path | None) -> Attached:
         import duckdb
 
         if not read_only and not self.path.exists():
@@ -110,7 +117,7 @@ class Warehouse:
         pause = 0.01
         while True:
             try:
-                return attach(self.path, read_only=read_only)
+                return attach(self.path, read_only=read_only, staged=staged)
             except duckdb.Error as error:
                 if not faults.is_lock(error):
                     raise faults.opening(error, self.path) from error

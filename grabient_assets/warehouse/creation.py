@@ -33,9 +33,12 @@ def _fill(making: Path, path: Path) -> None:
     import duckdb
 
     try:
-        with attach(making, read_only=False) as connection:
-            migrate(connection, making)
-            connection.execute("CHECKPOINT")
+        made = attach(making, read_only=False)
+        try:
+            migrate(made.connection, making)
+            made.connection.execute("CHECKPOINT")
+        finally:
+            made.close()
     except duckdb.Error as error:
         raise faults.opening(error, path) from error
 

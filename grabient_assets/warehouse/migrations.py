@@ -67,7 +67,9 @@ def _back_up(path: Path, copy: Path) -> None:
 
 def current_version(connection: DuckDBPyConnection) -> int:
     """The newest migration applied to this file, 0 for a new one."""
-    exists = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_migrations'").fetchone()
+    exists = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'schema_migrations'"
+    ).fetchone()
     if not exists:
         return 0
     row = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()

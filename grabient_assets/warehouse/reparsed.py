@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, batches_of
-from grabient_assets.warehouse.staging import BATCHES, FATES, quoted
+from grabient_assets.warehouse.staging import BATCHES, FATES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -87,11 +86,6 @@ def deliveries_before(connection: DuckDBPyConnection, batch: BatchRecord) -> dic
         [batch.batch_id, batch.collected_at],
     ).fetchall()
     return dict(rows)
-
-
-def attach_staged(connection: DuckDBPyConnection, path: Path) -> None:
-    """Make the staging file visible as `staged`, for the functions below."""
-    connection.execute(f"ATTACH '{quoted(path)}' AS staged (READ_ONLY)")
 
 
 def changed_fates(connection: DuckDBPyConnection) -> Counter[tuple[str, str]]:

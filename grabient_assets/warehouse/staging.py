@@ -91,8 +91,7 @@ def staging(warehouse: Warehouse) -> Iterator[Staging]:
 
 
 def _make_tables(warehouse: Warehouse, path: Path) -> None:
-    with warehouse.read() as connection:
-        connection.execute(f"ATTACH '{quoted(path)}' AS staged")
+    with warehouse.read(staged=path) as connection:
         for table, columns in _TABLES.items():
             connection.execute(f"CREATE TABLE staged.{table} AS SELECT {', '.join(columns)} FROM {table} LIMIT 0")
 
@@ -100,8 +99,3 @@ def _make_tables(warehouse: Warehouse, path: Path) -> None:
 def _drop(path: Path) -> None:
     for leftover in (path, path.with_name(path.name + ".wal")):
         leftover.unlink(missing_ok=True)
-
-
-def quoted(path: Path) -> str:
-    """The path inside an SQL string."""
-    return str(path).replace("'", "''")
