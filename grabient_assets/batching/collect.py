@@ -82,26 +82,33 @@ def fetch_batch(
     return Fetched(batch, state, lines, requests, delivered)
 
 
-def settle_batch(
-    fetched: Fetched,
-    model: Model | None,
-    provider: BatchProvider,
-    warehouse: Warehouse,
-    reader: AnswerReader,
-    clock: Callable[[], datetime],
-) -> Collected | None:
-    """Turn result lines into fates and answers, and commit them together; None when another process did meanwhile."""
-    batch = fetched.batch
-    answers = Answers(batch, fetched.state, fetched.lines, fetched.requests, fetched.delivered, model)
+@dataclass(frozen=True, slots=True)
+class SettledBatch:
+    """A batch whose result lines have become fates and answers, not yet written."""
+
+    batch: BatchRecord
+    state: BatchState
+    settled: Sequence[Settled]
+    problems: Sequence[str]
+    reader: AnswerReader
+
+
+def settle_batch(fetched: Fetched, model: Model | None, provider: BatchProvider, reader: AnswerReader) -> SettledBatch:
+    """Turn result lines into fates and answers. Needs no database."""
+    answers = Answers(fetched.batch, fetched.state, fetched.lines, fetched.requests, fetched.delivered, model)
     settled, problems = settle(answers, provider.read_line, reader)
-    with warehouse.write() as connection:
-        latest = batches.batch(connection, batch.batch_id)
-        if latest is None or latest.status != "submitted":
-            return None
-        now = ledger_time(connection, clock())
-        batch = closed(batch, fetched.state, settled, problems, now)
-        write_settled(connection, batch, settled, reader, now, _changes(batch))
-    return Collected(batch, Counter(s.verdict.fate for s in settled), tuple(problems))
+    return SettledBatch(fetched.batch, fetched.state, settled, problems, reader)
+
+
+def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callable[[], datetime]) -> Collected | None:
+    """Write all of a batch, in the transaction of `connection`; None when another process did meanwhile."""
+    latest = batches.batch(connection, one.batch.batch_id)
+    if latest is None or latest.status != "submitted":
+        return None
+    now = ledger_time(connection, clock())
+    batch = closed(one.batch, one.state, one.settled, one.problems, now)
+    write_settled(connection, batch, one.settled, one.reader, now, _changes(batch))
+    return Collected(batch, Counter(s.verdict.fate for s in one.settled), tuple(one.problems))
 
 
 def write_settled(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grabient_assets.batching.adopt import adopt_batch
-from grabient_assets.batching.collect import Collected, Fetched, fetch_batch, settle_batch
+from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.settling import ReaderOf
 from grabient_assets.errors import GrabientError, RegistryError
@@ -21,6 +22,12 @@ from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+WRITTEN_TOGETHER = 20_000
+"""So many settled answers wait in memory at most, some 200 MB, until they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,6 @@ def collect_batches(
     run_id: str | None = None,
 ) -> Round:
     """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone."""
-    collected: list[Collected] = []
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
     with warehouse.read() as database:
@@ -50,6 +56,7 @@ def collect_batches(
     for batch_id in dict.fromkeys(batch_ids):
         if batch_id not in found:
             troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
+    written = _Writing(warehouse, clock, troubles)
     with ExitStack() as stack:
         connections = _Connections(connect, stack)
 
@@ -70,14 +77,48 @@ def collect_batches(
                     waiting += [batch.batch_id] if fetched.status in ("intended", "submitted") else []
                     continue
                 provider = connections[batch.provider].provider
-                done = settle_batch(fetched, registered_model(batch), provider, warehouse, reader(fetched.batch), clock)
-            except GrabientError as error:
-                troubles.append((batch.batch_id, str(error)))
-            except Exception as error:  # noqa: BLE001 - a mistake of ours in one batch; the paid answers of others wait
-                troubles.append((batch.batch_id, _our_mistake(batch.batch_id, error)))
+                settled = settle_batch(fetched, registered_model(batch), provider, reader(fetched.batch))
+            except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
+                troubles.append((batch.batch_id, _trouble(batch.batch_id, error)))
             else:
-                collected += [done] if done else []
-    return Round(tuple(collected), tuple(waiting), tuple(troubles))
+                written.add(settled)
+        written.flush()
+    return Round(tuple(written.collected), tuple(waiting), tuple(troubles))
+
+
+class _Writing:
+    """Writes settled batches, each in its own transaction and several while the file is open: closing it takes longer
+    than a transaction. A process that dies before has them archived, and settles them again."""
+
+    def __init__(self, warehouse: Warehouse, clock: Callable[[], datetime], troubles: list[tuple[str, str]]) -> None:
+        self.collected: list[Collected] = []
+        self._warehouse, self._clock, self._troubles = warehouse, clock, troubles
+        self._pending: list[SettledBatch] = []
+
+    def add(self, one: SettledBatch) -> None:
+        self._pending.append(one)
+        if sum(len(one.settled) for one in self._pending) >= WRITTEN_TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        try:
+            with self._warehouse.transactions() as transaction:
+                while pending:
+                    self._write(transaction, pending.pop(0))
+        except GrabientError as error:  # the file could not be opened
+            self._troubles += [(one.batch.batch_id, str(error)) for one in pending]
+
+    def _write(self, transaction: Callable[[], AbstractContextManager[DuckDBPyConnection]], one: SettledBatch) -> None:
+        try:
+            with transaction() as connection:
+                done = write_batch(connection, one, self._clock)
+        except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
+            self._troubles.append((one.batch.batch_id, _trouble(one.batch.batch_id, error)))
+        else:
+            self.collected += [done] if done else []
 
 
 def _one_ahead(
@@ -106,7 +147,10 @@ class _Connections(dict[str, Connection]):
         return connection
 
 
-def _our_mistake(batch_id: str, error: Exception) -> str:
+def _trouble(batch_id: str, error: Exception) -> str:
+    """What is wrong, in a sentence; a mistake of ours with the place where it is."""
+    if isinstance(error, GrabientError):
+        return str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
     return f"Collecting batch {batch_id} met a mistake in this program: {what}."

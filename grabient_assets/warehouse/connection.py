@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,23 @@ class Warehouse:
         Statements see the DuckDB file `staged` under that name. Raises WarehouseError when the disk takes no more;
         nothing of the block is stored then.
         """
-        with self._turn() as wait, self._open(wait, False, staged) as connection, self._disk_faults():
+        with self.transactions(staged) as transaction, transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def transactions(
+        self, staged: Path | None = None
+    ) -> Iterator[Callable[[], AbstractContextManager[DuckDBPyConnection]]]:
+        """Several transactions in a row while the file is open, as `write()` gives one.
+
+        Closing the file writes the log into the tables, which takes longer than a transaction.
+        """
+        with self._turn() as wait, self._open(wait, False, staged) as connection:
+            yield lambda: self._transaction(connection)
+
+    @contextmanager
+    def _transaction(self, connection: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+        with self._disk_faults():
             connection.begin()
             try:
                 yield connection

@@ -14,7 +14,7 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.batching.budget import month_of, still_held
-from grabient_assets.batching.collect import fetch_batch, settle_batch
+from grabient_assets.batching.collect import fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, submit_batch
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
@@ -52,7 +52,9 @@ def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: li
     assert batch is not None
     fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock)
     assert fetched is not None
-    settle_batch(fetched, MODEL, provider, house.warehouse, TagReader(), house.clock)
+    settled = settle_batch(fetched, MODEL, provider, TagReader())
+    with house.warehouse.write() as connection:
+        write_batch(connection, settled, house.clock)
 
 
 def test_what_is_written_down_with_a_batch(house: House, provider: ScriptedProvider) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch
+from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.fates import MAX_DELIVERIES
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.settling import Verdict
@@ -54,7 +54,9 @@ def collect(
     fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock, "run-2")
     if fetched is None:
         return None
-    return settle_batch(fetched, model, provider, house.warehouse, reader or TagReader(), house.clock)
+    settled = settle_batch(fetched, model, provider, reader or TagReader())
+    with house.warehouse.write() as connection:
+        return write_batch(connection, settled, house.clock)
 
 
 def ended(house: House, provider: ScriptedProvider, ids: Sequence[str], lines: list[bytes], **how: Any) -> Collected:

@@ -25,6 +25,7 @@ from typing import Any
 from grabient_assets.cli.main import main as console_script
 from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.attaching import Attached
 from grabient_assets_tests.pipeline.place import control
 from grabient_assets_tests.reliability.steps import POINTS, Point
 from grabient_assets_tests.reliability.traps import TRAPS, Trap
@@ -86,7 +87,7 @@ class Doom:
                 _limit_files(at, least=at, most=at)
             case "committed", "c_return", "commit":
                 _die()
-            case "closing", "c_call", "close":
+            case "closing", "c_call", "execute" if frame.f_code is Attached.close.__code__:
                 sys.setprofile(None)
                 size = _log_size()
                 _limit_files(max(HEADERS, size + 4096), least=size + 1, most=size + 4096)
