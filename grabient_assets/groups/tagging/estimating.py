@@ -6,7 +6,8 @@ with. Colours that are not there have no probability: that much is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ import numpy as np
 from grabient_assets.consensus.agreement import item_entropy
 from grabient_assets.consensus.annotations import BLANK, categorical_annotations, tag_annotations
 from grabient_assets.consensus.dawid_skene import posteriors
+from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import tag_probabilities
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS, Consensus, ModelAnswer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.consensus import OPEN_FIELDS, Consensus, ModelAnswer, Vote
 from grabient_assets.groups.tagging.skills import Estimator, Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 
@@ -25,27 +27,52 @@ Estimates = dict[str, list[dict[str, Any]]]
 """field -> [{"value", "probability"}], most probable first, rounded to 4 decimals."""
 
 
-def estimates_of(
-    answers: Sequence[ModelAnswer], consensus: Consensus, skills: Mapping[tuple[str, str], Skills], method: Estimator
-) -> Estimates:
-    """The probabilities for one palette. `skills` by (field, method); a field without any has no probabilities.
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """The usable answers about several palettes: who gave each (`annotator`, a number in `models`), about which
+    palette (`item`)."""
 
-    Categorical: every value of the enumeration. Tags: every tag that somebody named, in the spelling of the consensus.
+    answers: Sequence[Answer]
+    item: Ints
+    annotator: Ints
+    models: Sequence[tuple[str, str]]
+    items: int
+
+
+def estimates_of(
+    palettes: Sequence[tuple[Sequence[ModelAnswer], Consensus]],
+    skills: Mapping[tuple[str, str], Skills],
+    method: Estimator,
+) -> list[Estimates]:
+    """The probabilities for each palette, from its answers and its consensus, all under one prompt version.
+
+    `skills` by (field, method); a field without any has no probabilities. Categorical: every value of the enumeration.
+    Tags: every tag that somebody named, in the spelling of the consensus.
     """
-    used = [one for one in answers if not one.answer.is_empty]
-    models = sorted({(one.provider, one.model) for one in used})
-    number = {model: code for code, model in enumerate(models)}
-    annotator = np.asarray([number[one.provider, one.model] for one in used], dtype=np.int64)
-    found: Estimates = {}
+    panel = _panel([answers for answers, _ in palettes])
+    by_field: dict[str, list[list[dict[str, Any]]]] = {}
     for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS):
         rates = skills.get((field, method if field in CATEGORICAL_FIELDS else "full"))
-        if rates is None or not used:
-            found[field] = []
+        if rates is None or not panel.answers:
+            by_field[field] = [[] for _ in palettes]
         elif field in CATEGORICAL_FIELDS:
-            found[field] = _categorical(field, used, annotator, models, rates)
+            by_field[field] = _categorical(field, panel, rates)
         else:
-            found[field] = _tags(field, used, annotator, models, rates, consensus)
-    return found
+            by_field[field] = _tags(field, panel, rates, [consensus for _, consensus in palettes])
+    return [{field: found[number] for field, found in by_field.items()} for number in range(len(palettes))]
+
+
+def _panel(said: Sequence[Sequence[ModelAnswer]]) -> _Panel:
+    used = [(item, one) for item, answers in enumerate(said) for one in answers if not one.answer.is_empty]
+    models = sorted({(one.provider, one.model) for _, one in used})
+    number = {model: code for code, model in enumerate(models)}
+    return _Panel(
+        [one.answer for _, one in used],
+        np.asarray([item for item, _ in used], dtype=np.int64),
+        np.asarray([number[one.provider, one.model] for _, one in used], dtype=np.int64),
+        models,
+        len(said),
+    )
 
 
 def mean_entropy(consensus: Consensus) -> float | None:
@@ -58,48 +85,50 @@ def mean_entropy(consensus: Consensus) -> float | None:
     return sum(entropies) / len(entropies) if entropies else None
 
 
-def _categorical(
-    field: str, used: Sequence[ModelAnswer], annotator: Any, models: Sequence[tuple[str, str]], rates: Skills
-) -> list[dict[str, Any]]:
+def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str, Any]]]:
     values = CATEGORICAL_VALUES[field]
     code = {value: number for number, value in enumerate(values)}
-    said = np.asarray([code.get(getattr(one.answer, field), BLANK) for one in used], dtype=np.int64)
-    if (said == BLANK).all():
-        return []
+    said = np.asarray([code.get(getattr(one, field), BLANK) for one in panel.answers], dtype=np.int64)
     annotations = categorical_annotations(
-        np.zeros(said.size, dtype=np.int64), annotator, said, items=1, annotators=len(models), values=len(values)
+        panel.item, panel.annotator, said, items=panel.items, annotators=len(panel.models), values=len(values)
     )
-    return _ranked(values, posteriors(annotations, rates.of(models))[0].tolist())
+    answered = np.bincount(panel.item[said != BLANK], minlength=panel.items) > 0
+    found = posteriors(annotations, rates.of(panel.models)).tolist()
+    return [_ranked(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
 
 
-def _tags(
-    field: str,
-    used: Sequence[ModelAnswer],
-    annotator: Any,
-    models: Sequence[tuple[str, str]],
-    rates: Skills,
-    consensus: Consensus,
-) -> list[dict[str, Any]]:
+def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensus]) -> list[list[dict[str, Any]]]:
     form = tag_form if field in OPEN_FIELDS else str
-    rows = [(number, form(tag)) for number, one in enumerate(used) for tag in getattr(one.answer, field)]
+    rows = [(number, form(tag)) for number, one in enumerate(panel.answers) for tag in getattr(one, field)]
     words = sorted({word for _, word in rows})
     if not words:
-        return []
+        return [[] for _ in consensus]
     code = {word: number for number, word in enumerate(words)}
     annotations = tag_annotations(
-        np.zeros(len(used), dtype=np.int64),
-        annotator,
+        panel.item,
+        panel.annotator,
         np.asarray([number for number, _ in rows], dtype=np.int64),
         np.asarray([code[word] for _, word in rows], dtype=np.int64),
-        items=1,
-        annotators=len(models),
+        items=panel.items,
+        annotators=len(panel.models),
         tags=len(words),
     )
-    shown = {form(vote.value): vote for vote in consensus.votes[field]}
-    probability = tag_probabilities(annotations, rates.of(models)).tolist()
+    probability = tag_probabilities(annotations, rates.of(panel.models)).tolist()
+    named: list[list[tuple[str, float]]] = [[] for _ in consensus]
+    of = annotations.candidates
+    for item, tag, one in zip(of.item.tolist(), of.value.tolist(), probability, strict=True):
+        named[item].append((words[tag], one))
+    return [_shown(found, votes.votes[field], form) for found, votes in zip(named, consensus, strict=True)]
+
+
+def _shown(
+    found: Sequence[tuple[str, float]], votes: Sequence[Vote], form: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """The candidates that the colours do not contradict, spelt as in the consensus."""
+    shown = {form(vote.value): vote for vote in votes}
     kept = [
         (shown[word].value if word in shown else word, one)
-        for word, one in zip(words, probability, strict=True)
+        for word, one in found
         if word not in shown or not shown[word].contradicted
     ]
     return _ranked([value for value, _ in kept], [one for _, one in kept])

@@ -93,21 +93,23 @@ def consensus_records(
     for row in found:
         given[PaletteVersion(row.prompt_version, row.seed)].append(_model_answer(row))
     stored = {PaletteVersion(one.prompt_version, one.seed): one for one in before}
-    rates = {version: counting.of(version) for version in {partition.prompt_version for partition in given}}
-    records: list[ConsensusRecord] = []
+    counted: dict[PaletteVersion, tuple[ConsensusRecord, Consensus]] = {}
     for partition, said in given.items():
-        palette = colours[partition.seed]
-        votes = build_consensus(said, palette.rgb)
-        if not votes.models:
-            continue
-        record = _record(partition, votes, palette, counting.method, now)
+        votes = build_consensus(said, colours[partition.seed].rgb)
+        if votes.models:
+            counted[partition] = _record(partition, votes, colours[partition.seed], counting.method, now), votes
+    estimates: dict[PaletteVersion, Estimates] = {}
+    due: defaultdict[str, list[PaletteVersion]] = defaultdict(list)
+    for partition, (record, _) in counted.items():
         known = stored.get(partition)
         if known is not None and (known.method, known.votes) == (record.method, record.votes) and known.estimates:
-            estimates = json.loads(known.estimates)
+            estimates[partition] = json.loads(known.estimates)
         else:
-            estimates = estimates_of(said, votes, rates[partition.prompt_version], counting.estimator)
-        records.append(_with_estimates(record, votes, estimates))
-    return records
+            due[partition.prompt_version].append(partition)
+    for version, partitions in due.items():
+        asked = [(given[partition], counted[partition][1]) for partition in partitions]
+        estimates |= zip(partitions, estimates_of(asked, counting.of(version), counting.estimator), strict=True)
+    return [_with_estimates(record, votes, estimates[partition]) for partition, (record, votes) in counted.items()]
 
 
 def stored_consensus(record: ConsensusRecord) -> Consensus:

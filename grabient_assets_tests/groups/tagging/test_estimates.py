@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from grabient_assets.warehouse.tags import consensus
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 
 GOOD, BAD = ("groq", "good"), ("groq", "bad")
+WORDS = ["calm", "cosy", "bold", "dreamy", "fresh"]
 BLUES = ((10, 20, 80), (20, 40, 120))
 
 
@@ -47,7 +49,7 @@ def test_probabilities_by_hand() -> None:
     confusion = np.stack([np.full((3, 3), 0.1) + np.eye(3) * 0.7, np.full((3, 3), 1 / 3)])
     rates = {("saturation", "full"): Skills((BAD, GOOD), Parameters(np.full(3, 1 / 3), confusion[::-1]))}
     panel = [said(GOOD, Answer(saturation="muted")), said(BAD, Answer(saturation="vibrant"))]
-    found = estimates_of(panel, build_consensus(panel), rates, "full")
+    [found] = estimates_of([(panel, build_consensus(panel))], rates, "full")
     assert found["saturation"] == [
         {"value": "muted", "probability": 0.8},
         {"value": "vibrant", "probability": 0.1},
@@ -56,7 +58,8 @@ def test_probabilities_by_hand() -> None:
     assert found["mood"] == found["temperature"] == []
     # A model that was never measured counts as the mean of the others: 0.5667 right, 0.2167 each otherwise.
     fresh = [said(("groq", "new"), Answer(saturation="muted"))]
-    assert estimates_of(fresh, build_consensus(fresh), rates, "full")["saturation"][0]["probability"] == 0.5667
+    [found] = estimates_of([(fresh, build_consensus(fresh))], rates, "full")
+    assert found["saturation"][0]["probability"] == 0.5667
 
 
 def test_tags_meet_in_the_estimates_and_colours_that_are_not_there_have_none() -> None:
@@ -65,9 +68,33 @@ def test_tags_meet_in_the_estimates_and_colours_that_are_not_there_have_none() -
         ("mood", "full"): Skills((GOOD,), Parameters(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]]))),
     }
     panel = [said(GOOD, Answer(mood=("cosy", "cozy", "crimson")))]
-    assert estimates_of(panel, build_consensus(panel, BLUES), rates, "one-coin")["mood"] == [
+    assert estimates_of([(panel, build_consensus(panel, BLUES))], rates, "one-coin")[0]["mood"] == [
         {"value": "cosy", "probability": 0.8182}
     ]
+
+
+def test_a_palette_has_the_same_probabilities_alone_and_beside_others() -> None:
+    """Other models, other tags, an answer without a usable word: nothing of a palette shows in another."""
+    rng = np.random.default_rng(7)
+    models = [("groq", f"m{number}") for number in range(4)]
+    confusion = rng.dirichlet(np.ones(3), size=(4, 3))
+    yes_no = rng.dirichlet(np.ones(2), size=(4, 2))
+    rates = {
+        ("saturation", "full"): Skills(tuple(models), Parameters(np.full(3, 1 / 3), confusion)),
+        ("mood", "full"): Skills(tuple(models), Parameters(np.full(2, 0.5), yes_no)),
+    }
+    dice = random.Random(7)
+    palettes = []
+    for number in range(12):
+        chosen = dice.sample(models, number % 5)
+        panel = [
+            said(one, Answer(saturation=dice.choice(["muted", "vibrant", None]), mood=tuple(dice.sample(WORDS, 2))))
+            for one in [*chosen, *chosen[:1]]
+        ]
+        palettes.append((panel, build_consensus(panel)))
+    together = estimates_of(palettes, rates, "full")
+    assert together == [estimates_of([one], rates, "full")[0] for one in palettes]
+    assert any(found["mood"] for found in together) and not all(found["mood"] for found in together)
 
 
 def test_entropy_is_the_mean_of_the_fields_that_have_votes() -> None:
