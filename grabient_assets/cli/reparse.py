@@ -28,11 +28,11 @@ def reparse(
     Nothing is asked and nothing is paid; the same archive gives the same rows. Batches that carried the same requests
     are read together.
     """
+    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
-    done = read_again(batch or [], prompt_version, Warehouse(settings.database), settings)
+    done = read_again(batch or [], prompt_version, open_warehouse(settings), settings)
     _show(done, as_json)
     if done.troubles:
         raise typer.Exit(1)
