@@ -22,6 +22,7 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
+from grabient_assets.batching import round
 from grabient_assets.cli.main import main as console_script
 from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.settings import load_settings
@@ -129,6 +130,8 @@ def _import_what_is_slow() -> None:
 def main() -> None:
     place, provider, *arguments = sys.argv[1:]
     _import_what_is_slow()
+    if POINTS[int(place)].trap == "closing":
+        round.WRITTEN_TOGETHER = 1  # as with large batches; the log of many would be longer than the file it goes into
     sys.argv = ["grabient", *arguments]
     Doom(POINTS[int(place)], provider).arm()
     console_script()
