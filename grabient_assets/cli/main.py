@@ -14,6 +14,7 @@ from grabient_assets.cli.console import say
 from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.emulator import emulator
+from grabient_assets.cli.explain import explain
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
@@ -96,6 +97,7 @@ _EXAMPLES = (
         "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "
         "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
     ),
+    (explain, "Example: grabient explain _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --field mood"),
     (models, "Example: grabient models --all"),
     (reports, "Example: grabient reports --prompt-version v1"),
     (settings, "Example: grabient settings --env-example > .env"),

@@ -69,6 +69,22 @@ class Vote:
         return {**found, "contradicted": True} if self.contradicted else found
 
 
+Panel = dict[tuple[str, str], dict[int, Answer]]
+"""(provider, model) -> analysis_index -> what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One field of one palette. Values stand in the form in which they are counted; `spelling` is how each is shown.
+
+    `chosen`: what each model of the panel votes for. `support`: of every value that was said.
+    """
+
+    chosen: dict[tuple[str, str], list[str]]
+    support: dict[str, float]
+    spelling: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Consensus:
     """`models` models gave `answers` usable answers; `votes` lists for every field its values, most votes first.
@@ -103,13 +119,43 @@ def build_consensus(answers: Iterable[ModelAnswer], rgb: Sequence[RGB] = ()) -> 
     Answers that hold nothing do not count. Of several answers with the same provider, model and analysis_index only
     one counts (the least by content, so that it is always the same one).
     """
-    by_model = _by_model(answers)
-    votes: dict[str, tuple[Vote, ...]] = {}
-    for field in CATEGORICAL_FIELDS:
-        votes[field] = _categorical_votes(field, by_model)
-    for field in LIST_FIELDS:
-        votes[field] = _tag_votes(field, by_model, rgb)
-    return Consensus(models=len(by_model), answers=sum(map(len, by_model)), votes=votes)
+    panel = panel_of(answers)
+    votes = {field: votes_of(field, count_field(field, panel), rgb) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS)}
+    return Consensus(models=len(panel), answers=sum(map(len, panel.values())), votes=votes)
+
+
+def panel_of(answers: Iterable[ModelAnswer]) -> Panel:
+    """The answers that count: those that hold something, one per slot."""
+    slots: dict[tuple[str, str, int], Answer] = {}
+    for item in answers:
+        if item.answer.is_empty:
+            continue
+        slot = (item.provider, item.model, item.analysis_index)
+        known = slots.get(slot)
+        if known is None or (known is not item.answer and repr(item.answer) < repr(known)):
+            slots[slot] = item.answer
+    panel: defaultdict[tuple[str, str], dict[int, Answer]] = defaultdict(dict)
+    for (provider, model, index), answer in slots.items():
+        panel[provider, model][index] = answer
+    return dict(panel)
+
+
+def count_field(field: str, panel: Panel) -> Counted:
+    """Who votes for what in this field, and how strongly each value is supported."""
+    said = {model: list(answers.values()) for model, answers in panel.items()}
+    return _count_words(field, said) if field in _ORDER else _count_tags(field, said)
+
+
+def votes_of(field: str, counted: Counted, rgb: Sequence[RGB]) -> tuple[Vote, ...]:
+    """The values of this field that a model votes for, strongest first."""
+    models = Counter(value for chosen in counted.chosen.values() for value in chosen)
+    order: Mapping[str, Any] = _ORDER.get(field, counted.spelling)
+    ranked = sorted(models, key=lambda value: (-models[value], -counted.support[value], order[value]))
+    shown, panel = counted.spelling, len(counted.chosen)
+    return tuple(
+        Vote(shown[value], models[value], models[value] / panel, is_hallucinated(field, shown[value], rgb))
+        for value in ranked
+    )
 
 
 def consensus_for_prompt(consensus: Consensus) -> dict[str, Any]:
@@ -142,75 +188,60 @@ def without_hallucinations(prose: str, rgb: Sequence[RGB]) -> str:
     return _COLOUR_WORD.sub(lambda found: "" if is_hallucinated("mood", found[1], rgb) else found[0], prose)
 
 
-def _by_model(answers: Iterable[ModelAnswer]) -> list[list[Answer]]:
-    slots: dict[tuple[str, str, int], Answer] = {}
-    for item in answers:
-        if item.answer.is_empty:
-            continue
-        slot = (item.provider, item.model, item.analysis_index)
-        known = slots.get(slot)
-        if known is None or (known is not item.answer and repr(item.answer) < repr(known)):
-            slots[slot] = item.answer
-    models: defaultdict[tuple[str, str], list[Answer]] = defaultdict(list)
-    for (provider, model, _), answer in slots.items():
-        models[provider, model].append(answer)
-    return list(models.values())
-
-
-def _categorical_votes(field: str, by_model: list[list[Answer]]) -> tuple[Vote, ...]:
+def _count_words(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Counted:
     order = _ORDER[field]
-    counts = [
-        Counter(value for answer in answers if (value := getattr(answer, field)) in order) for answers in by_model
-    ]
-    support = _support(counts, by_model)
-    models: Counter[str] = Counter()
-    for own in counts:
-        if own:
-            models[max(own, key=lambda value: (own[value], support[value], -order[value]))] += 1
-    ranked = sorted(models, key=lambda value: (-models[value], -support[value], order[value]))
-    return _as_votes(ranked, models, len(by_model))
+    counts = {
+        model: Counter(value for answer in answers if (value := getattr(answer, field)) in order)
+        for model, answers in said.items()
+    }
+    support = _support(counts, said)
+    chosen = {
+        model: [max(own, key=lambda value: (own[value], support[value], -order[value]))] if own else []
+        for model, own in counts.items()
+    }
+    return Counted(chosen, support, {value: value for value in support})
 
 
-def _tag_votes(field: str, by_model: list[list[Answer]], rgb: Sequence[RGB]) -> tuple[Vote, ...]:
-    written = [Counter(tag for answer in answers for tag in set(getattr(answer, field))) for answers in by_model]
-    counts, spelling = written, {tag: tag for own in written for tag in own}
+def _count_tags(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Counted:
+    written = {
+        model: Counter(tag for answer in answers for tag in set(getattr(answer, field)))
+        for model, answers in said.items()
+    }
+    counts, spelling = written, {tag: tag for own in written.values() for tag in own}
     if field in OPEN_FIELDS:
-        counts = [Counter(tag for answer in answers for tag in _forms(answer, field)) for answers in by_model]
-        spelling = _spellings(written, by_model)
-    support = _support(counts, by_model)
-    models: Counter[str] = Counter()
-    for own, answers in zip(counts, by_model, strict=True):
-        models.update(form for form, times in own.items() if 2 * times >= len(answers))
-    ranked = sorted(models, key=lambda form: (-models[form], -support[form], spelling[form]))
-    panel = len(by_model)
-    return tuple(
-        Vote(spelling[form], models[form], models[form] / panel, is_hallucinated(field, spelling[form], rgb))
-        for form in ranked
-    )
+        counts = {
+            model: Counter(tag for answer in answers for tag in _forms(answer, field))
+            for model, answers in said.items()
+        }
+        spelling = _spellings(written, said)
+    chosen = {
+        model: [form for form, times in own.items() if 2 * times >= len(said[model])] for model, own in counts.items()
+    }
+    return Counted(chosen, _support(counts, said), spelling)
 
 
 def _forms(answer: Answer, field: str) -> set[str]:
     return {tag_form(tag) for tag in getattr(answer, field)}
 
 
-def _spellings(written: list[Counter[str]], by_model: list[list[Answer]]) -> dict[str, str]:
+def _spellings(
+    written: Mapping[tuple[str, str], Counter[str]], said: Mapping[tuple[str, str], list[Answer]]
+) -> dict[str, str]:
     """For every form the spelling that is shown."""
-    writers = Counter(tag for own in written for tag in own)
-    support = _support(written, by_model)
+    writers = Counter(tag for own in written.values() for tag in own)
+    support = _support(written, said)
     shown: dict[str, str] = {}
     for tag in sorted(writers, key=lambda tag: (-writers[tag], -support[tag], tag)):
         shown.setdefault(tag_form(tag), tag)
     return shown
 
 
-def _support(counts: list[Counter[str]], by_model: list[list[Answer]]) -> dict[str, float]:
+def _support(
+    counts: Mapping[tuple[str, str], Counter[str]], said: Mapping[tuple[str, str], list[Answer]]
+) -> dict[str, float]:
     parts: defaultdict[str, list[float]] = defaultdict(list)
-    for own, answers in zip(counts, by_model, strict=True):
+    for model, own in counts.items():
         for value, times in own.items():
-            parts[value].append(times / len(answers))
+            parts[value].append(times / len(said[model]))
     # fsum is exact: the sum does not depend on the order of its parts.
     return {value: fsum(values) for value, values in parts.items()}
-
-
-def _as_votes(ranked: Iterable[str], models: Counter[str], panel: int) -> tuple[Vote, ...]:
-    return tuple(Vote(value, models[value], models[value] / panel) for value in ranked)

@@ -91,7 +91,7 @@ def consensus_records(
     """
     given: defaultdict[PaletteVersion, list[ModelAnswer]] = defaultdict(list)
     for row in found:
-        given[PaletteVersion(row.prompt_version, row.seed)].append(_model_answer(row))
+        given[PaletteVersion(row.prompt_version, row.seed)].append(model_answer(row))
     stored = {PaletteVersion(one.prompt_version, one.seed): one for one in before}
     counted: dict[PaletteVersion, tuple[ConsensusRecord, Consensus]] = {}
     for partition, said in given.items():
@@ -139,7 +139,8 @@ def _with_estimates(record: ConsensusRecord, votes: Consensus, estimates: Estima
     )
 
 
-def _model_answer(row: AnswerRecord) -> ModelAnswer:
+def model_answer(row: AnswerRecord) -> ModelAnswer:
+    """A usable answer as it is counted."""
     answer = Answer(
         temperature=row.temperature,
         contrast=row.contrast,

@@ -1,0 +1,148 @@
+"""An explanation as tables, for 80 columns and more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.cli.colour_bar import colour_bar
+from grabient_assets.cli.explain_fields import LETTERS, show_field
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grabient_assets.groups.refinement.explaining import Explanation
+    from grabient_assets.warehouse.inquiries import Cost
+
+_LEGEND = (
+    "Read `1ab`: model 1, in its analyses a and b. In brackets: said, but not the model's vote. Bits: +1 makes it "
+    "twice as likely."
+)
+
+
+def show_explanation(
+    console: Console, explanation: Explanation, chosen: Collection[str], *, emulated: bool = False
+) -> None:
+    """The palette, who was asked and what it cost, then the chosen fields, then the refinement."""
+    stored = explanation.stored
+    if console.is_terminal and not console.no_color:
+        console.print(colour_bar(stored.palette.hex, 6))
+    for sentence in _heading(explanation):
+        console.print(sentence, soft_wrap=True)
+    numbers = {who: place for place, who in enumerate(_models(explanation), start=1)}
+    console.print(_asked(explanation, numbers))
+    for sentence in _money(explanation, emulated=emulated):
+        console.print(sentence, soft_wrap=True)
+    if stored.answers:
+        console.print(_LEGEND, soft_wrap=True)
+        departed = {one.field: one for one in explanation.departures}
+        for field in explanation.fields:
+            if field.field in chosen:
+                show_field(console, field, departed.get(field.field), numbers, rates_moved=explanation.rates_moved)
+    console.print()
+    for sentence in _refinement(explanation):
+        console.print(sentence, soft_wrap=True)
+
+
+def _models(explanation: Explanation) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((one.provider, one.model) for one in explanation.analyses))
+
+
+def _heading(explanation: Explanation) -> Iterator[str]:
+    stored, record = explanation.stored, explanation.stored.consensus
+    named = f", {stored.palette.name}" if stored.palette.name else ""
+    yield f"{stored.palette.seed}{named}, under {stored.prompt_version}"
+    if record is None:
+        return
+    ranked = "votes (majority)" if record.method in (None, "majority") else f"probability ({record.method})"
+    yield (
+        f"{record.models} models with one vote each, {record.answers} answers, ranked by {ranked}, counted "
+        f"{record.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+    if not explanation.adds_up:
+        yield "The answers stored now give other votes than these: the next `grabient run` counts them again."
+    if explanation.rates_moved and explanation.rates_from:
+        yield (
+            "The probabilities are those of the time it was counted; the bits are of the error rates that were fitted "
+            f"again {explanation.rates_from:%Y-%m-%d %H:%M} UTC, which give those in the column `now`."
+        )
+
+
+def _asked(explanation: Explanation, numbers: dict[tuple[str, str], int]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("#", justify="right")
+    table.add_column("model", no_wrap=True)
+    table.add_column("usable", justify="right")
+    table.add_column("USD", justify="right")
+    table.add_column("what is missing or special")
+    for who, number in numbers.items():
+        own = [one for one in explanation.analyses if (one.provider, one.model) == who]
+        usable = sum(one.standing.kind == "answered" for one in own)
+        costs = [c for c in explanation.stored.costs if c.purpose == "tagging" and (c.provider, c.model) == who]
+        special = [
+            f"{LETTERS[one.analysis_index]} {_standing(one.standing.kind, one.standing.reason)}"
+            for one in own
+            if one.standing.kind != "answered" or one.standing.reason
+        ]
+        table.add_row(str(number), " ".join(who), f"{usable}/{len(own)}", _usd(costs), "; ".join(special))
+    return table
+
+
+def _standing(kind: str, reason: str | None) -> str:
+    if not reason:
+        return kind
+    return reason if kind in ("answered", "failed") else f"{kind}: {reason}"
+
+
+def _usd(costs: Sequence[Cost]) -> str:
+    """Dollars; `~` before what is estimated, `?` where nobody knows."""
+    if not costs:
+        return "-"
+    marks = {"estimated": "~", "unknown": "?"}
+    return "".join(marks.get(basis or "", "") for basis in sorted({str(one.basis) for one in costs})) + (
+        f"{sum(one.cost_usd for one in costs):.6f}"
+    )
+
+
+def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
+    costs = explanation.stored.costs
+    sums = {
+        purpose: sum((one.cost_usd for one in costs if one.purpose == purpose), Decimal(0))
+        for purpose in ("tagging", "refinement")
+    }
+    requests = sum(one.requests for one in costs)
+    yield (
+        f"Cost: tagging {sums['tagging']:.6f} USD, refinement {sums['refinement']:.6f}, together "
+        f"{sum(sums.values()):.6f} for {requests} requests{' (emulated)' if emulated else ''}."
+    )
+    estimated, unknown = (
+        sum(one.requests for one in costs if one.basis == basis) for basis in ("estimated", "unknown")
+    )
+    if estimated or unknown:
+        yield f"The cost of {estimated} requests is estimated (~), that of {unknown} unknown (?) and not in the sums."
+
+
+def _refinement(explanation: Explanation) -> Iterator[str]:
+    stored, standing = explanation.stored, explanation.refinement
+    if standing is None:
+        yield "No refinement was asked for. Ask: grabient run"
+        return
+    refined = stored.refined
+    if refined is None:
+        yield f"Refinement: {_standing(standing.kind, standing.reason)}."
+        return
+    earlier = ""
+    if stored.consensus is None or refined.consensus_digest != stored.consensus.digest:
+        earlier = ", made from an earlier consensus than this one"
+    mean = explanation.mean_distance
+    far = "" if mean is None else f" Mean distance from the consensus: {mean:.2f}."
+    yield f"Refined by {refined.model}{earlier}. `*` marks what it kept; harmony is not refined.{far}"
+    for note in refined.notes or ():
+        yield f"  {note}"
+    yield f"  {refined.embed_text}"
+    if standing.kind != "answered" or standing.reason:
+        yield f"Refinement: {_standing(standing.kind, standing.reason)}."

@@ -1,0 +1,196 @@
+"""Everything that is stored about one palette under one prompt version, as one explanation."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from grabient_assets.errors import GrabientError, UsageError
+from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.refinement.departure import Departure, departures
+from grabient_assets.groups.tagging.answers import LIST_FIELDS
+from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
+from grabient_assets.groups.tagging.estimating import Estimates, estimates_of
+from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
+from grabient_assets.groups.tagging.skills import Estimator, read_skills
+from grabient_assets.groups.tagging.standings import Standing, standing_of
+from grabient_assets.groups.tagging.tallying import model_answer, stored_consensus
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.calibration import ModelReport, report_of
+from grabient_assets.warehouse.inquiries import (
+    Cost,
+    Inquiry,
+    costs_of,
+    nearest_palette,
+    refinement_inquiry,
+    tagging_inquiries,
+    versions_asked,
+)
+from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palettes
+from grabient_assets.warehouse.refined import RefinedRecord, refined
+from grabient_assets.warehouse.skills import SkillRecord, skills
+from grabient_assets.warehouse.tags import ConsensusRecord, answers, consensus
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SLIPS = 3
+"""So many wrong characters may a seed have for another one to be meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the tables hold about a palette under a prompt version."""
+
+    palette: PaletteRecord
+    prompt_version: str
+    answers: tuple[ModelAnswer, ...]
+    consensus: ConsensusRecord | None
+    skills: tuple[SkillRecord, ...]
+    measured: tuple[ModelReport, ...]
+    inquiries: tuple[Inquiry, ...]
+    refinement: Inquiry | None
+    refined: RefinedRecord | None
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One analysis of one model, and how it stands."""
+
+    provider: str
+    model: str
+    analysis_index: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`stored` and what follows from it. `rates_from`: when the error rates behind `bits` were fitted; `rates_moved`:
+    they give other probabilities than the stored ones. `refinement`: how it stands, None when nobody asked for it."""
+
+    stored: Stored
+    fields: tuple[FieldExplanation, ...]
+    analyses: tuple[Analysis, ...]
+    departures: tuple[Departure, ...]
+    refinement: Standing | None
+    rates_from: datetime | None
+    rates_moved: bool
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the stored answers give exactly the stored votes; without a consensus there is nothing to give."""
+        return self.stored.consensus is None or all(field.adds_up for field in self.fields)
+
+    @property
+    def mean_distance(self) -> float | None:
+        """Of the refined fields from the consensus, 0 to 1."""
+        return fmean(one.distance for one in self.departures) if self.departures else None
+
+
+def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
+    """The palette of this seed, in any spelling. Raises SeedError, and UsageError for one that is not loaded."""
+    meant = decode_seed(seed)
+    found = palettes(connection, [meant.canonical])
+    if found:
+        return found[0]
+    if not any_palette(connection):
+        raise UsageError("No palette is loaded. Load some first: grabient load FILE")
+    near = nearest_palette(connection, meant.canonical, meant.palette_key, SLIPS)
+    hint = f"The nearest that is: grabient explain -- {near}" if near else "Load it: grabient load FILE"
+    raise UsageError(f"Palette {meant.canonical} is not loaded. {hint}")
+
+
+def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -> Stored:
+    """Read what is stored. Raises SeedError, UsageError for a palette that is not loaded or was asked about under
+    another version, GrabientError for one that nobody was asked about."""
+    palette = loaded_palette(connection, seed)
+    versions = versions_asked(connection, palette.seed)
+    if not versions:
+        raise GrabientError(
+            f"Palette {palette.seed} is loaded, but nobody has been asked about it. Ask: grabient run, or materialize "
+            "its *_tag_batches."
+        )
+    if prompt_version not in versions:
+        raise UsageError(
+            f"Nobody was asked about palette {palette.seed} under {prompt_version}, but under {', '.join(versions)}: "
+            f"grabient explain --prompt-version {versions[-1]} -- {palette.seed}"
+        )
+    partition = PaletteVersion(prompt_version, palette.seed)
+    report = report_of(connection, prompt_version)
+    return Stored(
+        palette,
+        prompt_version,
+        tuple(model_answer(row) for row in answers(connection, [partition])),
+        next(iter(consensus(connection, [partition])), None),
+        tuple(skills(connection, [prompt_version])),
+        report.models if report else (),
+        tuple(tagging_inquiries(connection, partition)),
+        refinement_inquiry(connection, partition),
+        next((row for row in refined(connection, [partition]) if row.error is None), None),
+        tuple(costs_of(connection, partition)),
+    )
+
+
+def explain(stored: Stored) -> Explanation:
+    """The explanation of what was read. Without a stored consensus the votes are those so far."""
+    votes = _consensus(stored)
+    method = _estimator(stored.consensus)
+    rates = {
+        (field, how): one for (_, field, how), one in read_skills(stored.skills).items() if how in ("full", method)
+    }
+    estimates: Estimates = json.loads((stored.consensus.estimates if stored.consensus else None) or "{}")
+    present = estimates_of(stored.answers, votes, rates, method) if rates and stored.answers else {}
+    evidence = Evidence(
+        stored.palette,
+        stored.answers,
+        votes,
+        estimates,
+        present,
+        {field: one for (field, how), one in rates.items() if how == (method if field not in LIST_FIELDS else "full")},
+        {(row.provider, row.model, row.field): row for row in stored.measured},
+    )
+    return Explanation(
+        stored,
+        explain_fields(evidence),
+        tuple(Analysis(one.provider, one.model, one.analysis_index, standing_of(one)) for one in stored.inquiries),
+        departures(stored.refined, votes) if stored.refined else (),
+        standing_of(stored.refinement) if stored.refinement else None,
+        max((one.fitted_at for one in stored.skills), default=None),
+        bool(estimates and present) and estimates != present,
+    )
+
+
+def _consensus(stored: Stored) -> Consensus:
+    if stored.consensus is not None:
+        return stored_consensus(stored.consensus)
+    return build_consensus(stored.answers, stored.palette.rgb)
+
+
+def _estimator(record: ConsensusRecord | None) -> Estimator:
+    return "one-coin" if record is not None and record.method == "one-coin" else "full"
+
+
+def without_consensus(explanation: Explanation) -> str | None:
+    """Why there is no consensus, with the way out, as a sentence; None when there is one."""
+    stored = explanation.stored
+    if stored.consensus is not None:
+        return None
+    kinds = Counter(one.standing.kind for one in explanation.analyses)
+    usable, wanted = kinds["answered"], kinds.total()
+    what = f"There is no consensus on palette {stored.palette.seed} under {stored.prompt_version}: "
+    if coming := kinds["under way"] + kinds["waiting"]:
+        return (
+            f"{what}{usable} of {wanted} answers can be used, and {coming} are under way or wait to be sent. See them "
+            "through: grabient run"
+        )
+    if not usable:
+        return (
+            f"{what}all {wanted} answers failed or were stopped. Ask again: grabient retry --run "
+            f"--prompt-version {stored.prompt_version}"
+        )
+    return f"{what}its answers are in and not counted yet. Count them: grabient run"

@@ -1,0 +1,280 @@
+"""Why the consensus on one palette is what it is: who said what, how each was weighed, what came out.
+
+Nothing is decided here. Votes and probabilities are the stored ones, which the refiner read; who votes for what is
+counted by the rule that built them (consensus.py), and `adds_up` says whether the answers stored now still give them.
+Error rates are fitted again with every report while a consensus keeps its probabilities, so both are shown: the stored
+probability, and the one that the present rates give.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.consensus import (
+    OPEN_FIELDS,
+    Consensus,
+    Counted,
+    ModelAnswer,
+    Panel,
+    count_field,
+    is_hallucinated,
+    panel_of,
+    votes_of,
+)
+from grabient_assets.groups.tagging.estimating import Estimates
+from grabient_assets.groups.tagging.skills import Skills
+from grabient_assets.groups.tagging.tag_forms import tag_form
+from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words
+from grabient_assets.warehouse.calibration import ModelReport
+from grabient_assets.warehouse.palettes import PaletteRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBy:
+    """A model that gave a value, in which of its analyses (from 0), and whether it votes for the value."""
+
+    provider: str
+    model: str
+    analyses: tuple[int, ...]
+    votes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that somebody gave. `models`, `share`, `probability` and `contradicted` are those of the consensus.
+
+    `models` is 0 for one that nobody votes for. `support`: the sum over models of the part of their answers that give
+    it. `spellings`: other ways in which it was written. `probability_now`: under the present error rates, from which
+    `bits` are, all that speaks for a tag against its absence; None in categorical fields (see Weight).
+    """
+
+    value: str
+    models: int
+    share: float
+    support: float
+    probability: float | None
+    probability_now: float | None
+    contradicted: bool
+    spellings: tuple[str, ...]
+    said_by: tuple[SaidBy, ...]
+    bits: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one model counts in a field; in a majority that is one vote.
+
+    `said`: a categorical field's value in each analysis. `measured`: its row of model_reports. In bits under the
+    present error rates (weighing.py): categorical, `bits` for the result against its rival; tags, `named` and
+    `unnamed`.
+    """
+
+    provider: str
+    model: str
+    answers: int
+    said: tuple[str | None, ...]
+    votes_for: tuple[str, ...]
+    measured: ModelReport | None
+    bits: float | None
+    named: float | None
+    unnamed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldExplanation:
+    """One field.
+
+    `result`: the values that stand, strongest first; of a categorical field the first is the consensus. `computed`:
+    what the colours alone say, None where nothing is computed; `clear_cut`: whether they are far from every threshold,
+    None where there is none. `rival`: the value with which bits compare the result; `prior`: the bits before anybody
+    has spoken. `adds_up`: whether the answers give exactly these votes.
+    """
+
+    field: str
+    result: tuple[str, ...]
+    computed: tuple[str, ...] | None
+    clear_cut: bool | None
+    values: tuple[Value, ...]
+    weights: tuple[Weight, ...]
+    rival: str | None
+    prior: float | None
+    adds_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about one palette.
+
+    `estimates`: the stored probabilities, `present` those under the present error rates, `skills`, by field.
+    `measured`: rows of model_reports by provider, model and field.
+    """
+
+    palette: PaletteRecord
+    answers: Sequence[ModelAnswer]
+    consensus: Consensus
+    estimates: Estimates
+    present: Estimates
+    skills: Mapping[str, Skills]
+    measured: Mapping[tuple[str, str, str], ModelReport]
+
+
+def explain_fields(evidence: Evidence) -> tuple[FieldExplanation, ...]:
+    """Every field, the categorical ones first."""
+    panel = {who: dict(sorted(said.items())) for who, said in sorted(panel_of(evidence.answers).items())}
+    return tuple(_explained(field, evidence, panel) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS))
+
+
+def _explained(field: str, evidence: Evidence, panel: Panel) -> FieldExplanation:
+    counted = count_field(field, panel)
+    said_by = _said_by(field, panel, counted)
+    result = tuple(vote.value for vote in evidence.consensus.standing(field))
+    rival, prior = None, None
+    words: dict[tuple[str, str], float] = {}
+    tags: dict[tuple[str, str], Said] = {}
+    rates = evidence.skills.get(field) if panel else None
+    if field in CATEGORICAL_FIELDS:
+        rival = _rival(field, evidence, result)
+        if rates and rival:
+            prior, words = weigh_words(field, panel, rates, result[0], rival)
+    elif rates:
+        prior, tags = weigh_tags(panel, rates)
+    computed, clear_cut = _computed(field, evidence.palette)
+    recounted = votes_of(field, counted, evidence.palette.rgb)
+    return FieldExplanation(
+        field,
+        result,
+        computed,
+        clear_cut,
+        _values(field, evidence, counted, said_by, _Bits(prior, tags, panel)),
+        tuple(_weight(field, who, evidence, panel, counted, words.get(who), tags.get(who)) for who in panel),
+        rival,
+        prior,
+        [one.plain() for one in recounted] == [one.plain() for one in evidence.consensus.votes.get(field, ())],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    prior: float | None
+    tags: Mapping[tuple[str, str], Said]
+    panel: Panel
+
+    def of(self, said_by: Sequence[SaidBy]) -> float | None:
+        if self.prior is None or not self.tags:
+            return None
+        times = {(one.provider, one.model): len(one.analyses) for one in said_by}
+        parts = {who: times.get(who, 0) / len(answers) for who, answers in self.panel.items()}
+        return self.prior + sum(self.tags[who].bits(part) for who, part in parts.items())
+
+
+def _form(field: str, tag: str) -> str:
+    return tag_form(tag) if field in OPEN_FIELDS else tag
+
+
+def _given(field: str, answer: Answer) -> tuple[str, ...]:
+    if field in LIST_FIELDS:
+        return getattr(answer, field)
+    value = getattr(answer, field)
+    return (value,) if value in CATEGORICAL_VALUES[field] else ()
+
+
+def _said_by(field: str, panel: Panel, counted: Counted) -> dict[str, tuple[SaidBy, ...]]:
+    """By form, who said it."""
+    found: defaultdict[str, list[SaidBy]] = defaultdict(list)
+    for (provider, model), answers in panel.items():
+        analyses: defaultdict[str, list[int]] = defaultdict(list)
+        for index, answer in answers.items():
+            for form in dict.fromkeys(_form(field, tag) for tag in _given(field, answer)):
+                analyses[form].append(index)
+        votes = counted.chosen[provider, model]
+        for form, where in analyses.items():
+            found[form].append(SaidBy(provider, model, tuple(where), form in votes))
+    return {form: tuple(ones) for form, ones in found.items()}
+
+
+def _values(
+    field: str, evidence: Evidence, counted: Counted, said_by: Mapping[str, tuple[SaidBy, ...]], bits: _Bits
+) -> tuple[Value, ...]:
+    """The values of the consensus in their order, contradicted ones after them, then those that nobody votes for."""
+    votes = {vote.value: vote for vote in evidence.consensus.votes.get(field, ())}
+    stored, present = (_probabilities(found, field) for found in (evidence.estimates, evidence.present))
+    shown = {counted.spelling[form]: form for form in counted.support}
+    standing = [vote.value for vote in evidence.consensus.standing(field)]
+    order = dict.fromkeys((*standing, *votes, *sorted(shown, key=lambda v: (-counted.support[shown[v]], v))))
+    written = _written(field, evidence.answers)
+    found: list[Value] = []
+    for value in order:
+        vote, form = votes.get(value), shown.get(value, _form(field, value))
+        who = said_by.get(form, ())
+        found.append(
+            Value(
+                value,
+                vote.models if vote else 0,
+                vote.share if vote else 0.0,
+                counted.support.get(form, 0.0),
+                stored.get(value),
+                present.get(value),
+                vote.contradicted if vote else is_hallucinated(field, value, evidence.palette.rgb),
+                tuple(sorted(written.get(form, set()) - {value})),
+                who,
+                bits.of(who),
+            )
+        )
+    return tuple(found)
+
+
+def _weight(
+    field: str,
+    who: tuple[str, str],
+    evidence: Evidence,
+    panel: Panel,
+    counted: Counted,
+    bits: float | None,
+    tag: Said | None,
+) -> Weight:
+    categorical = field in CATEGORICAL_FIELDS
+    return Weight(
+        *who,
+        len(panel[who]),
+        tuple(getattr(answer, field) for answer in panel[who].values()) if categorical else (),
+        tuple(counted.spelling[form] for form in counted.chosen[who]),
+        evidence.measured.get((*who, field)),
+        bits,
+        tag.named if tag else None,
+        tag.unnamed if tag else None,
+    )
+
+
+def _rival(field: str, evidence: Evidence, result: Sequence[str]) -> str | None:
+    """The most probable other value, without probabilities the one with most votes."""
+    if not result:
+        return None
+    probable = [one["value"] for one in (evidence.present or evidence.estimates).get(field, [])]
+    return next((value for value in (*probable, *result) if value != result[0]), None)
+
+
+def _probabilities(estimates: Estimates, field: str) -> dict[str, float]:
+    found: list[dict[str, Any]] = estimates.get(field, [])
+    return {one["value"]: one["probability"] for one in found}
+
+
+def _written(field: str, answers: Sequence[ModelAnswer]) -> dict[str, set[str]]:
+    """By form, the spellings in which it was written."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for one in answers:
+        for tag in _given(field, one.answer):
+            found[_form(field, tag)].add(tag)
+    return found
+
+
+def _computed(field: str, palette: PaletteRecord) -> tuple[tuple[str, ...] | None, bool | None]:
+    if field in CATEGORICAL_FIELDS:
+        return (getattr(palette, field),), field in palette.clear_cut
+    if field == "dominant_colors":
+        return tuple(palette.color_names), None
+    return (tuple(palette.harmonies), None) if field == "harmony" else (None, None)
