@@ -17,7 +17,7 @@ from grabient_assets.consensus.dawid_skene import held_out
 from grabient_assets.consensus.expectation import Model
 from grabient_assets.consensus.majority import majority
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.coded import CodedVersion
+from grabient_assets.groups.tagging.coded import CodedVersion, read_version
 from grabient_assets.groups.tagging.skills import ESTIMATORS, anchor
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -31,13 +31,14 @@ def main() -> None:
     chosen = options.parse_args()
     print("| field | clear-cut | majority | one-coin | full |\n|---|---|---|---|---|")
     with Warehouse(chosen.database).read() as connection:
-        version = CodedVersion(connection, chosen.prompt_version)
-        for field in CATEGORICAL_VALUES if version.answered.seeds else ():
-            print(_line(version, field))
+        version = read_version(connection, chosen.prompt_version)
+    for field in CATEGORICAL_VALUES if version.answered.seeds else ():
+        print(_line(version, field))
 
 
 def _line(version: CodedVersion, field: str) -> str:
-    annotations, gold = version.categorical(field)
+    coded = version.categorical(field)
+    annotations, gold = coded.annotations, coded.gold
     clear = gold >= 0
     if not clear.any():
         return f"| {field} | 0 | | | |"

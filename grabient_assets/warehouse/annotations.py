@@ -1,14 +1,15 @@
 """Who said what under one prompt version, as whole numbers: what the room `consensus` counts.
 
 Items are palettes by seed, annotators models by provider and name, both in the order of the alphabet. Everything is
-numbered by DuckDB and arrives as arrays, so 100,000 palettes with twenty answers each need some ten MB per field.
+numbered by DuckDB and arrives as arrays of the smallest numbers that fit, so 100,000 palettes with twenty answers each
+need two MB per categorical field and up to a hundred per tag field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def values_said(connection: DuckDBPyConnection, field: str, values: Sequence[str
         """,
         {"values": list(values)},
     )
-    return found["value"]
+    return found["value"].astype(np.int8)
 
 
 def words_said(connection: DuckDBPyConnection, field: str) -> list[str]:
@@ -98,7 +99,7 @@ def tags_said(connection: DuckDBPyConnection, field: str, codes: Mapping[str, in
         """,
         {"words": list(codes), "codes": list(codes.values())},
     )
-    return found["answer"], found["tag"]
+    return found["answer"], found["tag"].astype(np.min_scalar_type(max(codes.values(), default=0)))
 
 
 def clear_values(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
@@ -115,16 +116,28 @@ def clear_values(connection: DuckDBPyConnection, field: str, values: Sequence[st
     return found["value"]
 
 
-def computed_of(connection: DuckDBPyConnection, column: str, first: int, past: int) -> list[Any]:
-    """A computed column of the palettes with these codes, in their order."""
-    rows = connection.execute(
+def computed_words(connection: DuckDBPyConnection, column: str, words: Sequence[str]) -> tuple[Ints, Ints]:
+    """(item, word): one row per word of a computed list of the palettes that is among `words`, as its place there."""
+    found = _arrays(
+        connection,
         f"""
-        SELECT p.{column} FROM numbered_palettes n JOIN palettes p USING (seed)
-        WHERE n.item >= $1 AND n.item < $2 ORDER BY n.item
+        WITH words AS (SELECT unnest($words::VARCHAR[]) AS word, unnest(range(len($words)))::INTEGER AS place)
+        SELECT s.item, w.place FROM (
+            SELECT n.item, unnest(p.{column}) AS word FROM numbered_palettes n JOIN palettes p USING (seed)) s
+        JOIN words w USING (word)
         """,
-        [first, past],
-    ).fetchall()
-    return [row[0] for row in rows]
+        {"words": list(words)},
+    )
+    return found["item"], found["place"]
+
+
+def computed_colours(connection: DuckDBPyConnection) -> Ints:
+    """The colours of the palettes, shape (palettes, 11, 3), 0 to 255."""
+    columns = ", ".join(f"p.rgb[{colour}][{channel}]" for colour in range(1, 12) for channel in range(1, 4))
+    found = _arrays(
+        connection, f"SELECT {columns} FROM numbered_palettes n JOIN palettes p USING (seed) ORDER BY n.item"
+    )
+    return np.stack([column.astype(np.uint8) for column in found.values()], axis=1).reshape(-1, 11, 3)
 
 
 def _arrays(

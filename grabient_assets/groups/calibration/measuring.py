@@ -26,7 +26,7 @@ from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measu
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
-from grabient_assets.groups.tagging.coded import CodedVersion
+from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion
 from grabient_assets.warehouse.calibration import Asked, FieldReport, ModelReport, PanelReport, Report
 
 BOOTSTRAP = Bootstrap(seed=1)
@@ -42,27 +42,36 @@ class _Measured:
     errors: Floats
 
 
-def measure(version: CodedVersion, asked: Mapping[Model, Asked], now: datetime) -> Report | None:
-    """The report, from the version's usable answers; None when there are none."""
-    if not version.answered.seeds:
-        return None
-    models: list[ModelReport] = []
-    fields: list[FieldReport] = []
-    measured: list[_Measured] = []
-    maker = _Rows(version, asked, now)
-    for field in CATEGORICAL_VALUES:
-        annotations, gold = version.categorical(field)
-        models += maker.categorical(field, annotations, gold)
-        fields.append(maker.categorical_field(field, annotations))
-        measured.append(_Measured(annotations, gold, errors_on_gold(annotations, gold)))
-    for field in LIST_FIELDS:
-        tags = version.tags(field)
-        if tags.words:
-            models += maker.tags(field, tags.annotations, tags.gold)
-            fields.append(maker.tag_field(field, tags.annotations))
-    silent = [model for model in asked if model not in version.answered.models]
-    models += [maker.unmeasured(model, field) for model in silent for field in (*CATEGORICAL_VALUES, *LIST_FIELDS)]
-    return Report(tuple(models), tuple(fields), _panel(version, measured, asked, now))
+class Measuring:
+    """Makes the report of a version from its fields, one after the other, so that only one is in memory."""
+
+    def __init__(self, version: CodedVersion, asked: Mapping[Model, Asked], now: datetime) -> None:
+        self._version, self._asked, self._now = version, asked, now
+        self._rows = _Rows(version, asked, now)
+        self._models: list[ModelReport] = []
+        self._fields: list[FieldReport] = []
+        self._measured: list[_Measured] = []
+
+    def add(self, coded: CodedValues | CodedTags) -> None:
+        """Measure one field."""
+        field, annotations, gold = coded.field, coded.annotations, coded.gold
+        if isinstance(coded, CodedValues):
+            self._models += self._rows.categorical(field, annotations, coded.gold)
+            self._fields.append(self._rows.categorical_field(field, annotations))
+            self._measured.append(_Measured(annotations, coded.gold, errors_on_gold(annotations, coded.gold)))
+        else:
+            self._models += self._rows.tags(field, annotations, gold)
+            self._fields.append(self._rows.tag_field(field, annotations))
+
+    def report(self) -> Report | None:
+        """The report of all that was measured; None when nobody gave a usable answer."""
+        if not self._measured:
+            return None
+        silent = [model for model in self._asked if model not in self._version.answered.models]
+        every = (*CATEGORICAL_VALUES, *LIST_FIELDS)
+        unmeasured = [self._rows.unmeasured(model, field) for model in silent for field in every]
+        panel = _panel(self._version, self._measured, self._asked, self._now)
+        return Report((*self._models, *unmeasured), tuple(self._fields), panel)
 
 
 @dataclass(frozen=True)

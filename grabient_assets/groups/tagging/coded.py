@@ -3,31 +3,34 @@
 Gold without labels: where a field is clear-cut (docs/colour-facts.md) its computed value is the true one. A dominant
 colour is true when it is the nearest name of one of the colours and false when they contradict it; between them lies
 what can be argued about. A harmony that can be computed is true or false; one that cannot be is left out.
+
+Everything is read at once and the database closed; the annotations of a field, several times as large as what was read,
+are made when they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
 from grabient_assets.consensus.gold import AMBIGUOUS
-from grabient_assets.consensus.grouping import Ints
+from grabient_assets.consensus.grouping import Flags, Ints
 from grabient_assets.consensus.tag_model import ABSENT, PRESENT
-from grabient_assets.gradient.claims import is_contradicted
-from grabient_assets.gradient.cosine import RGB
+from grabient_assets.gradient.contradictions import contradicted_pairs
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.warehouse.annotations import (
     Answered,
     clear_values,
-    computed_of,
+    computed_colours,
+    computed_words,
     number_answers,
     tags_said,
     values_said,
@@ -37,99 +40,136 @@ from grabient_assets.warehouse.annotations import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Verdict = Callable[[str], int]
-"""PRESENT, ABSENT or AMBIGUOUS for a word of one palette."""
-PALETTES_AT_ONCE = 5_000
-"""Palettes whose colours are in memory together."""
+
+@dataclass(frozen=True, slots=True)
+class CodedValues:
+    """A categorical field: its annotations, and the true value's code per palette; AMBIGUOUS where two readings are
+    right."""
+
+    field: str
+    annotations: Annotations
+    gold: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class CodedTags:
     """A tag field: its annotations, the word of each code, and gold per candidate (None in open fields)."""
 
+    field: str
     annotations: Annotations
     words: tuple[str, ...]
     gold: Ints | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Values:
+    """Codes of what each answer says, and of the computed value of each palette (-1 where it is not clear-cut)."""
+
+    said: Ints
+    clear: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tags:
+    """One row per tag of each answer: `answer`, and `tag` as a place in `words`. In fields that colours know about,
+    `true`: (palette, word), one row per computed word."""
+
+    words: tuple[str, ...]
+    answer: Ints
+    tag: Ints
+    true: tuple[Ints, Ints] | None
+
+
+@dataclass(frozen=True, eq=False)
 class CodedVersion:
-    """The usable answers of one prompt version. Reads from the connection it was made with."""
+    """The usable answers of one prompt version as whole numbers."""
 
-    connection: DuckDBPyConnection
     prompt_version: str
+    answered: Answered
+    values: dict[str, _Values]
+    tags_of: dict[str, _Tags]
+    colours: Ints
 
-    @cached_property
-    def answered(self) -> Answered:
-        """The palettes and models, numbered."""
-        return number_answers(self.connection, self.prompt_version)
+    def fields(self) -> Iterator[CodedValues | CodedTags]:
+        """Every field that has a value or a tag, the categorical ones first. Nothing without answers."""
+        if not self.answered.seeds:
+            return
+        for field in CATEGORICAL_VALUES:
+            yield self.categorical(field)
+        for field in LIST_FIELDS:
+            if self.tags_of[field].words:
+                yield self.tags(field)
 
-    def categorical(self, field: str) -> tuple[Annotations, Ints]:
-        """The annotations, and the true value's code per palette; AMBIGUOUS where two readings are right."""
-        who, values = self.answered, CATEGORICAL_VALUES[field]
+    def categorical(self, field: str) -> CodedValues:
+        """A categorical field."""
+        who, values = self.answered, self.values[field]
         annotations = categorical_annotations(
             who.item,
             who.annotator,
-            values_said(self.connection, field, values),
+            values.said,
             items=len(who.seeds),
             annotators=len(who.models),
-            values=len(values),
+            values=len(CATEGORICAL_VALUES[field]),
         )
-        gold = clear_values(self.connection, field, values).astype(np.int64)
-        return annotations, np.where(gold < 0, AMBIGUOUS, gold)
+        clear = values.clear.astype(np.int64)
+        return CodedValues(field, annotations, np.where(clear < 0, AMBIGUOUS, clear))
 
     def tags(self, field: str) -> CodedTags:
-        """The annotations of a tag field, open tags in their forms."""
-        who, said = self.answered, words_said(self.connection, field)
-        forms = [tag_form(word) if field in OPEN_FIELDS else word for word in said]
-        words = tuple(sorted(set(forms)))
-        number = {word: code for code, word in enumerate(words)}
-        codes = {word: number[form] for word, form in zip(said, forms, strict=True)}
-        answer, tag = tags_said(self.connection, field, codes)
+        """A tag field, open tags in their forms."""
+        who, said = self.answered, self.tags_of[field]
         annotations = tag_annotations(
-            who.item, who.annotator, answer, tag, items=len(who.seeds), annotators=len(who.models), tags=len(words)
+            who.item,
+            who.annotator,
+            said.answer,
+            said.tag,
+            items=len(who.seeds),
+            annotators=len(who.models),
+            tags=len(said.words),
         )
-        return CodedTags(annotations, words, self._gold_of_tags(field, annotations, words))
+        return CodedTags(field, annotations, said.words, self._gold(field, annotations))
 
-    def _gold_of_tags(self, field: str, annotations: Annotations, words: tuple[str, ...]) -> Ints | None:
-        if field not in ("dominant_colors", "harmony"):
+    def _gold(self, field: str, annotations: Annotations) -> Ints | None:
+        said, of = self.tags_of[field], annotations.candidates
+        if said.true is None:
             return None
-        of = annotations.candidates
-        gold = np.full(of.item.size, AMBIGUOUS)
-        verdicts = self._colours() if field == "dominant_colors" else self._harmonies()
-        item, verdict = next(verdicts, (-1, _nothing_known))
-        for row, (owner, value) in enumerate(zip(of.item.tolist(), of.value.tolist(), strict=True)):
-            while item < owner:
-                item, verdict = next(verdicts)
-            gold[row] = verdict(words[value])
+        true = np.isin(of.item.astype(np.int64) * annotations.values + of.value, self._keys(said.true, annotations))
+        gold = np.where(true, PRESENT, AMBIGUOUS)
+        doubtful = np.flatnonzero(~true)
+        if field == "harmony":
+            false = _among(said.words, HARMONIES)[of.value[doubtful]]
+        else:
+            false = contradicted_pairs(said.words, of.value[doubtful], self.colours, of.item[doubtful])
+        gold[doubtful[false]] = ABSENT
         return gold
 
-    def _colours(self) -> Iterator[tuple[int, Verdict]]:
-        for first in range(0, len(self.answered.seeds), PALETTES_AT_ONCE):
-            past = first + PALETTES_AT_ONCE
-            named = computed_of(self.connection, "color_names", first, past)
-            rgb = computed_of(self.connection, "rgb", first, past)
-            for number, (names, colours) in enumerate(zip(named, rgb, strict=True)):
-                yield first + number, partial(_colour_verdict, names, colours)
-
-    def _harmonies(self) -> Iterator[tuple[int, Verdict]]:
-        for first in range(0, len(self.answered.seeds), PALETTES_AT_ONCE):
-            found = computed_of(self.connection, "harmonies", first, first + PALETTES_AT_ONCE)
-            for number, harmonies in enumerate(found):
-                yield first + number, partial(_harmony_verdict, harmonies)
+    @staticmethod
+    def _keys(pairs: tuple[Ints, Ints], annotations: Annotations) -> Ints:
+        return pairs[0].astype(np.int64) * annotations.values + pairs[1]
 
 
-def _nothing_known(_: str) -> int:
-    return AMBIGUOUS
+def read_version(connection: DuckDBPyConnection, prompt_version: str) -> CodedVersion:
+    """Read the usable answers of the version, and what the colours of their palettes know."""
+    answered = number_answers(connection, prompt_version)
+    values = {
+        field: _Values(values_said(connection, field, words), clear_values(connection, field, words))
+        for field, words in CATEGORICAL_VALUES.items()
+    }
+    tags = {field: _read_tags(connection, field) for field in LIST_FIELDS}
+    return CodedVersion(prompt_version, answered, values, tags, computed_colours(connection))
 
 
-def _colour_verdict(names: Sequence[str], rgb: Sequence[RGB], name: str) -> int:
-    if name in names:
-        return PRESENT
-    return ABSENT if is_contradicted(name, rgb) else AMBIGUOUS
+_COMPUTED = {"dominant_colors": "color_names", "harmony": "harmonies"}
 
 
-def _harmony_verdict(found: Sequence[str], harmony: str) -> int:
-    if harmony in found:
-        return PRESENT
-    return ABSENT if harmony in HARMONIES else AMBIGUOUS
+def _read_tags(connection: DuckDBPyConnection, field: str) -> _Tags:
+    said = words_said(connection, field)
+    forms = [tag_form(word) if field in OPEN_FIELDS else word for word in said]
+    words = tuple(sorted(set(forms)))
+    number = {word: code for code, word in enumerate(words)}
+    answer, tag = tags_said(connection, field, {word: number[form] for word, form in zip(said, forms, strict=True)})
+    true = computed_words(connection, _COMPUTED[field], words) if field in _COMPUTED else None
+    return _Tags(words, answer, tag, true)
+
+
+def _among(words: Sequence[str], chosen: Sequence[str]) -> Flags:
+    return np.asarray([word in chosen for word in words])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.tagging.skills import missing_skills, read_skills
+from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted
 from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -30,7 +30,8 @@ def tally_again(connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion]
     """
     versions = {partition.prompt_version for partition in chosen}
     found = skills(connection, versions)
-    rates = read_skills([*found, *missing_skills(connection, versions, found, NO_TIME)])
+    fitted = [one for version in read_unfitted(connection, versions, found) for one in fit_skills(version, NO_TIME)]
+    rates = read_skills([*found, *fitted])
     counting = Counting(load_settings().consensus, rates)
     return sum(
         _portion(connection, chosen[start : start + PALETTES_AT_ONCE], providers, counting)

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.dawid_skene import estimate
 from grabient_assets.consensus.expectation import Model, Parameters
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import estimate_tags
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import LIST_FIELDS
-from grabient_assets.groups.tagging.coded import CodedVersion
+from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
 
@@ -54,26 +51,33 @@ def skills_of(
     """The stored rates by (prompt version, field, method). Fits and stores them for a version that has none yet."""
     with warehouse.read() as connection:
         found = skills(connection, prompt_versions)
-        fitted = missing_skills(connection, prompt_versions, found, now)
+        unfitted = read_unfitted(connection, prompt_versions, found)
+    fitted = [one for version in unfitted for one in fit_skills(version, now)]
     if fitted:
         with warehouse.write() as connection:
             record_skills(connection, fitted)
     return read_skills([*found, *fitted])
 
 
-def missing_skills(
-    connection: DuckDBPyConnection, prompt_versions: Collection[str], found: Collection[SkillRecord], now: datetime
-) -> list[SkillRecord]:
-    """The rates of the versions that have none among `found`, fitted on what is there."""
+def read_unfitted(
+    connection: DuckDBPyConnection, prompt_versions: Collection[str], found: Collection[SkillRecord]
+) -> list[CodedVersion]:
+    """The answers of the versions that have no rates among `found`."""
     missing = set(prompt_versions) - {record.prompt_version for record in found}
-    return [one for version in sorted(missing) for one in fit_skills(CodedVersion(connection, version), now)]
+    return [read_version(connection, version) for version in sorted(missing)]
 
 
 def fit_skills(version: CodedVersion, now: datetime) -> list[SkillRecord]:
     """The rates of every model in every field, from all usable answers; none where nobody answered."""
+    return [record for coded in version.fields() for record in fit_field(version, coded, now)]
+
+
+def fit_field(version: CodedVersion, coded: CodedValues | CodedTags, now: datetime) -> list[SkillRecord]:
+    """The rates of every model in this field of the version."""
+    palettes = int((coded.annotations.panel > 0).sum())
     return [
-        SkillRecord(version.prompt_version, field, method, _as_json(version, parameters), palettes, now)
-        for field, method, parameters, palettes in _fits(version)
+        SkillRecord(version.prompt_version, coded.field, method, _as_json(version, parameters), palettes, now)
+        for method, parameters in _fits(coded)
     ]
 
 
@@ -87,23 +91,13 @@ def anchor(gold: Ints) -> Ints:
     return np.where(gold == AMBIGUOUS, UNKNOWN, gold)
 
 
-def _fits(version: CodedVersion) -> Iterator[tuple[str, Estimator, Parameters, int]]:
-    if not version.answered.seeds:
-        return
-    for field in CATEGORICAL_VALUES:
-        annotations, gold = version.categorical(field)
+def _fits(coded: CodedValues | CodedTags) -> Iterator[tuple[Estimator, Parameters]]:
+    if isinstance(coded, CodedValues):
         for method in ESTIMATORS:
-            fitted = estimate(annotations, Model(method), anchor(gold)).parameters
-            yield field, method, fitted, _palettes(annotations)
-    for field in LIST_FIELDS:
-        tags = version.tags(field)
-        if tags.words:
-            fitted = estimate_tags(tags.annotations, None if tags.gold is None else anchor(tags.gold)).parameters
-            yield field, "full", fitted, _palettes(tags.annotations)
-
-
-def _palettes(annotations: Annotations) -> int:
-    return int((annotations.panel > 0).sum())
+            yield method, estimate(coded.annotations, Model(method), anchor(coded.gold)).parameters
+    else:
+        gold = None if coded.gold is None else anchor(coded.gold)
+        yield "full", estimate_tags(coded.annotations, gold).parameters
 
 
 def _as_json(version: CodedVersion, parameters: Parameters) -> str:
