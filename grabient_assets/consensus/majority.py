@@ -92,10 +92,15 @@ def _majority(annotations: Annotations, support: Floats, voted: Ints) -> Majorit
     return Majority(votes, votes / annotations.panel[of.item], support, top, decided)
 
 
-def _support(annotations: Annotations) -> Floats:
+def entry_parts(annotations: Annotations) -> tuple[Ints, int]:
+    """The part of its ballot's answers that each entry has, as a whole number of parts, and how many parts are one."""
     answers = annotations.ballot_answers
     parts = min(int(np.lcm.reduce(np.unique(answers).astype(object), initial=1)), MOST_PARTS)
-    share = annotations.entry_times.astype(np.int64) * parts // answers[annotations.entry_ballot]
+    return annotations.entry_times.astype(np.int64) * parts // answers[annotations.entry_ballot], parts
+
+
+def _support(annotations: Annotations) -> Floats:
+    share, parts = entry_parts(annotations)
     of = annotations.candidates
     # Whole numbers below 2**53 in floats: the sums are exact and do not depend on the order.
     return np.bincount(of.of_entry, weights=share, minlength=of.item.size) / parts

@@ -1,7 +1,8 @@
 """Which annotators could go: what each changes, and in which order to let them go.
 
-The consensus is a function from annotations to one value per item (-1 for none), such as
-`lambda given: majority(given).top`, so that every way of counting can be examined.
+The consensus is a function from the annotators that are left to one value per item (-1 for none), so that every way of
+counting can be examined: `PartMajority(annotations)`, which counts many parts of one panel fast, or
+`lambda left: estimate(annotations.of_annotators(left)).top`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from grabient_assets.consensus.grouping import Floats, Ints
 from grabient_assets.consensus.independence import effective_votes
 from grabient_assets.errors import AnnotationsError
 
-Consensus = Callable[[Annotations], Ints]
+Consensus = Callable[[Sequence[int]], Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class _Comparison:
         self.annotations, self.consensus, self.costs = annotations, consensus, costs
         self.correlation = correlation
         self.gold = checked_gold(gold, annotations.items, annotations.values)
-        self.full = consensus(annotations)
+        self.full = consensus(range(annotations.annotators))
+        self._before = self._accuracy(self.full)
 
     def _accuracy(self, top: Ints) -> float | None:
         known = self.gold >= 0
@@ -65,9 +67,9 @@ class _Comparison:
 
     def without(self, annotator: int, gone: Sequence[int]) -> Without:
         left = [one for one in range(self.annotations.annotators) if one != annotator and one not in gone]
-        top = self.consensus(self.annotations.of_annotators(left))
+        top = self.consensus(left)
         decided = self.full >= 0
-        accuracy, before = self._accuracy(top), self._accuracy(self.full)
+        accuracy, before = self._accuracy(top), self._before
         return Without(
             annotator,
             float((top != self.full)[decided].mean()) if decided.any() else 0.0,

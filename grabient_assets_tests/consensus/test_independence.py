@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import combinations
 
 import numpy as np
 import pytest
 
-from grabient_assets.consensus.annotations import Annotations
+from grabient_assets.consensus.annotations import Annotations, categorical_annotations
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
 from grabient_assets.consensus.majority import majority
+from grabient_assets.consensus.part_majority import PartMajority
 from grabient_assets.consensus.reduction import leave_one_out, removals
 from grabient_assets.consensus.skill import errors_on_gold
 from grabient_assets.errors import AnnotationsError
@@ -91,7 +93,7 @@ def test_leaving_one_out() -> None:
     annotations, truth = copied()
     correlation = error_correlation([errors_on_gold(annotations, truth)]).matrix
     assert correlation[0, 1] == pytest.approx(1)
-    found = leave_one_out(annotations, top, COSTS, correlation, truth)
+    found = leave_one_out(annotations, PartMajority(annotations), COSTS, correlation, truth)
     assert [one.annotator for one in found] == [0, 1, 2, 3]
     assert [one.saved for one in found] == COSTS
     without = annotations.of_annotators([0, 1, 3])
@@ -107,7 +109,7 @@ def test_leaving_one_out() -> None:
 def test_the_dear_copy_goes_first() -> None:
     annotations, truth = copied()
     correlation = error_correlation([errors_on_gold(annotations, truth)]).matrix
-    steps = removals(annotations, top, COSTS, correlation, truth)
+    steps = removals(annotations, PartMajority(annotations), COSTS, correlation, truth)
     assert steps[0].annotator == 0
     assert [step.saved for step in steps] == [Decimal(3), Decimal(4), Decimal(5)]
     assert len({step.annotator for step in steps}) == 3
@@ -117,23 +119,42 @@ def test_the_dear_copy_goes_first() -> None:
 def test_of_those_who_change_nothing_the_dearest_goes_then_the_last_and_the_free_stay() -> None:
     annotations = columns(*[[0, 1, 1]] * 5, values=2)
     costs = [Decimal(1), Decimal(2), Decimal(2), Decimal(0), Decimal(1)]
-    steps = removals(annotations, top, costs, np.eye(5))
+    steps = removals(annotations, PartMajority(annotations), costs, np.eye(5))
     assert [step.annotator for step in steps] == [2, 1, 4, 0]
     assert {step.changed for step in steps} == {0.0}
 
 
 def test_without_gold_accuracy_is_unknown() -> None:
     annotations, _ = copied(50)
-    assert leave_one_out(annotations, top, COSTS, np.eye(4))[0].accuracy is None
+    assert leave_one_out(annotations, PartMajority(annotations), COSTS, np.eye(4))[0].accuracy is None
 
 
 def test_a_panel_of_one_can_lose_nobody() -> None:
     annotations = columns([0, 1], values=2)
-    assert removals(annotations, top, [Decimal(1)], np.eye(1)) == []
-    alone = leave_one_out(annotations, top, [Decimal(1)], np.eye(1))[0]
+    assert removals(annotations, PartMajority(annotations), [Decimal(1)], np.eye(1)) == []
+    alone = leave_one_out(annotations, PartMajority(annotations), [Decimal(1)], np.eye(1))[0]
     assert (alone.changed, alone.votes) == (1.0, 0.0)
 
 
 def test_costs_that_do_not_fit_are_refused() -> None:
     with pytest.raises(AnnotationsError, match="4 annotators need as many costs"):
-        leave_one_out(copied(10)[0], top, COSTS[:3], np.eye(4))
+        annotations = copied(10)[0]
+        leave_one_out(annotations, PartMajority(annotations), COSTS[:3], np.eye(4))
+
+
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_the_majority_of_every_part_is_that_of_the_annotations_of_that_part(answers: int) -> None:
+    """Blanks, ties within and between models, models that are silent, values that nobody gives."""
+    random = np.random.default_rng(answers)
+    items, annotators, values = 400, 5, 4
+    item, annotator = (np.repeat(one.ravel(), answers) for one in np.indices((items, annotators)))
+    asked = random.random(item.size) < 0.8
+    said = random.integers(-1, values - 1, item.size)
+    annotations = categorical_annotations(
+        item[asked], annotator[asked], said[asked], items=items, annotators=annotators, values=values
+    )
+    part = PartMajority(annotations)
+    for size in range(annotators + 1):
+        for left in combinations(range(annotators), size):
+            expected = majority(annotations.of_annotators(left)).top
+            assert part(left).tolist() == expected.tolist(), left

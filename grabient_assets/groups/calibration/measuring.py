@@ -19,6 +19,7 @@ from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.grouping import Floats, Ints
 from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
 from grabient_assets.consensus.majority import majority, tag_majority
+from grabient_assets.consensus.part_majority import PartMajority
 from grabient_assets.consensus.rates import Rates
 from grabient_assets.consensus.reduction import Without, leave_one_out, removals
 from grabient_assets.consensus.set_agreement import set_alpha
@@ -157,8 +158,9 @@ def _panel(
     costs = [asked[model].cost_usd for model in models]
     matrix = error_correlation([one.errors for one in measured]).matrix
     together, gold = _stacked(measured)
-    singles = leave_one_out(together, _top, costs, matrix, gold)
-    steps = removals(together, _top, costs, matrix, gold)
+    consensus = PartMajority(together)
+    singles = leave_one_out(together, consensus, costs, matrix, gold)
+    steps = removals(together, consensus, costs, matrix, gold)
     cost = sum(costs, Decimal(0))
     names = [f"{provider} {model}" for provider, model in models]
     return PanelReport(
@@ -173,10 +175,6 @@ def _panel(
         sentence=who_could_go(names, cost, [_loss(one) for one in steps]),
         reported_at=now,
     )
-
-
-def _top(annotations: Annotations) -> Ints:
-    return majority(annotations).top
 
 
 def _stacked(measured: Sequence[_Measured]) -> tuple[Annotations, Ints]:
