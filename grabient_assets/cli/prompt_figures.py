@@ -12,7 +12,8 @@ import typer
 from grabient_assets.cli.console import output
 
 if TYPE_CHECKING:
-    from grabient_assets.warehouse.prompt_comparison import Comparison, Measured, Share
+    from grabient_assets.warehouse.prompt_agreement import Share
+    from grabient_assets.warehouse.prompt_comparison import Comparison, Measured
 
 
 def comparison_document(figures: Comparison | None) -> dict[str, Any] | None:

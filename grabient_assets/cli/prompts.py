@@ -137,11 +137,12 @@ def _uses() -> list[PromptUse]:
 def _compared(before: Prompt, after: Prompt) -> Comparison | None:
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.prompt_comparison import Wording, compare_refinement, compare_tagging
+    from grabient_assets.warehouse.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
 
     warehouse = open_warehouse(load_settings())
     if before.digest == after.digest or not warehouse.path.exists():
         return None
-    compare = compare_tagging if before.purpose == "tagging" else compare_refinement
+    read = tagging_pairs if before.purpose == "tagging" else refinement_pairs
     with warehouse.read() as connection:
-        return compare(connection, Wording(before.version, before.digest), Wording(after.version, after.digest))
+        pairs = read(connection, Wording(before.version, before.digest), Wording(after.version, after.digest))
+    return None if pairs is None else compare(pairs)

@@ -7,11 +7,13 @@ that gave a usable answer under both versions. So neither a larger panel nor eas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from grabient_assets.consensus.grouping import Ints
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.warehouse.prompt_agreement import Said, Share, agreement
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,14 +27,6 @@ class Wording:
 
     prompt_version: str
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A part of `of` cases, 0-1."""
-
-    share: float
-    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +59,67 @@ class Comparison:
     second: Measured
 
 
-def compare_tagging(connection: DuckDBPyConnection, first: Wording, second: Wording) -> Comparison | None:
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What was read about two versions. `sides`: their figures without agreement; `said` for tagging only."""
+
+    palettes: int
+    models: int
+    sides: tuple[Measured, Measured]
+    said: Said | None
+
+
+def tagging_pairs(connection: DuckDBPyConnection, first: Wording, second: Wording) -> Pairs | None:
     """Tags under both versions; None when no palette has answers of one model under both."""
-    return _compare(connection, first, second, "palette_tags", _TAGS, votes=True)
+    return _pairs(connection, first, second, _TAGS, votes=True)
 
 
-def compare_refinement(connection: DuckDBPyConnection, first: Wording, second: Wording) -> Comparison | None:
+def refinement_pairs(connection: DuckDBPyConnection, first: Wording, second: Wording) -> Pairs | None:
     """Refined tags under both versions; None when no palette was refined under both."""
-    return _compare(connection, first, second, "palette_tag_refined", _REFINED, votes=False)
+    return _pairs(connection, first, second, _REFINED, votes=False)
 
 
-_TAGS = "t.provider || ' ' || t.model"
-_REFINED = "t.model"
+def compare(pairs: Pairs) -> Comparison:
+    """The comparison. Needs no database, and takes most of the time."""
+    one, other = pairs.sides
+    if pairs.said is not None:
+        one, other = (
+            replace(figures, agreement=agreement(pairs.said, side)) for side, figures in ((1, one), (2, other))
+        )
+    return Comparison(pairs.palettes, pairs.models, one, other)
 
-# `side` is 1 or 2, so that the two may even be wordings of one version. Palettes go by their row number: a seed of 45
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of answers: the SQL of a model's name, and the columns that tell models apart."""
+
+    name: str
+    model: str
+    key: str
+
+
+_TAGS = _Table("palette_tags", "t.provider || ' ' || t.model", "provider, model")
+_REFINED = _Table("palette_tag_refined", "t.model", "model")
+
+
+def _code(field: str, column: str) -> str:
+    """SQL of the place of a value in the enumeration of `field`, -1 for none. As text they took twice the memory."""
+    return f"(coalesce(list_position({list(CATEGORICAL_VALUES[field])}::VARCHAR[], {column}), 0) - 1)::TINYINT"
+
+
+# `side` is 1 or 2, so that the two may even be wordings of one version. Palettes and models go by numbers: a seed of 45
 # characters in every row made it three times as slow.
+_MODELS = """
+    CREATE OR REPLACE TEMP TABLE compared_models AS
+    SELECT *, (row_number() OVER (ORDER BY name) - 1)::INTEGER AS number
+    FROM (SELECT DISTINCT {key}, {model} AS name FROM {table} t WHERE prompt_version IN ($first, $second))
+"""
 _ENDED = """
     CREATE OR REPLACE TEMP TABLE ended AS
-    SELECT w.side, p.rowid AS palette, {model} AS model, t.error IS NULL AS usable,
+    SELECT w.side::TINYINT AS side, p.rowid::INTEGER AS palette, m.number AS model, t.error IS NULL AS usable,
            t.input_tokens, t.output_tokens, t.cost_usd, {columns}
-    FROM {table} t JOIN batches b USING (batch_id) JOIN palettes p ON p.seed = t.seed
+    FROM {table} t JOIN compared_models m USING ({key}) JOIN palettes p ON p.seed = t.seed
+    JOIN (SELECT batch_id, prompt_digest FROM batches) b USING (batch_id)
     JOIN (VALUES (1, $first, $first_digest), (2, $second, $second_digest)) AS w(side, version, digest)
       ON t.prompt_version = w.version AND b.prompt_digest = w.digest
 """
@@ -94,35 +129,10 @@ _CHOSEN = """
         SELECT palette, model FROM ended WHERE usable GROUP BY ALL HAVING min(side) < max(side))
     USING (palette, model) WHERE usable
 """
-
-# One vote per model, for the value that most of its answers give; ties as in groups/tagging/consensus.py.
-_AGREEMENT = """
-    WITH own AS (
-        SELECT side, palette, model, {field} AS value, count(*) AS times FROM chosen WHERE {field} IS NOT NULL
-        GROUP BY ALL
-    ),
-    panel AS (SELECT side, palette, model, count(*) AS answers FROM chosen GROUP BY ALL),
-    support AS (
-        SELECT side, palette, value, sum(times / answers) AS support
-        FROM own JOIN panel USING (side, palette, model) GROUP BY ALL
-    ),
-    votes AS (
-        SELECT side, palette, model, arg_max(value, (times, support, -list_position($order::VARCHAR[], value))) AS value
-        FROM own JOIN support USING (side, palette, value) GROUP BY ALL
-    ),
-    winners AS (
-        SELECT side, palette, max(models) AS models FROM (
-            SELECT side, palette, value, count(*) AS models FROM votes GROUP BY ALL)
-        GROUP BY ALL
-    ),
-    sizes AS (SELECT side, palette, count(*) AS models FROM panel GROUP BY ALL)
-    SELECT side, avg(coalesce(winners.models, 0) / sizes.models), count(*)
-    FROM sizes LEFT JOIN winners USING (side, palette) GROUP BY ALL ORDER BY ALL
-"""
 _RIGHT = """
-    SELECT c.side, c.model, count(*) FILTER (c.{field} = p.{field}), count(*)
-    FROM chosen c JOIN palettes p ON p.rowid = c.palette WHERE list_contains(p.clear_cut, '{field}')
-    GROUP BY ALL ORDER BY ALL
+    SELECT c.side, m.name, count(*) FILTER (c.{field} = {code}), count(*)
+    FROM chosen c JOIN palettes p ON p.rowid = c.palette JOIN compared_models m ON m.number = c.model
+    WHERE list_contains(p.clear_cut, '{field}') GROUP BY ALL ORDER BY ALL
 """
 _TOTALS = """
     SELECT side, count(*), avg(input_tokens), avg(output_tokens), sum(cost_usd) FILTER (cost_usd > 0),
@@ -136,30 +146,25 @@ _UNUSABLE = """
 """
 
 
-def _compare(
-    connection: DuckDBPyConnection, first: Wording, second: Wording, table: str, model: str, *, votes: bool
-) -> Comparison | None:
-    sides = {
-        "first": first.prompt_version,
-        "first_digest": first.digest,
-        "second": second.prompt_version,
-        "second_digest": second.digest,
-    }
-    connection.execute(
-        _ENDED.format(table=table, model=model, columns=", ".join(f"t.{field}" for field in FIELDS)), sides
-    )
+def _pairs(
+    connection: DuckDBPyConnection, first: Wording, second: Wording, table: _Table, *, votes: bool
+) -> Pairs | None:
+    versions = {"first": first.prompt_version, "second": second.prompt_version}
+    digests = {"first_digest": first.digest, "second_digest": second.digest}
+    connection.execute(_MODELS.format(table=table.name, model=table.model, key=table.key), versions)
+    columns = ", ".join(f"{_code(field, f't.{field}')} AS {field}" for field in FIELDS)
+    connection.execute(_ENDED.format(table=table.name, key=table.key, columns=columns), versions | digests)
     connection.execute(_CHOSEN)
     totals = connection.execute(_TOTALS).fetchall()
     if not totals:
         return None
-    agreement = _agreement(connection) if votes else {}
     right = _right(connection)
     unusable = {side: _share(some, of) for side, some, of in connection.execute(_UNUSABLE).fetchall()}
-    measured = [
+    one, other = (
         Measured(
             answers,
             unusable[side],
-            agreement.get(side, {}),
+            {},
             {field: _share(*found) for (of_side, field), found in right.by_field.items() if of_side == side},
             {name: _share(*found) for (of_side, name), found in right.by_model.items() if of_side == side},
             inputs,
@@ -167,17 +172,14 @@ def _compare(
             Decimal(dollars) / paid if paid else None,
         )
         for side, answers, inputs, outputs, dollars, paid, _, _ in totals
-    ]
-    return Comparison(totals[0][6], totals[0][7], measured[0], measured[1])
+    )
+    return Pairs(totals[0][6], totals[0][7], (one, other), _said(connection) if votes else None)
 
 
-def _agreement(connection: DuckDBPyConnection) -> dict[int, dict[str, Share]]:
-    found: dict[int, dict[str, Share]] = {}
-    for field, values in CATEGORICAL_VALUES.items():
-        query = _AGREEMENT.format(field=field)
-        for side, share, count in connection.execute(query, {"order": list(values)}).fetchall():
-            found.setdefault(side, {})[field] = Share(share, count)
-    return found
+def _said(connection: DuckDBPyConnection) -> Said:
+    query = f"SELECT side, palette, model, {', '.join(FIELDS)} FROM chosen"
+    found = cast("dict[str, Ints]", connection.execute(query).fetchnumpy())
+    return Said(found["side"], found["palette"], found["model"], {field: found[field] for field in FIELDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ class _Right:
 def _right(connection: DuckDBPyConnection) -> _Right:
     found = _Right({}, {})
     for field in FIELDS:
-        for side, model, right, of in connection.execute(_RIGHT.format(field=field)).fetchall():
+        query = _RIGHT.format(field=field, code=_code(field, f"p.{field}"))
+        for side, model, right, of in connection.execute(query).fetchall():
             for sums, name in ((found.by_field, field), (found.by_model, model)):
                 before = sums.get((side, name), (0, 0))
                 sums[side, name] = (before[0] + right, before[1] + of)

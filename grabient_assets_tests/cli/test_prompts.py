@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
 from grabient_assets.cli.prompt_figures import comparison_document, show_comparison
-from grabient_assets.warehouse.prompt_comparison import Comparison, Measured, Share
+from grabient_assets.warehouse.prompt_agreement import Share
+from grabient_assets.warehouse.prompt_comparison import Comparison, Measured
 from grabient_assets_tests.cli.running import environment
 
 FIRST = Measured(

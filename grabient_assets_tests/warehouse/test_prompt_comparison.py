@@ -15,7 +15,15 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, insert_intent
-from grabient_assets.warehouse.prompt_comparison import Share, Wording, compare_refinement, compare_tagging
+from grabient_assets.warehouse.prompt_agreement import Share
+from grabient_assets.warehouse.prompt_comparison import (
+    Comparison,
+    Share,
+    Wording,
+    compare,
+    refinement_pairs,
+    tagging_pairs,
+)
 from grabient_assets.warehouse.prompts import prompt_uses
 from grabient_assets.warehouse.refined import RefinedRecord, record_refined
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -63,6 +71,13 @@ def store(house: House, *records: TagRecord) -> None:
         record_tags(connection, records)
 
 
+def compared(house: House, first: Wording, second: Wording, purpose: str = "tagging") -> Comparison | None:
+    read = tagging_pairs if purpose == "tagging" else refinement_pairs
+    with house.warehouse.read() as connection:
+        pairs = read(connection, first, second)
+    return None if pairs is None else compare(pairs)
+
+
 def test_figures_by_hand(house: House) -> None:
     one, two = send(house, V1), send(house, V2)
     store(
@@ -86,8 +101,7 @@ def test_figures_by_hand(house: House) -> None:
         tag(2, "v1", one, "c", 0, error="refused", fate="refused"),
         tag(2, "v2", two, "c", 0, temperature="neutral"),
     )
-    with house.warehouse.read() as connection:
-        found = compare_tagging(connection, V1, V2)
+    found = compared(house, V1, V2)
     assert found is not None and (found.palettes, found.models) == (2, 2)
     first, second = found.first, found.second
     # v1 temperature: palette 1 one of two for the winner, palette 2 two of two. contrast: one of two (the other says
@@ -118,15 +132,14 @@ def test_another_wording_of_the_same_version_is_not_compared(house: House) -> No
         tag(2, "v1", one, "a", temperature="warm"),
         tag(2, "v2", two, "a", temperature="warm"),
     )
-    with house.warehouse.read() as connection:
-        found = compare_tagging(connection, V1, V2)
-        assert found is not None and found.palettes == 1
-        assert found.second.accuracy["temperature"] == Share(1.0, 1)
-        assert compare_tagging(connection, V1, Wording("v3", "x")) is None
+    found = compared(house, V1, V2)
+    assert found is not None and found.palettes == 1
+    assert found.second.accuracy["temperature"] == Share(1.0, 1)
+    assert compared(house, V1, Wording("v3", "x")) is None
 
 
 def test_agreement_is_that_of_the_consensus(house: House) -> None:
-    """Four models of two minds each, on three palettes: the SQL counts votes as groups/tagging/consensus.py does."""
+    """Four models of two minds each, on three palettes: votes are counted as in groups/tagging/consensus.py."""
     one, two = send(house, V1), send(house, V2)
     records: list[TagRecord] = []
     for version, batch in (("v1", one), ("v2", two)):
@@ -145,8 +158,7 @@ def test_agreement_is_that_of_the_consensus(house: House) -> None:
     for version, votes in house.rows("SELECT prompt_version, votes FROM tag_consensus"):
         for field in CATEGORICAL_VALUES:
             expected[version].setdefault(field, []).append(json.loads(votes)[field][0]["share"])
-    with house.warehouse.read() as connection:
-        found = compare_tagging(connection, V1, V2)
+    found = compared(house, V1, V2)
     assert found is not None
     for version, measured in (("v1", found.first), ("v2", found.second)):
         for field, shares in expected[version].items():
@@ -167,8 +179,7 @@ def test_refinement_is_compared_by_facts_tokens_and_dollars(house: House) -> Non
     with house.warehouse.write() as connection:
         record_refined(connection, [refined(1, "v1", one, "warm", 10), refined(2, "v1", one, "cool", 30)])
         record_refined(connection, [refined(1, "v2", two, "warm", 50), refined(3, "v2", two, "warm", 70)])
-    with house.warehouse.read() as connection:
-        found = compare_refinement(connection, V1, V2)
+    found = compared(house, V1, V2, "refinement")
     assert found is not None and (found.palettes, found.models) == (1, 1)
     assert found.first.accuracy == found.second.accuracy == {"temperature": Share(1.0, 1)}
     assert (found.first.agreement, found.first.usd_per_answer) == ({}, Decimal("0.01"))
