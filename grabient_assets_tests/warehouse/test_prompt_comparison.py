@@ -18,7 +18,6 @@ from grabient_assets.warehouse.batches import BatchRecord, insert_intent
 from grabient_assets.warehouse.prompt_agreement import Share
 from grabient_assets.warehouse.prompt_comparison import (
     Comparison,
-    Share,
     Wording,
     compare,
     refinement_pairs,
