@@ -21,8 +21,6 @@ from grabient_assets.warehouse.tags import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 from grabient_assets_tests.pipeline.place import settings_of
 
-pytestmark = pytest.mark.xdist_group("explain")
-
 REFUSER, CUT = "gpt-4o-mini", "gemini-2.5-flash-lite"
 
 

@@ -144,7 +144,7 @@ def explain(stored: Stored) -> Explanation:
         (field, how): one for (_, field, how), one in read_skills(stored.skills).items() if how in ("full", method)
     }
     estimates: Estimates = json.loads((stored.consensus.estimates if stored.consensus else None) or "{}")
-    present = estimates_of(stored.answers, votes, rates, method) if rates and stored.answers else {}
+    present = estimates_of([(stored.answers, votes)], rates, method)[0] if rates and stored.answers else {}
     evidence = Evidence(
         stored.palette,
         stored.answers,
