@@ -129,7 +129,9 @@ def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
 def _refinement(explanation: Explanation) -> Iterator[str]:
     stored, standing = explanation.stored, explanation.refinement
     if standing is None:
-        yield "No refinement was asked for. Ask: grabient run"
+        yield (
+            "No refinement was asked for. Ask: grabient run" if stored.consensus else "Refinement: after the consensus."
+        )
         return
     refined = stored.refined
     if refined is None:
