@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from grabient_assets.thresholds import BATCH_ENDS_WITHIN, CREATE_IS_CLEARED_UP_WITHIN
 from grabient_assets.warehouse.batches import BatchRecord
-
-PROMISED = timedelta(hours=24)
-"""Anthropic, OpenAI and Groq end a batch within 24 hours; Google aims at it and drops the batch after 48."""
-
-LOST_AFTER = timedelta(hours=1)
-"""A create call without an answer is cleared up within minutes, unless something holds it up."""
 
 
 def overdue(batch: BatchRecord, now: datetime) -> str | None:
@@ -18,16 +13,16 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
     age = now - (batch.submitted_at or batch.intended_at)
     name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {batch.request_count} requests)"
     why = f" Last trouble: {batch.error}" if batch.error else ""
-    if batch.status == "intended" and age > LOST_AFTER:
+    if batch.status == "intended" and age > CREATE_IS_CLEARED_UP_WITHIN:
         return (
             f"{name} was sent {_hours(age)} ago, nobody saw the create call end, and it cannot be told yet whether "
             f"{batch.provider} has it. It is looked for with every tick; nothing of it is sent again meanwhile.{why} "
             f"`grabient cancel {batch.batch_id}` decides now, as far as that is possible."
         )
-    if batch.status == "submitted" and age > PROMISED:
+    if batch.status == "submitted" and age > BATCH_ENDS_WITHIN:
         return (
-            f"{name} has been with the provider for {_hours(age)}; 24 hours are promised.{why} Look it up in the "
-            f"provider's console as {batch.provider_batch_id}, or stop it and keep what is finished: "
+            f"{name} has been with the provider for {_hours(age)}; {_hours(BATCH_ENDS_WITHIN)} are promised.{why} "
+            f"Look it up in the provider's console as {batch.provider_batch_id}, or stop it and keep what is finished: "
             f"`grabient cancel {batch.batch_id}`, then `grabient retry`."
         )
     return None

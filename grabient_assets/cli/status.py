@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.batches import BatchRecord
     from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.withheld import Withheld
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
@@ -38,14 +39,16 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.status import Counts, counts
+    from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
-    found, batches, held = Counts(), [], {}
+    found, batches, held, withheld = Counts(), [], {}, []
     if warehouse.path.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
             held = still_held(connection, settings.budget_usd, now, None, None)
+            withheld = withheld_palettes(connection)
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,
@@ -54,7 +57,21 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "errors": found.errors,
         "open_batches": [_batch(batch, now) for batch in batches],
         "over_budget": list(held.values()),
+        "withheld": [_withheld(one) for one in withheld],
         "cost_usd": float(found.cost_usd),
+    }
+
+
+def _withheld(one: Withheld) -> dict[str, Any]:
+    from grabient_assets.groups.tagging.withheld import explained
+
+    return {
+        "seed": one.partition.seed,
+        "prompt_version": one.partition.prompt_version,
+        "asked": one.asked,
+        "answering": one.answering,
+        "words": list(one.words),
+        "why": explained(one),
     }
 
 
@@ -102,10 +119,22 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
             console.print(trouble, soft_wrap=True)
     for sentence in document["over_budget"]:
         console.print(sentence, soft_wrap=True)
+    for sentence in _kept_from_refinement(warehouse):
+        console.print(sentence, soft_wrap=True)
     for provider, model, reason in _stopped(warehouse):
         console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
     if not document["palettes"]:
         console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
+
+
+def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
+    from grabient_assets.groups.tagging.withheld import sentences
+    from grabient_assets.warehouse.withheld import withheld_palettes
+
+    if not warehouse.path.exists():
+        return ()
+    with warehouse.read() as connection:
+        return sentences(withheld_palettes(connection))
 
 
 def _stopped(warehouse: Warehouse) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|&~!@:^$])")
 
@@ -10,3 +11,10 @@ _MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|&~!@:^$])")
 def escaped(text: str) -> str:
     """`text` as one line that Markdown shows as it is, in a table cell too."""
     return _MEANS_SOMETHING.sub(r"\\\1", " ".join(text.split()))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the cells are shown as they are."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)

@@ -18,14 +18,17 @@ from grabient_assets.groups.refinement.asking import refiner
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette
 from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.withheld import withheld_palettes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,12 @@ def make_plan(
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
         loaded = any_palette(connection)
-    chosen, needing = (), ()
+    chosen, needing, withheld = (), (), ()
     if loaded:
         wish = make_wish(
             warehouse, settings, prompt_version, analyses, "refined", among, limit, today=today, providers=providers
         )
-        chosen, needing = wish.seeds, wish.needing
+        chosen, needing, withheld = wish.seeds, wish.needing, wish.withheld
     with warehouse.read() as connection:
         others = tuple(set(chosen) - set(needing))
         measured = measured_tokens(connection)
@@ -104,11 +107,14 @@ def make_plan(
         refinement = None
         if refiner().provider in providers:
             by_url = images_by_url(settings)
-            refinement = plan_refinements(connection, prompt_version, needing, today, measured, by_url=by_url)
+            refined = tuple(set(needing) - set(withheld))
+            refinement = plan_refinements(connection, prompt_version, refined, today, measured, by_url=by_url)
+        kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
     warnings = [why_not_usable(settings, provider) for provider in PROVIDERS if provider not in usable]
     if not loaded:
         warnings.append("No palette is loaded. Load some first: grabient load FILE")
+    warnings += sentences(kept)
     asked = [*taggers(providers), *([refiner()] if refinement else [])]
     warnings += [*load_registry().refusals(asked, today).values(), *load_registry().warnings(asked, today)]
     return Plan(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import (
     Progress,
@@ -140,9 +141,14 @@ class Pursuit:
 
     def _problems(self) -> tuple[str, ...]:
         from grabient_assets.batching.budget import still_held
+        from grabient_assets.groups.tagging.withheld import sentences
+        from grabient_assets.warehouse.withheld import withheld_palettes
 
+        refining = self.wish.seeds if self.wish.until == "refined" else ()
         with self.warehouse.read() as connection:
             stopped = stopped_since(connection, self.started)
             held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), None, None)
+            withheld = withheld_palettes(connection, [PaletteVersion(self.wish.prompt_version, s) for s in refining])
         reasons = [reason for _, _, _, reason in stopped]
-        return tuple(dict.fromkeys([*self._given_up.values(), *self._stuck, *held.values(), *reasons]))
+        found = [*self._given_up.values(), *self._stuck, *held.values(), *reasons, *sentences(withheld)]
+        return tuple(dict.fromkeys(found))

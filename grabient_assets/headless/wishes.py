@@ -23,7 +23,8 @@ NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something."""
+    """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something; of these
+    a check keeps `withheld` from the refinement that they lack."""
 
     prompt_version: str
     seeds: tuple[str, ...]
@@ -31,6 +32,7 @@ class Wish:
     providers: tuple[str, ...]
     analyses: int
     until: Until
+    withheld: tuple[str, ...] = ()
 
 
 def chosen_until(text: str) -> Until:
@@ -114,8 +116,9 @@ def make_wish(
     A model that is shut down `today` makes no palette need work. `providers` are those that can be asked now when not
     given.
 
-    Palettes for which nothing but stopped providers or models is left come after the others, so that a limit never
-    starves them. Raises GrabientError when nothing is loaded, SettingsError when no provider can be asked.
+    Palettes for which nothing but stopped providers or models is left, and those that a check keeps back, come after
+    the others, so that a limit never starves them. Raises GrabientError when nothing is loaded, SettingsError when no
+    provider can be asked.
     """
     from grabient_assets.warehouse.needs import Need, needs
 
@@ -136,11 +139,11 @@ def make_wish(
             or (need.refinement and until == "refined")
         )
 
-    needing = [need.seed for need in sorted(filter(lacks, found), key=lambda need: need.stopped)]
-    if limit is not None:
-        needing = needing[:limit]
-    seeds = tuple(needing) if limit is not None else tuple(need.seed for need in found)
-    return Wish(prompt_version, seeds, tuple(needing), providers, analyses, until)
+    lacking = sorted(filter(lacks, found), key=lambda need: need.stopped or need.withheld)[:limit]
+    needing = tuple(need.seed for need in lacking)
+    seeds = needing if limit is not None else tuple(need.seed for need in found)
+    withheld = tuple(need.seed for need in lacking if need.withheld)
+    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld)
 
 
 def record_wish(

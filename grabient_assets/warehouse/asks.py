@@ -46,20 +46,21 @@ def record_asks(
     retry: bool = False,
     chained: bool = False,
     allow_unpriced: bool = False,
+    despite_checks: bool = False,
     cap_id: str | None = None,
 ) -> None:
     """Want `analyses` answers of every target for every palette. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
-    With `allow_unpriced`, they may be sent although nobody knows what they cost; under `cap_id`, only as far as that
-    cap goes. Who asks last decides both.
+    With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
+    check keeps the palette back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
     """
     connection.execute(
         """
         INSERT INTO asks BY NAME
         SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
                $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
-               $cap_id AS cap_id, 'open' AS state,
+               $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
         FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
@@ -68,7 +69,8 @@ def record_asks(
         ON CONFLICT DO UPDATE SET
             request_digest = excluded.request_digest,
             analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
-            allow_unpriced = excluded.allow_unpriced, cap_id = excluded.cap_id,
+            allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
+            cap_id = excluded.cap_id,
             state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
             retry_from = coalesce(excluded.retry_from, retry_from)
         """,
@@ -84,6 +86,7 @@ def record_asks(
             "retry": retry,
             "chained": chained,
             "allow_unpriced": allow_unpriced,
+            "despite_checks": despite_checks,
             "cap_id": cap_id,
         },
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.wanted import lacking
+from grabient_assets.warehouse.withheld import withheld
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -19,7 +20,8 @@ class Need:
 
     `answers`: some answer is neither there nor known to have failed. `consensus`: it could be built and is missing.
     `refinement`: there is none for the consensus as it stands, not even a failed one. `stopped`: all that is lacking
-    was asked for before, and stopped by the provider or model.
+    was asked for before, and stopped by the provider or model. `withheld`: a refinement is all that is lacking, and a
+    check keeps it back.
     """
 
     seed: str
@@ -27,6 +29,7 @@ class Need:
     consensus: bool
     refinement: bool
     stopped: bool
+    withheld: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ _IF_ASKED = """
     SELECT p.seed, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
            $digest AS request_digest, $analyses::INTEGER AS analyses, NULL::TIMESTAMPTZ AS retry_from
     FROM palettes p
+"""
+
+_READY = """
+    SELECT seed, $1 AS prompt_version FROM found
+    WHERE refinement AND NOT answers AND NOT coalesce(despite_checks, false)
 """
 
 
@@ -70,17 +78,24 @@ def needs(
             },
         )
     rows = connection.execute(
-        """
+        f"""
         WITH lacks AS (SELECT palette, bool_and(stopped) AS stopped FROM unanswered GROUP BY palette),
-        usable AS (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
-        SELECT p.seed, u.palette IS NOT NULL, c.seed IS NULL AND s.seed IS NOT NULL,
-               c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest,
-               (u.palette IS NULL OR u.stopped) AND (u.palette IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped')
-        FROM palettes p LEFT JOIN lacks u ON u.palette = p.rowid LEFT JOIN usable s USING (seed)
-        LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $1
-        LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $1
-        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = p.seed AND a.prompt_version = $1
-        ORDER BY p.created_at, p.rowid
+        usable AS (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL),
+        found AS (
+            SELECT p.seed, p.created_at, p.rowid AS palette, u.palette IS NOT NULL AS answers,
+                   c.seed IS NULL AND s.seed IS NOT NULL AS consensus,
+                   c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest AS refinement,
+                   (u.palette IS NULL OR u.stopped)
+                       AND (u.palette IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped') AS stopped,
+                   a.state IS NOT DISTINCT FROM 'open' AND a.despite_checks AS despite_checks
+            FROM palettes p LEFT JOIN lacks u ON u.palette = p.rowid LEFT JOIN usable s USING (seed)
+            LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $1
+            LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $1
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = p.seed AND a.prompt_version = $1
+        ),
+        {withheld(_READY)}
+        SELECT f.seed, answers, consensus, refinement, stopped, w.seed IS NOT NULL
+        FROM found f LEFT JOIN withheld w ON w.seed = f.seed ORDER BY f.created_at, f.palette
         """,
         [prompt_version],
     ).fetchall()

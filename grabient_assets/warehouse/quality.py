@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,40 @@ if TYPE_CHECKING:
 
 Count = tuple[int, list[str]]
 """How many, and up to twenty examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswers:
+    """What a model answered under a prompt version: how often, how often with something unusable, and that by fate."""
+
+    prompt_version: str
+    provider: str
+    model: str
+    answers: int
+    unusable: int
+    fates: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """The part of the answers that cannot be used, 0 to 1."""
+        return self.unusable / self.answers if self.answers else 0.0
+
+
+def answers_by_model(connection: DuckDBPyConnection) -> list[ModelAnswers]:
+    """By prompt version, provider and model. What never came back (expired, cancelled, missing) is no answer."""
+    rows = connection.execute(
+        """
+        WITH counted AS (
+            SELECT prompt_version, provider, model, fate, count(*) AS answers,
+                   count(*) FILTER (error IS NOT NULL) AS unusable
+            FROM palette_tags WHERE fate NOT IN ('expired', 'cancelled', 'missing') GROUP BY ALL
+        )
+        SELECT prompt_version, provider, model, sum(answers)::BIGINT, sum(unusable)::BIGINT,
+               coalesce(map_from_entries(list((fate, unusable) ORDER BY fate) FILTER (unusable > 0)), MAP {})
+        FROM counted GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return [ModelAnswers(*row) for row in rows]
 
 
 def unbalanced_batches(connection: DuckDBPyConnection) -> Count:

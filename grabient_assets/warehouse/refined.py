@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.rows import insert_rows, utf8
+from grabient_assets.warehouse.withheld import withheld
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,7 +64,7 @@ class DueRefinement:
 # the consensus as it stands now, and equal colours with an equal consensus are one request.
 _MISSING = """
     missing AS (
-        SELECT a.seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id,
+        SELECT a.seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id, a.despite_checks,
                c.digest AS consensus_digest,
                p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00' AS custom_id
         FROM asks a JOIN palettes p USING (seed) JOIN tag_consensus c USING (seed, prompt_version)
@@ -75,6 +76,7 @@ _MISSING = """
     ),
     tagging_open AS (SELECT DISTINCT seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open')
 """
+_WITHHELD = withheld("SELECT seed, prompt_version FROM missing WHERE NOT despite_checks")
 _KEY = ("seed", "prompt_version")
 _KEEP_THE_BETTER = (
     "ON CONFLICT DO UPDATE SET "
@@ -95,13 +97,15 @@ _NOT_OVERTAKEN = """
 
 
 def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
-    """What has to be refined now, equal requests once. A palette without a picture waits for it."""
+    """What has to be refined now, equal requests once. A palette without a picture waits for it, and one that a check
+    keeps back (withheld.py) until it does not."""
     rows = connection.execute(
         f"""
-        WITH {_MISSING}
+        WITH {_MISSING}, {_WITHHELD}
         SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest, bool_or(allow_unpriced),
                arg_min_null(cap_id, seed) AS cap_id
-        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
+        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version)
+        ANTI JOIN withheld USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
         WHERE NOT EXISTS (
             SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
             WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
@@ -120,7 +124,7 @@ def share_refinements(connection: DuckDBPyConnection) -> None:
     """Give palettes that wait for a refinement the one that exists for the same request, free of charge."""
     connection.execute(
         f"""
-        WITH {_MISSING},
+        WITH {_MISSING}, {_WITHHELD},
         best AS (
             SELECT * FROM palette_tag_refined SEMI JOIN missing USING (custom_id)
             QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
@@ -128,7 +132,7 @@ def share_refinements(connection: DuckDBPyConnection) -> None:
         INSERT INTO palette_tag_refined BY NAME
         SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version,
                             m.prompt_version AS source_prompt_version, 0 AS cost_usd)
-        FROM missing m JOIN best b USING (custom_id)
+        FROM missing m ANTI JOIN withheld USING (seed, prompt_version) JOIN best b USING (custom_id)
         WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
         {_KEEP_THE_BETTER}
         """
@@ -164,23 +168,27 @@ def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
 
 
 def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[PaletteVersion]) -> list[PaletteVersion]:
-    """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet.
+    """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet. It does not
+    while a check keeps them back (withheld.py).
 
     A refined palette is refined again when it was asked for once more since and its consensus has changed.
     """
     rows = connection.execute(
-        """
+        f"""
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
         wished AS (
             SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
             WHERE purpose = 'tagging' AND chained GROUP BY ALL
-        )
-        SELECT w.prompt_version, w.seed FROM wished w JOIN tag_consensus c USING (seed, prompt_version)
-        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
-        LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
-        WHERE a.seed IS NULL
-           OR (a.state <> 'open' AND a.asked_at < w.asked_at AND r.consensus_digest IS DISTINCT FROM c.digest)
-        ORDER BY 1, 2
+        ),
+        following AS (
+            SELECT w.prompt_version, w.seed FROM wished w JOIN tag_consensus c USING (seed, prompt_version)
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
+            WHERE a.seed IS NULL
+               OR (a.state <> 'open' AND a.asked_at < w.asked_at AND r.consensus_digest IS DISTINCT FROM c.digest)
+        ),
+        {withheld("SELECT seed, prompt_version FROM following")}
+        SELECT prompt_version, seed FROM following ANTI JOIN withheld USING (seed, prompt_version) ORDER BY 1, 2
         """,
         [[p.seed for p in tagged], [p.prompt_version for p in tagged]],
     ).fetchall()

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from grabient_assets.batching.overdue import LOST_AFTER, PROMISED, overdue
+from grabient_assets.batching.overdue import overdue
+from grabient_assets.thresholds import BATCH_ENDS_WITHIN, CREATE_IS_CLEARED_UP_WITHIN
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets_tests.batching.house import START
 
@@ -29,7 +30,7 @@ WAITING = BatchRecord(
 
 
 def test_a_batch_may_take_as_long_as_it_is_promised() -> None:
-    assert overdue(WAITING, START + PROMISED) is None
+    assert overdue(WAITING, START + BATCH_ENDS_WITHIN) is None
     late = overdue(WAITING, START + timedelta(hours=31))
     assert late is not None
     assert "tagging-1 (google gemini, 20 requests) has been with the provider for 31 hours" in late
@@ -38,7 +39,7 @@ def test_a_batch_may_take_as_long_as_it_is_promised() -> None:
 
 def test_an_intent_is_cleared_up_sooner() -> None:
     intent = replace(WAITING, status="intended", submitted_at=None, provider_batch_id=None, error="It is full.")
-    assert overdue(intent, START + LOST_AFTER) is None
+    assert overdue(intent, START + CREATE_IS_CLEARED_UP_WITHIN) is None
     late = overdue(intent, START + timedelta(hours=2))
     assert late is not None and "was sent 2 hours ago" in late and "Last trouble: It is full." in late
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from grabient_assets.batching.overdue import overdue
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE
+from grabient_assets.thresholds import BATCH_ENDS_WITHIN
 from grabient_assets.warehouse.batches import BatchRecord, open_batches
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -20,8 +21,8 @@ def overdue_spec(purpose: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NO_BATCH_IS_OVERDUE,
         asset=COLLECTED_BY_PURPOSE[purpose][0],
-        description="No open batch is older than providers promise. Looked at with every collection, and by the "
-        "sensor batches_ended when a batch becomes overdue or ends.",
+        description=f"No open batch is older than providers promise, {_hours(BATCH_ENDS_WITHIN):.0f} hours. Looked at "
+        "with every collection, and by the sensor batches_ended when a batch becomes overdue or ends.",
     )
 
 
@@ -38,10 +39,21 @@ def overdue_evaluation(purpose: str, waiting: list[BatchRecord], now: datetime) 
 
 
 def _found(purpose: str, waiting: list[BatchRecord], now: datetime) -> dict[str, Any]:
-    sentences = [sentence for b in waiting if b.purpose == purpose and (sentence := overdue(b, now))]
+    waiting = [b for b in waiting if b.purpose == purpose]
+    sentences = [sentence for b in waiting if (sentence := overdue(b, now))]
+    ages = [_hours(now - (b.submitted_at or b.intended_at)) for b in waiting]
     return {
         "asset_key": dg.AssetKey(COLLECTED_BY_PURPOSE[purpose][0]),
         "passed": not sentences,
         "severity": dg.AssetCheckSeverity.WARN,
-        "metadata": {"found": len(sentences), "examples": " ".join(sentences[:20])},
+        "metadata": {
+            "threshold": _hours(BATCH_ENDS_WITHIN),
+            "found": len(sentences),
+            "examples": " ".join(sentences[:20]),
+            "oldest, hours": round(max(ages, default=0.0), 2),
+        },
     }
+
+
+def _hours(time: timedelta) -> float:
+    return time.total_seconds() / 3600

@@ -4,31 +4,40 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from grabient_assets.groups.calibration.checks import calibration_checks, run_checks
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.partitions import prompt_versions
 from grabient_assets.resources.warehouse import WarehouseResource
 
 
-@dg.asset(
+@dg.multi_asset(
     name="model_reports",
+    specs=[
+        dg.AssetSpec(
+            "model_reports",
+            deps=["tag_consensus"],
+            skippable=True,
+            group_name="calibration",
+            kinds={"duckdb"},
+            description="How good each model is where the colours know the answer, how much the models agree, and how "
+            "many independent votes the panel is worth. Measured from stored answers; asks nobody and costs nothing.",
+            metadata={"dagster/table_name": "model_reports"},
+        )
+    ],
+    check_specs=calibration_checks,
     partitions_def=prompt_versions,
-    group_name="calibration",
-    kinds={"duckdb"},
-    deps=["tag_consensus"],
-    output_required=False,
+    can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="How good each model is where the colours know the answer, how much the models agree, and how many "
-    "independent votes the panel is worth. Measured from stored answers; asks nobody and costs nothing.",
-    metadata={"dagster/table_name": "model_reports"},
 )
 def model_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
     house = warehouse.open(context)
-    for version in context.partition_keys:
+    # A person may run the checks alone; such a run has no partition.
+    for version in context.partition_keys if context.selected_asset_keys else ():
         report = report_on(house, version, datetime.now(UTC))
         if report is None:
             context.log.info("%s has no usable answer yet; there is nothing to measure", version)
             continue
         context.log.info("%s: %s", version, report.panel.sentence)
         context.log_event(dg.AssetMaterialization("model_reports", partition=version, metadata=report_metadata(report)))
-    yield from ()
+    yield from run_checks(context, house)

@@ -10,7 +10,7 @@ import dagster as dg
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
 from grabient_assets.groups.calibration.figures import alpha, by_model, percent
-from grabient_assets.groups.markdown import escaped
+from grabient_assets.groups.markdown import table
 from grabient_assets.warehouse.calibration import Report
 
 Metadata = dict[str, dg.MetadataValue]
@@ -83,10 +83,3 @@ def _without(report: Report) -> str:
         for one in json.loads(report.panel.without)
     ]
     return table(("without", "consensus changed", "accuracy on gold", "saves USD", "effective votes left"), rows)
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the cells are shown as they are."""
-    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
-    return "\n".join(lines)

@@ -35,11 +35,13 @@ def ask_for_refinement(
     *,
     retry_failed: bool = False,
     allow_unpriced: bool = False,
+    despite_checks: bool = False,
     cap_id: str | None = None,
 ) -> None:
     """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here.
 
-    What is asked of a refiner that is shut down is stopped at once, with the reason.
+    With `despite_checks`, also those that a check keeps back; without it their ask stays open until it does not. What
+    is asked of a refiner that is shut down is stopped at once, with the reason.
     """
     model = refiner()
     with warehouse.write() as connection:
@@ -63,6 +65,7 @@ def ask_for_refinement(
                 asked_at,
                 retry=retry_failed,
                 allow_unpriced=allow_unpriced,
+                despite_checks=despite_checks,
                 cap_id=cap_id,
             )
         share_refinements(connection)

@@ -16,6 +16,7 @@ from grabient_assets.groups.refinement.planning import plan_refinements
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.refinement.submission import ask_for_chained, hold_key, submit_due_refinements
+from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
@@ -27,6 +28,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
 from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
 from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 GROUP = "refinement"
 
@@ -38,6 +40,8 @@ class RefineConfig(dg.Config):
     """Ask again where the refiner's answer could not be used."""
     allow_unpriced: bool = False
     """Send also when the refiner's batch price is not known; whoever sends later keeps to it."""
+    despite_checks: bool = False
+    """Refine also palettes that a check keeps back; whoever sends later keeps to it."""
     send_due: bool = False
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
 
@@ -94,14 +98,16 @@ def refinement_batches(
             raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
-        _ask(house, providers, chosen, retry_failed=config.retry_failed, allow_unpriced=config.allow_unpriced)
+        _ask(
+            house,
+            providers,
+            chosen,
+            retry_failed=config.retry_failed,
+            allow_unpriced=config.allow_unpriced,
+            despite_checks=config.despite_checks,
+        )
         context.log.info("%d palettes asked for; refinement_due sends what is missing", len(chosen))
-        for partition in chosen:
-            asked = dg.MetadataValue.text("asked; the sensor refinement_due sends it when the tagging is complete")
-            event = dg.AssetMaterialization(
-                context.asset_key, partition=partition_key(partition), metadata={"state": asked}
-            )
-            context.log_event(event)
+        _report_asked(context, house, chosen)
     yield from ()
 
 
@@ -164,6 +170,8 @@ def collect_refinement(
         chosen = chosen_palettes(context)
         _ask(house, providers, chosen)
         failed = _report_refined(context, house, chosen)
+        for one in _withheld(house, chosen).values():
+            context.log.warning("%s: %s", partition_key(one.partition), explained(one))
         yield from run_checks(context, house)
         if failed:
             raise dg.Failure(
@@ -180,6 +188,7 @@ def _ask(
     *,
     retry_failed: bool = False,
     allow_unpriced: bool = False,
+    despite_checks: bool = False,
 ) -> None:
     provider = refiner().provider
     if provider not in providers.usable():
@@ -192,7 +201,26 @@ def _ask(
         _now(),
         retry_failed=retry_failed,
         allow_unpriced=allow_unpriced,
+        despite_checks=despite_checks,
     )
+
+
+def _withheld(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[PaletteVersion, Withheld]:
+    with warehouse.read() as connection:
+        return {one.partition: one for one in withheld_palettes(connection, chosen)}
+
+
+def _report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
+    withheld = _withheld(warehouse, chosen)
+    for partition in chosen:
+        state = {"state": "asked; the sensor refinement_due sends it when the tagging is complete"}
+        if partition in withheld:
+            state = {"state": "kept from refinement", "why": explained(withheld[partition])}
+            context.log.warning("%s: %s", partition_key(partition), state["why"])
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state)
+        )
 
 
 def _observe_plan(

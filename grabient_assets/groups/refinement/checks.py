@@ -8,6 +8,8 @@ import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
+from grabient_assets.groups.checks import check_result
+from grabient_assets.groups.finding import Finding
 from grabient_assets.warehouse import quality
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -42,9 +44,4 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     for spec in refinement_checks:
         if spec.key in selected and spec.name in counts:
             number, examples = counts[spec.name]
-            yield dg.AssetCheckResult(
-                passed=number == 0,
-                asset_key=spec.asset_key,
-                check_name=spec.name,
-                metadata={"found": number, "examples": ", ".join(examples)},
-            )
+            yield check_result(spec, Finding(number, examples=examples), between=", ")

@@ -1,8 +1,14 @@
-"""What must hold of tags and consensus. Run with every collection, and by hand in the UI."""
+"""What must hold of tags and consensus. Run with every collection, and by hand in the UI.
+
+None of them is `blocking` in Dagster's sense: that would stop the later steps of the same run for every palette because
+of one, and the run that refines is another one. What a check keeps from refinement is decided where refinement becomes
+due (warehouse/withheld.py), palette by palette.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,40 +16,96 @@ import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
-from grabient_assets.warehouse import quality
+from grabient_assets.groups.checks import check_result
+from grabient_assets.groups.finding import Finding
+from grabient_assets.groups.tagging.judging import too_few_models, unusable_answers
+from grabient_assets.prompting.load import load_prompt_versions
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
+from grabient_assets.warehouse import quality, withheld
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.quality import Count
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_CLAIMS: dict[tuple[str, str], tuple[str, Callable[[DuckDBPyConnection], Count]]] = {
-    ("palette_tags", "every_request_has_one_fate"): (
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A check and what finds its cases. `between` joins the examples."""
+
+    spec: dg.AssetCheckSpec
+    find: Callable[[DuckDBPyConnection], Finding]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    between: str = " "
+
+
+def _none(name: str, asset: str, claim: str, count: Callable[[DuckDBPyConnection], Count]) -> _Check:
+    """A check that must find nothing at all."""
+
+    def find(connection: DuckDBPyConnection) -> Finding:
+        found, examples = count(connection)
+        return Finding(found, examples=examples)
+
+    return _Check(dg.AssetCheckSpec(name, asset=asset, description=claim), find, between=", ")
+
+
+_CHECKS = (
+    _none(
+        "every_request_has_one_fate",
+        "palette_tags",
         "The fates of every collected batch add up to its requests.",
         quality.unbalanced_batches,
     ),
-    ("palette_tags", "requests_cost_what_their_batches_do"): (
+    _none(
+        "requests_cost_what_their_batches_do",
+        "palette_tags",
         "What the requests of a batch cost adds up to what the batch cost, for tagging and refinement.",
         quality.batches_that_do_not_add_up,
     ),
-    ("palette_tags", "every_answered_palette_has_a_usable_answer"): (
+    _none(
+        "every_answered_palette_has_a_usable_answer",
+        "palette_tags",
         "No palette was answered by all models with nothing usable.",
         quality.palettes_without_usable_answer,
     ),
-    ("palette_tags", "every_word_is_in_its_enumeration"): (
-        "Temperature, contrast, brightness and saturation hold only words of their enumeration.",
+    _none(
+        "every_word_is_in_its_enumeration",
+        "palette_tags",
+        "Temperature, contrast, brightness and saturation hold only words of their enumeration. A palette with another "
+        "word is kept from refinement.",
         partial(quality.words_outside, table="palette_tags", values=CATEGORICAL_VALUES),
     ),
-    ("tag_consensus", "every_model_votes_once"): (
+    _Check(
+        dg.AssetCheckSpec(
+            "no_model_fails_too_often",
+            asset="palette_tags",
+            description=f"No model leaves more than {UNUSABLE_ANSWERS.limit:.0%} of its answers unusable (refused, "
+            f"cut, unreadable, failed), under the newest prompt version with {UNUSABLE_ANSWERS.cases} answers of it. "
+            f"{UNUSABLE_ANSWERS.why} It keeps no palette back: what its failures do to one is judged there.",
+        ),
+        lambda connection: unusable_answers(quality.answers_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
+        dg.AssetCheckSeverity.WARN,
+    ),
+    _none(
+        "every_model_votes_once",
+        "tag_consensus",
         "No consensus counts more models than answered.",
         quality.overcounted_consensus,
     ),
-}
+    _Check(
+        dg.AssetCheckSpec(
+            "enough_models_answered_every_palette",
+            asset="tag_consensus",
+            description=f"At least {ANSWERING_MODELS.limit:.0%} of the models that were asked about a palette gave a "
+            f"usable answer. {ANSWERING_MODELS.why} Such a palette is kept from refinement until `grabient retry` has "
+            "brought answers, or a person wants it despite_checks.",
+        ),
+        lambda connection: too_few_models(withheld.panels(connection)),
+    ),
+)
 
-tagging_checks = [
-    *(dg.AssetCheckSpec(name, asset=asset, description=claim) for (asset, name), (claim, _) in _CLAIMS.items()),
-    overdue_spec("tagging"),
-]
+tagging_checks = [*(check.spec for check in _CHECKS), overdue_spec("tagging")]
 
 
 def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
@@ -51,16 +113,9 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     selected = context.selected_asset_check_keys
     if overdue_spec("tagging").key in selected:
         yield overdue_result("tagging", warehouse)
+    findings: Mapping[dg.AssetCheckKey, Finding]
     with warehouse.read() as connection:
-        counts = {
-            key: count(connection)
-            for key, (_, count) in _CLAIMS.items()
-            if dg.AssetCheckKey(dg.AssetKey(key[0]), key[1]) in selected
-        }
-    for (asset, name), (number, examples) in counts.items():
-        yield dg.AssetCheckResult(
-            passed=number == 0,
-            asset_key=asset,
-            check_name=name,
-            metadata={"found": number, "examples": ", ".join(examples)},
-        )
+        findings = {check.spec.key: check.find(connection) for check in _CHECKS if check.spec.key in selected}
+    for check in _CHECKS:
+        if check.spec.key in findings:
+            yield check_result(check.spec, findings[check.spec.key], check.severity, check.between)

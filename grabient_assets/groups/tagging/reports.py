@@ -10,11 +10,13 @@ import dagster as dg
 from grabient_assets.groups.markdown import escaped
 from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
+from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
+from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 Metadata = dict[str, dg.MetadataValue]
 SHOWN_WORDS = 6
@@ -25,8 +27,10 @@ def completed_events(
     warehouse: Warehouse, completed: Completed, selected: Container[str] = ASSETS
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialization for each palette that has usable answers, and for each consensus."""
+    partitions = [tagged.partition for tagged in completed.tagged]
     with warehouse.read() as connection:
-        colours = {record.seed: record for record in palettes(connection, {t.partition.seed for t in completed.tagged})}
+        colours = {record.seed: record for record in palettes(connection, {p.seed for p in partitions})}
+        withheld = {one.partition: one for one in withheld_palettes(connection, partitions)}
     if "palette_tags" in selected:
         for tagged in completed.tagged:
             if tagged.answers:
@@ -34,9 +38,9 @@ def completed_events(
                 yield dg.AssetMaterialization("palette_tags", partition=key, metadata=metadata)
     if "tag_consensus" in selected:
         for record in completed.consensus:
-            key = partition_key(PaletteVersion(record.prompt_version, record.seed))
-            metadata = consensus_metadata(record, colours[record.seed])
-            yield dg.AssetMaterialization("tag_consensus", partition=key, metadata=metadata)
+            partition = PaletteVersion(record.prompt_version, record.seed)
+            metadata = consensus_metadata(record, colours[record.seed], withheld.get(partition))
+            yield dg.AssetMaterialization("tag_consensus", partition=partition_key(partition), metadata=metadata)
 
 
 def asked_metadata() -> Metadata:
@@ -78,8 +82,8 @@ def tags_metadata(tagged: Tagged, palette: PaletteRecord) -> Metadata:
     return found
 
 
-def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord) -> Metadata:
-    """The votes of each field, strongest first, and the computed fact beside it."""
+def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord, withheld: Withheld | None = None) -> Metadata:
+    """The votes of each field, strongest first, and the computed fact beside it; and what keeps it from refinement."""
     votes = json.loads(record.votes)
     facts = json.loads(record.facts)
     rows: list[str] = []
@@ -88,6 +92,7 @@ def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord) -> Metad
         rows.append(f"| {field} | {words} | {escaped(_fact(facts, field))} |")
     return {
         "palette": picture(palette),
+        **({"refinement": dg.MetadataValue.text(explained(withheld))} if withheld else {}),
         "models": dg.MetadataValue.int(record.models),
         "answers": dg.MetadataValue.int(record.answers),
         "votes": dg.MetadataValue.md("\n".join(["| field | votes (models) | computed |", "|---|---|---|", *rows])),

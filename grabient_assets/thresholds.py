@@ -1,0 +1,69 @@
+"""Every number that an asset check compares with, and why it is that number.
+
+They are not settings. A threshold says what this project takes for good data, so it is changed here, for everybody, in
+a commit that says why; whoever knows better about one palette has `despite_checks` (refinement_batches). Checks that
+must find nothing at all (fates that do not add up, words outside their enumeration) have no number here.
+
+A check is an error when it says that a row is wrong, or keeps palettes from refinement; it warns when it says that a
+person should look. docs/consensus.md has the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What lies on `limit` passes. `cases`: below so many nothing is judged (0: always). `why` are sentences."""
+
+    limit: float
+    why: str
+    cases: int = 0
+
+
+UNUSABLE_ANSWERS = Threshold(
+    limit=0.10,
+    cases=50,
+    why="Every tenth dollar buys nothing then, and the prompt, the schema or the token limit does not suit the model. "
+    "Of 50 answers of a model that leaves 2 % unusable, which is much, more than 5 are so once in 2,000 times.",
+)
+"""Share of a model's answers under a prompt version that cannot be used."""
+
+ANSWERING_MODELS = Threshold(
+    limit=0.50,
+    why="With fewer than half of the models that were asked, the consensus is the word of a minority nobody chose: "
+    "what one model refuses its relatives may refuse too, so what is left is not a smaller panel but a one-sided one.",
+)
+"""Share of the models asked about a palette that gave a usable answer; below it the palette is not refined."""
+
+ACCURACY_FALL = Threshold(
+    limit=0.05,
+    why="Fewer points are not worth a look. Besides, the two 95 % intervals must lie apart: by chance they do so in 3 "
+    "of 1,000 comparisons, and a report makes forty.",
+)
+"""How far a model's accuracy on a computed fact may lie below that under the last prompt version."""
+
+AGREEMENT = Threshold(
+    limit=0.667,
+    cases=20,
+    why="Krippendorff's own limit, below which not even tentative conclusions are drawn (Content Analysis, 2004, page "
+    "241). These fields can be measured, so models that do not agree on them have not understood the question. "
+    "Intervals drawn from fewer than 20 palettes are narrower than what is known.",
+)
+"""Krippendorff's alpha of a field with one value out of a closed list."""
+
+TAG_AGREEMENT = Threshold(
+    limit=0.10,
+    cases=20,
+    why="Sets of free words agree far less: the emulated panel reaches 0.23 to 0.73. At 0 models agree no more than by "
+    "chance, and what the refiner is told says nothing about the palette.",
+)
+"""Krippendorff's alpha (MASI) of a field of tags."""
+
+BATCH_ENDS_WITHIN = timedelta(hours=24)
+"""Anthropic, OpenAI and Groq promise to end a batch within 24 hours; Google aims at it, and drops it after 48."""
+
+CREATE_IS_CLEARED_UP_WITHIN = timedelta(hours=1)
+"""A create call without an answer is cleared up within minutes, unless something holds it up."""

@@ -1,0 +1,169 @@
+"""Palettes that are kept from refinement, and why: the one rule that asking, sending, planning and waiting share.
+
+It is judged palette by palette, from what was asked about that palette and what came of it. Asked means asked of this
+palette: a model that was stopped before it said anything was not, nor one that nobody wanted here, so a small panel, a
+single provider or a first wave is measured by its own size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.thresholds import ANSWERING_MODELS
+from grabient_assets.warehouse.asks import PaletteVersion
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are what stands in
+    its answers and in no enumeration, such as `contrast=enormous`."""
+
+    partition: PaletteVersion
+    asked: int
+    answering: int
+    words: tuple[str, ...] = ()
+
+    @property
+    def too_few(self) -> bool:
+        """Whether too few of the asked models gave a usable answer."""
+        return self.answering < ANSWERING_MODELS.limit * self.asked
+
+    @property
+    def why(self) -> str:
+        """The reasons, as half sentences."""
+        models = f"{self.answering} of the {self.asked} models that were asked gave a usable answer"
+        least = f"{models}; {ANSWERING_MODELS.limit:.0%} is the least"
+        words = f"in no enumeration: {', '.join(self.words)}"
+        return "; ".join([*([least] if self.too_few else []), *([words] if self.words else [])])
+
+
+def _outside(field: str) -> str:
+    words = ", ".join(f"'{word}'" for word in CATEGORICAL_VALUES[field])
+    return f"{field} NOT IN ({words})"
+
+
+_ODD = " OR ".join(_outside(field) for field in CATEGORICAL_VALUES)
+_ODD_WORDS = ", ".join(f"CASE WHEN {_outside(field)} THEN '{field}=' || {field} END" for field in CATEGORICAL_VALUES)
+
+
+def withheld(candidates: str) -> str:
+    """Common table expression `withheld` (seed, prompt_version, asked, answering, words): those of the relation
+    `candidates` (seed, prompt_version) that are not to be refined. Their tagging is taken for complete."""
+    return f"""
+        candidates AS MATERIALIZED (SELECT DISTINCT seed, prompt_version FROM ({candidates})),
+        spoken AS (
+            SELECT seed, prompt_version, provider, model, bool_or(error IS NULL) AS usable
+            FROM palette_tags SEMI JOIN candidates USING (seed, prompt_version) GROUP BY ALL
+        ),
+        panels AS (
+            SELECT a.seed, a.prompt_version, count(*) AS asked,
+                   count(*) FILTER (coalesce(s.usable, false)) AS answering
+            FROM asks a SEMI JOIN candidates USING (seed, prompt_version)
+            LEFT JOIN spoken s USING (seed, prompt_version, provider, model)
+            WHERE a.purpose = 'tagging' AND (a.state <> 'stopped' OR s.usable IS NOT NULL) GROUP BY ALL
+        ),
+        odd AS (
+            SELECT seed, prompt_version, list(DISTINCT word ORDER BY word) AS words FROM (
+                SELECT seed, prompt_version, unnest([{_ODD_WORDS}]) AS word
+                FROM palette_tags SEMI JOIN candidates USING (seed, prompt_version) WHERE error IS NULL AND ({_ODD}))
+            WHERE word IS NOT NULL GROUP BY ALL
+        ),
+        withheld AS (
+            SELECT c.seed, c.prompt_version, coalesce(p.asked, 0) AS asked, coalesce(p.answering, 0) AS answering,
+                   coalesce(o.words, []) AS words
+            FROM candidates c LEFT JOIN panels p USING (seed, prompt_version)
+            LEFT JOIN odd o USING (seed, prompt_version)
+            WHERE p.answering < {ANSWERING_MODELS.limit} * p.asked OR o.words IS NOT NULL
+        )
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Who spoke about the palettes whose tagging is complete.
+
+    How many these are, the lowest share of the asked models that gave a usable answer (1 without a palette), and those
+    that are not to be refined. `models`: by "provider model", of the palettes with too few, how many it was asked about
+    and about how many of them it gave no usable answer.
+    """
+
+    palettes: int
+    lowest: float
+    failing: tuple[Withheld, ...]
+    models: Mapping[str, tuple[int, int]]
+
+
+_COMPLETE = (
+    "SELECT seed, prompt_version FROM asks WHERE purpose = 'tagging' GROUP BY ALL HAVING bool_and(state <> 'open')"
+)
+
+
+def panels(connection: DuckDBPyConnection) -> Panels:
+    """The panels of all palettes whose tagging is complete, refined or not."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE spoken_panels AS WITH {withheld(_COMPLETE)}
+        SELECT p.prompt_version, p.seed, p.asked, p.answering, coalesce(w.words, []) AS words,
+               w.asked IS NOT NULL AS fails
+        FROM panels p LEFT JOIN withheld w USING (seed, prompt_version)
+        """
+    )
+    row = connection.execute("SELECT count(*), coalesce(min(answering / asked), 1) FROM spoken_panels").fetchone()
+    assert row is not None
+    found = connection.execute(
+        "SELECT prompt_version, seed, asked, answering, words FROM spoken_panels WHERE fails ORDER BY 1, 2"
+    ).fetchall()
+    models = connection.execute(
+        f"""
+        SELECT provider || ' ' || model, count(DISTINCT (seed, prompt_version)),
+               count(DISTINCT (seed, prompt_version)) FILTER (NOT usable) FROM (
+            SELECT a.provider, a.model, a.seed, a.prompt_version,
+                   coalesce(bool_or(t.error IS NULL) FILTER (t.seed IS NOT NULL), false) AS usable
+            FROM asks a JOIN spoken_panels s USING (seed, prompt_version)
+            LEFT JOIN palette_tags t USING (seed, prompt_version, provider, model)
+            WHERE a.purpose = 'tagging' AND s.answering < {ANSWERING_MODELS.limit} * s.asked
+              AND (a.state <> 'stopped' OR t.seed IS NOT NULL) GROUP BY ALL)
+        GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    connection.execute("DROP TABLE spoken_panels")
+    failing = tuple(Withheld(PaletteVersion(one[0], one[1]), one[2], one[3], tuple(one[4])) for one in found)
+    return Panels(row[0], row[1], failing, {name: (asked, silent) for name, asked, silent in models})
+
+
+# Of a palette whose tagging is not at its end nothing is said yet; one that is refined as it stands, or is to be
+# refined despite its checks, is kept from nothing.
+_UNREFINED = """
+    SELECT a.seed, a.prompt_version FROM asks a LEFT JOIN tag_consensus c USING (seed, prompt_version)
+    LEFT JOIN palette_tag_refined r USING (seed, prompt_version)
+    LEFT JOIN asks w ON w.purpose = 'refinement' AND w.state = 'open' AND w.seed = a.seed
+        AND w.prompt_version = a.prompt_version
+    WHERE a.purpose = 'tagging' AND (c.digest IS NULL OR r.consensus_digest IS DISTINCT FROM c.digest)
+      AND NOT coalesce(w.despite_checks, false)
+    GROUP BY ALL HAVING bool_and(a.state <> 'open')
+"""
+
+
+def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[PaletteVersion] | None = None) -> list[Withheld]:
+    """Palettes, all or some, whose tagging is complete and whose refinement a check keeps back, by version and seed."""
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
+        {withheld(_UNREFINED)}
+        SELECT prompt_version, seed, asked, answering, words FROM withheld
+        WHERE $everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
+        ORDER BY 1, 2
+        """,
+        {
+            "everything": among is None,
+            "seeds": [p.seed for p in among or ()],
+            "versions": [p.prompt_version for p in among or ()],
+        },
+    ).fetchall()
+    return [Withheld(PaletteVersion(row[0], row[1]), row[2], row[3], tuple(row[4])) for row in rows]
