@@ -20,6 +20,7 @@ EMPTY = {
     "pending": 0,
     "errors": 0,
     "over_budget": [],
+    "withheld": [],
     "open_batches": [],
     "cost_usd": 0.0,
 }

@@ -19,9 +19,29 @@ VOTES = "every_model_votes_once"
 LIMITS = "every_refinement_is_within_its_limits"
 REFINED_WORDS = "every_refined_word_is_in_its_enumeration"
 PICTURES = "every_palette_has_an_image"
+FAILING = "no_model_fails_too_often"
+PANEL = "enough_models_answered_every_palette"
+FELL = "no_model_lost_accuracy"
+APART = "models_agree_in_every_field"
 OVERDUE = ("palette_tags:no_batch_is_overdue", "refined_tags:no_batch_is_overdue")
-CHECKS = (BALANCED, COSTS, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, PICTURES, *OVERDUE)
+CHECKS = (
+    BALANCED,
+    COSTS,
+    ANSWERED,
+    TAG_WORDS,
+    VOTES,
+    LIMITS,
+    REFINED_WORDS,
+    PICTURES,
+    FAILING,
+    PANEL,
+    FELL,
+    APART,
+    *OVERDUE,
+)
 ROWS = ("palette_tags", "tag_consensus", "refined_tags", "palette_images")
+MEASURED = (FELL, APART)
+"""Judged from the stored report: run alone here, for a run that makes a report would replace the planted one."""
 
 GOOD = """
 INSERT INTO batches (batch_id, purpose, provider, model, prompt_version, prompt_digest, status, request_count,
@@ -38,6 +58,15 @@ INSERT INTO palette_tag_refined (seed, prompt_version, source_prompt_version, mo
     style, dominant_colors, seasonal, associations, embed_text, fate, consensus_digest, created_at)
     SELECT '{seed}', 'v1', 'v1', 'm', 'c', 'warm', ['a', 'b'], ['a', 'b'], ['a'], [], ['a', 'b', 'c', 'd', 'e'],
         repeat('word ', 30), 'answered', '', now();
+INSERT INTO panel_reports BY NAME
+    SELECT version AS prompt_version, 90 AS palettes, '[]' AS models, '[]' AS correlation, 1 AS effective_votes,
+        0 AS cost_usd, '[]' AS without, '' AS sentence, now() AS reported_at FROM (VALUES ('v0'), ('v1')) AS v(version);
+INSERT INTO model_reports BY NAME
+    SELECT prompt_version, 'openai' AS provider, 'm' AS model, 'contrast' AS field, 90 AS answers, 90 AS usable,
+        90 AS gold, 0.9 AS accuracy, 0.8 AS accuracy_low, 0.95 AS accuracy_high, reported_at FROM panel_reports;
+INSERT INTO field_reports BY NAME
+    SELECT prompt_version, 'contrast' AS field, 90 AS palettes, 0.7 AS alpha, 0.6 AS alpha_low, 0.8 AS alpha_high,
+        reported_at FROM panel_reports WHERE prompt_version = 'v1';
 """
 BAD = {
     BALANCED: ("UPDATE batches SET request_count = 2", "whole"),
@@ -51,6 +80,32 @@ BAD = {
     VOTES: ("UPDATE tag_consensus SET models = 2", "v1|{seed}"),
     LIMITS: ("UPDATE palette_tag_refined SET embed_text = repeat('word ', 51)", "v1|{seed}"),
     REFINED_WORDS: ("UPDATE palette_tag_refined SET saturation = 'loud'", "saturation=loud"),
+    FAILING: (
+        """
+        INSERT INTO palette_tags
+            (seed, prompt_version, provider, model, analysis_index, custom_id, error, fate, created_at)
+            SELECT 'third', 'v1', 'google', 'g', i, 'g' || i, CASE WHEN i < 6 THEN 'declined' END,
+                CASE WHEN i < 6 THEN 'refused' ELSE 'succeeded' END, now() FROM range(50) r(i)
+        """,
+        "google g under v1: 6 of 50 answers unusable (12.0%: 6 refused).",
+    ),
+    PANEL: (
+        """
+        INSERT INTO asks BY NAME
+            SELECT 'tagging' AS purpose, 'third' AS seed, 'v1' AS prompt_version, 'google' AS provider, model,
+                'd' AS request_digest, 50 AS analyses, false AS chained, 'closed' AS state, now() AS asked_at
+            FROM (VALUES ('g'), ('h'), ('i')) AS m(model)
+        """,
+        "v1|third: 1 of the 3 models that were asked gave a usable answer; 50% is the least.",
+    ),
+    FELL: (
+        "UPDATE model_reports SET accuracy = 0.5, accuracy_low = 0.4, accuracy_high = 0.6 WHERE prompt_version = 'v1'",
+        "openai m, contrast: 50% (40-60) of 90 under v1, 90% (80-95) of 90 under v0.",
+    ),
+    APART: (
+        "UPDATE field_reports SET alpha = 0.5, alpha_low = 0.4, alpha_high = 0.6",
+        "contrast under v1: alpha 0.50 (0.40 to 0.60) of 90 palettes, the floor is 0.667.",
+    ),
     PICTURES: ("DELETE FROM palette_images WHERE seed = '{other}'", "{other}"),
 }
 
@@ -75,13 +130,16 @@ def _name(key: dg.AssetCheckKey) -> str:
     return full if full in OVERDUE else key.name
 
 
+Said = dict[str, tuple[bool, dict[str, Any]]]
+
+
 @dataclass
 class Planted:
     """What the checks said of good rows and of bad ones, and of the bad ones when a person ran the checks alone."""
 
-    alone: dict[str, bool]
-    good: dict[str, tuple[bool, dict[str, Any]]]
-    bad: dict[str, tuple[bool, dict[str, Any]]]
+    alone: Said
+    good: Said
+    bad: Said
     seed: str
     other: str
 
@@ -93,35 +151,43 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
         names = {"seed": seed, "other": other}
         pipeline.tick()
         pipeline.write(GOOD.format(**names))
-        good = _said(pipeline, seed)
+        alone = _said_alone(pipeline)
+        good = {**_said(pipeline, seed), **{check: alone[check] for check in MEASURED}}
         for query, _ in BAD.values():
             pipeline.write(query.format(**names))
-        yield Planted(_said_alone(pipeline), good, _said(pipeline, seed), seed, other)
+        alone = _said_alone(pipeline)
+        bad = {**_said(pipeline, seed), **{check: alone[check] for check in MEASURED}}
+        yield Planted(alone, good, bad, seed, other)
 
 
-def _said(pipeline: Driven, seed: str) -> dict[str, tuple[bool, dict[str, Any]]]:
+def _said(pipeline: Driven, seed: str) -> Said:
     """What each check says in a run over its asset. Pictures are drawn by that run: only this one is drawn again."""
-    said: dict[str, tuple[bool, dict[str, Any]]] = {}
+    said: Said = {}
     for asset in ROWS:
         result = pipeline.person(asset, seed if asset == "palette_images" else f"v1|{seed}")
-        for found in result.get_asset_check_evaluations():
-            values = {name: value.value for name, value in found.metadata.items()}
-            said[_name(found.asset_check_key)] = (found.passed, values)
+        said |= _evaluations(result)
     return said
 
 
-def _said_alone(pipeline: Driven) -> dict[str, bool]:
-    """What the checks of tags and refinement say in a run of their own, which has no partition."""
-    selection = dg.AssetSelection.checks_for_assets("palette_tags", "tag_consensus", "refined_tags")
+def _evaluations(result: dg.ExecuteInProcessResult) -> Said:
+    return {
+        _name(found.asset_check_key): (found.passed, {name: value.value for name, value in found.metadata.items()})
+        for found in result.get_asset_check_evaluations()
+    }
+
+
+def _said_alone(pipeline: Driven) -> Said:
+    """What the checks of tags, refinement and reports say in a run of their own, which has no partition."""
+    selection = dg.AssetSelection.checks_for_assets("palette_tags", "tag_consensus", "refined_tags", "model_reports")
     job = dg.define_asset_job("checks_alone", selection=selection)
     definitions = dg.Definitions.merge(pipeline.definitions, dg.Definitions(jobs=[job]))
     result = definitions.resolve_job_def("checks_alone").execute_in_process(instance=pipeline.instance)
-    return {_name(found.asset_check_key): found.passed for found in result.get_asset_check_evaluations()}
+    return _evaluations(result)
 
 
 def test_a_person_can_run_the_checks_alone(planted: Planted):
-    assert planted.alone == dict.fromkeys(
-        (BALANCED, COSTS, ANSWERED, TAG_WORDS, VOTES, LIMITS, REFINED_WORDS, *OVERDUE), False
+    assert {check: passed for check, (passed, _) in planted.alone.items()} == dict.fromkeys(
+        set(CHECKS) - {PICTURES}, False
     )
 
 
@@ -130,6 +196,22 @@ def test_good_rows_pass(check: str, planted: Planted):
     passed, said = planted.good[check]
     assert passed
     assert said.get("found", said.get("missing")) == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "threshold"), [(FAILING, 0.1), (PANEL, 0.5), (FELL, 0.05), (APART, 0.667), (VOTES, 0), (OVERDUE[0], 24.0)]
+)
+def test_the_figure_stands_beside_its_threshold(check: str, threshold: float, planted: Planted):
+    figures = {
+        FAILING: {"highest share": 0.12},
+        PANEL: {"lowest share": round(1 / 3, 6), "palettes": 1},
+        FELL: {"largest fall": 0.4, "comparisons": 1},
+        APART: {"alpha of contrast": 0.5, "threshold of tag fields": 0.1},
+        OVERDUE[0]: {"oldest, hours": 49.0},
+    }.get(check, {})
+    said = planted.bad[check][1]
+    assert {**said, "threshold": threshold, **figures} == said
+    assert ("table" in said) == (check in (FAILING, PANEL, *MEASURED))
 
 
 @pytest.mark.parametrize("check", CHECKS)
