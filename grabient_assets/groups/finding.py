@@ -1,4 +1,4 @@
-"""What a check found."""
+"""What a check found, before Dagster hears of it: plain figures, so that rules and tests need no Dagster."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ class House:
         """Whether refinement follows by itself."""
         return chained_refinements(self.connection, [palette]) == [palette]
 
-    def refine(self, palette: PaletteVersion = PALETTE, **more: bool) -> None:
-        record_asks(self.connection, "refinement", [palette], [OPUS], 1, self.tick(), **more)
+    def refine(self, palette: PaletteVersion = PALETTE, despite_checks: bool = False) -> None:
+        record_asks(self.connection, "refinement", [palette], [OPUS], 1, self.tick(), despite_checks=despite_checks)
 
     def due(self) -> list[PaletteVersion]:
         return [one.partition for one in due_refinements(self.connection)]
