@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from grabient_assets.groups.calibration.judging import earlier_version, in_order, lost_accuracy, low_agreement
+from grabient_assets.groups.calibration.findings import earlier_version, in_order, lost_accuracy, low_agreement
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
 from grabient_assets.prompting.load import load_prompt_versions

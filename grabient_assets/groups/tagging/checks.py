@@ -18,7 +18,7 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
-from grabient_assets.groups.tagging.judging import too_few_models, unusable_answers
+from grabient_assets.groups.tagging.findings import too_few_models, unusable_answers
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS

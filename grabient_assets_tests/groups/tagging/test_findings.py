@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grabient_assets.groups.tagging.judging import too_few_models, unusable_answers
+from grabient_assets.groups.tagging.findings import too_few_models, unusable_answers
 from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.quality import ModelAnswers
