@@ -42,15 +42,20 @@ class Heard(io.StringIO):
 
 
 def test_a_run_waits_for_a_persons_shell_and_says_so(pipeline: Driven) -> None:
+    """The tick, which only reads, is let in; its run waits until the shell lets go, and that is when the run says so."""
     [seed] = pipeline.load(1)
-    heard, ended = Heard(), []
+    heard, said = Heard(), []
     with contextlib.redirect_stderr(heard), held(pipeline.warehouse.path, "hold-reading") as shell:
-        ticking = threading.Thread(target=lambda: ended.extend(pipeline.tick()))
-        ticking.start()
-        sentence = heard.lines.get(timeout=60)
-        assert not ended, "the tick, which only reads, was let in; its run waits"
-        shell.let_go()
-        ticking.join(60)
+
+        def let_go_when_waited_for() -> None:
+            said.append(heard.lines.get(timeout=60))
+            shell.let_go()
+
+        person = threading.Thread(target=let_go_when_waited_for)
+        person.start()
+        ended = pipeline.tick()
+        person.join(60)
+    [sentence] = said
     assert f"(process {shell.pid}) has" in sentence and "of at most 3600 seconds" in sentence
     assert [(one.job, one.success) for one in ended] == [("load_palettes", True)]
     assert pipeline.green("palette_images") == {seed}
