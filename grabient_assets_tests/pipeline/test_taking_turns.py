@@ -42,7 +42,7 @@ class Heard(io.StringIO):
 
 
 def test_a_run_waits_for_a_persons_shell_and_says_so(pipeline: Driven) -> None:
-    """The tick, which only reads, is let in; its run waits until the shell lets go, and that is when the run says so."""
+    """The tick, which only reads, is let in; its run says for whom it waits, and goes on when the shell lets go."""
     [seed] = pipeline.load(1)
     heard, said = Heard(), []
     with contextlib.redirect_stderr(heard), held(pipeline.warehouse.path, "hold-reading") as shell:
