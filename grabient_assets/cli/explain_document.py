@@ -8,6 +8,8 @@ from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.groups.tagging.withheld import explained
+
 if TYPE_CHECKING:
     from grabient_assets.groups.refinement.explaining import Explanation
     from grabient_assets.groups.tagging.explanation import FieldExplanation, Weight
@@ -42,6 +44,7 @@ def explanation_document(explanation: Explanation, chosen: Collection[str], *, e
             for field in fields
         ],
         "refinement": _refinement(explanation),
+        "kept_from_refinement": explained(stored.withheld) if stored.withheld else None,
         "costs": [{**asdict(one), "cost_usd": f"{one.cost_usd:f}"} for one in stored.costs],
         "cost_usd": f"{sum((one.cost_usd for one in stored.costs), Decimal(0)):f}",
         "emulated": emulated,

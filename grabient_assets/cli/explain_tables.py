@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.colour_bar import colour_bar
 from grabient_assets.cli.explain_fields import LETTERS, show_field
+from grabient_assets.groups.tagging.withheld import explained
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,8 @@ def show_explanation(
             if field.field in chosen:
                 show_field(console, field, departed.get(field.field), numbers, rates_moved=explanation.rates_moved)
     console.print()
+    if stored.withheld is not None:
+        console.print(explained(stored.withheld), soft_wrap=True)
     for sentence in _refinement(explanation):
         console.print(sentence, soft_wrap=True)
 

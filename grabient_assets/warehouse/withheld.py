@@ -152,13 +152,15 @@ _UNREFINED = """
 
 def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[PaletteVersion] | None = None) -> list[Withheld]:
     """Palettes, all or some, whose tagging is complete and whose refinement a check keeps back, by version and seed."""
+    some = (
+        f"SELECT * FROM ({_UNREFINED}) "
+        "WHERE $everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)"
+    )
     rows = connection.execute(
         f"""
         WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
-        {withheld(_UNREFINED)}
-        SELECT prompt_version, seed, asked, answering, words FROM withheld
-        WHERE $everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
-        ORDER BY 1, 2
+        {withheld(some)}
+        SELECT prompt_version, seed, asked, answering, words FROM withheld ORDER BY 1, 2
         """,
         {
             "everything": among is None,

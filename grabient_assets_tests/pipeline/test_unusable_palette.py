@@ -3,15 +3,20 @@ with the reason; and neither keeps anybody else back."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 import typer
+from rich.console import Console
 
+from grabient_assets.cli.explain_document import explanation_document
+from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.following import Followed, report
 from grabient_assets.cli.status import status_document
+from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.headless.driver import Finished, quiet_dagster
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.planning import make_plan
@@ -119,6 +124,14 @@ def test_who_is_not_refined_is_named_with_the_reason(spoilt: Spoilt):
     said = {one["seed"]: (one["asked"], one["answering"], one["why"]) for one in document["withheld"]}
     assert said.keys() == {few, taken, bad}
     assert said[few] == said[taken] == (10, 3, WHY) and said[bad][:2] == (10, 0)
+    good = min(spoilt.good).removeprefix("v1|")
+    with pipeline.warehouse.read() as connection:
+        told = [explain(read_about(connection, seed, "v1")) for seed in (few, good)]
+    documents = [explanation_document(one, ("mood",), emulated=True) for one in told]
+    assert [one["kept_from_refinement"] for one in documents] == [WHY, None]
+    shown = Console(width=400, record=True, file=io.StringIO())
+    show_explanation(shown, told[0], ("mood",))
+    assert WHY in shown.export_text().splitlines()
 
 
 def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytest.CaptureFixture[str]):

@@ -34,6 +34,7 @@ from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palet
 from grabient_assets.warehouse.refined import RefinedRecord, refined
 from grabient_assets.warehouse.skills import SkillRecord, skills
 from grabient_assets.warehouse.tags import ConsensusRecord, answers, consensus
+from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,7 +45,8 @@ SLIPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the tables hold about a palette under a prompt version."""
+    """What the tables hold about a palette under a prompt version. `withheld`: why a check keeps it from refinement,
+    None when none does."""
 
     palette: PaletteRecord
     prompt_version: str
@@ -56,6 +58,7 @@ class Stored:
     refinement: Inquiry | None
     refined: RefinedRecord | None
     costs: tuple[Cost, ...]
+    withheld: Withheld | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -
         refinement_inquiry(connection, partition),
         next((row for row in refined(connection, [partition]) if row.error is None), None),
         tuple(costs_of(connection, partition)),
+        next(iter(withheld_palettes(connection, [partition])), None),
     )
 
 
