@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def costs(
     by: Annotated[
-        str, typer.Option("--by", metavar="WHAT", help="model, provider, palette, prompt-version, day, batch, purpose.")
+        str,
+        typer.Option(
+            "--by", metavar="WHAT", help="model, provider, palette, prompt-version, day, batch, purpose, wave."
+        ),
     ] = "model",
     since: Annotated[str | None, typer.Option(metavar="DATE", help="From this day on (UTC), YYYY-MM-DD.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Up to this day and with it.")] = None,

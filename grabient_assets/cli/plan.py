@@ -24,12 +24,16 @@ def plan(
         int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")
     ] = None,
     seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    adaptive: Annotated[
+        bool,
+        typer.Option("--adaptive", help="As `grabient run --adaptive` would: the first wave, then the later ones."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
     """Show what `grabient run` with these options would send: requests, batches, tokens, dollars. Sends nothing."""
     from grabient_assets.settings import load_settings
 
-    report_plan(_made(prompt_version, analyses, limit, seeds), load_settings().mode, as_json=as_json)
+    report_plan(_made(prompt_version, analyses, limit, seeds, adaptive=adaptive), load_settings().mode, as_json=as_json)
 
 
 def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
@@ -46,7 +50,9 @@ def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _made(prompt_version: str | None, analyses: str | None, limit: int | None, seeds: Path | None) -> Plan:
+def _made(
+    prompt_version: str | None, analyses: str | None, limit: int | None, seeds: Path | None, *, adaptive: bool
+) -> Plan:
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
@@ -59,4 +65,4 @@ def _made(prompt_version: str | None, analyses: str | None, limit: int | None, s
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
     with as_it_is(open_warehouse(settings)) as warehouse:
         among = None if seeds is None else seeds_of_file(seeds, warehouse)
-        return make_plan(warehouse, settings, version, count, among, limit, datetime.now(UTC))
+        return make_plan(warehouse, settings, version, count, among, limit, datetime.now(UTC), adaptive=adaptive)

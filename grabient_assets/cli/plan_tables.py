@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.batching.planning import Sending
     from grabient_assets.groups.tagging.planning import PlannedModel
+    from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Plan
 
 WHY = {
@@ -45,7 +46,8 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
             "cannot": refinement.cannot,
             **_sending(refinement.sending),
         },
-        "total": _sending(plan.total),
+        "adaptive": None if plan.waves is None else _waves(plan.waves),
+        "total": {**_sending(plan.total), **({} if plan.waves is None else {"usd": _dollars(plan.usd)})},
         "budget": None
         if budget is None
         else {
@@ -78,6 +80,28 @@ def _model(one: PlannedModel) -> dict[str, Any]:
     }
 
 
+def _waves(waves: PlannedWaves) -> dict[str, Any]:
+    """`share` of the palettes is expected in a wave; the figures are those of all palettes."""
+    return {
+        "waves": len(waves.plan.waves),
+        "chosen": waves.plan.basis,
+        "first": [{"provider": one.provider, "model": one.model} for one in waves.plan.waves[0]],
+        "later": [
+            {
+                "wave": one.wave,
+                "models": one.models,
+                "share": round(one.share, 4),
+                "basis": "measured" if one.measured else "assumed",
+                "requests": one.requests,
+                "input_tokens": one.input_tokens,
+                "output_tokens": one.output_tokens,
+                "usd": _dollars(one.usd),
+            }
+            for one in waves.later
+        ],
+    }
+
+
 def _sending(sending: Sending) -> dict[str, Any]:
     return {
         "requests": sending.requests,
@@ -101,14 +125,14 @@ def show_plan(plan: Plan, mode: str) -> None:
     console = output()
     emulated = " The emulator charges nothing." if mode == "emulator" else ""
     console.print(
-        f"{plan.needing} of {plan.palettes} palettes need work under {plan.prompt_version}, {plan.analyses} analyses "
-        f"of each model.{emulated}",
+        f"{plan.needing} of {plan.palettes} palettes need work under {plan.prompt_version}, "
+        f"{'up to ' if plan.waves else ''}{plan.analyses} analyses of each model.{emulated}",
         soft_wrap=True,
     )
     if not plan.tagging:
         return
     console.print(_table(plan))
-    for sentence in _whys(plan):
+    for sentence in [*_later_waves(plan), *_whys(plan)]:
         console.print(sentence, soft_wrap=True)
     for sentence in _totals(plan):
         console.print(sentence, soft_wrap=True)
@@ -135,6 +159,24 @@ def _table(plan: Plan) -> Any:
     total = plan.total
     table.add_row("together", "", "", "", "", _count(total.requests), *_cells(total), style="bold")
     return table
+
+
+def _later_waves(plan: Plan) -> list[str]:
+    waves = plan.waves
+    if waves is None:
+        return []
+    chosen = "by what was measured" if waves.plan.basis == "measured" else "the cheapest of each family"
+    first = f"The table is wave 1 of {len(waves.plan.waves)}: {len(waves.plan.waves[0])} models, chosen {chosen}."
+    found = [f"{first} Only palettes that are not certain then go on."]
+    for one in waves.later:
+        how = "as before under this prompt version" if one.measured else "assumed, until there are figures"
+        found.append(
+            f"Wave {one.wave}: at most {_count(one.requests)} requests to {one.models} models, {one.usd.expected:.4f} "
+            f"USD ({one.usd.low:.4f} to {one.usd.high:.4f}); {one.share:.0%} of it is expected ({how})."
+        )
+    usd = plan.usd
+    found.append(f"All waves and refinement: {usd.expected:.4f} USD, from {usd.low:.4f} to {usd.high:.4f}.")
+    return found
 
 
 def _cells(sending: Sending) -> list[str]:

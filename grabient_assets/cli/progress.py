@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from grabient_assets.headless.driver import Finished
     from grabient_assets.warehouse.status import Progress
+    from grabient_assets.warehouse.waves import WaveCount
 
 
 class Seen(Protocol):
@@ -77,6 +78,14 @@ def _stages(progress: Progress) -> Iterator[tuple[str, str]]:
     yield "pictures", f"{progress.pictures} of {total}"
     for one in progress.providers:
         yield one.provider, f"{one.sent} of {one.wanted} requests sent, {one.answered} answered"
+    if progress.waves:
+        yield "waves", _waves(progress.waves)
     yield "consensus", f"{progress.consensus} of {total}"
     yield "refined", f"{progress.refined} of {total}"
     yield "dollars", f"{progress.cost_usd:.4f}"
+
+
+def _waves(counts: Sequence[WaveCount]) -> str:
+    settled = sum(one.palettes for one in counts if one.reason is not None)
+    open_ones = [f"{one.palettes} in wave {one.wave} of {one.waves}" for one in counts if one.reason is None]
+    return ", ".join([*open_ones, f"{settled} settled"])

@@ -40,6 +40,10 @@ def run(
     max_usd: Annotated[
         str | None, typer.Option("--max-usd", metavar="X", help="Spend at most so many dollars on what this run asks.")
     ] = None,
+    adaptive: Annotated[
+        bool,
+        typer.Option("--adaptive", help="Ask a few cheap models first, the others only where those are uncertain."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
 ) -> None:
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
@@ -65,10 +69,11 @@ def run(
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
     now = datetime.now(UTC)
-    wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date())
+    wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date(), adaptive=adaptive)
     name_ends(wish.providers, stage, now.date())
     record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
-    say(f"{len(wish.needing)} palettes need work under {version}: {count} analyses by {', '.join(wish.providers)}.")
+    times = f"adaptively, up to {count} analyses" if adaptive else f"{count} analyses"
+    say(f"{len(wish.needing)} palettes need work under {version}: {times} by {', '.join(wish.providers)}.")
     report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
 
 

@@ -33,22 +33,25 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSO
 
 def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     """What `grabient status --json` says. A data folder that does not exist yet is not made."""
+    from dataclasses import asdict
     from datetime import UTC, datetime
 
     from grabient_assets.batching.budget import still_held
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.status import Counts, counts
+    from grabient_assets.warehouse.waves import wave_counts
     from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
-    found, batches, held, withheld = Counts(), [], {}, []
+    found, batches, held, withheld, waves = Counts(), [], {}, [], []
     if warehouse.path.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
             held = still_held(connection, settings.budget_usd, now, None, None)
             withheld = withheld_palettes(connection)
+            waves = wave_counts(connection)
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,
@@ -58,6 +61,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "open_batches": [_batch(batch, now) for batch in batches],
         "over_budget": list(held.values()),
         "withheld": [_withheld(one) for one in withheld],
+        "waves": [asdict(one) for one in waves],
         "cost_usd": float(found.cost_usd),
     }
 
@@ -119,7 +123,7 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
             console.print(trouble, soft_wrap=True)
     for sentence in document["over_budget"]:
         console.print(sentence, soft_wrap=True)
-    for sentence in _kept_from_refinement(warehouse):
+    for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=True)
     for provider, model, reason in _stopped(warehouse):
         console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
@@ -135,6 +139,14 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
         return ()
     with warehouse.read() as connection:
         return sentences(withheld_palettes(connection))
+
+
+def _waves(document: dict[str, Any]) -> list[str]:
+    from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence
+    from grabient_assets.warehouse.waves import WaveCount
+
+    counts = [WaveCount(**one) for one in document["waves"]]
+    return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]
 
 
 def _stopped(warehouse: Warehouse) -> list[tuple[str, str, str]]:

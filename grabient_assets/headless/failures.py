@@ -43,6 +43,7 @@ def ask_again(
     from grabient_assets.warehouse.asks import record_asks
     from grabient_assets.warehouse.clock import ledger_time
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
+    from grabient_assets.warehouse.waves import reopen_cancelled
 
     usable = usable_providers(settings)
     current = _current_targets(settings, usable)
@@ -64,6 +65,7 @@ def ask_again(
         for (_, target, chained), palettes in groups.items():
             # One analysis at least: record_asks keeps the larger number that was asked for before.
             record_asks(connection, "tagging", palettes, [target], 1, asked_at, retry=True, chained=chained)
+            reopen_cancelled(connection, palettes)
     chosen = [failed.partition for failed in refinements]
     if chosen and refiner().provider not in usable:
         left_out[_why(refinements[0], usable)] = None

@@ -16,8 +16,10 @@ from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.refinement.asking import refiner
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
+from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.prompting.load import load_prompt_set
@@ -28,6 +30,7 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette
 from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.waves import answered_enough
 from grabient_assets.warehouse.withheld import withheld_palettes
 
 
@@ -36,7 +39,8 @@ class Plan:
     """What a run with these options would do.
 
     `palettes` were chosen, `needing` of them lack something. `refinement` is None when its provider is left out.
-    `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent.
+    `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent. Of an
+    adaptive run `tagging` is the first wave, and `waves` says what may follow.
     """
 
     prompt_version: str
@@ -47,6 +51,7 @@ class Plan:
     refinement: PlannedRefinement | None
     budget: Allowance | None
     warnings: tuple[str, ...]
+    waves: PlannedWaves | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -56,14 +61,18 @@ class Plan:
 
     @property
     def total(self) -> Sending:
-        """All that can be sent, refinement included."""
+        """All that can be sent, refinement included; of an adaptive run without its later waves."""
         parts = [*self.tagging, *([self.refinement] if self.refinement else [])]
         return sum((one.sending for one in parts if one.cannot is None), Sending())
 
     @property
     def usd(self) -> DollarRange:
-        """What that costs."""
-        return self.total.usd or DollarRange()
+        """What a run costs: at least that, of an adaptive one with the later waves as far as they are expected, and at
+        most with all of them."""
+        usd = self.total.usd or DollarRange()
+        if self.waves is None:
+            return usd
+        return usd + DollarRange(expected=self.waves.expected_usd, high=self.waves.most_usd)
 
     @property
     def fits(self) -> bool | None:
@@ -79,8 +88,10 @@ def make_plan(
     among: Sequence[str] | None,
     limit: int | None,
     now: datetime,
+    *,
+    adaptive: bool = False,
 ) -> Plan:
-    """The plan for the palettes that `grabient run` would take.
+    """The plan for the palettes that `grabient run` would take, with `adaptive` as `grabient run --adaptive` does.
 
     Without any provider that can be asked, it is made as if all could be. Raises what `grabient run` raises for a
     draft in live mode and for a folder of the other mode.
@@ -95,15 +106,32 @@ def make_plan(
     chosen, needing, withheld = (), (), ()
     if loaded:
         wish = make_wish(
-            warehouse, settings, prompt_version, analyses, "refined", among, limit, today=today, providers=providers
+            warehouse,
+            settings,
+            prompt_version,
+            analyses,
+            "refined",
+            among,
+            limit,
+            today=today,
+            providers=providers,
+            adaptive=adaptive,
         )
         chosen, needing, withheld = wish.seeds, wish.needing, wish.withheld
     with warehouse.read() as connection:
         others = tuple(set(chosen) - set(needing))
         measured = measured_tokens(connection)
-        tagging = plan_tagging(
-            connection, taggers(providers), prompt_version, needing, analyses, mode, today, measured, others
-        )
+        waves, models = None, taggers(providers)
+        if adaptive:
+            plan = waves_of(connection, prompt_version, providers, analyses, mode, today, measured)
+            digests = [one.request_digest for wave in plan.waves for one in wave]
+            enough = answered_enough(connection, prompt_version, digests, analyses)
+            asked = [seed for seed in needing if seed not in enough]
+            idle = [*others, *(seed for seed in needing if seed in enough)]
+            waves = plan_in_waves(connection, plan, models, asked, mode, today, measured, idle)
+            tagging = waves.first
+        else:
+            tagging = plan_tagging(connection, models, prompt_version, needing, analyses, mode, today, measured, others)
         refinement = None
         if refiner().provider in providers:
             by_url = images_by_url(settings)
@@ -118,7 +146,7 @@ def make_plan(
     asked = [*taggers(providers), *([refiner()] if refinement else [])]
     warnings += [*load_registry().refusals(asked, today).values(), *load_registry().warnings(asked, today)]
     return Plan(
-        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, tuple(warnings)
+        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, tuple(warnings), waves
     )
 
 

@@ -24,7 +24,8 @@ NAMED_AT_MOST = 5
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something; of these
-    a check keeps `withheld` from the refinement that they lack."""
+    a check keeps `withheld` from the refinement that they lack. If `adaptive`, wave by wave, and `analyses` is the most
+    that a model is asked."""
 
     prompt_version: str
     seeds: tuple[str, ...]
@@ -33,6 +34,7 @@ class Wish:
     analyses: int
     until: Until
     withheld: tuple[str, ...] = ()
+    adaptive: bool = False
 
 
 def chosen_until(text: str) -> Until:
@@ -110,22 +112,26 @@ def make_wish(
     *,
     today: date,
     providers: Sequence[str] | None = None,
+    adaptive: bool = False,
 ) -> Wish:
     """The palettes that still need work: all loaded or those of `among`, at most `limit` in order of arrival.
 
     A model that is shut down `today` makes no palette need work. `providers` are those that can be asked now when not
-    given.
+    given. If `adaptive`, a palette that is certain, or was asked about to the end, needs no more answers.
 
     Palettes for which nothing but stopped providers or models is left, and those that a check keeps back, come after
     the others, so that a limit never starves them. Raises GrabientError when nothing is loaded, SettingsError when no
     provider can be asked.
     """
     from grabient_assets.warehouse.needs import Need, needs
+    from grabient_assets.warehouse.waves import answered_enough
 
     providers = askable_providers(settings) if providers is None else tuple(providers)
     targets = _targets(settings, prompt_version, providers, today)
     with warehouse.read() as connection:
         found = needs(connection, prompt_version, targets, analyses)
+        digests = [target.request_digest for target in targets]
+        enough = answered_enough(connection, prompt_version, digests, analyses) if adaptive else set[str]()
     if not found:
         raise GrabientError("No palette is loaded. Load some first: grabient load FILE")
     if among is not None:
@@ -134,7 +140,7 @@ def make_wish(
 
     def lacks(need: Need) -> bool:
         return (
-            need.answers
+            (need.answers and need.seed not in enough)
             or (need.consensus and until in ("consensus", "refined"))
             or (need.refinement and until == "refined")
         )
@@ -143,7 +149,7 @@ def make_wish(
     needing = tuple(need.seed for need in lacking)
     seeds = needing if limit is not None else tuple(need.seed for need in found)
     withheld = tuple(need.seed for need in lacking if need.withheld)
-    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld)
+    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld, adaptive)
 
 
 def record_wish(
@@ -159,6 +165,7 @@ def record_wish(
 
     With `allow_unpriced`, it is sent even at an unknown price; with `max_usd`, no more is spent on it.
     """
+    from grabient_assets.groups.tagging.adaptive import ask_in_waves
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 
     if not wish.needing:
@@ -174,7 +181,10 @@ def record_wish(
         allow_unpriced=allow_unpriced,
         cap=None if max_usd is None else SpendingCap(uuid4().hex, max_usd),
     )
-    ask_for_tags(wanted, warehouse, now)
+    if wish.adaptive:
+        ask_in_waves(wanted, wish.providers, warehouse, now)
+    else:
+        ask_for_tags(wanted, warehouse, now)
 
 
 def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Settings) -> Wish:

@@ -18,6 +18,7 @@ GROUPINGS = {
     "day": ("day",),
     "batch": ("batch_id",),
     "purpose": ("purpose",),
+    "wave": ("prompt_version", "wave"),
 }
 """What costs can be added up by, and the columns that are told apart then."""
 
@@ -61,11 +62,12 @@ class Foreseen:
 
 
 def costs(connection: DuckDBPyConnection, by: str, since: date | None = None, until: date | None = None) -> list[Costs]:
-    """The costs by one of GROUPINGS, the dearest first (days in their order); both days are part of the period."""
+    """The costs by one of GROUPINGS, the dearest first, days and waves in their order; both days count."""
     columns = GROUPINGS[by]
-    order = "1" if by == "day" else f"{len(columns) + 7} DESC, 1"
+    requests = "cost_by_request_and_wave" if by == "wave" else "cost_by_request"
+    order = "1" if by == "day" else "1, 2" if by == "wave" else f"{len(columns) + 7} DESC, 1"
     rows = connection.execute(
-        f"SELECT {', '.join(columns)}, {_SUMS} FROM cost_by_request WHERE {_PERIOD} GROUP BY ALL ORDER BY {order}",
+        f"SELECT {', '.join(columns)}, {_SUMS} FROM {requests} WHERE {_PERIOD} GROUP BY ALL ORDER BY {order}",
         {"since": since, "until": until},
     ).fetchall()
     split = len(columns)

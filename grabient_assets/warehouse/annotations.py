@@ -30,21 +30,27 @@ class Answered:
     annotator: Ints
 
 
-def number_answers(connection: DuckDBPyConnection, prompt_version: str) -> Answered:
-    """Number the usable answers of the version, for the functions below on the same connection."""
+def number_answers(connection: DuckDBPyConnection, prompt_version: str, among: Sequence[str] | None = None) -> Answered:
+    """Number the usable answers of the version, for the functions below on the same connection.
+
+    `among`: only those about these palettes, by seed.
+    """
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE numbered_palettes AS
         SELECT seed, (row_number() OVER (ORDER BY seed) - 1)::INTEGER AS item
-        FROM (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
+        FROM (SELECT DISTINCT seed FROM palette_tags
+              WHERE prompt_version = $1 AND error IS NULL
+                AND ($2 OR seed IN (SELECT unnest($3::VARCHAR[]))))
         """,
-        [prompt_version],
+        [prompt_version, among is None, list(among or ())],
     )
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE numbered_models AS
         SELECT provider, model, (row_number() OVER (ORDER BY provider, model) - 1)::INTEGER AS annotator
-        FROM (SELECT DISTINCT provider, model FROM palette_tags WHERE prompt_version = $1 AND error IS NULL)
+        FROM (SELECT DISTINCT provider, model FROM palette_tags SEMI JOIN numbered_palettes USING (seed)
+              WHERE prompt_version = $1 AND error IS NULL)
         """,
         [prompt_version],
     )

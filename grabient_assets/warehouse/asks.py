@@ -35,6 +35,18 @@ class PaletteVersion:
     seed: str
 
 
+ASKED_AGAIN = """
+    ON CONFLICT DO UPDATE SET
+        request_digest = excluded.request_digest,
+        analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
+        allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
+        cap_id = excluded.cap_id,
+        state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
+        retry_from = coalesce(excluded.retry_from, retry_from)
+"""
+"""What becomes of an ask that is there already when it is inserted once more."""
+
+
 def record_asks(
     connection: DuckDBPyConnection,
     purpose: str,
@@ -56,7 +68,7 @@ def record_asks(
     check keeps the palette back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
     """
     connection.execute(
-        """
+        f"""
         INSERT INTO asks BY NAME
         SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
                $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
@@ -66,13 +78,7 @@ def record_asks(
         FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
         CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
                            unnest($digests::VARCHAR[]) AS request_digest) AS t
-        ON CONFLICT DO UPDATE SET
-            request_digest = excluded.request_digest,
-            analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
-            allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
-            cap_id = excluded.cap_id,
-            state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
-            retry_from = coalesce(excluded.retry_from, retry_from)
+        {ASKED_AGAIN}
         """,
         {
             "purpose": purpose,
@@ -192,6 +198,19 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
             "request_digest": target.request_digest,
         },
     )
+
+
+def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[PaletteVersion]) -> set[PaletteVersion]:
+    """Those of the palettes about which some model of the provider was asked for tags."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT DISTINCT prompt_version, seed FROM asks SEMI JOIN chosen USING (seed, prompt_version)
+        WHERE purpose = 'tagging' AND provider = $3
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among], provider],
+    ).fetchall()
+    return {PaletteVersion(*row) for row in rows}
 
 
 def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:

@@ -293,3 +293,12 @@ def plan_refinement(connection: DuckDBPyConnection, seeds: Sequence[str]) -> Ref
         {"seeds": list(seeds)},
     )
     return RefinementCounts(expected, in_flight, colours, pictures)
+
+
+def mean_colour_bytes(connection: DuckDBPyConnection) -> int:
+    """What the colours of a palette take in a request line, the mean of some palettes; 0 when none is loaded."""
+    (size,) = _row(
+        connection,
+        f"SELECT coalesce(round(avg({_COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})",
+    )
+    return size

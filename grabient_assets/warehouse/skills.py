@@ -36,6 +36,18 @@ def skills(connection: DuckDBPyConnection, prompt_versions: Collection[str]) -> 
     return [SkillRecord(*row[:5], fitted_at=row[5].astimezone(UTC)) for row in rows]
 
 
+def answering(connection: DuckDBPyConnection, prompt_version: str) -> tuple[int, set[tuple[str, str]]]:
+    """How many palettes have a usable answer under the version, and from which models (provider, model)."""
+    rows = connection.execute(
+        "SELECT DISTINCT provider, model FROM palette_tags WHERE prompt_version = $1 AND error IS NULL",
+        [prompt_version],
+    ).fetchall()
+    palettes = connection.execute(
+        "SELECT count(DISTINCT seed) FROM palette_tags WHERE prompt_version = $1 AND error IS NULL", [prompt_version]
+    ).fetchone()
+    return (palettes[0] if palettes else 0), {(row[0], row[1]) for row in rows}
+
+
 def record_skills(connection: DuckDBPyConnection, records: Sequence[SkillRecord]) -> None:
     """Insert or replace."""
     key = ("prompt_version", "field", "method")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.refined import chained_refinements
 from grabient_assets.warehouse.tags import complete_tagging, without_current_consensus
+from grabient_assets.warehouse.waves import WaveCount, ended_waves, wave_counts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,7 +40,8 @@ class ProviderProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a choice of palettes is under one prompt version. `cost_usd`: of what was collected since the start."""
+    """How far a choice of palettes is under one prompt version. `cost_usd`: of what was collected since the start.
+    `waves`: of those that are tagged adaptively."""
 
     palettes: int
     pictures: int
@@ -47,6 +49,7 @@ class Progress:
     consensus: int
     refined: int
     cost_usd: Decimal
+    waves: tuple[WaveCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[st
     tagged = complete_tagging(connection, providers)
     untallied = without_current_consensus(connection, tagged)
     chained = chained_refinements(connection, [t.partition for t in tagged if t.answers])
-    return {row[0] for row in asked} | {t.partition.seed for t in untallied} | {p.seed for p in chained}
+    ended = {one.partition.seed for one in ended_waves(connection, providers)}
+    return {row[0] for row in asked} | ended | {t.partition.seed for t in untallied} | {p.seed for p in chained}
 
 
 def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str, since: datetime) -> Progress:
@@ -124,7 +128,8 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
     assert totals is not None
     pictures, consensus, refined, cost = totals
     providers = tuple(ProviderProgress(*row) for row in rows)
-    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost))
+    waves = tuple(wave_counts(connection, prompt_version, seeds))
+    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost), waves)
 
 
 def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> list[Spent]:

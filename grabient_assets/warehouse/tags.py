@@ -314,16 +314,20 @@ def answered_but_open(connection: DuckDBPyConnection) -> list[PaletteVersion]:
 def complete_tagging(
     connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[PaletteVersion] | None = None
 ) -> list[Tagged]:
-    """Palettes of which every one of `providers` was asked and no ask is open any more."""
+    """Palettes of which every one of `providers` was asked and no ask is open any more.
+
+    Of those that are tagged adaptively, the settled ones: a provider counts as asked that has no part in their waves.
+    """
     rows = connection.execute(
         """
         WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
         complete AS (
-            SELECT seed, prompt_version FROM asks
-            WHERE purpose = 'tagging'
-              AND ($everything OR (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+            SELECT a.seed, a.prompt_version FROM asks a LEFT JOIN tagging_waves w USING (seed, prompt_version)
+            WHERE a.purpose = 'tagging'
+              AND ($everything OR (a.seed, a.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
             GROUP BY ALL
-            HAVING bool_and(state <> 'open') AND list_has_all(list(DISTINCT provider), $providers::VARCHAR[])
+            HAVING bool_and(a.state <> 'open') AND bool_and(w.state IS DISTINCT FROM 'open') AND list_has_all(
+                list_concat(list(DISTINCT a.provider), coalesce(any_value(w.providers), [])), $providers::VARCHAR[])
         )
         SELECT c.prompt_version, c.seed, count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL),
                count(*) FILTER (t.error IS NOT NULL),

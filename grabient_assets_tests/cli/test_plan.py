@@ -39,7 +39,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     found = plan(data, "--json", "--analyses", "3", "--limit", "2", GRABIENT_BUDGET_USD="0.05").json
     assert set(found) == {
         *("mode", "prompt_version", "analyses", "palettes", "needing", "models", "refinement", "total", "budget"),
-        *("warnings", "refused"),
+        *("warnings", "refused", "adaptive"),
     }
     assert (found["mode"], found["prompt_version"], found["analyses"], found["needing"]) == ("emulator", "v1", 3, 2)
     for row in found["models"]:
@@ -62,6 +62,31 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     shown = plan(data, GRABIENT_BUDGET_USD="100").out
     assert "3 of 3 palettes need work under v1" in shown and "new palette: 60 requests" in shown
     assert "100.00 USD" in shown and "It fits." in shown
+
+
+def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_path: Path):
+    grabient(data, "load", palettes(tmp_path, 3))
+    found = plan(data, "--json", "--adaptive", "--analyses", "3").json
+    first = {row["model"]: row["requests"] for row in found["models"] if row["requests"]}
+    waves = found["adaptive"]
+    assert first == {one["model"]: 3 for one in waves["first"]} and len(first) == 4
+    assert (waves["waves"], waves["chosen"]) == (3, "cheapest")
+    assert [(one["wave"], one["models"], one["requests"], one["share"], one["basis"]) for one in waves["later"]] == [
+        (2, 6, 3 * 6, 0.5, "assumed"),
+        (3, 10, 3 * 10 * 2, 0.25, "assumed"),
+    ]
+    full = plan(data, "--json", "--analyses", "3").json
+    assert full["adaptive"] is None
+    usd, later = found["total"]["usd"], [one["usd"] for one in waves["later"]]
+    together = [*(row["usd"] for row in found["models"]), found["refinement"]["usd"]]
+    assert usd["low"] == pytest.approx(sum(one["low"] for one in together))
+    expected = sum(one["expected"] for one in together) + 0.5 * later[0]["expected"] + 0.25 * later[1]["expected"]
+    assert usd["expected"] == pytest.approx(expected)
+    assert usd["high"] == pytest.approx(full["total"]["usd"]["high"]), "at most everybody as often as that"
+    shown = plan(data, "--adaptive").out
+    assert "3 of 3 palettes need work under v1, up to 2 analyses" in shown
+    assert "The table is wave 1 of 3: 4 models, chosen the cheapest of each family." in shown
+    assert "Wave 2: at most 18 requests to 6 models" in shown and "50% of it is expected (assumed" in shown
 
 
 def test_only_the_named_palettes(data: Path, tmp_path: Path):

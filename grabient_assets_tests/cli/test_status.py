@@ -21,6 +21,7 @@ EMPTY = {
     "errors": 0,
     "over_budget": [],
     "withheld": [],
+    "waves": [],
     "open_batches": [],
     "cost_usd": 0.0,
 }

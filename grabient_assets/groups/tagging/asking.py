@@ -20,6 +20,7 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.waves import settle_in_full
 
 PURPOSE = "tagging"
 
@@ -52,7 +53,8 @@ class TaggingWish:
 def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None:
     """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing.
 
-    What is asked of a model that is shut down is stopped at once, with the reason.
+    What is asked of a model that is shut down is stopped at once, with the reason. Palettes that were tagged wave by
+    wave (adaptive.py) are asked in full from now on.
     """
     models = taggers(wish.providers)
     with warehouse.write() as connection:
@@ -78,6 +80,7 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 allow_unpriced=wish.allow_unpriced,
                 cap_id=wish.cap.cap_id if wish.cap else None,
             )
+        settle_in_full(connection, wish.palettes, asked_at)
         share_answers(connection)
         close_finished_tagging(connection, now)
         stop_refused(connection, PURPOSE, models, now)

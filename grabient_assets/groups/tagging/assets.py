@@ -17,6 +17,7 @@ from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.prompts import prompt_metadata
+from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
@@ -26,8 +27,10 @@ from grabient_assets.groups.tagging.reports import (
     Metadata,
     asked_metadata,
     completed_events,
+    no_part_metadata,
     over_budget_metadata,
     sent_metadata,
+    wave_metadata,
 )
 from grabient_assets.groups.tagging.submission import hold_key, submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
@@ -36,11 +39,12 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import PaletteVersion, asked_of
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, holds
 from grabient_assets.warehouse.tags import DueTarget, due_tagging, due_targets, underway_tagging
+from grabient_assets.warehouse.waves import wave_states
 
 GROUP = "tagging"
 BACKFILL_ID_TAG = "dagster/backfill"
@@ -57,6 +61,9 @@ class AskConfig(dg.Config):
     """Refine the palettes as soon as their tagging is complete."""
     allow_unpriced: bool = False
     """Send also to models whose batch price is not known; whoever sends later keeps to it."""
+    adaptive: bool = False
+    """Ask wave by wave: a few cheap models first, the others only about palettes that are not certain then. Each asset
+    asks its provider's part of the wave; it is judged when all four were asked. `analyses` is the most of any model."""
     max_usd: float = 0.0
     """The most to spend on what this run, or its backfill, asks for, refinement included; 0: no cap of its own."""
     send_due: bool = False
@@ -103,7 +110,10 @@ def ask(
         config.allow_unpriced,
         _cap(config.max_usd, run),
     )
-    ask_for_tags(wish, warehouse, _now())
+    if config.adaptive:
+        ask_in_waves(wish, providers.usable(), warehouse, _now())
+    else:
+        ask_for_tags(wish, warehouse, _now())
 
 
 def _cap(max_usd: float, run: dg.DagsterRun) -> SpendingCap | None:
@@ -216,7 +226,10 @@ def collect_tagging(
     else:
         chosen = chosen_palettes(context)
         if config.ask and "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
-            ask(AskConfig(), house, providers, chosen, usable, context.run)
+            with house.read() as connection:  # those in waves have been asked for, on other terms than these
+                in_waves = wave_states(connection, chosen)
+            wanted = [palette for palette in chosen if palette not in in_waves]
+            ask(AskConfig(), house, providers, wanted, usable, context.run)
         completed = complete_palettes(house, usable, _now, chosen)
         _report_completed(context, house, completed)
         yield from run_checks(context, house)
@@ -245,9 +258,14 @@ def _report_sent(
     with warehouse.read() as connection:
         sent = underway_tagging(connection, provider, batch_ids, asked)
         runs = submit_runs(connection, {b for one in sent for b in one.batches})
-    reports: dict[PaletteVersion, Metadata] = {partition: asked_metadata() for partition in asked}
+        has_part = asked_of(connection, provider, asked)
+        waves = wave_states(connection, [*asked, *(one.partition for one in sent)])
+    reports: dict[PaletteVersion, Metadata] = {
+        partition: asked_metadata() if partition in has_part else no_part_metadata() for partition in asked
+    }
     reports |= {one.partition: sent_metadata(one, runs) for one in sent}
     for partition, metadata in reports.items():
+        metadata |= wave_metadata(waves.get(partition))
         _report(context, context.asset_key.to_user_string(), partition, metadata)
 
 

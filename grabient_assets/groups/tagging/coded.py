@@ -97,7 +97,7 @@ class CodedVersion:
         for field in CATEGORICAL_VALUES:
             yield self.categorical(field)
         for field in LIST_FIELDS:
-            if self.tags_of[field].words:
+            if field in self.tags_of and self.tags_of[field].words:
                 yield self.tags(field)
 
     def categorical(self, field: str) -> CodedValues:
@@ -149,13 +149,24 @@ class CodedVersion:
 
 def read_version(connection: DuckDBPyConnection, prompt_version: str) -> CodedVersion:
     """Read the usable answers of the version, and what the colours of their palettes know."""
-    answered = number_answers(connection, prompt_version)
-    values = {
+    answered, values = number_answers(connection, prompt_version), _read_values(connection)
+    tags = {field: _read_tags(connection, field) for field in LIST_FIELDS}
+    return CodedVersion(prompt_version, answered, values, tags, computed_colours(connection))
+
+
+def read_values(
+    connection: DuckDBPyConnection, prompt_version: str, among: Sequence[str] | None = None
+) -> CodedVersion:
+    """The same without tags: the categorical fields of all palettes, or of those `among`, by seed."""
+    answered = number_answers(connection, prompt_version, among)
+    return CodedVersion(prompt_version, answered, _read_values(connection), {}, np.zeros((0, 11, 3), dtype=np.uint8))
+
+
+def _read_values(connection: DuckDBPyConnection) -> dict[str, _Values]:
+    return {
         field: _Values(values_said(connection, field, words), clear_values(connection, field, words))
         for field, words in CATEGORICAL_VALUES.items()
     }
-    tags = {field: _read_tags(connection, field) for field in LIST_FIELDS}
-    return CodedVersion(prompt_version, answered, values, tags, computed_colours(connection))
 
 
 _COMPUTED = {"dominant_colors": "color_names", "harmony": "harmonies"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.groups.tagging.wave_judging import judge_waves
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
@@ -19,6 +20,7 @@ from grabient_assets.warehouse.tags import (
     share_answers,
     without_current_consensus,
 )
+from grabient_assets.warehouse.waves import ended_waves
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,16 @@ def complete_palettes(
     clock: Callable[[], datetime],
     among: Sequence[PaletteVersion] | None = None,
 ) -> Completed:
-    """The completely tagged palettes among those named, or all that lack their consensus; it is built for each."""
+    """The completely tagged palettes among those named, or all that lack their consensus; it is built for each.
+
+    Before that, palettes whose wave has ended are judged: a palette that goes on to the next one is not complete.
+    """
     with warehouse.write() as connection:
         share_answers(connection)
+        close_finished_tagging(connection, ledger_time(connection, clock()))
+    judge_waves(warehouse, providers, clock, among)
+    with warehouse.write() as connection:
         now = ledger_time(connection, clock())
-        close_finished_tagging(connection, now)
         tagged = complete_tagging(connection, providers, among)
         stale = without_current_consensus(connection, tagged)
     chosen = tagged if among is not None else stale
@@ -49,10 +56,13 @@ def complete_palettes(
 
 def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[PaletteVersion]:
     """Palettes whose tagging is complete, or would be if its asks were closed, and whose consensus is missing or out of
-    date. A process that is killed between storing the last answer and closing the asks leaves such."""
+    date; and those whose wave has ended and is not judged yet. A process that is killed between storing the last answer
+    and closing the asks leaves such."""
     with warehouse.read() as connection:
         stale = without_current_consensus(connection, complete_tagging(connection, providers))
-        return list(dict.fromkeys([*(t.partition for t in stale), *answered_but_open(connection)]))
+        ended = ended_waves(connection, providers)
+        found = [*(t.partition for t in stale), *answered_but_open(connection), *(one.partition for one in ended)]
+        return list(dict.fromkeys(found))
 
 
 def palettes_without_answer(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:

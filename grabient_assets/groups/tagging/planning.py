@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.drafts import refuse_draft
@@ -107,6 +108,20 @@ def plan_due(
     only = {(target.model, target.prompt_version, target.cap_id) for target in targets}
     measured = measured_tokens(connection)
     return plan_tagging(connection, models, "", (), 0, answers_from, on, measured, (), {provider: limits}, only)
+
+
+def request_usd(model: Model, prompt: Prompt, colour_bytes: int, measured: Measured | None, on: date) -> Decimal | None:
+    """What one request about colours of this size is expected to cost; None at an unknown price, or when the model
+    does not take such a request."""
+    import numpy
+
+    try:
+        size = _fixed_bytes(prompt, model) + colour_bytes
+    except RequestRejectedError:
+        return None
+    lines = Lines(numpy.ones(1, dtype=numpy.int64), numpy.asarray([size]))
+    found = sending(model, lines, prompt.parameters, measured, load_registry().limits[model.provider], on)
+    return None if found.usd is None else found.usd.expected
 
 
 def _askable(answers_from: str) -> dict[str, PromptSet]:

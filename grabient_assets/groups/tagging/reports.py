@@ -10,12 +10,14 @@ import dagster as dg
 from grabient_assets.groups.markdown import escaped
 from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
+from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
+from grabient_assets.warehouse.waves import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 Metadata = dict[str, dg.MetadataValue]
@@ -31,6 +33,7 @@ def completed_events(
     with warehouse.read() as connection:
         colours = {record.seed: record for record in palettes(connection, {p.seed for p in partitions})}
         withheld = {one.partition: one for one in withheld_palettes(connection, partitions)}
+        waves = wave_states(connection, partitions)
     if "palette_tags" in selected:
         for tagged in completed.tagged:
             if tagged.answers:
@@ -40,12 +43,23 @@ def completed_events(
         for record in completed.consensus:
             partition = PaletteVersion(record.prompt_version, record.seed)
             metadata = consensus_metadata(record, colours[record.seed], withheld.get(partition))
+            metadata |= wave_metadata(waves.get(partition))
             yield dg.AssetMaterialization("tag_consensus", partition=partition_key(partition), metadata=metadata)
 
 
 def asked_metadata() -> Metadata:
     """Wanted, and not with the provider yet."""
     return {"state": dg.MetadataValue.text("asked; the sensor tagging_due sends it together with what else is asked")}
+
+
+def no_part_metadata() -> Metadata:
+    """Tagged adaptively, and this provider is not asked so far."""
+    return {"state": dg.MetadataValue.text("nothing to ask of this provider in this wave")}
+
+
+def wave_metadata(state: WaveState | None) -> Metadata:
+    """How far a palette is that is tagged adaptively; nothing for any other."""
+    return {} if state is None else {"wave": dg.MetadataValue.text(wave_words(state))}
 
 
 def over_budget_metadata(sentences: Sequence[str]) -> Metadata:

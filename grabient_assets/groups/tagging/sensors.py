@@ -13,6 +13,7 @@ from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
 from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.groups.tagging.submission import hold_key
+from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import Attempt, attempt, busy_with
@@ -20,6 +21,7 @@ from grabient_assets.resources.warehouse import WarehouseResource, skipped_while
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import due_targets
+from grabient_assets.warehouse.waves import wave_counts
 
 MOST_FAILED_PER_TICK = 10
 COLLECT = {"palette_tags", "tag_consensus"}
@@ -48,7 +50,7 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
             else:
                 yield found
         if reasons:
-            yield dg.SkipReason(" ".join(dict.fromkeys(reasons)))
+            yield dg.SkipReason(" ".join(dict.fromkeys([*reasons, *_waves(house)])))
 
     return look
 
@@ -81,6 +83,13 @@ def _provider_due(
     )
 
 
+def _waves(warehouse: Warehouse) -> list[str]:
+    """A sentence about palettes that are tagged adaptively and under way, if there are any."""
+    with warehouse.read() as connection:
+        sentence = under_way_sentence(wave_counts(connection))
+    return [sentence] if sentence else []
+
+
 def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor: consensus for palettes that became complete without a collection, and a red mark for failed ones.
 
@@ -110,7 +119,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         if waiting:
             going = attempt(context.instance, "complete-tagging", waiting)
         if isinstance(going, str):
-            yield dg.SkipReason(going)
+            yield dg.SkipReason(" ".join([going, *_waves(house)]))
         else:
             yield dg.RunRequest(
                 run_key=going.run_key,

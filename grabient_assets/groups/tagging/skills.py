@@ -21,7 +21,7 @@ from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import estimate_tags
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
+from grabient_assets.warehouse.skills import SkillRecord, answering, record_skills, skills
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,11 +52,20 @@ def skills_of(
     with warehouse.read() as connection:
         found = skills(connection, prompt_versions)
         unfitted = read_unfitted(connection, prompt_versions, found)
-    fitted = [one for version in unfitted for one in fit_skills(version, now)]
-    if fitted:
-        with warehouse.write() as connection:
-            record_skills(connection, fitted)
-    return read_skills([*found, *fitted])
+    return read_skills([*found, *_fit_and_store(warehouse, unfitted, now)])
+
+
+def fresh_skills(
+    warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
+) -> dict[tuple[str, str, str], Skills]:
+    """As `skills_of`, but fitted again for a version when a model has answered that they do not know, or twice as many
+    palettes are answered as they were fitted on. So it is fitted a few times on the way to any number of palettes."""
+    with warehouse.read() as connection:
+        found = skills(connection, prompt_versions)
+        outgrown = {version for version in prompt_versions if _outgrown(connection, version, found)}
+        kept = [one for one in found if one.prompt_version not in outgrown]
+        unfitted = read_unfitted(connection, prompt_versions, kept)
+    return read_skills([*kept, *_fit_and_store(warehouse, unfitted, now)])
 
 
 def read_unfitted(
@@ -89,6 +98,21 @@ def read_skills(records: Collection[SkillRecord]) -> dict[tuple[str, str, str], 
 def anchor(gold: Ints) -> Ints:
     """Gold for the fit: what is not certain is unknown."""
     return np.where(gold == AMBIGUOUS, UNKNOWN, gold)
+
+
+def _fit_and_store(warehouse: Warehouse, unfitted: Collection[CodedVersion], now: datetime) -> list[SkillRecord]:
+    fitted = [one for version in unfitted for one in fit_skills(version, now)]
+    if fitted:
+        with warehouse.write() as connection:
+            record_skills(connection, fitted)
+    return fitted
+
+
+def _outgrown(connection: DuckDBPyConnection, prompt_version: str, found: Collection[SkillRecord]) -> bool:
+    fitted = [one for one in found if one.prompt_version == prompt_version]
+    palettes, models = answering(connection, prompt_version)
+    known = {(provider, model) for one in fitted[:1] for provider, model in json.loads(one.parameters)["models"]}
+    return bool(fitted) and (not models <= known or palettes >= 2 * max(one.palettes for one in fitted))
 
 
 def _fits(coded: CodedValues | CodedTags) -> Iterator[tuple[Estimator, Parameters]]:

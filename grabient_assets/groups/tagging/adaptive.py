@@ -1,0 +1,93 @@
+"""Wanting tags wave by wave: few cheap models first, and more only about palettes that are not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.batching.drafts import refuse_draft
+from grabient_assets.batching.identity import request_digest
+from grabient_assets.batching.one_mode import refuse_other_mode
+from grabient_assets.batching.shut_down import stop_refused
+from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, taggers
+from grabient_assets.groups.tagging.planning import request_usd
+from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
+from grabient_assets.partitions import by_version
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.registry.load import load_registry
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.asks import AskTerms, PaletteVersion
+from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import make_cap
+from grabient_assets.warehouse.plan import mean_colour_bytes
+from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
+from grabient_assets.warehouse.waves import WavePlan, record_plan, start_waves
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, now: datetime) -> None:
+    """Record the wish as an adaptive one: its `analyses` are the most that any model is asked. Nothing is sent here.
+
+    `panel` are all providers that can be asked; the waves are planned over their models, and the part that the wish's
+    own providers have in them is asked for. A wave is judged once every provider of the panel was asked.
+    """
+    terms = AskTerms(wish.allow_unpriced, wish.cap.cap_id if wish.cap else None)
+    with warehouse.write() as connection:
+        refuse_other_mode(connection, wish.answers_from)
+        asked_at = ledger_time(connection, now)
+        if wish.cap is not None:
+            make_cap(connection, wish.cap, asked_at)
+        measured = measured_tokens(connection)
+        for version, seeds in by_version(wish.palettes).items():
+            plan = waves_of(connection, version, panel, wish.analyses, wish.answers_from, now.date(), measured)
+            record_plan(connection, plan, asked_at)
+            start_waves(
+                connection,
+                plan,
+                [PaletteVersion(version, seed) for seed in seeds],
+                wish.providers,
+                terms,
+                asked_at,
+                chained=wish.refine,
+                retry=wish.retry_failed,
+            )
+        share_answers(connection)
+        close_finished_tagging(connection, now)
+        stop_refused(connection, PURPOSE, taggers(wish.providers), now)
+
+
+def waves_of(
+    connection: DuckDBPyConnection,
+    prompt_version: str,
+    panel: Sequence[str],
+    analyses: int,
+    answers_from: str,
+    on: date,
+    measured: Mapping[MeasuredKey, Measured],
+) -> WavePlan:
+    """The waves of the panel models that are served on the day `on`. `measured`: tokens of past answers.
+
+    Raises PromptError for a draft where only released prompts may be asked.
+    """
+    prompts = load_prompt_set(PROMPTS_DIR, prompt_version)
+    refuse_draft(prompts, answers_from)
+    models = taggers(panel)
+    refused = load_registry().refusals(models, on)
+    colours = mean_colour_bytes(connection)
+
+    prompt = prompts.tagging
+    candidates = [
+        Candidate(
+            model,
+            request_digest(PURPOSE, answers_from, model, prompt.digest),
+            request_usd(model, prompt, colours, measured.get((model.provider, model.id, prompt.digest)), on),
+        )
+        for model in models
+        if model not in refused
+    ]
+    return plan_waves(connection, prompt_version, candidates, analyses)

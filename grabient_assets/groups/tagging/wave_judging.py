@@ -1,0 +1,107 @@
+"""Which palettes are certain after a wave, and taking the others to the next one.
+
+Only the categorical fields decide. Open tags do not help: after any wave nearly every palette has some tag that might
+as well be missing, and where closed ones are undecided the full panel does not say otherwise more often than elsewhere
+(docs/consensus.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grabient_assets.batching.shut_down import stop_refused
+from grabient_assets.consensus.dawid_skene import posteriors
+from grabient_assets.consensus.panel import uncertain
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+from grabient_assets.groups.tagging.coded import CodedVersion, read_values
+from grabient_assets.groups.tagging.skills import Skills, fresh_skills
+from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, settle
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def judge_waves(
+    warehouse: Warehouse,
+    providers: Sequence[str],
+    clock: Callable[[], datetime],
+    among: Sequence[PaletteVersion] | None = None,
+) -> None:
+    """Settle the palettes whose wave has ended and that are certain, or have no further wave; ask the next wave about
+    the others. Repeats where answers to the next wave are there already.
+
+    What is decided is written in one transaction with the asks that follow from it. A process that is killed before
+    has changed nothing, and the next one decides the same.
+    """
+    while True:
+        with warehouse.read() as connection:
+            ended = ended_waves(connection, providers, among)
+        if not ended:
+            return
+        going = _uncertain(warehouse, ended, clock())
+        with warehouse.write() as connection:
+            _decide(connection, ended, going, providers, clock())
+
+
+def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], threshold: float = CERTAIN) -> set[str]:
+    """The seeds of the palettes of which every categorical field has a value as probable as `threshold`.
+
+    `rates` by field. A palette about which nobody said anything usable in some field is not among them.
+    """
+    answered = version.answered
+    if not answered.seeds or not rates.keys() >= CATEGORICAL_VALUES.keys():
+        return set()
+    certain = np.ones(len(answered.seeds), dtype=bool)
+    for field in CATEGORICAL_VALUES:
+        annotations = version.categorical(field).annotations
+        said = np.zeros(annotations.items, dtype=bool)
+        said[annotations.candidates.item] = True
+        certain &= said & ~uncertain(posteriors(annotations, rates[field].of(answered.models)), threshold)
+    return {seed for seed, sure in zip(answered.seeds, certain.tolist(), strict=True) if sure}
+
+
+def _uncertain(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> set[PaletteVersion]:
+    """The palettes that should be asked about again."""
+    seeds: dict[str, list[str]] = {}
+    for one in ended:
+        if not (one.last or one.cancelled):
+            seeds.setdefault(one.partition.prompt_version, []).append(one.partition.seed)
+    skills = fresh_skills(warehouse, seeds.keys(), now)
+    with warehouse.read() as connection:
+        answers = [read_values(connection, version, chosen) for version, chosen in seeds.items()]
+    found: set[PaletteVersion] = set()
+    for one in answers:
+        version = one.prompt_version
+        rates = {field: skills[key] for field in CATEGORICAL_VALUES if (key := (version, field, "full")) in skills}
+        certain = certain_palettes(one, rates)
+        found |= {PaletteVersion(version, seed) for seed in seeds[version] if seed not in certain}
+    return found
+
+
+def _decide(
+    connection: DuckDBPyConnection,
+    ended: Sequence[WaveEnd],
+    going: set[PaletteVersion],
+    providers: Sequence[str],
+    clock: datetime,
+) -> None:
+    now = ledger_time(connection, clock)
+    settle(connection, [one for one in ended if one.cancelled], "cancelled", now)
+    rest = [one for one in ended if not one.cancelled]
+    settle(connection, [one for one in rest if one.last], "last wave", now)
+    rest = [one for one in rest if not one.last]
+    settle(connection, [one for one in rest if one.partition not in going], "certain", now)
+    go_on(connection, [one for one in rest if one.partition in going], providers, now)
+    share_answers(connection)
+    close_finished_tagging(connection, now)
+    stop_refused(connection, PURPOSE, taggers(providers), now)

@@ -1,0 +1,31 @@
+"""The numbers of adaptive tagging, and why they are what they are. Measured by benchmarks/adaptive.py."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+FEWEST_FIRST, MOST_FIRST = 3, 5
+"""Models in wave one. Two cannot outvote a mistake; a sixth adds little to good ones of other families."""
+
+USUAL_FIRST = 4
+"""Models in wave one while nothing is measured: one per family as far as there are so many."""
+
+SHARE_OF_PRICE = Decimal("0.25")
+"""The most that wave one may cost, as a part of asking every model once. Every palette pays for it: at a quarter, and
+with half of the palettes going on, the whole stays well below the price of the full panel."""
+
+CERTAIN = 0.99
+"""A palette is certain when the most probable value of each categorical field has at least this probability. Models
+share mistakes that no agreement shows, so what comes out is too sure of itself, and the threshold is high. Between
+0.98 and 0.999 accuracy hardly moves, and the price doubles."""
+
+FEWEST_GOLD = 30
+"""Palettes of known answers on which a model must have been measured before it is chosen for what was measured: the
+95 % interval of an accuracy of 0.9 is then some 20 points wide, enough to tell a good model from a bad one."""
+
+ASSUMED_TO_GO_ON = 0.5
+"""The part of the palettes that is expected to go on to the next wave until there are figures. On the emulator it is
+less; a plan that is too dear does less harm than one that is too cheap."""
+
+FEWEST_JUDGED = 20
+"""From so many judged palettes on, the part that went on is believed."""

@@ -1,0 +1,245 @@
+"""Tagging wave by wave, from asking to consensus, answered in the words of the emulated models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.groups.tagging.collection import (
+    complete_palettes,
+    palettes_to_complete,
+    palettes_without_answer,
+)
+from grabient_assets.groups.tagging.retallying import tally_again
+from grabient_assets.groups.tagging.wave_planning import went_on
+from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
+from grabient_assets.headless.failures import ask_again
+from grabient_assets.headless.wishes import make_wish
+from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.warehouse.asks import stop_asks
+from grabient_assets.warehouse.waves import WaveCount, WaveState
+from grabient_assets_tests.groups.tagging.wave_house import WaveHouse
+
+FIRST = {"claude-haiku-5-5", "gpt-4o-mini", "openai/gpt-oss-20b", "gemini-2.5-flash-lite"}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[WaveHouse]:
+    yield WaveHouse(tmp_path, 12)
+
+
+def test_certain_palettes_settle_and_the_others_go_on(house: WaveHouse) -> None:
+    house.ask()
+    assert set(house.by_model()) == FIRST and set(house.by_model().values()) == {12}
+    bad = house.palettes[3].seed
+    house.answer([bad])
+    assert len(palettes_to_complete(house.house.warehouse, PROVIDERS)) == 12, "the sensor sees that they can be judged"
+    done = house.complete()
+    second = {row[0] for row in house.house.rows("SELECT seed FROM tagging_waves WHERE wave = 2")}
+    assert bad in second, "nobody said anything about it"
+    assert 1 < len(second) < 6
+    assert {one.seed for one in done.consensus} == {p.seed for p in house.palettes} - second
+    assert set(house.by_model().values()) == {len(second)} and len(house.by_model()) == 6
+    assert not FIRST & set(house.by_model())
+    assert palettes_to_complete(house.house.warehouse, PROVIDERS) == []
+    assert {one.models for one in done.consensus} <= {3, 4}
+    house.to_the_end()
+    assert sum(house.waves().values()) == 12 and None not in {reason for _, reason in house.waves()}
+    assert house.house.rows("SELECT count(*) FROM tag_consensus") == [(12,)]
+
+
+def test_asking_again_costs_nothing_and_asking_in_full_exactly_the_rest(house: WaveHouse) -> None:
+    house.ask()
+    sent = sum(house.to_the_end())
+    house.ask()
+    assert house.due() == [] and None not in {reason for _, reason in house.waves()}
+    house.ask_in_full()
+    assert len(house.due()) == 12 * 10 * 2 - sent
+    house.to_the_end()
+    house.ask(analyses=2)
+    house.ask(analyses=1)
+    assert house.due() == [], "everything is there"
+
+
+def test_a_run_takes_up_what_is_under_way_and_leaves_what_is_settled(house: WaveHouse) -> None:
+    settings = load_settings({"GRABIENT_MODE": "emulator", "GRABIENT_DATA_DIR": str(house.folder)})
+
+    def needing(analyses: int, *, adaptive: bool) -> int:
+        today = house.house.clock().date()
+        wish = make_wish(house.house.warehouse, settings, "v1", analyses, "consensus", today=today, adaptive=adaptive)
+        return len(wish.needing)
+
+    house.ask()
+    house.answer()
+    house.complete()
+    under_way = house.waves()[2, None]
+    assert needing(2, adaptive=True) == under_way > 0
+    house.to_the_end()
+    assert needing(2, adaptive=True) == 0 and needing(2, adaptive=False) == 12
+    to_the_last = house.waves()[3, "last wave"]
+    assert needing(3, adaptive=True) == to_the_last, "the certain ones are certain, however often one might ask"
+
+
+def test_in_the_middle_of_a_wave_a_full_ask_takes_over(house: WaveHouse) -> None:
+    house.ask()
+    house.answer()
+    house.ask_in_full(1)
+    assert set(house.waves()) == {(1, "asked in full")}
+    assert len(house.due()) == 12 * 6
+    assert house.complete().tagged == ()
+    house.answer()
+    assert {one.models for one in house.complete().consensus} <= {9, 10}
+
+
+def test_answers_that_are_there_are_used_wave_after_wave(house: WaveHouse) -> None:
+    house.ask_in_full()
+    house.to_the_end()
+    house.house.write("DELETE FROM tag_consensus")
+    house.ask()
+    assert house.due() == []
+    assert len(house.complete().consensus) == 12
+    assert None not in {reason for _, reason in house.waves()}
+
+
+def test_a_kill_at_any_moment_of_judging_changes_nothing(house: WaveHouse) -> None:
+    house.ask()
+    house.answer()
+    moments = 0
+    while True:
+        left = [moments]
+
+        def clock(left: list[int] = left) -> datetime:
+            """Ends the process when it is read so many times."""
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return house.house.clock.wind(seconds=1)
+
+        try:
+            complete_palettes(house.house.warehouse, PROVIDERS, clock)
+            break
+        except KeyboardInterrupt:
+            moments += 1
+            assert house.house.rows("SELECT count(*) FROM asks") in ([(4 * 12,)], [(4 * 12 + len(house.due()),)])
+    assert moments > 3
+    first = house.by_model()
+    house.complete()
+    assert house.by_model() == first and len(first) == 6
+
+
+def test_a_stopped_provider_holds_nobody_up(house: WaveHouse) -> None:
+    house.ask()
+    with house.house.warehouse.write() as connection:
+        stop_asks(connection, "tagging", "groq", None, "no such plan", house.house.clock())
+    house.answer()
+    house.complete()
+    assert house.waves()[1, "certain"] > 0 and set(house.waves()) > {(2, None)}
+    with house.house.warehouse.write() as connection:
+        stop_asks(connection, "tagging", "groq", None, "no such plan", house.house.clock())
+    house.to_the_end()
+    assert None not in {reason for _, reason in house.waves()}
+    assert house.house.rows("SELECT count(*) FROM tag_consensus") == [(12,)]
+    assert house.house.rows("SELECT DISTINCT state FROM asks WHERE provider = 'groq'") == [("stopped",)]
+
+
+def test_a_palette_that_nobody_answers_comes_to_the_end_and_is_known(house: WaveHouse) -> None:
+    bad = house.palettes[0]
+    house.ask(palettes=[bad])
+    rounds: list[int] = []
+    while house.due():
+        rounds.append(house.answer([bad.seed]))
+        house.complete()
+    assert rounds == [4, 6, 10] and house.waves() == {(3, "last wave"): 1}
+    assert [one.partition for one in palettes_without_answer(house.house.warehouse, PROVIDERS)] == [bad]
+
+
+def test_a_wave_that_was_cancelled_whole_waits_for_a_retry(house: WaveHouse) -> None:
+    cancelled = {p.seed for p in house.palettes[:2]}
+    house.ask()
+    house.answer(cancelled, fate="cancelled")
+    house.complete()
+    assert house.waves()[1, "cancelled"] == 2
+    assert not {one.seed for _, one in house.due()} & cancelled, "not followed by a dearer one"
+    house.to_the_end()
+    house.ask()
+    assert house.due() == [], "only a retry asks again"
+    environment = {"GRABIENT_MODE": "emulator", "GRABIENT_DATA_DIR": str(house.folder)}
+    ask_again(house.house.warehouse, load_settings(environment), None, house.house.clock.wind(seconds=1))
+    assert {one.seed for _, one in house.due()} >= cancelled
+    house.to_the_end()
+    assert {reason for _, reason in house.waves()} <= {"certain", "last wave"}
+
+
+def test_a_model_that_is_shut_down_between_two_waves_is_stopped_and_nobody_waits(house: WaveHouse) -> None:
+    bad = house.palettes[0]
+    house.ask(palettes=[bad])
+    for _ in range(2):
+        house.answer([bad.seed])
+        house.house.clock.wind(days=30)
+        house.complete()
+    stopped = house.house.rows("SELECT model, reason FROM asks WHERE state = 'stopped'")
+    assert stopped == [
+        ("gpt-4o-mini", "Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.")
+    ]
+    assert len(house.by_model()) == 9
+    house.to_the_end()
+    assert house.waves() == {(3, "last wave"): 1}
+
+
+def test_reading_again_builds_no_consensus_of_a_wave_that_is_under_way(house: WaveHouse) -> None:
+    house.ask()
+    house.answer()
+    with house.house.warehouse.write() as connection:
+        assert tally_again(connection, house.palettes, PROVIDERS) == 0
+
+
+def test_provider_by_provider_it_is_the_same_wave(house: WaveHouse) -> None:
+    for name in PROVIDERS:
+        house.ask([name])
+        assert house.complete().tagged == ()
+    assert set(house.by_model()) == FIRST
+    house.answer()
+    house.complete()
+    assert house.waves()[1, "certain"] > 0
+
+
+def test_a_panel_of_one_provider_is_asked_at_once_then_more_often(house: WaveHouse) -> None:
+    house.ask(["openai"], ["openai"], analyses=3)
+    assert len(house.by_model()) == 3
+    house.answer()
+    house.complete(["openai"])
+    assert house.waves()[2, None] and set(house.by_model().values()) == {2 * house.waves()[2, None]}
+
+
+def test_how_far_it_is_in_words() -> None:
+    counts = [
+        WaveCount("v1", 1, 3, "certain", 7),
+        WaveCount("v1", 2, 3, None, 2),
+        WaveCount("v2", 2, 2, "last wave", 1),
+    ]
+    assert under_way_sentence(counts) == "Tagged adaptively: 2 palettes in wave 2 of 3 (v1)."
+    assert settled_sentence(counts) == (
+        "Settled adaptively: 7 after wave 1 of 3 (v1, certain), 1 after wave 2 of 2 (v2, last wave)."
+    )
+    assert under_way_sentence(counts[:1]) == settled_sentence(counts[1:2]) == ""
+    assert (wave_words(WaveState(1, 3, None)), wave_words(WaveState(2, 3, "certain"))) == (
+        "1 of 3",
+        "2 of 3, settled: certain",
+    )
+
+
+def test_the_share_that_went_on_is_believed_from_twenty_palettes_on() -> None:
+    def counts(certain: int, full: int = 0) -> list[WaveCount]:
+        return [
+            WaveCount("v1", 1, 3, "certain", certain),
+            WaveCount("v1", 1, 3, None, 50),
+            WaveCount("v1", 1, 3, "asked in full", full),
+            WaveCount("v1", 2, 3, "certain", 4),
+            WaveCount("v1", 3, 3, "last wave", 1),
+        ]
+
+    assert went_on(counts(15), 1) == went_on(counts(15, 90), 1) == 5 / 20
+    assert went_on(counts(14), 1) is None and went_on(counts(15), 2) is None
