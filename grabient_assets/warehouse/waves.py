@@ -117,7 +117,7 @@ _OF_WAVE = """
     INSERT INTO asks BY NAME
     SELECT 'tagging' AS purpose, w.seed, w.prompt_version, m.provider, m.model,
            any_value(m.request_digest) AS request_digest, max(m.analyses) AS analyses,
-           any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced,
+           any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced, false AS despite_checks,
            any_value(w.cap_id) AS cap_id, 'open' AS state, $now AS asked_at,
            CASE WHEN $retry THEN $now END AS retry_from
     FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_members m USING (plan_id)
