@@ -26,6 +26,7 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
 from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, settle
+from grabient_assets.warehouse.withheld import withheld_palettes
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,7 +72,8 @@ def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], thresho
 
 
 def _uncertain(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> set[PaletteVersion]:
-    """The palettes that should be asked about again."""
+    """The palettes that should be asked about again: those that are not certain, and those on which so few models spoke
+    that they would be kept from refinement."""
     seeds: dict[str, list[str]] = {}
     for one in ended:
         if not (one.last or one.cancelled):
@@ -79,7 +81,8 @@ def _uncertain(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) ->
     skills = fresh_skills(warehouse, seeds.keys(), now)
     with warehouse.read() as connection:
         answers = [read_values(connection, version, chosen) for version, chosen in seeds.items()]
-    found: set[PaletteVersion] = set()
+        going = [PaletteVersion(version, seed) for version, chosen in seeds.items() for seed in chosen]
+        found = {one.partition for one in withheld_palettes(connection, going) if one.too_few}
     for one in answers:
         version = one.prompt_version
         rates = {field: skills[key] for field in CATEGORICAL_VALUES if (key := (version, field, "full")) in skills}

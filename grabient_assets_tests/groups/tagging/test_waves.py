@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.collection import (
     complete_palettes,
     palettes_to_complete,
     palettes_without_answer,
 )
 from grabient_assets.groups.tagging.retallying import tally_again
+from grabient_assets.groups.tagging.skills import read_skills
+from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.groups.tagging.wave_planning import went_on
 from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.asks import stop_asks
+from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
 from grabient_assets.warehouse.waves import WaveCount, WaveState
 from grabient_assets_tests.groups.tagging.wave_house import WaveHouse
 
@@ -143,6 +151,32 @@ def test_a_stopped_provider_holds_nobody_up(house: WaveHouse) -> None:
     assert None not in {reason for _, reason in house.waves()}
     assert house.house.rows("SELECT count(*) FROM tag_consensus") == [(12,)]
     assert house.house.rows("SELECT DISTINCT state FROM asks WHERE provider = 'groq'") == [("stopped",)]
+
+
+def test_one_voice_of_four_is_too_few_however_sure_it_is(house: WaveHouse) -> None:
+    """It would be kept from refinement, so it goes on."""
+    models = [[one.provider, one.id] for one in taggers(PROVIDERS)]
+    with house.house.warehouse.write() as connection:
+        for name, values in CATEGORICAL_VALUES.items():
+            size = len(values)
+            rates = {
+                "models": models,
+                "prevalence": [1 / size] * size,
+                "confusion": (np.stack([np.full((size, size), 1e-6) + np.eye(size)] * len(models))).tolist(),
+            }
+            record_skills(connection, [SkillRecord("v1", name, "full", json.dumps(rates), 1000, house.house.clock())])
+    house.ask()
+    house.answer()
+    lonely = house.palettes[4].seed
+    house.house.write(
+        "UPDATE palette_tags SET error = 'of no use' WHERE seed = $1 AND model <> 'claude-haiku-5-5'", lonely
+    )
+    house.complete()
+    assert lonely in {one.seed for _, one in house.due()}
+    with house.house.warehouse.read() as connection:
+        stored = read_skills(skills(connection, ["v1"]))
+        rates = {field: stored["v1", field, "full"] for field in CATEGORICAL_VALUES}
+        assert certain_palettes(read_values(connection, "v1", [lonely]), rates) == {lonely}
 
 
 def test_a_palette_that_nobody_answers_comes_to_the_end_and_is_known(house: WaveHouse) -> None:
