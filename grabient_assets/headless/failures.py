@@ -36,7 +36,7 @@ def ask_again(
 
     Left out is what cannot be repeated as it was: providers without a key, models that left the panel, and requests
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
-    for those anew.
+    for those anew. Permissions stand as they were given: to send at an unknown price, to refine despite a check.
     """
     from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
     from grabient_assets.resources.modes import answers_from, usable_providers
@@ -50,7 +50,7 @@ def ask_again(
     with warehouse.read() as connection:
         tagging = _of(failed_tagging(connection, prompt_version), among)
         refinements = _of(failed_refinements(connection, prompt_version), among)
-    groups: dict[tuple[str, AskTarget, bool], list[PaletteVersion]] = defaultdict(list)
+    groups: dict[tuple[str, AskTarget, bool, bool], list[PaletteVersion]] = defaultdict(list)
     asked: dict[tuple[str, str], int] = defaultdict(int)
     left_out: dict[str, None] = {}
     for failed in tagging:
@@ -58,22 +58,43 @@ def ask_again(
         if current.get((version, target.provider, target.model)) != target.request_digest:
             left_out[_why(failed, usable)] = None
             continue
-        groups[version, target, failed.chained].append(failed.partition)
+        groups[version, target, failed.chained, failed.allow_unpriced].append(failed.partition)
         asked[target.provider, target.model] += 1
     with warehouse.write() as connection:
         asked_at = ledger_time(connection, now)
-        for (_, target, chained), palettes in groups.items():
+        for (_, target, chained, unpriced), palettes in groups.items():
             # One analysis at least: record_asks keeps the larger number that was asked for before.
-            record_asks(connection, "tagging", palettes, [target], 1, asked_at, retry=True, chained=chained)
+            record_asks(
+                connection,
+                "tagging",
+                palettes,
+                [target],
+                1,
+                asked_at,
+                retry=True,
+                chained=chained,
+                allow_unpriced=unpriced,
+            )
             reopen_cancelled(connection, palettes)
-    chosen = [failed.partition for failed in refinements]
-    if chosen and refiner().provider not in usable:
+    if refinements and refiner().provider not in usable:
         left_out[_why(refinements[0], usable)] = None
-        chosen = []
-    if chosen:
-        ask_for_refinement(chosen, answers_from(settings), warehouse, now, retry_failed=True)
+        refinements = []
+    by_terms: dict[tuple[bool, bool], list[PaletteVersion]] = defaultdict(list)
+    for failed in refinements:
+        by_terms[failed.allow_unpriced, failed.despite_checks].append(failed.partition)
+    for (unpriced, despite), palettes in by_terms.items():
+        ask_for_refinement(
+            palettes,
+            answers_from(settings),
+            warehouse,
+            now,
+            retry_failed=True,
+            allow_unpriced=unpriced,
+            despite_checks=despite,
+        )
+    chosen = [failed.partition for failed in refinements]
     partitions = dict.fromkeys([*(p for palettes in groups.values() for p in palettes), *chosen])
-    chained_too = bool(chosen) or any(chained for _, _, chained in groups)
+    chained_too = bool(chosen) or any(chained for _, _, chained, _ in groups)
     return AskedAgain(dict(asked), len(chosen), chained_too, tuple(partitions), tuple(left_out))
 
 

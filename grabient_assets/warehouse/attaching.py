@@ -22,6 +22,10 @@ default a group has 122,880 rows: closing the file then took 0.7 s with 58,000 a
 STAGED = "staged"
 """The name under which statements see the second file of an `attach`."""
 
+LONGEST_LOG = "256MB"
+"""Closing the file writes its log into the tables. By default a log of 16 MB does so too, within the transaction that
+makes it so long, and what follows is written once more on closing."""
+
 _guard = threading.Lock()
 _started: dict[int, DuckDBPyConnection] = {}
 _numbers = count()
@@ -90,7 +94,7 @@ def _engine() -> DuckDBPyConnection:
 
     with _guard:
         if os.getpid() not in _started:
-            _started[os.getpid()] = duckdb.connect()
+            _started[os.getpid()] = duckdb.connect(config={"checkpoint_threshold": LONGEST_LOG})
         return _started[os.getpid()]
 
 

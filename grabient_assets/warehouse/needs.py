@@ -39,6 +39,8 @@ class FailedAsk:
     partition: PaletteVersion
     target: AskTarget
     chained: bool
+    allow_unpriced: bool
+    despite_checks: bool
     failures: int
     stopped: bool
 
@@ -107,8 +109,8 @@ def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -
     """Tagging asks that were stopped or have unusable answers, under one prompt version or all."""
     rows = connection.execute(
         """
-        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, count(t.seed),
-               a.state = 'stopped'
+        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+               a.despite_checks, count(t.seed), a.state = 'stopped'
         FROM asks a LEFT JOIN palette_tags t
           ON t.seed = a.seed AND t.prompt_version = a.prompt_version AND t.provider = a.provider AND t.model = a.model
              AND t.error IS NOT NULL
@@ -124,8 +126,8 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     """Refinement asks that were stopped or answered with something unusable."""
     rows = connection.execute(
         """
-        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, count(r.seed),
-               a.state = 'stopped'
+        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+               a.despite_checks, count(r.seed), a.state = 'stopped'
         FROM asks a LEFT JOIN palette_tag_refined r
           ON r.seed = a.seed AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
         WHERE a.purpose = 'refinement' AND ($1 IS NULL OR a.prompt_version = $1)
@@ -136,6 +138,14 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     return [_failed(row) for row in rows]
 
 
-def _failed(row: tuple[str, str, str, str, str, bool, int, bool]) -> FailedAsk:
-    version, seed, provider, model, digest, chained, failures, stopped = row
-    return FailedAsk(PaletteVersion(version, seed), AskTarget(provider, model, digest), chained, failures, stopped)
+def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, int, bool]) -> FailedAsk:
+    version, seed, provider, model, digest, chained, unpriced, despite, failures, stopped = row
+    return FailedAsk(
+        PaletteVersion(version, seed),
+        AskTarget(provider, model, digest),
+        chained,
+        unpriced,
+        despite,
+        failures,
+        stopped,
+    )

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.headless.failures import ask_again
 from grabient_assets.partitions import partition_key
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import grabient
 from grabient_assets_tests.pipeline.driven import Driven, driven
@@ -42,6 +44,26 @@ def test_materializing_says_so_in_its_config(pipeline: Driven, asset: str, purpo
     assert permissions(pipeline.warehouse) == {purpose: {False}}
     assert pipeline.person(asset, key, config={"allow_unpriced": True}).success
     assert permissions(pipeline.warehouse) == {purpose: {True}}
+
+
+def test_asking_again_keeps_the_permissions(pipeline: Driven) -> None:
+    """A price that nobody knows stops no retry that was allowed, and a retry allows nothing by itself."""
+    key = partition_key(PaletteVersion("v1", samples(1).rows[0].palette.canonical))
+    pipeline.person("openai_tag_batches", key, config={"allow_unpriced": True})
+    pipeline.person("groq_tag_batches", key)
+    pipeline.person("refinement_batches", key, config={"allow_unpriced": True, "despite_checks": True})
+    with pipeline.warehouse.write() as connection:
+        for provider in ("openai", "groq", "anthropic"):
+            purpose = "refinement" if provider == "anthropic" else "tagging"
+            stop_asks(connection, purpose, provider, None, "no answer", datetime.now(UTC))
+    ask_again(pipeline.warehouse, load_settings(), None, datetime.now(UTC))
+    assert pipeline.rows(
+        "SELECT DISTINCT provider, purpose, state, allow_unpriced, despite_checks FROM asks ORDER BY ALL"
+    ) == [
+        ("anthropic", "refinement", "open", True, True),
+        ("groq", "tagging", "open", False, False),
+        ("openai", "tagging", "open", True, False),
+    ]
 
 
 def test_the_command_line_says_so_with_an_option(tmp_path: Path) -> None:
