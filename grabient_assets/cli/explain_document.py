@@ -28,6 +28,7 @@ def explanation_document(explanation: Explanation, chosen: Collection[str], *, e
         "prompt_version": stored.prompt_version,
         "name": stored.palette.name,
         "hex": stored.palette.hex,
+        "wave": asdict(stored.wave) if stored.wave else None,
         "consensus": _consensus(explanation),
         "analyses": [
             {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.colour_bar import colour_bar
 from grabient_assets.cli.explain_fields import LETTERS, show_field
+from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     stored, record = explanation.stored, explanation.stored.consensus
     named = f", {stored.palette.name}" if stored.palette.name else ""
     yield f"{stored.palette.seed}{named}, under {stored.prompt_version}"
+    if stored.wave is not None:
+        yield f"Asked in waves: {wave_words(stored.wave)}."
     if record is None:
         return
     ranked = "votes (majority)" if record.method in (None, "majority") else f"probability ({record.method})"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.cli.explain_document import explanation_document
 from grabient_assets.cli.status import status_document
+from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.accounts import costs
@@ -76,6 +78,10 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     settled = {key for key in keys if key.removeprefix("v1|") not in going}
     assert pipeline.green("tag_consensus") == settled
     assert pipeline.metadata("tag_consensus", min(settled))["wave"] == "1 of 3, settled: certain"
+    with pipeline.warehouse.read() as connection:
+        explained = [explain(read_about(connection, key.removeprefix("v1|"), "v1")) for key in (min(settled), keys[1])]
+    waves = [explanation_document(one, (), emulated=True)["wave"] for one in explained]
+    assert waves == [{"wave": 1, "waves": 3, "reason": "certain"}, {"wave": 2, "waves": 3, "reason": None}]
     assert sent(pipeline) == planned
     assert pipeline.metadata("openai_tag_batches", f"v1|{seeds[1]}")["state"] == "over budget"
     under_way = f"Tagged adaptively: {len(going)} palettes in wave 2 of 3 (v1)."

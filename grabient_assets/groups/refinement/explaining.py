@@ -34,6 +34,7 @@ from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palet
 from grabient_assets.warehouse.refined import RefinedRecord, refined
 from grabient_assets.warehouse.skills import SkillRecord, skills
 from grabient_assets.warehouse.tags import ConsensusRecord, answers, consensus
+from grabient_assets.warehouse.waves import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ SLIPS = 3
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the tables hold about a palette under a prompt version. `withheld`: why a check keeps it from refinement,
-    None when none does."""
+    None when none does. `wave`: how far it is where it is tagged adaptively."""
 
     palette: PaletteRecord
     prompt_version: str
@@ -59,6 +60,7 @@ class Stored:
     refined: RefinedRecord | None
     costs: tuple[Cost, ...]
     withheld: Withheld | None
+    wave: WaveState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -
         next((row for row in refined(connection, [partition]) if row.error is None), None),
         tuple(costs_of(connection, partition)),
         next(iter(withheld_palettes(connection, [partition])), None),
+        wave_states(connection, [partition]).get(partition),
     )
 
 
