@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.batching.settling import ReaderOf
 from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
@@ -25,6 +28,9 @@ from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+FETCHED_AHEAD = 2
+"""So many batches are fetched, and in memory, while one is settled."""
 
 WRITTEN_TOGETHER = 20_000
 """So many settled answers wait in memory at most, some 200 MB, until they are written."""
@@ -57,20 +63,22 @@ def collect_batches(
         if batch_id not in found:
             troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
     written = _Writing(warehouse, clock, troubles)
-    with ExitStack() as stack:
+    with ExitStack() as stack, search_put_off():
         connections = _Connections(connect, stack)
+        adopting = threading.Lock()
 
         def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
             """The batch with its results, or as it stands when there is nothing to settle."""
             connection = connections[batch.provider]
             if batch.status == "intended":
-                batch = adopt_batch(batch, connection, warehouse, clock)
+                with adopting:  # one after the other: what one finds to be its own is no candidate for the next
+                    batch = adopt_batch(batch, connection, warehouse, clock)
             if batch.status != "submitted":
                 return batch
             return fetch_batch(batch, connection.provider, warehouse, store, clock, run_id) or batch
 
         chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
-        for batch, fetching in _one_ahead(chosen, fetch):
+        for batch, fetching in _ahead(chosen, fetch):
             try:
                 fetched = fetching.result()
                 if isinstance(fetched, BatchRecord):
@@ -121,30 +129,34 @@ class _Writing:
             self.collected += [done] if done else []
 
 
-def _one_ahead(
+def _ahead(
     chosen: Sequence[BatchRecord], fetch: Callable[[BatchRecord], Fetched | BatchRecord]
 ) -> Iterator[tuple[BatchRecord, Future[Fetched | BatchRecord]]]:
-    """Each batch with its fetching, which runs while the batch before it is settled: the one waits for the network,
-    the other works. Never more than two batches are in memory."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as thread:
-        ahead: Future[Fetched | BatchRecord] | None = None
+    """Each batch with its fetching. The next ones are fetched while a batch is settled: the one waits for the network,
+    the other works."""
+    with ThreadPoolExecutor(max_workers=FETCHED_AHEAD, thread_name_prefix="fetch") as threads:
+        fetching: deque[Future[Fetched | BatchRecord]] = deque()
         for number, batch in enumerate(chosen):
-            fetching = ahead or thread.submit(fetch, batch)
-            wait([fetching])
-            ahead = thread.submit(fetch, chosen[number + 1]) if number + 1 < len(chosen) else None
-            yield batch, fetching
+            fetching += [
+                threads.submit(fetch, one) for one in chosen[number + len(fetching) : number + 1 + FETCHED_AHEAD]
+            ]
+            wait([fetching[0]])
+            yield batch, fetching.popleft()
 
 
-class _Connections(dict[str, Connection]):
-    """One connection per provider, opened when it is first needed and closed with the stack."""
+class _Connections:
+    """One connection per provider, opened when it is first needed, by whichever thread, and closed with the stack."""
 
     def __init__(self, connect: Connect, stack: ExitStack) -> None:
-        super().__init__()
         self._connect, self._stack = connect, stack
+        self._open: dict[str, Connection] = {}
+        self._opening = threading.Lock()
 
-    def __missing__(self, name: str) -> Connection:
-        self[name] = connection = self._stack.enter_context(self._connect(name))
-        return connection
+    def __getitem__(self, name: str) -> Connection:
+        with self._opening:
+            if name not in self._open:
+                self._open[name] = self._stack.enter_context(self._connect(name))
+            return self._open[name]
 
 
 def _trouble(batch_id: str, error: Exception) -> str:

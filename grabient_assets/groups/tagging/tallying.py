@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
     Consensus,
@@ -56,10 +57,11 @@ def tally(
     `method`: by default the setting GRABIENT_CONSENSUS.
     """
     method = method or load_settings().consensus
-    counting = Counting(method, skills_of(warehouse, {p.prompt_version for p in chosen}, now))
     records: list[ConsensusRecord] = []
-    for start in range(0, len(chosen), PALETTES_AT_ONCE):
-        records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], counting, now)
+    with search_put_off():
+        counting = Counting(method, skills_of(warehouse, {p.prompt_version for p in chosen}, now))
+        for start in range(0, len(chosen), PALETTES_AT_ONCE):
+            records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], counting, now)
     return records
 
 
