@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 SLOW_FIRST = ("reliability", "dagster_ui", "pipeline", "cli", "docs", "dagster_cli")
-"""Rooms of files that take long go first, so that two workers end together."""
+"""Rooms of files that take long go first, so that the workers end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
