@@ -180,7 +180,8 @@ def test_while_the_answers_are_committed(house: House, provider: ScriptedProvide
     provider.end_all()
     done = collect(house, provider, reader=FillingReader(disk))
     assert done.collected == () and len(done.troubles) == len(provider.held)
-    check_said(WarehouseError(done.troubles[0][1]), WarehouseError, "grabient.duckdb", disk)
+    [sentence] = {said for _, said in done.troubles}
+    check_said(WarehouseError(sentence), WarehouseError, "grabient.duckdb", disk)
     assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]
     assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [(None,)]
     go_on(house, provider, disk)
