@@ -18,7 +18,7 @@ from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, f
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.batching.settling import ReaderOf
-from grabient_assets.errors import GrabientError, RegistryError, WarehouseError
+from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -115,17 +115,14 @@ class _Writing:
         try:
             with self._warehouse.transactions() as transaction:
                 while pending:
-                    self._write(transaction, pending[0])
-                    del pending[0]
-        except WarehouseError as error:  # it cannot be opened, or takes no more: so it is with all that are left
+                    self._write(transaction, pending.pop(0))
+        except GrabientError as error:  # the file could not be opened
             self._troubles += [(one.batch.batch_id, str(error)) for one in pending]
 
     def _write(self, transaction: Callable[[], AbstractContextManager[DuckDBPyConnection]], one: SettledBatch) -> None:
         try:
             with transaction() as connection:
                 done = write_batch(connection, one, self._clock)
-        except WarehouseError:
-            raise
         except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
             self._troubles.append((one.batch.batch_id, _trouble(one.batch.batch_id, error)))
         else:
