@@ -20,7 +20,7 @@ demo: setup
 	@.venv/bin/grabient demo
 
 dev: setup
-	@scripts/dev
+	@.venv/bin/grabient dev
 
 test: setup
 	@scripts/test

@@ -41,7 +41,7 @@ def test_every_make_target_that_is_named_exists():
 def test_the_recipes_of_make_run_files_that_exist():
     makefile = (PROJECT_DIR / "Makefile").read_text(encoding="utf-8")
     scripts = set(re.findall(r"\bscripts/\w+", makefile))
-    assert scripts == {"scripts/setup", "scripts/dev", "scripts/test"}
+    assert scripts == {"scripts/setup", "scripts/test"}
     for script in scripts:
         assert (PROJECT_DIR / script).stat().st_mode & 0o111
 

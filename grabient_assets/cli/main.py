@@ -13,6 +13,7 @@ from grabient_assets.cli.cancel import cancel
 from grabient_assets.cli.console import say
 from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
+from grabient_assets.cli.dev import dev
 from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.explain import explain
 from grabient_assets.cli.load import load
@@ -105,6 +106,10 @@ _EXAMPLES = (
 )
 for command, example in _EXAMPLES:
     app.command(epilog=example)(command)
+app.command(
+    epilog="Example: grabient dev -p 4000",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+)(dev)
 app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1 v2")
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import SettingsError
@@ -12,30 +16,41 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
-def prepare_dagster_home(settings: Settings) -> None:
-    """Make the folder, put the project's dagster.yaml into it when it has none, and name it to Dagster.
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance of runs, events and partitions that `dagster dev` on the same data folder shows.
 
-    A folder that the owner names with DAGSTER_HOME keeps its own dagster.yaml.
+    The folder is made when it is not there, and named to Dagster. One that the owner names with DAGSTER_HOME keeps its
+    own dagster.yaml. Raises SettingsError when the folder cannot be written.
     """
+    import dagster as dg
+
     home = settings.dagster_home
-    ours = settings.data_dir / "dagster" == home
-    template = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
-    config = home / "dagster.yaml"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not config.exists() or (ours and config.read_text(encoding="utf-8") != template):
-            config.write_text(template, encoding="utf-8")
+        with _one_at_a_time(home):
+            _put_configuration(home, ours=settings.data_dir / "dagster" == home)
+            os.environ["DAGSTER_HOME"] = str(home)
+            return dg.DagsterInstance.get()
     except OSError as error:
         raise SettingsError(
             f"The Dagster folder {home} cannot be written ({error.strerror}). Make it writable, or set "
             "GRABIENT_DATA_DIR to a folder that is."
         ) from error
-    os.environ["DAGSTER_HOME"] = str(home)
 
 
-def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance of runs, events and partitions that `dagster dev` on the same data folder shows."""
-    import dagster as dg
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """Dagster makes its SQLite tables on the first opening and does not expect company: of four processes that opened
+    one new folder at once, two ended with an error, some with two rows of schema version that no later start repairs
+    (Dagster 1.13).
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
-    prepare_dagster_home(settings)
-    return dg.DagsterInstance.get()
+
+def _put_configuration(home: Path, *, ours: bool) -> None:
+    template = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
+    config = home / "dagster.yaml"
+    if not config.exists() or (ours and config.read_text(encoding="utf-8") != template):
+        config.write_text(template, encoding="utf-8")

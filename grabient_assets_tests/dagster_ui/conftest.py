@@ -34,16 +34,16 @@ class Carried:
 
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
-    """Twelve palettes loaded by the command line, three scattered ones asked for by one backfill over GraphQL."""
+    """A new data folder; twelve palettes loaded by the command line, three scattered ones asked for over GraphQL."""
     folder: Path = tmp_path_factory.mktemp("dev") / "data"
     seeds = [row.palette.canonical for row in samples(12).rows]
     chosen = {seeds[0], seeds[5], seeds[11]}
     file = folder.with_name("palettes.txt")
     file.write_text("".join(f"{row.source_seed}\n" for row in samples(12).rows), encoding="utf-8")
-    subprocess.run(
-        [COMMANDS / "grabient", "load", file], cwd=PROJECT_DIR, env=environment_of(folder), check=True, timeout=60
-    )
     with dagster_dev(folder) as dev:
+        subprocess.run(
+            [COMMANDS / "grabient", "load", file], cwd=PROJECT_DIR, env=environment_of(folder), check=True, timeout=60
+        )
         dev.until(
             "pictures", lambda: dev.green("palette_images") == set(seeds), 90, lambda: dev.green("palette_images")
         )

@@ -118,13 +118,13 @@ class Dev:
 
 @contextmanager
 def dagster_dev(folder: Path) -> Iterator[Dev]:
-    """`dagster dev` on a free port over the data folder; all its processes end with it."""
+    """`grabient dev` on a free port over the data folder, new or not; all its processes end with it."""
     log, port, started = folder.parent / "dagster-dev.log", _free_port(), time.monotonic()
     with emulator_ended_after(folder), log.open("wb") as output:
         process = subprocess.Popen(
-            [str(COMMANDS / "dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+            [str(COMMANDS / "grabient"), "dev", "-h", "127.0.0.1", "-p", str(port)],
             cwd=PROJECT_DIR,
-            env=environment_of(folder),
+            env={**environment_of(folder), "DAGSTER_HOME": ""},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,0 +1,43 @@
+"""The Dagster folder: opened by several processes at once, and by nobody when it cannot be written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.errors import SettingsError
+from grabient_assets.resources.home import dagster_instance
+from grabient_assets.settings import load_settings
+from grabient_assets_tests.pipeline.place import environment_of
+
+PROCESSES = 4
+_OPEN = """
+from grabient_assets.resources.home import dagster_instance
+from grabient_assets.settings import load_settings
+
+with dagster_instance(load_settings()) as instance:
+    print(instance.get_runs_count(), instance.get_dynamic_partitions("palettes"), instance.all_instigator_state())
+"""
+
+
+def test_several_processes_open_a_new_folder_at_once(tmp_path: Path):
+    environment = environment_of(tmp_path / "data")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", _OPEN], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    said = [(*process.communicate(timeout=120), process.returncode) for process in started]
+    assert said == [("0 [] []\n", "", 0)] * PROCESSES
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(
+        SettingsError, match=r"The Dagster folder .*/data/dagster cannot be written \(Not a directory\)"
+    ):
+        dagster_instance(load_settings({"GRABIENT_DATA_DIR": str(tmp_path / "data")}))
