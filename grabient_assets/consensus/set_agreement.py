@@ -15,20 +15,23 @@ from grabient_assets.consensus.agreement import Alpha, Bootstrap, percentiles, r
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.masi import masi_distance
-from grabient_assets.consensus.tag_sets import distinct_sets, mean_distance
+from grabient_assets.consensus.tag_sets import EFFORT, Effort, distinct_sets, mean_distance
 
 # Decimals. In the draws, items whose disagreement (0 to the number of annotators) is alike to these are one row: moves
 # an interval by less than 0.0005, and most often by far less.
 SAME_DISAGREEMENT = 3
 
 
-def set_alpha(annotations: Annotations, bootstrap: Bootstrap | None = None, seed: int = 0) -> Alpha:
+def set_alpha(
+    annotations: Annotations, bootstrap: Bootstrap | None = None, seed: int = 0, effort: Effort = EFFORT
+) -> Alpha:
     """Alpha over the tag sets of the annotators, MASI distance.
 
     Bootstrap intervals draw items and hold the expected disagreement, as Krippendorff's own algorithm does
     (A. F. Hayes and K. Krippendorff, "Answering the Call for a Standard Reliability Measure for Coding Data",
     Communication Methods and Measures 1 (2007) 77-89): it is a mean over all votes and moves little. `seed` is used
-    only when the expected disagreement must be sampled; `expected_error` of the result then says how sure it is.
+    only when the expected disagreement must be sampled, because counting would be more than the `effort`;
+    `expected_error` of the result then says how sure it is.
     """
     annotations = annotations.of_items(annotations.panel > 1)
     units, votes = int((annotations.panel > 1).sum()), annotations.ballot_item.size
@@ -36,7 +39,7 @@ def set_alpha(annotations: Annotations, bootstrap: Bootstrap | None = None, seed
         return undefined(units, votes)
     voting = 2 * annotations.entry_times >= annotations.ballot_answers[annotations.entry_ballot]
     owner, tag = annotations.entry_ballot[voting], annotations.entry_value[voting]
-    chance = mean_distance(distinct_sets(owner, tag, votes, annotations.values), seed)
+    chance = mean_distance(distinct_sets(owner, tag, votes, annotations.values), seed, effort)
     if chance.value <= 0:
         return undefined(units, votes)
     per_item = _disagreement(annotations, voting)

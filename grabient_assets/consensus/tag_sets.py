@@ -22,12 +22,24 @@ import numpy as np
 from grabient_assets.consensus.grouping import Floats, Ints, ranked
 from grabient_assets.consensus.masi import masi_distance
 
-# Pairs compared one by one: exact when all pairs of distinct sets are no more, the size of the sample otherwise.
-PAIRS = 2**20
 PAIRS_AT_ONCE = 2**16
-# Subsets looked at per level (about 60 bytes each). Beyond, pairs are sampled.
-MOST_SUBSETS = 2**22
-CELLS = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is counted.
+
+    `pairs` are compared one by one: exact when all pairs of distinct sets are no more, the size of the sample
+    otherwise. `subsets` are looked at per level, at about 60 bytes each; beyond, pairs are sampled. `cells` of the
+    tables of subsets by size are in memory at once.
+    """
+
+    pairs: int = 2**20
+    subsets: int = 2**22
+    cells: int = 2**22
+
+
+EFFORT = Effort()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +74,14 @@ def distinct_sets(owner: Ints, tag: Ints, owners: int, tags: int) -> TagSets:
     return TagSets(table[example], size[example], np.bincount(kind, minlength=kinds))
 
 
-def mean_distance(sets: TagSets, seed: int) -> MeanDistance:
+def mean_distance(sets: TagSets, seed: int, effort: Effort = EFFORT) -> MeanDistance:
     """The mean distance of two different votes, drawn at random. `seed` matters only when it has to be sampled."""
     kinds = sets.size.size
-    if kinds * (kinds - 1) // 2 <= PAIRS:
+    if kinds * (kinds - 1) // 2 <= effort.pairs:
         return _all_pairs(sets)
-    total = _from_subsets(sets)
+    total = _from_subsets(sets, effort)
     votes = int(sets.votes.sum())
-    return _sampled(sets, seed) if total is None else MeanDistance(total / (votes * (votes - 1)), 0.0)
+    return _sampled(sets, seed, effort.pairs) if total is None else MeanDistance(total / (votes * (votes - 1)), 0.0)
 
 
 def _all_pairs(sets: TagSets) -> MeanDistance:
@@ -81,17 +93,17 @@ def _all_pairs(sets: TagSets) -> MeanDistance:
     return MeanDistance(2 * total / (votes * (votes - 1)), 0.0)
 
 
-def _sampled(sets: TagSets, seed: int) -> MeanDistance:
+def _sampled(sets: TagSets, seed: int, pairs: int) -> MeanDistance:
     generator = np.random.default_rng(seed)
     owner = np.repeat(np.arange(sets.size.size), sets.votes)
-    one = generator.integers(0, owner.size, PAIRS)
-    other = (one + generator.integers(1, owner.size, PAIRS)) % owner.size
+    one = generator.integers(0, owner.size, pairs)
+    other = (one + generator.integers(1, owner.size, pairs)) % owner.size
     parts = [
         _distances(sets, owner[one[start : start + PAIRS_AT_ONCE]], owner[other[start : start + PAIRS_AT_ONCE]])
-        for start in range(0, PAIRS, PAIRS_AT_ONCE)
+        for start in range(0, pairs, PAIRS_AT_ONCE)
     ]
     distances = np.concatenate(parts)
-    return MeanDistance(float(distances.mean()), float(distances.std(ddof=1) / np.sqrt(PAIRS)))
+    return MeanDistance(float(distances.mean()), float(distances.std(ddof=1) / np.sqrt(pairs)))
 
 
 def _distances(sets: TagSets, one: Ints, other: Ints) -> Floats:
@@ -103,7 +115,7 @@ def _distances(sets: TagSets, one: Ints, other: Ints) -> Floats:
     return masi_distance(sets.size[one], sets.size[other], shared)
 
 
-def _from_subsets(sets: TagSets) -> float | None:
+def _from_subsets(sets: TagSets, effort: Effort) -> float | None:
     """The sum of distances over all ordered pairs of different votes; None when there are too many subsets."""
     sizes = sets.tags.shape[1] + 1
     of_size = np.bincount(sets.size, weights=sets.votes, minlength=sizes)
@@ -115,7 +127,7 @@ def _from_subsets(sets: TagSets) -> float | None:
     for r in range(1, sizes):
         room = sets.size[owner] - last - 1
         total = int(room.sum())
-        if total > MOST_SUBSETS:
+        if total > effort.subsets:
             return None
         # Every subset so far, with each later tag of its owner.
         later = np.arange(total) - np.repeat(np.cumsum(room) - room, room)
@@ -126,16 +138,16 @@ def _from_subsets(sets: TagSets) -> float | None:
         owner, last, rank, ranks = owner[kept], last[kept], (np.cumsum(shared) - 1)[rank[kept]], int(shared.sum())
         if not ranks:
             break
-        pairs[r] = _pairs_holding(rank, ranks, sets.size[owner], sets.votes[owner], sizes)
+        pairs[r] = _pairs_holding(rank, ranks, sets.size[owner], sets.votes[owner], sizes, effort.cells)
     return _total_distance(pairs)
 
 
-def _pairs_holding(subset: Ints, subsets: int, size: Ints, votes: Ints, sizes: int) -> Floats:
+def _pairs_holding(subset: Ints, subsets: int, size: Ints, votes: Ints, sizes: int, cells: int) -> Floats:
     """B_r(a, b): over the subsets, the ordered pairs of different votes of sizes a and b that both hold it."""
     held = np.zeros((sizes, sizes))
     order = np.argsort(subset, kind="stable")
     subset, size, votes = subset[order], size[order], votes[order]
-    block = max(1, CELLS // sizes)
+    block = max(1, cells // sizes)
     for first in range(0, subsets, block):
         begin, end = np.searchsorted(subset, [first, first + block])
         count = min(block, subsets - first)

@@ -7,11 +7,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from grabient_assets.consensus import tag_sets
 from grabient_assets.consensus.agreement import Bootstrap
 from grabient_assets.consensus.masi import masi_distance
 from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.tag_sets import TagSets, distinct_sets, mean_distance
+from grabient_assets.consensus.tag_sets import Effort, TagSets, distinct_sets, mean_distance
 from grabient_assets_tests.consensus.said import tagged
 
 Sets = dict[tuple[int, int], frozenset[int]]
@@ -78,28 +77,25 @@ def test_alpha_is_that_of_counting_pairs(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_alpha_is_the_same_when_subsets_are_counted(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tag_sets, "PAIRS", 0)
-    monkeypatch.setattr(tag_sets, "CELLS", 40)
+def test_alpha_is_the_same_when_subsets_are_counted(seed: int) -> None:
     sets = invented_sets(seed, tags=12, largest=9)
-    found = set_alpha(tagged({who: [list(tags)] for who, tags in sets.items()}, tags=12))
+    given = tagged({who: [list(tags)] for who, tags in sets.items()}, tags=12)
+    found = set_alpha(given, effort=Effort(pairs=0, cells=40))
     assert found.value == pytest.approx(by_pairs(sets), abs=1e-12)
     assert found.expected_error == 0
 
 
-def test_where_it_must_be_sampled_the_error_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tag_sets, "MOST_SUBSETS", 0)
-    monkeypatch.setattr(tag_sets, "PAIRS", 4000)
+def test_where_it_must_be_sampled_the_error_is_stated() -> None:
+    little = Effort(pairs=4000, subsets=0)
     sets = invented_sets(1, items=60, tags=12, largest=9)
     given = tagged({who: [list(tags)] for who, tags in sets.items()}, tags=12)
-    found = [set_alpha(given, seed=seed) for seed in range(40)]
-    monkeypatch.undo()
+    found = [set_alpha(given, seed=seed, effort=little) for seed in range(40)]
     exact = set_alpha(given)
     errors = np.array([(one.expected - exact.expected) / one.expected_error for one in found])
     assert exact.expected_error == 0 < found[0].expected_error < 0.01
     assert abs(errors.mean()) < 0.5
     assert 0.7 < errors.std() < 1.3
-    assert set_alpha(given, seed=3).value == set_alpha(given, seed=3).value
+    assert set_alpha(given, seed=3, effort=little).value == found[3].value
 
 
 def test_equal_sets_are_one() -> None:
