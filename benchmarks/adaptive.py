@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.groups.tagging.skills import Skills
-    from grabient_assets.warehouse.waves import WavePlan
+    from grabient_assets.warehouse.wave_plans import WavePlan
 
 VERSION, ANALYSES = "v1", 2
 THRESHOLDS = (0.0, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)

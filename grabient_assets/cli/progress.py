@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from grabient_assets.headless.driver import Finished
     from grabient_assets.warehouse.status import Progress
-    from grabient_assets.warehouse.waves import WaveCount
+    from grabient_assets.warehouse.wave_states import WaveCount
 
 
 class Seen(Protocol):

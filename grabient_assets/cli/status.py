@@ -40,7 +40,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.status import Counts, counts
-    from grabient_assets.warehouse.waves import wave_counts
+    from grabient_assets.warehouse.wave_states import wave_counts
     from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
@@ -143,7 +143,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
 
 def _waves(document: dict[str, Any]) -> list[str]:
     from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence
-    from grabient_assets.warehouse.waves import WaveCount
+    from grabient_assets.warehouse.wave_states import WaveCount
 
     counts = [WaveCount(**one) for one in document["waves"]]
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,31 +38,47 @@ def ask_again(
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
     for those anew. Permissions stand as they were given: to send at an unknown price, to refine despite a check.
     """
-    from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
-    from grabient_assets.resources.modes import answers_from, usable_providers
-    from grabient_assets.warehouse.asks import record_asks
-    from grabient_assets.warehouse.clock import ledger_time
+    from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
-    from grabient_assets.warehouse.waves import reopen_cancelled
 
     usable = usable_providers(settings)
     current = _current_targets(settings, usable)
     with warehouse.read() as connection:
-        tagging = _of(failed_tagging(connection, prompt_version), among)
+        failed = _of(failed_tagging(connection, prompt_version), among)
         refinements = _of(failed_refinements(connection, prompt_version), among)
-    groups: dict[tuple[str, AskTarget, bool, bool], list[PaletteVersion]] = defaultdict(list)
-    asked: dict[tuple[str, str], int] = defaultdict(int)
-    left_out: dict[str, None] = {}
-    for failed in tagging:
-        target, version = failed.target, failed.partition.prompt_version
-        if current.get((version, target.provider, target.model)) != target.request_digest:
-            left_out[_why(failed, usable)] = None
-            continue
-        groups[version, target, failed.chained, failed.allow_unpriced].append(failed.partition)
-        asked[target.provider, target.model] += 1
+
+    def repeatable(one: FailedAsk) -> bool:
+        asked_today = current.get((one.partition.prompt_version, one.target.provider, one.target.model))
+        return asked_today == one.target.request_digest
+
+    tagging = [one for one in failed if repeatable(one)]
+    gone = [one for one in failed if not repeatable(one)]
+    if refinements and refiner().provider not in usable:
+        gone, refinements = [*gone, refinements[0]], []
+    _ask_taggers(warehouse, tagging, now)
+    _ask_refiner(warehouse, settings, refinements, now)
+    return AskedAgain(
+        tagging=dict(Counter((one.target.provider, one.target.model) for one in tagging)),
+        refinement=len(refinements),
+        chained=bool(refinements) or any(one.chained for one in tagging),
+        partitions=tuple(dict.fromkeys(one.partition for one in [*tagging, *refinements])),
+        left_out=tuple(dict.fromkeys(_why(one, usable) for one in gone)),
+    )
+
+
+def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
+    """In one transaction for all, on the terms on which each was asked for before."""
+    from grabient_assets.warehouse.asks import record_asks
+    from grabient_assets.warehouse.clock import ledger_time
+    from grabient_assets.warehouse.waves import reopen_cancelled
+
+    alike: dict[tuple[str, AskTarget, bool, bool], list[PaletteVersion]] = defaultdict(list)
+    for one in failed:
+        alike[one.partition.prompt_version, one.target, one.chained, one.allow_unpriced].append(one.partition)
     with warehouse.write() as connection:
         asked_at = ledger_time(connection, now)
-        for (_, target, chained, unpriced), palettes in groups.items():
+        for (_, target, chained, unpriced), palettes in alike.items():
             # One analysis at least: record_asks keeps the larger number that was asked for before.
             record_asks(
                 connection,
@@ -76,13 +92,16 @@ def ask_again(
                 allow_unpriced=unpriced,
             )
             reopen_cancelled(connection, palettes)
-    if refinements and refiner().provider not in usable:
-        left_out[_why(refinements[0], usable)] = None
-        refinements = []
-    by_terms: dict[tuple[bool, bool], list[PaletteVersion]] = defaultdict(list)
-    for failed in refinements:
-        by_terms[failed.allow_unpriced, failed.despite_checks].append(failed.partition)
-    for (unpriced, despite), palettes in by_terms.items():
+
+
+def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[FailedAsk], now: datetime) -> None:
+    from grabient_assets.groups.refinement.asking import ask_for_refinement
+    from grabient_assets.resources.modes import answers_from
+
+    alike: dict[tuple[bool, bool], list[PaletteVersion]] = defaultdict(list)
+    for one in failed:
+        alike[one.allow_unpriced, one.despite_checks].append(one.partition)
+    for (unpriced, despite), palettes in alike.items():
         ask_for_refinement(
             palettes,
             answers_from(settings),
@@ -92,10 +111,6 @@ def ask_again(
             allow_unpriced=unpriced,
             despite_checks=despite,
         )
-    chosen = [failed.partition for failed in refinements]
-    partitions = dict.fromkeys([*(p for palettes in groups.values() for p in palettes), *chosen])
-    chained_too = bool(chosen) or any(chained for _, _, chained, _ in groups)
-    return AskedAgain(dict(asked), len(chosen), chained_too, tuple(partitions), tuple(left_out))
 
 
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:

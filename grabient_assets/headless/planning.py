@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from grabient_assets.batching.budget import Allowance, monthly
@@ -24,13 +24,13 @@ from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette
 from grabient_assets.warehouse.usage import measured_tokens
-from grabient_assets.warehouse.waves import answered_enough
 from grabient_assets.warehouse.withheld import withheld_palettes
 
 
@@ -98,8 +98,7 @@ def make_plan(
     """
     today, mode = now.date(), answers_from(settings)
     refuse_draft(load_prompt_set(PROMPTS_DIR, prompt_version), mode)
-    usable = usable_providers(settings)
-    providers = usable or PROVIDERS
+    providers = usable_providers(settings) or PROVIDERS
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
         loaded = any_palette(connection)
@@ -118,36 +117,40 @@ def make_plan(
             adaptive=adaptive,
         )
         chosen, needing, withheld = wish.seeds, wish.needing, wish.withheld
+    others = tuple(set(chosen) - set(needing))
+    refined = tuple(set(needing) - set(withheld))
     with warehouse.read() as connection:
-        others = tuple(set(chosen) - set(needing))
         measured = measured_tokens(connection)
-        waves, models = None, taggers(providers)
+        waves, refinement, models = None, None, taggers(providers)
         if adaptive:
             plan = waves_of(connection, prompt_version, providers, analyses, mode, today, measured)
-            digests = [one.request_digest for wave in plan.waves for one in wave]
-            enough = answered_enough(connection, prompt_version, digests, analyses)
-            asked = [seed for seed in needing if seed not in enough]
-            idle = [*others, *(seed for seed in needing if seed in enough)]
-            waves = plan_in_waves(connection, plan, models, asked, mode, today, measured, idle)
+            waves = plan_in_waves(connection, plan, models, needing, mode, today, measured, others)
             tagging = waves.first
         else:
             tagging = plan_tagging(connection, models, prompt_version, needing, analyses, mode, today, measured, others)
-        refinement = None
         if refiner().provider in providers:
             by_url = images_by_url(settings)
-            refined = tuple(set(needing) - set(withheld))
             refinement = plan_refinements(connection, prompt_version, refined, today, measured, by_url=by_url)
         kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
-    warnings = [why_not_usable(settings, provider) for provider in PROVIDERS if provider not in usable]
-    if not loaded:
-        warnings.append("No palette is loaded. Load some first: grabient load FILE")
-    warnings += sentences(kept)
-    asked = [*taggers(providers), *([refiner()] if refinement else [])]
-    warnings += [*load_registry().refusals(asked, today).values(), *load_registry().warnings(asked, today)]
+    asked = [*models, *([refiner()] if refinement else [])]
+    warnings = (*_left_out(settings, loaded), *sentences(kept), *_about_models(asked, today))
     return Plan(
-        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, tuple(warnings), waves
+        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, warnings, waves
     )
+
+
+def _left_out(settings: Settings, loaded: bool) -> Iterator[str]:
+    usable = usable_providers(settings)
+    yield from (why_not_usable(settings, provider) for provider in PROVIDERS if provider not in usable)
+    if not loaded:
+        yield "No palette is loaded. Load some first: grabient load FILE"
+
+
+def _about_models(asked: Sequence[Model], today: date) -> Iterator[str]:
+    """Which of them are shut down, and which will be soon."""
+    yield from load_registry().refusals(asked, today).values()
+    yield from load_registry().warnings(asked, today)
 
 
 @contextmanager

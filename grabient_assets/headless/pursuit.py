@@ -110,7 +110,7 @@ class Pursuit:
         from grabient_assets.groups.tagging.asking import PURPOSE
         from grabient_assets.groups.tagging.collection import palettes_to_complete
         from grabient_assets.groups.tagging.submission import hold_key
-        from grabient_assets.warehouse.tags import due_targets
+        from grabient_assets.warehouse.tagging_due import due_targets
 
         with self.warehouse.read() as connection:
             held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, None)
@@ -127,7 +127,7 @@ class Pursuit:
         from grabient_assets.groups.refinement.asking import PURPOSE, refiner
         from grabient_assets.groups.refinement.submission import hold_key
         from grabient_assets.warehouse.refined import chained_refinements, due_refinements
-        from grabient_assets.warehouse.tags import complete_tagging
+        from grabient_assets.warehouse.tagging_ends import complete_tagging
 
         provider = refiner().provider
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:

@@ -45,7 +45,7 @@ def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) ->
     """What is stored about these palettes under the prompt version."""
     from grabient_assets.warehouse.palettes import palettes
     from grabient_assets.warehouse.refined import refined
-    from grabient_assets.warehouse.tags import consensus
+    from grabient_assets.warehouse.tag_consensus import consensus
 
     among = [PaletteVersion(prompt_version, seed) for seed in seeds]
     with warehouse.read() as connection:

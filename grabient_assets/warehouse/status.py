@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.refined import chained_refinements
-from grabient_assets.warehouse.tags import complete_tagging, without_current_consensus
-from grabient_assets.warehouse.waves import WaveCount, ended_waves, wave_counts
+from grabient_assets.warehouse.tag_consensus import without_current_consensus
+from grabient_assets.warehouse.tagging_ends import complete_tagging
+from grabient_assets.warehouse.wave_states import WaveCount, wave_counts
+from grabient_assets.warehouse.waves import ended_waves
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -24,7 +24,7 @@ from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import record_asks
 from grabient_assets.warehouse.needs import failed_tagging
 from grabient_assets.warehouse.quality import unbalanced_batches
-from grabient_assets.warehouse.tags import due_tagging
+from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.place_at_emulator import Place
 from grabient_assets_tests.emulator.running import Running, running

@@ -16,7 +16,7 @@ from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.accounts import costs
-from grabient_assets.warehouse.tags import due_tagging
+from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 ADAPTIVELY = {"analyses": 2, "adaptive": True, "refine": False}

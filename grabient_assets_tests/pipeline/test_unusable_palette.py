@@ -24,7 +24,7 @@ from grabient_assets.headless.pursuit import Pursuit
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.tags import due_tagging
+from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 ANSWERED = "palette_tags:every_answered_palette_has_a_usable_answer"

@@ -19,18 +19,10 @@ from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets.warehouse.palettes import add_palettes
 from grabient_assets.warehouse.refined import RefinedRecord, chained_refinements, due_refinements, record_refined
-from grabient_assets.warehouse.tags import (
-    ConsensusRecord,
-    DueRequest,
-    TagRecord,
-    close_finished_tagging,
-    complete_tagging,
-    due_tagging,
-    record_consensus,
-    record_tags,
-    share_answers,
-    without_current_consensus,
-)
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus, without_current_consensus
+from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging, complete_tagging
+from grabient_assets.warehouse.tags import TagRecord, record_tags, share_answers
 from grabient_assets_tests.batching.house import palette, twins
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -11,24 +11,19 @@ import pytest
 
 from grabient_assets.warehouse.asks import AskTarget, AskTerms, PaletteVersion, record_asks, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tags import TagRecord, complete_tagging, record_tags
+from grabient_assets.warehouse.tagging_ends import complete_tagging
+from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
+from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.warehouse.waves import (
     Reason,
-    WaveCount,
-    WaveMember,
-    WavePlan,
-    WaveState,
     answered_enough,
     ended_waves,
     go_on,
-    plan_in_use,
-    record_plan,
     reopen_cancelled,
     settle,
     settle_in_full,
     start_waves,
-    wave_counts,
-    wave_states,
 )
 from grabient_assets_tests.batching.house import START
 

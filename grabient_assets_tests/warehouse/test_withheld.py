@@ -26,13 +26,9 @@ from grabient_assets.warehouse.refined import (
     record_refined,
     share_refinements,
 )
-from grabient_assets.warehouse.tags import (
-    ConsensusRecord,
-    TagRecord,
-    close_finished_tagging,
-    record_consensus,
-    record_tags,
-)
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging
+from grabient_assets.warehouse.tags import TagRecord, record_tags
 from grabient_assets.warehouse.withheld import Withheld, panels, withheld_palettes
 from grabient_assets_tests.batching.house import twins
 

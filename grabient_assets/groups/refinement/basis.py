@@ -24,7 +24,7 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import refined
-from grabient_assets.warehouse.tags import ConsensusRecord, consensus
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
 
 UNKNOWN = "unknown"
 """The digest of a consensus that cannot be told any more: no stored one has it."""

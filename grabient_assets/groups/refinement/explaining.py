@@ -33,8 +33,9 @@ from grabient_assets.warehouse.inquiries import (
 from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palettes
 from grabient_assets.warehouse.refined import RefinedRecord, refined
 from grabient_assets.warehouse.skills import SkillRecord, skills
-from grabient_assets.warehouse.tags import ConsensusRecord, answers, consensus
-from grabient_assets.warehouse.waves import WaveState, wave_states
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
+from grabient_assets.warehouse.tags import answers
+from grabient_assets.warehouse.wave_states import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 if TYPE_CHECKING:

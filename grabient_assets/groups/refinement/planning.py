@@ -20,7 +20,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.plan import plan_refinement
-from grabient_assets.warehouse.tags import some_consensus
+from grabient_assets.warehouse.tag_consensus import some_consensus
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from grabient_assets.resources.warehouse import WarehouseResource, skipped_while
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import chained_refinements, due_refinements
-from grabient_assets.warehouse.tags import complete_tagging
+from grabient_assets.warehouse.tagging_ends import complete_tagging
 
 ROLE = "submit-refinement"
 

@@ -36,7 +36,8 @@ from grabient_assets.warehouse.refined import (
     due_refinements,
     share_refinements,
 )
-from grabient_assets.warehouse.tags import complete_tagging, consensus
+from grabient_assets.warehouse.tag_consensus import consensus
+from grabient_assets.warehouse.tagging_ends import complete_tagging
 
 READ_AT_ONCE = 5_000
 """The colours and votes of so many palettes are read from the database at a time."""

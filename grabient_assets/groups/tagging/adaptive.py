@@ -22,9 +22,11 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import make_cap
 from grabient_assets.warehouse.plan import mean_colour_bytes
-from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging
+from grabient_assets.warehouse.tags import share_answers
 from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
-from grabient_assets.warehouse.waves import WavePlan, record_plan, start_waves
+from grabient_assets.warehouse.wave_plans import WavePlan, record_plan
+from grabient_assets.warehouse.waves import start_waves
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

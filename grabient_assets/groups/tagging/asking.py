@@ -19,7 +19,8 @@ from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_ask
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, make_cap
-from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging
+from grabient_assets.warehouse.tags import share_answers
 from grabient_assets.warehouse.waves import settle_in_full
 
 PURPOSE = "tagging"

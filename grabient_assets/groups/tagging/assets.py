@@ -43,8 +43,8 @@ from grabient_assets.warehouse.asks import PaletteVersion, asked_of
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, holds
-from grabient_assets.warehouse.tags import DueTarget, due_tagging, due_targets, underway_tagging
-from grabient_assets.warehouse.waves import wave_states
+from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets, underway_tagging
+from grabient_assets.warehouse.wave_states import wave_states
 
 GROUP = "tagging"
 BACKFILL_ID_TAG = "dagster/backfill"

@@ -23,7 +23,7 @@ from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget
 from grabient_assets.warehouse.plan import TargetPlan, plan_target, planning
-from grabient_assets.warehouse.tags import DueTarget
+from grabient_assets.warehouse.tagging_due import DueTarget
 from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
 
 if TYPE_CHECKING:

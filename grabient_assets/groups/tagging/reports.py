@@ -16,8 +16,10 @@ from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import ConsensusRecord, Tagged, Underway
-from grabient_assets.warehouse.waves import WaveState, wave_states
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord
+from grabient_assets.warehouse.tagging_due import Underway
+from grabient_assets.warehouse.tagging_ends import Tagged
+from grabient_assets.warehouse.wave_states import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 Metadata = dict[str, dg.MetadataValue]

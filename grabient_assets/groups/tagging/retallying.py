@@ -14,7 +14,9 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.reparsed import drop_consensus, newest_answers
 from grabient_assets.warehouse.skills import skills
-from grabient_assets.warehouse.tags import ConsensusRecord, answers, complete_tagging, consensus, record_consensus
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_consensus
+from grabient_assets.warehouse.tagging_ends import complete_tagging
+from grabient_assets.warehouse.tags import answers
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

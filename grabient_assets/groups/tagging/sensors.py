@@ -20,8 +20,8 @@ from grabient_assets.resources.runs import Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tags import due_targets
-from grabient_assets.warehouse.waves import wave_counts
+from grabient_assets.warehouse.tagging_due import due_targets
+from grabient_assets.warehouse.wave_states import wave_counts
 
 MOST_FAILED_PER_TICK = 10
 COLLECT = {"palette_tags", "tag_consensus"}

@@ -24,14 +24,9 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
 from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
-from grabient_assets.warehouse.tags import (
-    DueRequest,
-    DueTarget,
-    close_finished_tagging,
-    due_tagging,
-    due_targets,
-    share_answers,
-)
+from grabient_assets.warehouse.tagging_due import DueRequest, DueTarget, due_tagging, due_targets
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging
+from grabient_assets.warehouse.tags import share_answers
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""

@@ -26,7 +26,8 @@ from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import AnswerRecord, ConsensusRecord, answers, consensus, record_consensus
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_consensus
+from grabient_assets.warehouse.tags import AnswerRecord, answers
 
 PALETTES_AT_ONCE = 200
 """Palettes whose answers are in memory together: with eighty answers each about 120 MB."""

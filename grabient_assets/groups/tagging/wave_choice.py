@@ -32,7 +32,7 @@ from grabient_assets.groups.tagging.wave_numbers import (
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.calibration import report_of
 from grabient_assets.warehouse.skills import skills
-from grabient_assets.warehouse.waves import WaveMember, WavePlan, plan_in_use
+from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan, plan_in_use
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -24,7 +24,8 @@ from grabient_assets.groups.tagging.wave_numbers import CERTAIN
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tags import close_finished_tagging, share_answers
+from grabient_assets.warehouse.tagging_ends import close_finished_tagging
+from grabient_assets.warehouse.tags import share_answers
 from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, settle
 from grabient_assets.warehouse.withheld import withheld_palettes
 

@@ -19,7 +19,9 @@ from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, FEWEST_JUDGED
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
-from grabient_assets.warehouse.waves import WaveCount, WavePlan, wave_counts
+from grabient_assets.warehouse.wave_plans import WavePlan
+from grabient_assets.warehouse.wave_states import WaveCount, wave_counts
+from grabient_assets.warehouse.waves import answered_enough
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +74,14 @@ def plan_in_waves(
     measured: Mapping[MeasuredKey, Measured],
     others: Sequence[str] = (),
 ) -> PlannedWaves:
-    """The plan if these palettes were asked for adaptively; `others` were chosen too and lack nothing."""
+    """The plan if these palettes were asked for adaptively; `others` were chosen too and lack nothing.
+
+    Palettes to whose tags these models have nothing to add are asked nothing, whatever else they lack.
+    """
+    digests = [one.request_digest for members in plan.waves for one in members]
+    enough = answered_enough(connection, plan.prompt_version, digests, plan.analyses)
+    wanting = [seed for seed in seeds if seed not in enough]
+    settled = [*others, *(seed for seed in seeds if seed in enough)]
 
     def until(wave: int) -> list[PlannedModel]:
         """Everything up to this wave."""
@@ -82,7 +91,7 @@ def plan_in_waves(
         found: dict[Model, PlannedModel] = {}
         for analyses in sorted({times.get((m.provider, m.id), 0) for m in models}):
             chosen = [m for m in models if times.get((m.provider, m.id), 0) == analyses]
-            asked, idle = (seeds, others) if analyses else ((), (*seeds, *others))
+            asked, idle = (wanting, settled) if analyses else ((), (*wanting, *settled))
             planned = plan_tagging(
                 connection, chosen, plan.prompt_version, asked, analyses, answers_from, on, measured, idle
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grabient_assets.warehouse.waves import WaveCount, WaveState
+from grabient_assets.warehouse.wave_states import WaveCount, WaveState
 
 
 def wave_words(state: WaveState) -> str:

@@ -19,7 +19,7 @@ from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus, tally
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.skills import record_skills, skills
-from grabient_assets.warehouse.tags import consensus
+from grabient_assets.warehouse.tag_consensus import consensus
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 
 GOOD, BAD = ("groq", "good"), ("groq", "bad")

@@ -18,7 +18,7 @@ from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.plan import REASONS
-from grabient_assets.warehouse.tags import due_targets
+from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets.warehouse.usage import measured_tokens
 from grabient_assets_tests.batching.house import House, palette, twins
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider

@@ -15,7 +15,8 @@ from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import AskTerms, PaletteVersion
 from grabient_assets.warehouse.calibration import report_of
-from grabient_assets.warehouse.waves import record_plan, start_waves
+from grabient_assets.warehouse.wave_plans import record_plan
+from grabient_assets.warehouse.waves import start_waves
 from grabient_assets_tests.batching.house import START, House
 from grabient_assets_tests.groups.answered import AT, answered_warehouse
 

@@ -28,7 +28,7 @@ from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.asks import stop_asks
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
-from grabient_assets.warehouse.waves import WaveCount, WaveState
+from grabient_assets.warehouse.wave_states import WaveCount, WaveState
 from grabient_assets_tests.groups.tagging.wave_house import WaveHouse
 
 FIRST = {"claude-haiku-5-5", "gpt-4o-mini", "openai/gpt-oss-20b", "gemini-2.5-flash-lite"}

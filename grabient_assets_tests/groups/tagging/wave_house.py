@@ -21,7 +21,8 @@ from grabient_assets.prompting.render import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import DueRequest, TagRecord, due_tagging, record_tags
+from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
+from grabient_assets.warehouse.tags import TagRecord, record_tags
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.pipeline.place import samples
 

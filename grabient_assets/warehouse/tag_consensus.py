@@ -1,0 +1,93 @@
+"""The table tag_consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.tagging_ends import Tagged
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusRecord:
+    """One row of `tag_consensus`. `votes` is JSON: field -> [{"value", "models", "share"}], strongest first; `facts`
+    is JSON with what the colours alone say about the same fields. `digest` changes when the refiner would read
+    something else. `estimates` is JSON: field -> [{"value", "probability"}], most probable first; `method` says which
+    of both ranks the values (majority, or the model of the estimates); `entropy` is that of the categorical votes in
+    bits, the mean of the fields. All three are None in rows from before they existed."""
+
+    seed: str
+    prompt_version: str
+    models: int
+    answers: int
+    temperature: str | None
+    contrast: str | None
+    brightness: str | None
+    saturation: str | None
+    votes: str
+    facts: str
+    digest: str
+    created_at: datetime
+    estimates: str | None = None
+    method: str | None = None
+    entropy: float | None = None
+
+
+def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
+    """Insert or replace the consensus of these palettes."""
+    updates = ", ".join(
+        f"{c} = excluded.{c}" for c in ConsensusRecord.__dataclass_fields__ if c not in ("seed", "prompt_version")
+    )
+    insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}")
+
+
+def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[ConsensusRecord]:
+    """The recorded consensus of these palettes; those without one are not in the result."""
+    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM tag_consensus JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [ConsensusRecord(*row) for row in rows]
+
+
+def some_consensus(connection: DuckDBPyConnection, most: int) -> list[ConsensusRecord]:
+    """At most so many of the recorded consensus, the newest."""
+    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"SELECT {columns} FROM tag_consensus ORDER BY created_at DESC, seed LIMIT $1", [most]
+    ).fetchall()
+    return [ConsensusRecord(*row) for row in rows]
+
+
+def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[Tagged]) -> list[Tagged]:
+    """Those of the completely tagged palettes whose consensus is missing, older than an answer, or counts others.
+
+    The age alone does not tell: an answer taken over from equal colours is as old as it was there.
+    """
+    keys = [t.partition for t in tagged if t.answers]
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        newest AS (
+            SELECT seed, prompt_version, max(created_at) AS answered_at, count(*) AS answers FROM palette_tags
+            WHERE error IS NULL GROUP BY ALL
+        )
+        SELECT n.prompt_version, n.seed FROM chosen JOIN newest n USING (seed, prompt_version)
+        LEFT JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE c.seed IS NULL OR c.created_at < n.answered_at OR c.answers <> n.answers
+        """,
+        [[p.seed for p in keys], [p.prompt_version for p in keys]],
+    ).fetchall()
+    stale = {PaletteVersion(*row) for row in rows}
+    return [t for t in tagged if t.partition in stale]

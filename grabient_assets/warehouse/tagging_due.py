@@ -1,0 +1,145 @@
+"""What of the tagging asks nobody has answered and no batch is carrying, and what is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.wanted import (
+    ANALYSES,
+    OPEN_ASKS,
+    carried,
+    custom_id,
+    due,
+    is_in,
+    lacking,
+)
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class DueRequest:
+    """A tagging request that nobody has answered and no batch is carrying.
+
+    `allow_unpriced`: somebody asked for it at whatever price.
+    """
+
+    custom_id: str
+    seed: str
+    prompt_version: str
+    model: str
+    analysis_index: int
+    allow_unpriced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A palette whose requests at one provider are all with the provider or answered."""
+
+    partition: PaletteVersion
+    requests: int
+    answered: int
+    batches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DueTarget:
+    """The due requests of one model under one prompt version and one cap; `seed` is the first palette among them.
+
+    `digest` changes when a request is added or taken away.
+    """
+
+    prompt_version: str
+    model: str
+    requests: int
+    seed: str
+    digest: str
+    cap_id: str | None = None
+
+
+def due_targets(connection: DuckDBPyConnection, provider: str) -> list[DueTarget]:
+    """What has to be asked of the provider now, counted, ordered by prompt version, model and cap."""
+    rows = connection.execute(
+        f"""
+        WITH {lacking(OPEN_ASKS + " AND provider = $1")}, {carried("b.provider = $1")}, {due()}
+        SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(seed),
+               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR, cap_id
+        FROM due GROUP BY ALL ORDER BY prompt_version, model, cap_id NULLS FIRST
+        """,
+        [provider],
+    ).fetchall()
+    return [DueTarget(*row) for row in rows]
+
+
+def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget | None = None) -> list[DueRequest]:
+    """The requests that have to be asked of the provider now, or those of one target: equal ones once, ordered by
+    prompt version, model and palette."""
+    rows = connection.execute(
+        f"""
+        WITH {lacking(OPEN_ASKS + " AND provider = $provider AND ($model IS NULL OR model = $model)")},
+             {carried("b.provider = $provider")}, {due()}
+        SELECT {custom_id("stem")}, seed, prompt_version, model, analysis_index, {is_in("unpriced")}
+        FROM due JOIN {ANALYSES} ON {is_in("bits")}
+        WHERE $version IS NULL OR (prompt_version = $version AND cap_id IS NOT DISTINCT FROM $cap)
+        ORDER BY prompt_version, model, seed, analysis_index
+        """,
+        {
+            "provider": provider,
+            "model": target.model if target else None,
+            "version": target.prompt_version if target else None,
+            "cap": target.cap_id if target else None,
+        },
+    ).fetchall()
+    return [DueRequest(*row) for row in rows]
+
+
+def underway_tagging(
+    connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[PaletteVersion] = ()
+) -> list[Underway]:
+    """Of the palettes in these batches (or equal to one of them) and those named: what leaves nothing due."""
+    rows = connection.execute(
+        """
+        WITH concerned AS (
+            SELECT a.seed, a.prompt_version FROM asks a JOIN palettes p USING (seed)
+            WHERE a.purpose = 'tagging' AND a.provider = $provider AND p.palette_key IN (
+                SELECT q.palette_key FROM batch_requests r JOIN palettes q USING (seed)
+                WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
+            UNION SELECT unnest($seeds::VARCHAR[]), unnest($versions::VARCHAR[])
+        ),
+        requests AS (
+            SELECT a.*, i.analysis_index,
+                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0')
+                       AS custom_id
+            FROM asks a JOIN concerned USING (seed, prompt_version) JOIN palettes p USING (seed),
+                 unnest(range(a.analyses)) AS i(analysis_index)
+            WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.state <> 'stopped'
+        ),
+        carried AS (
+            SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT q.prompt_version, q.seed, count(*), count(t.seed),
+               list(DISTINCT coalesce(c.batch_id, t.batch_id) ORDER BY 1)
+        FROM requests q
+        LEFT JOIN palette_tags t ON t.seed = q.seed AND t.prompt_version = q.prompt_version AND t.provider = q.provider
+            AND t.model = q.model AND t.analysis_index = q.analysis_index AND t.custom_id = q.custom_id
+            AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
+        LEFT JOIN carried c ON c.custom_id = q.custom_id
+        GROUP BY ALL HAVING bool_and(t.seed IS NOT NULL OR c.custom_id IS NOT NULL)
+        ORDER BY 1, 2
+        """,
+        {
+            "provider": provider,
+            "batches": list(batch_ids),
+            "seeds": [p.seed for p in among],
+            "versions": [p.prompt_version for p in among],
+        },
+    ).fetchall()
+    return [
+        Underway(PaletteVersion(row[0], row[1]), row[2], row[3], tuple(b for b in row[4] if b is not None))
+        for row in rows
+    ]

@@ -1,0 +1,62 @@
+"""How far palettes are that are tagged adaptively: the table tagging_waves, read for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.waves import Reason
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class WaveState:
+    """How far a palette is: in or settled after `wave` of `waves`, and why it is settled."""
+
+    wave: int
+    waves: int
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveCount:
+    """How many palettes of a version are in a wave (`reason` None), or were settled after it for this reason."""
+
+    prompt_version: str
+    wave: int
+    waves: int
+    reason: Reason | None
+    palettes: int
+
+
+def wave_states(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> dict[PaletteVersion, WaveState]:
+    """How far these palettes are; those that are not tagged adaptively are not in the result."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version)
+        SELECT w.prompt_version, w.seed, w.wave, p.waves, w.reason
+        FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
+        """,
+        {"seeds": [p.seed for p in among], "versions": [p.prompt_version for p in among]},
+    ).fetchall()
+    return {PaletteVersion(row[0], row[1]): WaveState(*row[2:]) for row in rows}
+
+
+def wave_counts(
+    connection: DuckDBPyConnection, prompt_version: str | None = None, seeds: Sequence[str] | None = None
+) -> list[WaveCount]:
+    """How many palettes are how far, under one prompt version or all, of these palettes or all."""
+    rows = connection.execute(
+        """
+        SELECT w.prompt_version, w.wave, p.waves, w.reason, count(*)
+        FROM tagging_waves w JOIN wave_plans p USING (plan_id)
+        WHERE ($1 IS NULL OR w.prompt_version = $1) AND ($2 OR w.seed IN (SELECT unnest($3::VARCHAR[])))
+        GROUP BY ALL ORDER BY 1, 2, 3, 4 NULLS FIRST
+        """,
+        [prompt_version, seeds is None, list(seeds or ())],
+    ).fetchall()
+    return [WaveCount(*row) for row in rows]
