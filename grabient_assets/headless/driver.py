@@ -2,15 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from grabient_assets.resources.runs import PID_TAG, is_dead
+from grabient_assets.resources.dead_runs import PID_TAG, is_dead
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 RUN_KEY_TAG, SENSOR_TAG = "dagster/run_key", "dagster/sensor_name"
@@ -41,34 +42,28 @@ class Driver:
         for sensor in self._sensors:
             context = dg.build_sensor_context(
                 instance=self._instance,
+                instance_ref=self._instance.get_ref(),
                 definitions=self._definitions,
                 sensor_name=sensor.name,
                 resources=dict(self._definitions.resources or {}),
                 cursor=self._cursors.get(sensor.name),
             )
-            for request in self._requests(sensor.name, sensor(context)):
+            for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
-    def _requests(self, name: str, said: object) -> list[dg.RunRequest]:
+    def _requests(self, name: str, said: SensorExecutionData) -> list[dg.RunRequest]:
         """The runs that a sensor asks for; partitions it adds are added first, and events it reports are stored."""
         self.waiting.pop(name, None)
-        if isinstance(said, dg.SensorResult):
-            for change in said.dynamic_partitions_requests or ():
-                self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
-            for event in said.asset_events or ():
-                self._instance.report_runless_asset_event(event)
-            if said.cursor is not None:
-                self._cursors[name] = said.cursor
-            if said.skip_reason and said.skip_reason.skip_message:
-                self.waiting[name] = said.skip_reason.skip_message
-            return list(said.run_requests or ())
-        one = isinstance(said, (dg.RunRequest, dg.SkipReason))
-        items = list([said] if one else cast("Iterable[object]", said or ()))
-        reasons = [item.skip_message for item in items if isinstance(item, dg.SkipReason) and item.skip_message]
-        if reasons:
-            self.waiting[name] = " ".join(reasons)
-        return [item for item in items if isinstance(item, dg.RunRequest)]
+        for change in said.dynamic_partitions_requests or ():
+            self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+        for event in said.asset_events:
+            self._instance.report_runless_asset_event(event)
+        if said.cursor is not None:
+            self._cursors[name] = said.cursor
+        if said.skip_message:
+            self.waiting[name] = said.skip_message
+        return list(said.run_requests or ())
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:
         """Whether this sensor has asked for this run before: the daemon's own rule."""
@@ -143,9 +138,9 @@ def drive(
 
 
 def bury_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of headless processes that no longer live as failed; otherwise they would hold up the next ones."""
+    """Mark started runs whose process no longer lives as failed; otherwise they would hold up the next ones."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
-        if is_dead(run):
+        if is_dead(instance, run):
             instance.report_run_failed(run, "The process that executed this run ended without finishing it.")
 
 

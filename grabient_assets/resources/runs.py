@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from grabient_assets.resources.dead_runs import is_dead
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,12 +17,9 @@ ROLE_TAG = "grabient/role"
 """On every run that a sensor starts. A run without it was started by a person, and asks."""
 
 ABANDONED_AFTER = timedelta(hours=1)
-"""An unfinished run older than this holds nobody up: runs take seconds to minutes, and one whose process was killed
-stays unfinished until run monitoring sees it."""
+"""An unfinished run older than this holds nobody up: runs take seconds to minutes, and of one on another machine nobody
+here can tell whether it lives."""
 
-
-PID_TAG = "grabient/pid"
-"""On runs that a process without a daemon executes itself: which process."""
 
 DAEMON_SILENT_AFTER = timedelta(minutes=2)
 """Dagster's daemon sends a heartbeat every 30 seconds."""
@@ -44,7 +42,7 @@ def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool 
         statuses=[*started, *queued] if daemon else started, created_after=datetime.now(UTC) - ABANDONED_AFTER
     )
     for run in instance.get_runs(filters):
-        if is_dead(run):
+        if is_dead(instance, run):
             continue
         if run.tags.get(ROLE_TAG) == role:
             return f"Run {run.run_id[:8]} is already doing this."
@@ -55,20 +53,6 @@ def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool 
         if backfills:
             return f"Waiting for backfill {backfills[0].backfill_id}, so that what it asks for goes out together."
     return None
-
-
-def is_dead(run: dg.DagsterRun) -> bool:
-    """Whether the run belongs to a process of this machine that no longer lives."""
-    pid = run.tags.get(PID_TAG)
-    if pid is None:
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _daemon_is_alive(instance: dg.DagsterInstance) -> bool:
@@ -125,3 +109,21 @@ def attempt(
             return f"{GAVE_UP}, the latest is {run}; it says why. The next try is at {next_try:%H:%M} UTC."
     number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1
     return Attempt(run_key=f"{role}-{work}-{number}", tags={ROLE_TAG: role, WORK_TAG: work})
+
+
+def runs_or_reason(
+    context: dg.SensorEvaluationContext, requests: Sequence[dg.RunRequest], reasons: Iterable[str]
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """What a tick says that asks for these runs, and not for others for these reasons.
+
+    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
+    reasons go into the tick's log.
+    """
+    import dagster as dg
+
+    said = list(dict.fromkeys(reasons))
+    if not requests:
+        return dg.SkipReason(" ".join(said))
+    for reason in said:
+        context.log.info(reason)
+    return list(requests)

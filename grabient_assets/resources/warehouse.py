@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import dagster as dg
 
 from grabient_assets.errors import WarehouseLockedError
-from grabient_assets.resources.runs import PID_TAG
+from grabient_assets.resources.dead_runs import PID_TAG
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
@@ -45,24 +45,13 @@ class WarehouseResource(dg.ConfigurableResource):
 
 
 def skipped_while_locked(look: Callable[..., Any]) -> Callable[..., Any]:
-    """A sensor's function that skips its tick, with the reason, when another program keeps the file to itself.
-
-    What a generator yielded before stands.
-    """
+    """A sensor's function that skips its tick, with the reason, when another program keeps the file to itself."""
 
     @functools.wraps(look)
     def ticking(*arguments: Any, **named: Any) -> Any:
         try:
-            found = look(*arguments, **named)
+            return look(*arguments, **named)
         except WarehouseLockedError as error:
             return dg.SkipReason(str(error))
-        return _until_locked(found) if isinstance(found, Iterator) else found
 
     return ticking
-
-
-def _until_locked(found: Iterator[Any]) -> Iterator[Any]:
-    try:
-        yield from found
-    except WarehouseLockedError as error:
-        yield dg.SkipReason(str(error))

@@ -8,10 +8,18 @@ from typing import Any
 
 import pytest
 
+from grabient_assets.emulator.client import ensure_emulator
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.pipeline.dev import Dev, dagster_dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
-from grabient_assets_tests.pipeline.place import COMMANDS, environment_of, samples
+from grabient_assets_tests.pipeline.place import (
+    COMMANDS,
+    control,
+    creates,
+    emulator_ended_after,
+    environment_of,
+    samples,
+)
 
 CARRY_SECONDS = 300.0
 """A quiet machine of two cores needs a quarter of this."""
@@ -19,13 +27,16 @@ CARRY_SECONDS = 300.0
 
 @dataclass
 class Carried:
-    """A running `dagster dev` whose daemon has carried scattered palettes from a backfill to the embed text."""
+    """A running `dagster dev` whose daemon has carried scattered palettes from a backfill to the embed text.
+
+    `killed` are the runs that were at work when an earlier one went down.
+    """
 
     dev: Dev
     seeds: list[str]
     chosen: set[str]
+    killed: set[str]
     created: list[dict[str, Any]]
-    seconds: float
 
     @property
     def keys(self) -> list[str]:
@@ -34,24 +45,49 @@ class Carried:
 
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
-    """A new data folder; twelve palettes loaded by the command line, three scattered ones asked for over GraphQL."""
+    """A new data folder; twelve palettes loaded by the command line, three scattered ones asked for over GraphQL.
+
+    Everything of `dagster dev` is killed when a provider has taken a batch and has not said so yet. Another one carries
+    the palettes to their end, with nobody's help.
+    """
     folder: Path = tmp_path_factory.mktemp("dev") / "data"
     seeds = [row.palette.canonical for row in samples(12).rows]
     chosen = {seeds[0], seeds[5], seeds[11]}
-    file = folder.with_name("palettes.txt")
+    with emulator_ended_after(folder):
+        with dagster_dev(folder) as dev:
+            killed = _killed_while_it_sends(dev, seeds, chosen)
+        with dagster_dev(folder) as dev:
+            dev.until(
+                "from the power cut to the embed text",
+                lambda: dev.green("embed_text") == chosen,
+                CARRY_SECONDS,
+                lambda: {asset: chosen - dev.green(asset) for asset in (*TAG_BATCHES, "tag_consensus", "embed_text")},
+            )
+            yield Carried(dev, seeds, chosen, killed, dev.creates())
+
+
+def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[str]:
+    """Load and ask, then kill at a create call that openai has taken and holds; the ids of the runs at work."""
+    emulator = ensure_emulator(dev.folder)
+    held = {
+        "match": {"provider": "openai", "route": "create", "times": 1},
+        "action": {"do": "hold", "after_accept": True},
+    }
+    control(emulator, "faults", {"rules": [held]})
+    file = dev.folder.with_name("palettes.txt")
     file.write_text("".join(f"{row.source_seed}\n" for row in samples(12).rows), encoding="utf-8")
-    with dagster_dev(folder) as dev:
-        subprocess.run(
-            [COMMANDS / "grabient", "load", file], cwd=PROJECT_DIR, env=environment_of(folder), check=True, timeout=60
-        )
-        dev.until(
-            "pictures", lambda: dev.green("palette_images") == set(seeds), 90, lambda: dev.green("palette_images")
-        )
-        dev.backfill(list(TAG_BATCHES), [f"v1|{seed}" for seed in seeds if seed in chosen])
-        seconds = dev.until(
-            "from the backfill to the embed text",
-            lambda: dev.green("embed_text") == chosen,
-            CARRY_SECONDS,
-            lambda: {asset: chosen - dev.green(asset) for asset in (*TAG_BATCHES, "tag_consensus", "embed_text")},
-        )
-        yield Carried(dev, seeds, chosen, dev.creates(), seconds)
+    subprocess.run(
+        [COMMANDS / "grabient", "load", file], cwd=PROJECT_DIR, env=environment_of(dev.folder), check=True, timeout=60
+    )
+    dev.until("pictures", lambda: dev.green("palette_images") == set(seeds), 90, lambda: dev.green("palette_images"))
+    dev.backfill(list(TAG_BATCHES), [f"v1|{seed}" for seed in seeds if seed in chosen])
+
+    def is_taken() -> bool:
+        return any(one["provider"] == "openai" for one in creates(emulator))
+
+    dev.until("the create call", is_taken, CARRY_SECONDS, lambda: creates(emulator))
+    at_work = {run["runId"] for run in dev.runs() if run["status"] == "STARTED"}
+    dev.kill()
+    control(emulator, "faults", {"rules": []})
+    control(emulator, "release", {})
+    return at_work

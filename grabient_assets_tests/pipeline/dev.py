@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from grabient_assets.emulator.client import running_emulator
 from grabient_assets.settings import PROJECT_DIR
-from grabient_assets_tests.pipeline.place import COMMANDS, creates, emulator_ended_after, environment_of
+from grabient_assets_tests.pipeline.place import COMMANDS, creates, environment_of
 
 START_SECONDS = 60.0
 PAUSE_SECONDS = 0.3
@@ -64,6 +66,15 @@ class Dev:
     url: str
     log: Path
     started: float
+    process: psutil.Process
+
+    def kill(self) -> None:
+        """End it and everything that it started at once, as a power cut does."""
+        doomed = [self.process, *self.process.children(recursive=True)]
+        for one in doomed:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(doomed, 10)
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""
@@ -120,7 +131,7 @@ class Dev:
 def dagster_dev(folder: Path) -> Iterator[Dev]:
     """`grabient dev` on a free port over the data folder, new or not; all its processes end with it."""
     log, port, started = folder.parent / "dagster-dev.log", _free_port(), time.monotonic()
-    with emulator_ended_after(folder), log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [str(COMMANDS / "grabient"), "dev", "-h", "127.0.0.1", "-p", str(port)],
             cwd=PROJECT_DIR,
@@ -133,7 +144,7 @@ def dagster_dev(folder: Path) -> Iterator[Dev]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process, log)
-            yield Dev(folder, url, log, time.monotonic() - started)
+            yield Dev(folder, url, log, time.monotonic() - started, psutil.Process(process.pid))
         finally:
             _end(process)
 

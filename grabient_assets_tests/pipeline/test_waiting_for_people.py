@@ -10,11 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._daemon.types import DaemonHeartbeat
 
-from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.partitions import add_seeds
 from grabient_assets.resources.runs import GAVE_UP, PAUSE_AFTER_FAILURES, Attempt, attempt
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets_tests.pipeline.driven import Driven, driven
@@ -25,7 +26,7 @@ from grabient_assets_tests.pipeline.place import samples
 def pipeline(tmp_path: Path) -> Iterator[Driven]:
     """One palette is wanted from OpenAI. Nothing is sent in these tests, so no emulator starts."""
     with driven(tmp_path / "data") as pipeline:
-        load_palettes(pipeline.warehouse, samples(1), "samples", datetime.now(UTC))
+        add_seeds(pipeline.instance, pipeline.load(1))
         wish = TaggingWish(
             [PaletteVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
         )
@@ -33,29 +34,28 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
         yield pipeline
 
 
-def look(pipeline: Driven) -> list[object]:
-    """What tagging_due says now."""
+def look(pipeline: Driven) -> SensorExecutionData:
+    """What Dagster understands of what tagging_due says now."""
     context = dg.build_sensor_context(
         instance=pipeline.instance,
+        instance_ref=pipeline.instance.get_ref(),
         definitions=pipeline.definitions,
         sensor_name="tagging_due",
         resources=dict(pipeline.definitions.resources or {}),
     )
-    said = pipeline.definitions.resolve_sensor_def("tagging_due")(context)
-    assert isinstance(said, Iterator)
-    return list(said)
+    return pipeline.definitions.resolve_sensor_def("tagging_due").evaluate_tick(context)
 
 
 def reason(pipeline: Driven) -> str:
-    [said] = look(pipeline)
-    assert isinstance(said, dg.SkipReason), said
-    return said.skip_message or ""
+    said = look(pipeline)
+    assert not said.run_requests and said.skip_message
+    return said.skip_message
 
 
 def requested(pipeline: Driven) -> list[tuple[str | None, dict[str, str]]]:
     """The runs it asks for: partition, and the tags that say for whom and how much."""
     shown = ("grabient/provider", "grabient/requests")
-    runs = [one for one in look(pipeline) if isinstance(one, dg.RunRequest)]
+    runs = look(pipeline).run_requests or ()
     return [(run.partition_key, {name: run.tags[name] for name in shown}) for run in runs]
 
 
@@ -126,7 +126,7 @@ def test_its_own_run_is_waited_for_and_that_of_another_provider_is_not(pipeline:
 
 
 def test_the_same_work_has_the_same_run_key(pipeline: Driven):
-    keys = [one.run_key for _ in range(2) for one in look(pipeline) if isinstance(one, dg.RunRequest)]
+    keys = [one.run_key for _ in range(2) for one in look(pipeline).run_requests or ()]
     assert len(keys) == 2 and keys[0] == keys[1]
     assert keys[0] is not None and keys[0].startswith("submit-tagging-openai-") and keys[0].endswith("-1")
 

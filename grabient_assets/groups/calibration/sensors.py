@@ -1,11 +1,9 @@
 """When a prompt version has come to rest, its models are measured."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.calibration import settled_without_report
 
@@ -23,22 +21,22 @@ def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         description="Measures the models of a prompt version when its consensus has changed and nothing of it is open.",
     )
     @skipped_while_locked
-    def look(
-        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
         reason = busy_with(context.instance, ROLE)
         if reason:
-            yield dg.SkipReason(reason)
-            return
+            return dg.SkipReason(reason)
         with warehouse.open_briefly().read() as connection:
             settled = settled_without_report(connection)
         if not settled:
-            yield dg.SkipReason("Every settled consensus has its report.")
+            return dg.SkipReason("Every settled consensus has its report.")
+        requests: list[dg.RunRequest] = []
+        reasons: list[str] = []
         for version, newest in settled:
             going = attempt(context.instance, ROLE, [f"{version} {newest.isoformat()}"])
             if isinstance(going, str):
-                yield dg.SkipReason(going)
+                reasons.append(going)
             else:
-                yield dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags)
+                requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
+        return runs_or_reason(context, requests, reasons)
 
     return look

@@ -1,6 +1,6 @@
 """When the tagging of palettes is complete, they go to the refiner."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -36,26 +36,22 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    ) -> dg.RunRequest | dg.SkipReason:
         house, name = warehouse.open_briefly(), refiner().provider
         due, held = _due(house, providers.usable(), name, providers.budget_usd())
         if not due:
-            yield dg.SkipReason(" ".join(held) or "No palette waits for its refinement.")
-            return
+            return dg.SkipReason(" ".join(held) or "No palette waits for its refinement.")
         if name not in providers.usable():
-            yield dg.SkipReason(f"{len(due)} palettes wait for their refinement. {providers.why_not(name)}")
-            return
+            return dg.SkipReason(f"{len(due)} palettes wait for their refinement. {providers.why_not(name)}")
         wait = closed_until(name, house, datetime.now(UTC))
         reason = f"{name} takes nothing before {wait:%H:%M:%S} UTC." if wait else None
         reason = reason or _busy(context.instance)
         if reason:
-            yield dg.SkipReason(reason)
-            return
+            return dg.SkipReason(reason)
         going = attempt(context.instance, ROLE, [partition_key(p) for p in due])
         if isinstance(going, str):
-            yield dg.SkipReason(going)
-            return
-        yield dg.RunRequest(
+            return dg.SkipReason(going)
+        return dg.RunRequest(
             run_key=going.run_key,
             partition_key=partition_key(due[0]),
             tags={**going.tags, "grabient/provider": name, "grabient/palettes": str(len(due))},

@@ -1,6 +1,5 @@
 """When tags are wanted, they are sent for; when a palette's tagging is complete, its consensus is built."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -16,11 +15,12 @@ from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import Attempt, attempt, busy_with
+from grabient_assets.resources.runs import Attempt, attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_due import due_targets
+from grabient_assets.warehouse.tagging_ends import Tagged
 from grabient_assets.warehouse.wave_states import wave_counts
 
 MOST_FAILED_PER_TICK = 10
@@ -40,17 +40,12 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        house = warehouse.open_briefly()
-        reasons: list[str] = []
-        for name in providers.usable():
-            found = _provider_due(context.instance, house, name, providers.budget_usd())
-            if isinstance(found, str):
-                reasons.append(found)
-            else:
-                yield found
-        if reasons:
-            yield dg.SkipReason(" ".join(dict.fromkeys([*reasons, *_waves(house)])))
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        house, budget = warehouse.open_briefly(), providers.budget_usd()
+        found = [_provider_due(context.instance, house, name, budget) for name in providers.usable()]
+        requests = [one for one in found if isinstance(one, dg.RunRequest)]
+        reasons = [one for one in found if isinstance(one, str)]
+        return runs_or_reason(context, requests, [*reasons, *_waves(house)])
 
     return look
 
@@ -108,34 +103,39 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         reason = busy_with(context.instance, "collect")
         if reason:
-            yield dg.SkipReason(reason)
-            return
+            return dg.SkipReason(reason)
         house, usable = warehouse.open_briefly(), providers.usable()
         waiting = [partition_key(palette) for palette in palettes_to_complete(house, usable)]
         going: Attempt | str = "No palette waits for its consensus."
         if waiting:
             going = attempt(context.instance, "complete-tagging", waiting)
-        if isinstance(going, str):
-            yield dg.SkipReason(" ".join([going, *_waves(house)]))
-        else:
-            yield dg.RunRequest(
-                run_key=going.run_key,
-                partition_key=waiting[0],
-                asset_selection=[dg.AssetKey(asset) for asset in sorted(COLLECT)],
-                tags=going.tags,
-                run_config={"ops": {"collect_tagging": {"config": {"all_due": True}}}},
-            )
-        for failed in palettes_without_answer(house, usable)[:MOST_FAILED_PER_TICK]:
-            key = partition_key(failed.partition)
-            yield dg.RunRequest(
-                run_key=f"failed-tagging-{key}-{failed.failures}",
-                partition_key=key,
-                asset_selection=[dg.AssetKey("palette_tags")],
-                tags={"grabient/role": "mark-failed"},
-                run_config={"ops": {"collect_tagging": {"config": {"ask": False}}}},
-            )
+        requests = [_marking(failed) for failed in palettes_without_answer(house, usable)[:MOST_FAILED_PER_TICK]]
+        if isinstance(going, Attempt):
+            requests.append(_completing(waiting[0], going))
+        return requests or dg.SkipReason(" ".join([str(going), *_waves(house)]))
 
     return look
+
+
+def _completing(anchor: str, going: Attempt) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=going.run_key,
+        partition_key=anchor,
+        asset_selection=[dg.AssetKey(asset) for asset in sorted(COLLECT)],
+        tags=going.tags,
+        run_config={"ops": {"collect_tagging": {"config": {"all_due": True}}}},
+    )
+
+
+def _marking(failed: Tagged) -> dg.RunRequest:
+    key = partition_key(failed.partition)
+    return dg.RunRequest(
+        run_key=f"failed-tagging-{key}-{failed.failures}",
+        partition_key=key,
+        asset_selection=[dg.AssetKey("palette_tags")],
+        tags={"grabient/role": "mark-failed"},
+        run_config={"ops": {"collect_tagging": {"config": {"ask": False}}}},
+    )
