@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +78,7 @@ def collect_batches(
             return fetch_batch(batch, connection.provider, warehouse, store, clock, run_id) or batch
 
         chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
+        connections.open({batch.provider for batch in chosen if batch.status in ("intended", "submitted")})
         for batch, fetching in _ahead(chosen, fetch):
             try:
                 fetched = fetching.result()
@@ -145,12 +146,22 @@ def _ahead(
 
 
 class _Connections:
-    """One connection per provider, opened when it is first needed, by whichever thread, and closed with the stack."""
+    """One connection per provider, closed with the stack."""
 
     def __init__(self, connect: Connect, stack: ExitStack) -> None:
         self._connect, self._stack = connect, stack
         self._open: dict[str, Connection] = {}
         self._opening = threading.Lock()
+
+    def open(self, names: Iterable[str]) -> None:
+        """Open these before any thread asks one of them. What cannot be opened says so to the batch that needs it.
+
+        Opening imports the provider's SDK, and openai 3.51 looks at whatever there is of httpx in `sys.modules` at
+        every call: half of it, while another thread imports groq's SDK.
+        """
+        for name in sorted(names):
+            with suppress(GrabientError):
+                self[name]
 
     def __getitem__(self, name: str) -> Connection:
         with self._opening:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,18 @@ def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         return _is_gone(json.loads(run.tags[GRPC_INFO_TAG]))
     pid = run.tags.get(PID_TAG) or _reported_pid(instance, run)
     return pid is not None and _has_ended(int(pid), instance.get_run_record_by_id(run.run_id))
+
+
+def broken_off(instance: dg.DagsterInstance, run_ids: Iterable[str | None]) -> set[str]:
+    """Those of these runs that did not come to their end: failed, cancelled, or dead and not marked so yet."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    known = [run_id for run_id in run_ids if run_id]
+    if not known:
+        return set()
+    failed = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+    found = instance.get_runs(RunsFilter(run_ids=known))
+    return {run.run_id for run in found if run.status in failed or (not run.is_finished and is_dead(instance, run))}
 
 
 def _has_ended(pid: int, record: dg.RunRecord | None) -> bool:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.rows import insert_rows, utf8, with_rows
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class BatchRecord:
     max_output_tokens: int | None = None
     estimated_usd: Decimal | None = None
     reserved_usd: Decimal | None = None
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,19 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
     return _batches(connection, f"WHERE status IN ('intended', 'submitted') {order}", [])
 
 
+def unreported_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
+    """Collected batches whose palettes were not reported to Dagster: the process that collected them was killed."""
+    return _batches(connection, "WHERE status = 'collected' AND reported_at IS NULL ORDER BY batch_id", [])
+
+
+def record_reported(connection: DuckDBPyConnection, batch_ids: Iterable[str], now: datetime) -> None:
+    """What the collected ones of these batches brought is in Dagster's event log."""
+    connection.execute(
+        "UPDATE batches SET reported_at = $2 WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) AND status = 'collected'",
+        [list(batch_ids), now],
+    )
+
+
 def record_polled(
     connection: DuckDBPyConnection, batch_ids: Iterable[str], troubles: Mapping[str, Exception], now: datetime
 ) -> None:
@@ -206,6 +221,18 @@ def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dic
         [list(batch_ids)],
     ).fetchall()
     return dict(rows)
+
+
+def palettes_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[PaletteVersion]:
+    """The palettes that these batches asked about, each once."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT b.prompt_version, r.seed FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.batch_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY ALL
+        """,
+        [list(batch_ids)],
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
 
 
 def submit_runs(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch, write_batch
+from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.fates import MAX_DELIVERIES
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.settling import Verdict
@@ -324,6 +327,23 @@ def test_collected_twice_changes_nothing(house: House, provider: ScriptedProvide
         [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: BrokenReader(), house.clock
     )
     assert (done.collected, done.waiting, done.troubles) == ((), (), ())
+
+
+def test_providers_are_opened_before_any_thread_asks_one(house: House, provider: ScriptedProvider) -> None:
+    """Opening imports an SDK, and others must not meet half of a module."""
+    batch = send(house, provider, "a")
+    provider.end("openai-1", [answered("a")])
+    opened_by: list[str] = []
+
+    @contextmanager
+    def connect(name: str) -> Iterator[Connection]:
+        opened_by.append(threading.current_thread().name)
+        with provider.connect(name) as connection:
+            yield connection
+
+    done = collect_batches([batch.batch_id], connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    assert len(done.collected) == 1
+    assert opened_by == [threading.main_thread().name]
 
 
 def test_after_three_deliveries_without_a_word_it_is_a_failure(house: House, provider: ScriptedProvider) -> None:

@@ -16,7 +16,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import BatchRecord, requests_of
+from grabient_assets.warehouse.batches import BatchRecord, record_reported, requests_of
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import refined
 
@@ -72,6 +72,8 @@ def _stop_and_collect(
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     for event in _events(house, stopped.batch, providers.usable()):
         context.log_event(event)
+    with house.write() as connection:
+        record_reported(connection, [stopped.batch.batch_id], _now())
 
 
 def _events(house: Warehouse, batch: BatchRecord, usable: tuple[str, ...]) -> list[dg.AssetMaterialization]:

@@ -15,7 +15,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled
+from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -39,8 +39,9 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         house = warehouse.open_briefly()
         with house.read() as connection:
             waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
+            unreported = unreported_batches(connection)
         events, cursor = _overdue_events(context, waiting)
-        if not waiting:
+        if not waiting and not unreported:
             return dg.SensorResult(skip_reason="No batch is open.", asset_events=events, cursor=cursor)
         reason = busy_with(context.instance, "collect")
         if reason:
@@ -48,7 +49,7 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         polled = poll_batches(waiting, providers.connect_briefly, house, lambda: datetime.now(UTC))
         with house.write() as connection:
             record_polled(connection, polled.states.keys() | polled.decided, polled.troubles, datetime.now(UTC))
-        ready = [b for b in waiting if b.batch_id in polled.ready]
+        ready = [*unreported, *(b for b in waiting if b.batch_id in polled.ready)]
         asked = list(_requests(context.instance, house, ready))
         requests = [one for one in asked if isinstance(one, dg.RunRequest)]
         if requests:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.prompts import prompt_metadata
@@ -18,12 +18,13 @@ from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.refinement.submission import ask_for_chained, hold_key, submit_due_refinements
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import requests_of, submit_runs
+from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
 from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
@@ -159,7 +160,7 @@ def collect_refinement(
             _now,
             context.run_id,
         )
-        _report_refined(context, house, _partitions(house, done))
+        _report_collected(context, house, config.batches)
         yield from run_checks(context, house)
         for one in done.collected:
             fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
@@ -273,13 +274,21 @@ def _report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, senten
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 
 
-def _partitions(warehouse: Warehouse, done: Round) -> list[PaletteVersion]:
+def _report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
+    """Report what these batches brought, also when a process that was killed has collected them, and the asking of
+    palettes whose submitting run did not come to its end."""
     with warehouse.read() as connection:
-        return [
-            PaletteVersion(one.batch.prompt_version, request.seed)
-            for one in done.collected
-            for request in requests_of(connection, one.batch.batch_id)
-        ]
+        found = [one for one in batches_of(connection, batch_ids) if one.status == "collected"]
+    unsent = broken_off(context.instance, {one.submit_run_id for one in found})
+    with warehouse.read() as connection:
+        chosen = palettes_in(connection, [one.batch_id for one in found])
+        silent = palettes_in(connection, [one.batch_id for one in found if one.submit_run_id in unsent])
+    _report_refined(context, warehouse, chosen)
+    for partition in silent:
+        key, metadata = partition_key(partition), {"state": "answered"}
+        context.log_event(dg.AssetMaterialization("refinement_batches", partition=key, metadata=metadata))
+    with warehouse.write() as connection:
+        record_reported(connection, batch_ids, _now())
 
 
 def _report_refined(

@@ -34,13 +34,14 @@ from grabient_assets.groups.tagging.reports import (
 )
 from grabient_assets.groups.tagging.submission import hold_key, submit_due_tagging
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
 from grabient_assets.warehouse.asks import PaletteVersion, asked_of
-from grabient_assets.warehouse.batches import submit_runs
+from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, holds
 from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets, underway_tagging
@@ -218,8 +219,8 @@ def collect_tagging(
             config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
         )
         _log_round(context, done)
-        completed = complete_palettes(house, usable, _now)
-        _report_completed(context, house, completed)
+        _report_completed(context, house, complete_palettes(house, usable, _now))
+        _report_left_behind(context, house, config.batches, done, usable)
         yield from run_checks(context, house)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
@@ -266,7 +267,7 @@ def _report_sent(
     reports |= {one.partition: sent_metadata(one, runs) for one in sent}
     for partition, metadata in reports.items():
         metadata |= wave_metadata(waves.get(partition))
-        _report(context, context.asset_key.to_user_string(), partition, metadata)
+        _report(context, f"{provider}_tag_batches", partition, metadata)
 
 
 def _report_held(
@@ -290,6 +291,31 @@ def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, c
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     for event in completed_events(warehouse, completed, selected):
         context.log_event(event)
+
+
+def _report_left_behind(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    batch_ids: Sequence[str],
+    done: Round,
+    usable: Sequence[str],
+) -> None:
+    """Report in place of processes that were killed: palettes of batches that were collected before and not reported,
+    and the asking of palettes whose submitting run did not come to its end."""
+    just_now = {one.batch.batch_id for one in done.collected}
+    with warehouse.read() as connection:
+        found = batches_of(connection, batch_ids)
+        before = [batch for batch in found if batch.status == "collected" and batch.batch_id not in just_now]
+        chosen = palettes_in(connection, [batch.batch_id for batch in before])
+    if chosen:
+        _report_completed(context, warehouse, complete_palettes(warehouse, usable, _now, chosen))
+    unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
+    for provider in PROVIDERS:
+        mine = [b.batch_id for b in found if b.provider == provider and b.submit_run_id in unsent]
+        if mine:
+            _report_sent(context, warehouse, provider, mine)
+    with warehouse.write() as connection:
+        record_reported(connection, batch_ids, _now())
 
 
 def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
