@@ -24,6 +24,7 @@ DAGSTER_FILES = {
     "definitions",
     "driver",
     "reports",
+    "run_reports",
     "prompts",
     "picture",
     "plan_metadata",

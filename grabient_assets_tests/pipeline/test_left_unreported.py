@@ -57,12 +57,15 @@ def break_off(pipeline: Driven, purpose: str, provider: str) -> None:
 
 
 def test_what_was_stored_is_reported_by_the_next_tick(pipeline: Driven) -> None:
+    """So is the asking, where the submitting run was killed: Dagster shows the partition that a dead run stood for as
+    failed, until it is materialized once more."""
     (seed,) = pipeline.load(1)
     key = f"v1|{seed}"
     pipeline.tick()
     assert pipeline.person(TAG_BATCHES, key, {"analyses": 1}).success
     sent = [run for run in pipeline.tick() if run.job == "submit_tagging"]
     assert len(sent) == 4
+    break_off(pipeline, "tagging", "groq")
 
     collect_and_die(pipeline)
     assert pipeline.rows("SELECT DISTINCT status, reported_at FROM batches") == [("collected", None)]
@@ -71,31 +74,16 @@ def test_what_was_stored_is_reported_by_the_next_tick(pipeline: Driven) -> None:
     assert [run.success for run in told] == [True]
     assert [pipeline.green(asset) for asset in REPORTED] == [{key}, {key}, set(), set()]
     assert pipeline.metadata("tag_consensus", key)["models"] == 10
-
-    pipeline.tick()
-    [(purpose,)] = pipeline.rows("SELECT purpose FROM batches WHERE status = 'submitted'")
-    assert purpose == "refinement"
-    collect_and_die(pipeline)
-    assert [run.job for run in pipeline.tick() if run.job == "collect_batch"] == ["collect_batch"]
-    assert [pipeline.green(asset) for asset in REPORTED] == [{key}] * 4
-    assert [run.job for run in pipeline.tick() if run.job == "collect_batch"] == [], "once is enough"
-    assert pipeline.rows("SELECT count(*) FROM batches WHERE reported_at IS NULL") == [(0,)]
-
-
-def test_the_asking_is_reported_again_when_the_submitting_run_was_killed(pipeline: Driven) -> None:
-    """Dagster shows the partition that a dead run stood for as failed, until it is materialized once more."""
-    (seed,) = pipeline.load(1)
-    key = f"v1|{seed}"
-    pipeline.tick()
-    assert pipeline.person(TAG_BATCHES, key, {"analyses": 1}).success
-    pipeline.tick()
-    break_off(pipeline, "tagging", "groq")
-    while not pipeline.rows("SELECT 1 FROM batches WHERE purpose = 'refinement'"):
-        pipeline.tick()
     states = {asset: pipeline.metadata(asset, key)["state"] for asset in TAG_BATCHES}
     assert states == dict.fromkeys(TAG_BATCHES, "with the provider") | {"groq_tag_batches": "answered"}
 
+    while not pipeline.rows("SELECT 1 FROM batches WHERE purpose = 'refinement'"):
+        pipeline.tick()
     assert pipeline.metadata("refinement_batches", key)["state"] == "with the provider"
     break_off(pipeline, "refinement", "anthropic")
-    pipeline.until("the end", "embed_text", {key})
+    collect_and_die(pipeline)
+    assert [run.job for run in pipeline.tick() if run.job == "collect_batch"] == ["collect_batch"]
+    assert [pipeline.green(asset) for asset in REPORTED] == [{key}] * 4
     assert pipeline.metadata("refinement_batches", key)["state"] == "answered"
+    assert [run.job for run in pipeline.tick() if run.job == "collect_batch"] == [], "once is enough"
+    assert pipeline.rows("SELECT count(*) FROM batches WHERE reported_at IS NULL") == [(0,)]

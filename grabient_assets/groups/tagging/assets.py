@@ -12,39 +12,33 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
-from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
-from grabient_assets.groups.tagging.planning import plan_due
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.reports import (
-    Metadata,
-    asked_metadata,
-    completed_events,
-    no_part_metadata,
-    over_budget_metadata,
-    sent_metadata,
-    wave_metadata,
+from grabient_assets.groups.tagging.run_reports import (
+    log_round,
+    observe_plan,
+    report_completed,
+    report_held,
+    report_left_behind,
+    report_sent,
 )
-from grabient_assets.groups.tagging.submission import hold_key, submit_due_tagging
-from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
-from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.partitions import chosen_palettes, palette_versions
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
-from grabient_assets.warehouse.asks import PaletteVersion, asked_of
-from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap, holds
-from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets, underway_tagging
+from grabient_assets.warehouse.money import SpendingCap
+from grabient_assets.warehouse.tagging_due import DueTarget
 from grabient_assets.warehouse.wave_states import wave_states
 
 GROUP = "tagging"
@@ -150,23 +144,23 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
             with providers.connect(provider) as connection:
 
                 def announce(targets: Sequence[DueTarget]) -> None:
-                    _observe_plan(context, house, connection, targets)
+                    observe_plan(context, house, connection, targets)
 
                 sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id, announce)
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
-            _report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
+            report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
             if any(one.batch.status == "deferred" for one in sent.batches):
                 context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-            _report_held(context, house, provider, sent.held)
+            report_held(context, house, provider, sent.held)
             if sent.complaints:
                 raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
         else:
             chosen = chosen_palettes(context)
             ask(config, house, providers, chosen, [provider], context.run)
             context.log.info("%d palettes asked of %s; tagging_due sends what is missing", len(chosen), provider)
-            _report_sent(context, house, provider, asked=chosen)
+            report_sent(context, house, provider, asked=chosen)
         yield from ()
 
     return batches
@@ -218,9 +212,9 @@ def collect_tagging(
         done = collect_batches(
             config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
         )
-        _log_round(context, done)
-        _report_completed(context, house, complete_palettes(house, usable, _now))
-        _report_left_behind(context, house, config.batches, done, usable)
+        log_round(context, done)
+        report_completed(context, house, complete_palettes(house, usable, _now))
+        report_left_behind(context, house, config.batches, done, usable)
         yield from run_checks(context, house)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
@@ -232,106 +226,9 @@ def collect_tagging(
             wanted = [palette for palette in chosen if palette not in in_waves]
             ask(AskConfig(), house, providers, wanted, usable, context.run)
         completed = complete_palettes(house, usable, _now, chosen)
-        _report_completed(context, house, completed)
+        report_completed(context, house, completed)
         yield from run_checks(context, house)
         _fail_without_answers(completed)
-
-
-def _observe_plan(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, connection: Connection, targets: Sequence[DueTarget]
-) -> None:
-    """Put what is about to be sent on the run and on the asset, before the first create call."""
-    provider = connection.provider
-    with warehouse.read() as database:
-        planned = plan_due(database, provider.name, targets, provider.limits, connection.answers_from, _now().date())
-    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
-    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
-
-
-def _report_sent(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    provider: str,
-    batch_ids: Sequence[str] = (),
-    asked: Sequence[PaletteVersion] = (),
-) -> None:
-    """Report the palettes of these batches, and those just asked for: how far their requests are."""
-    with warehouse.read() as connection:
-        sent = underway_tagging(connection, provider, batch_ids, asked)
-        runs = submit_runs(connection, {b for one in sent for b in one.batches})
-        has_part = asked_of(connection, provider, asked)
-        waves = wave_states(connection, [*asked, *(one.partition for one in sent)])
-    reports: dict[PaletteVersion, Metadata] = {
-        partition: asked_metadata() if partition in has_part else no_part_metadata() for partition in asked
-    }
-    reports |= {one.partition: sent_metadata(one, runs) for one in sent}
-    for partition, metadata in reports.items():
-        metadata |= wave_metadata(waves.get(partition))
-        _report(context, f"{provider}_tag_batches", partition, metadata)
-
-
-def _report_held(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, provider: str, sentences: Sequence[str]
-) -> None:
-    """Say of the palettes whose requests wait for money that they do."""
-    for sentence in dict.fromkeys(sentences):
-        context.log.warning(sentence)
-    if not sentences:
-        return
-    with warehouse.read() as connection:
-        waiting = {hold.key for hold in holds(connection, PURPOSE, provider)}
-        targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
-        due = [request for target in targets for request in due_tagging(connection, provider, target)]
-    state = over_budget_metadata(sentences)
-    for partition in dict.fromkeys(PaletteVersion(request.prompt_version, request.seed) for request in due):
-        _report(context, context.asset_key.to_user_string(), partition, state)
-
-
-def _report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
-    selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in completed_events(warehouse, completed, selected):
-        context.log_event(event)
-
-
-def _report_left_behind(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    batch_ids: Sequence[str],
-    done: Round,
-    usable: Sequence[str],
-) -> None:
-    """Report in place of processes that were killed: palettes of batches that were collected before and not reported,
-    and the asking of palettes whose submitting run did not come to its end."""
-    just_now = {one.batch.batch_id for one in done.collected}
-    with warehouse.read() as connection:
-        found = batches_of(connection, batch_ids)
-        before = [batch for batch in found if batch.status == "collected" and batch.batch_id not in just_now]
-        chosen = palettes_in(connection, [batch.batch_id for batch in before])
-    if chosen:
-        _report_completed(context, warehouse, complete_palettes(warehouse, usable, _now, chosen))
-    unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
-    for provider in PROVIDERS:
-        mine = [b.batch_id for b in found if b.provider == provider and b.submit_run_id in unsent]
-        if mine:
-            _report_sent(context, warehouse, provider, mine)
-    with warehouse.write() as connection:
-        record_reported(connection, batch_ids, _now())
-
-
-def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
-    context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
-
-
-def _log_round(context: dg.AssetExecutionContext, done: Round) -> None:
-    for one in done.collected:
-        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
-        context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
-        for problem in one.problems:
-            context.log.warning("batch %s: %s", one.batch.batch_id, problem)
-    for batch_id in done.waiting:
-        context.log.info("batch %s is not finished yet", batch_id)
-    for batch_id, trouble in done.troubles:
-        context.log.error("batch %s: %s", batch_id, trouble)
 
 
 def _fail_without_answers(completed: Completed) -> None:

@@ -1,0 +1,125 @@
+"""What a run of the refinement assets says while it works: its plan, and a materialization for each palette."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.groups.plan_metadata import plan_metadata
+from grabient_assets.groups.refinement.asking import PURPOSE, refiner
+from grabient_assets.groups.refinement.planning import plan_refinements
+from grabient_assets.groups.refinement.reports import refined_events
+from grabient_assets.groups.refinement.submission import hold_key
+from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.partitions import by_version, partition_key
+from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import holds
+from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
+from grabient_assets.warehouse.usage import measured_tokens
+from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def kept_back(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[PaletteVersion, Withheld]:
+    """Those of the palettes that a check keeps from refinement, and why."""
+    with warehouse.read() as connection:
+        return {one.partition: one for one in withheld_palettes(connection, chosen)}
+
+
+def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
+    withheld = kept_back(warehouse, chosen)
+    for partition in chosen:
+        state = {"state": "asked; the sensor refinement_due sends it when the tagging is complete"}
+        if partition in withheld:
+            state = {"state": "kept from refinement", "why": explained(withheld[partition])}
+            context.log.warning("%s: %s", partition_key(partition), state["why"])
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state)
+        )
+
+
+def observe_plan(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, due: Sequence[DueRefinement], *, by_url: bool
+) -> None:
+    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    with warehouse.read() as database:
+        measured = measured_tokens(database)
+        planned = [
+            plan_refinements(database, version, seeds, _now().date(), measured, by_url=by_url)
+            for version, seeds in by_version([one.partition for one in due]).items()
+        ]
+    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
+
+
+def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
+    """Report the palettes whose refinement these batches carry."""
+    with warehouse.read() as connection:
+        sent = underway_refinements(connection, batch_ids)
+        runs = submit_runs(connection, batch_ids)
+    for partition, batch_id in sent:
+        metadata: dict[str, dg.MetadataValue] = {
+            "state": dg.MetadataValue.text("with the provider"),
+            "batch": dg.MetadataValue.text(batch_id),
+        }
+        run_id = runs.get(batch_id)
+        if run_id:
+            metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
+        )
+
+
+def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentences: Sequence[str]) -> None:
+    """Say of the palettes whose refinement waits for money that it does."""
+    for sentence in dict.fromkeys(sentences):
+        context.log.warning(sentence)
+    if not sentences:
+        return
+    name = refiner().provider
+    with warehouse.read() as connection:
+        waiting = {hold.key for hold in holds(connection, PURPOSE, name)}
+        due = [one.partition for one in due_refinements(connection) if hold_key(name, one) in waiting]
+    metadata = {
+        "state": dg.MetadataValue.text("over budget"),
+        "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),
+    }
+    for partition in due:
+        key = partition_key(partition)
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+
+
+def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
+    """Report what these batches brought, also when a process that was killed has collected them, and the asking of
+    palettes whose submitting run did not come to its end."""
+    with warehouse.read() as connection:
+        found = [one for one in batches_of(connection, batch_ids) if one.status == "collected"]
+    unsent = broken_off(context.instance, {one.submit_run_id for one in found})
+    with warehouse.read() as connection:
+        chosen = palettes_in(connection, [one.batch_id for one in found])
+        silent = palettes_in(connection, [one.batch_id for one in found if one.submit_run_id in unsent])
+    report_refined(context, warehouse, chosen)
+    for partition in silent:
+        key, metadata = partition_key(partition), {"state": "answered"}
+        context.log_event(dg.AssetMaterialization("refinement_batches", partition=key, metadata=metadata))
+    with warehouse.write() as connection:
+        record_reported(connection, batch_ids, _now())
+
+
+def report_refined(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]
+) -> list[str]:
+    """Report the refined ones among the palettes; returns a sentence for each that failed."""
+    with warehouse.read() as connection:
+        rows = refined(connection, chosen)
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    for event in refined_events(warehouse, rows, selected):
+        context.log_event(event)
+    return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]

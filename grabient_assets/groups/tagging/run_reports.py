@@ -1,0 +1,137 @@
+"""What a run of the tagging assets says while it works: its log, its plan, and a materialization for each palette."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.round import Round
+from grabient_assets.groups.plan_metadata import plan_metadata
+from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.groups.tagging.planning import plan_due
+from grabient_assets.groups.tagging.reports import (
+    Metadata,
+    asked_metadata,
+    completed_events,
+    no_part_metadata,
+    over_budget_metadata,
+    sent_metadata,
+    wave_metadata,
+)
+from grabient_assets.groups.tagging.submission import hold_key
+from grabient_assets.partitions import partition_key
+from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.settings import PROVIDERS
+from grabient_assets.warehouse.asks import PaletteVersion, asked_of
+from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import holds
+from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets, underway_tagging
+from grabient_assets.warehouse.wave_states import wave_states
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def observe_plan(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, connection: Connection, targets: Sequence[DueTarget]
+) -> None:
+    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    provider = connection.provider
+    with warehouse.read() as database:
+        planned = plan_due(database, provider.name, targets, provider.limits, connection.answers_from, _now().date())
+    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
+
+
+def report_sent(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    provider: str,
+    batch_ids: Sequence[str] = (),
+    asked: Sequence[PaletteVersion] = (),
+) -> None:
+    """Report the palettes of these batches, and those just asked for: how far their requests are."""
+    with warehouse.read() as connection:
+        sent = underway_tagging(connection, provider, batch_ids, asked)
+        runs = submit_runs(connection, {b for one in sent for b in one.batches})
+        has_part = asked_of(connection, provider, asked)
+        waves = wave_states(connection, [*asked, *(one.partition for one in sent)])
+    reports: dict[PaletteVersion, Metadata] = {
+        partition: asked_metadata() if partition in has_part else no_part_metadata() for partition in asked
+    }
+    reports |= {one.partition: sent_metadata(one, runs) for one in sent}
+    for partition, metadata in reports.items():
+        metadata |= wave_metadata(waves.get(partition))
+        _report(context, f"{provider}_tag_batches", partition, metadata)
+
+
+def report_held(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, provider: str, sentences: Sequence[str]
+) -> None:
+    """Say of the palettes whose requests wait for money that they do."""
+    for sentence in dict.fromkeys(sentences):
+        context.log.warning(sentence)
+    if not sentences:
+        return
+    with warehouse.read() as connection:
+        waiting = {hold.key for hold in holds(connection, PURPOSE, provider)}
+        targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
+        due = [request for target in targets for request in due_tagging(connection, provider, target)]
+    state = over_budget_metadata(sentences)
+    for partition in dict.fromkeys(PaletteVersion(request.prompt_version, request.seed) for request in due):
+        _report(context, context.asset_key.to_user_string(), partition, state)
+
+
+def report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
+    """Report the palettes that are completely tagged, and their consensus, as far as these assets are selected."""
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    for event in completed_events(warehouse, completed, selected):
+        context.log_event(event)
+
+
+def report_left_behind(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    batch_ids: Sequence[str],
+    done: Round,
+    usable: Sequence[str],
+) -> None:
+    """Report in place of processes that were killed: palettes of batches that were collected before and not reported,
+    and the asking of palettes whose submitting run did not come to its end."""
+    if not batch_ids:
+        return
+    just_now = {one.batch.batch_id for one in done.collected}
+    with warehouse.read() as connection:
+        found = batches_of(connection, batch_ids)
+        before = [batch for batch in found if batch.status == "collected" and batch.batch_id not in just_now]
+        chosen = palettes_in(connection, [batch.batch_id for batch in before])
+    if chosen:
+        report_completed(context, warehouse, complete_palettes(warehouse, usable, _now, chosen))
+    unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
+    for provider in PROVIDERS:
+        mine = [b.batch_id for b in found if b.provider == provider and b.submit_run_id in unsent]
+        if mine:
+            report_sent(context, warehouse, provider, mine)
+    with warehouse.write() as connection:
+        record_reported(connection, batch_ids, _now())
+
+
+def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
+    context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
+
+
+def log_round(context: dg.AssetExecutionContext, done: Round) -> None:
+    """What became of each batch, in the run's log."""
+    for one in done.collected:
+        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
+        context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
+        for problem in one.problems:
+            context.log.warning("batch %s: %s", one.batch.batch_id, problem)
+    for batch_id in done.waiting:
+        context.log.info("batch %s is not finished yet", batch_id)
+    for batch_id, trouble in done.troubles:
+        context.log.error("batch %s: %s", batch_id, trouble)
