@@ -12,9 +12,10 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
+from grabient_assets.resources.runs import RUN_KEY_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
-RUN_KEY_TAG, SENSOR_TAG = "dagster/run_key", "dagster/sensor_name"
+SENSOR_TAG = "dagster/sensor_name"
 
 
 @dataclass(frozen=True, slots=True)

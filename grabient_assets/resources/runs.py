@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ROLE_TAG = "grabient/role"
 """On every run that a sensor starts. A run without it was started by a person, and asks."""
 
+RUN_KEY_TAG = "dagster/run_key"
+"""On every run that a sensor asked for, by Dagster's daemon: its run key."""
+
 ABANDONED_AFTER = timedelta(hours=1)
 """An unfinished run older than this holds nobody up: runs take seconds to minutes, and of one on another machine nobody
 here can tell whether it lives."""

@@ -55,7 +55,7 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         if requests:
             return dg.SensorResult(run_requests=requests, asset_events=events, cursor=cursor)
         reasons = [one for one in asked if isinstance(one, str)]
-        said = " ".join([*reasons, _under_way(waiting, polled)])
+        said = " ".join([*reasons, *([_under_way(waiting, polled)] if waiting else [])])
         return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
 
     return look

@@ -22,6 +22,7 @@ from grabient_assets.groups.refinement.run_reports import (
     report_sent,
 )
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.objects import ObjectsResource
@@ -162,9 +163,7 @@ def collect_refinement(
         )
         report_collected(context, house, config.batches)
         yield from run_checks(context, house)
-        for one in done.collected:
-            fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
-            context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
+        log_round(context.log, done)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     else:

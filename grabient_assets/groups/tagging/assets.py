@@ -15,13 +15,13 @@ from pydantic import Field
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
+from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.run_reports import (
-    log_round,
     observe_plan,
     report_completed,
     report_held,
@@ -212,7 +212,7 @@ def collect_tagging(
         done = collect_batches(
             config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
         )
-        log_round(context, done)
+        log_round(context.log, done)
         report_completed(context, house, complete_palettes(house, usable, _now))
         report_left_behind(context, house, config.batches, done, usable)
         yield from run_checks(context, house)

@@ -122,16 +122,3 @@ def report_left_behind(
 
 def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
     context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
-
-
-def log_round(context: dg.AssetExecutionContext, done: Round) -> None:
-    """What became of each batch, in the run's log."""
-    for one in done.collected:
-        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
-        context.log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
-        for problem in one.problems:
-            context.log.warning("batch %s: %s", one.batch.batch_id, problem)
-    for batch_id in done.waiting:
-        context.log.info("batch %s is not finished yet", batch_id)
-    for batch_id, trouble in done.troubles:
-        context.log.error("batch %s: %s", batch_id, trouble)

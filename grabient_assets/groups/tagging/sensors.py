@@ -1,5 +1,6 @@
 """When tags are wanted, they are sent for; when a palette's tagging is complete, its consensus is built."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import Attempt, attempt, busy_with, runs_or_reason
+from grabient_assets.resources.runs import ROLE_TAG, RUN_KEY_TAG, Attempt, attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -25,6 +26,7 @@ from grabient_assets.warehouse.wave_states import wave_counts
 
 MOST_FAILED_PER_TICK = 10
 COLLECT = {"palette_tags", "tag_consensus"}
+MARKING = "mark-failed"
 
 
 def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -112,7 +114,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         going: Attempt | str = "No palette waits for its consensus."
         if waiting:
             going = attempt(context.instance, "complete-tagging", waiting)
-        requests = [_marking(failed) for failed in palettes_without_answer(house, usable)[:MOST_FAILED_PER_TICK]]
+        requests = _not_yet_marked(context.instance, palettes_without_answer(house, usable))[:MOST_FAILED_PER_TICK]
         if isinstance(going, Attempt):
             requests.append(_completing(waiting[0], going))
         return requests or dg.SkipReason(" ".join([str(going), *_waves(house)]))
@@ -130,12 +132,20 @@ def _completing(anchor: str, going: Attempt) -> dg.RunRequest:
     )
 
 
+def _not_yet_marked(instance: dg.DagsterInstance, failed: Sequence[Tagged]) -> list[dg.RunRequest]:
+    """The marking runs that were not asked for before: Dagster would leave those out, and the ones behind them wait."""
+    if not failed:
+        return []
+    marked = {run.tags.get(RUN_KEY_TAG) for run in instance.get_runs(dg.RunsFilter(tags={ROLE_TAG: MARKING}))}
+    return [one for one in map(_marking, failed) if one.run_key not in marked]
+
+
 def _marking(failed: Tagged) -> dg.RunRequest:
     key = partition_key(failed.partition)
     return dg.RunRequest(
         run_key=f"failed-tagging-{key}-{failed.failures}",
         partition_key=key,
         asset_selection=[dg.AssetKey("palette_tags")],
-        tags={"grabient/role": "mark-failed"},
+        tags={ROLE_TAG: MARKING},
         run_config={"ops": {"collect_tagging": {"config": {"ask": False}}}},
     )
