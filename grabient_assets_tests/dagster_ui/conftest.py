@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from grabient_assets.emulator.client import ensure_emulator
@@ -29,7 +30,7 @@ CARRY_SECONDS = 300.0
 class Carried:
     """A running `dagster dev` whose daemon has carried scattered palettes from a backfill to the embed text.
 
-    `killed` are the runs that were at work when an earlier one went down.
+    `killed` are the runs that were launched and not over when an earlier one went down, as its storage tells.
     """
 
     dev: Dev
@@ -67,7 +68,10 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
 
 
 def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[str]:
-    """Load and ask, then kill at a create call that openai has taken and holds; the ids of the runs at work."""
+    """Load and ask, then kill at a create call that openai has taken and holds; the ids of the runs cut off.
+
+    Those are asked for when nothing runs any more: until then runs of the other providers start and end.
+    """
     emulator = ensure_emulator(dev.folder)
     held = {
         "match": {"provider": "openai", "route": "create", "times": 1},
@@ -83,11 +87,19 @@ def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[
     dev.backfill(list(TAG_BATCHES), [f"v1|{seed}" for seed in seeds if seed in chosen])
 
     def is_taken() -> bool:
-        return any(one["provider"] == "openai" for one in creates(emulator))
+        """And no other run is about to start: Dagster gives one that was killed just then two minutes."""
+        taken = any(one["provider"] == "openai" for one in creates(emulator))
+        return taken and all(run["status"] != "STARTING" for run in dev.runs())
 
     dev.until("the create call", is_taken, CARRY_SECONDS, lambda: creates(emulator))
-    at_work = {run["runId"] for run in dev.runs() if run["status"] == "STARTED"}
     dev.kill()
     control(emulator, "faults", {"rules": []})
     control(emulator, "release", {})
-    return at_work
+    return _launched(dev.folder / "dagster")
+
+
+def _launched(home: Path) -> set[str]:
+    """The runs that have, or had, a process of their own."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        found = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]))
+    return {run.run_id for run in found}

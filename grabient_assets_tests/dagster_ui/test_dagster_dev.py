@@ -44,14 +44,18 @@ def test_no_request_was_sent_twice(carried: Carried):
 
 
 def test_only_the_runs_that_were_killed_failed(carried: Carried):
-    """Run monitoring says so of them, although nothing is left that watched over them. The others succeed."""
+    """Run monitoring says so of them, although nothing is left that watched over them. The others succeed.
+
+    One that was killed before it said that it had started is given `start_timeout_seconds` (dagster.yaml).
+    """
 
     def failed() -> set[str]:
         return {run["runId"] for run in carried.dev.runs() if run["status"] == "FAILURE"}
 
     assert carried.killed
-    carried.dev.until("run monitoring", lambda: failed() == carried.killed, 60, failed)
+    carried.dev.until("run monitoring", lambda: failed() >= carried.killed, 180, lambda: carried.killed - failed())
     runs = carried.dev.runs()
+    assert failed() == carried.killed
     assert {run["status"] for run in runs} <= {"FAILURE", "SUCCESS", "QUEUED", "STARTING", "STARTED"}
     succeeded = {run["jobName"] for run in runs if run["status"] == "SUCCESS"}
     assert {"load_palettes", "submit_tagging", "collect_batch", "submit_refinement"} <= succeeded
