@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets_tests.cli.running import Ended, grabient, palettes
+from grabient_assets_tests.cli.running import Ended, palettes, typed
 from grabient_assets_tests.docs.test_how_to import commands
 
 
@@ -15,12 +15,12 @@ def type_in(data: Path, command: list[str], *more: str) -> Ended:
     """A command of a page, with the settings before it."""
     count = next(number for number, word in enumerate(command) if word.endswith("grabient"))
     values = dict(word.split("=", 1) for word in command[:count])
-    return grabient(data, *command[count + 1 :], *more, **values)
+    return typed(data, *command[count + 1 :], *more, **values)
 
 
 def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     """Their commands, one after the other: a budget that is too small, a larger one, a cap, none, and the reports."""
-    assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
+    assert typed(data, "load", palettes(tmp_path, 1)).code == 0
     scarce, status, costs, enough, capped, free = commands("set-a-budget.md")
 
     # ten models want one answer each; together they may cost more than a third of a cent
@@ -68,5 +68,5 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_a_command_cannot_take(data: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = grabient(data, *arguments)
+    done = typed(data, *arguments)
     assert done.code == 2 and done.err.startswith(said)

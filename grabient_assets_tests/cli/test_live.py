@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from grabient_assets_tests.cli.running import Ended, emulator, grabient, palettes
+from grabient_assets_tests.cli.running import Ended, emulator, palettes, typed
 
 CONSENSUS = ("run", "--until", "consensus", "--analyses", "1", "--json")
 
@@ -17,11 +17,11 @@ def closed_port() -> int:
 
 
 def test_a_refused_key_stops_its_provider_and_no_other(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 2))
+    typed(data, "load", palettes(tmp_path, 2))
     with emulator(tmp_path / "server", "--polls", "1") as urls:
 
         def live(*arguments: str, groq: str) -> Ended:
-            return grabient(
+            return typed(
                 data,
                 *arguments,
                 GRABIENT_MODE="live",
@@ -46,15 +46,15 @@ def test_a_refused_key_stops_its_provider_and_no_other(data: Path, tmp_path: Pat
 
 
 def test_a_provider_out_of_reach_is_given_up_after_three_tries(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 1))
+    typed(data, "load", palettes(tmp_path, 1))
     values = {
         "GRABIENT_MODE": "live",
         "GROQ_API_KEY": "gsk_secret",
         "GROQ_BASE_URL": f"http://127.0.0.1:{closed_port()}",
     }
-    ended = grabient(data, *CONSENSUS, **values)
+    ended = typed(data, *CONSENSUS, **values)
     assert ended.code == 1 and ended.err.count("submit_tagging failed") == 3
     assert "groq could not be reached" in ended.err and "gsk_secret" not in ended.err
     assert ended.json["pending"] == 1 and ended.json["open_batches"] == []
-    again = grabient(data, *CONSENSUS, **values)
+    again = typed(data, *CONSENSUS, **values)
     assert again.code == 1 and again.err.count("submit_tagging failed") == 1, "tried at once, and once"

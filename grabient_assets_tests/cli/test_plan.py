@@ -8,20 +8,17 @@ from pathlib import Path
 import duckdb
 import pytest
 import typer
-from typer.testing import CliRunner
 
-from grabient_assets.cli.main import app
 from grabient_assets.cli.plan import report_plan
 from grabient_assets.headless.planning import Plan, make_plan
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import Ended, environment, grabient, palettes
+from grabient_assets_tests.cli.running import Ended, environment, palettes, typed
 
 
 def plan(data: Path, *arguments: str | Path, **values: str) -> Ended:
     """`grabient plan ARGUMENTS` in this process."""
-    done = CliRunner().invoke(app, ["plan", *map(str, arguments)], env=environment(data, **values))
-    return Ended(done.exit_code, done.stdout, done.stderr)
+    return typed(data, "plan", *arguments, **values)
 
 
 def test_an_empty_folder_is_not_made(data: Path):
@@ -35,7 +32,7 @@ def test_an_empty_folder_is_not_made(data: Path):
 
 
 def test_the_shape_of_the_document(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 3))
+    typed(data, "load", palettes(tmp_path, 3))
     found = plan(data, "--json", "--analyses", "3", "--limit", "2", GRABIENT_BUDGET_USD="0.05").json
     assert set(found) == {
         *("mode", "prompt_version", "analyses", "palettes", "needing", "models", "refinement", "total", "budget"),
@@ -65,7 +62,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
 
 
 def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 3))
+    typed(data, "load", palettes(tmp_path, 3))
     found = plan(data, "--json", "--adaptive", "--analyses", "3").json
     first = {row["model"]: row["requests"] for row in found["models"] if row["requests"]}
     waves = found["adaptive"]
@@ -91,7 +88,7 @@ def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_
 
 def test_only_the_named_palettes(data: Path, tmp_path: Path):
     file = palettes(tmp_path, 3)
-    grabient(data, "load", file)
+    typed(data, "load", file)
     one = tmp_path / "one.jsonl"
     one.write_text(file.read_text().splitlines()[1] + "\n")
     assert plan(data, "--json", "--seeds", one).json["needing"] == 1
@@ -109,14 +106,14 @@ def test_what_it_cannot_take_it_says_as_run_does(data: Path, tmp_path: Path):
     )
     for arguments in wrong:
         planned = plan(data, *arguments)
-        done = CliRunner().invoke(app, ["run", *arguments], env=environment(tmp_path / "other"))
-        assert planned.code == done.exit_code == 2, arguments
-        assert planned.err.replace("grabient plan", "grabient run").replace("tmp", "") == done.stderr.replace("tmp", "")
+        done = typed(tmp_path / "other", "run", *arguments)
+        assert planned.code == done.code == 2, arguments
+        assert planned.err.replace("grabient plan", "grabient run").replace("tmp", "") == done.err.replace("tmp", "")
     assert not data.exists()
 
 
 def test_live_it_says_who_is_left_out_with_and_without_keys(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 1))
+    typed(data, "load", palettes(tmp_path, 1))
     some = plan(data, "--json", GRABIENT_MODE="live", OPENAI_API_KEY="k-openai")
     assert some.code == 0, some.err
     assert {row["provider"] for row in some.json["models"]} == {"openai"} and some.json["refinement"] is None
@@ -129,7 +126,7 @@ def test_live_it_says_who_is_left_out_with_and_without_keys(data: Path, tmp_path
 def test_what_could_not_be_sent_is_named_with_its_replacement_and_ends_with_1(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    grabient(data, "load", palettes(tmp_path, 1))
+    typed(data, "load", palettes(tmp_path, 1))
     settings = load_settings(environment(data))
 
     def made(day: datetime) -> Plan:
@@ -157,14 +154,14 @@ SENT = """
 
 
 def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 4))
-    first = grabient(data, "run", "--limit", "2", "--analyses", "3", "--until", "consensus")
+    typed(data, "load", palettes(tmp_path, 4))
+    first = typed(data, "run", "--limit", "2", "--analyses", "3", "--until", "consensus")
     assert first.code == 0, first.err
     planned = plan(data, "--json", "--analyses", "3").json
     assert (planned["palettes"], planned["needing"]) == (4, 4), "two lack their refinement only"
     with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
         before = connection.execute("SELECT max(intended_at) FROM batches").fetchone()
-    ended = grabient(data, "run", "--analyses", "3")
+    ended = typed(data, "run", "--analyses", "3")
     assert ended.code == 0, ended.err
     with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
         sent = {(row[0], row[1]): (row[2], float(row[3])) for row in connection.execute(SENT, before).fetchall()}

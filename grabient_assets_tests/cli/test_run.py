@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes
+from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes, typed
 
 PANEL, ANALYSES = 10, 2
 GARBAGE = """
@@ -89,34 +89,34 @@ def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path
     script = tmp_path / "faults.toml"
     script.write_text(GARBAGE)
     file = palettes(tmp_path, 3)
-    grabient(data, "load", file)
+    typed(data, "load", file)
     one = tmp_path / "one.txt"
     one.write_text("_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf\n")
     with emulator(data, "--faults", script, "--polls", "1"):
-        ended = grabient(data, "run", "--until", "consensus", "--seeds", one, "--analyses", "1", "--json")
+        ended = typed(data, "run", "--until", "consensus", "--seeds", one, "--analyses", "1", "--json")
         assert ended.code == 0, ended.err
         assert (ended.json["tagged"], ended.json["refined"], ended.json["errors"]) == (1, 0, 1)
         assert count(data, "SELECT count(*) FROM palette_tags") == PANEL
         batches = count(data, "SELECT count(*) FROM batches")
 
-        asked = grabient(data, "retry", "--json")
+        asked = typed(data, "retry", "--json")
         assert asked.json == {
             "tagging": [{"provider": "anthropic", "model": "claude-haiku-5-5", "palettes": 1}],
             "refinement": 0,
             "left_out": [],
         }
-        mended = grabient(data, "run", "--until", "consensus", "--limit", "1", "--seeds", one, "--analyses", "1")
+        mended = typed(data, "run", "--until", "consensus", "--limit", "1", "--seeds", one, "--analyses", "1")
         assert mended.code == 0, mended.err
         assert count(data, "SELECT count(*) FROM batches") == batches + 1
-        status = grabient(data, "status", "--json").json
+        status = typed(data, "status", "--json").json
         assert (status["errors"], status["pending"]) == (0, 0)
         assert count(data, "SELECT models FROM tag_consensus") == PANEL
-        assert "Nothing failed" in grabient(data, "retry").err
+        assert "Nothing failed" in typed(data, "retry").err
 
 
 def test_time_that_is_up_is_said_and_lost_for_nothing(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 1))
-    ended = grabient(data, "run", "--timeout", "0", "--analyses", "1", "--json")
+    typed(data, "load", palettes(tmp_path, 1))
+    ended = typed(data, "run", "--timeout", "0", "--analyses", "1", "--json")
     assert ended.code == 1 and "The time is up" in ended.err and "1 palettes are not done" in ended.err
     assert ended.json["pending"] == 1
 
@@ -140,18 +140,18 @@ def test_time_that_is_up_is_said_and_lost_for_nothing(data: Path, tmp_path: Path
     ],
 )
 def test_refusals(data: Path, arguments: list[str], values: dict[str, str], code: int, said: str):
-    ended = grabient(data, "run", *arguments, **values)
+    ended = typed(data, "run", *arguments, **values)
     assert ended.code == code and said in ended.err, ended.err
     assert ended.out == "" and "Traceback" not in ended.err
 
 
 def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
-    grabient(data, "load", palettes(tmp_path, 1))
-    ended = grabient(data, "run", "--seeds", palettes(tmp_path, 9))
+    typed(data, "load", palettes(tmp_path, 1))
+    ended = typed(data, "run", "--seeds", palettes(tmp_path, 9))
     assert ended.code == 2 and "8 palettes of" in ended.err and "grabient load" in ended.err
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
 
 
 def test_the_demo_refuses_live_mode(data: Path):
-    ended = grabient(data, "demo", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
+    ended = typed(data, "demo", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
     assert ended.code == 2 and "never spends money" in ended.err and not data.exists()

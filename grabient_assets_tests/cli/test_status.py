@@ -11,7 +11,7 @@ from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
-from grabient_assets_tests.cli.running import environment, grabient
+from grabient_assets_tests.cli.running import environment, typed
 
 EMPTY = {
     "palettes": 0,
@@ -29,23 +29,23 @@ HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flu
 
 
 def test_an_empty_data_folder_is_all_zeros_and_stays_empty(data: Path):
-    ended = grabient(data, "status", "--json")
+    ended = typed(data, "status", "--json")
     assert ended.code == 0 and ended.json == EMPTY and not data.exists()
-    shown = grabient(data, "status")
+    shown = typed(data, "status")
     assert shown.code == 0 and "Nothing is loaded yet" in shown.out
 
 
 def test_a_data_folder_of_a_newer_version(data: Path):
     with Warehouse(data / "grabient.duckdb").write() as connection:
         connection.execute("INSERT INTO schema_migrations VALUES (9999, '9999_future.sql', now())")
-    ended = grabient(data, "status", "--json")
+    ended = typed(data, "status", "--json")
     assert ended.code == 1 and "schema version 9999" in ended.err and ended.out == ""
 
 
 def test_a_file_that_is_no_database(data: Path):
     data.mkdir()
     (data / "grabient.duckdb").write_text("hello " * 3000)
-    ended = grabient(data, "status")
+    ended = typed(data, "status")
     assert ended.code == 1 and "cannot be opened as a DuckDB file" in ended.err and "Traceback" not in ended.err
 
 
@@ -76,7 +76,7 @@ def test_open_batches_and_money_are_reported(data: Path):
                 now() AS intended_at, now() - INTERVAL 1 HOUR AS submitted_at, 0 AS collect_attempts, 1.25 AS cost_usd
             """
         )
-    document = grabient(data, "status", "--json").json
+    document = typed(data, "status", "--json").json
     (batch,) = document.pop("open_batches")
     assert document == {**{k: v for k, v in EMPTY.items() if k != "open_batches"}, "cost_usd": 1.25}
     assert 3600 <= batch.pop("age_seconds") < 3700 and batch.pop("submitted_at").endswith("+00:00")
@@ -92,4 +92,4 @@ def test_open_batches_and_money_are_reported(data: Path):
         "overdue": None,
         "error": None,
     }
-    assert "The oldest open batch is b-1 (groq m, 7 requests" in grabient(data, "status").out
+    assert "The oldest open batch is b-1 (groq m, 7 requests" in typed(data, "status").out

@@ -14,7 +14,7 @@ from grabient_assets.partitions import partition_key
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import grabient
+from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import emulator_ended_after, samples
 
@@ -70,6 +70,6 @@ def test_the_command_line_says_so_with_an_option(tmp_path: Path) -> None:
     data, seeds = tmp_path / "data", tmp_path / "seeds.txt"
     seeds.write_text(samples(1).rows[0].palette.canonical, encoding="utf-8")
     with emulator_ended_after(data):
-        assert grabient(data, "load", seeds).code == 0
-        grabient(data, "run", "--allow-unpriced", "--until", "tags", "--analyses", "1", "--timeout", "0")
+        assert typed(data, "load", seeds).code == 0
+        typed(data, "run", "--allow-unpriced", "--until", "tags", "--analyses", "1", "--timeout", "0")
     assert permissions(Warehouse(data / "grabient.duckdb")) == {"tagging": {True}}
