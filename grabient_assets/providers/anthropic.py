@@ -16,7 +16,7 @@ from grabient_assets.providers.faults import translated
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain
-from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
 
@@ -66,10 +66,10 @@ class AnthropicBatches:
         with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
             created = self._client.messages.batches.create(requests=requests, timeout=self._patience.transfer)
             value = plain(created, "id")
-        return Accepted(value["id"], None, str(value.get("processing_status") or ""))
+        return Accepted(value["id"], None, redact(str(value.get("processing_status") or ""), self._key))
 
     def poll(self, provider_batch_id: str) -> BatchState:
-        return _state(self._retrieve(provider_batch_id))
+        return redacted_state(_state(self._retrieve(provider_batch_id)), self._key)
 
     def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
@@ -118,7 +118,7 @@ class AnthropicBatches:
         return first is not None and self.read_line(first).custom_id in wanted
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        yield from self._results(self._retrieve(provider_batch_id))
+        yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
 
     def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
         """The lines behind `results_url`, only ever at the provider's own host, because it is asked with the key."""

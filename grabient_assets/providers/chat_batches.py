@@ -15,7 +15,7 @@ from grabient_assets.providers.faults import translated
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain, unix_time
 from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
 
@@ -76,7 +76,7 @@ class ChatBatches:
                 timeout=self._patience.transfer,
             )
             value = plain(created, "id")
-        return Accepted(value["id"], file_id, str(value.get("status") or ""))
+        return Accepted(value["id"], file_id, redact(str(value.get("status") or ""), self._key))
 
     def poll(self, provider_batch_id: str) -> BatchState:
         return self._state(self._retrieve(provider_batch_id))
@@ -122,7 +122,8 @@ class ChatBatches:
             # Absent, null, "" and {} all mean that there is no such file.
             if file_id := text_or_none(value.get(field)):
                 what = f"file {file_id} ({field}) of batch {provider_batch_id}"
-                yield from stream_lines(self._opener(file_id), self.name, self._key, what, self._patience)
+                lines = stream_lines(self._opener(file_id), self.name, self._key, what, self._patience)
+                yield from without_key(lines, self._key)
 
     def _opener(self, file_id: str) -> Any:
         def opened(stack: ExitStack) -> Iterable[bytes]:
@@ -150,11 +151,11 @@ class ChatBatches:
 
     def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
         raw = str(value.get("status") or "")
-        state, outcome = _STATES.get(raw, ("running", None))  # a word we do not know is no end
+        stage, outcome = _STATES.get(raw, ("running", None))  # a word we do not know is no end
         code, message = _error(value.get("errors"))
-        return BatchState(
+        state = BatchState(
             provider_batch_id=value["id"],
-            state=state,
+            state=stage,
             raw_status=raw,
             outcome=outcome,
             total=_count(value, "total"),
@@ -167,6 +168,7 @@ class ChatBatches:
             label=label or text_or_none(inside(value, "metadata", LABEL)),
             input_file_id=text_or_none(value.get("input_file_id")),
         )
+        return redacted_state(state, self._key)
 
 
 def _file_name(label: str) -> str:

@@ -23,7 +23,7 @@ from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain
 from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
 
@@ -76,7 +76,7 @@ class GoogleBatches:
             created = self._client.batches.create(model=batch.model.id, src=source, config=config)
             if not created.name:
                 raise UnreadableAnswer("a batch without a name")
-        return Accepted(created.name, file_id, created.state.value if created.state else "")
+        return Accepted(created.name, file_id, redact(created.state.value if created.state else "", self._key))
 
     def _upload(self, batch: BatchFile, options: Any) -> str:
         from google.genai import types
@@ -144,7 +144,7 @@ class GoogleBatches:
 
     def _state(self, operation: dict[str, Any]) -> BatchState:
         with translated(self.name, self._key, "reading a batch"):
-            return google_states.state_of(operation)
+            return redacted_state(google_states.state_of(operation), self._key)
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
         operation = self._operation(provider_batch_id)
@@ -157,10 +157,9 @@ class GoogleBatches:
                 self._http, self._url(f"{file_id}:download?alt=media"), self._headers(), self._patience.transfer
             )
             what = f"file {file_id} of batch {provider_batch_id}"
-            yield from stream_lines(opener, self.name, self._key, what, self._patience)
+            yield from without_key(stream_lines(opener, self.name, self._key, what, self._patience), self._key)
         elif inline is not None:
-            for answer in inline:
-                yield google_states.line_of(answer)
+            yield from without_key(map(google_states.line_of, inline), self._key)
         elif state.outcome == "completed":
             raise ResultsError(
                 self.name,
