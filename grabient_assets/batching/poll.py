@@ -10,6 +10,7 @@ from datetime import datetime
 
 from grabient_assets.batching.adopt import look_up
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.mistakes import said_of
 from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.batches import BatchRecord
@@ -62,8 +63,9 @@ def poll_batches(
                 while waiting and time.monotonic() <= give_up:
                     _ask(waiting[0], connection, warehouse, clock(), polled)
                     del waiting[0]
-        except GrabientError as error:
-            polled.troubles |= {batch.batch_id: error for batch in waiting}
+        except Exception as error:  # noqa: BLE001 - one provider; the others are asked
+            trouble = error if isinstance(error, GrabientError) else GrabientError(said_of(error, f"Asking {provider}"))
+            polled.troubles |= {batch.batch_id: trouble for batch in waiting}
         else:
             polled.left += len(waiting)
     return polled
@@ -79,3 +81,5 @@ def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: 
         raise
     except GrabientError as error:
         polled.troubles[batch.batch_id] = error
+    except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
+        polled.troubles[batch.batch_id] = GrabientError(said_of(error, f"Asking about batch {batch.batch_id}"))

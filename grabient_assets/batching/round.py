@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.garbage import search_put_off
+from grabient_assets.batching.mistakes import said_of
 from grabient_assets.batching.settling import ReaderOf
 from grabient_assets.errors import GrabientError, RegistryError
 from grabient_assets.registry.load import load_registry
@@ -88,7 +87,7 @@ def collect_batches(
                 provider = connections[batch.provider].provider
                 settled = settle_batch(fetched, registered_model(batch), provider, reader(fetched.batch))
             except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
-                troubles.append((batch.batch_id, _trouble(batch.batch_id, error)))
+                troubles.append((batch.batch_id, said_of(error, f"Collecting batch {batch.batch_id}")))
             else:
                 written.add(settled)
         written.flush()
@@ -125,7 +124,7 @@ class _Writing:
             with transaction() as connection:
                 done = write_batch(connection, one, self._clock)
         except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
-            self._troubles.append((one.batch.batch_id, _trouble(one.batch.batch_id, error)))
+            self._troubles.append((one.batch.batch_id, said_of(error, f"Collecting batch {one.batch.batch_id}")))
         else:
             self.collected += [done] if done else []
 
@@ -168,15 +167,6 @@ class _Connections:
             if name not in self._open:
                 self._open[name] = self._stack.enter_context(self._connect(name))
             return self._open[name]
-
-
-def _trouble(batch_id: str, error: Exception) -> str:
-    """What is wrong, in a sentence; a mistake of ours with the place where it is."""
-    if isinstance(error, GrabientError):
-        return str(error)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-    return f"Collecting batch {batch_id} met a mistake in this program: {what}."
 
 
 def registered_model(batch: BatchRecord) -> Model | None:

@@ -15,7 +15,7 @@ from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, 
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import iso_time, plain
+from grabient_assets.providers.plain import iso_time, plain, whole_number
 from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
@@ -165,26 +165,36 @@ class AnthropicBatches:
 def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
     raw = str(value.get("processing_status") or "")
     counts = value.get("request_counts")
-    counts = counts if isinstance(counts, Mapping) else {}
-    count = {name: int(counts.get(name) or 0) for name in ("processing", "succeeded", "errored", "canceled", "expired")}
+    count = _counts(counts) if isinstance(counts, Mapping) and counts else None
     state = _STATES.get(raw, "running")  # a word we do not know is no end
     ended = state == "ended"
     return BatchState(
         provider_batch_id=value["id"],
         state=state,
         raw_status=raw,
-        outcome=_outcome(count) if ended else None,
-        total=sum(count.values()) if counts else None,
-        succeeded=count["succeeded"] if counts else None,
-        failed=count["errored"] + count["canceled"] + count["expired"] if counts else None,
+        outcome=_outcome(count or {}) if ended else None,
+        total=sum(count.values()) if count else None,
+        succeeded=count["succeeded"] if count else None,
+        failed=count["errored"] + count["canceled"] + count["expired"] if count else None,
         created_at=iso_time(value.get("created_at")),
         ended_at=iso_time(value.get("ended_at")),
         label=label,
     )
 
 
+def _counts(said: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many requests are in which state; None when that is not told in numbers."""
+    count: dict[str, int] = {}
+    for name in ("processing", "succeeded", "errored", "canceled", "expired"):
+        number = whole_number(said.get(name) or 0)
+        if number is None:
+            return None
+        count[name] = number
+    return count
+
+
 def _outcome(count: Mapping[str, int]) -> Outcome:
     """Anthropic says `ended` whatever happened; only the counts tell why."""
-    if count["canceled"]:
+    if count.get("canceled"):
         return "cancelled"
-    return "expired" if count["expired"] else "completed"
+    return "expired" if count.get("expired") else "completed"

@@ -13,7 +13,7 @@ from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import plain, unix_time
+from grabient_assets.providers.plain import plain, unix_time, whole_number
 from grabient_assets.providers.reading import inside, items, text_or_none
 from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_lines
@@ -158,9 +158,9 @@ class ChatBatches:
             state=stage,
             raw_status=raw,
             outcome=outcome,
-            total=_count(value, "total"),
-            succeeded=_count(value, "completed"),
-            failed=_count(value, "failed"),
+            total=whole_number(inside(value, "request_counts", "total")),
+            succeeded=whole_number(inside(value, "request_counts", "completed")),
+            failed=whole_number(inside(value, "request_counts", "failed")),
             error_code=code,
             error=message,
             created_at=unix_time(value.get("created_at")),
@@ -173,11 +173,6 @@ class ChatBatches:
 
 def _file_name(label: str) -> str:
     return f"{label}.jsonl"
-
-
-def _count(value: dict[str, Any], name: str) -> int | None:
-    count = inside(value, "request_counts", name)
-    return count if type(count) is int else None
 
 
 def _error(errors: object) -> tuple[str | None, str | None]:

@@ -162,8 +162,10 @@ def _is_unreadable(error: Exception) -> bool:
 
 
 def _stumbled(error: Exception) -> bool:
-    """Whether an SDK fell over what came: a list where it takes an object for granted. Not over a mistake of ours."""
-    if not isinstance(error, (AttributeError, TypeError, LookupError)) or error.__traceback__ is None:
+    """Whether an SDK fell over what came: a list where it takes an object for granted, or a number of 5,000 digits. Not
+    over a mistake of ours."""
+    kinds = (AttributeError, TypeError, LookupError, ValueError, ArithmeticError)
+    if not isinstance(error, kinds) or error.__traceback__ is None:
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return not frame.f_globals.get("__name__", "").startswith("grabient_assets")

@@ -8,7 +8,7 @@ from typing import Any
 
 from grabient_assets.providers.contract import BatchState, Outcome, State
 from grabient_assets.providers.faults import UnreadableAnswer
-from grabient_assets.providers.plain import iso_time
+from grabient_assets.providers.plain import iso_time, whole_number
 from grabient_assets.providers.reading import inside, text_or_none
 
 _STATES: Mapping[str, tuple[State, Outcome | None]] = {
@@ -80,8 +80,4 @@ def line_of(answer: Any) -> bytes:
 
 
 def _stat(metadata: object, name: str) -> int | None:
-    """Counts are int64, which JSON carries as text."""
-    value = inside(metadata, "batchStats", name)
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if type(value) is int else None
+    return whole_number(inside(metadata, "batchStats", name))

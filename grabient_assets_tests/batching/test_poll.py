@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -65,6 +66,38 @@ def test_one_that_cannot_be_polled_keeps_no_other_back(house: House, provider: S
     assert set(polled.states) == {found[1].batch_id, found[2].batch_id}
     assert {batch: str(error) for batch, error in polled.troubles.items()} == {found[0].batch_id: "No such batch."}
     assert polled.left == 0
+
+
+def test_a_mistake_of_ours_over_one_batch_keeps_no_other_back(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+
+    def stumble(known: str) -> None:
+        if known == "openai-1":
+            raise ValueError("year 57858 is out of range: sk-0123456789abcdef")
+
+    provider.before_poll = stumble
+    polled = poll_batches(found, provider.connect, house.warehouse, house.clock)
+    assert set(polled.states) == {found[1].batch_id, found[2].batch_id}
+    [trouble] = polled.troubles.values()
+    said = r" met a mistake in this program: ValueError: year 57858 .*: \[key\] \(test_poll.py:\d+\)\."
+    assert re.fullmatch(f"Asking about batch {found[0].batch_id}{said}", str(trouble))
+
+
+def test_a_connection_that_cannot_be_made_keeps_no_other_provider_back(
+    house: House, provider: ScriptedProvider
+) -> None:
+    found = three(house, provider)
+    house.write("UPDATE batches SET provider = 'anthropic' WHERE batch_id = ?", found[0].batch_id)
+
+    @contextmanager
+    def connect(name: str) -> Iterator[Connection]:
+        if name == "anthropic":
+            raise ValueError("no address")
+        yield provider.connection()
+
+    polled = poll_batches(waiting(house), connect, house.warehouse, house.clock)
+    assert set(polled.states) == {found[1].batch_id, found[2].batch_id}
+    assert str(polled.troubles[found[0].batch_id]).startswith("Asking anthropic met a mistake in this program")
 
 
 def test_a_provider_out_of_reach_is_asked_once_and_the_others_all(house: House, provider: ScriptedProvider) -> None:

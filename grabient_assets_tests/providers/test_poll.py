@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -56,6 +57,50 @@ def test_a_word_nobody_knows_is_no_end(face: Face, provider: BatchProvider, http
     httpserver.expect_request(face.retrieve).respond_with_json(body)
     found = provider.poll(face.batch)
     assert found.state == "running" and "simmering" in found.raw_status.lower()
+
+
+ODD_TIMES = [1_795_176_000_000, 1e30, -1, "noon", [], {}, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+
+
+@pytest.mark.parametrize("time", ODD_TIMES, ids=str)
+def test_a_time_that_is_none_is_no_reason_to_stumble(
+    time: object, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """Milliseconds instead of seconds, a number beyond every calendar, an offset that leaves it."""
+    body = face.body("completed")
+    names = {"anthropic": ("created_at", "ended_at"), "google": ("createTime", "endTime")}
+    where = body["metadata"] if face.name == "google" else body
+    where.update(dict.fromkeys(names.get(face.name, ("created_at", "completed_at")), time))
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    found = provider.poll(face.batch)
+    assert found.state == "ended"
+    # Anthropic's SDK makes a time of any number, milliseconds included, before anybody sees it.
+    if face.name != "anthropic" or not isinstance(time, (int, float)):
+        assert (found.created_at, found.ended_at) == (None, None)
+
+
+@pytest.mark.parametrize("count", ["many", 1.5, -1, [3], {"n": 3}, "9" * 5000, 10**40], ids=lambda one: str(one)[:9])
+def test_a_count_that_is_none_is_no_reason_to_stumble(
+    count: object, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    body = face.body("running")
+    if face.name == "google":
+        body["metadata"]["batchStats"] = dict.fromkeys(body["metadata"]["batchStats"], count)
+    else:
+        body["request_counts"] = dict.fromkeys(body["request_counts"], count)
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    found = provider.poll(face.batch)
+    assert (found.state, found.total, found.succeeded, found.failed) == ("running", None, None, None)
+
+
+def test_a_number_too_long_to_read_is_an_answer_that_cannot_be_read(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """Python refuses to read a number of more than 4,300 digits, with a plain ValueError."""
+    body = json.dumps(face.body() | {"n": "NUMBER"}).replace('"NUMBER"', "9" * 5000)
+    httpserver.expect_request(face.retrieve).respond_with_data(body, content_type="application/json")
+    with pytest.raises(ResultsError, match="answered something that is not its API"):
+        provider.poll(face.batch)
 
 
 @pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
