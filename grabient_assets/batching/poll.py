@@ -16,8 +16,9 @@ from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
 
-TICK_BUDGET_SECONDS = 30.0
-"""Dagster ends a sensor tick after 60 seconds, and lets the function run on beside the next one."""
+TICK_BUDGET_SECONDS = 20.0
+"""When no further batch is asked about. Dagster ends a tick after 60 seconds, and lets the function run on beside the
+next one; the last answer may take 20 seconds, and the database may be waited for as long."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from grabient_assets.errors import ResultsError
 from grabient_assets.providers import anthropic_lines
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
+from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
@@ -44,8 +45,10 @@ class AnthropicBatches:
         self._patience = patience
         self._base_url = base_url or BASE_URL
         forced = {"authorization": f"Bearer {api_key}", "anthropic-version": API_VERSION}
-        hooks = {"request": [only_ours(self._base_url, forced)]}
+        deadline = Deadline(patience)
+        hooks = {"request": [only_ours(self._base_url, forced), deadline.begin]}
         self._http = anthropic.DefaultHttpxClient(event_hooks=hooks, base_url=self._base_url)
+        deadline.bound(self._http)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=self._base_url,

@@ -17,6 +17,7 @@ from grabient_assets.errors import ResultsError
 from grabient_assets.providers import google_lines, google_states
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
+from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import UnreadableAnswer, translated
 from grabient_assets.providers.google_inline import inline_request, inline_size
 from grabient_assets.providers.guard import only_ours
@@ -47,8 +48,10 @@ class GoogleBatches:
         self._key = api_key
         self._patience = patience
         self._base_url = (base_url or BASE_URL).rstrip("/")
-        hooks = {"request": [only_ours(self._base_url, {})]}
+        deadline = Deadline(patience)
+        hooks = {"request": [only_ours(self._base_url, {}), deadline.begin]}
         self._http = httpx2.Client(event_hooks=hooks, timeout=patience.read)
+        deadline.bound(self._http)
         # Milliseconds; without it the SDK waits for ever.
         options = types.HttpOptions(
             base_url=self._base_url,

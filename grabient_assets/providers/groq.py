@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
+from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import UnreadableAnswer
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience
@@ -29,13 +30,16 @@ class GroqBatches(ChatBatches):
         self._patience = patience
         # The SDK adds /openai/v1 itself; an address that has it already would carry it twice.
         base_url = (base_url or BASE_URL).rstrip("/").removesuffix("/openai/v1")
-        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"})]}
+        deadline = Deadline(patience)
+        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
+        http = groq.DefaultHttpxClient(event_hooks=hooks)
+        deadline.bound(http)
         self._client = groq.Groq(
             api_key=api_key,
             base_url=base_url,
             timeout=patience.read,
             max_retries=0,
-            http_client=groq.DefaultHttpxClient(event_hooks=hooks),
+            http_client=http,
         )
 
     def _batches(self) -> Iterator[Any]:

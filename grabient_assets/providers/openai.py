@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
+from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience
 from grabient_assets.registry.model import BatchLimits
@@ -25,13 +26,16 @@ class OpenAIBatches(ChatBatches):
         self._key = api_key
         self._patience = patience
         base_url = base_url or BASE_URL
-        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"})]}
+        deadline = Deadline(patience)
+        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
+        http = openai.DefaultHttpxClient(event_hooks=hooks)
+        deadline.bound(http)
         self._client = openai.OpenAI(
             api_key=api_key,
             base_url=base_url,
             timeout=patience.read,
             max_retries=0,
-            http_client=openai.DefaultHttpxClient(event_hooks=hooks),
+            http_client=http,
         )
 
     def _batches(self) -> Iterable[Any]:

@@ -14,11 +14,17 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds. `read` bounds connecting and each wait for bytes of polls and lists, `transfer` those of creates,
-    uploads and downloads. A read is tried `attempts` times within `total`; a Retry-After above `retry_after_cap` is
-    left to the caller, who knows better what else there is to do."""
+    uploads and downloads; `whole_read` and `whole_transfer` bound the whole answer. A read is tried `attempts` times
+    within `total`; a Retry-After above `retry_after_cap` is left to the caller, who knows better what else there is to
+    do.
+
+    A poll can be long: Google puts all answers of a small batch, up to 20 MB, into it. Files have up to 2 GB.
+    """
 
     read: float = 10.0
     transfer: float = 300.0
+    whole_read: float = 120.0
+    whole_transfer: float = 3600.0
     attempts: int = 3
     total: float = 30.0
     retry_after_cap: float = 10.0

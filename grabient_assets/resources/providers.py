@@ -51,8 +51,10 @@ class ProvidersResource(dg.ConfigurableResource):
 
     @contextmanager
     def connect_briefly(self, name: str) -> Iterator[Connection]:
-        """As `connect`, for sensors: a call gives up after five seconds and is not repeated."""
-        with self._open(name, Patience(read=5.0, transfer=5.0, attempts=1)) as connection:
+        """As `connect`, for sensors: a call gives up after five seconds of silence, or twenty in all, and is not
+        repeated."""
+        brief = Patience(read=5.0, transfer=5.0, whole_read=20.0, whole_transfer=20.0, attempts=1)
+        with self._open(name, brief) as connection:
             yield connection
 
     @contextmanager

@@ -24,7 +24,7 @@ class WarehouseResource(dg.ConfigurableResource):
     run_seconds: float = 3600.0
     """How long a run waits for its turn: it carries paid answers, and a person may have left a shell open."""
     tick_seconds: float = 20.0
-    """How long a sensor tick waits in all. Dagster ends it after 60 seconds, and asking providers may take 35."""
+    """How long a sensor tick waits in all. Dagster ends it after 60 seconds, and asking providers may take 40."""
 
     def open(self, context: RunContext) -> Warehouse:
         """The warehouse for a run. It waits for its turn and says every minute in the run's log for whom.

@@ -5,17 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
+
+
+class Dripping(bytes):
+    """An answer that comes byte by byte and never to its end."""
 
 
 class RawServer:
-    """Answers each request with the bytes of `respond(head)`; None hangs up, `SILENCE` waits until the server stops."""
+    """Answers each request with the bytes of `respond(head)`; None hangs up, `SILENCE` waits until the server stops,
+    `Dripping` bytes come one at a time and without end. With `deaf` it takes connections and reads nothing."""
 
     SILENCE = b"\x00silence"
 
-    def __init__(self, respond: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, respond: Callable[[bytes], bytes | None], *, deaf: bool = False) -> None:
         self.requests: list[bytes] = []
         self._respond = respond
+        self._deaf = deaf
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -36,13 +43,28 @@ class RawServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
+            if self._deaf:
+                self._over.wait()
+                return
             head = self._read(connection)
             self.requests.append(head)
             answer = self._respond(head)
             if answer == self.SILENCE:
                 self._over.wait()
+            elif isinstance(answer, Dripping):
+                self._drip(connection, answer)
             elif answer is not None:
                 connection.sendall(answer)
+
+    def _drip(self, connection: socket.socket, answer: bytes) -> None:
+        """A head that is whole at once, then byte by byte, and blanks until the other side or the server has enough."""
+        head = answer[: answer.find(b"\r\n\r\n") + 4] if b"\r\n\r\n" in answer else b""
+        with suppress(OSError):
+            connection.sendall(head)
+            for number in count(len(head)):
+                connection.sendall(answer[number : number + 1] or b" ")
+                if self._over.wait(0.01):
+                    return
 
     def _read(self, connection: socket.socket) -> bytes:
         """The head of the request; its body is read and dropped."""
@@ -65,8 +87,8 @@ class RawServer:
 
 
 @contextmanager
-def raw_server(respond: Callable[[bytes], bytes | None]) -> Iterator[RawServer]:
-    server = RawServer(respond)
+def raw_server(respond: Callable[[bytes], bytes | None], *, deaf: bool = False) -> Iterator[RawServer]:
+    server = RawServer(respond, deaf=deaf)
     try:
         yield server
     finally:

@@ -1,0 +1,95 @@
+"""How long a whole answer may take. Timeouts of an HTTP client bound each wait for bytes; a server that sends one byte
+now and then is waited for without end, and everything behind it too.
+
+Both HTTP libraries read through a network backend, which is where the time that is left is known at every byte: heads,
+bodies and uploads, through proxies as well.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from grabient_assets.providers.patience import Patience
+
+WRITTEN_AT_ONCE = 65_536
+"""Bytes of an upload between two looks at the clock."""
+
+
+class Deadline:
+    """The end of the request that a thread is at. `begin` is a request hook of the client that `bound` was given."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._thread = threading.local()
+
+    def begin(self, request: Any) -> None:
+        """The time of this request begins; a redirect and the next page of a list are requests of their own."""
+        waits = request.extensions.get("timeout", {}).get("read") or 0.0
+        patience = self._patience
+        self._thread.seconds = patience.whole_read if waits <= patience.read else patience.whole_transfer
+        self._thread.end = time.monotonic() + self._thread.seconds
+
+    @contextmanager
+    def within(self, timeout: float | None) -> Iterator[float]:
+        """Seconds to wait for the next bytes. Raises TimeoutError when the request has had its time, also meanwhile."""
+        left = self._left()
+        try:
+            yield left if timeout is None else min(timeout, left)
+        except Exception:
+            self._left()
+            raise
+
+    def _left(self) -> float:
+        left = self._thread.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no whole answer within {self._thread.seconds:g} seconds") from None
+        return left
+
+    def bound(self, client: Any) -> None:
+        """Have every connection of the httpx or httpx2 client look at the clock. Neither library has a public way to
+        name the backend without giving up proxies from the environment."""
+        for transport in (client._transport, *client._mounts.values()):
+            if transport is not None:  # None: an address that no proxy is asked for
+                transport._pool._network_backend = _Backend(transport._pool._network_backend, self)
+
+
+class _Backend:
+    """A network backend of httpcore or httpcore2 whose streams keep the deadline."""
+
+    def __init__(self, inner: Any, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> _Stream:
+        with self._deadline.within(timeout) as seconds:
+            return _Stream(self._inner.connect_tcp(host, port, timeout=seconds, **more), self._deadline)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Stream:
+    """A network stream that keeps the deadline."""
+
+    def __init__(self, inner: Any, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with self._deadline.within(timeout) as seconds:
+            return self._inner.read(max_bytes, timeout=seconds)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        view = memoryview(buffer)
+        for start in range(0, len(view), WRITTEN_AT_ONCE):
+            with self._deadline.within(timeout) as seconds:
+                self._inner.write(view[start : start + WRITTEN_AT_ONCE], timeout=seconds)
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        with self._deadline.within(timeout) as seconds:
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout=seconds), self._deadline)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
