@@ -13,22 +13,21 @@ from datetime import datetime
 from typing import Literal
 
 from grabient_assets.batching.adopt import adopt_batch, look_up
-from grabient_assets.batching.collect import write_settled
+from grabient_assets.batching.closing import close_batch
 from grabient_assets.batching.connection import Connect, Connection
-from grabient_assets.batching.costs import FREE, UNKNOWN
-from grabient_assets.batching.fates import Fate
-from grabient_assets.batching.settling import ReaderOf, Settled, Verdict
+from grabient_assets.batching.settling import ReaderOf
+from grabient_assets.batching.underway import is_being_sent
 from grabient_assets.errors import (
     BatchUnknownError,
     CredentialsError,
     ProviderBusyError,
     ProviderUnreachableError,
     RequestRejectedError,
+    ResultsError,
     UsageError,
 )
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
@@ -76,8 +75,9 @@ def stop_batch(
 ) -> Stopped:
     """Stop the batch of this id, ours or the provider's, and wait until the provider has ended it.
 
-    With `give_up`, a batch that its provider does not have, or that cannot be asked for with the present key, is closed
-    in the ledger. Raises UsageError for an unknown id, ProviderBusyError when the time is up, and what the provider
+    With `give_up`, a batch is closed in the ledger that its provider does not have, that cannot be asked for with the
+    present key, whose answer cannot be read, or of which it cannot be told after a settling time whether it was ever
+    created. Raises UsageError for an unknown id, ProviderBusyError when the time is up, and what the provider
     raises; the batch is then as it was, and is collected as usual when it ends.
     """
     batch = _named(name, warehouse)
@@ -86,8 +86,8 @@ def stop_batch(
     try:
         with connect(batch.provider) as connection:
             _refuse_other_account(batch, connection)
-            return _stop(batch.batch_id, connection, warehouse, reader, clock, patience)
-    except (BatchUnknownError, CredentialsError) as error:
+            return _stop(batch.batch_id, connection, warehouse, reader, clock, patience, give_up)
+    except (BatchUnknownError, CredentialsError, ResultsError) as error:
         if not give_up:
             raise
         return _give_up(batch.batch_id, str(error), warehouse, reader, clock)
@@ -139,11 +139,13 @@ def _stop(
     reader: ReaderOf,
     clock: Callable[[], datetime],
     patience: Patience,
+    give_up: bool,
 ) -> Stopped:
     """Look, ask, wait; from the ledger each time, because another process may be at the same batch."""
     give_up_at = patience.clock() + patience.seconds
-    pause, asked = FIRST_PAUSE_SECONDS, False
+    pause, asked, began = FIRST_PAUSE_SECONDS, False, clock()
     while True:
+        undecided, named = False, 0.0
         batch = _named(batch_id, warehouse)
         if batch.status not in ("intended", "submitted"):
             return _at_rest(batch)
@@ -154,6 +156,7 @@ def _stop(
                     return closed
                 batch = closed
             waits_for = f"the create call of batch {batch_id}, whose end nobody saw, to be cleared up"
+            undecided = batch.provider_batch_id is None and not is_being_sent(warehouse, batch_id)
             if batch.provider_batch_id is not None:
                 word = _ask_to_stop(batch.provider_batch_id, connection, asked)
                 if word == "ended":
@@ -161,8 +164,11 @@ def _stop(
                 asked = True
                 waits_for = f"{batch.provider} to end batch {batch_id} ({word})"
         except (ProviderBusyError, ProviderUnreachableError) as error:
-            waits_for = f"{batch.provider} to answer: {error}"
+            waits_for, named = f"{batch.provider} to answer: {error}", getattr(error, "retry_after", None) or 0.0
         left = give_up_at - patience.clock()
+        if give_up and undecided and (left <= 0 or clock() - began >= connection.settling):
+            reason = f"It cannot be told whether {batch.provider} ever had it."
+            return _give_up(batch_id, reason, warehouse, reader, clock)
         if left <= 0:
             raise ProviderBusyError(
                 batch.provider,
@@ -171,7 +177,7 @@ def _stop(
                 f"`grabient cancel {batch_id}` waits on.",
             )
         patience.say(f"Waiting for {waits_for}.")
-        patience.sleep(min(pause, left))
+        patience.sleep(min(max(pause, named), left))
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 
@@ -187,7 +193,7 @@ def _decide(
     if found.verdict != "absent":
         return adopt_batch(batch, connection, warehouse, clock)
     why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
-    closed = _close(batch, "cancelled", why, warehouse, reader, clock, status="refused")
+    closed = close_batch(batch, "cancelled", why, warehouse, reader, clock, status="refused")
     if closed is None:
         return _named(batch.batch_id, warehouse)
     return Stopped(
@@ -223,7 +229,7 @@ def _give_up(
 ) -> Stopped:
     batch = _named(batch_id, warehouse)
     why = f"Given up without an answer from {batch.provider}."
-    closed = _close(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
+    closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
     if closed is None:
         return _at_rest(_named(batch_id, warehouse))
     return Stopped(
@@ -232,30 +238,3 @@ def _give_up(
         f"Batch {batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, and "
         f"`grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
     )
-
-
-def _close(
-    batch: BatchRecord,
-    fate: Fate,
-    why: str,
-    warehouse: Warehouse,
-    reader: ReaderOf,
-    clock: Callable[[], datetime],
-    *,
-    status: str,
-    error: str | None = None,
-) -> BatchRecord | None:
-    """End the batch with one fate for every request, final; None when another process has ended it meanwhile."""
-    answers = reader(batch)
-    with warehouse.read() as connection:
-        requests = batches.requests_of(connection, batch.batch_id)
-    charge = UNKNOWN if fate == "missing" else FREE
-    settled = [Settled(request, Verdict(fate, why), final=True, charge=charge) for request in requests]
-    with warehouse.write() as connection:
-        latest = batches.batch(connection, batch.batch_id)
-        if latest is None or (latest.status, latest.provider_batch_id) != (batch.status, batch.provider_batch_id):
-            return None
-        now = ledger_time(connection, clock())
-        changes = {"status": status, "collected_at": now, "failed": len(settled), "error": error or why}
-        write_settled(connection, latest, settled, answers, now, changes)
-        return batches.batch(connection, batch.batch_id)

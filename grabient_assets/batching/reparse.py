@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from grabient_assets.batching.archive import archived_requests, archived_results, archived_state
+from grabient_assets.batching.closing import given_up
 from grabient_assets.batching.round import registered_model
 from grabient_assets.batching.settling import (
     Answers,
@@ -137,8 +138,11 @@ def _stage(
         # Only now it is known which part of the row's text was the provider's.
         answers = replace(answers, state=_as_recorded(batch, problems))
         settled, problems = settle(answers, read_line, group)
+    if batch.given_up_at is not None:
+        settled = given_up(settled)
     ended = closed(batch, answers.state, settled, problems, batch.collected_at)
-    sums = StagedBatch(batch.batch_id, ended.succeeded, ended.failed, ended.cost_usd, ended.error)
+    error = ended.error if batch.given_up_at is None else batch.error  # which says why it was given up
+    sums = StagedBatch(batch.batch_id, ended.succeeded, ended.failed, ended.cost_usd, error)
     rows = group.rows(batch, settled, batch.collected_at)
     staged.add(sums, [fate_record(one) for one in settled], group.table, rows)
     return len(settled)

@@ -19,7 +19,7 @@ def cancel(
         float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting for the end after so long.")
     ] = 1800,
     give_up: Annotated[
-        bool, typer.Option("--give-up", help="Close it here alone if its provider cannot be asked for it any more.")
+        bool, typer.Option("--give-up", help="Close it here if its provider or its results are gone.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="How it ended, as JSON on stdout.")] = False,
 ) -> None:

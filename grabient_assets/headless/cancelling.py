@@ -28,17 +28,17 @@ def cancel(
     )
     if stopped.how != "nothing_to_stop":
         say(stopped.sentence)
-        _run_job(stopped.batch.batch_id, settings)
+        _run_job(stopped.batch.batch_id, settings, give_up)
     return stopped
 
 
-def _run_job(batch_id: str, settings: Settings) -> None:
+def _run_job(batch_id: str, settings: Settings, give_up: bool) -> None:
     """Run the job cancel_batch here: it finds the batch ended, collects it, and reports what is complete."""
     from grabient_assets.definitions import grabient
     from grabient_assets.headless.driver import execute_job, quiet_dagster
     from grabient_assets.resources.home import dagster_instance
 
-    config = {"ops": {"stop_and_collect": {"config": {"batch": batch_id}}}}
+    config = {"ops": {"stop_and_collect": {"config": {"batch": batch_id, "give_up": give_up}}}}
     with quiet_dagster():
         job = grabient().resolve_job_def("cancel_batch")
         finished = execute_job(job, dagster_instance(settings), config, {})

@@ -68,6 +68,7 @@ class BatchRecord:
     estimated_usd: Decimal | None = None
     reserved_usd: Decimal | None = None
     reported_at: datetime | None = None
+    given_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,8 @@ def record_polled(
 def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any) -> None:
     """The provider has the batch: `submitted`, and every request without a fate, also when somebody had given up."""
     connection.execute("UPDATE batch_requests SET fate = NULL, error = NULL WHERE batch_id = ?", [batch_id])
-    update_batch(connection, batch_id, status="submitted", retry_at=None, error=None, error_kind=None, **columns)
+    forgotten = dict.fromkeys(("retry_at", "given_up_at", "error", "error_kind"))
+    update_batch(connection, batch_id, status="submitted", **forgotten, **columns)
 
 
 def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:

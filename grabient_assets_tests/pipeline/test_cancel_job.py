@@ -92,6 +92,23 @@ def a_refinement_is_given_up_and_not_asked_again(pipeline: Driven) -> None:
     assert cancel(pipeline, batch=batch_id).success, "once more is no mistake"
 
 
+def an_ended_refinement_whose_results_are_gone_is_closed(pipeline: Driven) -> None:
+    seed = pipeline.load(2)[1]
+    gone = {"do": "status", "status": 404, "message": "The results are gone."}
+    pipeline.faults({"match": {"provider": "anthropic", "route": "results"}, "action": gone})
+    assert pipeline.person("refinement_batches", f"v1|{seed}").success
+    pipeline.tick()
+    [(batch_id, _)] = pipeline.rows(STUCK + " AND purpose = 'refinement'")
+    refused = cancel(pipeline, batch=batch_id)
+    assert not refused.success and "The results are gone." in str(refused.failure)
+    assert pipeline.rows(STUCK) != []
+    assert cancel(pipeline, batch=batch_id, give_up=True).success
+    assert pipeline.rows(STUCK) == []
+    assert pipeline.rows(f"SELECT fate FROM palette_tag_refined WHERE seed = '{seed}'") == [("cancelled",)]
+    assert pipeline.rows(f"SELECT given_up_at IS NULL FROM batches WHERE batch_id = '{batch_id}'") == [(False,)]
+    pipeline.faults()
+
+
 def everything_is_read_again_by_the_command(pipeline: Driven) -> None:
     tables = ("palette_tags", "tag_consensus", "batch_requests", "batches", "palette_tag_refined")
 
@@ -114,4 +131,5 @@ def test_cancelled_given_up_and_read_again(pipeline: Driven) -> None:
     """One story on one pipeline: each part goes on where the one before it ended."""
     a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline)
     a_refinement_is_given_up_and_not_asked_again(pipeline)
+    an_ended_refinement_whose_results_are_gone_is_closed(pipeline)
     everything_is_read_again_by_the_command(pipeline)

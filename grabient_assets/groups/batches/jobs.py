@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.batching.cancel import USUAL_TIMEOUT_SECONDS, Patience, stop_batch
+from grabient_assets.batching.closing import salvage_batch
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.readers import reader_of
@@ -15,6 +16,7 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, record_reported, requests_of
 from grabient_assets.warehouse.connection import Warehouse
@@ -39,7 +41,7 @@ class CancelConfig(dg.Config):
     batch: str
     """Our batch id or the provider's."""
     give_up: bool = False
-    """Close it here when its provider does not have it, or cannot be asked for it with the present key."""
+    """Close it here when its provider does not have it, cannot be asked for it, or does not hand out its results."""
     timeout_seconds: float = USUAL_TIMEOUT_SECONDS
     """How long its end is waited for."""
 
@@ -68,12 +70,32 @@ def _stop_and_collect(
     if stopped.to_collect:
         batch_id = stopped.batch.batch_id
         done = collect_batches([batch_id], providers.connect, house, store, reader, _now, context.run_id)
-        if done.troubles:
+        if done.troubles and config.give_up:
+            _salvage(context, stopped.batch, house, store, providers)
+        elif done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     for event in _events(house, stopped.batch, providers.usable()):
         context.log_event(event)
     with house.write() as connection:
         record_reported(connection, [stopped.batch.batch_id], _now())
+
+
+def _salvage(
+    context: dg.OpExecutionContext,
+    batch: BatchRecord,
+    house: Warehouse,
+    store: ObjectStore,
+    providers: ProvidersResource,
+) -> None:
+    reader = reader_of(house, store)
+    try:
+        with providers.connect(batch.provider) as connection:
+            done = salvage_batch(batch.batch_id, connection, house, store, reader, _now, context.run_id)
+    except GrabientError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if done is not None:
+        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(done.fates.items()))
+        context.log.warning(f"Batch {batch.batch_id} is closed with what could be read: {fates}. {done.batch.error}")
 
 
 def _events(house: Warehouse, batch: BatchRecord, usable: tuple[str, ...]) -> list[dg.AssetMaterialization]:

@@ -1,0 +1,111 @@
+"""Closing a batch in the ledger although its provider does not hand out all of its results.
+
+Only a person has that done. What can be read is kept; the rest is final, and asked again only when somebody retries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch, write_batch, write_settled
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.costs import FREE, UNKNOWN
+from grabient_assets.batching.fates import Fate
+from grabient_assets.batching.round import registered_model
+from grabient_assets.batching.settling import ReaderOf, Settled, Verdict
+from grabient_assets.errors import ResultsError
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.warehouse.connection import Warehouse
+
+
+def close_batch(
+    batch: BatchRecord,
+    fate: Fate,
+    why: str,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    *,
+    status: str,
+    error: str | None = None,
+) -> BatchRecord | None:
+    """End the batch with one fate for every request, final; None when another process has ended it meanwhile."""
+    answers = reader(batch)
+    with warehouse.read() as connection:
+        requests = batches.requests_of(connection, batch.batch_id)
+    charge = UNKNOWN if fate == "missing" else FREE
+    settled = [Settled(request, Verdict(fate, why), final=True, charge=charge) for request in requests]
+    with warehouse.write() as connection:
+        latest = batches.batch(connection, batch.batch_id)
+        if latest is None or (latest.status, latest.provider_batch_id) != (batch.status, batch.provider_batch_id):
+            return None
+        now = ledger_time(connection, clock())
+        changes = {"status": status, "collected_at": now, "failed": len(settled), "error": error or why}
+        changes["given_up_at"] = now if fate == "missing" else None
+        write_settled(connection, latest, settled, answers, now, changes)
+        return batches.batch(connection, batch.batch_id)
+
+
+def salvage_batch(
+    batch_id: str,
+    connection: Connection,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    run_id: str | None = None,
+) -> Collected | None:
+    """Collect an ended batch as far as its results can be read, and give up the rest.
+
+    None when it goes on, or another process has collected it. Raises what the provider raises about anything but the
+    results.
+    """
+    with warehouse.read() as database:
+        batch = batches.batch(database, batch_id)
+    if batch is None or batch.status != "submitted":
+        return None
+    provider = _AsFarAsItCanBeRead(connection.provider)
+    fetched = fetch_batch(batch, cast(BatchProvider, provider), warehouse, store, clock, run_id)
+    if fetched is None:
+        return None
+    one = settle_batch(fetched, registered_model(batch), connection.provider, reader(fetched.batch))
+    if provider.why is not None:
+        problems = [f"Given up: {provider.why}", *one.problems]
+        one = replace(one, settled=given_up(one.settled), problems=problems)
+    with warehouse.write() as database:
+        done = write_batch(database, one, clock)
+        if done is not None and provider.why is not None:
+            batches.update_batch(database, batch_id, given_up_at=done.batch.collected_at)
+        return done
+
+
+def given_up(settled: Sequence[Settled]) -> list[Settled]:
+    """What would be due again by itself is final. Whether a request without an answer was billed nobody knows."""
+    return [
+        one if one.final else replace(one, final=True, charge=UNKNOWN if one.text is None else one.charge)
+        for one in settled
+    ]
+
+
+class _AsFarAsItCanBeRead:
+    """A provider whose results end where they cannot be read on; `why` says so then."""
+
+    def __init__(self, inner: BatchProvider) -> None:
+        self._inner = inner
+        self.why: str | None = None
+
+    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+        try:
+            yield from self._inner.download(provider_batch_id)
+        except ResultsError as error:
+            self.why = str(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
