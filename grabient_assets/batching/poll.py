@@ -11,10 +11,12 @@ from datetime import datetime
 from grabient_assets.batching.adopt import look_up
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.mistakes import said_of
+from grabient_assets.batching.pausing import pause_after
 from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.contract import BatchState
-from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.batches import BatchRecord, record_polled
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.pauses import pauses, record_pauses
 
 TICK_BUDGET_SECONDS = 20.0
 """When no further batch is asked about. Dagster ends a tick after 60 seconds, and lets the function run on beside the
@@ -26,13 +28,15 @@ class Polled:
     """What was learned, by batch id.
 
     `states`: where submitted batches stand. `decided`: intended ones that can be adopted or given up now. `troubles`:
-    why one could not be asked. `left`: how many were left for the next tick.
+    why one could not be asked. `left`: how many were left for a later tick. `paused`: until when a provider is left
+    alone, because it asked for time now or earlier.
     """
 
     states: dict[str, BatchState] = field(default_factory=dict)
     decided: set[str] = field(default_factory=set)
     troubles: dict[str, GrabientError] = field(default_factory=dict)
     left: int = 0
+    paused: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def ready(self) -> set[str]:
@@ -51,14 +55,19 @@ def poll_batches(
     clock: Callable[[], datetime],
     budget: float = TICK_BUDGET_SECONDS,
 ) -> Polled:
-    """Ask once for every batch, in the order given, provider by provider, until the time is used up."""
+    """Ask once for every batch, in the order given, provider by provider, until the time is used up. A provider that
+    asked for time is left alone until it is over."""
     give_up = time.monotonic() + budget
-    polled = Polled()
+    with warehouse.read() as database:
+        polled = Polled(paused=pauses(database, clock()))
     by_provider: dict[str, list[BatchRecord]] = defaultdict(list)
     for batch in open_batches:
         by_provider[batch.provider].append(batch)
     for provider, group in by_provider.items():
         waiting = list(group)
+        if provider in polled.paused:
+            polled.left += len(waiting)
+            continue
         try:
             with connect(provider) as connection:
                 while waiting and time.monotonic() <= give_up:
@@ -67,9 +76,18 @@ def poll_batches(
         except Exception as error:  # noqa: BLE001 - one provider; the others are asked
             trouble = error if isinstance(error, GrabientError) else GrabientError(said_of(error, f"Asking {provider}"))
             polled.troubles |= {batch.batch_id: trouble for batch in waiting}
+            if pause := pause_after(error, clock()):
+                polled.paused[provider] = pause
         else:
             polled.left += len(waiting)
     return polled
+
+
+def record(polled: Polled, warehouse: Warehouse, now: datetime) -> None:
+    """Write down what was learned: who was asked, what was in the way, and who asked for time."""
+    with warehouse.write() as database:
+        record_polled(database, polled.states.keys() | polled.decided, polled.troubles, now)
+        record_pauses(database, polled.paused)
 
 
 def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, polled: Polled) -> None:

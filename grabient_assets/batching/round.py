@@ -16,14 +16,16 @@ from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, f
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.batching.mistakes import said_of
+from grabient_assets.batching.pausing import pause_after
 from grabient_assets.batching.settling import ReaderOf
-from grabient_assets.errors import GrabientError, RegistryError
+from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.pauses import pauses, record_pauses
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,21 +55,34 @@ def collect_batches(
     clock: Callable[[], datetime],
     run_id: str | None = None,
 ) -> Round:
-    """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone."""
+    """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone, and so is
+    a provider that asked for time."""
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
     with warehouse.read() as database:
         found = {batch.batch_id: batch for batch in batches.batches_of(database, batch_ids)}
+        paused = pauses(database, clock())
     for batch_id in dict.fromkeys(batch_ids):
         if batch_id not in found:
             troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
     written = _Writing(warehouse, clock, troubles)
+    asked_for: dict[str, datetime] = {}
     with ExitStack() as stack, search_put_off():
         connections = _Connections(connect, stack)
         adopting = threading.Lock()
 
         def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
             """The batch with its results, or as it stands when there is nothing to settle."""
+            if batch.provider in paused | asked_for:
+                return batch
+            try:
+                return ask_for(batch)
+            except ProviderBusyError as error:
+                if pause := pause_after(error, clock()):
+                    asked_for[batch.provider] = pause
+                raise
+
+        def ask_for(batch: BatchRecord) -> Fetched | BatchRecord:
             connection = connections[batch.provider]
             if batch.status == "intended":
                 with adopting:  # one after the other: what one finds to be its own is no candidate for the next
@@ -91,6 +106,9 @@ def collect_batches(
             else:
                 written.add(settled)
         written.flush()
+    if asked_for:
+        with warehouse.write() as database:
+            record_pauses(database, asked_for)
     return Round(tuple(written.collected), tuple(waiting), tuple(troubles))
 
 

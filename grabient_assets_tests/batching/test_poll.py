@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
 from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.poll import poll_batches
-from grabient_assets.errors import CredentialsError, ProviderUnreachableError, RequestRejectedError
+from grabient_assets.batching.poll import Polled, poll_batches, record
+from grabient_assets.batching.round import collect_batches
+from grabient_assets.errors import (
+    CredentialsError,
+    ProviderBusyError,
+    ProviderUnreachableError,
+    RequestRejectedError,
+)
+from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.warehouse.batches import BatchRecord, open_batches, record_polled
 from grabient_assets_tests.batching.house import House
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, nothing
 from grabient_assets_tests.batching.test_adopt import orphan
 from grabient_assets_tests.batching.test_submit import send
 
@@ -147,3 +155,68 @@ def test_intents_are_looked_up(house: House, provider: ScriptedProvider, arrived
     assert (batch.batch_id in polled.ready, polled.states) == (decided, {})
     house.clock.wind(seconds=60)
     assert poll_batches([batch], provider.connect, house.warehouse, house.clock).ready == {batch.batch_id}
+
+
+def ask_again(house: House, provider: ScriptedProvider) -> Polled:
+    """A tick: ask, and write down what was learned."""
+    polled = poll_batches(waiting(house), provider.connect, house.warehouse, house.clock)
+    record(polled, house.warehouse, house.clock())
+    return polled
+
+
+def busy_for(provider: ScriptedProvider, seconds: float) -> list[str]:
+    """The provider asks for so many seconds at every call; the ids it was asked about."""
+    asked: list[str] = []
+
+    def busy(known: str) -> None:
+        asked.append(known)
+        raise ProviderBusyError("openai", "Slow down.", retry_after=seconds)
+
+    provider.before_poll = busy
+    return asked
+
+
+def test_a_provider_is_left_alone_as_long_as_it_asks(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+    asked = busy_for(provider, 15)
+    until = house.clock() + timedelta(seconds=15)
+    assert (ask_again(house, provider).paused, len(asked)) == ({"openai": until}, 1)
+    house.clock.wind(seconds=14)
+    polled = ask_again(house, provider)
+    assert (polled.left, polled.paused, polled.troubles, len(asked)) == (3, {"openai": until}, {}, 1)
+    assert house.rows("SELECT DISTINCT error FROM batches") == [("Slow down.",)], "why stands there still"
+    collecting = [b.batch_id for b in found]
+    done = collect_batches(
+        collecting, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock
+    )
+    assert (done.waiting, done.troubles, len(asked)) == (tuple(collecting), (), 1)
+    house.clock.wind(seconds=1)
+    provider.before_poll = nothing
+    polled = ask_again(house, provider)
+    assert (len(polled.states), polled.paused) == (3, {})
+
+
+def test_a_download_that_is_put_off_puts_off_polls_too(house: House, provider: ScriptedProvider) -> None:
+    found = three(house, provider)
+    asked = busy_for(provider, 20)
+    ids = [found[0].batch_id]
+    done = collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    assert done.troubles == ((found[0].batch_id, "Slow down."),)
+    assert (ask_again(house, provider).left, len(asked)) == (3, 1)
+    house.clock.wind(seconds=20)
+    assert (ask_again(house, provider).left, len(asked)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left_alone"), [(float("inf"), 3600), (86_400 * 30, 3600), (0, 0), (float("nan"), 0), (None, 0)]
+)
+def test_a_time_beyond_reason_is_an_hour(
+    house: House, provider: ScriptedProvider, seconds: float, left_alone: float
+) -> None:
+    three(house, provider)
+    busy_for(provider, seconds)
+    paused = ask_again(house, provider).paused
+    assert paused == ({"openai": house.clock() + timedelta(seconds=left_alone)} if left_alone else {})
+    house.clock.wind(hours=-2)
+    busy_for(provider, 0)
+    assert ask_again(house, provider).left == 0, "a clock that ran ahead sets no pause"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -178,6 +179,25 @@ def test_a_long_retry_after_is_left_to_the_caller(face: Face, provider: BatchPro
         provider.poll(face.batch)
     assert caught.value.retry_after == 600
     assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "least", "most"),
+    [("in ten minutes", 590, 600), ("Fri, 20 Nov 2020 12:00:00 GMT", 0, 0), ("soon", None, None), ("-5", 0, 0)],
+)
+def test_retry_after_as_a_date(
+    named: str, least: float | None, most: float | None, face: Face, httpserver: HTTPServer, open_at: Open
+) -> None:
+    if named == "in ten minutes":
+        named = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
+    httpserver.expect_request(face.retrieve).respond_with_json({}, status=429, headers={"Retry-After": named})
+    with pytest.raises(ProviderBusyError) as caught:
+        open_at(face, httpserver.url_for(""), Patience(attempts=1)).poll(face.batch)
+    found = caught.value.retry_after
+    if least is None or most is None:
+        assert found is None
+    else:
+        assert found is not None and least <= found <= most
 
 
 @pytest.mark.parametrize(

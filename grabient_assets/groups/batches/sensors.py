@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.batching.overdue import overdue
-from grabient_assets.batching.poll import Polled, poll_batches
+from grabient_assets.batching.poll import Polled, poll_batches, record
 from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.partitions import partition_key
@@ -15,7 +15,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, record_polled, unreported_batches
+from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -47,8 +47,7 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         if reason:
             return dg.SkipReason(reason)
         polled = poll_batches(waiting, providers.connect_briefly, house, lambda: datetime.now(UTC))
-        with house.write() as connection:
-            record_polled(connection, polled.states.keys() | polled.decided, polled.troubles, datetime.now(UTC))
+        record(polled, house, datetime.now(UTC))
         ready = [*unreported, *(b for b in waiting if b.batch_id in polled.ready)]
         asked = list(_requests(context.instance, house, ready))
         requests = [one for one in asked if isinstance(one, dg.RunRequest)]
@@ -80,7 +79,8 @@ def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> str:
     running = ", ".join(f"{b.provider} {b.model}" for b in waiting if b.batch_id not in polled.ready)
     late = [sentence for b in waiting if (sentence := overdue(b, now))]
     troubles = dict.fromkeys(str(error) for error in polled.troubles.values())
-    return " ".join([f"{len(waiting)} batches are under way: {running}.", *late, *troubles])
+    paused = [f"{name} asked for time until {until:%H:%M:%S} UTC." for name, until in polled.paused.items()]
+    return " ".join([f"{len(waiting)} batches are under way: {running}.", *late, *troubles, *paused])
 
 
 def _requests(

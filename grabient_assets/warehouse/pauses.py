@@ -1,0 +1,28 @@
+"""The table provider_pauses: until when providers asked not to be asked about their batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""Retry-After has been seen as a number of any size; asking once an hour is too often for nobody."""
+
+
+def pauses(connection: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
+    """The providers that are not to be asked now, and until when. A time beyond the longest pause was set by a clock
+    that ran ahead, and does not count."""
+    rows = connection.execute(
+        "SELECT provider, until FROM provider_pauses WHERE until > $1 AND until <= $2", [now, now + LONGEST_PAUSE]
+    ).fetchall()
+    return {provider: until.astimezone(UTC) for provider, until in rows}
+
+
+def record_pauses(connection: DuckDBPyConnection, found: Mapping[str, datetime]) -> None:
+    """Write down until when these providers are left alone."""
+    for provider, until in found.items():
+        connection.execute("INSERT OR REPLACE INTO provider_pauses VALUES ($1, $2)", [provider, until])
