@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the file is waited for, in seconds, and what is said meanwhile.
+    """How long the file is waited for, in seconds (infinity: without end), and what is said meanwhile.
 
     `told` hears a sentence after `told_after` seconds and then every `told_every`. With `in_all` the seconds are those
     of all uses of one Warehouse together, as a sensor tick needs it, otherwise of each use.
@@ -39,7 +40,8 @@ class Wait:
         """Whether the lock came within the patience."""
         began = time.monotonic()
         try:
-            return lock.acquire(timeout=max(0.0, self._patience.seconds - self.waited))
+            left = max(0.0, self._patience.seconds - self.waited)
+            return lock.acquire(timeout=min(left, threading.TIMEOUT_MAX))
         finally:
             self.waited += time.monotonic() - began
 
@@ -50,7 +52,8 @@ class Wait:
         self.waited += time.monotonic() - began
         if self._patience.told is not None and self.waited >= self._next_word:
             self._next_word = self.waited + self._patience.told_every
+            end = "" if math.isinf(self._patience.seconds) else f" of at most {self._patience.seconds:.0f}"
             self._patience.told(
-                f"Waiting for the database: {who}. {self.waited:.0f} of at most {self._patience.seconds:.0f} seconds "
-                "have passed. Close it there to go on at once."
+                f"Waiting for the database: {who}. {self.waited:.0f}{end} seconds have passed. Close it there to go on "
+                "at once."
             )

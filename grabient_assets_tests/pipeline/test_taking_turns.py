@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import queue
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from grabient_assets.cli.main import INTERRUPTED
 from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.warehouse import WarehouseResource
@@ -83,20 +85,22 @@ def test_a_tick_that_is_kept_out_is_skipped_with_the_reason(pipeline: Driven) ->
 def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
-    with held(data / "grabient.duckdb", "hold") as other:
-        status = subprocess.Popen(
-            command("status", "--json"),
-            env=environment(data),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert status.stderr is not None
-        said = status.stderr.readline()
+
+    def status() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command("status", "--json"), env=environment(data), stdout=pipe, stderr=pipe, text=True)
+
+    with held(data / "grabient.duckdb", "hold") as other, status() as stopped, status() as patient:
+        for waiting in (stopped, patient):
+            assert waiting.stderr is not None
+            said = waiting.stderr.readline()
+            assert f"(process {other.pid}) has" in said and "seconds have passed" in said and "at most" not in said
+        stopped.send_signal(signal.SIGINT)
+        _, err = stopped.communicate(timeout=60)
+        assert (stopped.returncode, "Traceback" in err) == (INTERRUPTED, False)
         other.let_go()
-        out, err = status.communicate(timeout=60)
-    assert f"(process {other.pid}) has" in said and "1 of at most 60 seconds" in said
-    assert (status.returncode, err) == (0, "") and '"palettes": 1' in out
+        out, err = patient.communicate(timeout=60)
+    assert (patient.returncode, err) == (0, "") and '"palettes": 1' in out
 
 
 def test_two_pipelines_a_status_and_a_shell_at_once(tmp_path: Path) -> None:

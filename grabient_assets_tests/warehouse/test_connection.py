@@ -5,14 +5,17 @@ from __future__ import annotations
 import queue
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from grabient_assets.cli.database import open_warehouse
 from grabient_assets.errors import WarehouseLockedError, WarehouseReadOnlyError
+from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.waiting import Patience, Wait
 from grabient_assets_tests.warehouse.holding import HOLDER, held
 
 
@@ -72,6 +75,20 @@ def test_whoever_waits_says_for_whom(path: Path) -> None:
     assert "Waiting for the database: " in sentence and "of at most 20 seconds" in sentence
     assert f"(process {other.pid}) has {path} open" in sentence
     assert said.empty() and count(warehouse) == 1
+
+
+def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour somebody still waits, and says so in whole sentences."""
+    said: list[str] = []
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(path.parent))
+    warehouse = open_warehouse(load_settings())
+    wait = Wait(replace(warehouse._patience, told=said.append, told_after=3600))
+    wait.waited = 3600
+    assert not wait.is_over and wait.acquire(threading.RLock())
+    wait.pause(0, "Somebody has it open")
+    assert said == [
+        "Waiting for the database: Somebody has it open. 3600 seconds have passed. Close it there to go on at once."
+    ]
 
 
 def test_all_uses_together_wait_no_longer_than_the_patience_of_a_tick(path: Path) -> None:
