@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.deferral import deferral
 from grabient_assets.batching.underway import is_being_sent
 from grabient_assets.errors import ProviderError
 from grabient_assets.providers.contract import BatchState
@@ -74,7 +75,8 @@ def adopt_batch(
 ) -> BatchRecord:
     """Look the intended batch up at the provider and record what is found.
 
-    Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again.
+    Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again, at
+    once when it is the first in a row that was put off, else after a growing pause.
     Undecided: unchanged, to be looked up again later. Postdated: the settling time begins now.
     """
     found = look_up(batch, connection, warehouse, clock())
@@ -96,7 +98,9 @@ def adopt_batch(
         elif found.verdict == "absent":
             batches.set_all_fates(database, batch.batch_id, "errored", "Not sent: the create call never arrived.")
             reason = "The create call had no answer and the provider lists no such batch: its requests are due again."
-            batches.update_batch(database, batch.batch_id, status="deferred", retry_at=now, error=reason)
+            times_before, _ = batches.deferrals(database, batch.provider, but=batch.batch_id)
+            pause = deferral(times_before - 1, batch.batch_id) if times_before else timedelta(0)
+            batches.update_batch(database, batch.batch_id, status="deferred", retry_at=now + pause, error=reason)
         else:
             batches.update_batch(database, batch.batch_id, submitted_at=now)
         return batches.batch(database, batch.batch_id) or batch

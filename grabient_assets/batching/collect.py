@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.batching.archive import archive_results
+from grabient_assets.batching.deferral import spread
 from grabient_assets.batching.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
 from grabient_assets.providers.contract import BatchProvider, BatchState
 from grabient_assets.registry.model import Model
@@ -143,7 +144,7 @@ def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: dat
             status="deferred",
             outcome="failed",
             raw_status=state.raw_status,
-            retry_at=now + pause,
+            retry_at=now + spread(pause, batch.batch_id),
             ended_at=now,
             error=reason,
             error_kind=None,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from grabient_assets.batching.submit import LONGEST_NAMED, Order, PreparedRequest, Submitted, split, submit_batch
+from grabient_assets.batching.deferral import LONGEST_NAMED
+from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.errors import (
     CredentialsError,
     ModelUnavailableError,

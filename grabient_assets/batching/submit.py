@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from grabient_assets.batching.archive import archive_requests
+from grabient_assets.batching.deferral import deferral
 from grabient_assets.batching.estimates import RequestShape
 from grabient_assets.batching.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
 from grabient_assets.batching.underway import sending
@@ -38,11 +39,6 @@ from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
-
-FIRST_DEFERRAL = timedelta(seconds=5)
-LONGEST_DEFERRAL = timedelta(minutes=30)
-LONGEST_NAMED = timedelta(days=1)
-"""The longest wait a provider may ask for: Retry-After has been seen as a number of any size, infinity included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,17 +244,9 @@ def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderErr
             changes["status"] = "deferred"
     with warehouse.write() as connection:
         if changes.get("status") == "deferred":
-            changes["retry_at"] = now + _deferral(batches.deferrals(connection, batch.provider)[0], error)
+            times_before, _ = batches.deferrals(connection, batch.provider)
+            changes["retry_at"] = now + deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         if "status" in changes:
             batches.set_all_fates(connection, batch.batch_id, "errored", f"Not sent: {error}")
         batches.update_batch(connection, batch.batch_id, **changes)
     return replace(batch, **changes)
-
-
-def _deferral(times_before: int, error: ProviderError) -> timedelta:
-    """Doubling from 5 seconds to half an hour, and never less than the provider asks for."""
-    pause = min(FIRST_DEFERRAL * 2 ** min(times_before, 10), LONGEST_DEFERRAL)
-    named = getattr(error, "retry_after", None)
-    if not named or math.isnan(named):
-        return pause
-    return max(pause, timedelta(seconds=min(named, LONGEST_NAMED.total_seconds())))

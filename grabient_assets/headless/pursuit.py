@@ -17,6 +17,7 @@ from grabient_assets.warehouse.status import (
     locked_out,
     progress,
     stopped_since,
+    unanswered_in_a_row,
     unreachable_in_a_row,
 )
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 UNREACHABLE_TIMES = 3
 """After so many submissions in a row that never reached a provider it is given up; the pauses between them grow."""
+UNANSWERED_TIMES = 8
+"""The same for submissions that were sent and had no answer (5xx, connection lost), and were cleared up each time."""
 QUIET_LOOKS = 5
 """How often nothing may move while a sensor has given up, before the run does too."""
 
@@ -94,6 +97,9 @@ class Pursuit:
                 found = unreachable_in_a_row(connection, provider, self.started)
                 if found and found[0] >= UNREACHABLE_TIMES:
                     self._given_up[provider] = found[1]
+                found = unanswered_in_a_row(connection, provider, self.started)
+                if found and found[0] >= UNANSWERED_TIMES:
+                    self._given_up[provider] = f"{provider} took no batch in {found[0]} tries. {found[1]}"
 
     def _batches_open(self) -> bool:
         from grabient_assets.resources.modes import belongs_here

@@ -64,6 +64,7 @@ class Spent:
 
 
 _UNREACHABLE = "status = 'deferred' AND error_kind = 'ProviderUnreachableError'"
+_UNANSWERED = "status = 'deferred' AND error_kind IN ('ProviderUnreachableError', 'AmbiguousSubmissionError')"
 
 
 def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
@@ -166,9 +167,18 @@ def stopped_since(connection: DuckDBPyConnection, since: datetime) -> list[tuple
 def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
     """How many submissions to the provider failed in a row until now because it could not be reached, and the last
     sentence; None when the last one was no such failure or lies before `since`."""
+    return _in_a_row(connection, _UNREACHABLE, provider, since)
+
+
+def unanswered_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
+    """The same, create calls that were sent, had no answer and created nothing counted as well."""
+    return _in_a_row(connection, _UNANSWERED, provider, since)
+
+
+def _in_a_row(connection: DuckDBPyConnection, what: str, provider: str, since: datetime) -> tuple[int, str] | None:
     rows = connection.execute(
         f"""
-        SELECT {_UNREACHABLE}, error, intended_at >= $2 FROM batches
+        SELECT {what}, error, intended_at >= $2 FROM batches
         WHERE provider = $1 AND status <> 'intended' ORDER BY intended_at DESC LIMIT 20
         """,
         [provider, since],
@@ -189,5 +199,5 @@ def locked_out(connection: DuckDBPyConnection) -> dict[str, str]:
 
 
 def forget_unreachable(connection: DuckDBPyConnection, now: datetime) -> None:
-    """Let providers that could not be reached be tried again at once: a person asks for it."""
-    connection.execute(f"UPDATE batches SET retry_at = $1 WHERE retry_at > $1 AND {_UNREACHABLE}", [now])
+    """Let providers that could not be reached, or did not answer, be tried again at once: a person asks for it."""
+    connection.execute(f"UPDATE batches SET retry_at = $1 WHERE retry_at > $1 AND {_UNANSWERED}", [now])

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from grabient_assets.batching.adopt import adopt_batch
+from grabient_assets.batching.send import closed_until
 from grabient_assets.errors import AmbiguousSubmissionError, ProviderError
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.status import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets_tests.batching.house import START, House
 from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider
 from grabient_assets_tests.batching.test_submit import send
@@ -146,3 +148,41 @@ def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: Sc
     else:
         assert adopt(house, provider, batch).status == "deferred"
         assert not lock.exists()
+
+
+def test_create_calls_that_never_arrive_are_made_more_and_more_rarely(house: House, provider: ScriptedProvider) -> None:
+    """A provider that answers 500 to every create call: each is cleared up, and none follows at once but the first."""
+    waits: list[float] = []
+    for _ in range(8):
+        batch = orphan(house, provider, arrived=False)
+        house.clock.wind(seconds=60)
+        found = adopt(house, provider, batch)
+        assert found.status == "deferred" and found.retry_at is not None
+        waits.append((found.retry_at - house.clock()).total_seconds())
+        assert closed_until("openai", house.warehouse, house.clock()) == (found.retry_at if waits[-1] else None)
+        house.clock.now = found.retry_at
+        house.clock.wind(seconds=1)
+    least = [0, 5, 10, 20, 40, 80, 160, 320]
+    assert all(pause <= wait <= 1.25 * pause for pause, wait in zip(least, waits, strict=True))
+    with house.warehouse.read() as connection:
+        count, said = unanswered_in_a_row(connection, "openai", START) or (0, "")
+        assert (count, unreachable_in_a_row(connection, "openai", START)) == (8, None)
+        assert "no answer" in said
+    with house.warehouse.write() as connection:
+        forget_unreachable(connection, house.clock())
+    assert closed_until("openai", house.warehouse, house.clock()) is None, "a person may try at once"
+
+
+def test_an_accepted_batch_ends_the_row(house: House, provider: ScriptedProvider) -> None:
+    for _ in range(3):
+        batch = orphan(house, provider, arrived=False)
+        house.clock.wind(hours=1)
+        adopt(house, provider, batch)
+        house.clock.wind(hours=1)
+    send(house, provider, "c")
+    house.clock.wind(seconds=1)
+    batch = orphan(house, provider, arrived=False)
+    house.clock.wind(seconds=60)
+    assert adopt(house, provider, batch).retry_at == house.clock()
+    with house.warehouse.read() as connection:
+        assert (unanswered_in_a_row(connection, "openai", START) or (0,))[0] == 1

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from grabient_assets.batching.adopt import adopt_batch
+from grabient_assets.batching.deferral import deferral
 from grabient_assets.batching.send import closed_until, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.errors import (
@@ -140,13 +141,23 @@ def test_deferrals_grow_and_a_success_ends_the_row(house: House, provider: Scrip
         waits.append((done.batch.retry_at - house.clock()).total_seconds())
         house.clock.now = done.batch.retry_at
         assert closed_until("openai", house.warehouse, house.clock()) is None
-    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1800]
+    least = [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1800]
+    assert all(pause <= wait < 1.25 * pause for pause, wait in zip(least, waits, strict=True))
+    shares = {round(wait / pause, 3) for pause, wait in zip(least, waits, strict=True)}
+    assert len(shares) == 10, "each batch has a jitter of its own"
     provider.before_submit = lambda _: None
     assert send(house, provider, "a")
     house.clock.wind(seconds=1)
     provider.before_submit = busy
     done = send(house, provider, "b")
-    assert done is not None and done.batch.retry_at == house.clock() + timedelta(seconds=5)
+    assert done is not None and done.batch.retry_at is not None
+    assert timedelta(seconds=5) <= done.batch.retry_at - house.clock() < timedelta(seconds=6.25)
+
+
+def test_the_same_batch_is_put_off_equally_long_by_everybody() -> None:
+    """The jitter is no dice: whoever computes it from the id gets the same."""
+    assert deferral(0, "tagging-1") == deferral(0, "tagging-1") != deferral(0, "tagging-2")
+    assert deferral(3, "tagging-1") / deferral(0, "tagging-1") == pytest.approx(8)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +171,10 @@ def test_retry_after_is_respected_within_reason(
 
     provider.before_submit = busy
     done = send(house, provider, "a")
-    assert done is not None and done.batch.retry_at == START + timedelta(seconds=seconds)
+    assert done is not None and done.batch.retry_at is not None
+    least = timedelta(seconds=seconds)
+    assert least <= done.batch.retry_at - START <= min(1.25 * least, timedelta(days=1))
+    assert closed_until("openai", house.warehouse, house.clock()) == done.batch.retry_at
 
 
 def test_a_wait_holds_although_a_later_batch_was_accepted(house: House, provider: ScriptedProvider) -> None:
