@@ -65,5 +65,8 @@ TAG_AGREEMENT = Threshold(
 BATCH_ENDS_WITHIN = timedelta(hours=24)
 """Anthropic, OpenAI and Groq promise to end a batch within 24 hours; Google aims at it, and drops it after 48."""
 
+PUT_OFF_AT_MOST = timedelta(hours=24)
+"""A full queue empties when the batches in it end, and those end within a day."""
+
 CREATE_IS_CLEARED_UP_WITHIN = timedelta(hours=1)
 """A create call without an answer is cleared up within minutes, unless something holds it up."""

@@ -1,11 +1,12 @@
-"""Batches that take longer than any provider promises."""
+"""Batches that take longer than any provider promises, and requests that no provider takes."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from grabient_assets.thresholds import BATCH_ENDS_WITHIN, CREATE_IS_CLEARED_UP_WITHIN
+from grabient_assets.thresholds import BATCH_ENDS_WITHIN, CREATE_IS_CLEARED_UP_WITHIN, PUT_OFF_AT_MOST
 from grabient_assets.warehouse.batches import BatchRecord
+from grabient_assets.warehouse.put_off import PutOff
 
 
 def overdue(batch: BatchRecord, now: datetime) -> str | None:
@@ -26,6 +27,19 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
             f"`grabient cancel {batch.batch_id}`, then `grabient retry`."
         )
     return None
+
+
+def put_off_too_long(idle: PutOff, now: datetime) -> str | None:
+    """A sentence with age and way out for a model that has taken no batch for too long, otherwise None."""
+    age = now - idle.since
+    if age <= PUT_OFF_AT_MOST or idle.times < 2:
+        return None
+    why = f" Last: {idle.error}" if idle.error else ""
+    return (
+        f"{idle.provider} has taken no batch for {idle.model} ({idle.purpose}) for {_hours(age)}, in {idle.times} "
+        f"tries.{why} What is asked stays due and is tried on. Look at the limits of the account at {idle.provider}, "
+        "or leave the model out."
+    )
 
 
 def _hours(age: timedelta) -> str:

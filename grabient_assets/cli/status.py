@@ -37,14 +37,16 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from grabient_assets.batching.budget import still_held
+    from grabient_assets.batching.overdue import put_off_too_long
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
+    from grabient_assets.warehouse.put_off import put_off
     from grabient_assets.warehouse.status import Counts, counts
     from grabient_assets.warehouse.wave_states import wave_counts
     from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
-    found, batches, held, withheld, waves = Counts(), [], {}, [], []
+    found, batches, held, withheld, waves, idle = Counts(), [], {}, [], [], []
     if warehouse.path.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
@@ -52,6 +54,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
             held = still_held(connection, settings.budget_usd, now, None, None)
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
+            idle = put_off(connection)
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,
@@ -59,6 +62,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "pending": found.pending,
         "errors": found.errors,
         "open_batches": [_batch(batch, now) for batch in batches],
+        "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
         "over_budget": list(held.values()),
         "withheld": [_withheld(one) for one in withheld],
         "waves": [asdict(one) for one in waves],
@@ -121,7 +125,7 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
             console.print(trouble, soft_wrap=True)
-    for sentence in document["over_budget"]:
+    for sentence in (*document["put_off"], *document["over_budget"]):
         console.print(sentence, soft_wrap=True)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=True)

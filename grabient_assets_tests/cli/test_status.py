@@ -19,6 +19,7 @@ EMPTY = {
     "refined": 0,
     "pending": 0,
     "errors": 0,
+    "put_off": [],
     "over_budget": [],
     "withheld": [],
     "waves": [],

@@ -7,11 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from grabient_assets.batching.overdue import overdue
+from grabient_assets.batching.overdue import overdue, put_off_too_long
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE
 from grabient_assets.thresholds import BATCH_ENDS_WITHIN
 from grabient_assets.warehouse.batches import BatchRecord, open_batches
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.put_off import PutOff, put_off
 
 NO_BATCH_IS_OVERDUE = "no_batch_is_overdue"
 
@@ -21,26 +22,29 @@ def overdue_spec(purpose: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NO_BATCH_IS_OVERDUE,
         asset=COLLECTED_BY_PURPOSE[purpose][0],
-        description=f"No open batch is older than providers promise, {_hours(BATCH_ENDS_WITHIN):.0f} hours. Looked at "
-        "with every collection, and by the sensor batches_ended when a batch becomes overdue or ends.",
+        description=f"No batch is open for longer than promised, {_hours(BATCH_ENDS_WITHIN):.0f} hours, and no model's "
+        "requests are put off for a day. Looked at with every collection, and by the sensor batches_ended on a change.",
     )
 
 
 def overdue_result(purpose: str, warehouse: Warehouse) -> dg.AssetCheckResult:
     """The result of the check, for a run that collects."""
     with warehouse.read() as connection:
-        waiting = open_batches(connection)
-    return dg.AssetCheckResult(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, datetime.now(UTC)))
+        waiting, idle = open_batches(connection), put_off(connection)
+    return dg.AssetCheckResult(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, idle, datetime.now(UTC)))
 
 
-def overdue_evaluation(purpose: str, waiting: list[BatchRecord], now: datetime) -> dg.AssetCheckEvaluation:
+def overdue_evaluation(
+    purpose: str, waiting: list[BatchRecord], idle: list[PutOff], now: datetime
+) -> dg.AssetCheckEvaluation:
     """The same, for a sensor."""
-    return dg.AssetCheckEvaluation(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, now))
+    return dg.AssetCheckEvaluation(check_name=NO_BATCH_IS_OVERDUE, **_found(purpose, waiting, idle, now))
 
 
-def _found(purpose: str, waiting: list[BatchRecord], now: datetime) -> dict[str, Any]:
+def _found(purpose: str, waiting: list[BatchRecord], idle: list[PutOff], now: datetime) -> dict[str, Any]:
     waiting = [b for b in waiting if b.purpose == purpose]
     sentences = [sentence for b in waiting if (sentence := overdue(b, now))]
+    sentences += [said for one in idle if one.purpose == purpose and (said := put_off_too_long(one, now))]
     ages = [_hours(now - (b.submitted_at or b.intended_at)) for b in waiting]
     return {
         "asset_key": dg.AssetKey(COLLECTED_BY_PURPOSE[purpose][0]),

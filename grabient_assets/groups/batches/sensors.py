@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.batching.overdue import overdue
+from grabient_assets.batching.overdue import overdue, put_off_too_long
 from grabient_assets.batching.poll import Polled, poll_batches, record
 from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
@@ -17,12 +17,14 @@ from grabient_assets.resources.warehouse import WarehouseResource, skipped_while
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.put_off import PutOff, put_off
 
 
 def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor: polls open batches and asks for one collecting run per purpose for all that have ended.
 
-    Its cursor holds the batches that were overdue at the last look, so that the check is reported only on a change.
+    Its cursor holds the batches and models that were overdue at the last look, so that the check is reported only on
+    a change.
     """
 
     @dg.sensor(
@@ -39,10 +41,11 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         house = warehouse.open_briefly()
         with house.read() as connection:
             waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
-            unreported = unreported_batches(connection)
-        events, cursor = _overdue_events(context, waiting)
+            unreported, idle = unreported_batches(connection), put_off(connection)
+        events, cursor = _overdue_events(context, waiting, idle)
         if not waiting and not unreported:
-            return dg.SensorResult(skip_reason="No batch is open.", asset_events=events, cursor=cursor)
+            said = " ".join(["No batch is open.", *_put_off(idle)])
+            return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
         reason = busy_with(context.instance, "collect")
         if reason:
             return dg.SkipReason(reason)
@@ -54,23 +57,31 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         if requests:
             return dg.SensorResult(run_requests=requests, asset_events=events, cursor=cursor)
         reasons = [one for one in asked if isinstance(one, str)]
-        said = " ".join([*reasons, *([_under_way(waiting, polled)] if waiting else [])])
+        said = " ".join([*reasons, *([_under_way(waiting, polled)] if waiting else []), *_put_off(idle)])
         return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
 
     return look
 
 
 def _overdue_events(
-    context: dg.SensorEvaluationContext, waiting: list[BatchRecord]
+    context: dg.SensorEvaluationContext, waiting: list[BatchRecord], idle: list[PutOff]
 ) -> tuple[list[dg.AssetCheckEvaluation], str]:
     now = datetime.now(UTC)
     before: dict[str, list[str]] = json.loads(context.cursor) if context.cursor else {}
     late = {
-        purpose: sorted(b.batch_id for b in waiting if b.purpose == purpose and overdue(b, now))
+        purpose: [
+            *sorted(b.batch_id for b in waiting if b.purpose == purpose and overdue(b, now)),
+            *(f"{one.provider} {one.model}" for one in idle if one.purpose == purpose and put_off_too_long(one, now)),
+        ]
         for purpose in COLLECTED_BY_PURPOSE
     }
     changed = [purpose for purpose, batches in late.items() if batches != before.get(purpose, [])]
-    return [overdue_evaluation(purpose, waiting, now) for purpose in changed], json.dumps(late)
+    return [overdue_evaluation(purpose, waiting, idle, now) for purpose in changed], json.dumps(late)
+
+
+def _put_off(idle: list[PutOff]) -> list[str]:
+    now = datetime.now(UTC)
+    return [sentence for one in idle if (sentence := put_off_too_long(one, now))]
 
 
 def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> str:
