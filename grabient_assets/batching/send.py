@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from grabient_assets.batching.deferral import LONGEST_NAMED
+from grabient_assets.batching.queue_room import limits_with_room
 from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.errors import (
     CredentialsError,
@@ -100,7 +101,7 @@ def send_requests(
     store: ObjectStore,
     clock: Callable[[], datetime],
 ) -> Sent:
-    """Send the requests of one model, in as many batches as the provider's limits make of them.
+    """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
 
     They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
     palettes, are more than a machine's memory. `count`: how many there are.
@@ -110,7 +111,8 @@ def send_requests(
     there is no money for stays asked, and so does what comes after it.
     """
     sent, behind = Sent(), count
-    parts = split(requests, provider.limits)
+    limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
+    parts = split(requests, limits)
     while True:
         try:
             part = next(parts, None)

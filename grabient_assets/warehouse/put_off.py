@@ -38,4 +38,7 @@ def put_off(connection: DuckDBPyConnection) -> list[PutOff]:
         GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
-    return [PutOff(*row[:3], row[3].astimezone(UTC), *row[4:]) for row in rows]
+    return [
+        PutOff(purpose, provider, model, since.astimezone(UTC), times, error)
+        for purpose, provider, model, since, times, error in rows
+    ]
