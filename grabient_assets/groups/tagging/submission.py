@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
