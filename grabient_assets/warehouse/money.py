@@ -134,7 +134,10 @@ _WANTED = """
 
 
 def holds(connection: DuckDBPyConnection, purpose: str | None = None, provider: str | None = None) -> list[BudgetHold]:
-    """What was held back, is still asked for and was not asked for once more since; of one purpose or provider or all."""
+    """What was held back and is still asked for, of one purpose or provider or of all.
+
+    Not what was asked for once more since: that is tried again.
+    """
     columns = ", ".join(f"h.{name}" for name in BudgetHold.__dataclass_fields__)
     rows = connection.execute(
         f"""
