@@ -10,7 +10,7 @@ from typing import Any
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
-from grabient_assets.registry.lines import Location, line_of
+from grabient_assets.registry.lines import Location, line_of, line_of_failure
 from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Caching, Model, Price, Rates
 from grabient_assets.registry.rows import CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
 from grabient_assets.registry.rules import mistakes
@@ -52,13 +52,8 @@ def load_registry(folder: Path | None = None) -> Registry:
 def _read(path: Path) -> ProviderFile:
     from pydantic import ValidationError
 
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"The model file {path.name} cannot be read ({error}); restore it.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RegistryError(f"The model file {path.name} is not valid TOML: {error}. Correct that line.") from error
+    text = _text_of(path)
+    parsed = _parsed(path, text)
     try:
         file = ProviderFile.model_validate(parsed)
     except ValidationError as error:
@@ -69,6 +64,38 @@ def _read(path: Path) -> ProviderFile:
     if found:
         raise _refusal(path, text, found)
     return file
+
+
+def _text_of(path: Path) -> str:
+    content = b""
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8")
+    except OSError as error:
+        raise RegistryError(f"The model file {path.name} cannot be read ({error}); restore it.") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RegistryError(
+            f"The model file {path.name} cannot be read: line {line} is not UTF-8 text ({error.reason}). Save the file "
+            "as UTF-8."
+        ) from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error)
+    except RecursionError:
+        what = "Brackets nested too deeply"
+    except (ValueError, ArithmeticError):
+        what = "A number with too many digits"
+    # What is never closed is found at the end of the text; it is to be mended where it begins.
+    where = "" if "(at line" in what else f" (line {line_of_failure(text)})"
+    raise RegistryError(
+        f"The model file {path.name} is not valid TOML: {what.removesuffix(' (at end of document)')}{where}. "
+        "Correct that line."
+    )
 
 
 def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, str]:

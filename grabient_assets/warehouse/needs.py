@@ -140,5 +140,14 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
 
 
 def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool]) -> FailedAsk:
-    version, seed, provider, model, digest, *terms = row
-    return FailedAsk(PaletteVersion(version, seed), AskTarget(provider, model, digest), *terms)
+    version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped = row
+    return FailedAsk(
+        PaletteVersion(version, seed),
+        AskTarget(provider, model, digest),
+        chained,
+        unpriced,
+        despite,
+        cap_id,
+        failures,
+        stopped,
+    )
