@@ -62,8 +62,11 @@ class TargetPlan:
 
 
 _COLOURS = "to_json({hex: hex, rgb: rgb, hsl: hsl, lch: lch, color_names: color_names})::VARCHAR"
-_COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
-"""What the colours of a palette take in a request line: JSON inside a JSON string, so every quote is two bytes."""
+COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
+"""SQL: what the colours of a palette take in a request line, JSON inside a JSON string, so every quote is two bytes."""
+
+SIZED = 1000
+"""The mean size of colours is taken from so many palettes at most."""
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Seque
         "CREATE TEMP TABLE chosen AS SELECT seed::VARCHAR AS seed, idle::BOOLEAN AS idle FROM new_chosen"
     )
     connection.unregister("new_chosen")
-    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {_COLOUR_BYTES} AS bytes FROM palettes")
+    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {COLOUR_BYTES} AS bytes FROM palettes")
     connection.execute(
         """
         CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed, prompt_version FROM asks SEMI JOIN chosen USING (seed)
@@ -256,49 +259,10 @@ def _lines(connection: DuckDBPyConnection) -> Iterator[DueLines]:
         yield DueLines(version, cap, found["requests"], found["bytes"])
 
 
-SIZED = 1000
-"""The mean size of colours is taken from so many palettes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefinementCounts:
-    """Of chosen palettes that need work: how many refinements will be asked for, and how many are in open batches.
-
-    The means, in bytes: of the colours in a request, and of the pictures that are drawn (None: none is).
-    """
-
-    expected: int
-    in_flight: int
-    colour_bytes: float
-    picture_bytes: float | None
-
-
-def plan_refinement(connection: DuckDBPyConnection, seeds: Sequence[str]) -> RefinementCounts:
-    """The counts. Equal colours are counted once: with the same answers they are one request."""
-    expected, in_flight, colours, pictures = _row(
-        connection,
-        f"""
-        WITH named AS (SELECT unnest($seeds::VARCHAR[]) AS seed),
-        carried_now AS (
-            SELECT DISTINCT r.seed FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
-        )
-        SELECT count(DISTINCT p.palette_key) FILTER (c.seed IS NULL),
-               count(DISTINCT p.palette_key) FILTER (c.seed IS NOT NULL),
-               coalesce((SELECT avg({_COLOUR_BYTES}) FROM (
-                   FROM palettes SEMI JOIN named USING (seed) ORDER BY seed LIMIT {SIZED})), 0), avg(i.bytes)
-        FROM named JOIN palettes p USING (seed)
-        LEFT JOIN carried_now c USING (seed) LEFT JOIN palette_images i USING (seed)
-        """,
-        {"seeds": list(seeds)},
-    )
-    return RefinementCounts(expected, in_flight, colours, pictures)
-
-
 def mean_colour_bytes(connection: DuckDBPyConnection) -> int:
     """What the colours of a palette take in a request line, the mean of some palettes; 0 when none is loaded."""
     (size,) = _row(
         connection,
-        f"SELECT coalesce(round(avg({_COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})",
+        f"SELECT coalesce(round(avg({COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})",
     )
     return size
