@@ -50,9 +50,8 @@ def tag(house: House, seed: str, version: str = "v1", analyses: int = 2, digest:
     with house.warehouse.write() as connection:
         record_tags(connection, said)
         answers = sum(one.error is None for one in said)
-        row = ConsensusRecord(
-            seed, version, 2, answers, *(["warm"] * 4), "{}", "{}", digest, house.clock(), method="majority"
-        )
+        values = ("cool", "low", "bright", "muted", "{}", "{}")
+        row = ConsensusRecord(seed, version, 2, answers, *values, digest, house.clock(), method="majority")
         record_consensus(connection, [row])
 
 
