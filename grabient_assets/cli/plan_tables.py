@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output
+from grabient_assets.groups.plan_reasons import WHY
 
 if TYPE_CHECKING:
     from grabient_assets.batching.estimates import DollarRange
@@ -13,20 +14,6 @@ if TYPE_CHECKING:
     from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Plan
-
-WHY = {
-    "stopped": "stopped before",
-    "retried": "failed, and asked again",
-    "unanswered": "expired or missing before",
-    "put_off": "put off by the provider",
-    "changed_prompt": "changed prompt or parameters",
-    "more_analyses": "more analyses than before",
-    "changed_consensus": "changed consensus",
-    "waiting": "asked for, not sent yet",
-    "new_model": "model not asked yet",
-    "new_palette": "new palette",
-    "untagged": "not tagged yet",
-}
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def observe_plan(
             plan_refinements(database, version, seeds, answers_from, _now().date(), measured, by_url=by_url)
             for version, seeds in by_version([one.partition for one in due]).items()
         ]
-    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    metadata = plan_metadata(planned)
     context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 
 
