@@ -21,3 +21,16 @@ CREATE TABLE budget_holds (
     reason            VARCHAR NOT NULL,
     held_at           TIMESTAMPTZ NOT NULL
 );
+
+-- Every wording that was ever asked, also of drafts that were edited since and of versions whose answers are all shared.
+CREATE TABLE prompt_texts (
+    purpose        VARCHAR NOT NULL,
+    digest         VARCHAR NOT NULL,
+    prompt_version VARCHAR NOT NULL,
+    text           VARCHAR NOT NULL,
+    message        VARCHAR NOT NULL,
+    recorded_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (purpose, digest)
+);
+
+INSERT INTO prompt_texts BY NAME SELECT * FROM prompt_versions ORDER BY recorded_at ON CONFLICT DO NOTHING;
