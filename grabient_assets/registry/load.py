@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
 from grabient_assets.registry.lines import Location, line_of, line_of_failure
 from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Caching, Model, Price, Rates
-from grabient_assets.registry.rows import CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
+from grabient_assets.registry.rows import DEAREST, CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
 from grabient_assets.registry.rules import mistakes
 
 DATA = Path(__file__).parent / "data"
@@ -22,6 +23,7 @@ _WAYS_OUT = {
     "missing": "this key is missing; add it",
     "date_type": "not a date; write it as 2026-11-20, without quotes",
     "list_type": "not a list; write it in [brackets]",
+    "string_pattern_mismatch": "empty, or with spaces around it; write what it is, without them",
 }
 _PRICE_KEYS = ("input", "output", "cached_input", "cache_write")
 
@@ -108,7 +110,9 @@ def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, st
 def _way_out(item: dict[str, Any], key: str | int) -> str:
     found = f"found {str(item['input'])[:60]!r}"
     if key in _PRICE_KEYS:
-        return f"a price is a number above 0, in dollars per million tokens, such as 0.15; {found}"
+        return f"a price is a number above 0, at most {DEAREST}, in dollars per million tokens, such as 0.15; {found}"
+    if item["type"] in ("greater_than_equal", "less_than") and isinstance(item["input"], date):
+        return f"a day between 2020 and 2099 is needed, {found}; correct it"
     if key == "currency":
         return f"prices are kept in US dollars only, {found}; convert them and write 'USD'"
     if key == "prices" and item["type"] == "too_short":

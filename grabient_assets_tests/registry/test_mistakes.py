@@ -41,6 +41,7 @@ panel = true
 token_parameter = "max_completion_tokens"
 context_tokens = 1000
 max_output_tokens = 100
+available_by = 2026-01-01
 checked_on = 2026-11-20
 source = "a page"
 accepts = { sampling = true, thinking = "none", structured = "none", images = false }
@@ -58,6 +59,7 @@ panel = false
 token_parameter = "max_completion_tokens"
 context_tokens = 1000
 max_output_tokens = 100
+available_by = 2026-01-01
 retires_on = 2026-06-01
 replacement = "alpha"
 checked_on = 2026-11-20
@@ -76,7 +78,7 @@ source = "a page"
 """
 
 
-A_PRICE = "a price is a number above 0, in dollars per million tokens"
+A_PRICE = "a price is a number above 0, at most 10000, in dollars per million tokens"
 IN_DOLLARS = "prices are kept in US dollars only"
 
 
@@ -183,8 +185,8 @@ CASES = {
         1,
     ),
     "replacement that is gone sooner": (
-        "context_tokens = 1000\nmax_output_tokens = 100\nchecked_on",
-        'context_tokens = 1000\nmax_output_tokens = 100\nretires_on = 2026-05-01\nreplacement = "beta"\nchecked_on',
+        "available_by = 2026-01-01\nchecked_on",
+        'available_by = 2026-01-01\nretires_on = 2026-05-01\nreplacement = "beta"\nchecked_on',
         "the replacement alpha of beta retires no later than the model itself",
         'replacement = "alpha"',
         1,
@@ -221,6 +223,49 @@ source = "a page"
         "retires_on",
         1,
     ),
+    "undated": ("available_by = 2026-01-01\nretires", "retires", "model beta is undated; add", "[[models]]", 2),
+    "dated twice": (
+        "available_by = 2026-01-01\nretires",
+        "available_by = 2026-01-01\navailable_from = 2026-01-01\nretires",
+        "says more than `available_by`",
+        "available_by",
+        2,
+    ),
+    "replacement without an end": ("retires_on = 2026-06-01\n", "", "names a replacement but no", 'nt = "alpha"', 1),
+    "empty id": ('id = "beta"', 'id = " "', "`models.1.id`: empty, or with spaces around it", 'id = " "', 1),
+    "empty source": ('source = "a page"\naccepts', 'source = "  "\naccepts', "`models.1.source`: empty", '"  "', 1),
+    "role twice": ('roles = ["tagger"]', 'roles = ["tagger", "tagger"]', "tagger of beta stands there", 'er", ', 1),
+    "effort twice": (
+        "{ sampling = false,",
+        '{ efforts = ["low", "high", "low"], sampling = false,',
+        "low of beta stands there twice",
+        '"low", "high"',
+        1,
+    ),
+    "refiner that sees nothing": (
+        'roles = ["tagger"]',
+        'roles = ["refiner"]',
+        "model beta refines but takes no images",
+        "accepts",
+        2,
+    ),
+    "longer than its context": (
+        "max_output_tokens = 100",
+        "max_output_tokens = 1001",
+        "more tokens than its context of 1000",
+        "= 1001",
+        1,
+    ),
+    "count that no machine holds": ("max_requests = 10", "max_requests = 9999999999999", "less", "max_requests", 1),
+    "checked in the far future": (
+        "checked_on = 2026-11-20",
+        "checked_on = 2999-11-20",
+        "a day between 2020 and 2099 is needed",
+        "2999",
+        1,
+    ),
+    "priced before there was anything": ("from = 2026-01-01", "from = 0206-01-01", "between 2020 and 2099", "0206", 1),
+    "price that cannot be stored": ("batch = { input = 1.50,", "batch = { input = 1e40,", A_PRICE, "1e40", 1),
     "wrong provider for the file": (
         'provider = "groq"',
         'provider = "openai"',
