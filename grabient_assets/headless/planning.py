@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from grabient_assets.batching.budget import Allowance, monthly
 from grabient_assets.batching.drafts import refuse_draft
@@ -162,13 +159,3 @@ def _about_models(asked: Sequence[Model], today: date) -> Iterator[str]:
     """Which of them are shut down, and which will be soon."""
     yield from load_registry().refusals(asked, today).values()
     yield from load_registry().warnings(asked, today)
-
-
-@contextmanager
-def as_it_is(warehouse: Warehouse) -> Iterator[Warehouse]:
-    """The warehouse; where there is no file yet an empty one elsewhere, so that none is made."""
-    if warehouse.path.exists():
-        yield warehouse
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Warehouse(Path(folder) / warehouse.path.name)

@@ -55,7 +55,8 @@ def _dates(index: int, model: ModelRow) -> Iterator[Mistake]:
 
 
 def _abilities(index: int, model: ModelRow) -> Iterator[Mistake]:
-    for key, words in (("roles", model.roles), ("accepts", model.accepts.efforts)):
+    lists: tuple[tuple[str, list[str]], ...] = (("roles", [*model.roles]), ("accepts", [*model.accepts.efforts]))
+    for key, words in lists:
         twice = sorted({word for word in words if words.count(word) > 1})
         if twice:
             yield ("models", index, key), f"{', '.join(twice)} of {model.id} stands there twice; remove one"
