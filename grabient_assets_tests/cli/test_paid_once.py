@@ -86,7 +86,8 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     refinement.write_text(refinement.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
     assert run(copy, "--prompt-version", "v2") == []
     assert spent(copy) == before
-    assert rows(copy, "SELECT prompt_version FROM prompt_versions WHERE purpose = 'tagging' ORDER BY ALL")[1:] == [("v2",)]
+    kept = "SELECT purpose, prompt_version FROM prompt_versions ORDER BY ALL"
+    assert rows(copy, kept) == [("tagging", "v1"), ("tagging", "v2")], "although no batch carries the second"
     again = rows(copy, "SELECT sum(cost_usd), count(*) FROM palette_tags WHERE prompt_version = 'v2'")
     assert again == [(0, 2 * PANEL)]
 
