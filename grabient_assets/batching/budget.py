@@ -13,14 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.estimates import DollarRange
-from grabient_assets.warehouse.money import (
-    BudgetHold,
-    HoldKey,
-    cap_usd,
-    holds,
-    spending_between,
-    spending_under,
-)
+from grabient_assets.warehouse.money import HoldKey, cap_usd, spending_between, spending_under
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,18 +24,27 @@ OVER_BUDGET = "Over budget"
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Money for some purpose. `named`: as it is called in a sentence; `way_out`: what a person can do about its end."""
+    """Money for some purpose. `named`: as it is called in a sentence.
+
+    What a person can do about its end is in two sentences: while open batches may release some, and when none is open.
+    """
 
     named: str
     usd: Decimal
     spent: Decimal
     reserved: Decimal
-    way_out: str
+    way_out_while_open: str
+    way_out_otherwise: str
 
     @property
     def left(self) -> Decimal:
         """What may still be set aside; never negative."""
         return max(Decimal(0), self.usd - self.spent - self.reserved)
+
+    @property
+    def way_out(self) -> str:
+        """What a person can do about its end, as things stand."""
+        return self.way_out_while_open if self.reserved else self.way_out_otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,14 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
     """The budget of this month."""
     start, following = month_of(now)
     used = spending_between(connection, start, following)
+    later = f"when GRABIENT_BUDGET_USD is raised, or on {following:%Y-%m-%d} (UTC)."
     return Allowance(
         f"the {_usd(budget)} USD of {start:%B %Y}",
         budget,
         used.spent,
         used.reserved,
-        f"They go out by themselves when open batches release money, when GRABIENT_BUDGET_USD is raised, or on "
-        f"{following:%Y-%m-%d} (UTC).",
+        f"They go out by themselves when open batches release money, {later}",
+        f"They go out by themselves {later}",
     )
 
 
@@ -83,8 +86,16 @@ def allowances(
     found = [] if budget is None else [monthly(connection, budget, now)]
     if cap_id is not None:
         cap, used = cap_usd(connection, cap_id), spending_under(connection, cap_id)
-        way_out = "They go out by themselves when open batches release money; or ask again with a higher --max-usd."
-        found.append(Allowance(f"the {_usd(cap)} USD that it was asked with", cap, used.spent, used.reserved, way_out))
+        found.append(
+            Allowance(
+                f"the {_usd(cap)} USD that it was asked with",
+                cap,
+                used.spent,
+                used.reserved,
+                "They go out by themselves when open batches release money; or ask again with a higher --max-usd.",
+                "No batch is open that could release some: ask again with a higher --max-usd.",
+            )
+        )
     return found
 
 
@@ -110,24 +121,6 @@ def fitting(among: list[Allowance], key: HoldKey, count: int, one: DollarRange |
         return Fitting(fits)
     granted = replace(tightest, reserved=tightest.reserved + one.high * fits)
     return Fitting(fits, _sentence(granted, who, waiting, one.high * waiting))
-
-
-def still_held(
-    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, purpose: str | None, provider: str | None
-) -> dict[HoldKey, str]:
-    """What was held back, is still asked for and does not fit yet, not even one request of it; with the sentence."""
-    found: dict[HoldKey, str] = {}
-    for hold in holds(connection, purpose, provider):
-        reason = _why_still(connection, hold, allowances(connection, budget, hold.cap_id, now))
-        if reason is not None:
-            found[hold.key] = reason
-    return found
-
-
-def _why_still(connection: DuckDBPyConnection, hold: BudgetHold, among: list[Allowance]) -> str | None:
-    one = None if hold.request_usd is None else DollarRange(high=hold.request_usd)
-    found = fitting(among, hold.key, 1, one, hold.requests - 1)
-    return found.reason if found.count == 0 else None
 
 
 def _sentence(tightest: Allowance, who: str, waiting: int, needed: Decimal) -> str:

@@ -83,7 +83,7 @@ class Bill:
     def _usage(self, result: Result | None) -> Usage | None:
         """The tokens that the provider reports; None where it reports none, or what no request can use."""
         usage = result.usage if result else None
-        if result is None or usage is None or not usage.input_tokens + usage.output_tokens:
+        if result is None or usage is None or not usage.input_tokens:
             return None
         if max(usage.input_tokens, usage.output_tokens) > MOST_TOKENS:
             self._note(f"{result.custom_id} reports {usage}, which no request can use; it is not believed.")

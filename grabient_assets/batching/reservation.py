@@ -80,7 +80,7 @@ def reserve(
     except UnpricedError:
         prices, one = None, None
     found = fitting(allowances(connection, terms.budget_usd, terms.cap_id, now), key, count, one, behind)
-    _keep_account_of_held(connection, key, found.reason, count - found.count + behind, one, now)
+    _keep_account_of_held(connection, key, found.reason, count - found.count + behind, prompt_digest, shape, one, now)
     if one is None:
         return Reservation(found.count, held=found.reason)
     return Reservation(
@@ -97,6 +97,8 @@ def _keep_account_of_held(
     key: HoldKey,
     reason: str | None,
     waiting: int,
+    prompt_digest: str,
+    shape: RequestShape,
     one: DollarRange | None,
     now: datetime,
 ) -> None:
@@ -114,6 +116,12 @@ def _keep_account_of_held(
             prompt_version=key.prompt_version,
             cap_id=key.cap_id,
             requests=waiting,
+            prompt_digest=prompt_digest,
+            text_bytes=shape.text_bytes,
+            pictures=shape.pictures,
+            max_output_tokens=shape.max_output_tokens,
+            thinking_budget=shape.thinking_budget,
+            effort=shape.effort,
             request_usd=each,
             needed_usd=each * waiting if each is not None else None,
             reason=reason,

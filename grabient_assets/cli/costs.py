@@ -30,10 +30,10 @@ def costs(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
     """Show what was spent on what, what is left of this month's budget, and how well costs were foreseen."""
+    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.errors import UsageError
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.accounts import GROUPINGS
-    from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
     if by not in GROUPINGS:
@@ -41,8 +41,7 @@ def costs(
     first, last = _day(since, "--since"), _day(until, "--until")
     if first and last and last < first:
         raise UsageError(f"--until {last} lies before --since {first}.")
-    warehouse = Warehouse(settings.database)
-    with warehouse.read() as connection:
+    with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
         document = _document(connection, settings, by, first, last)
     if as_json:
         print_json(document)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from grabient_assets.cli.console import say
@@ -19,3 +21,18 @@ def open_warehouse(settings: Settings) -> Warehouse:
     from grabient_assets.warehouse.waiting import Patience
 
     return Warehouse(settings.database, Patience(math.inf, say))
+
+
+@contextmanager
+def opened_as_it_is(settings: Settings) -> Iterator[Warehouse]:
+    """The same for a command that only reads: where there is no file yet an empty one elsewhere; none is made here."""
+    import tempfile
+    from pathlib import Path
+
+    from grabient_assets.warehouse.connection import Warehouse
+
+    if settings.database.exists():
+        yield open_warehouse(settings)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Warehouse(Path(folder) / settings.database.name)

@@ -55,14 +55,14 @@ def _made(
 ) -> Plan:
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.headless.planning import as_it_is, make_plan
+    from grabient_assets.cli.database import opened_as_it_is
+    from grabient_assets.headless.planning import make_plan
     from grabient_assets.headless.wishes import chosen_prompt_version, seeds_of_file
     from grabient_assets.settings import load_settings, parse_analyses
 
     settings = load_settings()
     version = chosen_prompt_version(prompt_version)
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
-    with as_it_is(open_warehouse(settings)) as warehouse:
+    with opened_as_it_is(settings) as warehouse:
         among = None if seeds is None else seeds_of_file(seeds, warehouse)
         return make_plan(warehouse, settings, version, count, among, limit, datetime.now(UTC), adaptive=adaptive)

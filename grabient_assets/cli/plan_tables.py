@@ -5,25 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output
+from grabient_assets.groups.plan_reasons import WHY
 
 if TYPE_CHECKING:
     from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.batching.planning import Sending
+    from grabient_assets.groups.refinement.planning import PlannedRefinement
     from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Plan
-
-WHY = {
-    "stopped": "stopped before",
-    "retried": "failed, and asked again",
-    "unanswered": "expired or missing before",
-    "put_off": "put off by the provider",
-    "changed_prompt": "changed prompt or parameters",
-    "more_analyses": "more analyses than before",
-    "waiting": "asked for, not sent yet",
-    "new_model": "model not asked yet",
-    "new_palette": "new palette",
-}
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
@@ -36,16 +26,7 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
         "palettes": plan.palettes,
         "needing": plan.needing,
         "models": [_model(one) for one in plan.tagging],
-        "refinement": None
-        if refinement is None
-        else {
-            "provider": refinement.model.provider,
-            "model": refinement.model.id,
-            "in_flight": refinement.in_flight,
-            "palettes": refinement.sending.requests,
-            "cannot": refinement.cannot,
-            **_sending(refinement.sending),
-        },
+        "refinement": None if refinement is None else _refinement(refinement),
         "adaptive": None if plan.waves is None else _waves(plan.waves),
         "total": {**_sending(plan.total), **({} if plan.waves is None else {"usd": _dollars(plan.usd)})},
         "budget": None
@@ -63,6 +44,15 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
 
 
 def _model(one: PlannedModel) -> dict[str, Any]:
+    return {**_counts(one), "stopped": dict(one.counts.stopped), "also_due": one.counts.also_due, **_sent(one)}
+
+
+def _refinement(one: PlannedRefinement) -> dict[str, Any]:
+    """`expected` of the missing ones read a consensus that is still to come: there may turn out to be fewer."""
+    return {**_counts(one), "expected": one.counts.missing["untagged"], "palettes": one.sending.requests, **_sent(one)}
+
+
+def _counts(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
     counts = one.counts
     return {
         "provider": one.model.provider,
@@ -73,11 +63,11 @@ def _model(one: PlannedModel) -> dict[str, Any]:
         "equal": counts.equal,
         "missing": sum(counts.missing.values()),
         "why": {reason: count for reason, count in counts.missing.items() if count},
-        "stopped": dict(counts.stopped),
-        "also_due": counts.also_due,
-        "cannot": one.cannot,
-        **_sending(one.sending),
     }
+
+
+def _sent(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
+    return {"cannot": one.cannot, **_sending(one.sending)}
 
 
 def _waves(waves: PlannedWaves) -> dict[str, Any]:
@@ -146,19 +136,18 @@ def _table(plan: Plan) -> Any:
         table.add_column(name)
     for name in ("cached", "failed", "in flight", "missing", "batches", "tokens in", "tokens out", "USD", "from", "to"):
         table.add_column(name, justify="right")
-    for one in plan.tagging:
+    for one, what in [*((tagger, "") for tagger in plan.tagging), *((r, " (refinement)") for r in _refiners(plan))]:
         counts, missing = one.counts, sum(one.counts.missing.values())
         sent = ["-"] * 6 if one.cannot else _cells(one.sending)
-        names = (one.model.provider, one.model.id)
+        names = (one.model.provider, f"{one.model.id}{what}")
         table.add_row(*names, *map(_count, (counts.cached, counts.failed, counts.in_flight, missing)), *sent)
-    if plan.refinement is not None:
-        refinement = plan.refinement
-        sent = ["-"] * 6 if refinement.cannot else _cells(refinement.sending)
-        count = (_count(refinement.in_flight), _count(refinement.sending.requests))
-        table.add_row(refinement.model.provider, f"{refinement.model.id} (refinement)", "", "", *count, *sent)
     total = plan.total
     table.add_row("together", "", "", "", "", _count(total.requests), *_cells(total), style="bold")
     return table
+
+
+def _refiners(plan: Plan) -> list[PlannedRefinement]:
+    return [] if plan.refinement is None else [plan.refinement]
 
 
 def _later_waves(plan: Plan) -> list[str]:
@@ -199,13 +188,17 @@ def _whys(plan: Plan) -> list[str]:
         for reason, count in one.counts.missing.items():
             whys[reason] = whys.get(reason, 0) + count
     found = [f"Missing because: {WHY[reason]}: {_count(count)} requests." for reason, count in whys.items() if count]
+    for one in _refiners(plan):
+        for reason, count in one.counts.missing.items():
+            found += [f"Refinement missing because: {WHY[reason]}: {_count(count)} requests."] if count else []
     for one in plan.tagging:
         for reason, count in one.counts.stopped.items():
             found.append(f"{one.model.id} was stopped ({_count(count)} requests): {reason}")
-    equal = sum(one.counts.equal for one in plan.tagging)
+    parts = [*plan.tagging, *_refiners(plan)]
+    equal = sum(one.counts.equal for one in parts)
     if equal:
         found.append(f"{_count(equal)} more are the same requests under another palette of equal colours: sent once.")
-    failed = sum(one.counts.failed for one in plan.tagging)
+    failed = sum(one.counts.failed for one in parts)
     if failed:
         found.append(f"{_count(failed)} failed before and are not sent; to ask again: grabient retry")
     also = sum(one.counts.also_due for one in plan.tagging)
@@ -221,10 +214,11 @@ def _totals(plan: Plan) -> list[str]:
         found.append(f"Tokens are assumed for {what} too few answers yet to measure.")
     if total.cache_saved_usd:
         found.append(f"Prompt caching should save {total.cache_saved_usd:.4f} USD of it.")
-    if plan.refinement and plan.refinement.sending.requests:
+    expected = sum(one.counts.missing["untagged"] for one in _refiners(plan))
+    if expected:
         found.append(
-            f"Refinement of {_count(plan.refinement.sending.requests)} palettes follows when they are tagged. What it "
-            "reads is not known before."
+            f"Refinement of {_count(expected)} palettes follows when they are tagged. What it reads is not known "
+            "before, so some may turn out to be there already."
         )
     budget = plan.budget
     if budget is not None:

@@ -36,7 +36,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from grabient_assets.batching.budget import still_held
+    from grabient_assets.batching.holding import still_held
     from grabient_assets.batching.overdue import put_off_too_long
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches

@@ -2,37 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import dagster as dg
 
 from grabient_assets.batching.planning import Sending
+from grabient_assets.groups.plan_reasons import WHY
+from grabient_assets.registry.model import Model
 
-HEAD = "| model | requests | batches | tokens in | tokens out | USD | from | to |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+COLUMNS = (
+    *("model", "cached", "in flight", "failed", "equal", "missing", "why"),
+    *("sent now", "batches", "tokens in", "tokens out", "USD", "from", "to", "cache saves"),
+)
+LEFT = ("model", "why")
 
 
-def plan_metadata(planned: Sequence[tuple[str, Sending, str | None]]) -> dict[str, dg.MetadataValue]:
-    """Metadata for models with what goes to them; the sentence is why nothing does."""
-    sent = [sending for _, sending, cannot in planned if cannot is None]
-    total = sum(sent, Sending())
-    found: dict[str, dg.MetadataValue] = {
-        "plan": dg.MetadataValue.md("\n".join([HEAD, *(_line(*one) for one in planned)])),
-        "requests": dg.MetadataValue.int(total.requests),
-        "batches": dg.MetadataValue.int(total.batches),
-        "input tokens": dg.MetadataValue.int(total.input_tokens),
-        "output tokens": dg.MetadataValue.int(total.output_tokens),
+class Counts(Protocol):
+    """What becomes of the requests to one model, as `grabient plan` counts them."""
+
+    @property
+    def cached(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def equal(self) -> int: ...
+    @property
+    def missing(self) -> Mapping[str, int]: ...
+
+
+class Planned(Protocol):
+    """One model of a plan; `cannot` is why nothing is sent to it."""
+
+    @property
+    def model(self) -> Model: ...
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def sending(self) -> Sending: ...
+    @property
+    def cannot(self) -> str | None: ...
+
+
+def plan_metadata(planned: Sequence[Planned]) -> dict[str, dg.MetadataValue]:
+    """The plan of these models as a table, and its sums as numbers, which Dagster plots over time."""
+    total = sum((one.sending for one in planned if one.cannot is None), Sending())
+    counts = [one.counts for one in planned]
+    rule = "|".join("---" if name in LEFT else "--:" for name in COLUMNS)
+    head = f"| {' | '.join(COLUMNS)} |\n|{rule}|"
+    found: dict[str, dg.MetadataValue] = {"plan": dg.MetadataValue.md("\n".join([head, *map(_line, planned)]))}
+    numbers = {
+        "requests": total.requests,
+        "batches": total.batches,
+        "input tokens": total.input_tokens,
+        "output tokens": total.output_tokens,
+        "cached": sum(one.cached for one in counts),
+        "in flight": sum(one.in_flight for one in counts),
+        "failed": sum(one.failed for one in counts),
+        "equal": sum(one.equal for one in counts),
+        "missing": sum(sum(one.missing.values()) for one in counts),
     }
+    found |= {name: dg.MetadataValue.int(number) for name, number in numbers.items()}
+    for reason, why in WHY.items():
+        because = sum(one.missing.get(reason, 0) for one in counts)
+        found |= {f"missing: {why}": dg.MetadataValue.int(because)} if because else {}
     if total.usd is not None:
         found["expected USD"] = dg.MetadataValue.float(float(total.usd.expected))
+        found["at least USD"] = dg.MetadataValue.float(float(total.usd.low))
         found["at most USD"] = dg.MetadataValue.float(float(total.usd.high))
+        found["cache saves USD"] = dg.MetadataValue.float(float(total.cache_saved_usd))
     return found
 
 
-def _line(name: str, sending: Sending, cannot: str | None) -> str:
-    if cannot is not None:
-        return f"| {name} | {sending.requests:,} not sent: {cannot} | | | | | | |"
+def _line(one: Planned) -> str:
+    counts, sending = one.counts, one.sending
+    why = ", ".join(f"{WHY[reason]}: {count:,}" for reason, count in counts.missing.items() if count)
+    known = (counts.cached, counts.in_flight, counts.failed, counts.equal, sum(counts.missing.values()))
+    cells = [one.model.id, *(f"{count:,}" for count in known), why]
+    if one.cannot is not None:
+        cells += [f"{sending.requests:,} not sent: {one.cannot}"]
+        return f"| {' | '.join(cells)} |"
     batches = f"{sending.batches}" + "".join(f", by {limit}" for limit in sorted(sending.split_by))
     usd = sending.usd
     dollars = ["?"] * 3 if usd is None else [f"{part:.4f}" for part in (usd.expected, usd.low, usd.high)]
-    cells = [f"{sending.requests:,}", batches, f"{sending.input_tokens:,}", f"{sending.output_tokens:,}", *dollars]
-    return f"| {name} | {' | '.join(cells)} |"
+    cells += [f"{sending.requests:,}", batches, f"{sending.input_tokens:,}", f"{sending.output_tokens:,}", *dollars]
+    return f"| {' | '.join([*cells, f'{sending.cache_saved_usd:.4f}'])} |"

@@ -36,7 +36,8 @@ def ask_again(
 
     Left out is what cannot be repeated as it was: providers without a key, models that left the panel, and requests
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
-    for those anew. Permissions stand as they were given: to send at an unknown price, to refine despite a check.
+    for those anew. The terms stand as they were: the cap, and the permissions to send at an unknown price and to
+    refine despite a check.
     """
     from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.resources.modes import usable_providers
@@ -73,12 +74,13 @@ def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetim
     from grabient_assets.warehouse.clock import ledger_time
     from grabient_assets.warehouse.waves import reopen_cancelled
 
-    alike: dict[tuple[str, AskTarget, bool, bool], list[PaletteVersion]] = defaultdict(list)
+    alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[PaletteVersion]] = defaultdict(list)
     for one in failed:
-        alike[one.partition.prompt_version, one.target, one.chained, one.allow_unpriced].append(one.partition)
+        terms = (one.chained, one.allow_unpriced, one.cap_id)
+        alike[one.partition.prompt_version, one.target, *terms].append(one.partition)
     with warehouse.write() as connection:
         asked_at = ledger_time(connection, now)
-        for (_, target, chained, unpriced), palettes in alike.items():
+        for (_, target, chained, unpriced, cap_id), palettes in alike.items():
             # One analysis at least: record_asks keeps the larger number that was asked for before.
             record_asks(
                 connection,
@@ -90,6 +92,7 @@ def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetim
                 retry=True,
                 chained=chained,
                 allow_unpriced=unpriced,
+                cap_id=cap_id,
             )
             reopen_cancelled(connection, palettes)
 
@@ -98,10 +101,10 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
     from grabient_assets.groups.refinement.asking import ask_for_refinement
     from grabient_assets.resources.modes import answers_from
 
-    alike: dict[tuple[bool, bool], list[PaletteVersion]] = defaultdict(list)
+    alike: dict[tuple[bool, bool, str | None], list[PaletteVersion]] = defaultdict(list)
     for one in failed:
-        alike[one.allow_unpriced, one.despite_checks].append(one.partition)
-    for (unpriced, despite), palettes in alike.items():
+        alike[one.allow_unpriced, one.despite_checks, one.cap_id].append(one.partition)
+    for (unpriced, despite, cap_id), palettes in alike.items():
         ask_for_refinement(
             palettes,
             answers_from(settings),
@@ -110,6 +113,7 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
             retry_failed=True,
             allow_unpriced=unpriced,
             despite_checks=despite,
+            cap_id=cap_id,
         )
 
 

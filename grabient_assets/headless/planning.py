@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from grabient_assets.batching.budget import Allowance, monthly
 from grabient_assets.batching.drafts import refuse_draft
@@ -21,7 +18,7 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
-from grabient_assets.headless.wishes import make_wish
+from grabient_assets.headless.wishes import make_wish, tagging_targets
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -30,6 +27,7 @@ from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette
+from grabient_assets.warehouse.refinement_plan import Foreseen
 from grabient_assets.warehouse.usage import measured_tokens
 from grabient_assets.warehouse.withheld import withheld_palettes
 
@@ -102,7 +100,7 @@ def make_plan(
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
         loaded = any_palette(connection)
-    chosen, needing, withheld = (), (), ()
+    chosen, needing, withheld, tagged = (), (), (), ()
     if loaded:
         wish = make_wish(
             warehouse,
@@ -116,9 +114,8 @@ def make_plan(
             providers=providers,
             adaptive=adaptive,
         )
-        chosen, needing, withheld = wish.seeds, wish.needing, wish.withheld
+        chosen, needing, withheld, tagged = wish.seeds, wish.needing, wish.withheld, wish.tagged
     others = tuple(set(chosen) - set(needing))
-    refined = tuple(set(needing) - set(withheld))
     with warehouse.read() as connection:
         measured = measured_tokens(connection)
         waves, refinement, models = None, None, taggers(providers)
@@ -129,8 +126,19 @@ def make_plan(
         else:
             tagging = plan_tagging(connection, models, prompt_version, needing, analyses, mode, today, measured, others)
         if refiner().provider in providers:
-            by_url = images_by_url(settings)
-            refinement = plan_refinements(connection, prompt_version, refined, today, measured, by_url=by_url)
+            targets = tagging_targets(settings, prompt_version, providers, today)
+            refinement = plan_refinements(
+                connection,
+                prompt_version,
+                tuple(set(tagged) - set(withheld)),
+                mode,
+                today,
+                measured,
+                by_url=images_by_url(settings),
+                untagged=tuple(set(needing) - set(tagged) - set(withheld)),
+                refined=others,
+                foreseen=None if adaptive else Foreseen(targets, analyses, settings.consensus == "majority"),
+            )
         kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
     asked = [*models, *([refiner()] if refinement else [])]
@@ -151,13 +159,3 @@ def _about_models(asked: Sequence[Model], today: date) -> Iterator[str]:
     """Which of them are shut down, and which will be soon."""
     yield from load_registry().refusals(asked, today).values()
     yield from load_registry().warnings(asked, today)
-
-
-@contextmanager
-def as_it_is(warehouse: Warehouse) -> Iterator[Warehouse]:
-    """The warehouse; where there is no file yet an empty one elsewhere, so that none is made."""
-    if warehouse.path.exists():
-        yield warehouse
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Warehouse(Path(folder) / warehouse.path.name)

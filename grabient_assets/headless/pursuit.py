@@ -112,7 +112,7 @@ class Pursuit:
         return any(b.provider not in self._given_up for b in here)
 
     def _tagging_open(self) -> bool:
-        from grabient_assets.batching.budget import still_held
+        from grabient_assets.batching.holding import still_held
         from grabient_assets.groups.tagging.asking import PURPOSE
         from grabient_assets.groups.tagging.collection import palettes_to_complete
         from grabient_assets.groups.tagging.submission import hold_key
@@ -129,7 +129,7 @@ class Pursuit:
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:
-        from grabient_assets.batching.budget import still_held
+        from grabient_assets.batching.holding import still_held
         from grabient_assets.groups.refinement.asking import PURPOSE, refiner
         from grabient_assets.groups.refinement.submission import hold_key
         from grabient_assets.warehouse.refined import chained_refinements, due_refinements
@@ -146,7 +146,7 @@ class Pursuit:
             return bool(chained_refinements(connection, tagged))
 
     def _problems(self) -> tuple[str, ...]:
-        from grabient_assets.batching.budget import still_held
+        from grabient_assets.batching.holding import still_held
         from grabient_assets.groups.tagging.withheld import sentences
         from grabient_assets.warehouse.withheld import withheld_palettes
 

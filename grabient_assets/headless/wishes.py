@@ -24,8 +24,8 @@ NAMED_AT_MOST = 5
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something; of these
-    a check keeps `withheld` from the refinement that they lack. If `adaptive`, wave by wave, and `analyses` is the most
-    that a model is asked."""
+    a check keeps `withheld` from the refinement that they lack, and `tagged` lack their refinement alone. If
+    `adaptive`, wave by wave, and `analyses` is the most that a model is asked."""
 
     prompt_version: str
     seeds: tuple[str, ...]
@@ -35,6 +35,7 @@ class Wish:
     until: Until
     withheld: tuple[str, ...] = ()
     adaptive: bool = False
+    tagged: tuple[str, ...] = ()
 
 
 def chosen_until(text: str) -> Until:
@@ -127,7 +128,7 @@ def make_wish(
     from grabient_assets.warehouse.waves import answered_enough
 
     providers = askable_providers(settings) if providers is None else tuple(providers)
-    targets = _targets(settings, prompt_version, providers, today)
+    targets = tagging_targets(settings, prompt_version, providers, today)
     with warehouse.read() as connection:
         found = needs(connection, prompt_version, targets, analyses)
         digests = [target.request_digest for target in targets]
@@ -138,9 +139,12 @@ def make_wish(
         chosen = set(among)
         found = [need for need in found if need.seed in chosen]
 
+    def lacks_answers(need: Need) -> bool:
+        return need.answers and need.seed not in enough
+
     def lacks(need: Need) -> bool:
         return (
-            (need.answers and need.seed not in enough)
+            lacks_answers(need)
             or (need.consensus and until in ("consensus", "refined"))
             or (need.refinement and until == "refined")
         )
@@ -149,7 +153,8 @@ def make_wish(
     needing = tuple(need.seed for need in lacking)
     seeds = needing if limit is not None else tuple(need.seed for need in found)
     withheld = tuple(need.seed for need in lacking if need.withheld)
-    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld, adaptive)
+    tagged = tuple(need.seed for need in lacking if need.refinement and not lacks_answers(need))
+    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld, adaptive, tagged)
 
 
 def record_wish(
@@ -194,7 +199,8 @@ def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Setti
     return Wish(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
 
 
-def _targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
+def tagging_targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
+    """What the taggers of these providers would be asked under the prompt version; not those that are shut down."""
     from grabient_assets.batching.identity import request_digest
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.prompting.load import load_prompt_set

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import yaml
@@ -72,6 +73,13 @@ def read_front_matter(head: str, file: str) -> FrontMatter:
         raise PromptError(f"{file} has front matter that is not valid YAML: {detail}.") from error
     if not isinstance(raw, dict):
         raise PromptError(f"{file} has front matter that is not a list of keys and values.")
+    try:
+        json.dumps(raw, ensure_ascii=False, default=str).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.start + 1].encode("unicode_escape").decode("ascii")
+        raise PromptError(
+            f"{file} has front matter with {half}, which is half a character and cannot be sent; write the whole one."
+        ) from error
     try:
         return FrontMatter.model_validate(raw)
     except ValidationError as error:

@@ -18,6 +18,7 @@ from grabient_assets.providers.reading import (
     custom_id_in,
     inside,
     items,
+    needed_tokens,
     parsed_line,
     text_or_none,
     tokens,
@@ -103,7 +104,7 @@ def _succeeded(custom_id: str, message: object, line: bytes) -> Result:
     stop = text_or_none(message.get("stop_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(message.get("usage"))
+        usage = _usage(message.get("usage"), said=text is not None or fate == "truncated")
         served, request_id = text_or_none(message.get("model")), text_or_none(message.get("id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
 
@@ -127,13 +128,13 @@ def _errored(custom_id: str, error: object) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
 
 
-def _usage(usage: object) -> Usage | None:
+def _usage(usage: object, *, said: bool) -> Usage | None:
     """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input."""
     if not isinstance(usage, Mapping):
         return None
     try:
         read, written = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
-        plain, output = tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
+        plain, output = needed_tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
         thinking = tokens(usage, "output_tokens_details", "thinking_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
@@ -143,4 +144,5 @@ def _usage(usage: object) -> Usage | None:
         cached=read,
         written=written,
         thinking=thinking,
+        said=said,
     )

@@ -13,6 +13,7 @@ from grabient_assets.providers.reading import (
     bad_line,
     custom_id_in,
     inside,
+    needed_tokens,
     parsed_line,
     text_or_none,
     tokens,
@@ -114,7 +115,7 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     stop = text_or_none(inside(choice, "finish_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(body.get("usage"))
+        usage = _usage(body.get("usage"), said=text is not None or fate == "truncated")
         served = text_or_none(body.get("model"))
         named = request_id or text_or_none(inside(body, "x_groq", "id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, named)
@@ -130,14 +131,14 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     return result("answered")
 
 
-def _usage(usage: object) -> Usage | None:
+def _usage(usage: object, *, said: bool) -> Usage | None:
     """Cached tokens are part of prompt_tokens, and reasoning of completion_tokens, at both."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        whole_input, output = tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
+        whole_input, output = needed_tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
         cached = tokens(usage, "prompt_tokens_details", "cached_tokens")
         thinking = tokens(usage, "completion_tokens_details", "reasoning_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
-    return usage_of(whole_input=whole_input, output=output, cached=cached, thinking=thinking)
+    return usage_of(whole_input=whole_input, output=output, cached=cached, thinking=thinking, said=said)

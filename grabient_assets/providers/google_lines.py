@@ -19,6 +19,7 @@ from grabient_assets.providers.reading import (
     custom_id_in,
     inside,
     items,
+    needed_tokens,
     parsed_line,
     text_or_none,
     tokens,
@@ -102,7 +103,8 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
     blocked = text_or_none(inside(response, "promptFeedback", "blockReason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(response.get("usageMetadata"))
+        spoke = text is not None
+        usage = _usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 
@@ -119,13 +121,15 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
     return result("answered")
 
 
-def _usage(usage: object) -> Usage | None:
-    """Gemini counts thoughts beside the candidates; both are output."""
+def _usage(usage: object, *, text: bool, said: bool) -> Usage | None:
+    """Gemini counts thoughts beside the candidates; both are output. What was all thought has no candidates' count."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        whole_input, cached = tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
+        whole_input, cached = needed_tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
         written, thinking = tokens(usage, "candidatesTokenCount"), tokens(usage, "thoughtsTokenCount")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
-    return usage_of(whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking)
+    if text and not written:
+        return None
+    return usage_of(whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking, said=said)

@@ -63,18 +63,26 @@ def text_or_none(value: object) -> str | None:
 
 def tokens(usage: object, *path: str) -> int:
     """A token count; 0 when absent. Raises ValueError for anything but a whole number."""
+    return 0 if inside(usage, *path) is None else needed_tokens(usage, *path)
+
+
+def needed_tokens(usage: object, *path: str) -> int:
+    """A token count that every receipt has. Raises ValueError for anything but a whole number."""
     value = inside(usage, *path)
-    if value is None:
-        return 0
     if type(value) is not int:
         raise ValueError(f"token count {'.'.join(path)} is {value!r}")
     return value
 
 
-def usage_of(*, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0) -> Usage | None:
-    """The counts as a Usage, None when one is negative. Where a part exceeds its whole, the whole is raised: a cost is
-    never reported too low."""
-    if min(whole_input, output, cached, written, thinking) < 0:
+def usage_of(
+    *, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0, said: bool
+) -> Usage | None:
+    """The counts as a Usage. `said`: the model produced something.
+
+    None when a count is negative, when nothing was read, and when something was said without any output: half a receipt
+    is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
+    """
+    if min(whole_input, output, cached, written, thinking) < 0 or not whole_input or (said and not output):
         return None
     return Usage(
         input_tokens=max(whole_input, cached + written),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
-from grabient_assets.registry.lines import Location, line_of
+from grabient_assets.registry.lines import Location, line_of, line_of_failure
 from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Caching, Model, Price, Rates
-from grabient_assets.registry.rows import CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
+from grabient_assets.registry.rows import DEAREST, CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
 from grabient_assets.registry.rules import mistakes
 
 DATA = Path(__file__).parent / "data"
@@ -22,6 +23,7 @@ _WAYS_OUT = {
     "missing": "this key is missing; add it",
     "date_type": "not a date; write it as 2026-11-20, without quotes",
     "list_type": "not a list; write it in [brackets]",
+    "string_pattern_mismatch": "empty, or with spaces around it; write what it is, without them",
 }
 _PRICE_KEYS = ("input", "output", "cached_input", "cache_write")
 
@@ -52,13 +54,8 @@ def load_registry(folder: Path | None = None) -> Registry:
 def _read(path: Path) -> ProviderFile:
     from pydantic import ValidationError
 
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"The model file {path.name} cannot be read ({error}); restore it.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RegistryError(f"The model file {path.name} is not valid TOML: {error}. Correct that line.") from error
+    text = _text_of(path)
+    parsed = _parsed(path, text)
     try:
         file = ProviderFile.model_validate(parsed)
     except ValidationError as error:
@@ -71,6 +68,38 @@ def _read(path: Path) -> ProviderFile:
     return file
 
 
+def _text_of(path: Path) -> str:
+    content = b""
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8")
+    except OSError as error:
+        raise RegistryError(f"The model file {path.name} cannot be read ({error}); restore it.") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RegistryError(
+            f"The model file {path.name} cannot be read: line {line} is not UTF-8 text ({error.reason}). Save the file "
+            "as UTF-8."
+        ) from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error)
+    except RecursionError:
+        what = "Brackets nested too deeply"
+    except (ValueError, ArithmeticError):
+        what = "A number with too many digits"
+    # What is never closed is found at the end of the text; it is to be mended where it begins.
+    where = "" if "(at line" in what else f" (line {line_of_failure(text)})"
+    raise RegistryError(
+        f"The model file {path.name} is not valid TOML: {what.removesuffix(' (at end of document)')}{where}. "
+        "Correct that line."
+    )
+
+
 def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, str]:
     place: Location = item["loc"]
     way_out = _WAYS_OUT.get(item["type"]) or _way_out(item, place[-1] if place else "")
@@ -81,7 +110,9 @@ def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, st
 def _way_out(item: dict[str, Any], key: str | int) -> str:
     found = f"found {str(item['input'])[:60]!r}"
     if key in _PRICE_KEYS:
-        return f"a price is a number above 0, in dollars per million tokens, such as 0.15; {found}"
+        return f"a price is a number above 0, at most {DEAREST}, in dollars per million tokens, such as 0.15; {found}"
+    if item["type"] in ("greater_than_equal", "less_than") and isinstance(item["input"], date):
+        return f"a day between 2020 and 2099 is needed, {found}; correct it"
     if key == "currency":
         return f"prices are kept in US dollars only, {found}; convert them and write 'USD'"
     if key == "prices" and item["type"] == "too_short":

@@ -100,7 +100,8 @@ class Caching:
 class Model:
     """One model of one provider. `id` is the provider's own; `prices` are sorted by date.
 
-    `cache_from_tokens` is the shortest prefix that the model caches; None: not known.
+    `cache_from_tokens` is the shortest prefix that the model caches; None: not known. It is served from
+    `available_from` on; where that day is not published, `available_by` is the first day on which a source shows it.
     """
 
     provider: str
@@ -118,6 +119,7 @@ class Model:
     source: str
     cache_from_tokens: int | None = None
     available_from: date | None = None
+    available_by: date | None = None
     retires_on: date | None = None
     retires_not_before: date | None = None
     replacement: str | None = None

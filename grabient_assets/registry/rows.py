@@ -16,9 +16,14 @@ def _whole_number(value: Any) -> Any:
     return Decimal(value) if type(value) is int else value
 
 
-PerMillion = Annotated[Decimal, BeforeValidator(_whole_number), Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(gt=0)]
+DEAREST = 10_000
+"""Dollars per million tokens. Above it is a slip, and costs might not fit into the DECIMAL(18, 10) of the tables."""
+
+PerMillion = Annotated[Decimal, BeforeValidator(_whole_number), Field(gt=0, le=DEAREST)]
+Text = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+Count = Annotated[int, Field(gt=0, le=10**12)]
+Day = Annotated[date, Field(ge=date(2020, 1, 1), lt=date(2100, 1, 1))]
+"""Outside of these years it is a slip. No clock is read: one that is wrong must not keep the files from loading."""
 
 
 class Row(BaseModel):
@@ -33,7 +38,7 @@ class RatesRow(Row):
 
 
 class PriceRow(Row):
-    since: date = Field(alias="from")
+    since: Day = Field(alias="from")
     standard: RatesRow
     batch: RatesRow
     source: Text
@@ -61,19 +66,20 @@ class ModelRow(Row):
     context_tokens: Count
     max_output_tokens: Count
     prices: Annotated[list[PriceRow], Field(min_length=1)]
-    checked_on: date
+    checked_on: Day
     source: Text
     cache_from_tokens: Count | None = None
-    available_from: date | None = None
-    retires_on: date | None = None
-    retires_not_before: date | None = None
+    available_from: Day | None = None
+    available_by: Day | None = None
+    retires_on: Day | None = None
+    retires_not_before: Day | None = None
     replacement: Text | None = None
 
 
 class LimitsRow(Row):
     max_requests: Count
     max_bytes: Count
-    checked_on: date
+    checked_on: Day
     source: Text
 
 
@@ -81,7 +87,7 @@ class CachingRow(Row):
     adds_up: AddsUp
     explicit: bool
     least_hits: Annotated[Decimal, Field(ge=0, le=1)] | None = None
-    checked_on: date
+    checked_on: Day
     source: Text
 
 

@@ -22,7 +22,9 @@ def mistakes(file: ProviderFile) -> Iterator[Mistake]:
         elif index and model.id < ids[index - 1]:
             before = min(other for other in ids[:index] if other > model.id)
             yield place, f"models must be sorted by id; move {model.id} before {before}"
+        yield from _dates(index, model)
         yield from _life(file, index, model)
+        yield from _abilities(index, model)
         yield from _effort(index, model)
         yield from _prices(index, model)
 
@@ -32,6 +34,39 @@ def _caching(file: ProviderFile) -> Iterator[Mistake]:
         yield (
             ("caching", "explicit"),
             "caching that has to be asked for needs `least_hits`, the part of requests that find the prefix; add it",
+        )
+
+
+def _dates(index: int, model: ModelRow) -> Iterator[Mistake]:
+    if model.available_from is None and model.available_by is None:
+        yield (
+            ("models", index, "available_from"),
+            f"model {model.id} is undated; add `available_from`, or where that day is not published `available_by`, "
+            "the first day on which a source shows it",
+        )
+    if model.available_from is not None and model.available_by is not None:
+        place: Location = ("models", index, "available_by")
+        yield place, f"model {model.id} has `available_from`, which says more than `available_by`; remove the latter"
+    if model.replacement is not None and model.retires_on is None and model.retires_not_before is None:
+        yield (
+            ("models", index, "replacement"),
+            f"model {model.id} names a replacement but no end; add `retires_on` or `retires_not_before`",
+        )
+
+
+def _abilities(index: int, model: ModelRow) -> Iterator[Mistake]:
+    lists: tuple[tuple[str, list[str]], ...] = (("roles", [*model.roles]), ("accepts", [*model.accepts.efforts]))
+    for key, words in lists:
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            yield ("models", index, key), f"{', '.join(twice)} of {model.id} stands there twice; remove one"
+    if "refiner" in model.roles and not model.accepts.images:
+        place: Location = ("models", index, "accepts")
+        yield place, f"model {model.id} refines but takes no images, and a refinement shows one; correct its `roles`"
+    if model.max_output_tokens > model.context_tokens:
+        yield (
+            ("models", index, "max_output_tokens"),
+            f"model {model.id} would write more tokens than its context of {model.context_tokens} holds; correct one",
         )
 
 

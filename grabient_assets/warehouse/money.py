@@ -45,7 +45,12 @@ class HoldKey:
 
 @dataclass(frozen=True, slots=True)
 class BudgetHold:
-    """One row of `budget_holds`. `request_usd` is what one request may cost, `needed_usd` all; None: unknown."""
+    """One row of `budget_holds`.
+
+    `text_bytes`, `pictures`, `max_output_tokens`, `thinking_budget` and `effort` are those of a request in the middle,
+    so that its cost can be estimated again. `request_usd` is what one could cost at `held_at`, `needed_usd` all; None:
+    unknown.
+    """
 
     purpose: str
     provider: str
@@ -53,6 +58,12 @@ class BudgetHold:
     prompt_version: str
     cap_id: str | None
     requests: int
+    prompt_digest: str
+    text_bytes: int
+    pictures: int
+    max_output_tokens: int
+    thinking_budget: int | None
+    effort: str | None
     request_usd: Decimal | None
     needed_usd: Decimal | None
     reason: str
@@ -123,11 +134,17 @@ _WANTED = """
 
 
 def holds(connection: DuckDBPyConnection, purpose: str | None = None, provider: str | None = None) -> list[BudgetHold]:
-    """What was held back and is still asked for, of one purpose or provider or of all."""
+    """What was held back and is still asked for, of one purpose or provider or of all.
+
+    Not what was asked for once more since: that is tried again.
+    """
     columns = ", ".join(f"h.{name}" for name in BudgetHold.__dataclass_fields__)
     rows = connection.execute(
         f"""
         SELECT {columns} FROM budget_holds h {_WANTED}
+        ANTI JOIN asks AS n ON n.asked_at > h.held_at AND n.state = 'open' AND n.purpose = h.purpose
+            AND n.provider = h.provider AND n.model = h.model AND n.prompt_version = h.prompt_version
+            AND n.cap_id IS NOT DISTINCT FROM h.cap_id
         WHERE ($1 IS NULL OR h.purpose = $1) AND ($2 IS NULL OR h.provider = $2)
         ORDER BY h.purpose DESC, h.provider, h.model, h.prompt_version, h.cap_id
         """,

@@ -34,13 +34,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class FailedAsk:
-    """An ask that is to be asked again: stopped, or answered with something unusable."""
+    """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on."""
 
     partition: PaletteVersion
     target: AskTarget
     chained: bool
     allow_unpriced: bool
     despite_checks: bool
+    cap_id: str | None
     failures: int
     stopped: bool
 
@@ -110,7 +111,7 @@ def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -
     rows = connection.execute(
         """
         SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, count(t.seed), a.state = 'stopped'
+               a.despite_checks, a.cap_id, count(t.seed), a.state = 'stopped'
         FROM asks a LEFT JOIN palette_tags t
           ON t.seed = a.seed AND t.prompt_version = a.prompt_version AND t.provider = a.provider AND t.model = a.model
              AND t.error IS NOT NULL
@@ -127,7 +128,7 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     rows = connection.execute(
         """
         SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, count(r.seed), a.state = 'stopped'
+               a.despite_checks, a.cap_id, count(r.seed), a.state = 'stopped'
         FROM asks a LEFT JOIN palette_tag_refined r
           ON r.seed = a.seed AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
         WHERE a.purpose = 'refinement' AND ($1 IS NULL OR a.prompt_version = $1)
@@ -138,14 +139,15 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     return [_failed(row) for row in rows]
 
 
-def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, int, bool]) -> FailedAsk:
-    version, seed, provider, model, digest, chained, unpriced, despite, failures, stopped = row
+def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool]) -> FailedAsk:
+    version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped = row
     return FailedAsk(
         PaletteVersion(version, seed),
         AskTarget(provider, model, digest),
         chained,
         unpriced,
         despite,
+        cap_id,
         failures,
         stopped,
     )

@@ -62,8 +62,11 @@ class TargetPlan:
 
 
 _COLOURS = "to_json({hex: hex, rgb: rgb, hsl: hsl, lch: lch, color_names: color_names})::VARCHAR"
-_COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
-"""What the colours of a palette take in a request line: JSON inside a JSON string, so every quote is two bytes."""
+COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
+"""SQL: what the colours of a palette take in a request line, JSON inside a JSON string, so every quote is two bytes."""
+
+SIZED = 1000
+"""The mean size of colours is taken from so many palettes at most."""
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Seque
         "CREATE TEMP TABLE chosen AS SELECT seed::VARCHAR AS seed, idle::BOOLEAN AS idle FROM new_chosen"
     )
     connection.unregister("new_chosen")
-    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {_COLOUR_BYTES} AS bytes FROM palettes")
+    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {COLOUR_BYTES} AS bytes FROM palettes")
     connection.execute(
         """
         CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed, prompt_version FROM asks SEMI JOIN chosen USING (seed)
@@ -91,6 +94,34 @@ def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Seque
         yield
     finally:
         for table in ("chosen", "colour_bytes", "asked_before"):
+            connection.execute(f"DROP TABLE {table}")
+
+
+@contextmanager
+def planning_due(connection: DuckDBPyConnection, provider: str) -> Iterator[None]:
+    """Lay out what the plans of all models of a provider share when nothing more is asked for. Temporary tables only.
+
+    Chosen are the asks that are open at the provider, and those that were recorded together with one of them.
+    """
+    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {COLOUR_BYTES} AS bytes FROM palettes")
+    connection.execute(
+        """
+        CREATE TEMP TABLE due_asks AS SELECT * FROM asks
+        WHERE purpose = 'tagging' AND provider = $1 AND state <> 'stopped' AND asked_at IN (
+            SELECT asked_at FROM asks WHERE purpose = 'tagging' AND provider = $1 AND state = 'open')
+        """,
+        [provider],
+    )
+    connection.execute(
+        """
+        CREATE TEMP TABLE asked_before AS
+        SELECT DISTINCT seed, prompt_version FROM palette_tags SEMI JOIN due_asks USING (seed)
+        """
+    )
+    try:
+        yield
+    finally:
+        for table in ("due_asks", "colour_bytes", "asked_before"):
             connection.execute(f"DROP TABLE {table}")
 
 
@@ -113,10 +144,42 @@ _PLANNED = """
       AND NOT (prompt_version = $version AND seed IN (SELECT seed FROM chosen WHERE NOT idle))
 """
 
-# Answers of equal colours, as `share_answers` takes them over.
-_PLANNED_ASKS = f"""
+# The asks of one model as they are. What was asked before they were recorded shows in the answers alone.
+_DUE = """
+    SELECT seed, prompt_version, provider, model, request_digest, analyses, retry_from, allow_unpriced, cap_id,
+           true AS chosen, state <> 'open' AS idle, state, reason
+    FROM due_asks
+    WHERE model = $model AND provider = $provider
+      AND prompt_version || ' ' || request_digest IN (SELECT unnest($current::VARCHAR[]))
+"""
+_ASKED_BEFORE = """
+    coalesce(h.answered | h.failed, 0) | coalesce(s.bits, 0) AS bits_known,
+    bits_known <> 0 AS was_asked,
+    CASE WHEN was_asked THEN length(bin(bits_known)) ELSE 0 END AS analyses_before,
+    a.seed IN (
+        SELECT d.seed FROM palette_tags t JOIN due_asks d USING (seed, prompt_version, provider, model)
+        JOIN palettes p ON p.seed = d.seed
+        WHERE d.provider = $provider AND d.model = $model
+          AND left(t.custom_id, -3) <> p.palette_key || '-' || d.request_digest) AS reworded,
+"""
+_EVER_SENT = f"""
+    LEFT JOIN (
+        SELECT {stem_of("r.custom_id")} AS stem, bit_or({bit("r.analysis_index")}) AS bits
+        FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.provider = $provider AND b.model = $model GROUP BY 1
+    ) AS s ON s.stem = a.stem
+"""
+
+
+def _planned_asks(asks: str, before: str = "", known_by: str = "") -> str:
+    """Statement that lays out the asks of this relation with what is there. `before` are further columns, from the
+    further joins `known_by`.
+
+    Answers of equal colours are there as `share_answers` takes them over.
+    """
+    return f"""
     CREATE OR REPLACE TEMP TABLE planned_asks AS
-    WITH {lacking(_PLANNED)},
+    WITH {lacking(asks)},
     elsewhere AS (
         SELECT {stem_of("t.custom_id")} AS stem, t.analysis_index, bool_or(t.error IS NULL) AS good,
                max(t.created_at) AS latest
@@ -131,11 +194,12 @@ _PLANNED_ASKS = f"""
         WHERE e.good OR l.retry_from IS NULL OR e.latest >= l.retry_from
         GROUP BY l.ask
     )
-    SELECT a.* EXCLUDE (provider, model, request_digest, analyses), (1 << a.analyses) - 1 AS wanted,
+    SELECT a.* EXCLUDE (provider, model, request_digest, analyses), (1 << a.analyses) - 1 AS wanted, {before}
            ((1 << a.analyses) - 1) & (coalesce(h.answered, 0) | coalesce(t.answered, 0)) AS answered,
            ((1 << a.analyses) - 1) & (coalesce(h.failed, 0) | coalesce(t.failed, 0)) AS failed
-    FROM asked a LEFT JOIN heard h USING (ask) LEFT JOIN taken_over t USING (ask)
-"""
+    FROM asked a LEFT JOIN heard h USING (ask) LEFT JOIN taken_over t USING (ask) {known_by}
+    """
+
 
 _HERE = "b.provider = $provider AND b.model = $model"
 _MISSING = "missing AS (SELECT *, wanted & ~(answered | failed) AS bits FROM planned_asks WHERE NOT idle)"
@@ -206,16 +270,25 @@ def plan_target(
     `current`: prompt version -> request digest of what may be sent to it now; other open asks are stopped when sending.
     """
     at = {"provider": target.provider, "model": target.model}
-    connection.execute(
-        _PLANNED_ASKS,
-        {
-            **at,
-            "version": prompt_version,
-            "digest": target.request_digest,
-            "analyses": analyses,
-            "current": [f"{version} {digest}" for version, digest in current.items()],
-        },
-    )
+    wish = {"version": prompt_version, "digest": target.request_digest, "analyses": analyses}
+    connection.execute(_planned_asks(_PLANNED), {**at, **wish, "current": _worded(current)})
+    return _counted(connection, at)
+
+
+def plan_target_due(
+    connection: DuckDBPyConnection, provider: str, model: str, current: Mapping[str, str]
+) -> TargetPlan:
+    """The plan of one model, inside `planning_due`, if nothing more is asked for. `current` as for `plan_target`."""
+    at = {"provider": provider, "model": model}
+    connection.execute(_planned_asks(_DUE, _ASKED_BEFORE, _EVER_SENT), {**at, "current": _worded(current)})
+    return _counted(connection, at)
+
+
+def _worded(current: Mapping[str, str]) -> list[str]:
+    return [f"{version} {digest}" for version, digest in current.items()]
+
+
+def _counted(connection: DuckDBPyConnection, at: Mapping[str, str]) -> TargetPlan:
     connection.execute(_CARRIED, at)
     connection.execute(_PLANNED_DUE)
     wanted, cached, failed, in_flight = _row(connection, _STATES)
@@ -256,49 +329,10 @@ def _lines(connection: DuckDBPyConnection) -> Iterator[DueLines]:
         yield DueLines(version, cap, found["requests"], found["bytes"])
 
 
-SIZED = 1000
-"""The mean size of colours is taken from so many palettes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefinementCounts:
-    """Of chosen palettes that need work: how many refinements will be asked for, and how many are in open batches.
-
-    The means, in bytes: of the colours in a request, and of the pictures that are drawn (None: none is).
-    """
-
-    expected: int
-    in_flight: int
-    colour_bytes: float
-    picture_bytes: float | None
-
-
-def plan_refinement(connection: DuckDBPyConnection, seeds: Sequence[str]) -> RefinementCounts:
-    """The counts. Equal colours are counted once: with the same answers they are one request."""
-    expected, in_flight, colours, pictures = _row(
-        connection,
-        f"""
-        WITH named AS (SELECT unnest($seeds::VARCHAR[]) AS seed),
-        carried_now AS (
-            SELECT DISTINCT r.seed FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
-        )
-        SELECT count(DISTINCT p.palette_key) FILTER (c.seed IS NULL),
-               count(DISTINCT p.palette_key) FILTER (c.seed IS NOT NULL),
-               coalesce((SELECT avg({_COLOUR_BYTES}) FROM (
-                   FROM palettes SEMI JOIN named USING (seed) ORDER BY seed LIMIT {SIZED})), 0), avg(i.bytes)
-        FROM named JOIN palettes p USING (seed)
-        LEFT JOIN carried_now c USING (seed) LEFT JOIN palette_images i USING (seed)
-        """,
-        {"seeds": list(seeds)},
-    )
-    return RefinementCounts(expected, in_flight, colours, pictures)
-
-
 def mean_colour_bytes(connection: DuckDBPyConnection) -> int:
     """What the colours of a palette take in a request line, the mean of some palettes; 0 when none is loaded."""
     (size,) = _row(
         connection,
-        f"SELECT coalesce(round(avg({_COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})",
+        f"SELECT coalesce(round(avg({COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})",
     )
     return size

@@ -1,4 +1,4 @@
-"""The table prompt_versions: what exactly each version said when it was used, and where it was used."""
+"""The tables prompt_versions and prompt_texts: what exactly each version says and has said, and where it was used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptRecord:
-    """One row of `prompt_versions`. `digest` is the SHA-256 of body, schema and parameters."""
+    """One row of `prompt_versions` and of `prompt_texts`. `digest` is the SHA-256 of body, schema and parameters."""
 
     prompt_version: str
     purpose: str
@@ -27,7 +27,7 @@ class PromptRecord:
 
 
 def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
-    """Record a prompt as it is now; the text of the same version that stood there before is replaced."""
+    """Record a prompt as it is now: as what its version says, and for ever as the text of its digest."""
     updates = ", ".join(f"{c} = excluded.{c}" for c in ("digest", "text", "message", "recorded_at"))
     insert_rows(
         connection,
@@ -35,6 +35,7 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
         [record],
         f"ON CONFLICT DO UPDATE SET {updates} WHERE prompt_versions.digest <> excluded.digest",
     )
+    insert_rows(connection, "prompt_texts", [record], "ON CONFLICT DO NOTHING")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,15 @@ def unbalanced_batches(connection: DuckDBPyConnection) -> Count:
     )
 
 
-def batches_that_do_not_add_up(connection: DuckDBPyConnection) -> Count:
-    """Batches that cost something else than their requests together."""
+def batches_that_do_not_add_up(connection: DuckDBPyConnection, purpose: str) -> Count:
+    """Batches of this purpose that cost something else than their requests together."""
     return _count(
         connection,
         """
-        SELECT b.batch_id FROM batches b LEFT JOIN batch_requests r USING (batch_id) GROUP BY b.batch_id
-        HAVING coalesce(any_value(b.cost_usd), 0) <> coalesce(sum(r.cost_usd), 0)
+        SELECT b.batch_id FROM batches b LEFT JOIN batch_requests r USING (batch_id) WHERE b.purpose = $purpose
+        GROUP BY b.batch_id HAVING coalesce(any_value(b.cost_usd), 0) <> coalesce(sum(r.cost_usd), 0)
         """,
+        {"purpose": purpose},
     )
 
 

@@ -13,8 +13,9 @@ from decimal import Decimal
 
 import pytest
 
-from grabient_assets.batching.budget import month_of, still_held
+from grabient_assets.batching.budget import month_of
 from grabient_assets.batching.collect import fetch_batch, settle_batch, write_batch
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, submit_batch
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
@@ -23,7 +24,9 @@ from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.registry.load import load_registry
 from grabient_assets.warehouse import batches
-from grabient_assets.warehouse.money import SpendingCap, make_cap
+from grabient_assets.warehouse.asks import AskTarget, record_asks
+from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.warehouse.money import HoldKey, SpendingCap, make_cap
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered
 
@@ -217,6 +220,77 @@ def test_what_waits_for_money_goes_on_by_itself_and_other_models_do_not_wait(
     assert len(first.batches) + len(rest.batches) == 3 and not rest.held
     assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
     assert len(provider.sent) == len(set(provider.sent)) == 3
+
+
+def ask_for_one(house: House) -> None:
+    """Somebody wants what `send` sends, so that what is held back of it is wanted."""
+    wanted = house.load(palette(1))
+    with house.warehouse.write() as connection:
+        target = AskTarget("openai", MODEL.id, "request")
+        record_asks(connection, "tagging", wanted, [target], 1, ledger_time(connection, house.clock()))
+
+
+def held(house: House, budget: Decimal) -> dict[HoldKey, str]:
+    with house.warehouse.read() as connection:
+        return still_held(connection, budget, house.clock(), "tagging", "openai")
+
+
+def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hold(
+    house: House, provider: ScriptedProvider
+) -> None:
+    """Five answers are enough to be measured: from then on one is believed to cost what they did, 135 millionths."""
+    budget = 6 * REAL  # 810 millionths; five times 161.25 are set aside at first, after the collection 135 are left
+    ask_for_one(house)
+    first = send(house, provider, "abcdef", budget)
+    assert provider.sent == list("abcde")
+    assert list(held(house, budget).values()) == [first.held]
+    collect(house, provider, first)
+    assert house.rows("SELECT request_usd FROM budget_holds") == [(MOST,)]
+    assert held(house, budget) == {}
+    assert len(held(house, budget - Decimal("1e-10"))) == 1
+    send(house, provider, "f", budget)
+    assert provider.sent == list("abcdef")
+
+
+def test_a_price_that_becomes_known_lifts_a_hold(house: House, provider: ScriptedProvider) -> None:
+    house.clock.now = datetime(2000, 1, 1, tzinfo=UTC)  # before the first price of anything
+    ask_for_one(house)
+    with pytest.raises(OverBudgetError):
+        send(house, provider, "a", Decimal(1))
+    [sentence] = held(house, Decimal(1)).values()
+    assert "the price of gpt-4o-mini (openai) is not known" in sentence
+    house.clock.now = datetime(2026, 11, 20, tzinfo=UTC)
+    assert held(house, Decimal(1)) == {}
+    [dear] = held(house, MOST - Decimal("1e-10")).values()
+    assert "They may cost up to 0.0002 USD" in dear
+
+
+def test_what_is_asked_for_again_is_tried_again(house: House, provider: ScriptedProvider) -> None:
+    """It may read differently since; and there may be more of it."""
+    house.ask(house.load(palette(1)))
+    provider.budget_usd = Decimal("0.0000001")
+    assert len(submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock).held) == 3
+    house.ask(house.load(palette(1), palette(2)))
+    assert held(house, provider.budget_usd) == {}
+    again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    assert len(again.held) == 3 and all("2 requests to " in sentence for sentence in again.held)
+    assert sorted(held(house, provider.budget_usd).values()) == sorted(again.held)
+
+
+def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: ScriptedProvider) -> None:
+    with house.warehouse.write() as connection:
+        make_cap(connection, SpendingCap("mine", MOST), house.clock())
+    first = send(house, provider, "ab", None, "mine")
+    assert first.held is not None and "when open batches release money; or ask again" in first.held
+    collect(house, provider, first)
+    with pytest.raises(OverBudgetError) as none_open:
+        send(house, provider, "b", None, "mine")
+    assert str(none_open.value).endswith("No batch is open that could release some: ask again with a higher --max-usd.")
+    with pytest.raises(OverBudgetError) as of_the_month:
+        send(house, provider, "c", REAL)
+    assert str(of_the_month.value).endswith(
+        "They go out by themselves when GRABIENT_BUDGET_USD is raised, or on 2026-12-01 (UTC)."
+    )
 
 
 def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider: ScriptedProvider) -> None:

@@ -70,3 +70,9 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
 def test_what_a_command_cannot_take(data: Path, arguments: tuple[str, ...], said: str) -> None:
     done = typed(data, *arguments)
     assert done.code == 2 and done.err.startswith(said)
+
+
+def test_an_account_of_nothing_makes_nothing(data: Path) -> None:
+    done = typed(data, "costs", "--json")
+    assert (done.code, done.json["rows"]) == (0, []), done.err
+    assert not data.exists()

@@ -78,10 +78,16 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     # A new prompt set in which tagging.md did not change: nothing is sent, nothing is paid.
     before = spent(copy)
     assert copy.run("cp", "-r", "prompts/v1", "prompts/v2").code == 0
+    planned = copy.grabient("plan", "--prompt-version", "v2", "--analyses", "1", "--json").json
+    assert (planned["models"][0]["cached"], planned["models"][0]["missing"]) == (2, 0)
+    refiner = planned["refinement"]
+    assert (refiner["why"], refiner["equal"], refiner["expected"]) == ({"new_palette": 1}, 1, 0)
     refinement = copy.root / "prompts" / "v2" / "refinement.md"
     refinement.write_text(refinement.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
     assert run(copy, "--prompt-version", "v2") == []
     assert spent(copy) == before
+    kept = "SELECT purpose, prompt_version FROM prompt_versions ORDER BY ALL"
+    assert rows(copy, kept) == [("tagging", "v1"), ("tagging", "v2")], "although no batch carries the second"
     again = rows(copy, "SELECT sum(cost_usd), count(*) FROM palette_tags WHERE prompt_version = 'v2'")
     assert again == [(0, 2 * PANEL)]
 

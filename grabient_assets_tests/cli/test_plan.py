@@ -45,6 +45,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
         assert row["usd"]["low"] < row["usd"]["expected"] < row["usd"]["high"]
     refinement = found["refinement"]
     assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-4-5-20251101")
+    assert (refinement["missing"], refinement["expected"], refinement["why"]) == (2, 2, {"untagged": 2})
     assert found["total"]["requests"] == 62 and found["total"]["batches"] == 11
     together = sum(row["usd"]["expected"] for row in [*found["models"], refinement])
     assert found["total"]["usd"]["expected"] == pytest.approx(together)
@@ -171,10 +172,14 @@ def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_pa
         assert 0.6 * row["usd"]["expected"] <= usd <= 1.7 * row["usd"]["expected"], "some are answered twice"
     refinement = planned["refinement"]
     requests, usd = sent["refinement", refinement["model"]]
-    assert refinement["palettes"] == requests == 4
+    assert refinement["palettes"] == refinement["missing"] == requests == 4
+    assert refinement["why"] == {"new_palette": 2, "untagged": 2}, "of two the consensus stands"
     assert refinement["usd"]["low"] <= usd <= refinement["usd"]["high"]
     total = sum(usd for _, usd in sent.values())
     assert planned["total"]["usd"]["low"] <= total <= planned["total"]["usd"]["high"]
     again = plan(data, "--json", "--analyses", "3")
     assert again.code == 0 and again.json["total"]["requests"] == 0
     assert all(row["cached"] + row["failed"] == 12 for row in again.json["models"])
+    there = again.json["refinement"]
+    assert (there["cached"], there["failed"], there["in_flight"], there["missing"], there["why"]) == (4, 0, 0, 0, {})
+    assert there["usd"] == {"low": 0.0, "expected": 0.0, "high": 0.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from grabient_assets.partitions import partition_key
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import emulator_ended_after, samples
@@ -64,6 +66,25 @@ def test_asking_again_keeps_the_permissions(pipeline: Driven) -> None:
         ("groq", "tagging", "open", False, False),
         ("openai", "tagging", "open", True, False),
     ]
+
+
+def test_asking_again_keeps_the_cap(pipeline: Driven) -> None:
+    """Of what was asked with `--max-usd`, a retry spends no more than that; what follows it does not either."""
+    seed = samples(1).rows[0].palette.canonical
+    key, now = partition_key(PaletteVersion("v1", seed)), datetime.now(UTC)
+    for asset in ("openai_tag_batches", "groq_tag_batches", "refinement_batches"):
+        pipeline.person(asset, key)
+    with pipeline.warehouse.write() as connection:
+        for cap in ("one", "other"):
+            make_cap(connection, SpendingCap(cap, Decimal(1)), now)
+        connection.execute("UPDATE asks SET cap_id = 'one' WHERE provider IN ('openai', 'anthropic')")
+        connection.execute("UPDATE asks SET cap_id = 'other' WHERE model = 'openai/gpt-oss-20b'")
+        connection.execute("UPDATE asks SET state = 'stopped'")
+    before = pipeline.rows("SELECT provider, model, cap_id FROM asks ORDER BY ALL")
+    asked = ask_again(pipeline.warehouse, load_settings(), None, datetime.now(UTC))
+    assert (sum(asked.tagging.values()), asked.refinement) == (6, 1)
+    assert pipeline.rows("SELECT provider, model, cap_id FROM asks WHERE state = 'open' ORDER BY ALL") == before
+    assert sorted(cap or "" for _, _, cap in before) == ["", "", "one", "one", "one", "one", "other"]
 
 
 def test_the_command_line_says_so_with_an_option(tmp_path: Path) -> None:

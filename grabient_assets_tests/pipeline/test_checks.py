@@ -12,7 +12,6 @@ import pytest
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
 BALANCED = "every_request_has_one_fate"
-COSTS = "requests_cost_what_their_batches_do"
 ANSWERED = "every_answered_palette_has_a_usable_answer"
 TAG_WORDS = "every_word_is_in_its_enumeration"
 VOTES = "every_model_votes_once"
@@ -23,10 +22,11 @@ FAILING = "no_model_fails_too_often"
 PANEL = "enough_models_answered_every_palette"
 FELL = "no_model_lost_accuracy"
 APART = "models_agree_in_every_field"
+COSTS = ("palette_tags:requests_cost_what_their_batches_do", "refined_tags:requests_cost_what_their_batches_do")
 OVERDUE = ("palette_tags:no_batch_is_overdue", "refined_tags:no_batch_is_overdue")
 CHECKS = (
     BALANCED,
-    COSTS,
+    *COSTS,
     ANSWERED,
     TAG_WORDS,
     VOTES,
@@ -70,7 +70,17 @@ INSERT INTO field_reports BY NAME
 """
 BAD = {
     BALANCED: ("UPDATE batches SET request_count = 2", "whole"),
-    COSTS: ("UPDATE batches SET cost_usd = 0.0000000001 WHERE batch_id = 'whole'", "whole"),
+    COSTS[0]: ("UPDATE batches SET cost_usd = 0.0000000001 WHERE batch_id = 'whole'", "whole"),
+    COSTS[1]: (
+        """
+        INSERT INTO batches BY NAME
+            SELECT * REPLACE ('refining' AS batch_id, 'refinement' AS purpose, 1 AS request_count, 0.5 AS cost_usd)
+            FROM batches WHERE batch_id = 'whole';
+        INSERT INTO batch_requests BY NAME
+            SELECT * REPLACE ('refining' AS batch_id, 0.4 AS cost_usd) FROM batch_requests WHERE batch_id = 'whole'
+        """,
+        "refining",
+    ),
     ANSWERED: (
         "INSERT INTO palette_tags (seed, prompt_version, provider, model, analysis_index, custom_id, error, fate, "
         "created_at) VALUES ('{other}', 'v1', 'openai', 'm', 0, 'x', 'no JSON', 'unusable', now())",
@@ -127,7 +137,7 @@ for check, purpose in zip(OVERDUE, ("tagging", "refinement"), strict=True):
 def _name(key: dg.AssetCheckKey) -> str:
     """The check's name; with its asset where two have one of that name."""
     full = f"{key.asset_key.to_user_string()}:{key.name}"
-    return full if full in OVERDUE else key.name
+    return full if full in (*COSTS, *OVERDUE) else key.name
 
 
 Said = dict[str, tuple[bool, dict[str, Any]]]

@@ -39,7 +39,9 @@ def test_the_plan_stands_on_the_run_and_on_the_asset_before_anything_is_sent(pip
     assert (plan["requests"], plan["batches"]) == (sum(n for *_, n in creates), len(creates)) == (6, 3)
     assert plan["input tokens"] > 1000 and 0 < plan["expected USD"] < plan["at most USD"]
     for _, model, requests in creates:
-        assert f"| {model} | {requests} | 1 | " in plan["plan"]
+        assert f"| {model} | 0 | 0 | 0 | 0 | 2 | new palette: 2 | {requests} | 1 | " in plan["plan"]
+    assert (plan["missing"], plan["missing: new palette"], plan["cached"], plan["in flight"]) == (6, 6, 0, 0)
+    assert plan["at least USD"] < plan["expected USD"] and plan["cache saves USD"] == 0
     entries = pipeline.instance.all_logs(run_id, of_type=DagsterEventType.ASSET_OBSERVATION)
     assert len(entries) == 1, "the run's own page has it too"
     sent_at = pipeline.rows("SELECT min(intended_at) FROM batches")[0][0].timestamp()
@@ -54,4 +56,4 @@ def test_so_does_the_plan_of_a_refinement(pipeline: Driven) -> None:
     pipeline.until("refined", "refined_tags", {key}, ticks=20)
     _, plan = observed(pipeline, "refinement_batches")
     assert (plan["requests"], plan["batches"]) == (1, 1)
-    assert "| claude-opus-4-5-20251101 | 1 | 1 | " in plan["plan"]
+    assert "| claude-opus-4-5-20251101 | 0 | 0 | 0 | 0 | 1 | asked for, not sent yet: 1 | 1 | 1 | " in plan["plan"]

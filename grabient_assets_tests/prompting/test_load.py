@@ -70,6 +70,11 @@ def test_unknown_version_names_those_that_exist(root: Path) -> None:
         ("---\npurpose", "purpose", "prompts/v1/tagging.md has no front matter: its first line must be '---'."),
         ("\n---\n", "\n", "prompts/v1/tagging.md has no end of its front matter: a second line '---' is missing."),
         ("purpose: tagging", "purpose: [tagging", "has front matter that is not valid YAML"),
+        (
+            "\noutput_schema:\n",
+            '\noutput_schema:\n  description: "a \\ud800 b"\n',
+            "has front matter with \\ud800, which is half a character and cannot be sent; write the whole one.",
+        ),
         ("purpose: tagging", "purpose: &a tagging\nmodel: *a", "aliases (*name) are not allowed"),
         ("temperature: 0.7", "temperature: 0.7\n  temperature: 1", "the key 'temperature' appears twice"),
         ("purpose: tagging", "purpose: tagging\nmodel: x", "the front matter has the unknown key 'model'."),

@@ -307,7 +307,8 @@ def test_a_line_that_cannot_be_read(name: str, case: str) -> None:
 @pytest.mark.parametrize("count", [-1, "7", 1.5, True, [1]])
 def test_token_counts_that_are_none(face: Face, count: Any) -> None:
     value = json.loads(face.answer_line("a"))
-    usage = {"input_tokens": count, "prompt_tokens": count, "promptTokenCount": count, "output_tokens": 1}
+    usage = {"input_tokens": count, "prompt_tokens": count, "promptTokenCount": count}
+    usage |= {"output_tokens": 1, "completion_tokens": 1, "candidatesTokenCount": 1}
     if face.name == "google":
         value["response"]["usageMetadata"] = usage
     elif face.name == "anthropic":
@@ -336,6 +337,60 @@ def test_no_usage_is_no_usage(face: Face) -> None:
             holder.pop("usageMetadata", None)
     result = READERS[face.name](json.dumps(value).encode())
     assert (result.fate, result.usage) == ("answered", None)
+
+
+WHOLE = {
+    "anthropic": {"input_tokens": 10, "cache_read_input_tokens": 4, "output_tokens": 5},
+    "chat": {"prompt_tokens": 14, "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens": 5},
+    "google": {
+        "promptTokenCount": 14,
+        "cachedContentTokenCount": 4,
+        "candidatesTokenCount": 5,
+        "thoughtsTokenCount": 1,
+    },
+}
+
+
+def answer_with(kind: str, usage: dict[str, Any]) -> Result:
+    """An answer with text and these counts."""
+    match kind:
+        case "anthropic":
+            return anthropic(claude(usage=usage))
+        case "chat":
+            return chat(choice(usage=usage))
+        case _:
+            return google(gemini(usageMetadata=usage))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [(kind, name) for kind, whole in WHOLE.items() for name in whole if "cache" not in name and "details" not in name],
+)
+def test_half_a_receipt_is_none(kind: str, count: str) -> None:
+    """An answer without its input or output count would be booked too low: nothing is believed, the cost estimated."""
+    whole = answer_with(kind, WHOLE[kind])
+    assert whole.usage is not None and (whole.usage.input_tokens, whole.usage.cached_input_tokens) == (14, 4)
+    without = answer_with(kind, {name: value for name, value in WHOLE[kind].items() if name != count})
+    nothing = answer_with(kind, {**WHOLE[kind], count: 0})
+    optional = {("google", "thoughtsTokenCount"): Usage(14, 5, 4)}
+    assert without.fate == nothing.fate == "answered"
+    expected = optional.get((kind, count))
+    assert without.usage == expected
+    cached_whole = Usage(4, 5, 4)  # Anthropic counts what it read from the cache beside the rest: there may be no rest
+    assert nothing.usage == (cached_whole if (kind, count) == ("anthropic", "input_tokens") else expected)
+
+
+def test_what_said_nothing_needs_no_output() -> None:
+    assert google(
+        gemini(None, promptFeedback={"blockReason": "SAFETY"}, candidates=[], usageMetadata={"promptTokenCount": 7})
+    ).usage == Usage(7, 0)
+    assert chat(choice("stop", {"prompt_tokens": 7}, content=None, refusal="I cannot.")).usage == Usage(7, 0)
+    # cut before the first word: it was thinking, and that is counted, or else the receipt is half
+    thought = {"promptTokenCount": 7, "thoughtsTokenCount": 9}
+    assert google(gemini("MAX_TOKENS", [], usageMetadata=thought)).usage == Usage(7, 9, reasoning_tokens=9)
+    assert google(gemini("MAX_TOKENS", [], usageMetadata={"promptTokenCount": 7})).usage is None
+    assert chat(choice("length", {"prompt_tokens": 7}, content=None)).usage is None
+    assert anthropic(claude(content=[], stop_reason="max_tokens", usage={"input_tokens": 7})).usage is None
 
 
 @pytest.mark.parametrize("secret", [KEY, "sk-ant-api03-abcdefghij"])

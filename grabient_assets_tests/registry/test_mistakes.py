@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from grabient_assets.errors import RegistryError
-from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.lines import line_of
+from grabient_assets.registry.load import DATA, load_registry
+from grabient_assets.registry.model import PROVIDERS
+from grabient_assets.registry.rows import ProviderFile
 
 GOOD = """\
 provider = "groq"
@@ -33,6 +41,7 @@ panel = true
 token_parameter = "max_completion_tokens"
 context_tokens = 1000
 max_output_tokens = 100
+available_by = 2026-01-01
 checked_on = 2026-11-20
 source = "a page"
 accepts = { sampling = true, thinking = "none", structured = "none", images = false }
@@ -50,6 +59,7 @@ panel = false
 token_parameter = "max_completion_tokens"
 context_tokens = 1000
 max_output_tokens = 100
+available_by = 2026-01-01
 retires_on = 2026-06-01
 replacement = "alpha"
 checked_on = 2026-11-20
@@ -68,7 +78,7 @@ source = "a page"
 """
 
 
-A_PRICE = "a price is a number above 0, in dollars per million tokens"
+A_PRICE = "a price is a number above 0, at most 10000, in dollars per million tokens"
 IN_DOLLARS = "prices are kept in US dollars only"
 
 
@@ -175,8 +185,8 @@ CASES = {
         1,
     ),
     "replacement that is gone sooner": (
-        "context_tokens = 1000\nmax_output_tokens = 100\nchecked_on",
-        'context_tokens = 1000\nmax_output_tokens = 100\nretires_on = 2026-05-01\nreplacement = "beta"\nchecked_on',
+        "available_by = 2026-01-01\nchecked_on",
+        'available_by = 2026-01-01\nretires_on = 2026-05-01\nreplacement = "beta"\nchecked_on',
         "the replacement alpha of beta retires no later than the model itself",
         'replacement = "alpha"',
         1,
@@ -213,6 +223,49 @@ source = "a page"
         "retires_on",
         1,
     ),
+    "undated": ("available_by = 2026-01-01\nretires", "retires", "model beta is undated; add", "[[models]]", 2),
+    "dated twice": (
+        "available_by = 2026-01-01\nretires",
+        "available_by = 2026-01-01\navailable_from = 2026-01-01\nretires",
+        "says more than `available_by`",
+        "available_by",
+        2,
+    ),
+    "replacement without an end": ("retires_on = 2026-06-01\n", "", "names a replacement but no", 'nt = "alpha"', 1),
+    "empty id": ('id = "beta"', 'id = " "', "`models.1.id`: empty, or with spaces around it", 'id = " "', 1),
+    "empty source": ('source = "a page"\naccepts', 'source = "  "\naccepts', "`models.1.source`: empty", '"  "', 1),
+    "role twice": ('roles = ["tagger"]', 'roles = ["tagger", "tagger"]', "tagger of beta stands there", 'er", ', 1),
+    "effort twice": (
+        "{ sampling = false,",
+        '{ efforts = ["low", "high", "low"], sampling = false,',
+        "low of beta stands there twice",
+        '"low", "high"',
+        1,
+    ),
+    "refiner that sees nothing": (
+        'roles = ["tagger"]',
+        'roles = ["refiner"]',
+        "model beta refines but takes no images",
+        "accepts",
+        2,
+    ),
+    "longer than its context": (
+        "max_output_tokens = 100",
+        "max_output_tokens = 1001",
+        "more tokens than its context of 1000",
+        "= 1001",
+        1,
+    ),
+    "count that no machine holds": ("max_requests = 10", "max_requests = 9999999999999", "less", "max_requests", 1),
+    "checked in the far future": (
+        "checked_on = 2026-11-20",
+        "checked_on = 2999-11-20",
+        "a day between 2020 and 2099 is needed",
+        "2999",
+        1,
+    ),
+    "priced before there was anything": ("from = 2026-01-01", "from = 0206-01-01", "between 2020 and 2099", "0206", 1),
+    "price that cannot be stored": ("batch = { input = 1.50,", "batch = { input = 1e40,", A_PRICE, "1e40", 1),
     "wrong provider for the file": (
         'provider = "groq"',
         'provider = "openai"',
@@ -241,6 +294,59 @@ def test_an_unpriced_model_is_refused(tmp_path: Path) -> None:
     assert f"groq.toml, line {line}: model beta, `models.1.prices`: this key is missing; add it." in message
 
 
+KEY = re.compile(r"(\w+) = ")
+
+
+def spoilt(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Every key left out, misspelt, and with a value that is none: what was done, the text, the line that is wrong, and
+    the line of the table it stands in (1 outside of any)."""
+    lines, table = text.split("\n"), 1
+    for number, line in enumerate(lines, 1):
+        table = number if line.startswith("[") else table
+        key = KEY.match(line)
+        if key is not None:
+            before, after = lines[: number - 1], lines[number:]
+            yield f"without {line}", "\n".join([*before, *after]), table, table
+            yield f"misspelt {line}", "\n".join([*before, f"x{line}", *after]), number, table
+            yield f"spoilt {line}", "\n".join([*before, f"{key[1]} = [[1]]", *after]), number, number
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_key_of_the_shipped_files_is_named_by_its_line(provider: str) -> None:
+    """`lines.py` alone, with the places that pydantic reports: each as it should be, in files as long as they are."""
+    text = (DATA / f"{provider}.toml").read_text(encoding="utf-8")
+    wrong, tried = [], 0
+    for what, changed, line, table in spoilt(text):
+        try:
+            ProviderFile.model_validate(tomllib.loads(changed, parse_float=Decimal))
+        except ValidationError as error:
+            tried += 1
+            named = [line_of(changed, found["loc"]) for found in error.errors()]
+            if line not in named or not {*named} <= {line, table}:
+                wrong.append((what, line, named))
+    assert wrong == []
+    assert tried > 100
+
+
+def test_every_key_of_a_small_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    for what, changed, line, _ in spoilt(GOOD):
+        if not what.startswith("without "):  # some keys may be left out, others are missed by a rule of their own
+            assert f"groq.toml, line {line}: " in refusal(tmp_path, changed), what
+
+
+def test_a_key_is_found_in_every_way_of_writing_it(tmp_path: Path) -> None:
+    text = GOOD.replace("[limits]", "[ 'limits' ] # of a batch").replace(
+        "standard = { input = 1.00, output = 2 }", 'standard.output = 2\n"standard".input = -1', 1
+    )
+    message = refusal(tmp_path, text.replace("max_bytes = 1000", "max_bytes = 0"))
+    assert f"line {line_holding(text, 'max_bytes')}: `limits.max_bytes`" in message
+    assert f"line {line_holding(text, 'input = -1')}: model alpha, `models.0.prices.0.standard.input`" in message
+    table = GOOD.replace("batch = { input = 1.50, output = 2.00 }\nsource", "source") + (
+        "[models.prices.batch]\ninput = 1.50\noutput = -2\n"
+    )
+    assert f"line {line_holding(table, 'output = -2')}: model beta" in refusal(tmp_path, table)
+
+
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     line = line_holding(GOOD, 'family = "b"')
     message = refusal(tmp_path, GOOD.replace('family = "b"', "family = "))
@@ -259,7 +365,23 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         load_registry(tmp_path)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "groq.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RegistryError, match=r"groq\.toml cannot be read"):
+@pytest.mark.parametrize(
+    ("spoilt", "says"),
+    [
+        ('source = """a page', "Unterminated string"),
+        ('source = ["a page"', "Unclosed array"),
+        ("from = 2026-04-01", "Cannot overwrite a value"),
+        ("source = " + "[" * 5_000, "Brackets nested too deeply"),
+        ("source = " + "9" * 5_000, "A number with too many digits"),
+        ("source = 1e" + "9" * 30, "A number with too many digits"),
+    ],
+)
+def test_what_cannot_be_parsed_is_named_by_the_line_where_it_begins(spoilt: str, says: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD + spoilt)
+    assert f"groq.toml is not valid TOML: {says} (line {len(GOOD.splitlines()) + 1})" in message
+
+
+def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "groq.toml").write_bytes(GOOD.encode() + b'# \xc3\xa4\n# \xe4\nsource = "\xff"')
+    with pytest.raises(RegistryError, match=rf"groq\.toml cannot be read: line {len(GOOD.splitlines()) + 2} is"):
         load_registry(tmp_path)

@@ -91,7 +91,12 @@ def test_every_way_in_which_a_request_can_stand(house: House) -> None:
 
     house.write("UPDATE asks SET retry_from = $1 WHERE model = $2", house.clock.wind(minutes=5), one)
     house.write(
-        "INSERT INTO budget_holds VALUES ('tagging', 'openai', $1, 'v1', NULL, 3, 0.1, 0.3, 'No money left.', now())",
+        """
+        INSERT INTO budget_holds BY NAME
+        SELECT 'tagging' AS purpose, 'openai' AS provider, $1 AS model, 'v1' AS prompt_version, 3 AS requests,
+               'digest' AS prompt_digest, 400 AS text_bytes, 0 AS pictures, 500 AS max_output_tokens,
+               'No money left.' AS reason, now() AS held_at
+        """,
         two,
     )
     found = standings(house, first())

@@ -9,6 +9,7 @@ from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.shut_down import stop_refused
+from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
@@ -50,6 +51,7 @@ def ask_for_refinement(
         for version, seeds in by_version(chosen).items():
             prompts = load_prompt_set(PROMPTS_DIR, version)
             refuse_draft(prompts, answers_from)
+            keep_wording(connection, prompts.refinement, asked_at)
             record_asks(
                 connection,
                 PURPOSE,

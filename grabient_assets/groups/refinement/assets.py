@@ -88,7 +88,9 @@ def refinement_batches(
                 _now,
                 by_url=providers.images_by_url(),
                 run_id=context.run_id,
-                announce=lambda due: observe_plan(context, house, due, by_url=providers.images_by_url()),
+                announce=lambda due: observe_plan(
+                    context, house, due, providers.answers_from(), by_url=providers.images_by_url()
+                ),
             )
         for one in sent.batches:
             context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)

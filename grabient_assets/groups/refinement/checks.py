@@ -15,6 +15,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 WITHIN_LIMITS = "every_refinement_is_within_its_limits"
 IN_ENUMERATION = "every_refined_word_is_in_its_enumeration"
+ADDS_UP = "requests_cost_what_their_batches_do"
 
 refinement_checks = [
     dg.AssetCheckSpec(
@@ -27,6 +28,11 @@ refinement_checks = [
         asset="refined_tags",
         description="Temperature, contrast, brightness and saturation hold only words of their enumeration.",
     ),
+    dg.AssetCheckSpec(
+        ADDS_UP,
+        asset="refined_tags",
+        description="What the requests of a refinement batch cost adds up to what the batch cost.",
+    ),
     overdue_spec("refinement"),
 ]
 
@@ -35,6 +41,7 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     """Results of the checks that this run selected."""
     with warehouse.read() as connection:
         counts = {
+            ADDS_UP: quality.batches_that_do_not_add_up(connection, "refinement"),
             WITHIN_LIMITS: quality.refinements_outside_limits(connection),
             IN_ENUMERATION: quality.words_outside(connection, "palette_tag_refined", CATEGORICAL_VALUES),
         }

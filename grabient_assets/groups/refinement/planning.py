@@ -1,4 +1,4 @@
-"""What refinement would send. Its input is not known before the consensus, so its size is taken from others."""
+"""What refinement would send. What it reads is not always known before, so its size is taken from others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.groups.refinement.asking import refiner
+from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.submission import refinement_spec
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
@@ -19,7 +20,7 @@ from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.plan import plan_refinement
+from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.warehouse.tag_consensus import some_consensus
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
 
@@ -38,10 +39,10 @@ _SOME_ID = "0" * 61
 
 @dataclass(frozen=True, slots=True)
 class PlannedRefinement:
-    """The refiner, how many palettes are in open batches, what would be sent, and why nothing would be."""
+    """What becomes of the refinements. `sending` covers what is missing; `cannot` is why it would not be sent."""
 
     model: Model
-    in_flight: int
+    counts: RefinementCounts
     sending: Sending
     cannot: str | None
 
@@ -49,23 +50,32 @@ class PlannedRefinement:
 def plan_refinements(
     connection: DuckDBPyConnection,
     prompt_version: str,
-    seeds: Sequence[str],
+    tagged: Sequence[str],
+    answers_from: str,
     on: date,
     measured: Mapping[MeasuredKey, Measured],
     *,
     by_url: bool,
+    untagged: Sequence[str] = (),
+    refined: Sequence[str] = (),
+    foreseen: Foreseen | None = None,
 ) -> PlannedRefinement:
-    """The plan for these palettes, once their tagging is complete. `measured`: tokens of past answers, as
-    `measured_tokens` finds them. `by_url`: pictures go as addresses."""
+    """The plan for palettes that are tagged, and for `untagged` ones once they are; `refined` were chosen too and lack
+    nothing.
+
+    `foreseen`: what the consensus of untagged ones may be known from. `measured`: tokens of past answers, as
+    `measured_tokens` finds them. `by_url`: pictures go as addresses.
+    """
     import numpy
 
     model, registry = refiner(), load_registry()
     prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
-    counts = plan_refinement(connection, seeds)
+    digest = request_digest(PURPOSE, answers_from, model, prompt.digest)
+    counts = plan_refinement(connection, prompt_version, digest, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
     fixed = len(request_line(refinement_spec(_SOME_ID, _SOME_COLOURS, {}, prompt, None), model))
     size = fixed + round(counts.colour_bytes) + _consensus_bytes(connection) + picture
-    lines = Lines(numpy.array([counts.expected]), numpy.array([size]), pictures=1, picture_bytes=picture)
+    lines = Lines(numpy.array([sum(counts.missing.values())]), numpy.array([size]), pictures=1, picture_bytes=picture)
     found = sending(
         model,
         lines,
@@ -74,7 +84,7 @@ def plan_refinements(
         registry.limits[model.provider],
         on,
     )
-    return PlannedRefinement(model, counts.in_flight, found, why_not_sent(registry, model, found, on))
+    return PlannedRefinement(model, counts, found, why_not_sent(registry, model, found, on))
 
 
 def _consensus_bytes(connection: DuckDBPyConnection) -> int:

@@ -46,16 +46,21 @@ def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen
 
 
 def observe_plan(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, due: Sequence[DueRefinement], *, by_url: bool
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    due: Sequence[DueRefinement],
+    answers_from: str,
+    *,
+    by_url: bool,
 ) -> None:
     """Put what is about to be sent on the run and on the asset, before the first create call."""
     with warehouse.read() as database:
         measured = measured_tokens(database)
         planned = [
-            plan_refinements(database, version, seeds, _now().date(), measured, by_url=by_url)
+            plan_refinements(database, version, seeds, answers_from, _now().date(), measured, by_url=by_url)
             for version, seeds in by_version([one.partition for one in due]).items()
         ]
-    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    metadata = plan_metadata(planned)
     context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 
 

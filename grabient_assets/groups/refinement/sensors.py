@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import dagster as dg
 
-from grabient_assets.batching.budget import still_held
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.send import closed_until
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.jobs import submit_refinement

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
@@ -28,7 +29,6 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
 from grabient_assets.warehouse.palettes import ImageRecord, images, palettes
-from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.refined import (
     DueRefinement,
     chained_refinements,
@@ -129,9 +129,7 @@ def _prepared(
     """The request lines, made as they are read; a palette whose picture cannot be read is left out, and the reason
     goes to `lost`. Raises RequestRejectedError when the model cannot take one."""
     with warehouse.write() as database:
-        record_prompt(
-            database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
-        )
+        keep_wording(database, prompt, now)
     for start in range(0, len(due), READ_AT_ONCE):
         part = due[start : start + READ_AT_ONCE]
         seeds = {d.partition.seed for d in part}

@@ -10,6 +10,7 @@ from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.shut_down import stop_refused
+from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
@@ -48,6 +49,7 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
         for version, seeds in by_version(wish.palettes).items():
             plan = waves_of(connection, version, panel, wish.analyses, wish.answers_from, now.date(), measured)
             record_plan(connection, plan, asked_at)
+            keep_wording(connection, load_prompt_set(PROMPTS_DIR, version).tagging, asked_at)
             start_waves(
                 connection,
                 plan,

@@ -60,8 +60,8 @@ _CHECKS = (
     _none(
         "requests_cost_what_their_batches_do",
         "palette_tags",
-        "What the requests of a batch cost adds up to what the batch cost, for tagging and refinement.",
-        quality.batches_that_do_not_add_up,
+        "What the requests of a tagging batch cost adds up to what the batch cost.",
+        partial(quality.batches_that_do_not_add_up, purpose="tagging"),
     ),
     _none(
         "every_answered_palette_has_a_usable_answer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget
-from grabient_assets.warehouse.plan import TargetPlan, plan_target, planning
+from grabient_assets.warehouse.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.warehouse.tagging_due import DueTarget
 from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
 
@@ -56,42 +56,21 @@ def plan_tagging(
     measured: Mapping[MeasuredKey, Measured],
     others: Sequence[str] = (),
     limits: Mapping[str, BatchLimits] | None = None,
-    only: Set[tuple[str, str, str | None]] | None = None,
 ) -> list[PlannedModel]:
-    """The plan of each model if these palettes were asked for; without any, of what is due anyway.
+    """The plan of each model if these palettes were asked for.
 
     `measured`: tokens of past answers, as `measured_tokens` finds them. `others` were chosen too and lack nothing: what
-    they have is counted. `limits` by provider; those of the registry when not given. `only`: nothing else is sent than
-    these, by model, prompt version and cap.
+    they have is counted. `limits` by provider; those of the registry when not given.
     """
-    sets = _askable(answers_from)
-    registry = load_registry()
-    found: list[PlannedModel] = []
+    askable = _Askable(answers_from, on, measured, limits or load_registry().limits)
     with planning(connection, seeds, others):
+        found: list[PlannedModel] = []
         for model in models:
-            current = {v: request_digest(PURPOSE, answers_from, model, s.tagging.digest) for v, s in sets.items()}
+            current = askable.digests(model)
             target = AskTarget(model.provider, model.id, current.get(prompt_version, ""))
             counts = plan_target(connection, prompt_version, target, analyses, current)
-            whole, refused = Sending(), None
-            for lines in counts.lines:
-                if only is not None and (model.id, lines.prompt_version, lines.cap_id) not in only:
-                    continue
-                prompt = sets[lines.prompt_version].tagging
-                try:
-                    fixed = _fixed_bytes(prompt, model)
-                except RequestRejectedError as error:
-                    refused = str(error)
-                    continue
-                whole += sending(
-                    model,
-                    Lines(lines.requests, lines.colour_bytes + fixed),
-                    prompt.parameters,
-                    measured.get((model.provider, model.id, prompt.digest)),
-                    (limits or registry.limits)[model.provider],
-                    on,
-                )
-            found.append(PlannedModel(model, counts, whole, refused or why_not_sent(registry, model, whole, on)))
-    return found
+            found.append(askable.planned(model, counts, counts.lines))
+        return found
 
 
 def plan_due(
@@ -102,12 +81,61 @@ def plan_due(
     answers_from: str,
     on: date,
 ) -> list[PlannedModel]:
-    """The plan of these targets of the provider, whoever asked for them: what a submission sends."""
-    ids = {target.model for target in targets}
-    models = [model for model in load_registry().models if model.provider == provider and model.id in ids]
-    only = {(target.model, target.prompt_version, target.cap_id) for target in targets}
-    measured = measured_tokens(connection)
-    return plan_tagging(connection, models, "", (), 0, answers_from, on, measured, (), {provider: limits}, only)
+    """The plan of these targets of the provider, whoever asked for them: what a submission sends.
+
+    What is there already is counted over the asks that are open and those recorded together with them, so models to
+    which nothing goes are in the plan too.
+    """
+    going = {(target.model, target.prompt_version, target.cap_id) for target in targets}
+    askable = _Askable(answers_from, on, measured_tokens(connection), {provider: limits})
+    with planning_due(connection, provider):
+        found: list[PlannedModel] = []
+        for model in load_registry().models:
+            if model.provider != provider:
+                continue
+            counts = plan_target_due(connection, provider, model.id, askable.digests(model))
+            lines = [one for one in counts.lines if (model.id, one.prompt_version, one.cap_id) in going]
+            if lines or counts.cached or counts.failed or counts.in_flight:
+                found.append(askable.planned(model, counts, lines))
+        return found
+
+
+class _Askable:
+    """What may be asked, and what that comes to."""
+
+    def __init__(
+        self,
+        answers_from: str,
+        on: date,
+        measured: Mapping[MeasuredKey, Measured],
+        limits: Mapping[str, BatchLimits],
+    ) -> None:
+        self._answers_from, self._on, self._measured, self._limits = answers_from, on, measured, limits
+        self._sets = _askable(answers_from)
+
+    def digests(self, model: Model) -> dict[str, str]:
+        """Prompt version -> request digest, of what may be sent to the model."""
+        return {v: request_digest(PURPOSE, self._answers_from, model, s.tagging.digest) for v, s in self._sets.items()}
+
+    def planned(self, model: Model, counts: TargetPlan, going: Sequence[DueLines]) -> PlannedModel:
+        """The model with what sending these lines comes to."""
+        whole, refused = Sending(), None
+        for lines in going:
+            prompt = self._sets[lines.prompt_version].tagging
+            try:
+                fixed = _fixed_bytes(prompt, model)
+            except RequestRejectedError as error:
+                refused = str(error)
+                continue
+            whole += sending(
+                model,
+                Lines(lines.requests, lines.colour_bytes + fixed),
+                prompt.parameters,
+                self._measured.get((model.provider, model.id, prompt.digest)),
+                self._limits[model.provider],
+                self._on,
+            )
+        return PlannedModel(model, counts, whole, refused or why_not_sent(load_registry(), model, whole, self._on))
 
 
 def request_usd(model: Model, prompt: Prompt, colour_bytes: int, measured: Measured | None, on: date) -> Decimal | None:

@@ -43,7 +43,7 @@ def observe_plan(
     provider = connection.provider
     with warehouse.read() as database:
         planned = plan_due(database, provider.name, targets, provider.limits, connection.answers_from, _now().date())
-    metadata = plan_metadata([(one.model.id, one.sending, one.cannot) for one in planned])
+    metadata = plan_metadata(planned)
     context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from grabient_assets.batching.budget import still_held
 from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
+from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
@@ -23,7 +24,6 @@ from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
 from grabient_assets.warehouse.palettes import palettes
-from grabient_assets.warehouse.prompts import PromptRecord, record_prompt
 from grabient_assets.warehouse.tagging_due import DueRequest, DueTarget, due_tagging, due_targets
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
 from grabient_assets.warehouse.tags import share_answers
@@ -100,9 +100,7 @@ def _prepared(
 ) -> Iterator[PreparedRequest]:
     """The request lines, made as they are read. Raises RequestRejectedError when the model cannot take one."""
     with warehouse.write() as database:
-        record_prompt(
-            database, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
-        )
+        keep_wording(database, prompt, now)
     for start in range(0, len(due), READ_AT_ONCE):
         part = due[start : start + READ_AT_ONCE]
         with warehouse.read() as database:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from grabient_assets.batching.planning import Sending
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
@@ -17,7 +18,7 @@ from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.plan import REASONS
+from grabient_assets.warehouse.plan import REASONS, TargetPlan
 from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets.warehouse.usage import measured_tokens
 from grabient_assets_tests.batching.house import House, palette, twins
@@ -46,6 +47,13 @@ class Panel:
 
     def __post_init__(self) -> None:
         self.provider = RealLines(name=self.name, limits=self.limits, clock=self.house.clock)
+
+    def due(self) -> list[tuple[str, TargetPlan, Sending]]:
+        """What the submitting run says of each model."""
+        with self.house.warehouse.read() as connection:
+            targets = due_targets(connection, self.name)
+            found = plan_due(connection, self.name, targets, self.limits, "emulator", self.house.clock().date())
+        return [(one.model.id, replace(one.counts, lines=()), one.sending) for one in found]
 
     def plan(self, asked: list[PaletteVersion], analyses: int = 1, others: tuple[str, ...] = ()) -> list[PlannedModel]:
         """The plan if these palettes were asked for."""
@@ -119,6 +127,8 @@ def test_what_is_planned_is_what_is_sent(house: House, name: str) -> None:
         assert one.sending.requests == 15 and one.cannot is None
         assert one.sending.batches > 2 and one.sending.split_by
     panel.ask(chosen, 2)
+    as_planned = [(p.model.id, replace(p.counts, lines=()), p.sending) for p in planned]
+    assert panel.due() == as_planned, "the submitting run says the same"
     sent = panel.send()
     assert sent == {p.model.id: (p.sending.requests, p.sending.batches, p.sending.bytes) for p in planned}
 
@@ -131,7 +141,8 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
         found = plan_due(connection, "openai", due, WIDE, "emulator", house.clock().date())
         some = plan_due(connection, "openai", due[1:], WIDE, "emulator", house.clock().date())
     assert [(p.model.id, p.sending) for p in some] == [(p.model.id, p.sending) for p in found[1:]]
-    assert [(one.model.id, one.counts.also_due) for one in found] == [(MINI, 6), (LUNA, 6), (NEW_LUNA, 6)]
+    whys = [(one.model.id, {why: n for why, n in one.counts.missing.items() if n}) for one in found]
+    assert whys == [(model, {"new_palette": 6}) for model in (MINI, LUNA, NEW_LUNA)]
     assert panel.send() == {p.model.id: (6, 1, p.sending.bytes) for p in found}
     with house.warehouse.read() as connection:
         assert due_targets(connection, "openai") == []
