@@ -21,7 +21,8 @@ from grabient_assets.groups.tagging.normalisation import (
 
 CATEGORICAL_FIELDS = tuple(CATEGORICAL_VALUES)
 LIST_FIELDS = ("mood", "style", "dominant_colors", "harmony", "seasonal", "associations")
-_CLOSED_FIELDS = frozenset(("dominant_colors", "harmony", "seasonal"))
+OPEN_FIELDS = ("mood", "style", "associations")
+"""The fields whose tags are not from a list, so that one word comes in many spellings."""
 _FINDER = AnswerFinder((*CATEGORICAL_FIELDS, *LIST_FIELDS))
 _MAX_NOTES = 20
 
@@ -123,7 +124,7 @@ def read_tags(fields: dict[str, Any], field: str, notes: list[str]) -> tuple[str
     strings, others = strings_in(value)
     if others:
         notes.append(f"{field}: something that is not text was dropped.")
-    closed = field in _CLOSED_FIELDS
+    closed = field not in OPEN_FIELDS
     tags: dict[str, None] = {}
     for string in strings:
         tag = listed_word(field, string) if closed else clean_tag(string)

@@ -23,8 +23,7 @@ from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.gradient.contradictions import contradicted_pairs
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import LIST_FIELDS
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS
+from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.warehouse.annotations import (
     Answered,

@@ -18,8 +18,8 @@ from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import tag_probabilities
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS, Consensus, ModelAnswer, Vote
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
+from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote
 from grabient_assets.groups.tagging.skills import Estimator, Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 

@@ -14,19 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
-    OPEN_FIELDS,
     Consensus,
     Counted,
     ModelAnswer,
     Panel,
     count_field,
-    is_hallucinated,
     panel_of,
     votes_of,
 )
 from grabient_assets.groups.tagging.estimating import Estimates
+from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words

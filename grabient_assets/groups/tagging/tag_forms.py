@@ -15,9 +15,10 @@ from functools import cache, lru_cache
 from importlib import resources
 
 from grabient_assets.gradient.vocabulary import COLOUR_NAMES
-from grabient_assets.groups.tagging.normalisation import clean_tag
+from grabient_assets.groups.tagging.normalisation import QUOTES, clean_tag
 
 _JOINERS = re.compile(r"[\s_\-\u2010-\u2015]+")
+_EDGES = " .,;:!?\u2026#*()" + QUOTES
 _SIBILANT = ("sses", "shes", "ches", "xes", "zzes")
 _NO_PLURAL = ("ss", "us", "is", "ics")
 _SHORTEST_PLURAL = 4
@@ -48,7 +49,9 @@ def tag_form(tag: str) -> str:
     if cleaned is None:
         return tag
     lists = tag_forms()
-    words = _JOINERS.sub(" ", cleaned).strip().split(" ")
+    words = _JOINERS.sub(" ", cleaned).strip(_EDGES).split(" ")
+    if not words[-1]:
+        return cleaned  # nothing but such marks
     words[-1] = _singular(words[-1], lists)
     form = " ".join(lists.spellings.get(word, word) for word in words)
     return lists.synonyms.get(form, form)
