@@ -76,8 +76,8 @@ def read_refined(
     if isinstance(found, Unusable):
         return found
     notes: list[str] = []
-    own: dict[str, Any] = {field: read_word(found.fields, field, notes) for field in CATEGORICAL_FIELDS}
-    own |= {field: read_tags(found.fields, field, notes) for field in LIMITS}
+    own: dict[str, Any] = {field: read_word(found.fields, field, notes, []) for field in CATEGORICAL_FIELDS}
+    own |= {field: read_tags(found.fields, field, notes, []) for field in LIMITS}
     written = found.fields.get("embed_text")
     if 2 * sum(1 for value in (*own.values(), written) if value) < len(own) + 1:
         return Unusable("The answer fills fewer than half of the fields asked for.")
@@ -150,7 +150,7 @@ def _fitted(
         return own
     spare = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
     if field == "dominant_colors":
-        spare += list(read_tags({field: list(color_names)}, field, []))
+        spare += list(read_tags({field: list(color_names)}, field, [], []))
     forms = {tag_form(tag) for tag in own}
     added = [tag for tag in dict.fromkeys(spare) if tag_form(tag) not in forms][: fewest - len(own)]
     if added:

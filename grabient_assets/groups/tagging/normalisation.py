@@ -150,5 +150,10 @@ def strings_in(value: Any) -> tuple[list[str], bool]:
 
 def quoted(text: str) -> str:
     """`text` for a sentence: visible, in quotes, cut to 40 characters."""
+    return f"'{shortened(text)}'"
+
+
+def shortened(text: str) -> str:
+    """`text`, visible, cut to 40 characters."""
     shown = visible_text(text[:200])
-    return f"'{shown if len(shown) <= 40 else shown[:37] + '...'}'"
+    return shown if len(shown) <= 40 else shown[:37] + "..."
