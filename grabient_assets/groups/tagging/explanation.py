@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
@@ -276,4 +279,6 @@ def _computed(field: str, palette: PaletteRecord) -> tuple[tuple[str, ...] | Non
         return (getattr(palette, field),), field in palette.clear_cut
     if field == "dominant_colors":
         return tuple(palette.color_names), None
-    return (tuple(palette.harmonies), None) if field == "harmony" else (None, None)
+    if field == "harmony":
+        return tuple(palette.harmonies), bool((clear_harmonies(np.asarray([palette.rgb])) >= 0).all())
+    return None, None

@@ -127,7 +127,8 @@ def test_rates_that_were_fitted_again_are_said_and_both_probabilities_shown(hous
 def test_spellings_meet_and_colours_that_are_not_there_are_marked(house: Warehouse) -> None:
     """a and b write one word in two ways, b twice of two times; `red` is no colour of blues; c names mist in one of
     its three answers only, which is no vote."""
-    palette = replace(palette_of(house), rgb=((10, 20, 80), (40, 80, 200)), clear_cut=(), temperature="cool")
+    blues = ((10, 20, 80), *[(40, 80, 200)] * 10)
+    palette = replace(palette_of(house), rgb=blues, harmonies=("monochromatic",), clear_cut=(), temperature="cool")
     panel = [
         ModelAnswer("groq", "a", 0, Answer(mood=("cosy",), dominant_colors=("red",))),
         ModelAnswer("groq", "b", 0, Answer(mood=("cozy",), temperature="warm")),
@@ -135,9 +136,10 @@ def test_spellings_meet_and_colours_that_are_not_there_are_marked(house: Warehou
         *(ModelAnswer("groq", "c", index, Answer(mood=("misty",) if index == 1 else ("cosy",))) for index in range(3)),
     ]
     fields = explain_fields(Evidence(palette, panel, build_consensus(panel, palette.rgb), {}, {}, {}, {}))
-    temperature, mood, colours = (
-        next(f for f in fields if f.field == name) for name in ("temperature", "mood", "dominant_colors")
+    temperature, mood, colours, harmony = (
+        next(f for f in fields if f.field == name) for name in ("temperature", "mood", "dominant_colors", "harmony")
     )
+    assert (harmony.computed, harmony.clear_cut) == (("monochromatic",), True)
     assert temperature.computed == ("cool",) and temperature.clear_cut is False
     assert [(v.value, v.models, v.support) for v in temperature.values] == [("warm", 1, 0.5), ("cool", 0, 0.5)]
     assert temperature.rival is None
