@@ -148,13 +148,16 @@ def _fitted(
         return own[:most]
     if len(own) >= fewest:
         return own
-    spare = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
-    if field == "dominant_colors":
-        spare += list(read_tags({field: list(color_names)}, field, [], []))
+    voted = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
+    computed = read_tags({field: list(color_names)}, field, [], []) if field == "dominant_colors" else ()
     forms = {tag_form(tag) for tag in own}
-    added = [tag for tag in dict.fromkeys(spare) if tag_form(tag) not in forms][: fewest - len(own)]
-    if added:
-        changes.append(f"{field}: {', '.join(added)} was taken from the consensus.")
+    added = [tag for tag in dict.fromkeys((*voted, *computed)) if tag_form(tag) not in forms][: fewest - len(own)]
+    for tags, source in (
+        ([tag for tag in added if tag in voted], "the consensus"),
+        ([tag for tag in added if tag not in voted], "the palette's own colour names"),
+    ):
+        if tags:
+            changes.append(f"{field}: {', '.join(tags)} was taken from {source}.")
     return (*own, *added)
 
 

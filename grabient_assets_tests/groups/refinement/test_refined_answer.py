@@ -119,7 +119,13 @@ def test_too_few_tags_are_filled_from_the_consensus() -> None:
 
 def test_dominant_colours_fall_back_to_the_palettes_own() -> None:
     assert read({"dominant_colors": ["sky"]}, panel()).dominant_colors == ("blue",)
-    assert read({"dominant_colors": []}, None, color_names=["mint", "teal"]).dominant_colors == ("mint",)
+    own = read({"dominant_colors": []}, None, color_names=["mint", "teal"])
+    assert (own.dominant_colors, own.notes) == (
+        ("mint",),
+        ("dominant_colors: mint was taken from the palette's own colour names.",),
+    )
+    voted = read({"dominant_colors": []}, panel(), color_names=["mint", "teal"])
+    assert voted.notes == ("dominant_colors: blue was taken from the consensus.",)
 
 
 @pytest.mark.parametrize("field", list(vocabulary.CATEGORICAL_VALUES))
