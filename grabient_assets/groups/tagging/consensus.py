@@ -85,12 +85,14 @@ class Consensus:
     """`models` models gave `answers` usable answers; `votes` lists for every field its values, most votes first.
 
     `probability`: field -> value -> how probable it is, where that decides what is strongest instead of the votes.
+    `rgb`: the colours of the palette, as far as they are known here; the estimates leave out what contradicts them.
     """
 
     models: int
     answers: int
     votes: dict[str, tuple[Vote, ...]]
     probability: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    rgb: Sequence[RGB] = dataclasses.field(default=(), compare=False, repr=False)
 
     def standing(self, field: str) -> tuple[Vote, ...]:
         """The votes of `field` that the colours do not contradict, strongest first."""
@@ -116,7 +118,7 @@ def build_consensus(answers: Iterable[ModelAnswer], rgb: Sequence[RGB] = ()) -> 
     """
     panel = panel_of(answers)
     votes = {field: votes_of(field, count_field(field, panel), rgb) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS)}
-    return Consensus(models=len(panel), answers=sum(map(len, panel.values())), votes=votes)
+    return Consensus(models=len(panel), answers=sum(map(len, panel.values())), votes=votes, rgb=rgb)
 
 
 def panel_of(answers: Iterable[ModelAnswer]) -> Panel:

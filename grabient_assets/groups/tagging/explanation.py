@@ -219,8 +219,8 @@ def _values(
                 vote.models if vote else 0,
                 vote.share if vote else 0.0,
                 counted.support.get(form, 0.0),
-                stored.get(value),
-                present.get(value),
+                stored.get(form),
+                present.get(form),
                 vote.contradicted if vote else is_hallucinated(field, value, evidence.palette.rgb),
                 tuple(sorted(written.get(form, set()) - {value})),
                 who,
@@ -261,8 +261,9 @@ def _rival(field: str, evidence: Evidence, result: Sequence[str]) -> str | None:
 
 
 def _probabilities(estimates: Estimates, field: str) -> dict[str, float]:
+    """By form: a tag that nobody votes for stands in its form there, and here in the spelling most models wrote."""
     found: list[dict[str, Any]] = estimates.get(field, [])
-    return {one["value"]: one["probability"] for one in found}
+    return {_form(field, one["value"]): one["probability"] for one in found}
 
 
 def _written(field: str, answers: Sequence[ModelAnswer]) -> dict[str, set[str]]:
