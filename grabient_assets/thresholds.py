@@ -38,6 +38,21 @@ ANSWERING_MODELS = Threshold(
 )
 """Share of the models asked about a palette that gave a usable answer; below it the palette is not refined."""
 
+WORDS_OUTSIDE = Threshold(
+    limit=0.05,
+    cases=50,
+    why="The lists stand in every prompt and in the schema of every answer. A model that takes every twentieth word "
+    "from elsewhere has not read them, and what it means by those words counts for nothing.",
+)
+"""Share of a model's words in the fields with a closed list that stand in no list, from so many answers on."""
+
+MODELS_OUTSIDE = Threshold(
+    limit=0.50,
+    why="When most models name something that the list of a field lacks, the few that did not decide the field, and it "
+    "may be the list that is wrong.",
+)
+"""Share of the answering models whose value of a field stands in no list; above it the palette is not refined."""
+
 ACCURACY_FALL = Threshold(
     limit=0.05,
     why="Fewer points are not worth a look. Besides, the two 95 % intervals must lie apart: by chance they do so in 3 "

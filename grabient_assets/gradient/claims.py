@@ -14,17 +14,9 @@ from grabient_assets.gradient.cosine import RGB
 from grabient_assets.gradient.names import NAMED_COLOURS, nearest_name
 
 NEUTRAL_NAME = 0.04
-"""Names of less chroma (black, white, gray, silver, slate, charcoal, beige, ivory, lavender, azure) claim lightness."""
+"""Names of less chroma (colour_words.NEUTRAL_NAMES) claim lightness."""
 NEAR_LIGHTNESS, NEUTRAL_CHROMA = 0.35, 0.12
 VISIBLE_CHROMA, NEAR_HUE = 0.03, 60.0
-
-ALWAYS_A_COLOUR = frozenset(
-    {
-        *("red", "green", "blue", "yellow", "cyan", "magenta", "pink", "purple", "brown", "gray", "black", "white"),
-        *("navy", "maroon", "teal", "turquoise", "indigo", "beige", "azure", "crimson"),
-    }
-)
-"""Names that mean a colour wherever they stand. The others are things too: rose, gold, mint, chocolate."""
 
 
 def is_contradicted(name: str, rgb: Sequence[RGB]) -> bool:

@@ -95,6 +95,13 @@ COLOUR_NAMES = tuple(NAMED_COLOURS)
 SEASONS = ("spring", "summer", "autumn", "winter")
 SEASON_SYNONYMS = {"fall": "autumn"}
 
+CLOSED_LISTS: dict[str, tuple[str, ...]] = {
+    "dominant_colors": COLOUR_NAMES,
+    "harmony": HARMONY_WORDS,
+    "seasonal": SEASONS,
+}
+"""The fields with several values out of a closed list, and their lists."""
+
 # How a palette may be drawn, and the limits of the site for it.
 STYLES = (
     "linearGradient",

@@ -20,12 +20,7 @@ ANSWER_FIELDS: dict[Purpose, tuple[str, ...]] = {
     "tagging": ("ref", *CATEGORICAL_FIELDS, *TAGGING_LIST_FIELDS),
     "refinement": ("ref", *CATEGORICAL_FIELDS, *REFINEMENT_LIST_FIELDS, "embed_text"),
 }
-CLOSED_LISTS: dict[str, tuple[str, ...]] = {
-    **vocabulary.CATEGORICAL_VALUES,
-    "dominant_colors": vocabulary.COLOUR_NAMES,
-    "harmony": vocabulary.HARMONY_WORDS,
-    "seasonal": vocabulary.SEASONS,
-}
+CLOSED_LISTS: dict[str, tuple[str, ...]] = {**vocabulary.CATEGORICAL_VALUES, **vocabulary.CLOSED_LISTS}
 _KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description", "minItems"}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -45,6 +47,58 @@ def answers_by_model(connection: DuckDBPyConnection) -> list[ModelAnswers]:
         """
     ).fetchall()
     return [ModelAnswers(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWords:
+    """What a model said under a prompt version in the fields with a closed list: in how many usable answers, how many
+    words, how many of them in no list, and up to five of these, as `field=word`, the most frequent first."""
+
+    prompt_version: str
+    provider: str
+    model: str
+    answers: int
+    words: int
+    outside: int
+    examples: Sequence[str]
+
+    @property
+    def share(self) -> float:
+        """The part of the words that stands in no list, 0 to 1."""
+        return self.outside / self.words if self.words else 0.0
+
+
+_LISTED = " + ".join(
+    [
+        *(f"({field} IS NOT NULL)::INTEGER" for field in CATEGORICAL_VALUES),
+        *(f"coalesce(len({field}), 0)" for field in CLOSED_LISTS),
+    ]
+)
+
+
+def words_by_model(connection: DuckDBPyConnection) -> list[ModelWords]:
+    """By prompt version, provider and model. Answers that were read before words outside were counted are left out."""
+    rows = connection.execute(
+        f"""
+        WITH counted AS (
+            SELECT prompt_version, provider, model, count(*) AS answers, sum({_LISTED} + len(outside)) AS words,
+                   sum(len(outside)) AS outside
+            FROM palette_tags WHERE error IS NULL AND outside IS NOT NULL GROUP BY ALL
+        ),
+        said AS (
+            SELECT prompt_version, provider, model, unnest(outside) AS word FROM palette_tags
+            WHERE error IS NULL AND len(outside) > 0
+        ),
+        times AS (SELECT *, count(*) AS times FROM said GROUP BY ALL),
+        examples AS (
+            SELECT prompt_version, provider, model, list(word ORDER BY times DESC, word)[:5] AS examples
+            FROM times GROUP BY ALL
+        )
+        SELECT prompt_version, provider, model, answers, words::BIGINT, outside::BIGINT, coalesce(examples, [])
+        FROM counted LEFT JOIN examples USING (prompt_version, provider, model) ORDER BY ALL
+        """
+    ).fetchall()
+    return [ModelWords(*row) for row in rows]
 
 
 def unbalanced_batches(connection: DuckDBPyConnection) -> Count:

@@ -45,6 +45,7 @@ class TagRecord:
     associations: tuple[str, ...] | None = None
     error: str | None = None
     notes: tuple[str, ...] | None = None
+    outside: tuple[str, ...] | None = None
     answer_text: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.thresholds import ANSWERING_MODELS
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
+from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE
 from grabient_assets.warehouse.asks import PaletteVersion
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are what stands in
-    its answers and in no enumeration, such as `contrast=enormous`."""
+    """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are what most models
+    said in a field, such as `contrast=enormous`, and its list lacks."""
 
     partition: PaletteVersion
     asked: int
@@ -39,17 +39,21 @@ class Withheld:
         """The reasons, as half sentences."""
         models = f"{self.answering} of the {self.asked} models that were asked gave a usable answer"
         least = f"{models}; {ANSWERING_MODELS.limit:.0%} is the least"
-        words = f"in no enumeration: {', '.join(self.words)}"
+        words = f"most models named what no list has: {', '.join(self.words)}"
         return "; ".join([*([least] if self.too_few else []), *([words] if self.words else [])])
 
 
-def _outside(field: str) -> str:
-    words = ", ".join(f"'{word}'" for word in CATEGORICAL_VALUES[field])
-    return f"{field} NOT IN ({words})"
+def _in_field(field: str, listed: str) -> str:
+    words = f"[word FOR word IN outside IF starts_with(word, '{field}=')]"
+    return f"{{'field': '{field}', 'listed': {listed}, 'words': {words}}}"
 
 
-_ODD = " OR ".join(_outside(field) for field in CATEGORICAL_VALUES)
-_ODD_WORDS = ", ".join(f"CASE WHEN {_outside(field)} THEN '{field}=' || {field} END" for field in CATEGORICAL_VALUES)
+_IN_FIELDS = ", ".join(
+    [
+        *(_in_field(field, f"{field} IS NOT NULL") for field in CATEGORICAL_VALUES),
+        *(_in_field(field, f"coalesce(len({field}), 0) > 0") for field in CLOSED_LISTS),
+    ]
+)
 
 
 def withheld(candidates: str) -> str:
@@ -68,11 +72,26 @@ def withheld(candidates: str) -> str:
             LEFT JOIN spoken s USING (seed, prompt_version, provider, model)
             WHERE a.purpose = 'tagging' AND (a.state <> 'stopped' OR s.usable IS NOT NULL) GROUP BY ALL
         ),
+        suspected AS (
+            SELECT DISTINCT seed, prompt_version FROM palette_tags SEMI JOIN candidates USING (seed, prompt_version)
+            WHERE error IS NULL AND len(outside) > 0
+        ),
+        field_answers AS (
+            SELECT seed, prompt_version, provider, model, unnest([{_IN_FIELDS}], recursive := true)
+            FROM palette_tags SEMI JOIN suspected USING (seed, prompt_version) WHERE error IS NULL
+        ),
+        field_models AS (
+            SELECT seed, prompt_version, field, provider, model, flatten(list(words)) AS words,
+                   count(*) FILTER (NOT listed AND len(words) > 0) > count(*) FILTER (listed) AS is_outside
+            FROM field_answers GROUP BY seed, prompt_version, field, provider, model
+        ),
+        odd_fields AS (
+            SELECT seed, prompt_version, unnest(flatten(list(words) FILTER (is_outside))) AS word
+            FROM field_models GROUP BY seed, prompt_version, field
+            HAVING count(*) FILTER (is_outside) > {MODELS_OUTSIDE.limit} * count(*)
+        ),
         odd AS (
-            SELECT seed, prompt_version, list(DISTINCT word ORDER BY word) AS words FROM (
-                SELECT seed, prompt_version, unnest([{_ODD_WORDS}]) AS word
-                FROM palette_tags SEMI JOIN candidates USING (seed, prompt_version) WHERE error IS NULL AND ({_ODD}))
-            WHERE word IS NOT NULL GROUP BY ALL
+            SELECT seed, prompt_version, list(DISTINCT word ORDER BY word) AS words FROM odd_fields GROUP BY ALL
         ),
         withheld AS (
             SELECT c.seed, c.prompt_version, coalesce(p.asked, 0) AS asked, coalesce(p.answering, 0) AS answering,

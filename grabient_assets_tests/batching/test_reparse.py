@@ -27,7 +27,9 @@ from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.quality import words_by_model
 from grabient_assets.warehouse.staging import staging
+from grabient_assets.warehouse.withheld import panels
 from grabient_assets_tests.batching.house import House, palette, twins
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, result_line
 
@@ -362,3 +364,23 @@ def test_reparsing_is_collecting(rounds: list[tuple[list[str], Any, bool]], tmp_
     house.write("UPDATE tag_consensus SET models = 9, digest = 'old', votes = '{}'")
     reparse(house, provider)
     assert dump(house) == live
+
+
+def test_words_in_no_list_reach_the_checks_and_are_counted_again(house: House, provider: ScriptedProvider) -> None:
+    """Also in rows that were stored before anybody counted them."""
+    ask(house, house.load(palette(0)))
+    said = '{"contrast": "enormous", "temperature": "warm", "harmony": ["triadic", "rainbow"], "mood": ["calm"]}'
+    round_of(house, provider, lambda custom_id: answered(custom_id, text=said))
+    before = house.rows("SELECT * FROM palette_tags")
+    counted = house.rows("SELECT contrast, harmony, outside FROM palette_tags")
+    assert counted == [(None, ["triadic"], ["contrast=enormous", "harmony=rainbow"])]
+    with house.warehouse.read() as connection:
+        assert [one.words for one in panels(connection).failing] == [("contrast=enormous",)]
+        [model] = words_by_model(connection)
+    assert (model.answers, model.words, model.outside) == (1, 4, 2)
+
+    house.write("UPDATE palette_tags SET outside = NULL")
+    with house.warehouse.read() as connection:
+        assert panels(connection).failing == () and words_by_model(connection) == []
+    reparse(house, provider)
+    assert house.rows("SELECT * FROM palette_tags") == before

@@ -12,8 +12,10 @@ from grabient_assets.thresholds import (
     AGREEMENT,
     ANSWERING_MODELS,
     BATCH_ENDS_WITHIN,
+    MODELS_OUTSIDE,
     TAG_AGREEMENT,
     UNUSABLE_ANSWERS,
+    WORDS_OUTSIDE,
 )
 
 PAGE = (PROJECT_DIR / "docs" / "consensus.md").read_text(encoding="utf-8")
@@ -24,6 +26,11 @@ NUMBERS = {
         f"from {UNUSABLE_ANSWERS.cases} answers",
     ],
     "enough_models_answered_every_palette": [f"fewer than {100 * ANSWERING_MODELS.limit:.0f} %"],
+    "most_models_keep_to_the_lists": [f"more than {100 * MODELS_OUTSIDE.limit:.0f} %"],
+    "no_model_leaves_the_lists": [
+        f"more than {100 * WORDS_OUTSIDE.limit:.0f} %",
+        f"from {WORDS_OUTSIDE.cases} answers",
+    ],
     "no_model_lost_accuracy": [f"more than {100 * ACCURACY_FALL.limit:.0f} points"],
     "models_agree_in_every_field": [f"{AGREEMENT.limit} (tags: {TAG_AGREEMENT.limit})", f"{AGREEMENT.cases} palettes"],
     "no_batch_is_overdue": [f"{BATCH_ENDS_WITHIN.total_seconds() / 3600:.0f} hours"],

@@ -13,7 +13,8 @@ from grabient_assets_tests.pipeline.driven import Driven, driven
 
 BALANCED = "every_request_has_one_fate"
 ANSWERED = "every_answered_palette_has_a_usable_answer"
-TAG_WORDS = "every_word_is_in_its_enumeration"
+LISTS = "most_models_keep_to_the_lists"
+LEAVES = "no_model_leaves_the_lists"
 VOTES = "every_model_votes_once"
 LIMITS = "every_refinement_is_within_its_limits"
 REFINED_WORDS = "every_refined_word_is_in_its_enumeration"
@@ -28,7 +29,8 @@ CHECKS = (
     BALANCED,
     *COSTS,
     ANSWERED,
-    TAG_WORDS,
+    LISTS,
+    LEAVES,
     VOTES,
     LIMITS,
     REFINED_WORDS,
@@ -86,7 +88,26 @@ BAD = {
         "created_at) VALUES ('{other}', 'v1', 'openai', 'm', 0, 'x', 'no JSON', 'unusable', now())",
         "v1|{other}",
     ),
-    TAG_WORDS: ("UPDATE palette_tags SET contrast = 'enormous' WHERE seed = '{seed}'", "contrast=enormous"),
+    LISTS: (
+        """
+        INSERT INTO palette_tags
+            (seed, prompt_version, provider, model, analysis_index, custom_id, mood, outside, fate, created_at)
+            VALUES ('fifth', 'v1', 'openai', 'm', 0, 'f', ['calm'], ['contrast=enormous'], 'succeeded', now());
+        INSERT INTO asks BY NAME
+            SELECT 'tagging' AS purpose, 'fifth' AS seed, 'v1' AS prompt_version, 'openai' AS provider, 'm' AS model,
+                'd' AS request_digest, 1 AS analyses, false AS chained, 'closed' AS state, now() AS asked_at
+        """,
+        "v1|fifth: contrast=enormous.",
+    ),
+    LEAVES: (
+        """
+        INSERT INTO palette_tags
+            (seed, prompt_version, provider, model, analysis_index, custom_id, contrast, outside, fate, created_at)
+            SELECT 'fourth', 'v1', 'google', 'k', i, 'k' || i, 'high', CASE WHEN i < 3 THEN ['harmony=rainbow'] ELSE []
+                END, 'succeeded', now() FROM range(50) r(i)
+        """,
+        "google k under v1: 3 of 53 words in no list (5.7%), such as harmony=rainbow.",
+    ),
     VOTES: ("UPDATE tag_consensus SET models = 2", "v1|{seed}"),
     LIMITS: ("UPDATE palette_tag_refined SET embed_text = repeat('word ', 51)", "v1|{seed}"),
     REFINED_WORDS: ("UPDATE palette_tag_refined SET saturation = 'loud'", "saturation=loud"),
@@ -209,19 +230,31 @@ def test_good_rows_pass(check: str, planted: Planted):
 
 
 @pytest.mark.parametrize(
-    ("check", "threshold"), [(FAILING, 0.1), (PANEL, 0.5), (FELL, 0.05), (APART, 0.667), (VOTES, 0), (OVERDUE[0], 24.0)]
+    ("check", "threshold"),
+    [
+        (FAILING, 0.1),
+        (PANEL, 0.5),
+        (LISTS, 0.5),
+        (LEAVES, 0.05),
+        (FELL, 0.05),
+        (APART, 0.667),
+        (VOTES, 0),
+        (OVERDUE[0], 24.0),
+    ],
 )
 def test_the_figure_stands_beside_its_threshold(check: str, threshold: float, planted: Planted):
     figures = {
         FAILING: {"highest share": 0.12},
-        PANEL: {"lowest share": round(1 / 3, 6), "palettes": 1},
+        PANEL: {"lowest share": round(1 / 3, 6), "palettes": 2},
+        LISTS: {"palettes": 2},
+        LEAVES: {"highest share": round(3 / 53, 6)},
         FELL: {"largest fall": 0.4, "comparisons": 1},
         APART: {"alpha of contrast": 0.5, "threshold of tag fields": 0.1},
         OVERDUE[0]: {"oldest, hours": 49.0},
     }.get(check, {})
     said = planted.bad[check][1]
     assert {**said, "threshold": threshold, **figures} == said
-    assert ("table" in said) == (check in (FAILING, PANEL, *MEASURED))
+    assert ("table" in said) == (check in (FAILING, PANEL, LEAVES, *MEASURED))
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -17,7 +17,7 @@ from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_ask
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets.warehouse.needs import needs
 from grabient_assets.warehouse.palettes import add_palettes
-from grabient_assets.warehouse.quality import answers_by_model
+from grabient_assets.warehouse.quality import answers_by_model, words_by_model
 from grabient_assets.warehouse.refined import (
     RefinedRecord,
     chained_refinements,
@@ -181,13 +181,43 @@ def test_one_usable_analysis_of_a_model_is_enough(house: House) -> None:
     assert house.withheld() == [] and house.follows()
 
 
-def test_a_word_outside_its_enumeration_keeps_the_palette_back(house: House) -> None:
-    house.tagged(2, 2)
-    house.connection.execute("UPDATE palette_tags SET contrast = 'enormous', temperature = 'cool' WHERE model = 'm1'")
+@pytest.mark.parametrize(
+    ("said", "word"), [("contrast = NULL", "contrast=enormous"), ("harmony = []", "harmony=rainbow")]
+)
+def test_a_field_in_which_most_models_leave_its_list_keeps_the_palette_back(house: House, said: str, word: str) -> None:
+    house.tagged(4, 4)
+    house.connection.execute(f"UPDATE palette_tags SET {said}, outside = [?, 'seasonal=rainy']", [word])
+    house.connection.execute("UPDATE palette_tags SET seasonal = ['spring']")
     (found,) = house.withheld()
-    assert found == Withheld(PALETTE, 2, 2, ("contrast=enormous",)) and not house.follows()
-    house.connection.execute("UPDATE palette_tags SET contrast = 'high' WHERE model = 'm1'")
-    assert house.withheld() == [] and house.follows()
+    assert found == Withheld(PALETTE, 4, 4, (word,)) and not house.follows()
+    house.connection.execute("UPDATE palette_tags SET contrast = 'high', harmony = ['triadic'] WHERE model = 'm1'")
+    assert len(house.withheld()) == 1, "three of four"
+    house.connection.execute("UPDATE palette_tags SET contrast = 'high', harmony = ['triadic'] WHERE model = 'm2'")
+    assert house.withheld() == [] and house.follows(), "two of four are not most"
+
+
+def test_a_model_is_outside_a_list_when_most_of_its_answers_are(house: House) -> None:
+    record_asks(house.connection, "tagging", [PALETTE], [target(0)], 3, house.tick(), chained=True)
+    house.answer(range(1), range(1))
+    for index in (1, 2):
+        key = (SEED, "v1", "openai", "m0", index, f"{PLAIN.palette_key}-{0:020}-0{index}", "succeeded")
+        record_tags(house.connection, [TagRecord(*key, house.tick(), contrast="high", outside=())])
+    close_finished_tagging(house.connection, house.now)
+    outside = "UPDATE palette_tags SET contrast = NULL, outside = ['contrast=huge'] WHERE analysis_index < ?"
+    house.connection.execute(outside, [1])
+    assert house.withheld() == []
+    house.connection.execute(outside, [2])
+    assert house.withheld() == [Withheld(PALETTE, 1, 1, ("contrast=huge",))]
+
+
+def test_words_in_no_list_are_counted_by_model(house: House) -> None:
+    house.tagged(2, 2)
+    said = "contrast = 'high', harmony = ['triadic', 'square'], seasonal = []"
+    house.connection.execute(f"UPDATE palette_tags SET {said}, outside = ['seasonal=rainy'] WHERE model = 'm0'")
+    house.connection.execute("UPDATE palette_tags SET outside = NULL WHERE model = 'm1'")
+    (found,) = words_by_model(house.connection)
+    assert (found.model, found.answers, found.outside, found.examples) == ("m0", 1, 1, ["seasonal=rainy"])
+    assert found.words >= 4 and found.share == 1 / found.words
 
 
 def test_nothing_is_kept_back_that_is_refined_as_it_stands(house: House) -> None:
@@ -248,14 +278,14 @@ def test_the_sentences() -> None:
     )
     assert "despite_checks" not in explained(none)
     assert explained(odd).startswith(
-        "Kept from refinement: in no enumeration: contrast=enormous. Way out: `grabient rep"
+        "Kept from refinement: most models named what no list has: contrast=enormous. Way out: write down in gradient"
     )
     assert sentences([]) == ()
     assert [sentence.partition(". Way out: ")[0] for sentence in sentences([few, none, odd])] == [
         f"1 palettes are kept from refinement because no model gave a usable answer (v1|{TWIN}: 0 of 10)",
         "1 palettes are kept from refinement because fewer than 50% of the models that were asked gave a usable answer "
         f"(v1|{SEED}: 4 of 10)",
-        "1 palettes are kept from refinement because an answer holds a word that is in no enumeration "
+        "1 palettes are kept from refinement because most models named in a field what its list lacks "
         f"(v1|{SEED}: contrast=enormous)",
     ]
     assert "and 2 more)" in sentences([few] * 7)[0]

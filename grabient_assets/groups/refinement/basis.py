@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grabient_assets.batching.archive import archived_requests
@@ -56,7 +56,7 @@ def basis_of(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> di
     if earlier:
         shown = _shown(batch, store, earlier)
         for custom_id, request in earlier.items():
-            votes = shown.get(custom_id)
+            votes = _with_contradicted(shown.get(custom_id), stored.get(request.seed))
             candidates = [digests.get(request.seed), consensus_digest(votes) if votes else None]
             digest = next((d for d in candidates if d and _made_from(batch, request, d)), UNKNOWN)
             found[custom_id] = Basis(votes, digest)
@@ -65,6 +65,14 @@ def basis_of(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> di
 
 def _present(record: ConsensusRecord) -> Basis:
     return Basis(stored_consensus(record), record.digest)
+
+
+def _with_contradicted(shown: Consensus | None, record: ConsensusRecord | None) -> Consensus | None:
+    """The votes that were shown, and those that never are: which colours the panel wrongly saw (refined_answer.py)."""
+    if shown is None or record is None:
+        return shown
+    hidden = {f: tuple(v for v in votes if v.contradicted) for f, votes in stored_consensus(record).votes.items()}
+    return replace(shown, votes={field: (*votes, *hidden.get(field, ())) for field, votes in shown.votes.items()})
 
 
 def _made_from(batch: BatchRecord, request: RequestRecord, digest: str) -> bool:

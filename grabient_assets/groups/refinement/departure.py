@@ -8,8 +8,8 @@ import numpy as np
 
 from grabient_assets.consensus.masi import masi_distance
 from grabient_assets.groups.refinement.refined_answer import LIMITS
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS, Consensus, Vote
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, OPEN_FIELDS
+from grabient_assets.groups.tagging.consensus import Consensus, Vote
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.warehouse.refined import RefinedRecord
 

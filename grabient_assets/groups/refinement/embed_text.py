@@ -7,7 +7,7 @@ cutting and extending are written rules, so the same answer always gives the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from grabient_assets.groups.tagging.normalisation import visible_text
@@ -24,11 +24,11 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _DANGLING = " ,;:-–—([{\"'“‘«&/"
 _EDGES = ".,;:!?…()[]{}\"'“”‘’«»*_"
 # True of every palette, so they tell a search nothing; used last. Thirty different words make the rule total: a text of
-# n < 30 words can already hold at most n of them.
+# n < 30 words can already hold at most n of them. Six more, because `without` may refuse one ("gold", "tones").
 _NEUTRAL_TEXT = (
     "gradient palette colours blend smooth transition hues tones shades background design swatches "
     "sequence blending steps fade surface band colour stripes range scheme digital art screen backdrop "
-    "pattern spectrum visual texture "
+    "pattern spectrum visual texture image wallpaper canvas layout picture flow "
 )
 
 
@@ -45,22 +45,30 @@ def word_count(text: str) -> int:
     return len(text.split())
 
 
-def fit_embed_text(text: str, extension: Iterable[str]) -> EmbedText:
+def _everything(words: Sequence[str]) -> list[str]:
+    return list(words)
+
+
+def fit_embed_text(
+    text: str, extension: Iterable[str], without: Callable[[Sequence[str]], list[str]] = _everything
+) -> EmbedText:
     """`text` with 30 to 50 words, free of HTML and control characters.
 
     More than 50 words: cut at the last sentence end within words 30 to 50, otherwise after word 50. Fewer than 30:
     the words of `extension` follow in their order, then neutral words, each only when the text does not hold it yet,
-    until there are 30. Applying the rule to its own result changes nothing.
+    until there are 30. `without` takes words out of a text; none that it would take out is added. Applying the rule to
+    its own result changes nothing.
     """
-    words = _words(text)
+    words = without(plain_words(text))
     if len(words) > MAX_WORDS:
         words = _cut(words)
     if len(words) < MIN_WORDS:
-        words = _extended(words, extension)
+        words = _extended(words, extension, without)
     return EmbedText(" ".join(words), repaired=words != text.split())
 
 
-def _words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """The words of `text` without markup, control and invisible characters."""
     plain = visible_text(_MARKUP.sub(" ", text[:_MAX_CHARS]))
     return [word for word in plain.split() if len(word) <= MAX_WORD_CHARS]
 
@@ -76,17 +84,18 @@ def _cut(words: list[str]) -> list[str]:
     return kept
 
 
-def _extended(words: list[str], extension: Iterable[str]) -> list[str]:
+def _extended(words: list[str], extension: Iterable[str], without: Callable[[Sequence[str]], list[str]]) -> list[str]:
     extended = list(words)
     held = {_bare(word) for word in words}
-    offered = (word for phrase in (*extension, *_NEUTRAL_TEXT.split()) for word in _words(phrase))
+    offered = (word for phrase in (*extension, *_NEUTRAL_TEXT.split()) for word in plain_words(phrase))
     for word in offered:
         if len(extended) >= MIN_WORDS:
             break
         bare = _bare(word)
-        if bare and bare not in held:
+        longer = [*extended, word]
+        if bare and bare not in held and without(longer) == longer:
             held.add(bare)
-            extended.append(word)
+            extended = longer
     return extended
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -175,7 +175,7 @@ def explain(stored: Stored) -> Explanation:
 
 def _consensus(stored: Stored) -> Consensus:
     if stored.consensus is not None:
-        return stored_consensus(stored.consensus)
+        return replace(stored_consensus(stored.consensus), rgb=stored.palette.rgb)
     return build_consensus(stored.answers, stored.palette.rgb)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grabient_assets.gradient.cosine import RGB
-from grabient_assets.groups.refinement.embed_text import fit_embed_text
+from grabient_assets.groups.refinement.embed_text import EmbedText, fit_embed_text, plain_words
 from grabient_assets.groups.tagging.answers import (
     CATEGORICAL_FIELDS,
     Unusable,
@@ -15,8 +15,10 @@ from grabient_assets.groups.tagging.answers import (
     read_tags,
     read_word,
 )
-from grabient_assets.groups.tagging.consensus import Consensus, is_hallucinated, without_hallucinations
+from grabient_assets.groups.tagging.consensus import Consensus
 from grabient_assets.groups.tagging.extraction import AnswerFinder
+from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated
+from grabient_assets.groups.tagging.normalisation import clean_tag, strings_in
 from grabient_assets.groups.tagging.tag_forms import tag_form
 
 # Fewest and most tags of each field.
@@ -68,18 +70,19 @@ def read_refined(
     categorical: filled with the strongest of `consensus` (dominant_colors also from the palette's own `color_names`).
     Unusable when that is not enough, and when the refiner itself filled fewer than half of the fields.
     `color_names` and `harmonies` are computed facts of the palette; they may also extend a short embed_text. Tags that
-    name a colour which its colours, `rgb`, contradict are dropped before all this.
+    name a colour which its colours, `rgb`, contradict are dropped before all this, and embed_text does not name one.
     """
     found = find_fields(_FINDER, text, ref)
     if isinstance(found, Unusable):
         return found
     notes: list[str] = []
-    own: dict[str, Any] = {field: read_word(found.fields, field, notes) for field in CATEGORICAL_FIELDS}
-    own |= {field: read_tags(found.fields, field, notes) for field in LIMITS}
+    own: dict[str, Any] = {field: read_word(found.fields, field, notes, []) for field in CATEGORICAL_FIELDS}
+    own |= {field: read_tags(found.fields, field, notes, []) for field in LIMITS}
     written = found.fields.get("embed_text")
     if 2 * sum(1 for value in (*own.values(), written) if value) < len(own) + 1:
         return Unusable("The answer fills fewer than half of the fields asked for.")
     changes: list[str] = []
+    unseen = _unseen(found.fields, own, consensus, rgb)
     own |= {field: _seen(field, own[field], rgb, changes) for field in LIMITS}
     words = {field: own[field] or _fallback(field, consensus, changes) for field in CATEGORICAL_FIELDS}
     tags = {field: _fitted(field, own[field], consensus, color_names, changes) for field in LIMITS}
@@ -87,19 +90,14 @@ def read_refined(
     lacking += [field for field, (fewest, _) in LIMITS.items() if len(tags[field]) < fewest]
     if lacking:
         return Unusable(f"The answer has too little for {', '.join(lacking)}, and the consensus has no more to add.")
-    prose = written if isinstance(written, str) else ""
-    seen = without_hallucinations(prose, rgb)
-    embed = fit_embed_text(seen, _extension(words, tags, color_names, harmonies))
-    if seen != prose:
-        notes.append("embed_text: names of colours that no colour of the palette comes near were taken out.")
-    if embed.repaired:
-        notes.append("embed_text: brought to plain text of 30 to 50 words.")
+    extension = _extension(words, tags, color_names, harmonies)
+    embed = _embed_text(written if isinstance(written, str) else "", extension, unseen, notes)
     fields: dict[str, Any] = {**words, **tags}
     return Refined(
         **fields,
         embed_text=embed.text,
         repaired=found.repaired or bool(changes),
-        embed_text_repaired=embed.repaired or seen != prose,
+        embed_text_repaired=embed.repaired,
         notes=(*changes, *notes)[:_MAX_NOTES],
     )
 
@@ -109,6 +107,28 @@ def _fallback(field: str, consensus: Consensus | None, changes: list[str]) -> st
     if word is not None:
         changes.append(f"{field}: {word} was taken from the consensus.")
     return word
+
+
+def _unseen(fields: dict[str, Any], own: dict[str, Any], consensus: Consensus | None, rgb: Sequence[RGB]) -> Unseen:
+    """What embed_text may not name. Flagged is what the refiner or the panel wrongly took for a colour of the palette,
+    in whatever words: "amber" is none of the names, and so no tag."""
+    said, _ = strings_in(fields.get("dominant_colors"))
+    said = [tag for tag in map(clean_tag, said) if tag]
+    said += [tag for field in LIMITS for tag in own[field] if is_hallucinated(field, tag, rgb)]
+    votes = consensus.votes if consensus is not None else {}
+    said += [vote.value for found in votes.values() for vote in found if vote.contradicted]
+    return Unseen(rgb, imagined_names(said, rgb))
+
+
+def _embed_text(written: str, extension: list[str], unseen: Unseen, notes: list[str]) -> EmbedText:
+    words = plain_words(written)
+    seen = unseen.without(words)
+    embed = fit_embed_text(" ".join(seen), extension, unseen.without)
+    if seen != words:
+        notes.append("embed_text: names of colours that no colour of the palette comes near were taken out.")
+    if embed.repaired or words != written.split():
+        notes.append("embed_text: brought to plain text of 30 to 50 words.")
+    return EmbedText(embed.text, repaired=embed.text.split() != written.split())
 
 
 def _seen(field: str, own: tuple[str, ...], rgb: Sequence[RGB], changes: list[str]) -> tuple[str, ...]:
@@ -128,13 +148,16 @@ def _fitted(
         return own[:most]
     if len(own) >= fewest:
         return own
-    spare = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
-    if field == "dominant_colors":
-        spare += list(read_tags({field: list(color_names)}, field, []))
+    voted = [vote.value for vote in consensus.standing(field)] if consensus is not None else []
+    computed = read_tags({field: list(color_names)}, field, [], []) if field == "dominant_colors" else ()
     forms = {tag_form(tag) for tag in own}
-    added = [tag for tag in dict.fromkeys(spare) if tag_form(tag) not in forms][: fewest - len(own)]
-    if added:
-        changes.append(f"{field}: {', '.join(added)} was taken from the consensus.")
+    added = [tag for tag in dict.fromkeys((*voted, *computed)) if tag_form(tag) not in forms][: fewest - len(own)]
+    for tags, source in (
+        ([tag for tag in added if tag in voted], "the consensus"),
+        ([tag for tag in added if tag not in voted], "the palette's own colour names"),
+    ):
+        if tags:
+            changes.append(f"{field}: {', '.join(tags)} was taken from {source}.")
     return (*own, *added)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
 from grabient_assets.groups.tagging.extraction import AnswerFinder, Found
 from grabient_assets.groups.tagging.normalisation import (
     MAX_TAGS,
@@ -16,14 +16,17 @@ from grabient_assets.groups.tagging.normalisation import (
     clean_tag,
     listed_word,
     quoted,
+    shortened,
     strings_in,
 )
 
 CATEGORICAL_FIELDS = tuple(CATEGORICAL_VALUES)
 LIST_FIELDS = ("mood", "style", "dominant_colors", "harmony", "seasonal", "associations")
-_CLOSED_FIELDS = frozenset(("dominant_colors", "harmony", "seasonal"))
+OPEN_FIELDS = tuple(field for field in LIST_FIELDS if field not in CLOSED_LISTS)
+"""The fields whose tags are not from a list, so that one word comes in many spellings."""
 _FINDER = AnswerFinder((*CATEGORICAL_FIELDS, *LIST_FIELDS))
 _MAX_NOTES = 20
+_MAX_OUTSIDE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Answer:
 
     A categorical field is a word of its enumeration or None. Tags are cleaned and no field holds one twice; their order
     is the model's. `repaired`: the text was not valid JSON. `notes`: sentences on what was changed or dropped.
+    `outside`: what was said in a field with a closed list and stands in none, as `field=word`, at most 30.
     """
 
     temperature: str | None = None
@@ -46,6 +50,7 @@ class Answer:
     associations: tuple[str, ...] = ()
     repaired: bool = False
     notes: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -69,19 +74,20 @@ def read_answer(text: str, ref: str | None) -> Answer | Unusable:
     found = find_fields(_FINDER, text, ref)
     if isinstance(found, Unusable):
         return found
-    fields, notes = found.fields, []
+    fields, notes, outside = found.fields, [], []
     answer = Answer(
-        temperature=read_word(fields, "temperature", notes),
-        contrast=read_word(fields, "contrast", notes),
-        brightness=read_word(fields, "brightness", notes),
-        saturation=read_word(fields, "saturation", notes),
-        mood=read_tags(fields, "mood", notes),
-        style=read_tags(fields, "style", notes),
-        dominant_colors=read_tags(fields, "dominant_colors", notes),
-        harmony=read_tags(fields, "harmony", notes),
-        seasonal=read_tags(fields, "seasonal", notes),
-        associations=read_tags(fields, "associations", notes),
+        temperature=read_word(fields, "temperature", notes, outside),
+        contrast=read_word(fields, "contrast", notes, outside),
+        brightness=read_word(fields, "brightness", notes, outside),
+        saturation=read_word(fields, "saturation", notes, outside),
+        mood=read_tags(fields, "mood", notes, outside),
+        style=read_tags(fields, "style", notes, outside),
+        dominant_colors=read_tags(fields, "dominant_colors", notes, outside),
+        harmony=read_tags(fields, "harmony", notes, outside),
+        seasonal=read_tags(fields, "seasonal", notes, outside),
+        associations=read_tags(fields, "associations", notes, outside),
         repaired=found.repaired,
+        outside=tuple(dict.fromkeys(outside))[:_MAX_OUTSIDE],
     )
     if answer.is_empty:
         return Unusable("The answer is JSON, but none of its fields holds a usable word.")
@@ -98,7 +104,7 @@ def find_fields(finder: AnswerFinder, text: str, ref: str | None) -> Found | Unu
     return found
 
 
-def read_word(fields: dict[str, Any], field: str, notes: list[str]) -> str | None:
+def read_word(fields: dict[str, Any], field: str, notes: list[str], outside: list[str]) -> str | None:
     """The value of a categorical field: the first string that means a word of the enumeration."""
     value = fields.get(field)
     if isinstance(value, str):
@@ -110,12 +116,15 @@ def read_word(fields: dict[str, Any], field: str, notes: list[str]) -> str | Non
         if word is not None:
             return word
     if others or any(strings):
-        shown = quoted(strings[0]) if strings else f"a value of type {type(value).__name__}"
+        said = next((string for string in strings if string), None)
+        kind = f"a value of type {type(value).__name__}"
+        shown = kind if said is None else quoted(said)
         notes.append(f"{field}: {shown} is not one of {', '.join(CATEGORICAL_VALUES[field])}.")
+        outside.append(f"{field}={kind if said is None else shortened(said)}")
     return None
 
 
-def read_tags(fields: dict[str, Any], field: str, notes: list[str]) -> tuple[str, ...]:
+def read_tags(fields: dict[str, Any], field: str, notes: list[str], outside: list[str]) -> tuple[str, ...]:
     """The cleaned tags of a list field, each once, in the model's order, at most 30."""
     value = fields.get(field)
     if not value and not isinstance(value, (int, float)):
@@ -123,7 +132,7 @@ def read_tags(fields: dict[str, Any], field: str, notes: list[str]) -> tuple[str
     strings, others = strings_in(value)
     if others:
         notes.append(f"{field}: something that is not text was dropped.")
-    closed = field in _CLOSED_FIELDS
+    closed = field not in OPEN_FIELDS
     tags: dict[str, None] = {}
     for string in strings:
         tag = listed_word(field, string) if closed else clean_tag(string)
@@ -131,6 +140,8 @@ def read_tags(fields: dict[str, Any], field: str, notes: list[str]) -> tuple[str
             tags[tag] = None
         elif string.strip():
             notes.append(f"{field}: {quoted(string)} was dropped.")
+            if closed:
+                outside.append(f"{field}={shortened(string)}")
     if len(tags) > MAX_TAGS:
         notes.append(f"{field}: only the first {MAX_TAGS} of {len(tags)} tags were kept.")
         return tuple(tags)[:MAX_TAGS]

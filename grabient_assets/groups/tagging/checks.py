@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
-from grabient_assets.groups.tagging.findings import too_few_models, unusable_answers
+from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
+from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE
 from grabient_assets.warehouse import quality, withheld
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.quality import Count
@@ -69,12 +67,27 @@ _CHECKS = (
         "No palette was answered by all models with nothing usable.",
         quality.palettes_without_usable_answer,
     ),
-    _none(
-        "every_word_is_in_its_enumeration",
-        "palette_tags",
-        "Temperature, contrast, brightness and saturation hold only words of their enumeration. A palette with another "
-        "word is kept from refinement.",
-        partial(quality.words_outside, table="palette_tags", values=CATEGORICAL_VALUES),
+    _Check(
+        dg.AssetCheckSpec(
+            "most_models_keep_to_the_lists",
+            asset="palette_tags",
+            description=f"About no palette more than {MODELS_OUTSIDE.limit:.0%} of the answering models name in a "
+            f"field with a closed list only what it lacks. "
+            f"{MODELS_OUTSIDE.why} Such a palette is kept from refinement until the words are understood "
+            "(gradient/vocabulary.py, then `grabient reparse`), or a person wants it despite_checks.",
+        ),
+        lambda connection: lists_left(withheld.panels(connection)),
+    ),
+    _Check(
+        dg.AssetCheckSpec(
+            "no_model_leaves_the_lists",
+            asset="palette_tags",
+            description=f"No model takes more than {WORDS_OUTSIDE.limit:.0%} of its words in the fields with a closed "
+            "list from elsewhere, under the newest prompt version with "
+            f"{WORDS_OUTSIDE.cases} answers of it. {WORDS_OUTSIDE.why}",
+        ),
+        lambda connection: words_outside(quality.words_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
+        dg.AssetCheckSeverity.WARN,
     ),
     _Check(
         dg.AssetCheckSpec(

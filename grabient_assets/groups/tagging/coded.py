@@ -2,7 +2,8 @@
 
 Gold without labels: where a field is clear-cut (docs/colour-facts.md) its computed value is the true one. A dominant
 colour is true when it is the nearest name of one of the colours and false when they contradict it; between them lies
-what can be argued about. A harmony that can be computed is true or false; one that cannot be is left out.
+what can be argued about. A harmony is true or false where no threshold is near (gradient/harmony_readings.py); the
+others, and those that cannot be computed, are left out.
 
 Everything is read at once and the database closed; the annotations of a field, several times as large as what was read,
 are made when they are asked for.
@@ -18,13 +19,13 @@ import numpy as np
 
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
 from grabient_assets.consensus.gold import AMBIGUOUS
-from grabient_assets.consensus.grouping import Flags, Ints
+from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.gradient.contradictions import contradicted_pairs
 from grabient_assets.gradient.harmony import HARMONIES
+from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import LIST_FIELDS
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS
+from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.warehouse.annotations import (
     Answered,
@@ -133,14 +134,23 @@ class CodedVersion:
         if said.true is None:
             return None
         true = np.isin(of.item.astype(np.int64) * annotations.values + of.value, self._keys(said.true, annotations))
+        if field == "harmony":
+            clear = self._clear_harmonies(said.words)[of.item, of.value]
+            gold = np.where(true & (clear == 1), PRESENT, AMBIGUOUS)
+            gold[~true & (clear == 0)] = ABSENT
+            return gold
         gold = np.where(true, PRESENT, AMBIGUOUS)
         doubtful = np.flatnonzero(~true)
-        if field == "harmony":
-            false = _among(said.words, HARMONIES)[of.value[doubtful]]
-        else:
-            false = contradicted_pairs(said.words, of.value[doubtful], self.colours, of.item[doubtful])
+        false = contradicted_pairs(said.words, of.value[doubtful], self.colours, of.item[doubtful])
         gold[doubtful[false]] = ABSENT
         return gold
+
+    def _clear_harmonies(self, words: Sequence[str]) -> Ints:
+        """By palette and word: 1 certainly shown, 0 certainly not, -1 doubtful or beyond computing."""
+        clear = clear_harmonies(self.colours)
+        doubtful = np.full(len(clear), -1, dtype=np.int8)
+        places = {name: place for place, name in enumerate(HARMONIES)}
+        return np.stack([clear[:, places[word]] if word in places else doubtful for word in words], axis=1)
 
     @staticmethod
     def _keys(pairs: tuple[Ints, Ints], annotations: Annotations) -> Ints:
@@ -180,7 +190,3 @@ def _read_tags(connection: DuckDBPyConnection, field: str) -> _Tags:
     answer, tag = tags_said(connection, field, {word: number[form] for word, form in zip(said, forms, strict=True)})
     true = computed_words(connection, _COMPUTED[field], words) if field in _COMPUTED else None
     return _Tags(words, answer, tag, true)
-
-
-def _among(words: Sequence[str], chosen: Sequence[str]) -> Flags:
-    return np.asarray([word in chosen for word in words])

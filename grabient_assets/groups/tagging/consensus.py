@@ -18,26 +18,21 @@ Nothing depends on the order in which answers arrive.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from grabient_assets.gradient.claims import ALWAYS_A_COLOUR, is_contradicted
 from grabient_assets.gradient.cosine import RGB
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
+from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.tag_forms import tag_form
-
-OPEN_FIELDS = ("mood", "style", "associations")
-"""The fields whose tags are not from a list, so that one word comes in many spellings."""
 
 # The refiner sees this many words per field; further ones have few votes and cost tokens.
 MAX_PROMPT_WORDS = 20
 
-_COLOUR_WORD = re.compile(rf"\s*(?<![\w-])({'|'.join(sorted(ALWAYS_A_COLOUR))}|grey)(?![\w-])", re.IGNORECASE)
 _ORDER = {field: {value: place for place, value in enumerate(values)} for field, values in CATEGORICAL_VALUES.items()}
 
 
@@ -90,12 +85,14 @@ class Consensus:
     """`models` models gave `answers` usable answers; `votes` lists for every field its values, most votes first.
 
     `probability`: field -> value -> how probable it is, where that decides what is strongest instead of the votes.
+    `rgb`: the colours of the palette, as far as they are known here; the estimates leave out what contradicts them.
     """
 
     models: int
     answers: int
     votes: dict[str, tuple[Vote, ...]]
     probability: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    rgb: Sequence[RGB] = dataclasses.field(default=(), compare=False, repr=False)
 
     def standing(self, field: str) -> tuple[Vote, ...]:
         """The votes of `field` that the colours do not contradict, strongest first."""
@@ -121,7 +118,7 @@ def build_consensus(answers: Iterable[ModelAnswer], rgb: Sequence[RGB] = ()) -> 
     """
     panel = panel_of(answers)
     votes = {field: votes_of(field, count_field(field, panel), rgb) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS)}
-    return Consensus(models=len(panel), answers=sum(map(len, panel.values())), votes=votes)
+    return Consensus(models=len(panel), answers=sum(map(len, panel.values())), votes=votes, rgb=rgb)
 
 
 def panel_of(answers: Iterable[ModelAnswer]) -> Panel:
@@ -168,24 +165,6 @@ def consensus_for_prompt(consensus: Consensus) -> dict[str, Any]:
         shown = consensus.standing(field)[:MAX_PROMPT_WORDS]
         counts[field] = {vote.value: f"{vote.models}/{consensus.models}" for vote in shown}
     return counts
-
-
-def is_hallucinated(field: str, tag: str, rgb: Sequence[RGB]) -> bool:
-    """Whether `tag` names a colour that none of these colours comes near to (docs/colour-facts.md).
-
-    Without colours nothing is. An open tag counts only when it is always a colour: roses are flowers too.
-    """
-    if not rgb:
-        return False
-    if field == "dominant_colors":
-        return is_contradicted(tag, rgb)
-    form = tag_form(tag) if field in OPEN_FIELDS else ""
-    return form in ALWAYS_A_COLOUR and is_contradicted(form, rgb)
-
-
-def without_hallucinations(prose: str, rgb: Sequence[RGB]) -> str:
-    """`prose` without the words that are always a colour and that these colours contradict."""
-    return _COLOUR_WORD.sub(lambda found: "" if is_hallucinated("mood", found[1], rgb) else found[0], prose)
 
 
 def _count_words(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Counted:

@@ -18,8 +18,9 @@ from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import tag_probabilities
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
-from grabient_assets.groups.tagging.consensus import OPEN_FIELDS, Consensus, ModelAnswer, Vote
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
+from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer
+from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.skills import Estimator, Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 
@@ -118,19 +119,17 @@ def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensu
     of = annotations.candidates
     for item, tag, one in zip(of.item.tolist(), of.value.tolist(), probability, strict=True):
         named[item].append((words[tag], one))
-    return [_shown(found, votes.votes[field], form) for found, votes in zip(named, consensus, strict=True)]
+    return [_shown(field, found, votes, form) for found, votes in zip(named, consensus, strict=True)]
 
 
 def _shown(
-    found: Sequence[tuple[str, float]], votes: Sequence[Vote], form: Callable[[str], str]
+    field: str, found: Sequence[tuple[str, float]], consensus: Consensus, form: Callable[[str], str]
 ) -> list[dict[str, Any]]:
     """The candidates that the colours do not contradict, spelt as in the consensus."""
-    shown = {form(vote.value): vote for vote in votes}
-    kept = [
-        (shown[word].value if word in shown else word, one)
-        for word, one in found
-        if word not in shown or not shown[word].contradicted
-    ]
+    votes = {form(vote.value): vote for vote in consensus.votes[field]}
+    hidden = {word for word, vote in votes.items() if vote.contradicted}
+    hidden |= {word for word, _ in found if is_hallucinated(field, word, consensus.rgb)}
+    kept = [(votes[word].value if word in votes else word, one) for word, one in found if word not in hidden]
     return _ranked([value for value, _ in kept], [one for _, one in kept])
 
 

@@ -13,20 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
-    OPEN_FIELDS,
     Consensus,
     Counted,
     ModelAnswer,
     Panel,
     count_field,
-    is_hallucinated,
     panel_of,
     votes_of,
 )
 from grabient_assets.groups.tagging.estimating import Estimates
+from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words
@@ -217,8 +219,8 @@ def _values(
                 vote.models if vote else 0,
                 vote.share if vote else 0.0,
                 counted.support.get(form, 0.0),
-                stored.get(value),
-                present.get(value),
+                stored.get(form),
+                present.get(form),
                 vote.contradicted if vote else is_hallucinated(field, value, evidence.palette.rgb),
                 tuple(sorted(written.get(form, set()) - {value})),
                 who,
@@ -259,8 +261,9 @@ def _rival(field: str, evidence: Evidence, result: Sequence[str]) -> str | None:
 
 
 def _probabilities(estimates: Estimates, field: str) -> dict[str, float]:
+    """By form: a tag that nobody votes for stands in its form there, and here in the spelling most models wrote."""
     found: list[dict[str, Any]] = estimates.get(field, [])
-    return {one["value"]: one["probability"] for one in found}
+    return {_form(field, one["value"]): one["probability"] for one in found}
 
 
 def _written(field: str, answers: Sequence[ModelAnswer]) -> dict[str, set[str]]:
@@ -277,4 +280,6 @@ def _computed(field: str, palette: PaletteRecord) -> tuple[tuple[str, ...] | Non
         return (getattr(palette, field),), field in palette.clear_cut
     if field == "dominant_colors":
         return tuple(palette.color_names), None
-    return (tuple(palette.harmonies), None) if field == "harmony" else (None, None)
+    if field == "harmony":
+        return tuple(palette.harmonies), bool((clear_harmonies(np.asarray([palette.rgb])) >= 0).all())
+    return None, None

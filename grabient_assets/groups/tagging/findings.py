@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 from grabient_assets.groups.finding import Finding
 from grabient_assets.groups.markdown import table
-from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
-from grabient_assets.warehouse.quality import ModelAnswers
+from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE, Threshold
+from grabient_assets.warehouse.quality import ModelAnswers, ModelWords
 from grabient_assets.warehouse.withheld import Panels
 
 
@@ -17,12 +18,7 @@ def unusable_answers(counted: Sequence[ModelAnswers], versions: Sequence[str]) -
 
     `versions` in order: so a model is judged as it does now, neither by a wording that was given up nor by a handful.
     """
-    place = {version: number for number, version in enumerate(versions)}
-    enough = [one for one in counted if one.answers >= UNUSABLE_ANSWERS.cases]
-    newest = {
-        (one.provider, one.model): one for one in sorted(enough, key=lambda one: place.get(one.prompt_version, -1))
-    }
-    judged = sorted(newest.values(), key=lambda one: (-one.share, one.provider, one.model))
+    judged = _judged(counted, versions, UNUSABLE_ANSWERS)
     failing = [one for one in judged if one.share > UNUSABLE_ANSWERS.limit]
     return Finding(
         len(failing),
@@ -53,6 +49,48 @@ def unusable_answers(counted: Sequence[ModelAnswers], versions: Sequence[str]) -
     )
 
 
+def words_outside(counted: Sequence[ModelWords], versions: Sequence[str]) -> Finding:
+    """Models that take too many words from outside the lists, judged like those above."""
+    judged = _judged(counted, versions, WORDS_OUTSIDE)
+    failing = [one for one in judged if one.share > WORDS_OUTSIDE.limit]
+    return Finding(
+        len(failing),
+        WORDS_OUTSIDE.limit,
+        [
+            f"{one.provider} {one.model} under {one.prompt_version}: {one.outside} of {one.words} words in no list "
+            f"({one.share:.1%}), such as {', '.join(one.examples)}."
+            for one in failing
+        ],
+        figures={"highest share": max((one.share for one in judged), default=0.0)},
+        table=table(
+            ("model", "prompt version", "answers", "words", "in no list", "share", "such as"),
+            [
+                (
+                    f"{one.provider} {one.model}",
+                    one.prompt_version,
+                    f"{one.answers}",
+                    f"{one.words}",
+                    f"{one.outside}",
+                    f"{one.share:.1%}",
+                    ", ".join(one.examples) or "-",
+                )
+                for one in judged
+            ],
+        ),
+    )
+
+
+def lists_left(panels: Panels) -> Finding:
+    """Palettes about which most models named in a field only what its list lacks."""
+    failing = [one for one in panels.failing if one.words]
+    return Finding(
+        len(failing),
+        MODELS_OUTSIDE.limit,
+        [f"{one.partition.prompt_version}|{one.partition.seed}: {', '.join(one.words)}." for one in failing],
+        figures={"palettes": panels.palettes},
+    )
+
+
 def too_few_models(panels: Panels) -> Finding:
     """Palettes about which too few of the asked models gave a usable answer."""
     failing = [one for one in panels.failing if one.too_few]
@@ -69,6 +107,19 @@ def too_few_models(panels: Panels) -> Finding:
         if failing
         else "",
     )
+
+
+_Counted = TypeVar("_Counted", ModelAnswers, ModelWords)
+
+
+def _judged(counted: Sequence[_Counted], versions: Sequence[str], threshold: Threshold) -> list[_Counted]:
+    """The row of each model under the newest version with enough answers, the highest share first."""
+    place = {version: number for number, version in enumerate(versions)}
+    enough = [one for one in counted if one.answers >= threshold.cases]
+    newest = {
+        (one.provider, one.model): one for one in sorted(enough, key=lambda one: place.get(one.prompt_version, -1))
+    }
+    return sorted(newest.values(), key=lambda one: (-one.share, one.provider, one.model))
 
 
 def _fates(one: ModelAnswers) -> str:

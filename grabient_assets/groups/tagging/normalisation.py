@@ -29,7 +29,7 @@ _INVISIBLE = re.compile(
     "\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
     f"|(?<![{_EMOJI}])\u200d|\u200d(?![{_EMOJI}])"
 )
-_QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
+QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
 _APOSTROPHE = re.compile(r"(?<=\w)[’ʼ](?=\w)")
 _FRAGMENT = re.compile(r'[{}\[\]"]')
 _WORTH_KEEPING = re.compile(r"[^\W_]|[^\x00-\x7f]")
@@ -97,7 +97,7 @@ def clean_tag(text: str) -> str | None:
         tag = _APOSTROPHE.sub("'", tag)
     if ":" in tag and _FRAGMENT.search(tag):
         return None
-    tag = unicodedata.normalize("NFC", tag.strip(_QUOTES + " ").lower())
+    tag = unicodedata.normalize("NFC", tag.strip(QUOTES + " ").lower())
     if len(tag) > MAX_TAG_CHARS or not _WORTH_KEEPING.search(tag):
         return None
     return tag
@@ -121,7 +121,7 @@ def _look_up(words: dict[str, str], text: str) -> str | None:
         return None
     if tag in words:
         return words[tag]
-    bare = tag.strip(_QUOTES + " .,;:!?*()")
+    bare = tag.strip(QUOTES + " .,;:!?*()")
     return words.get(bare) or words.get(_SEPARATORS.sub("-", bare))
 
 
@@ -150,5 +150,10 @@ def strings_in(value: Any) -> tuple[list[str], bool]:
 
 def quoted(text: str) -> str:
     """`text` for a sentence: visible, in quotes, cut to 40 characters."""
+    return f"'{shortened(text)}'"
+
+
+def shortened(text: str) -> str:
+    """`text`, visible, cut to 40 characters."""
     shown = visible_text(text[:200])
-    return f"'{shown if len(shown) <= 40 else shown[:37] + '...'}'"
+    return shown if len(shown) <= 40 else shown[:37] + "..."

@@ -56,6 +56,7 @@ def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:
         created_at=now,
         error=None if usable else settled.verdict.error,
         notes=answer.notes if answer else None,
+        outside=answer.outside if answer else None,
         answer_text=storable(settled.text),
         input_tokens=settled.input_tokens,
         output_tokens=settled.output_tokens,

@@ -10,7 +10,9 @@ from grabient_assets.warehouse.withheld import Withheld
 NAMED_AT_MOST = 5
 _AGAIN = "`grabient retry --run` asks the failed ones again, and refinement follows"
 _ANYWAY = "to have it as it is, materialize refinement_batches with despite_checks"
-_REPARSE = "`grabient reparse` reads the archived answers by the rules of today"
+_REPARSE = (
+    "write down in gradient/vocabulary.py what the words mean, and `grabient reparse` reads the archived answers again"
+)
 
 
 def explained(one: Withheld) -> str:
@@ -38,7 +40,7 @@ def sentences(found: Sequence[Withheld]) -> tuple[str, ...]:
         ),
         _said(
             odd,
-            "an answer holds a word that is in no enumeration",
+            "most models named in a field what its list lacks",
             lambda one: ", ".join(one.words),
             f"{_REPARSE}; {_ANYWAY}",
         ),

@@ -10,13 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.consensus.gold import AMBIGUOUS
+from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.emulator.answers.personality import personality_of
+from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
+from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.warehouse.calibration import Report, report_of, settled_without_report
 from grabient_assets.warehouse.connection import Warehouse
@@ -61,6 +66,21 @@ def test_every_model_and_field_has_its_row(report: Report) -> None:
             # Sensitivity of a value is measured on its own palettes: together they are all of them.
             trials = sum(one["sensitivity"][3] for one in by_value.values() if one["sensitivity"])
             assert set(by_value) == {"vibrant", "muted", "mixed"} and trials == row.gold
+
+
+def test_only_clear_cut_harmonies_are_gold(house: Warehouse) -> None:
+    with house.read() as connection:
+        version = read_version(connection, "v1")
+    coded, rgb = version.tags("harmony"), version.colours
+    assert coded.gold is not None
+    of, left_out = coded.annotations.candidates, 0
+    for item, tag, gold in zip(of.item.tolist(), of.value.tolist(), coded.gold.tolist(), strict=True):
+        word, computed = coded.words[tag], detect_harmonies([(r, g, b) for r, g, b in rgb[item].tolist()])
+        clear = clear_harmonies(rgb[item : item + 1])[0, HARMONIES.index(word)] if word in HARMONIES else -1
+        left_out += word in HARMONIES and clear < 0
+        assert gold == {1: PRESENT, 0: ABSENT, -1: AMBIGUOUS}[int(clear)]
+        assert gold == AMBIGUOUS or (word in computed) == (gold == PRESENT)
+    assert 0 < left_out < 0.2 * len(coded.gold)
 
 
 def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(report: Report) -> None:

@@ -12,6 +12,7 @@ from grabient_assets.groups.refinement.embed_text import word_count
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Answer, Unusable
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
+from grabient_assets.groups.tagging.imagined import Unseen
 
 PROSE = (
     "Deep navy rises slowly through teal and soft turquoise into a pale mint morning. The mood is calm and airy, the "
@@ -118,7 +119,13 @@ def test_too_few_tags_are_filled_from_the_consensus() -> None:
 
 def test_dominant_colours_fall_back_to_the_palettes_own() -> None:
     assert read({"dominant_colors": ["sky"]}, panel()).dominant_colors == ("blue",)
-    assert read({"dominant_colors": []}, None, color_names=["mint", "teal"]).dominant_colors == ("mint",)
+    own = read({"dominant_colors": []}, None, color_names=["mint", "teal"])
+    assert (own.dominant_colors, own.notes) == (
+        ("mint",),
+        ("dominant_colors: mint was taken from the palette's own colour names.",),
+    )
+    voted = read({"dominant_colors": []}, panel(), color_names=["mint", "teal"])
+    assert voted.notes == ("dominant_colors: blue was taken from the consensus.",)
 
 
 @pytest.mark.parametrize("field", list(vocabulary.CATEGORICAL_VALUES))
@@ -221,3 +228,46 @@ def test_colours_that_are_not_there_are_dropped_and_do_not_reach_the_embed_text(
         "associations: brook was taken from the consensus.",
     )
     assert read(changes, consensus).dominant_colors == ("yellow", "teal")
+
+
+_CALM = (
+    " calm deep ocean night with storm and ice, a modern clean look for quiet winter evenings where waves roll slowly "
+    "toward a distant shore and the wind settles down at last over water"
+)
+
+
+_NOT_THERE = """
+    orange gold golden lime coral salmon olive chocolate tan khaki rose peach fuchsia amber emerald scarlet reds
+    greens reddish red-orange blood-red light-green _red_ re\u00add re\u200bd <i>red</i> crimsons Yellow,
+"""
+
+
+@pytest.mark.parametrize("word", _NOT_THERE.split())
+def test_no_spelling_of_a_colour_that_is_not_there_reaches_the_embed_text(word: str) -> None:
+    refined = read({"embed_text": word + _CALM, "dominant_colors": ["teal", word]}, rgb=BLUES)
+    assert refined.embed_text == _CALM.strip()
+    assert refined.embed_text_repaired
+    assert "embed_text: names of colours that no colour of the palette comes near were taken out." in refined.notes
+
+
+def test_what_the_panel_took_for_a_colour_is_not_named_either() -> None:
+    answer = Answer(dominant_colors=("teal", "orange"))
+    changes = {"embed_text": "Orange and rose" + _CALM}
+    panel = build_consensus([ModelAnswer("groq", "a", 0, answer)], BLUES)
+    assert read(changes, panel, rgb=BLUES).embed_text == "and rose" + _CALM
+    assert read(changes, rgb=BLUES).embed_text == "Orange and rose" + _CALM, "an orange is a fruit too"
+
+
+def test_what_extends_a_short_text_names_no_such_colour() -> None:
+    changes = {"embed_text": "Calm.", "associations": ["red wine", "green tea", "gold", "ice", "fog", "coral"]}
+    words = read({**changes, "dominant_colors": ["teal", "gold"]}, rgb=BLUES).embed_text.split()
+    assert {"wine", "tea", "ice", "coral"} <= set(words) and not {"red", "green", "gold"} & set(words)
+    assert len(words) == 30
+
+
+@given(st.lists(st.sampled_from(["gold", "tones", "red", "hues", "shades", "coral", "calm", "olive"]), max_size=60))
+def test_the_final_text_names_no_such_colour_and_has_its_length(words: list[str]) -> None:
+    changes = {"embed_text": " ".join(words), "associations": ["gold", "coral", "olive", "red wine", "rose"]}
+    text = read(changes, rgb=BLUES).embed_text
+    assert 30 <= word_count(text) <= 50
+    assert Unseen(BLUES).without(text.split()) == text.split()

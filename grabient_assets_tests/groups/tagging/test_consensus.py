@@ -16,7 +16,6 @@ from grabient_assets.groups.tagging.consensus import (
     Vote,
     build_consensus,
     consensus_for_prompt,
-    without_hallucinations,
 )
 from grabient_assets.groups.tagging.tallying import consensus_digest
 
@@ -182,12 +181,6 @@ def test_colours_that_are_not_there_are_marked_and_go_no_further() -> None:
     assert (read["mood"], read["dominant_colors"]) == ({"calm": "1/2"}, {"navy": "1/2"})
     assert read["associations"] == {"rose": "1/2"}
     assert not [v for votes in build_consensus(said("a", answer)).votes.values() for v in votes if v.contradicted]
-
-
-def test_prose_loses_the_colours_that_are_not_there() -> None:
-    text = "Crimson waves, deep yellow. A rose in red-hot navy blue."
-    assert without_hallucinations(text, BLUES) == " waves, deep. A rose in red-hot navy blue."
-    assert without_hallucinations(text, ()) == text
 
 
 def test_the_digest_is_that_of_what_the_refiner_reads() -> None:

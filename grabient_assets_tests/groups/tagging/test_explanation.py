@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import log2
 
+import numpy as np
 import pytest
 
+from grabient_assets.consensus.expectation import Parameters
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.refinement.explaining import Explanation, Stored, explain, read_about
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus
+from grabient_assets.groups.tagging.estimating import estimates_of
 from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
+from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord
@@ -127,7 +131,8 @@ def test_rates_that_were_fitted_again_are_said_and_both_probabilities_shown(hous
 def test_spellings_meet_and_colours_that_are_not_there_are_marked(house: Warehouse) -> None:
     """a and b write one word in two ways, b twice of two times; `red` is no colour of blues; c names mist in one of
     its three answers only, which is no vote."""
-    palette = replace(palette_of(house), rgb=((10, 20, 80), (40, 80, 200)), clear_cut=(), temperature="cool")
+    blues = ((10, 20, 80), *[(40, 80, 200)] * 10)
+    palette = replace(palette_of(house), rgb=blues, harmonies=("monochromatic",), clear_cut=(), temperature="cool")
     panel = [
         ModelAnswer("groq", "a", 0, Answer(mood=("cosy",), dominant_colors=("red",))),
         ModelAnswer("groq", "b", 0, Answer(mood=("cozy",), temperature="warm")),
@@ -135,9 +140,10 @@ def test_spellings_meet_and_colours_that_are_not_there_are_marked(house: Warehou
         *(ModelAnswer("groq", "c", index, Answer(mood=("misty",) if index == 1 else ("cosy",))) for index in range(3)),
     ]
     fields = explain_fields(Evidence(palette, panel, build_consensus(panel, palette.rgb), {}, {}, {}, {}))
-    temperature, mood, colours = (
-        next(f for f in fields if f.field == name) for name in ("temperature", "mood", "dominant_colors")
+    temperature, mood, colours, harmony = (
+        next(f for f in fields if f.field == name) for name in ("temperature", "mood", "dominant_colors", "harmony")
     )
+    assert (harmony.computed, harmony.clear_cut) == (("monochromatic",), True)
     assert temperature.computed == ("cool",) and temperature.clear_cut is False
     assert [(v.value, v.models, v.support) for v in temperature.values] == [("warm", 1, 0.5), ("cool", 0, 0.5)]
     assert temperature.rival is None
@@ -152,6 +158,29 @@ def test_spellings_meet_and_colours_that_are_not_there_are_marked(house: Warehou
     assert (misty.value, misty.models, misty.said_by[0].votes) == ("misty", 0, False)
     assert mood.result == ("cosy",) and mood.computed is None
     assert colours.result == () and colours.values[0].contradicted
+
+
+def test_tags_that_nobody_votes_for_have_their_probability_and_imagined_colours_none(house: Warehouse) -> None:
+    palette = replace(palette_of(house), rgb=((10, 20, 80), *[(40, 80, 200)] * 10))
+    said = (Answer(mood=("sun-sets", "crimson"), dominant_colors=("yellow", "navy")), *[Answer(mood=("calm",))] * 2)
+    panel = [ModelAnswer("groq", "a", index, answer) for index, answer in enumerate(said)]
+    rates = Skills((("groq", "a"),), Parameters(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]])))
+    votes = build_consensus(panel, palette.rgb)
+    tags = ("mood", "dominant_colors")
+    [estimates] = estimates_of([(panel, votes)], {(field, "full"): rates for field in tags}, "full")
+    assert [one["value"] for one in estimates["mood"]] == ["calm", "sunset"]
+    assert [one["value"] for one in estimates["dominant_colors"]] == ["navy"]
+    fields = explain_fields(Evidence(palette, panel, votes, estimates, estimates, {}, {}))
+    mood, colours = (next(f for f in fields if f.field == name) for name in tags)
+    found = {v.value: (v.models, v.probability is None, v.contradicted) for v in (*mood.values, *colours.values)}
+    assert found == {
+        "calm": (1, False, False),
+        "sun-sets": (0, False, False),
+        "crimson": (0, True, True),
+        "navy": (0, False, False),
+        "yellow": (0, True, True),
+    }
+    assert all(v.probability == v.probability_now for v in (*mood.values, *colours.values))
 
 
 def palette_of(house: Warehouse) -> PaletteRecord:

@@ -27,7 +27,26 @@ SAME = [
     ("idea", "ideas"),
     ("house", "houses"),
     ("bus", "buses"),
+    ("grays", "greys"),
+    ("calm", "calm.", "#calm", "Calm!", '"calm"'),
+    ("\u2600", "\u2600\ufe0f"),
+    ("dreamlike", "dream-like", "dream like"),
+    ("lo fi", "lo-fi", "lofi"),
+    ("retro futuristic", "retro-futuristic", "retrofuturistic"),
+    ("multicolored", "multi-coloured", "multicoloured", "multi-colored"),
+    ("hot spring", "hot springs"),
+    ("city light", "city lights"),
+    ("aurora borealis", "northern lights", "Northern Light"),
 ]
+SAME_BY_LIST = """
+    favorite favourites|neighbor neighbours|artifact artefacts|aluminum aluminium|jeweled jewelled|coziness cosiness
+    smoldering smouldering|crystallized crystallised|organized organised|canceled cancelled|stylized stylised
+    tranquilization tranquilisation|modernizing modernising|colorless colourless|watercolor watercolours|crocus crocuses
+    lotus lotuses|virus viruses|canvas canvases|atlas atlases|gas gases|avalanche avalanches|niche niches|pie pies
+    tie ties|genie genies|calorie calories|mango mangoes|flamingo flamingoes|fresco frescoes|crisis crises|elf elves
+    life lives|calf calves|waltz waltzes|shoe shoes|potato potatoes|house houses|sky skies|beach beaches|raised raised
+    improvisation improvisation|bias bias|hibiscus hibiscuses|practiced practised
+"""
 APART = [
     ("gold", "golden hour"),
     ("gold", "golden"),
@@ -54,6 +73,17 @@ APART = [
     ("cafe", "caf\u00e9"),
     ("sea", "seas of grass"),
 ]
+APART_BY_LIST = """
+    falls fall|springs spring|sweets sweet|lights light|shorts short|blinds blind|briefs brief|spectacles spectacle
+    shades shade|greys gray|reds red|golds gold|corals coral|flats flat|plains plain|marbles marble|grounds ground
+    folks folk|tears tear|chills chill|pants pant|fries fry|axes axis|canoes cano|shoes sho|muses mus|vases vas
+    lens len|bias bia|eros ero|aries ary|pisces pisce|raised raized|surprising surprizing|rise rize|paradise paradize
+    neon neonoir|child children's|dream dreamlike|rock rocks|ash ashes|dunes dun|leaves leave
+"""
+
+
+def pairs(text: str) -> list[list[str]]:
+    return [pair.split() for line in text.strip().splitlines() for pair in line.strip().split("|")]
 
 
 @pytest.mark.parametrize("words", SAME, ids=lambda words: words[0])
@@ -61,12 +91,25 @@ def test_spellings_of_one_word_meet(words: tuple[str, ...]) -> None:
     assert {tag_form(word) for word in words} == {words[0]}
 
 
+@pytest.mark.parametrize("words", pairs(SAME_BY_LIST), ids=" ".join)
+def test_spellings_by_rule_and_list_meet(words: list[str]) -> None:
+    assert {tag_form(word) for word in words} == {words[0]}
+
+
+@pytest.mark.parametrize("words", pairs(APART_BY_LIST), ids=" ".join)
+def test_what_looks_like_one_word_and_is_not_stays_apart(words: list[str]) -> None:
+    assert tag_form(words[0]) != tag_form(words[1])
+
+
 @pytest.mark.parametrize("words", APART, ids=" ".join)
 def test_words_of_different_meaning_stay_apart(words: tuple[str, str]) -> None:
     assert tag_form(words[0]) != tag_form(words[1])
 
 
-@given(st.text(min_size=1, max_size=40))
+_LISTED = sorted({*tag_forms().spellings, *tag_forms().plurals, *tag_forms().synonyms, *tag_forms().invariant})
+
+
+@given(st.text(min_size=1, max_size=40) | st.lists(st.sampled_from(_LISTED), min_size=1, max_size=3).map("-".join))
 def test_a_form_is_its_own_form(tag: str) -> None:
     assert tag_form(tag_form(tag)) == tag_form(tag)
 
@@ -80,4 +123,7 @@ def test_the_lists_are_in_the_form_they_give() -> None:
     assert {tag_form(word) for word in lists.synonyms} == set(lists.synonyms.values())
     assert all(tag_form(word) == word for word in lists.synonyms.values())
     assert all(tag_form(word) == word for word in lists.invariant)
-    assert not lists.invariant & set(lists.plurals)
+    assert not (lists.invariant | lists.invariant_alone) & set(lists.plurals)
+    assert all(tag_form(word) == word for word in lists.invariant_alone)
+    assert {tag_form(f"old {word}") for word in lists.invariant_alone} & {"old fall", "old spring", "old light"}
+    assert all(tag_form(word) == lists.spellings.get(word, word) for word in lists.always_s)

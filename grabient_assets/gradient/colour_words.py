@@ -1,0 +1,145 @@
+"""English words for colours: which of the named colours each claims, and whether it can mean anything else.
+
+docs/colour-facts.md says how they are judged. The lists are reviewed by hand. A word that is also a thing (gold, rose,
+amber) is no claim where it stands alone: a rose garden and a golden hour are no colours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grabient_assets.gradient.names import NAMED_COLOURS
+
+ALWAYS_A_COLOUR = frozenset(
+    {
+        *("red", "green", "blue", "yellow", "cyan", "magenta", "pink", "purple", "brown", "gray", "black", "white"),
+        *("navy", "maroon", "teal", "turquoise", "indigo", "beige", "azure", "crimson"),
+    }
+)
+"""Names that mean a colour wherever they stand. The others are things too: rose, gold, mint, chocolate."""
+NEUTRAL_NAMES = frozenset(
+    {"black", "white", "gray", "silver", "slate", "charcoal", "beige", "ivory", "lavender", "azure"}
+)
+"""Names that claim a lightness (claims.py). Before another colour they only shade it: "slate blue" claims blue."""
+
+_OTHER_WORDS = {
+    "cerulean": "blue",
+    "fuchsia": "magenta",
+    "grey": "gray",
+    "mauve": "purple",
+    "ocher": "orange",
+    "ochre": "orange",
+    "scarlet": "red",
+    "ultramarine": "blue",
+    "vermilion": "red",
+    "vermillion": "red",
+}
+"""Always a colour, and none of the named ones: judged as the one beside it."""
+_OTHER_THINGS = {
+    "amber": "orange",
+    "aquamarine": "turquoise",
+    "blues": "blue",
+    "burgundy": "maroon",
+    "chartreuse": "lime",
+    "cobalt": "blue",
+    "emerald": "green",
+    "golden": "gold",
+    "jade": "green",
+    "lilac": "violet",
+    "rosy": "rose",
+    "ruby": "red",
+    "sapphire": "blue",
+    "silvery": "silver",
+}
+"""Things too. Blues are music and a mood."""
+_ISH = {"red": "reddish", "tan": "tannish"}
+_CHROMATIC_AFTER_A_COLOUR = frozenset({"orange", "oranges", "violet", "violets"})
+"""Behind a colour they are one: "red orange". Other things keep their meaning: "white chocolate", "red rose"."""
+
+_BEFORE_A_COLOUR = """
+    baby blood brick bright brilliant bold burnt candy canary cherry clear cobalt cold cool crisp dark darker deep
+    deepest dull dusky dusty earthy electric emerald faded fiery fire forest fresh frosty hazy hot hunter ice icy inky
+    intense jade jet kelly leaf lemon light lighter medium mellow midnight milky misty moss muted neon ocean off pale
+    pastel powder pure racing rich royal ruby rusty sage sapphire sea shocking sky smoky snow soft steel stormy strong
+    subtle sunny tomato ultra vibrant vivid warm wine
+"""
+QUALIFIERS = frozenset(_BEFORE_A_COLOUR.split())
+"""What stands before a colour and leaves it one: "dark green", "blood red"."""
+_BEHIND_A_COLOUR = """
+    colored coloured hue hued hues shade shaded shades tinge tinged tint tinted tints tone toned tones undertone
+    undertones
+"""
+COLOUR_NOUNS = frozenset(_BEHIND_A_COLOUR.split())
+"""What stands behind a word for a colour and makes it one: "orange tones", "gold-tinted"."""
+_JOINED_BEFORE_A_COLOUR = frozenset({"bright", "dark", "deep", "hot", "light", "medium", "pale", "soft"})
+"""What is also written in one word with it: "lightgreen"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourWord:
+    """The named colour that a word claims. `always`: it can mean nothing else."""
+
+    name: str
+    always: bool
+
+
+def colour_word(word: str) -> ColourWord | None:
+    """What a word in lower case claims, in the singular, the plural or with -ish; None when it is no word for a
+    colour."""
+    return _WORDS.get(word)
+
+
+def parts_of(word: str) -> tuple[str, ...]:
+    """The two words of a compound written as one ("lightgreen", "greenyellow"); otherwise the word alone."""
+    if word not in _WORDS:
+        for end in range(3, len(word) - 2):
+            if word[end:] in _WORDS and (word[:end] in _JOINED_BEFORE_A_COLOUR or word[:end] in _WORDS):
+                return word[:end], word[end:]
+    return (word,)
+
+
+def claimed_names(words: tuple[str, ...]) -> frozenset[str]:
+    """The named colours that words in lower case claim together, when they are nothing but a colour: "dark green",
+    "red orange", "golden yellow", "orange tones". Empty when they may mean a thing.
+
+    They are contradicted when each of the names is: what a palette holds one of can be called by both.
+    """
+    parts = tuple(part for word in words for part in parts_of(word))
+    bare = parts
+    while bare and bare[-1] in COLOUR_NOUNS:
+        bare = bare[:-1]
+    if not bare or not (last := colour_word(bare[-1])):
+        return frozenset()
+    if not all(part in QUALIFIERS or part in _WORDS for part in bare[:-1]):
+        return frozenset()
+    found = [last, *(colour for part in bare[:-1] if part not in QUALIFIERS and (colour := colour_word(part)))]
+    behind_a_colour = bare[-1] in _CHROMATIC_AFTER_A_COLOUR and any(colour.always for colour in found[1:])
+    if not (last.always or behind_a_colour or len(bare) < len(parts)):
+        return frozenset()
+    return frozenset({last.name, *(colour.name for colour in found if colour.name not in NEUTRAL_NAMES)})
+
+
+def _forms(word: str) -> Iterator[tuple[str, bool]]:
+    """The word, its plural and its -ish form; whether that form is always a colour where the word is not."""
+    yield word, False
+    yield re.sub(r"(?<![ae])y$", "ie", word) + ("es" if word.endswith("ch") else "s"), False
+    yield _ISH.get(word, f"{word.removesuffix('e')}ish"), True
+    yield _ISH.get(word, f"{word}ish"), True
+
+
+def _words() -> dict[str, ColourWord]:
+    plain = {
+        **{name: ColourWord(name, name in ALWAYS_A_COLOUR) for name in NAMED_COLOURS},
+        **{word: ColourWord(name, always=True) for word, name in _OTHER_WORDS.items()},
+    }
+    found = {
+        form: ColourWord(colour.name, colour.always or always)
+        for word, colour in plain.items()
+        for form, always in _forms(word)
+    }
+    return found | {word: ColourWord(name, always=False) for word, name in _OTHER_THINGS.items()}
+
+
+_WORDS = _words()
