@@ -18,7 +18,7 @@ from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, 
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.grouping import Floats, Ints
 from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
-from grabient_assets.consensus.majority import majority, tag_majority
+from grabient_assets.consensus.majority import tag_majority
 from grabient_assets.consensus.part_majority import PartMajority
 from grabient_assets.consensus.rates import Rates
 from grabient_assets.consensus.reduction import Without, leave_one_out, removals
@@ -110,10 +110,7 @@ class _Rows:
         return self._row(model, field, 0, None, None, None, None)
 
     def categorical_field(self, field: str, annotations: Annotations) -> FieldReport:
-        of, votes = annotations.candidates, majority(annotations).votes
-        items, values = annotations.items, annotations.values
-        alpha = nominal_alpha(of.item, of.value, votes, items=items, values=values, bootstrap=BOOTSTRAP)
-        return self._field(field, alpha, item_entropy(of.item, votes, items))
+        return self._field(field, nominal_alpha(annotations, BOOTSTRAP), item_entropy(annotations))
 
     def tag_field(self, field: str, annotations: Annotations) -> FieldReport:
         of, found = annotations.candidates, tag_majority(annotations)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grabient_assets.consensus.agreement import item_entropy
-from grabient_assets.consensus.annotations import BLANK, categorical_annotations, tag_annotations
+from grabient_assets.consensus.annotations import BLANK, Annotations, categorical_annotations, tag_annotations
 from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import tag_probabilities
@@ -75,26 +75,30 @@ def _panel(said: Sequence[Sequence[ModelAnswer]]) -> _Panel:
     )
 
 
-def mean_entropy(consensus: Consensus) -> float | None:
-    """The entropy of the votes in bits, the mean of the categorical fields that have any; None without votes."""
-    entropies: list[float] = []
-    for field in CATEGORICAL_FIELDS:
-        count = np.asarray([vote.models for vote in consensus.votes[field]], dtype=np.int64)
-        if count.size:
-            entropies.append(float(item_entropy(np.zeros(count.size, dtype=np.int64), count, 1)[0]))
-    return sum(entropies) / len(entropies) if entropies else None
+def mean_entropies(palettes: Sequence[Sequence[ModelAnswer]]) -> list[float | None]:
+    """The entropy of the answers about each palette in bits, the mean of the categorical fields that have any; None
+    without. A model of two minds counts half for each, whatever the panel thinks (agreement.py)."""
+    panel = _panel(palettes)
+    found = np.asarray([item_entropy(_categorical_annotations(field, panel)) for field in CATEGORICAL_FIELDS])
+    said = np.isfinite(found)
+    number, total = said.sum(axis=0), np.where(said, found, 0.0).sum(axis=0)
+    return [float(sum_) / int(n) if n else None for sum_, n in zip(total, number, strict=True)]
 
 
 def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str, Any]]]:
+    values, annotations = CATEGORICAL_VALUES[field], _categorical_annotations(field, panel)
+    answered = np.diff(annotations.candidates.starts) > 0
+    found = posteriors(annotations, rates.of(panel.models)).tolist()
+    return [_ranked(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
+
+
+def _categorical_annotations(field: str, panel: _Panel) -> Annotations:
     values = CATEGORICAL_VALUES[field]
     code = {value: number for number, value in enumerate(values)}
     said = np.asarray([code.get(getattr(one, field), BLANK) for one in panel.answers], dtype=np.int64)
-    annotations = categorical_annotations(
+    return categorical_annotations(
         panel.item, panel.annotator, said, items=panel.items, annotators=len(panel.models), values=len(values)
     )
-    answered = np.bincount(panel.item[said != BLANK], minlength=panel.items) > 0
-    found = posteriors(annotations, rates.of(panel.models)).tolist()
-    return [_ranked(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
 
 
 def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensus]) -> list[list[dict[str, Any]]]:

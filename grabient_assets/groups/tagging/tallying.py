@@ -19,7 +19,7 @@ from grabient_assets.groups.tagging.consensus import (
     build_consensus,
     consensus_for_prompt,
 )
-from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropy
+from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
 from grabient_assets.groups.tagging.skills import Estimator, Skills, skills_of
 from grabient_assets.providers.asking import json_line
 from grabient_assets.settings import Method, load_settings
@@ -101,6 +101,11 @@ def consensus_records(
         votes = build_consensus(said, colours[partition.seed].rgb)
         if votes.models:
             counted[partition] = _record(partition, votes, colours[partition.seed], counting.method, now), votes
+    entropies = mean_entropies([given[partition] for partition in counted])
+    counted = {
+        partition: (replace(record, entropy=entropy), votes)
+        for (partition, (record, votes)), entropy in zip(counted.items(), entropies, strict=True)
+    }
     estimates: dict[PaletteVersion, Estimates] = {}
     due: defaultdict[str, list[PaletteVersion]] = defaultdict(list)
     for partition, (record, _) in counted.items():
@@ -176,7 +181,6 @@ def _record(
         digest="",
         created_at=now,
         method=method,
-        entropy=mean_entropy(votes),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 
 from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.findings import low_agreement
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
@@ -154,6 +156,33 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
     assert found.panel.cost_usd == Decimal("0.04") * len(clear)
     entropy = next(one.entropy for one in found.fields if one.field == "saturation")
     assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
+
+
+def test_models_that_guess_twice_agree_no_more_than_by_chance(tmp_path: Path) -> None:
+    """Ten models, two analyses each, and any word at all: alpha is 0 within its interval. Counted by votes that follow
+    the panel where a model is torn it was 0.24, and low agreement passed the check."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    dice = random.Random(5)
+    with warehouse.write() as connection:
+        rows = [
+            TagRecord(
+                *(one.seed, "v1", "groq", f"m{model}", index, f"{one.seed}-{model}-{index}", "succeeded", AT),
+                temperature=dice.choice(CATEGORICAL_VALUES["temperature"]),
+                contrast=dice.choice(CATEGORICAL_VALUES["contrast"]),
+                brightness=dice.choice(CATEGORICAL_VALUES["brightness"]),
+                saturation=dice.choice(CATEGORICAL_VALUES["saturation"]),
+            )
+            for one in palettes(connection)
+            for model in range(10)
+            for index in range(2)
+        ]
+        record_tags(connection, rows)
+    found = report_on(warehouse, "v1", AT)
+    assert found is not None
+    fields = [one for one in found.fields if one.field in CATEGORICAL_VALUES]
+    assert [one.alpha for one in fields] == pytest.approx([0.0] * 4, abs=0.03)
+    assert low_agreement(found).found == 4
 
 
 def test_no_usable_answer_no_report(tmp_path: Path) -> None:
