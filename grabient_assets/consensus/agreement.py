@@ -98,7 +98,7 @@ class _Rows:
         voted = annotations.entry_ballot[np.diff(annotations.entry_ballot, prepend=-1) != 0]
         sizes = np.bincount(annotations.ballot_item[voted], minlength=items)
         torn = sizes - np.bincount(item, weights=weight**2, minlength=items)
-        table = np.column_stack([counts, sizes, torn])[sizes > 1].round(DECIMALS)
+        table = np.column_stack([counts, sizes, torn])[sizes > 1].astype(np.float64).round(DECIMALS)
         codes = [np.unique(column, return_inverse=True)[1] for column in table.T]
         example, _, times = distinct_rows(np.stack(codes, axis=1))
         return cls(table[example, :-2], table[example, -2], table[example, -1], times)

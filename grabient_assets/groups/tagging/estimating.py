@@ -89,7 +89,7 @@ def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str
     values, annotations = CATEGORICAL_VALUES[field], _categorical_annotations(field, panel)
     answered = np.diff(annotations.candidates.starts) > 0
     found = posteriors(annotations, rates.of(panel.models)).tolist()
-    return [_ranked(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
+    return [ranked_values(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
 
 
 def _categorical_annotations(field: str, panel: _Panel) -> Annotations:
@@ -102,7 +102,7 @@ def _categorical_annotations(field: str, panel: _Panel) -> Annotations:
 
 
 def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensus]) -> list[list[dict[str, Any]]]:
-    form = tag_form if field in OPEN_FIELDS else str
+    form = _form_of(field)
     rows = [(number, form(tag)) for number, one in enumerate(panel.answers) for tag in getattr(one, field)]
     words = sorted({word for _, word in rows})
     if not words:
@@ -122,22 +122,26 @@ def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensu
     of = annotations.candidates
     for item, tag, one in zip(of.item.tolist(), of.value.tolist(), probability, strict=True):
         named[item].append((words[tag], one))
-    return [_shown(found, votes.votes[field], form) for found, votes in zip(named, consensus, strict=True)]
+    return [shown_tags(field, found, votes.votes[field]) for found, votes in zip(named, consensus, strict=True)]
 
 
-def _shown(
-    found: Sequence[tuple[str, float]], votes: Sequence[Vote], form: Callable[[str], str]
-) -> list[dict[str, Any]]:
-    """The candidates that the colours do not contradict, spelt as in the consensus."""
+def shown_tags(field: str, found: Sequence[tuple[str, float]], votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    """The candidates (form, probability) that the colours do not contradict, spelt as in the consensus."""
+    form = _form_of(field)
     shown = {form(vote.value): vote for vote in votes}
     kept = [
         (shown[word].value if word in shown else word, one)
         for word, one in found
         if word not in shown or not shown[word].contradicted
     ]
-    return _ranked([value for value, _ in kept], [one for _, one in kept])
+    return ranked_values([value for value, _ in kept], [one for _, one in kept])
 
 
-def _ranked(values: Sequence[str], probability: Sequence[float]) -> list[dict[str, Any]]:
+def _form_of(field: str) -> Callable[[str], str]:
+    return tag_form if field in OPEN_FIELDS else str
+
+
+def ranked_values(values: Sequence[str], probability: Sequence[float]) -> list[dict[str, Any]]:
+    """As estimates are stored: most probable first, of equals as they were given."""
     order = sorted(range(len(values)), key=lambda number: (-round(probability[number], 4), number))
     return [{"value": values[number], "probability": round(probability[number], 4)} for number in order]

@@ -45,21 +45,14 @@ class Skills:
         return Parameters(self.parameters.prevalence, np.stack(rows))
 
 
-def skills_of(
-    warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
-) -> dict[tuple[str, str, str], Skills]:
-    """The stored rates by (prompt version, field, method). Fits and stores them for a version that has none yet."""
-    with warehouse.read() as connection:
-        found = skills(connection, prompt_versions)
-        unfitted = read_unfitted(connection, prompt_versions, found)
-    return read_skills([*found, *_fit_and_store(warehouse, unfitted, now)])
-
-
 def fresh_skills(
     warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
 ) -> dict[tuple[str, str, str], Skills]:
-    """As `skills_of`, but fitted again for a version when a model has answered that they do not know, or twice as many
-    palettes are answered as they were fitted on. So it is fitted a few times on the way to any number of palettes."""
+    """The stored rates by (prompt version, field, method).
+
+    Fitted and stored for a version that has none yet, and again when a model has answered that they do not know, or
+    twice as many palettes are answered as they were fitted on. So it is fitted a few times on the way to any number of
+    palettes."""
     with warehouse.read() as connection:
         found = skills(connection, prompt_versions)
         outgrown = {version for version in prompt_versions if _outgrown(connection, version, found)}
