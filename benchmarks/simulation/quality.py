@@ -43,6 +43,7 @@ def _of_scenario(scenario: str, field: Field) -> list[Quality]:
     shares = np.zeros((annotations.items, VALUES))
     shares[of.item, of.value] = majority(annotations).share
     votes = effective_votes(error_correlation([errors_on_gold(annotations, gold)]).matrix)
+    assert votes is not None, "Invented annotators err."
     anchored = estimate(annotations, Model.FULL, gold)
     found: dict[str, Floats] = {
         "majority": shares,

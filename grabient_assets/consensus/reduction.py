@@ -28,7 +28,7 @@ class Without:
 
     `changed`: part of the items with a consensus of the full panel on which it is another one or none now. `accuracy`:
     part of the gold items on which it is right, None without gold; `accuracy_change`: minus that of the full panel.
-    `saved`: dollars that are not spent. `votes`: effective votes that are left.
+    `saved`: dollars that are not spent. `votes`: effective votes that are left, None where they are not known.
     """
 
     annotator: int
@@ -36,7 +36,7 @@ class Without:
     accuracy: float | None
     accuracy_change: float | None
     saved: Decimal
-    votes: float
+    votes: float | None
 
 
 class _Comparison:

@@ -56,13 +56,21 @@ class FieldReport:
 
 @dataclass(frozen=True, slots=True)
 class PanelReport:
-    """One row of `panel_reports`. `models`, `correlation` and `without` are JSON (docs/data.md)."""
+    """One row of `panel_reports`. `models`, `correlation` and `without` are JSON (docs/data.md).
+
+    `pairs`: of how many pairs of models it is known whether they err together. `effective_votes` is None without any,
+    with the `effective_votes_reason`.
+    """
 
     prompt_version: str
     palettes: int
     models: str
     correlation: str
-    effective_votes: float
+    effective_votes: float | None
+    effective_votes_low: float | None
+    effective_votes_high: float | None
+    pairs: int | None
+    effective_votes_reason: str | None
     cost_usd: Decimal
     usd_per_effective_vote: Decimal | None
     without: str

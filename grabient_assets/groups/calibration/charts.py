@@ -13,8 +13,11 @@ CELL, LABEL = 22, 190
 FIELD_COLOURS = dict(zip(CATEGORICAL_VALUES, ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce"), strict=True))
 
 
-def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> str:
-    """The correlation of errors, one square per pair: red shares mistakes, blue avoids them, white is independent."""
+def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]]) -> str:
+    """The correlation of errors, one square per pair: red shares mistakes, blue avoids them, white is independent.
+
+    Grey with a dash: not known.
+    """
     parts: list[str] = []
     for row, name in enumerate(names):
         parts.append(_text(LABEL - 4, row * CELL + 15, name, "end"))
@@ -22,7 +25,8 @@ def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float]]) -
             x, y = LABEL + column * CELL, row * CELL
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_colour(value)}"/>')
             if row != column:
-                parts.append(_text(x + CELL // 2, y + 14, f"{100 * value:.0f}", "middle", 9))
+                said = "–" if value is None else f"{100 * value:.0f}"
+                parts.append(_text(x + CELL // 2, y + 14, said, "middle", 9))
     return _svg(LABEL + CELL * len(names), CELL * len(names), parts)
 
 
@@ -58,8 +62,10 @@ def _place(share: float | None) -> float:
     return round(LABEL + 400 * (max(share or 0.0, 0.5) - 0.5), 1)
 
 
-def _colour(value: float) -> str:
+def _colour(value: float | None) -> str:
     """White at 0, towards red at 1, towards blue at -1."""
+    if value is None:
+        return "#e5e5e5"
     faded = round(255 * (1 - min(abs(value), 1.0)))
     return f"#ff{faded:02x}{faded:02x}" if value > 0 else f"#{faded:02x}{faded:02x}ff"
 

@@ -17,7 +17,13 @@ import numpy as np
 from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, tag_entropy
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.grouping import Floats, Ints
-from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
+from grabient_assets.consensus.independence import (
+    ENOUGH_ERRORS,
+    dollars_per_effective_vote,
+    effective_votes,
+    error_correlation,
+    votes_interval,
+)
 from grabient_assets.consensus.majority import tag_majority
 from grabient_assets.consensus.part_majority import PartMajority
 from grabient_assets.consensus.rates import Rates
@@ -31,6 +37,11 @@ from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVe
 from grabient_assets.warehouse.calibration import Asked, FieldReport, ModelReport, PanelReport, Report
 
 BOOTSTRAP = Bootstrap(seed=1)
+VOTES_BOOTSTRAP = Bootstrap(seed=1, replicates=300)
+NO_PAIR = (
+    f"No two models were wrong at least {ENOUGH_ERRORS} times each on palettes whose answer the colours know, so "
+    "nothing tells whether they err together."
+)
 Model = tuple[str, str]
 
 
@@ -153,7 +164,11 @@ def _panel(
 ) -> PanelReport:
     models = version.answered.models
     costs = [asked[model].cost_usd for model in models]
-    matrix = error_correlation([one.errors for one in measured]).matrix
+    errors = [one.errors for one in measured]
+    correlation = error_correlation(errors)
+    matrix, votes = correlation.matrix, effective_votes(correlation.matrix)
+    low, high = votes_interval(errors, VOTES_BOOTSTRAP)
+    dollars = dollars_per_effective_vote(costs, matrix)
     together, gold = _stacked(measured)
     consensus = PartMajority(together)
     singles = leave_one_out(together, consensus, costs, matrix, gold)
@@ -164,10 +179,16 @@ def _panel(
         prompt_version=version.prompt_version,
         palettes=len(version.answered.seeds),
         models=json.dumps(models),
-        correlation=json.dumps(matrix.round(4).tolist()),
-        effective_votes=effective_votes(matrix),
+        correlation=json.dumps(
+            [[round(one, 4) if np.isfinite(one) else None for one in row] for row in matrix.tolist()]
+        ),
+        effective_votes=votes,
+        effective_votes_low=low,
+        effective_votes_high=high,
+        pairs=correlation.pairs,
+        effective_votes_reason=NO_PAIR if votes is None else None,
         cost_usd=cost,
-        usd_per_effective_vote=round(dollars_per_effective_vote(costs, matrix), 10),
+        usd_per_effective_vote=None if dollars is None else round(dollars, 10),
         without=json.dumps([_without(models, one) for one in singles]),
         sentence=who_could_go(names, cost, [_loss(one) for one in steps]),
         reported_at=now,
@@ -202,8 +223,9 @@ def _stacked(measured: Sequence[_Measured]) -> tuple[Annotations, Ints]:
 def _without(models: Sequence[Model], one: Without) -> dict[str, object]:
     provider, model = models[one.annotator]
     change = None if one.accuracy_change is None else round(one.accuracy_change, 6)
+    votes = None if one.votes is None else round(one.votes, 4)
     found: dict[str, object] = {"provider": provider, "model": model, "changed": round(one.changed, 6)}
-    return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": round(one.votes, 4)}
+    return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": votes}
 
 
 def _loss(one: Without) -> Loss:

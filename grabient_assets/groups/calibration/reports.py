@@ -9,7 +9,7 @@ import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
-from grabient_assets.groups.calibration.figures import alpha, by_model, percent
+from grabient_assets.groups.calibration.figures import alpha, by_model, percent, votes
 from grabient_assets.groups.markdown import table
 from grabient_assets.warehouse.calibration import Report
 
@@ -24,7 +24,7 @@ def report_metadata(report: Report) -> Metadata:
     matrix = correlation_chart(names, json.loads(panel.correlation))
     found: Metadata = {
         "palettes": dg.MetadataValue.int(panel.palettes),
-        "effective votes": dg.MetadataValue.float(round(panel.effective_votes, 2)),
+        "votes the panel is worth": dg.MetadataValue.text(votes(panel)),
         "cost_usd": dg.MetadataValue.float(float(panel.cost_usd)),
         "who could go": dg.MetadataValue.text(panel.sentence),
         "accuracy": dg.MetadataValue.md(_accuracy(report)),
@@ -34,6 +34,8 @@ def report_metadata(report: Report) -> Metadata:
         "correlation of errors": dg.MetadataValue.md(f"![{len(names)} models]({matrix})"),
         "without one model": dg.MetadataValue.md(_without(report)),
     }
+    if panel.effective_votes is not None:
+        found["effective votes"] = dg.MetadataValue.float(round(panel.effective_votes, 2))
     if panel.usd_per_effective_vote is not None:
         found["usd per effective vote"] = dg.MetadataValue.float(float(panel.usd_per_effective_vote))
     return found
@@ -78,7 +80,7 @@ def _without(report: Report) -> str:
             f"{one['changed']:.1%}",
             "-" if one["accuracy_change"] is None else f"{100 * one['accuracy_change']:+.1f} points",
             one["saved_usd"],
-            f"{one['votes']:.1f}",
+            "-" if one["votes"] is None else f"{one['votes']:.1f}",
         )
         for one in json.loads(report.panel.without)
     ]

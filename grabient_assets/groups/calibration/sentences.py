@@ -18,7 +18,7 @@ class Loss:
     changed: float
     accuracy_change: float | None
     saved: Decimal
-    votes: float
+    votes: float | None
 
 
 def who_could_go(names: Sequence[str], cost: Decimal, steps: Sequence[Loss]) -> str:
@@ -38,9 +38,10 @@ def who_could_go(names: Sequence[str], cost: Decimal, steps: Sequence[Loss]) -> 
     gone, end = [names[step.model] for step in steps[:last]], steps[last - 1]
     part = f" ({end.saved / cost:.0%})" if cost else ""
     listed = gone[0] if len(gone) == 1 else f"{', '.join(gone[:-1])} and {gone[-1]}"
+    left = "how many" if end.votes is None else f"{end.votes:.1f}"
     said = (
         f"{listed} could go. That saves {end.saved:.4f} of {cost:.4f} dollars{part} and changes {end.changed:.1%} of "
-        f"the categorical consensus (tags are not counted); {end.votes:.1f} effective votes are left"
+        f"the categorical consensus (tags are not counted); {left} effective votes are left"
     )
     if end.accuracy_change is None:
         return f"{said}. What it does to accuracy is not known, for there is no clear-cut palette."

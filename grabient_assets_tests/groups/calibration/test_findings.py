@@ -24,7 +24,9 @@ def rate(version: str, right: int, of: int, model: str = "m", field: str = "cont
 
 
 def report(version: str, models: tuple[ModelReport, ...] = (), fields: tuple[FieldReport, ...] = ()) -> Report:
-    return Report(models, fields, PanelReport(version, 1, "[]", "[]", 1.0, Decimal(0), None, "[]", "", AT))
+    return Report(
+        models, fields, PanelReport(version, 1, "[]", "[]", 1.0, 1.0, 1.0, 0, None, Decimal(0), None, "[]", "", AT)
+    )
 
 
 def agreement(high: float | None, field: str = "contrast", palettes: int = 20) -> FieldReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.figures import votes
 from grabient_assets.groups.calibration.findings import low_agreement
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
@@ -70,13 +72,19 @@ def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(rep
     matrix = json.loads(report.panel.correlation)
     family = [personality_of(model).family for _, model in models]
     pairs = [(one, other) for one in range(10) for other in range(one)]
-    kin = [matrix[one][other] for one, other in pairs if family[one] == family[other]]
-    strangers = [matrix[one][other] for one, other in pairs if family[one] != family[other]]
+    known = [(one, other) for one, other in pairs if matrix[one][other] is not None]
+    kin = [matrix[one][other] for one, other in known if family[one] == family[other]]
+    strangers = [matrix[one][other] for one, other in known if family[one] != family[other]]
     assert sum(kin) / len(kin) > 0.2 > 0.1 > sum(strangers) / len(strangers)
-    assert 5 < report.panel.effective_votes < 9
+    panel = report.panel
+    assert panel.effective_votes and panel.effective_votes_low and panel.effective_votes_high
+    assert 4 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high < 10
+    assert 5 < panel.effective_votes < 9 and panel.effective_votes_reason is None
+    assert panel.pairs == len(known) > 30
+    assert votes(panel).endswith(f"known from {panel.pairs} of 45 pairs of models")
     assert report.panel.cost_usd == COST * 1260
-    votes = Decimal(report.panel.effective_votes)
-    assert report.panel.usd_per_effective_vote == pytest.approx(report.panel.cost_usd / votes)
+    worth = Decimal(panel.effective_votes)
+    assert panel.usd_per_effective_vote == pytest.approx(panel.cost_usd / worth)
     assert [one["saved_usd"] for one in json.loads(report.panel.without)] == ["0.1260000000"] * 10
     assert " could go. That saves " in report.panel.sentence
 
@@ -154,6 +162,15 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
     assert (rate["silent", "saturation"].usable, rate["silent", "saturation"].gold) == (0, 0)
     assert rate["right", "contrast"].accuracy is None
     assert found.panel.cost_usd == Decimal("0.04") * len(clear)
+    # One of both was never wrong: nothing tells whether they err together, and no vote is claimed.
+    assert (found.panel.effective_votes, found.panel.usd_per_effective_vote, found.panel.pairs) == (None, None, 0)
+    assert votes(found.panel).startswith("No two models were wrong at least 3 times each")
+    assert json.loads(found.panel.correlation) == [[1.0, None], [None, 1.0]]
+    assert {one["votes"] for one in json.loads(found.panel.without)} == {1.0}
+    shown = report_metadata(found)
+    assert "effective votes" not in shown and "–" in _svg_of(str(shown["correlation of errors"].value))
+    with warehouse.read() as connection:
+        assert report_of(connection, "v1") is not None
     entropy = next(one.entropy for one in found.fields if one.field == "saturation")
     assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
 
@@ -183,6 +200,11 @@ def test_models_that_guess_twice_agree_no_more_than_by_chance(tmp_path: Path) ->
     fields = [one for one in found.fields if one.field in CATEGORICAL_VALUES]
     assert [one.alpha for one in fields] == pytest.approx([0.0] * 4, abs=0.03)
     assert low_agreement(found).found == 4
+
+
+def _svg_of(markdown: str) -> str:
+    """The picture behind a `data:` URI, as text."""
+    return base64.b64decode(markdown.partition("base64,")[2].rstrip(")")).decode()
 
 
 def test_no_usable_answer_no_report(tmp_path: Path) -> None:
