@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """One row of `model_reports`. Rates are 0 to 1, None where nothing could be measured."""
+    """One row of `model_reports`. Rates are 0 to 1, None where nothing could be measured. `blank`: usable answers
+    without a value in a categorical field, None in others and in reports from before they were counted."""
 
     prompt_version: str
     provider: str
@@ -25,6 +26,7 @@ class ModelReport:
     field: str
     answers: int
     usable: int
+    blank: int | None
     gold: int
     accuracy: float | None
     accuracy_low: float | None

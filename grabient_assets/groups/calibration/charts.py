@@ -31,13 +31,13 @@ def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float | No
 
 
 def accuracy_chart(rows: Sequence[ModelReport]) -> str:
-    """Accuracy with its interval, one line per model and field, from 50 % to 100 %."""
+    """Accuracy with its interval, one line per model and field, from 0 to 100 %."""
     measured = [row for row in rows if row.field in FIELD_COLOURS and row.accuracy is not None]
     models = list(dict.fromkeys((row.provider, row.model) for row in measured))
     height = 4 * 6 + 10
     parts = [
         _text(LABEL + 100 * number, height * len(models) + 14, f"{share} %", "middle")
-        for number, share in enumerate((50, 75, 100))
+        for number, share in enumerate((0, 50, 100))
     ]
     for number, field in enumerate(FIELD_COLOURS):
         parts.append(
@@ -59,7 +59,7 @@ def _interval(row: ModelReport, y: int, colour: str) -> str:
 
 
 def _place(share: float | None) -> float:
-    return round(LABEL + 400 * (max(share or 0.0, 0.5) - 0.5), 1)
+    return round(LABEL + 200 * (share or 0.0), 1)
 
 
 def _colour(value: float | None) -> str:

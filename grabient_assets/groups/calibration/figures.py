@@ -14,6 +14,12 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return f"{value:.0%}" + (f" ({100 * low:.0f}-{100 * high:.0f})" if low is not None and high is not None else "")
 
 
+def accuracy(row: ModelReport) -> str:
+    """`91 % (84-96), 5 blank`: answers without a value are no mistakes here, and misses in the sensitivities."""
+    said = percent(row.accuracy, row.accuracy_low, row.accuracy_high)
+    return f"{said}, {row.blank} blank" if row.blank else said
+
+
 def by_model(report: Report) -> dict[tuple[str, str], dict[str, ModelReport]]:
     """The rows of each model by field."""
     found: dict[tuple[str, str], dict[str, ModelReport]] = {}

@@ -26,10 +26,10 @@ from grabient_assets.consensus.independence import (
 )
 from grabient_assets.consensus.majority import tag_majority
 from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.rates import Rates
+from grabient_assets.consensus.rates import Rates, macro_average
 from grabient_assets.consensus.reduction import Without, leave_one_out, removals
 from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.consensus.skill import blank_answers, errors_on_gold, measure_skill, measure_tag_skill
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
@@ -94,6 +94,8 @@ class _Rows:
 
     def categorical(self, field: str, annotations: Annotations, gold: Ints) -> Iterator[ModelReport]:
         skill, values = measure_skill(annotations, gold), CATEGORICAL_VALUES[field]
+        averages = [macro_average(one) for one in (skill.sensitivity, skill.specificity)]
+        blank = blank_answers(annotations)
         for number, model in enumerate(self.version.answered.models):
             by_value = {
                 value: {
@@ -103,8 +105,8 @@ class _Rows:
                 for code, value in enumerate(values)
             }
             trials = int(skill.accuracy.trials[number])
-            accuracy = _cell(skill.accuracy, (number,))
-            yield self._row(model, field, trials, accuracy, None, None, json.dumps(by_value))
+            rates = [_cell(one, (number,)) for one in (skill.accuracy, *averages)]
+            yield self._row(model, field, trials, rates, int(blank[number]), json.dumps(by_value))
 
     def tags(self, field: str, annotations: Annotations, gold: Ints | None) -> Iterator[ModelReport]:
         skill = None if gold is None else measure_tag_skill(annotations, gold)
@@ -113,12 +115,12 @@ class _Rows:
                 yield self.unmeasured(model, field)
             else:
                 trials = int(skill.sensitivity.trials[number] + skill.specificity.trials[number])
-                sensitivity, specificity = (_cell(one, (number,)) for one in (skill.sensitivity, skill.specificity))
-                yield self._row(model, field, trials, None, sensitivity, specificity, None)
+                rates = [_cell(one, (number,)) for one in (skill.sensitivity, skill.specificity)]
+                yield self._row(model, field, trials, [None, *rates])
 
     def unmeasured(self, model: Model, field: str) -> ModelReport:
         """Nothing is known for certain: an open field, or a model without a usable answer."""
-        return self._row(model, field, 0, None, None, None, None)
+        return self._row(model, field, 0, [None, None, None])
 
     def categorical_field(self, field: str, annotations: Annotations) -> FieldReport:
         return self._field(field, nominal_alpha(annotations, BOOTSTRAP), item_entropy(annotations))
@@ -133,14 +135,14 @@ class _Rows:
         model: Model,
         field: str,
         gold: int,
-        accuracy: list[float] | None,
-        sensitivity: list[float] | None,
-        specificity: list[float] | None,
-        by_value: str | None,
+        rates: Sequence[list[float] | None],
+        blank: int | None = None,
+        by_value: str | None = None,
     ) -> ModelReport:
+        """`rates`: accuracy, sensitivity, specificity."""
         counts = self.asked[model]
-        cells = [cell for rate in (accuracy, sensitivity, specificity) for cell in (rate or [None] * 3)[:3]]
-        key = (self.version.prompt_version, *model, field, counts.answers, counts.usable, gold)
+        cells = [cell for rate in rates for cell in (rate or [None] * 3)[:3]]
+        key = (self.version.prompt_version, *model, field, counts.answers, counts.usable, blank, gold)
         return ModelReport(*key, *cells, by_value, self.now)  # pyright: ignore[reportCallIssue] nine cells
 
     def _field(self, field: str, alpha: Alpha, entropy: Floats) -> FieldReport:

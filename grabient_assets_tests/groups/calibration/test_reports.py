@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.charts import accuracy_chart
 from grabient_assets.groups.calibration.figures import votes
 from grabient_assets.groups.calibration.findings import low_agreement
 from grabient_assets.groups.calibration.reporting import report_on
@@ -131,6 +134,19 @@ def test_metadata_shows_tables_and_pictures(report: Report) -> None:
     assert shown["chart"].startswith("![accuracy per model and field](data:image/svg+xml;base64,")
     assert shown["correlation of errors"].startswith("![10 models](data:image/svg+xml;base64,")
     assert sum(map(len, shown.values())) < 60_000
+    names = next(iter(shown["values of saturation"].splitlines()))
+    assert [cell.strip() for cell in names.split("|")][2:-1] == ["mean of the values", "vibrant", "muted", "mixed"]
+    row = next(one for one in report.models if one.field == "saturation")
+    assert f"{row.sensitivity:.0%}" in shown["values of saturation"].splitlines()[2]
+
+
+def test_the_chart_tells_a_spammer_from_an_adversary(report: Report) -> None:
+    """25 % and 5 % have places of their own, from 0 at 190 to 100 % at 390."""
+    row = next(one for one in report.models if one.field == "saturation")
+    poor = [replace(row, accuracy=share, accuracy_low=share, accuracy_high=share) for share in (0.25, 0.05, 1.0)]
+    drawn = _svg_of(accuracy_chart([replace(one, model=f"m{n}") for n, one in enumerate(poor)]))
+    assert re.findall(r'<circle cx="([\d.]+)"', drawn) == ["240.0", "200.0", "390.0"]
+    assert ">0 %<" in drawn and ">50 %<" in drawn and ">100 %<" in drawn
 
 
 def test_a_panel_by_hand(tmp_path: Path) -> None:
@@ -159,6 +175,13 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
     assert (rate["right", "saturation"].accuracy, rate["right", "saturation"].gold) == (1.0, len(clear))
     assert rate["wrong", "saturation"].accuracy == pytest.approx(mixed / len(clear))
     assert json.loads(rate["wrong", "saturation"].by_value or "")["vibrant"]["specificity"][0] == 1.0
+    # `wrong` finds one value of three always and two never; it says `mixed` wherever it is not, and nothing else.
+    row = rate["wrong", "saturation"]
+    assert (row.sensitivity, row.specificity) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert row.sensitivity_low is not None and row.sensitivity_high is not None and row.specificity_low is not None
+    assert row.sensitivity_low < 1 / 3 < row.sensitivity_high
+    assert (row.blank, rate["wrong", "contrast"].blank) == (0, len(clear))
+    assert rate["wrong", "contrast"].accuracy is None and rate["wrong", "contrast"].sensitivity == 0.0
     assert (rate["silent", "saturation"].usable, rate["silent", "saturation"].gold) == (0, 0)
     assert rate["right", "contrast"].accuracy is None
     assert found.panel.cost_usd == Decimal("0.04") * len(clear)
