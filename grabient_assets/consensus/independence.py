@@ -92,7 +92,12 @@ def effective_votes(correlation: Floats, members: Sequence[int] | None = None) -
     if n < 2:
         return float(n)
     mean = mean_correlation(correlation, members)
-    return None if mean is None else float(_kish(np.asarray(mean), n))
+    return None if mean is None else float(_kish(np.asarray(mean), n, n))
+
+
+def vote_weight(voters: Ints, correlation: float) -> Floats:
+    """What each vote of so many voters counts where their errors correlate so: their effective votes, shared out."""
+    return _kish(np.asarray(correlation), 1, np.maximum(voters, 1))
 
 
 def votes_interval(fields: Sequence[Floats], bootstrap: Bootstrap) -> tuple[float | None, float | None]:
@@ -117,7 +122,7 @@ def votes_interval(fields: Sequence[Floats], bootstrap: Bootstrap) -> tuple[floa
     varied = _varied(spread, sum(len(errors) for errors in fields))
     found = np.divide(products, spread, out=np.zeros_like(spread), where=varied)
     means = np.divide(found.sum(axis=1), varied.sum(axis=1), out=np.full(len(found), np.nan), where=varied.any(axis=1))
-    return percentiles(_kish(means, annotators))
+    return percentiles(_kish(means, annotators, annotators))
 
 
 def _drawn(errors: Floats, left: Ints, right: Ints, bootstrap: Bootstrap) -> Iterator[tuple[Floats, Floats, Floats]]:
@@ -142,8 +147,9 @@ def _varied(spread: Floats, items: Ints | int) -> Flags:
     return spread > 1e-9 * np.maximum(items, 1)
 
 
-def _kish(mean: Floats, n: int) -> Floats:
-    return n / np.clip(1 + (n - 1) * mean, 1.0, n)
+def _kish(mean: Floats, votes: int, n: Ints | int) -> Floats:
+    """`votes` of `n` voters, as many of them as are independent."""
+    return votes / np.clip(1 + (n - 1) * mean, 1.0, n)
 
 
 def dollars_per_effective_vote(costs: Sequence[Decimal], correlation: Floats) -> Decimal | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from grabient_assets.groups.calibration.measuring import Measuring
 from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.reestimating import Reestimating
-from grabient_assets.groups.tagging.skills import fit_field, read_skills
+from grabient_assets.groups.tagging.skills import fit_field, read_skills, shared_errors
 from grabient_assets.groups.tagging.tallying import estimator_of
 from grabient_assets.warehouse.calibration import Report, asked, newest_consensus, record_report
 from grabient_assets.warehouse.clock import ledger_time
@@ -32,9 +32,10 @@ def report_on(warehouse: Warehouse, prompt_version: str, now: datetime) -> Repor
         methods = methods_of(connection, prompt_version)
     measuring, rates = Measuring(version, counts, at), list[SkillRecord]()
     estimates = Reestimating(version, {estimator_of(method) for method in methods})
+    shared = shared_errors(version)
     for coded in version.fields():
         measuring.add(coded)
-        fitted = fit_field(version, coded, at)
+        fitted = fit_field(version, coded, shared, at)
         estimates.add(coded, {how: one for (_, _, how), one in read_skills(fitted).items()})
         rates += fitted
     report = measuring.report()

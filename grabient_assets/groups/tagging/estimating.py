@@ -88,7 +88,7 @@ def mean_entropies(palettes: Sequence[Sequence[ModelAnswer]]) -> list[float | No
 def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str, Any]]]:
     values, annotations = CATEGORICAL_VALUES[field], _categorical_annotations(field, panel)
     answered = np.diff(annotations.candidates.starts) > 0
-    found = posteriors(annotations, rates.of(panel.models)).tolist()
+    found = posteriors(annotations, rates.of(panel.models), rates.correlation).tolist()
     return [ranked_values(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
 
 
@@ -117,7 +117,7 @@ def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensu
         annotators=len(panel.models),
         tags=len(words),
     )
-    probability = tag_probabilities(annotations, rates.of(panel.models)).tolist()
+    probability = tag_probabilities(annotations, rates.of(panel.models), rates.correlation).tolist()
     named: list[list[tuple[str, float]]] = [[] for _ in consensus]
     of = annotations.candidates
     for item, tag, one in zip(of.item.tolist(), of.value.tolist(), probability, strict=True):

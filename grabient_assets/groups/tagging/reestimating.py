@@ -71,11 +71,11 @@ class Reestimating:
         annotations, models = coded.annotations, self._version.answered.models
         of = annotations.candidates
         if isinstance(coded, CodedTags):
-            found = tag_probabilities(annotations, rates["full"].of(models))
+            found = tag_probabilities(annotations, rates["full"].of(models), rates["full"].correlation)
             self._tags[coded.field] = _Tags(coded.words, of.starts, of.value.astype(np.int32), _parts(found))
             return
         for method in self._estimators:
-            found = posteriors(annotations, rates[method].of(models))
+            found = posteriors(annotations, rates[method].of(models), rates[method].correlation)
             self._words[coded.field, method] = _Words(_parts(found), np.diff(of.starts) > 0)
 
     def store(self, warehouse: Warehouse) -> int:

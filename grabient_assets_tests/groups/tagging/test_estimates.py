@@ -16,11 +16,13 @@ from grabient_assets.groups.tagging.answers import LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus, consensus_for_prompt
 from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropies
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.skills import Skills
-from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus, tally
+from grabient_assets.groups.tagging.skills import Skills, read_skills
+from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.skills import record_skills, skills
 from grabient_assets.warehouse.tag_consensus import consensus
+from grabient_assets.warehouse.tags import answers
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 
 GOOD, BAD = ("groq", "good"), ("groq", "bad")
@@ -135,6 +137,16 @@ def test_every_palette_has_its_estimates(house: Warehouse) -> None:
         *((field, "full") for field in LIST_FIELDS),
     }
     assert {one.palettes for one in stored} == {63}
+    (shared,) = {one.correlation for one in stored}
+    assert shared is not None and 0.02 < shared < 0.15, "of ten models, six to eight votes"
+    seed = all_palettes(house)[0].seed
+    with house.read() as connection:
+        given = [model_answer(one) for one in answers(connection, [PaletteVersion("v1", seed)])]
+    rates = {(field, how): one for (_, field, how), one in read_skills(stored).items()}
+    plain = {key: replace(one, correlation=0.0) for key, one in rates.items()}
+    (found,), (undiscounted,) = (estimates_of([(given, build_consensus(given))], one, "full") for one in (rates, plain))
+    kept = next(json.loads(one.estimates or "") for one in records if one.seed == seed)
+    assert all(kept[field] == found[field] for field in CATEGORICAL_VALUES) and found["mood"] != undiscounted["mood"]
     for record in records:
         estimates = json.loads(record.estimates or "")
         for field, values in CATEGORICAL_VALUES.items():
