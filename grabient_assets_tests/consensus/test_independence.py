@@ -20,7 +20,7 @@ from grabient_assets.consensus.independence import (
 )
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.reduction import leave_one_out, removals
+from grabient_assets.consensus.reduction import judge, leave_one_out, removals
 from grabient_assets.consensus.skill import errors_on_gold
 from grabient_assets.errors import AnnotationsError
 from grabient_assets_tests.consensus.invented import invented
@@ -179,6 +179,24 @@ def test_the_dear_copy_goes_first() -> None:
     assert [step.saved for step in steps] == [Decimal(3), Decimal(4), Decimal(5)]
     assert len({step.annotator for step in steps}) == 3
     assert steps[-1].votes == 1
+
+
+def test_what_was_chosen_on_some_items_is_judged_on_the_others() -> None:
+    """Four models that agree on the first half of the items and not on the second, which choosing does not see."""
+    second = ([0, 1, 0, 1], [1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 1, 0])
+    annotations = columns(*([0, 1, 0, 1, *own] for own in second), values=2)
+    truth = np.array([0, 1, 0, 1, 1, 1, 1, 1])
+    consensus, half = PartMajority(annotations), np.arange(8) < 4
+    steps = removals(annotations, consensus, COSTS, np.eye(4), truth, half)
+    assert [one.annotator for one in steps] == [0, 3, 2] and {one.changed for one in steps} == {0.0}
+    found = judge(annotations, consensus, steps, ~half, truth)
+    full = top(annotations)
+    for step, one in enumerate(found, 1):
+        left = [who for who in range(4) if who not in [other.annotator for other in steps[:step]]]
+        now = top(annotations.of_annotators(left))
+        assert (one.changed, one.items, one.gold) == ((now != full)[4:].sum(), 4, 4)
+        assert one.gained == (now == truth)[4:].sum() - (full == truth)[4:].sum()
+    assert found[-1].changed > 0
 
 
 def test_of_those_who_change_nothing_the_dearest_goes_then_the_last_and_the_free_stay() -> None:

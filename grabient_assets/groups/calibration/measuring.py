@@ -16,7 +16,7 @@ import numpy as np
 
 from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, tag_entropy
 from grabient_assets.consensus.annotations import Annotations
-from grabient_assets.consensus.grouping import Floats, Ints
+from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.independence import (
     ENOUGH_ERRORS,
     dollars_per_effective_vote,
@@ -27,7 +27,7 @@ from grabient_assets.consensus.independence import (
 from grabient_assets.consensus.majority import tag_majority
 from grabient_assets.consensus.part_majority import PartMajority
 from grabient_assets.consensus.rates import Rates, macro_average
-from grabient_assets.consensus.reduction import Without, leave_one_out, removals
+from grabient_assets.consensus.reduction import Without, judge, leave_one_out, removals
 from grabient_assets.consensus.set_agreement import set_alpha
 from grabient_assets.consensus.skill import blank_answers, errors_on_gold, measure_skill, measure_tag_skill
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
@@ -174,7 +174,12 @@ def _panel(
     together, gold = _stacked(measured)
     consensus = PartMajority(together)
     singles = leave_one_out(together, consensus, costs, matrix, gold)
-    steps = removals(together, consensus, costs, matrix, gold)
+    half = _every_other_palette(measured)
+    steps = removals(together, consensus, costs, matrix, gold, half)
+    losses = [
+        Loss(one.annotator, one.changed, one.accuracy_change, one.saved, one.votes, seen)
+        for one, seen in zip(steps, judge(together, consensus, steps, ~half, gold), strict=True)
+    ]
     cost = sum(costs, Decimal(0))
     names = [f"{provider} {model}" for provider, model in models]
     return PanelReport(
@@ -192,7 +197,7 @@ def _panel(
         cost_usd=cost,
         usd_per_effective_vote=None if dollars is None else round(dollars, 10),
         without=json.dumps([_without(models, one) for one in singles]),
-        sentence=who_could_go(names, cost, [_loss(one) for one in steps]),
+        sentence=who_could_go(names, cost, losses),
         reported_at=now,
     )
 
@@ -222,13 +227,14 @@ def _stacked(measured: Sequence[_Measured]) -> tuple[Annotations, Ints]:
     return together, np.concatenate([one.gold for one in measured])
 
 
+def _every_other_palette(measured: Sequence[_Measured]) -> Flags:
+    """Of the fields as one: a palette is in the same half in each of them."""
+    return np.concatenate([np.arange(one.annotations.items) % 2 == 0 for one in measured])
+
+
 def _without(models: Sequence[Model], one: Without) -> dict[str, object]:
     provider, model = models[one.annotator]
     change = None if one.accuracy_change is None else round(one.accuracy_change, 6)
     votes = None if one.votes is None else round(one.votes, 4)
     found: dict[str, object] = {"provider": provider, "model": model, "changed": round(one.changed, 6)}
     return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": votes}
-
-
-def _loss(one: Without) -> Loss:
-    return Loss(one.annotator, one.changed, one.accuracy_change, one.saved, one.votes)
