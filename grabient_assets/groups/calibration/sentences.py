@@ -70,8 +70,8 @@ def who_could_go(names: Sequence[str], cost: Decimal, steps: Sequence[Loss]) -> 
 def _judged(seen: Judgement) -> str:
     most = float(wilson(np.array([seen.changed]), np.array([seen.items])).high[0])
     said = (
-        "On the half of the palettes by which they were not chosen it changes "
-        f"{seen.changed} of {seen.items} values of the categorical consensus, so at most {most:.1%} (with 95 % confidence; tags are not counted)"
+        f"On the half of the palettes by which they were not chosen it changes {seen.changed} of {seen.items} values "
+        f"of the categorical consensus, so at most {most:.1%} (with 95 % confidence; tags are not counted)"
     )
     if not seen.gold:
         return f"{said}. What it does to accuracy is not known, for there is no clear-cut palette."
