@@ -19,7 +19,7 @@ from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart
 from grabient_assets.groups.calibration.figures import votes
-from grabient_assets.groups.calibration.findings import low_agreement
+from grabient_assets.groups.calibration.findings import lost_accuracy, low_agreement
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
@@ -197,6 +197,33 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
         assert report_of(connection, "v1") is not None
     entropy = next(one.entropy for one in found.fields if one.field == "saturation")
     assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
+
+
+def test_a_model_that_got_worse_under_the_next_prompt_version_is_found(tmp_path: Path) -> None:
+    """From answers to the finding: `falls` is right on all clear-cut palettes under v1 and on every second under v2,
+    `stays` on nine of ten under both."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    with warehouse.write() as connection:
+        clear = [one for one in palettes(connection) if "saturation" in one.clear_cut]
+        wrong = {"vibrant": "muted", "muted": "mixed", "mixed": "vibrant"}
+        rows = [
+            TagRecord(
+                *(one.seed, version, "groq", model, 0, f"{one.seed}-{model}-{version}", "succeeded", AT),
+                saturation=wrong[one.saturation] if number % every == 0 else one.saturation,
+            )
+            for version, falls in (("v1", 1_000), ("v2", 2))
+            for model, every in (("falls", falls), ("stays", 10))
+            for number, one in enumerate(clear, 1)
+        ]
+        record_tags(connection, rows)
+    before, now = report_on(warehouse, "v1", AT), report_on(warehouse, "v2", AT)
+    assert before is not None and now is not None
+    found, half = lost_accuracy(now, before), (len(clear) + 1) // 2
+    assert found.found == 1 and found.figures["comparisons"] == 2
+    assert found.examples[0].startswith(f"groq falls, saturation: {half / len(clear):.0%} (")
+    assert found.examples[0].endswith(f" of {len(clear)} under v2, 100% (91-100) of {len(clear)} under v1.")
+    assert found.figures["largest fall"] == pytest.approx(1 - half / len(clear))
 
 
 def test_models_that_guess_twice_agree_no_more_than_by_chance(tmp_path: Path) -> None:
