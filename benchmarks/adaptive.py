@@ -202,14 +202,14 @@ def _rates(connection: DuckDBPyConnection) -> dict[str, Skills]:
     from grabient_assets.consensus.expectation import Model
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
     from grabient_assets.groups.tagging.coded import read_values
-    from grabient_assets.groups.tagging.skills import Skills, anchor
+    from grabient_assets.groups.tagging.skills import Skills, anchor, shared_errors
 
     version = read_values(connection, VERSION)
     found: dict[str, Skills] = {}
     for field in CATEGORICAL_VALUES:
         coded = version.categorical(field)
         fitted = estimate(coded.annotations, Model.FULL, anchor(coded.gold))
-        found[field] = Skills(version.answered.models, fitted.parameters)
+        found[field] = Skills(version.answered.models, fitted.parameters, max(shared_errors(version) or 0.0, 0.0))
     return found
 
 

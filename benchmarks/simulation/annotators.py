@@ -14,13 +14,14 @@ ANNOTATORS, ANALYSES, VALUES = 10, 2, 4
 SKILLS = np.array([0.9, 0.85, 0.8, 0.75, 0.72, 0.7, 0.65, 0.62, 0.58, 0.55])
 FAMILIES = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
 GOLD_SHARE = 0.4
-SCENARIOS = ("independent", "families", "trap", "spammers", "adversary")
+SCENARIOS = ("independent", "families", "trap", "spammers", "adversary", "easy gold")
 SCENARIO_WORDS = {
     "independent": "ten skills from 55 to 90 %, errors on their own",
     "families": "the same skills; members of three families share 70 % of their answers",
     "trap": "the same skills; seven of ten take one value for another in 75 % of the cases",
     "spammers": "five of ten answer by chance or always the same",
     "adversary": "the best one says the wrong thing on purpose in 90 % of the cases",
+    "easy gold": "the trap lies in the hard half of the items only, and gold in the easy half",
 }
 
 
@@ -45,24 +46,27 @@ def categorical_field(scenario: str, items: int, seed: int, analyses: int = ANAL
     """A field of four values with unequal prevalence under a scenario."""
     random = np.random.default_rng([seed, SCENARIOS.index(scenario), items])
     truth = random.choice(VALUES, size=items, p=[0.4, 0.3, 0.2, 0.1])
-    opinion = _opinions(scenario, truth, random)
+    hard = np.arange(items) % 2 == 1
+    opinion = _opinions(scenario, truth, hard, random)
     # A second analysis repeats the first in nine cases of ten.
     said = np.repeat(opinion.ravel(), analyses)
     again = (random.random(said.size) < 0.1) & (np.arange(said.size) % analyses > 0)
     said[again] = random.integers(0, VALUES, int(again.sum()))
     item, annotator = _who(items, analyses)
-    gold = np.where(random.random(items) < GOLD_SHARE, truth, UNKNOWN)
+    share = np.where(hard, 0.0, 2 * GOLD_SHARE) if scenario == "easy gold" else GOLD_SHARE
+    gold = np.where(random.random(items) < share, truth, UNKNOWN)
     return Field(item, annotator, said, truth, gold)
 
 
-def _opinions(scenario: str, truth: Ints, random: np.random.Generator) -> Ints:
+def _opinions(scenario: str, truth: Ints, hard: Flags, random: np.random.Generator) -> Ints:
     shape = (truth.size, ANNOTATORS)
     opinion = _say(truth[:, None], random.random(shape) < SKILLS, random)
     if scenario == "families":
         head = _say(truth[:, None], random.random((truth.size, 3)) < 0.72, random)
         opinion = np.where(random.random(shape) < 0.7, head[:, FAMILIES], opinion)
-    if scenario == "trap":
-        caught = (truth == 2)[:, None] & (np.arange(ANNOTATORS) < 7) & (random.random(shape) < 0.75)
+    if scenario in ("trap", "easy gold"):
+        there = (truth == 2) & (hard | (scenario == "trap"))
+        caught = there[:, None] & (np.arange(ANNOTATORS) < 7) & (random.random(shape) < 0.75)
         opinion = np.where(caught, 1, opinion)
     if scenario == "spammers":
         opinion[:, [1, 4, 7]] = random.integers(0, VALUES, (truth.size, 3))

@@ -35,7 +35,7 @@ def _accuracies(quality: Sequence[Quality]) -> list[str]:
     for mark in (0.4, 0.6, 0.8, 1.0):
         parts += [_line(x(mark), 40, x(mark), 245, "#ddd"), _text(x(mark), 260, f"{mark:.0%}", "middle")]
     for number, scenario in enumerate(SCENARIOS):
-        y = 60 + 40 * number
+        y = 60 + 34 * number
         parts += [_line(left, y, right, y, "#eee"), _text(left - 8, y + 4, scenario, "end")]
         rows = [row for row in quality if row.scenario == scenario]
         for place, row in enumerate(rows):

@@ -90,11 +90,11 @@ def print_cost(what: str, items: int) -> None:
 
 def _categorical(field: Field) -> None:
     annotations = field.annotations()
-    of, votes = annotations.candidates, majority(annotations).votes
+    majority(annotations)
     for model, gold in ((Model.ONE_COIN, None), (Model.FULL, field.gold)):
         estimate(annotations, model, gold)
-    nominal_alpha(of.item, of.value, votes, items=annotations.items, values=annotations.values, bootstrap=BOOTSTRAP)
-    item_entropy(of.item, votes, annotations.items)
+    nominal_alpha(annotations, BOOTSTRAP)
+    item_entropy(annotations)
     measure_skill(annotations, field.gold)
 
 

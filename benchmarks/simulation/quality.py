@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from simulation.annotators import ANNOTATORS, SCENARIOS, VALUES, Field, categorical_field
+from simulation.annotators import SCENARIOS, VALUES, Field, categorical_field
 
 from grabient_assets.consensus.calibration import calibration
 from grabient_assets.consensus.dawid_skene import estimate, posteriors
 from grabient_assets.consensus.expectation import Model
 from grabient_assets.consensus.gold import UNKNOWN
 from grabient_assets.consensus.grouping import Floats
-from grabient_assets.consensus.independence import effective_votes, error_correlation
+from grabient_assets.consensus.independence import effective_votes, error_correlation, mean_correlation
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.skill import errors_on_gold
 
@@ -42,14 +42,16 @@ def _of_scenario(scenario: str, field: Field) -> list[Quality]:
     of = annotations.candidates
     shares = np.zeros((annotations.items, VALUES))
     shares[of.item, of.value] = majority(annotations).share
-    votes = effective_votes(error_correlation([errors_on_gold(annotations, gold)]).matrix)
+    matrix = error_correlation([errors_on_gold(annotations, gold)]).matrix
+    votes, shared = effective_votes(matrix), mean_correlation(matrix)
+    assert votes is not None and shared is not None, "Invented annotators err."
     anchored = estimate(annotations, Model.FULL, gold)
     found: dict[str, Floats] = {
         "majority": shares,
         "one-coin": estimate(annotations, Model.ONE_COIN).posterior,
         "full": estimate(annotations, Model.FULL).posterior,
         "anchored": anchored.posterior,
-        "anchored, discounted": posteriors(annotations, anchored.parameters, votes / ANNOTATORS),
+        "anchored, discounted": posteriors(annotations, anchored.parameters, max(shared, 0.0)),
     }
     unseen = np.where(gold == UNKNOWN, field.truth, -1)
     rows: list[Quality] = []

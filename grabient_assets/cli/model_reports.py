@@ -69,7 +69,7 @@ def _show(report: Report) -> None:
     from rich.table import Table
 
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-    from grabient_assets.groups.calibration.figures import alpha, by_model, percent
+    from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, votes
 
     panel = report.panel
     typer.echo(f"{panel.prompt_version}: {panel.palettes} palettes, measured {panel.reported_at:%Y-%m-%d %H:%M} UTC")
@@ -77,7 +77,7 @@ def _show(report: Report) -> None:
     for (provider, model), fields in by_model(report).items():
         row = next(iter(fields.values()))
         measured = [fields[field] for field in CATEGORICAL_VALUES]
-        cells = [percent(one.accuracy, one.accuracy_low, one.accuracy_high) for one in measured]
+        cells = [accuracy(one) for one in measured]
         models.add_row(escape(f"{provider} {model}"), f"{row.usable}/{row.answers}", *cells)
     output().print(models)
     agreement = Table("field", "Krippendorff's alpha", "mean entropy, bits", box=None)
@@ -85,8 +85,6 @@ def _show(report: Report) -> None:
         agreement.add_row(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}")
     output().print(agreement)
     each = panel.usd_per_effective_vote
-    price = "" if each is None else f", {each:.4f} dollars each"
-    typer.echo(
-        f"{len(json.loads(panel.models))} models are worth {panel.effective_votes:.1f} independent votes{price}."
-    )
+    price = "" if each is None else f"; {each:.4f} dollars each"
+    typer.echo(f"Independent votes that {len(json.loads(panel.models))} models are worth: {votes(panel)}{price}")
     typer.echo(panel.sentence)

@@ -61,14 +61,14 @@ def estimate(
     return Estimate(posterior[rows.row], rows.answered, parameters, fit)
 
 
-def posteriors(annotations: Annotations, parameters: Parameters, vote_weight: float = 1.0) -> Floats:
+def posteriors(annotations: Annotations, parameters: Parameters, correlation: float = 0.0) -> Floats:
     """Probabilities under known error rates, shape (items, values): for new items, or for part of a panel.
 
-    `vote_weight`: what one vote counts, such as effective votes / annotators where errors are shared
-    (independence.py). At 1 votes are believed to be independent.
+    `correlation` of the annotators' errors (independence.mean_correlation): the more they share, the less each vote
+    counts. At 0 votes are believed to be independent.
     """
     rows = _Rows.of(annotations, checked_gold(None, annotations.items, annotations.values))
-    return softmax(log_joint(rows.evidence.weights, parameters, vote_weight))[0][rows.row]
+    return softmax(log_joint(rows.evidence.weights, parameters, correlation))[0][rows.row]
 
 
 def held_out(
@@ -77,7 +77,7 @@ def held_out(
     model: Model = Model.FULL,
     folds: int = 5,
     smoothing: Smoothing = USUAL_SMOOTHING,
-    vote_weight: float = 1.0,
+    correlation: float = 0.0,
 ) -> Floats:
     """Probabilities for gold items as if their class had not been known, shape (items, values); NaN for other items.
 
@@ -91,7 +91,7 @@ def held_out(
         judged = fold == number
         if judged.any():
             fitted = estimate(annotations, model, np.where(judged, UNKNOWN, gold), smoothing)
-            result[judged] = posteriors(annotations.of_items(judged), fitted.parameters, vote_weight)[judged]
+            result[judged] = posteriors(annotations.of_items(judged), fitted.parameters, correlation)[judged]
     return result
 
 

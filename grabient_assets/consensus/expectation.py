@@ -17,6 +17,7 @@ from enum import Enum
 import numpy as np
 
 from grabient_assets.consensus.grouping import Flags, Floats, Ints
+from grabient_assets.consensus.independence import vote_weight
 
 # As crowd-kit does: a probability is never 0, so that one surprising answer does not rule out a class for ever.
 LEAST_PROBABILITY = 1e-10
@@ -98,11 +99,16 @@ class Evidence:
     measured: Flags
 
 
-def log_joint(weights: Floats, parameters: Parameters, vote_weight: float = 1.0) -> Floats:
-    """log P(class, ballots) per row and class. Votes count `vote_weight` each: less than 1 when they repeat others."""
+def log_joint(weights: Floats, parameters: Parameters, correlation: float = 0.0) -> Floats:
+    """log P(class, ballots) per row and class. `correlation` of errors: votes that repeat others count for less, each
+    by what the voters of the row are worth together (independence.vote_weight)."""
     annotators, classes, _ = parameters.confusion.shape
     table = np.log(parameters.confusion).transpose(0, 2, 1).reshape(annotators * classes, classes)
-    return np.log(parameters.prevalence) + vote_weight * (weights @ table)
+    said = weights @ table
+    if correlation > 0:
+        voters = (weights.reshape(-1, annotators, classes).sum(axis=2) > 0).sum(axis=1)
+        said *= vote_weight(voters, correlation)[:, None]
+    return np.log(parameters.prevalence) + said
 
 
 def softmax(logs: Floats) -> tuple[Floats, Floats]:

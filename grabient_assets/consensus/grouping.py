@@ -57,8 +57,8 @@ def best_of_groups(groups: Ints, count: int, first: Floats, second: Floats) -> t
     return best, decided
 
 
-def distinct_rows(columns: NDArray[np.uint16]) -> tuple[Ints, Ints, Ints]:
-    """The distinct rows of a table of small whole numbers, in lexicographic order.
+def distinct_rows(columns: Ints) -> tuple[Ints, Ints, Ints]:
+    """The distinct rows of a table of whole numbers from 0, in lexicographic order.
 
     Returns the index of one row of each kind, for every row the kind it is of, and the number of rows per kind.
     Exact: columns are folded into one 64-bit key, which is replaced by its rank whenever it would overflow.

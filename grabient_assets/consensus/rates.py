@@ -38,3 +38,21 @@ def wilson(successes: Floats | Ints, trials: Floats | Ints) -> Rates:
     high = np.where(successes >= trials, 1.0, np.maximum(np.minimum(middle + half, 1), share))
     value, low, high = (np.where(tried, part, np.nan) for part in (share, low, high))
     return Rates(value, low, high, trials)
+
+
+def macro_average(rates: Rates) -> Rates:
+    """The plain mean over the last axis of what was tried there, whatever the trials, with the sum of them.
+
+    Interval: the distances of the single bounds from their rates, added in squares (the "method of variance estimates
+    recovery": G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693-1702).
+    """
+    tried = rates.trials > 0
+    number = tried.sum(axis=-1)
+
+    def mean(part: Floats) -> Floats:
+        total = np.where(tried, part, 0.0).sum(axis=-1)
+        return np.divide(total, number, out=np.full(number.shape, np.nan), where=number > 0)
+
+    value = mean(rates.value)
+    down, up = (np.sqrt(mean((part - rates.value) ** 2) / np.maximum(number, 1)) for part in (rates.low, rates.high))
+    return Rates(value, np.maximum(value - down, 0.0), np.minimum(value + up, 1.0), rates.trials.sum(axis=-1))

@@ -14,8 +14,8 @@ from decimal import Decimal
 import numpy as np
 
 from grabient_assets.consensus.annotations import Annotations
-from grabient_assets.consensus.gold import checked_gold
-from grabient_assets.consensus.grouping import Floats, Ints
+from grabient_assets.consensus.gold import UNKNOWN, checked_gold
+from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.independence import effective_votes
 from grabient_assets.errors import AnnotationsError
 
@@ -28,7 +28,7 @@ class Without:
 
     `changed`: part of the items with a consensus of the full panel on which it is another one or none now. `accuracy`:
     part of the gold items on which it is right, None without gold; `accuracy_change`: minus that of the full panel.
-    `saved`: dollars that are not spent. `votes`: effective votes that are left.
+    `saved`: dollars that are not spent. `votes`: effective votes that are left, None where they are not known.
     """
 
     annotator: int
@@ -36,7 +36,18 @@ class Without:
     accuracy: float | None
     accuracy_change: float | None
     saved: Decimal
-    votes: float
+    votes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a part of the panel changes on items by which it was not chosen: of so many `items` with a consensus of the
+    full panel `changed` have another one or none, and of the `gold` ones `gained` more are right (fewer, below 0)."""
+
+    changed: int
+    items: int
+    gained: int
+    gold: int
 
 
 class _Comparison:
@@ -49,6 +60,7 @@ class _Comparison:
         gold: Ints | None,
         costs: Sequence[Decimal],
         correlation: Floats,
+        among: Flags | None = None,
     ) -> None:
         if len(costs) != annotations.annotators or correlation.shape != (annotations.annotators,) * 2:
             raise AnnotationsError(
@@ -59,6 +71,9 @@ class _Comparison:
         self.correlation = correlation
         self.gold = checked_gold(gold, annotations.items, annotations.values)
         self.full = consensus(range(annotations.annotators))
+        self.decided = self.full >= 0
+        if among is not None:
+            self.gold, self.decided = np.where(among, self.gold, UNKNOWN), self.decided & among
         self._before = self._accuracy(self.full)
 
     def _accuracy(self, top: Ints) -> float | None:
@@ -68,7 +83,7 @@ class _Comparison:
     def without(self, annotator: int, gone: Sequence[int]) -> Without:
         left = [one for one in range(self.annotations.annotators) if one != annotator and one not in gone]
         top = self.consensus(left)
-        decided = self.full >= 0
+        decided = self.decided
         accuracy, before = self._accuracy(top), self._before
         return Without(
             annotator,
@@ -98,13 +113,17 @@ def removals(
     costs: Sequence[Decimal],
     correlation: Floats,
     gold: Ints | None = None,
+    among: Flags | None = None,
 ) -> list[Without]:
     """One annotator after the other, until one is left: always the one whose going changes least per dollar saved.
 
     Change is measured against the full panel. Of equals the dearer goes, then the higher number; those that cost
     nothing go last. Greedy: a good order, not a proof that no better subset exists. n^2 / 2 consensuses.
+
+    `among`: the items to look at, shape (items,). What was chosen because it changes least changes less there than
+    elsewhere, so keep others back to judge it.
     """
-    comparison = _Comparison(annotations, consensus, gold, costs, correlation)
+    comparison = _Comparison(annotations, consensus, gold, costs, correlation, among)
     gone: list[int] = []
     steps: list[Without] = []
     while len(gone) < annotations.annotators - 1:
@@ -113,6 +132,22 @@ def removals(
         steps.append(step)
         gone.append(step.annotator)
     return steps
+
+
+def judge(
+    annotations: Annotations, consensus: Consensus, steps: Sequence[Without], among: Flags, gold: Ints | None = None
+) -> list[Judgement]:
+    """For every step of `removals` what it changes, with all before it, on the items `among`."""
+    gold = checked_gold(gold, annotations.items, annotations.values)
+    full, left = consensus(range(annotations.annotators)), list(range(annotations.annotators))
+    decided, known = (full >= 0) & among, (gold >= 0) & among
+    found: list[Judgement] = []
+    for step in steps:
+        left.remove(step.annotator)
+        top = consensus(left)
+        gained = int((top == gold)[known].sum()) - int((full == gold)[known].sum())
+        found.append(Judgement(int((top != full)[decided].sum()), int(decided.sum()), gained, int(known.sum())))
+    return found
 
 
 def _price(step: Without, costs: Sequence[Decimal]) -> tuple[float, Decimal, int]:

@@ -2,7 +2,7 @@
 
 Observed disagreement: within an item, pairs of annotators (their number does not grow with the items). Expected
 disagreement: pairs of all votes, counted as tag_sets.py says. An annotator's vote is the set of tags that at least
-half of its usable answers give; it may be empty.
+half of its usable answers give; it may be empty, and depends on nobody else's.
 """
 
 from __future__ import annotations

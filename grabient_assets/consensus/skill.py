@@ -21,8 +21,9 @@ from grabient_assets.consensus.tag_model import PRESENT
 class Skill:
     """Measured on gold. `confusion[annotator, true value, given value]` in items; ballots of blanks are not in it.
 
-    `accuracy`: shape (annotators,). `sensitivity` (said k when it was k) and `specificity` (did not say k when it was
-    not): shape (annotators, values). All with 95 % intervals.
+    `accuracy`: shape (annotators,), of the items of which it named a value. `sensitivity` (said k when it was k) and
+    `specificity` (did not say k when it was not): shape (annotators, values), of all items it answered; a blank says
+    nothing, so it misses what was there and is no false alarm. All with 95 % intervals.
     """
 
     confusion: Floats
@@ -42,25 +43,42 @@ class TagSkill:
 def measure_skill(annotations: Annotations, gold: Ints) -> Skill:
     """Skill in a categorical field. `gold`: a code per item (gold.py); raises AnnotationsError when it does not fit."""
     gold = checked_gold(gold, annotations.items, annotations.values)
-    ballot = annotations.entry_ballot
+    named = _confusion(annotations, gold, annotations.entry_weight)
+    right, given = np.einsum("akk->a", named), named.sum(axis=(1, 2))
+    part = annotations.entry_times / annotations.ballot_answers[annotations.entry_ballot]
+    said = _confusion(annotations, gold, part)
+    asked = _asked(annotations, gold)
+    hits = np.einsum("akk->ak", said)
+    others = asked.sum(axis=1, keepdims=True) - asked
+    false_alarms = said.sum(axis=1) - hits
+    return Skill(named, wilson(right, given), wilson(hits, asked), wilson(others - false_alarms, others))
+
+
+def blank_answers(annotations: Annotations) -> Ints:
+    """How many usable answers of each annotator give no value of a categorical field, shape (annotators,)."""
+    who, number = annotations.ballot_annotator, annotations.annotators
+    answers = np.bincount(who, weights=annotations.ballot_answers, minlength=number)
+    named = np.bincount(who[annotations.entry_ballot], weights=annotations.entry_times, minlength=number)
+    return np.rint(answers - named).astype(np.int64)
+
+
+def _confusion(annotations: Annotations, gold: Ints, weight: Floats) -> Floats:
+    """The weight of entries on gold items, shape (annotators, true values, given values)."""
+    ballot, values = annotations.entry_ballot, annotations.values
     true = gold[annotations.ballot_item[ballot]]
     known = true >= 0
-    values = annotations.values
     cell = (annotations.ballot_annotator[ballot].astype(np.int64) * values + true) * values + annotations.entry_value
-    confusion = (
-        np.bincount(cell[known], weights=annotations.entry_weight[known], minlength=annotations.annotators * values**2)
-        .reshape(annotations.annotators, values, values)
-        .astype(np.float64)
-    )
-    hits, asked = np.einsum("akk->ak", confusion), confusion.sum(axis=2)
-    total = asked.sum(axis=1, keepdims=True)
-    false_alarms = confusion.sum(axis=1) - hits
-    return Skill(
-        confusion,
-        wilson(hits.sum(axis=1), total[:, 0]),
-        wilson(hits, asked),
-        wilson(total - asked - false_alarms, total - asked),
-    )
+    found = np.bincount(cell[known], weights=weight[known], minlength=annotations.annotators * values**2)
+    return found.reshape(annotations.annotators, values, values).astype(np.float64)
+
+
+def _asked(annotations: Annotations, gold: Ints) -> Floats:
+    """On how many gold items of each true value each annotator has a ballot, shape (annotators, values)."""
+    true, values = gold[annotations.ballot_item], annotations.values
+    known = true >= 0
+    cell = annotations.ballot_annotator[known].astype(np.int64) * values + true[known]
+    found = np.bincount(cell, minlength=annotations.annotators * values)
+    return found.reshape(annotations.annotators, values).astype(np.float64)
 
 
 def measure_tag_skill(annotations: Annotations, gold: Ints) -> TagSkill:

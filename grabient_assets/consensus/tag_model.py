@@ -85,10 +85,10 @@ def estimate_tags(
     return TagEstimate(posterior[row, PRESENT], parameters, fit)
 
 
-def tag_probabilities(annotations: Annotations, parameters: Parameters, vote_weight: float = 1.0) -> Floats:
-    """Probability of every candidate under known error rates. `vote_weight` as in dawid_skene.posteriors."""
+def tag_probabilities(annotations: Annotations, parameters: Parameters, correlation: float = 0.0) -> Floats:
+    """Probability of every candidate under known error rates. `correlation` as in dawid_skene.posteriors."""
     evidence, row = _evidence(annotations, checked_gold(None, annotations.candidates.item.size, 2))
-    return softmax(log_joint(evidence.weights, parameters, vote_weight))[0][row, PRESENT]
+    return softmax(log_joint(evidence.weights, parameters, correlation))[0][row, PRESENT]
 
 
 def held_out_tags(
@@ -96,7 +96,7 @@ def held_out_tags(
     gold: Ints,
     folds: int = 5,
     smoothing: Smoothing = USUAL_SMOOTHING,
-    vote_weight: float = 1.0,
+    correlation: float = 0.0,
 ) -> Floats:
     """Probabilities of the gold candidates as if they had not been known; NaN for others. Folds are whole items."""
     of = annotations.candidates
@@ -109,7 +109,7 @@ def held_out_tags(
         judged = fold == number
         if judged.any():
             fitted = estimate_tags(annotations, np.where(judged, UNKNOWN, gold), smoothing)
-            result[judged] = tag_probabilities(annotations, fitted.parameters, vote_weight)[judged]
+            result[judged] = tag_probabilities(annotations, fitted.parameters, correlation)[judged]
     return result
 
 

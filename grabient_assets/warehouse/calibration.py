@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """One row of `model_reports`. Rates are 0 to 1, None where nothing could be measured."""
+    """One row of `model_reports`. Rates are 0 to 1, None where nothing could be measured. `blank`: usable answers
+    without a value in a categorical field, None in others and in reports from before they were counted."""
 
     prompt_version: str
     provider: str
@@ -25,6 +26,7 @@ class ModelReport:
     field: str
     answers: int
     usable: int
+    blank: int | None
     gold: int
     accuracy: float | None
     accuracy_low: float | None
@@ -56,13 +58,21 @@ class FieldReport:
 
 @dataclass(frozen=True, slots=True)
 class PanelReport:
-    """One row of `panel_reports`. `models`, `correlation` and `without` are JSON (docs/data.md)."""
+    """One row of `panel_reports`. `models`, `correlation` and `without` are JSON (docs/data.md).
+
+    `pairs`: of how many pairs of models it is known whether they err together. `effective_votes` is None without any,
+    with the `effective_votes_reason`.
+    """
 
     prompt_version: str
     palettes: int
     models: str
     correlation: str
-    effective_votes: float
+    effective_votes: float | None
+    effective_votes_low: float | None
+    effective_votes_high: float | None
+    pairs: int | None
+    effective_votes_reason: str | None
     cost_usd: Decimal
     usd_per_effective_vote: Decimal | None
     without: str

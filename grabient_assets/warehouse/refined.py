@@ -167,6 +167,22 @@ def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
     return [RefinedRecord(*row) for row in rows]
 
 
+def begun_refinements(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
+    """The palettes, by seed, that have a refinement under this version, good or failed, or one under way: their own or
+    an equal one."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}
+        SELECT seed FROM palette_tag_refined WHERE prompt_version = $1
+        UNION SELECT r.seed FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.purpose = 'refinement' AND b.prompt_version = $1
+        UNION SELECT m.seed FROM missing m SEMI JOIN batch_requests USING (custom_id) WHERE m.prompt_version = $1
+        """,
+        [prompt_version],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[PaletteVersion]) -> list[PaletteVersion]:
     """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet. It does not
     while a check keeps them back (withheld.py).

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class SkillRecord:
     """One row of `model_skills`. `parameters` is JSON: {"models": [[provider, model]], "prevalence": per class,
-    "confusion": [model][true class][answer]}; classes are the values of the field, for tags absent and present."""
+    "confusion": [model][true class][answer]}; classes are the values of the field, for tags absent and present.
+    `correlation`: the mean of the errors of two models, of the version; None where it is not known."""
 
     prompt_version: str
     field: str
@@ -24,6 +25,7 @@ class SkillRecord:
     parameters: str
     palettes: int
     fitted_at: datetime
+    correlation: float | None = None
 
 
 def skills(connection: DuckDBPyConnection, prompt_versions: Collection[str]) -> list[SkillRecord]:
@@ -33,7 +35,7 @@ def skills(connection: DuckDBPyConnection, prompt_versions: Collection[str]) -> 
         f"SELECT {columns} FROM model_skills WHERE list_contains($1::VARCHAR[], prompt_version) ORDER BY ALL",
         [sorted(prompt_versions)],
     ).fetchall()
-    return [SkillRecord(*row[:5], fitted_at=row[5].astimezone(UTC)) for row in rows]
+    return [SkillRecord(*row[:5], fitted_at=row[5].astimezone(UTC), correlation=row[6]) for row in rows]
 
 
 def answering(connection: DuckDBPyConnection, prompt_version: str) -> tuple[int, set[tuple[str, str]]]:

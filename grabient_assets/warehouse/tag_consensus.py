@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.rows import insert_rows, with_rows
 from grabient_assets.warehouse.tagging_ends import Tagged
 
 if TYPE_CHECKING:
@@ -46,6 +46,44 @@ def record_consensus(connection: DuckDBPyConnection, records: Sequence[Consensus
         f"{c} = excluded.{c}" for c in ConsensusRecord.__dataclass_fields__ if c not in ("seed", "prompt_version")
     )
     insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimated:
+    seed: str
+    prompt_version: str
+    temperature: str | None
+    contrast: str | None
+    brightness: str | None
+    saturation: str | None
+    digest: str
+    estimates: str | None
+
+
+def record_estimates(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
+    """Store the estimates of these records, and what is ranked by them. Votes and time stay as they are."""
+    columns = tuple(_Estimated.__dataclass_fields__)
+    rows = [_Estimated(*(getattr(record, column) for column in columns)) for record in records]
+    if not rows:
+        return
+    updates = ", ".join(f"{c} = n.{c}" for c in columns if c not in ("seed", "prompt_version"))
+    with_rows(
+        connection,
+        "tag_consensus",
+        rows,
+        f"""
+        UPDATE tag_consensus SET {updates} FROM new_rows n
+        WHERE tag_consensus.seed = n.seed AND tag_consensus.prompt_version = n.prompt_version
+        """,
+    )
+
+
+def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
+    """What ranks the values of the recorded consensus of this version."""
+    rows = connection.execute(
+        "SELECT DISTINCT method FROM tag_consensus WHERE prompt_version = $1 AND method IS NOT NULL", [prompt_version]
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[ConsensusRecord]:

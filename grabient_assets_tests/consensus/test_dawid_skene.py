@@ -9,7 +9,7 @@ import pytest
 
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.dawid_skene import Estimate, estimate, held_out, posteriors
-from grabient_assets.consensus.expectation import Model, Stop
+from grabient_assets.consensus.expectation import Model, Parameters, Stop
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.majority import majority
@@ -115,16 +115,33 @@ def test_what_a_fold_is_said_to_be_does_not_change_how_it_is_judged() -> None:
     assert not np.array_equal(held_out(annotations, truth)[1::5], held_out(annotations, lied)[1::5])
 
 
+def copied_annotator(annotations: Annotations, which: int) -> Annotations:
+    """One annotator, six times."""
+    one = annotations.of_annotators([which])
+    table = np.full((one.items, 6), -1)
+    table[one.ballot_item[one.entry_ballot]] = one.entry_value[:, None]
+    return columns(*([None if v < 0 else int(v) for v in column] for column in table.T), values=one.values)
+
+
+def parameters_of_copies(parameters: Parameters, which: int) -> Parameters:
+    return Parameters(parameters.prevalence, np.stack([parameters.confusion[which]] * 6))
+
+
 def test_votes_that_count_less_are_believed_less() -> None:
+    """Six whose errors correlate by 0.2 are worth three votes, four of them 2.5, one of them one."""
     annotations, _ = invented([0.8] * 6, items=200, values=2, seed=8)
     parameters = estimate(annotations).parameters
-    full, half = posteriors(annotations, parameters), posteriors(annotations, parameters, vote_weight=0.5)
+    mixed = annotations.only((annotations.ballot_item >= 100) | (annotations.ballot_annotator < 4))
+    mixed = mixed.only((mixed.ballot_item != 150) | (mixed.ballot_annotator == 0))
+    full, less = posteriors(mixed, parameters), posteriors(mixed, parameters, correlation=0.2)
     prior = np.diff(np.log(parameters.prevalence))
-    evidence = [np.diff(np.log(found), axis=1) - prior for found in (full, half)]
-    assert evidence[1] == pytest.approx(evidence[0] / 2)
-    assert posteriors(annotations, parameters, vote_weight=0.0) == pytest.approx(
-        np.tile(parameters.prevalence, (200, 1))
-    )
+    evidence = [np.diff(np.log(found), axis=1)[:, 0] - prior for found in (full, less)]
+    weight = np.where(np.arange(200) < 100, 2.5 / 4, 3 / 6)
+    weight[150] = 1.0
+    assert evidence[1] == pytest.approx(evidence[0] * weight)
+    once = posteriors(mixed.of_annotators([2]), parameters)
+    copies = posteriors(copied_annotator(mixed, 2), parameters_of_copies(parameters, 2), correlation=1.0)
+    assert copies == pytest.approx(once)
 
 
 def test_gold_that_does_not_fit_is_refused() -> None:

@@ -8,12 +8,19 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from grabient_assets.consensus.agreement import Bootstrap
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations
 from grabient_assets.consensus.grouping import Ints
-from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
+from grabient_assets.consensus.independence import (
+    dollars_per_effective_vote,
+    effective_votes,
+    error_correlation,
+    mean_correlation,
+    votes_interval,
+)
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.reduction import leave_one_out, removals
+from grabient_assets.consensus.reduction import judge, leave_one_out, removals
 from grabient_assets.consensus.skill import errors_on_gold
 from grabient_assets.errors import AnnotationsError
 from grabient_assets_tests.consensus.invented import invented
@@ -44,6 +51,8 @@ def test_dollars_per_effective_vote() -> None:
     costs = [Decimal("0.30"), Decimal("0.10")]
     assert dollars_per_effective_vote(costs, equicorrelated(2, 1.0)) == Decimal("0.40")
     assert dollars_per_effective_vote(costs, np.eye(2)) == Decimal("0.20")
+    assert dollars_per_effective_vote(costs, unknown(2)) is None
+    assert dollars_per_effective_vote([], np.eye(0)) is None
 
 
 def test_correlation_is_pearsons() -> None:
@@ -68,10 +77,66 @@ def test_a_hard_field_beside_an_easy_one_is_no_shared_mistake() -> None:
     assert abs(error_correlation(fields).matrix[0, 1]) < 0.05
 
 
-def test_a_model_that_is_never_wrong_correlates_with_nobody() -> None:
-    found = error_correlation([np.array([[0.0, 1.0], [0.0, 0.0], [0.0, 1.0], [0.0, 0.0]])])
-    assert found.matrix.tolist() == [[1, 0], [0, 1]]
-    assert found.defined.tolist() == [[False, False], [False, True]]
+def unknown(n: int) -> np.ndarray:
+    return np.where(np.eye(n) == 1, 1.0, np.nan)
+
+
+def test_whether_a_model_that_is_never_wrong_errs_with_others_is_not_known() -> None:
+    errors = np.zeros((40, 2))
+    errors[:5, 1] = 1
+    found = error_correlation([errors])
+    assert np.array_equal(found.matrix, unknown(2), equal_nan=True)
+    assert found.defined.tolist() == [[False, False], [False, True]] and found.pairs == 0
+
+
+def nothing_in_common() -> np.ndarray:
+    """Two models, each asked about half of the items, that err like each other there."""
+    errors = np.full((40, 2), np.nan)
+    errors[:20, 0] = errors[20:, 1] = np.arange(20) < 6
+    return errors
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [np.zeros((40, 10)), np.zeros((0, 10)), nothing_in_common(), np.eye(40)[:, :10]],
+    ids=lambda e: str(e.shape),
+)
+def test_ignorance_is_no_independence(errors: np.ndarray) -> None:
+    """Ten models that were never wrong on gold, no gold at all, no item in common, one error each."""
+    assert effective_votes(error_correlation([errors]).matrix) is None
+    assert mean_correlation(error_correlation([errors]).matrix) is None
+    assert votes_interval([errors], Bootstrap(1, 20)) == (None, None)
+
+
+def test_known_pairs_alone_say_what_the_panel_is_worth() -> None:
+    """Five copies that err together beside five that never do: what is known is 1, of 10 of 45 pairs."""
+    errors = np.zeros((40, 10))
+    errors[:4, :5] = 1
+    found = error_correlation([errors])
+    assert found.pairs == 10 and effective_votes(found.matrix) == pytest.approx(1)
+    assert effective_votes(found.matrix, [0, 1, 5]) == pytest.approx(1)
+    assert effective_votes(found.matrix, [5, 6]) is None and effective_votes(found.matrix, [5]) == 1
+
+
+def test_the_interval_is_that_of_drawing_items() -> None:
+    """Two fields with gaps, three models of which two are alike, against draws written out."""
+    random = np.random.default_rng(4)
+    fields = [(random.random((120, 3)) < 0.3).astype(float) for _ in range(2)]
+    for errors in fields:
+        errors[:60, 1] = errors[:60, 0]
+        errors[random.random(errors.shape) < 0.1] = np.nan
+    low, high = votes_interval(fields, Bootstrap(7, 2000))
+    drawn = [
+        effective_votes(error_correlation([errors[random.integers(0, 120, 120)] for errors in fields]).matrix) or 0
+        for _ in range(2000)
+    ]
+    assert (low, high) == (
+        pytest.approx(np.quantile(drawn, 0.025), abs=0.05),
+        pytest.approx(np.quantile(drawn, 0.975), abs=0.05),
+    )
+    found = effective_votes(error_correlation(fields).matrix)
+    assert low is not None and high is not None and found is not None and low < found < high
+    assert votes_interval(fields, Bootstrap(7, 2000)) == (low, high)
 
 
 def copied(items: int = 600) -> tuple[Annotations, Ints]:
@@ -103,7 +168,7 @@ def test_leaving_one_out() -> None:
         (top(without) == truth).mean() - (top(annotations) == truth).mean()
     )
     # Without one of the copies nearly all votes are left, without another model fewer.
-    assert found[0].votes > found[2].votes
+    assert (found[0].votes or 0) > (found[2].votes or 9)
 
 
 def test_the_dear_copy_goes_first() -> None:
@@ -114,6 +179,24 @@ def test_the_dear_copy_goes_first() -> None:
     assert [step.saved for step in steps] == [Decimal(3), Decimal(4), Decimal(5)]
     assert len({step.annotator for step in steps}) == 3
     assert steps[-1].votes == 1
+
+
+def test_what_was_chosen_on_some_items_is_judged_on_the_others() -> None:
+    """Four models that agree on the first half of the items and not on the second, which choosing does not see."""
+    second = ([0, 1, 0, 1], [1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 1, 0])
+    annotations = columns(*([0, 1, 0, 1, *own] for own in second), values=2)
+    truth = np.array([0, 1, 0, 1, 1, 1, 1, 1])
+    consensus, half = PartMajority(annotations), np.arange(8) < 4
+    steps = removals(annotations, consensus, COSTS, np.eye(4), truth, half)
+    assert [one.annotator for one in steps] == [0, 3, 2] and {one.changed for one in steps} == {0.0}
+    found = judge(annotations, consensus, steps, ~half, truth)
+    full = top(annotations)
+    for step, one in enumerate(found, 1):
+        left = [who for who in range(4) if who not in [other.annotator for other in steps[:step]]]
+        now = top(annotations.of_annotators(left))
+        assert (one.changed, one.items, one.gold) == ((now != full)[4:].sum(), 4, 4)
+        assert one.gained == (now == truth)[4:].sum() - (full == truth)[4:].sum()
+    assert found[-1].changed > 0
 
 
 def test_of_those_who_change_nothing_the_dearest_goes_then_the_last_and_the_free_stay() -> None:

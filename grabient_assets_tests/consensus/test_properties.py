@@ -52,7 +52,7 @@ def of_categories(annotations: Annotations) -> dict[str, Any]:
     found, of = majority(annotations), annotations.candidates
     votes = np.zeros((ITEMS, VALUES))
     votes[of.item, of.value] = found.votes
-    alpha = nominal_alpha(of.item, of.value, found.votes, items=ITEMS, values=VALUES, bootstrap=Bootstrap(1, 50))
+    alpha = nominal_alpha(annotations, Bootstrap(1, 50))
     fits = [estimate(annotations, model) for model in Model]
     for fit in fits:
         assert fit.posterior.sum(axis=1) == pytest.approx(1)

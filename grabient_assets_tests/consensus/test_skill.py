@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
-from grabient_assets.consensus.rates import wilson
-from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.consensus.rates import macro_average, wilson
+from grabient_assets.consensus.skill import blank_answers, errors_on_gold, measure_skill, measure_tag_skill
 from grabient_assets.consensus.tag_model import tag_gold
 from grabient_assets_tests.consensus.invented import invented
 from grabient_assets_tests.consensus.said import columns, said, tagged
@@ -36,6 +36,43 @@ def test_confusion_sensitivity_and_specificity() -> None:
     assert found.sensitivity.value[0, :2].tolist() == [0.5, 0.5]
     assert np.isnan(found.sensitivity.value[0, 2])
     assert found.specificity.value[0].tolist() == [0.5, 0.5, 1.0]
+    # The second was not asked about one of the two zeros, which is no blank.
+    assert found.sensitivity.value[1, :2].tolist() == [1.0, 1.0]
+    assert found.sensitivity.trials[1].tolist() == [1, 2, 0]
+
+
+def test_blanks_are_no_mistakes_but_misses() -> None:
+    """Right on 5 palettes and blank on 95."""
+    blank = said({(item, 0): [0 if item < 5 else None] for item in range(100)}, values=3)
+    found = measure_skill(blank, np.zeros(100, dtype=np.int64))
+    assert (found.accuracy.value[0], found.accuracy.trials[0]) == (1.0, 5)
+    assert (found.sensitivity.value[0, 0], found.sensitivity.trials[0, 0]) == (0.05, 100)
+    assert blank_answers(blank).tolist() == [95]
+    assert blank_answers(columns([0] * 5 + [None] * 95, values=3)).tolist() == [0], "not asked"
+
+
+def test_half_an_answer_is_half_a_miss() -> None:
+    """Two answers, one of them blank: named rightly, and found once of twice."""
+    found = measure_skill(said({(0, 0): [0, None], (1, 0): [1, 1]}, values=2), np.array([0, 1]))
+    assert found.accuracy.value.tolist() == [1.0]
+    assert found.sensitivity.value[0].tolist() == [0.5, 1.0]
+
+
+def test_the_mean_of_the_values_and_its_interval() -> None:
+    """0.9 of 100 and 0.5 of 10, one value never tried. Wilson: 0.8256-0.9448 and 0.2366-0.7634; the mean is 0.7, down
+    by sqrt(0.0744^2 + 0.2634^2) / 2, up by sqrt(0.0448^2 + 0.2634^2) / 2."""
+    found = macro_average(wilson(np.array([[90.0, 5.0, 0.0]]), np.array([[100.0, 10.0, 0.0]])))
+    assert (found.value[0], found.trials[0]) == (pytest.approx(0.7), 110)
+    assert (found.low[0], found.high[0]) == (pytest.approx(0.5632, abs=1e-4), pytest.approx(0.8336, abs=1e-4))
+    assert np.isnan(macro_average(wilson(np.zeros((1, 3)), np.zeros((1, 3)))).value).all()
+
+
+def test_the_interval_of_the_mean_holds_it() -> None:
+    """1,000 draws: 0.97, 0.8 and 0.3 right of 60, 20 and 15."""
+    random, shares, trials = np.random.default_rng(1), np.array([0.97, 0.8, 0.3]), np.array([60, 20, 15])
+    hits = random.binomial(trials, shares, size=(1000, 3))
+    found = macro_average(wilson(hits, np.broadcast_to(trials, hits.shape)))
+    assert 0.93 < ((found.low <= shares.mean()) & (shares.mean() <= found.high)).mean() < 0.98
 
 
 def test_right_in_one_of_two_answers_is_half_right_and_one_item() -> None:

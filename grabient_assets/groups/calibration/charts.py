@@ -13,8 +13,11 @@ CELL, LABEL = 22, 190
 FIELD_COLOURS = dict(zip(CATEGORICAL_VALUES, ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce"), strict=True))
 
 
-def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> str:
-    """The correlation of errors, one square per pair: red shares mistakes, blue avoids them, white is independent."""
+def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]]) -> str:
+    """The correlation of errors, one square per pair: red shares mistakes, blue avoids them, white is independent.
+
+    Grey with a dash: not known.
+    """
     parts: list[str] = []
     for row, name in enumerate(names):
         parts.append(_text(LABEL - 4, row * CELL + 15, name, "end"))
@@ -22,18 +25,19 @@ def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float]]) -
             x, y = LABEL + column * CELL, row * CELL
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_colour(value)}"/>')
             if row != column:
-                parts.append(_text(x + CELL // 2, y + 14, f"{100 * value:.0f}", "middle", 9))
+                said = "–" if value is None else f"{100 * value:.0f}"
+                parts.append(_text(x + CELL // 2, y + 14, said, "middle", 9))
     return _svg(LABEL + CELL * len(names), CELL * len(names), parts)
 
 
 def accuracy_chart(rows: Sequence[ModelReport]) -> str:
-    """Accuracy with its interval, one line per model and field, from 50 % to 100 %."""
+    """Accuracy with its interval, one line per model and field, from 0 to 100 %."""
     measured = [row for row in rows if row.field in FIELD_COLOURS and row.accuracy is not None]
     models = list(dict.fromkeys((row.provider, row.model) for row in measured))
     height = 4 * 6 + 10
     parts = [
         _text(LABEL + 100 * number, height * len(models) + 14, f"{share} %", "middle")
-        for number, share in enumerate((50, 75, 100))
+        for number, share in enumerate((0, 50, 100))
     ]
     for number, field in enumerate(FIELD_COLOURS):
         parts.append(
@@ -55,11 +59,13 @@ def _interval(row: ModelReport, y: int, colour: str) -> str:
 
 
 def _place(share: float | None) -> float:
-    return round(LABEL + 400 * (max(share or 0.0, 0.5) - 0.5), 1)
+    return round(LABEL + 200 * (share or 0.0), 1)
 
 
-def _colour(value: float) -> str:
+def _colour(value: float | None) -> str:
     """White at 0, towards red at 1, towards blue at -1."""
+    if value is None:
+        return "#e5e5e5"
     faded = round(255 * (1 - min(abs(value), 1.0)))
     return f"#ff{faded:02x}{faded:02x}" if value > 0 else f"#{faded:02x}{faded:02x}ff"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from grabient_assets.warehouse.calibration import FieldReport, ModelReport, Report
+import json
+
+from grabient_assets.warehouse.calibration import FieldReport, ModelReport, PanelReport, Report
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
@@ -12,12 +14,31 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return f"{value:.0%}" + (f" ({100 * low:.0f}-{100 * high:.0f})" if low is not None and high is not None else "")
 
 
+def accuracy(row: ModelReport) -> str:
+    """`91 % (84-96), 5 blank`: answers without a value are no mistakes here, and misses in the sensitivities."""
+    said = percent(row.accuracy, row.accuracy_low, row.accuracy_high)
+    return f"{said}, {row.blank} blank" if row.blank else said
+
+
 def by_model(report: Report) -> dict[tuple[str, str], dict[str, ModelReport]]:
     """The rows of each model by field."""
     found: dict[tuple[str, str], dict[str, ModelReport]] = {}
     for row in report.models:
         found.setdefault((row.provider, row.model), {})[row.field] = row
     return found
+
+
+def votes(panel: PanelReport) -> str:
+    """`6.9 (5.8 to 8.1), known from 44 of 45 pairs of models`, or why they are not known."""
+    if panel.effective_votes is None:
+        return panel.effective_votes_reason or "-"
+    models = len(json.loads(panel.models))
+    said = f"{panel.effective_votes:.1f}"
+    if panel.effective_votes_low is not None and panel.effective_votes_high is not None:
+        said += f" ({panel.effective_votes_low:.1f} to {panel.effective_votes_high:.1f})"
+    if panel.pairs is None or models < 2:
+        return said
+    return f"{said}, known from {panel.pairs} of {models * (models - 1) // 2} pairs of models"
 
 
 def alpha(field: FieldReport) -> str:

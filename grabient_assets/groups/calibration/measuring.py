@@ -16,14 +16,20 @@ import numpy as np
 
 from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, tag_entropy
 from grabient_assets.consensus.annotations import Annotations
-from grabient_assets.consensus.grouping import Floats, Ints
-from grabient_assets.consensus.independence import dollars_per_effective_vote, effective_votes, error_correlation
-from grabient_assets.consensus.majority import majority, tag_majority
+from grabient_assets.consensus.grouping import Flags, Floats, Ints
+from grabient_assets.consensus.independence import (
+    ENOUGH_ERRORS,
+    dollars_per_effective_vote,
+    effective_votes,
+    error_correlation,
+    votes_interval,
+)
+from grabient_assets.consensus.majority import tag_majority
 from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.rates import Rates
-from grabient_assets.consensus.reduction import Without, leave_one_out, removals
+from grabient_assets.consensus.rates import Rates, macro_average
+from grabient_assets.consensus.reduction import Without, judge, leave_one_out, removals
 from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.skill import errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.consensus.skill import blank_answers, errors_on_gold, measure_skill, measure_tag_skill
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
@@ -31,6 +37,11 @@ from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVe
 from grabient_assets.warehouse.calibration import Asked, FieldReport, ModelReport, PanelReport, Report
 
 BOOTSTRAP = Bootstrap(seed=1)
+VOTES_BOOTSTRAP = Bootstrap(seed=1, replicates=300)
+NO_PAIR = (
+    f"No two models were wrong at least {ENOUGH_ERRORS} times each on palettes whose answer the colours know, so "
+    "nothing tells whether they err together."
+)
 Model = tuple[str, str]
 
 
@@ -83,6 +94,8 @@ class _Rows:
 
     def categorical(self, field: str, annotations: Annotations, gold: Ints) -> Iterator[ModelReport]:
         skill, values = measure_skill(annotations, gold), CATEGORICAL_VALUES[field]
+        averages = [macro_average(one) for one in (skill.sensitivity, skill.specificity)]
+        blank = blank_answers(annotations)
         for number, model in enumerate(self.version.answered.models):
             by_value = {
                 value: {
@@ -92,8 +105,8 @@ class _Rows:
                 for code, value in enumerate(values)
             }
             trials = int(skill.accuracy.trials[number])
-            accuracy = _cell(skill.accuracy, (number,))
-            yield self._row(model, field, trials, accuracy, None, None, json.dumps(by_value))
+            rates = [_cell(one, (number,)) for one in (skill.accuracy, *averages)]
+            yield self._row(model, field, trials, rates, int(blank[number]), json.dumps(by_value))
 
     def tags(self, field: str, annotations: Annotations, gold: Ints | None) -> Iterator[ModelReport]:
         skill = None if gold is None else measure_tag_skill(annotations, gold)
@@ -102,18 +115,15 @@ class _Rows:
                 yield self.unmeasured(model, field)
             else:
                 trials = int(skill.sensitivity.trials[number] + skill.specificity.trials[number])
-                sensitivity, specificity = (_cell(one, (number,)) for one in (skill.sensitivity, skill.specificity))
-                yield self._row(model, field, trials, None, sensitivity, specificity, None)
+                rates = [_cell(one, (number,)) for one in (skill.sensitivity, skill.specificity)]
+                yield self._row(model, field, trials, [None, *rates])
 
     def unmeasured(self, model: Model, field: str) -> ModelReport:
         """Nothing is known for certain: an open field, or a model without a usable answer."""
-        return self._row(model, field, 0, None, None, None, None)
+        return self._row(model, field, 0, [None, None, None])
 
     def categorical_field(self, field: str, annotations: Annotations) -> FieldReport:
-        of, votes = annotations.candidates, majority(annotations).votes
-        items, values = annotations.items, annotations.values
-        alpha = nominal_alpha(of.item, of.value, votes, items=items, values=values, bootstrap=BOOTSTRAP)
-        return self._field(field, alpha, item_entropy(of.item, votes, items))
+        return self._field(field, nominal_alpha(annotations, BOOTSTRAP), item_entropy(annotations))
 
     def tag_field(self, field: str, annotations: Annotations) -> FieldReport:
         of, found = annotations.candidates, tag_majority(annotations)
@@ -125,14 +135,14 @@ class _Rows:
         model: Model,
         field: str,
         gold: int,
-        accuracy: list[float] | None,
-        sensitivity: list[float] | None,
-        specificity: list[float] | None,
-        by_value: str | None,
+        rates: Sequence[list[float] | None],
+        blank: int | None = None,
+        by_value: str | None = None,
     ) -> ModelReport:
+        """`rates`: accuracy, sensitivity, specificity."""
         counts = self.asked[model]
-        cells = [cell for rate in (accuracy, sensitivity, specificity) for cell in (rate or [None] * 3)[:3]]
-        key = (self.version.prompt_version, *model, field, counts.answers, counts.usable, gold)
+        cells = [cell for rate in rates for cell in (rate or [None] * 3)[:3]]
+        key = (self.version.prompt_version, *model, field, counts.answers, counts.usable, blank, gold)
         return ModelReport(*key, *cells, by_value, self.now)  # pyright: ignore[reportCallIssue] nine cells
 
     def _field(self, field: str, alpha: Alpha, entropy: Floats) -> FieldReport:
@@ -156,23 +166,38 @@ def _panel(
 ) -> PanelReport:
     models = version.answered.models
     costs = [asked[model].cost_usd for model in models]
-    matrix = error_correlation([one.errors for one in measured]).matrix
+    errors = [one.errors for one in measured]
+    correlation = error_correlation(errors)
+    matrix, votes = correlation.matrix, effective_votes(correlation.matrix)
+    low, high = votes_interval(errors, VOTES_BOOTSTRAP)
+    dollars = dollars_per_effective_vote(costs, matrix)
     together, gold = _stacked(measured)
     consensus = PartMajority(together)
     singles = leave_one_out(together, consensus, costs, matrix, gold)
-    steps = removals(together, consensus, costs, matrix, gold)
+    half = _every_other_palette(measured)
+    steps = removals(together, consensus, costs, matrix, gold, half)
+    losses = [
+        Loss(one.annotator, one.changed, one.accuracy_change, one.saved, one.votes, seen)
+        for one, seen in zip(steps, judge(together, consensus, steps, ~half, gold), strict=True)
+    ]
     cost = sum(costs, Decimal(0))
     names = [f"{provider} {model}" for provider, model in models]
     return PanelReport(
         prompt_version=version.prompt_version,
         palettes=len(version.answered.seeds),
         models=json.dumps(models),
-        correlation=json.dumps(matrix.round(4).tolist()),
-        effective_votes=effective_votes(matrix),
+        correlation=json.dumps(
+            [[round(one, 4) if np.isfinite(one) else None for one in row] for row in matrix.tolist()]
+        ),
+        effective_votes=votes,
+        effective_votes_low=low,
+        effective_votes_high=high,
+        pairs=correlation.pairs,
+        effective_votes_reason=NO_PAIR if votes is None else None,
         cost_usd=cost,
-        usd_per_effective_vote=round(dollars_per_effective_vote(costs, matrix), 10),
+        usd_per_effective_vote=None if dollars is None else round(dollars, 10),
         without=json.dumps([_without(models, one) for one in singles]),
-        sentence=who_could_go(names, cost, [_loss(one) for one in steps]),
+        sentence=who_could_go(names, cost, losses),
         reported_at=now,
     )
 
@@ -202,12 +227,14 @@ def _stacked(measured: Sequence[_Measured]) -> tuple[Annotations, Ints]:
     return together, np.concatenate([one.gold for one in measured])
 
 
+def _every_other_palette(measured: Sequence[_Measured]) -> Flags:
+    """Of the fields as one: a palette is in the same half in each of them."""
+    return np.concatenate([np.arange(one.annotations.items) % 2 == 0 for one in measured])
+
+
 def _without(models: Sequence[Model], one: Without) -> dict[str, object]:
     provider, model = models[one.annotator]
     change = None if one.accuracy_change is None else round(one.accuracy_change, 6)
+    votes = None if one.votes is None else round(one.votes, 4)
     found: dict[str, object] = {"provider": provider, "model": model, "changed": round(one.changed, 6)}
-    return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": round(one.votes, 4)}
-
-
-def _loss(one: Without) -> Loss:
-    return Loss(one.annotator, one.changed, one.accuracy_change, one.saved, one.votes)
+    return {**found, "accuracy_change": change, "saved_usd": str(one.saved), "votes": votes}

@@ -9,9 +9,9 @@ import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
-from grabient_assets.groups.calibration.figures import alpha, by_model, percent
+from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, percent, votes
 from grabient_assets.groups.markdown import table
-from grabient_assets.warehouse.calibration import Report
+from grabient_assets.warehouse.calibration import ModelReport, Report
 
 Metadata = dict[str, dg.MetadataValue]
 GOLD_TAGS = ("dominant_colors", "harmony")
@@ -24,16 +24,19 @@ def report_metadata(report: Report) -> Metadata:
     matrix = correlation_chart(names, json.loads(panel.correlation))
     found: Metadata = {
         "palettes": dg.MetadataValue.int(panel.palettes),
-        "effective votes": dg.MetadataValue.float(round(panel.effective_votes, 2)),
+        "votes the panel is worth": dg.MetadataValue.text(votes(panel)),
         "cost_usd": dg.MetadataValue.float(float(panel.cost_usd)),
         "who could go": dg.MetadataValue.text(panel.sentence),
         "accuracy": dg.MetadataValue.md(_accuracy(report)),
         "chart": dg.MetadataValue.md(f"![accuracy per model and field]({accuracy_chart(report.models)})"),
+        **{f"values of {field}": dg.MetadataValue.md(_by_value(report, field)) for field in CATEGORICAL_VALUES},
         "tags": dg.MetadataValue.md(_tags(report)),
         "agreement": dg.MetadataValue.md(_agreement(report)),
         "correlation of errors": dg.MetadataValue.md(f"![{len(names)} models]({matrix})"),
         "without one model": dg.MetadataValue.md(_without(report)),
     }
+    if panel.effective_votes is not None:
+        found["effective votes"] = dg.MetadataValue.float(round(panel.effective_votes, 2))
     if panel.usd_per_effective_vote is not None:
         found["usd per effective vote"] = dg.MetadataValue.float(float(panel.usd_per_effective_vote))
     return found
@@ -43,22 +46,34 @@ def _accuracy(report: Report) -> str:
     rows: list[Sequence[str]] = []
     for (provider, model), fields in by_model(report).items():
         one = next(iter(fields.values()))
-        cells = [
-            percent(r.accuracy, r.accuracy_low, r.accuracy_high) for r in map(fields.__getitem__, CATEGORICAL_VALUES)
-        ]
+        cells = [accuracy(fields[field]) for field in CATEGORICAL_VALUES]
         rows.append((f"{provider} {model}", f"{one.usable}/{one.answers}", *cells))
     return table(("model", "usable", *CATEGORICAL_VALUES), rows)
+
+
+def _by_value(report: Report, field: str) -> str:
+    """How often each value is found where it is true, and not said where it is not."""
+    values = CATEGORICAL_VALUES[field]
+    rows: list[Sequence[str]] = []
+    for (provider, model), fields in by_model(report).items():
+        row = fields[field]
+        found = json.loads(row.by_value or "{}")
+        rates = [[(found.get(value) or {}).get(rate) for rate in ("sensitivity", "specificity")] for value in values]
+        cells = [" / ".join(percent(*(rate or [None])[:3]) for rate in pair) for pair in rates]
+        rows.append((f"{provider} {model}", _both(row), *cells))
+    return table(("model: found / not said wrongly", "mean of the values", *values), rows)
+
+
+def _both(row: ModelReport) -> str:
+    sensitivity = percent(row.sensitivity, row.sensitivity_low, row.sensitivity_high)
+    return f"{sensitivity} / {percent(row.specificity, row.specificity_low, row.specificity_high)}"
 
 
 def _tags(report: Report) -> str:
     rows: list[Sequence[str]] = []
     for (provider, model), fields in by_model(report).items():
         measured = [fields[field] for field in GOLD_TAGS if field in fields]
-        cells = [
-            f"{percent(r.sensitivity, r.sensitivity_low, r.sensitivity_high)} / "
-            f"{percent(r.specificity, r.specificity_low, r.specificity_high)}"
-            for r in measured
-        ]
+        cells = [_both(row) for row in measured]
         rows.append((f"{provider} {model}", *cells, *[""] * (len(GOLD_TAGS) - len(cells))))
     return table(("model", *(f"{field}: sensitivity / specificity" for field in GOLD_TAGS)), rows)
 
@@ -78,7 +93,7 @@ def _without(report: Report) -> str:
             f"{one['changed']:.1%}",
             "-" if one["accuracy_change"] is None else f"{100 * one['accuracy_change']:+.1f} points",
             one["saved_usd"],
-            f"{one['votes']:.1f}",
+            "-" if one["votes"] is None else f"{one['votes']:.1f}",
         )
         for one in json.loads(report.panel.without)
     ]

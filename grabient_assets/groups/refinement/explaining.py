@@ -16,9 +16,9 @@ from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of
 from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
-from grabient_assets.groups.tagging.skills import Estimator, read_skills
+from grabient_assets.groups.tagging.skills import read_skills
 from grabient_assets.groups.tagging.standings import Standing, standing_of
-from grabient_assets.groups.tagging.tallying import model_answer, stored_consensus
+from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.calibration import ModelReport, report_of
 from grabient_assets.warehouse.inquiries import (
@@ -147,7 +147,7 @@ def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -
 def explain(stored: Stored) -> Explanation:
     """The explanation of what was read. Without a stored consensus the votes are those so far."""
     votes = _consensus(stored)
-    method = _estimator(stored.consensus)
+    method = estimator_of(stored.consensus.method if stored.consensus else None)
     rates = {
         (field, how): one for (_, field, how), one in read_skills(stored.skills).items() if how in ("full", method)
     }
@@ -177,10 +177,6 @@ def _consensus(stored: Stored) -> Consensus:
     if stored.consensus is not None:
         return replace(stored_consensus(stored.consensus), rgb=stored.palette.rgb)
     return build_consensus(stored.answers, stored.palette.rgb)
-
-
-def _estimator(record: ConsensusRecord | None) -> Estimator:
-    return "one-coin" if record is not None and record.method == "one-coin" else "full"
 
 
 def without_consensus(explanation: Explanation) -> str | None:

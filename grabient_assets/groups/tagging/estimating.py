@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grabient_assets.consensus.agreement import item_entropy
-from grabient_assets.consensus.annotations import BLANK, categorical_annotations, tag_annotations
+from grabient_assets.consensus.annotations import BLANK, Annotations, categorical_annotations, tag_annotations
 from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.tag_model import tag_probabilities
@@ -76,30 +76,34 @@ def _panel(said: Sequence[Sequence[ModelAnswer]]) -> _Panel:
     )
 
 
-def mean_entropy(consensus: Consensus) -> float | None:
-    """The entropy of the votes in bits, the mean of the categorical fields that have any; None without votes."""
-    entropies: list[float] = []
-    for field in CATEGORICAL_FIELDS:
-        count = np.asarray([vote.models for vote in consensus.votes[field]], dtype=np.int64)
-        if count.size:
-            entropies.append(float(item_entropy(np.zeros(count.size, dtype=np.int64), count, 1)[0]))
-    return sum(entropies) / len(entropies) if entropies else None
+def mean_entropies(palettes: Sequence[Sequence[ModelAnswer]]) -> list[float | None]:
+    """The entropy of the answers about each palette in bits, the mean of the categorical fields that have any; None
+    without. A model of two minds counts half for each, whatever the panel thinks (agreement.py)."""
+    panel = _panel(palettes)
+    found = np.asarray([item_entropy(_categorical_annotations(field, panel)) for field in CATEGORICAL_FIELDS])
+    said = np.isfinite(found)
+    number, total = said.sum(axis=0), np.where(said, found, 0.0).sum(axis=0)
+    return [float(sum_) / int(n) if n else None for sum_, n in zip(total, number, strict=True)]
 
 
 def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str, Any]]]:
+    values, annotations = CATEGORICAL_VALUES[field], _categorical_annotations(field, panel)
+    answered = np.diff(annotations.candidates.starts) > 0
+    found = posteriors(annotations, rates.of(panel.models), rates.correlation).tolist()
+    return [ranked_values(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
+
+
+def _categorical_annotations(field: str, panel: _Panel) -> Annotations:
     values = CATEGORICAL_VALUES[field]
     code = {value: number for number, value in enumerate(values)}
     said = np.asarray([code.get(getattr(one, field), BLANK) for one in panel.answers], dtype=np.int64)
-    annotations = categorical_annotations(
+    return categorical_annotations(
         panel.item, panel.annotator, said, items=panel.items, annotators=len(panel.models), values=len(values)
     )
-    answered = np.bincount(panel.item[said != BLANK], minlength=panel.items) > 0
-    found = posteriors(annotations, rates.of(panel.models)).tolist()
-    return [_ranked(values, one) if known else [] for one, known in zip(found, answered.tolist(), strict=True)]
 
 
 def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensus]) -> list[list[dict[str, Any]]]:
-    form = tag_form if field in OPEN_FIELDS else str
+    form = _form_of(field)
     rows = [(number, form(tag)) for number, one in enumerate(panel.answers) for tag in getattr(one, field)]
     words = sorted({word for _, word in rows})
     if not words:
@@ -114,25 +118,31 @@ def _tags(field: str, panel: _Panel, rates: Skills, consensus: Sequence[Consensu
         annotators=len(panel.models),
         tags=len(words),
     )
-    probability = tag_probabilities(annotations, rates.of(panel.models)).tolist()
+    probability = tag_probabilities(annotations, rates.of(panel.models), rates.correlation).tolist()
     named: list[list[tuple[str, float]]] = [[] for _ in consensus]
     of = annotations.candidates
     for item, tag, one in zip(of.item.tolist(), of.value.tolist(), probability, strict=True):
         named[item].append((words[tag], one))
-    return [_shown(field, found, votes, form) for found, votes in zip(named, consensus, strict=True)]
+    return [shown_tags(field, found, votes) for found, votes in zip(named, consensus, strict=True)]
 
 
-def _shown(
-    field: str, found: Sequence[tuple[str, float]], consensus: Consensus, form: Callable[[str], str]
-) -> list[dict[str, Any]]:
-    """The candidates that the colours do not contradict, spelt as in the consensus."""
-    votes = {form(vote.value): vote for vote in consensus.votes[field]}
-    hidden = {word for word, vote in votes.items() if vote.contradicted}
-    hidden |= {word for word, _ in found if is_hallucinated(field, word, consensus.rgb)}
-    kept = [(votes[word].value if word in votes else word, one) for word, one in found if word not in hidden]
-    return _ranked([value for value, _ in kept], [one for _, one in kept])
+def shown_tags(field: str, found: Sequence[tuple[str, float]], consensus: Consensus) -> list[dict[str, Any]]:
+    """The candidates (form, probability) that the colours do not contradict, spelt as in the consensus."""
+    form = _form_of(field)
+    shown = {form(vote.value): vote for vote in consensus.votes[field]}
+    kept: list[tuple[str, float]] = []
+    for word, one in found:
+        vote = shown.get(word)
+        if not (vote.contradicted if vote else is_hallucinated(field, word, consensus.rgb)):
+            kept.append((vote.value if vote else word, one))
+    return ranked_values([value for value, _ in kept], [one for _, one in kept])
 
 
-def _ranked(values: Sequence[str], probability: Sequence[float]) -> list[dict[str, Any]]:
+def _form_of(field: str) -> Callable[[str], str]:
+    return tag_form if field in OPEN_FIELDS else str
+
+
+def ranked_values(values: Sequence[str], probability: Sequence[float]) -> list[dict[str, Any]]:
+    """As estimates are stored: most probable first, of equals as they were given."""
     order = sorted(range(len(values)), key=lambda number: (-round(probability[number], 4), number))
     return [{"value": values[number], "probability": round(probability[number], 4)} for number in order]

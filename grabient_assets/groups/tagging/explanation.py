@@ -2,8 +2,8 @@
 
 Nothing is decided here. Votes and probabilities are the stored ones, which the refiner read; who votes for what is
 counted by the rule that built them (consensus.py), and `adds_up` says whether the answers stored now still give them.
-Error rates are fitted again with every report while a consensus keeps its probabilities, so both are shown: the stored
-probability, and the one that the present rates give.
+Error rates may have been fitted again since the probabilities were stored, so both are shown: the stored probability,
+and the one that the present rates give.
 """
 
 from __future__ import annotations

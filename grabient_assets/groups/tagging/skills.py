@@ -18,7 +18,10 @@ from grabient_assets.consensus.dawid_skene import estimate
 from grabient_assets.consensus.expectation import Model, Parameters
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
 from grabient_assets.consensus.grouping import Ints
+from grabient_assets.consensus.independence import error_correlation, mean_correlation
+from grabient_assets.consensus.skill import errors_on_gold
 from grabient_assets.consensus.tag_model import estimate_tags
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.skills import SkillRecord, answering, record_skills, skills
@@ -32,10 +35,12 @@ ESTIMATORS: tuple[Estimator, ...] = ("one-coin", "full")
 
 @dataclass(frozen=True)
 class Skills:
-    """The rates of one field: of which models, in which order."""
+    """The rates of one field: of which models, in which order; and how much the errors of two models correlate in the
+    mean, 0 where it is not known. By that votes are discounted: models that share mistakes agree on them too."""
 
     models: tuple[tuple[str, str], ...]
     parameters: Parameters
+    correlation: float = 0.0
 
     def of(self, panel: Collection[tuple[str, str]]) -> Parameters:
         """The rates of this panel, in its order. A model that was not there yet has the mean of the others."""
@@ -45,21 +50,14 @@ class Skills:
         return Parameters(self.parameters.prevalence, np.stack(rows))
 
 
-def skills_of(
-    warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
-) -> dict[tuple[str, str, str], Skills]:
-    """The stored rates by (prompt version, field, method). Fits and stores them for a version that has none yet."""
-    with warehouse.read() as connection:
-        found = skills(connection, prompt_versions)
-        unfitted = read_unfitted(connection, prompt_versions, found)
-    return read_skills([*found, *_fit_and_store(warehouse, unfitted, now)])
-
-
 def fresh_skills(
     warehouse: Warehouse, prompt_versions: Collection[str], now: datetime
 ) -> dict[tuple[str, str, str], Skills]:
-    """As `skills_of`, but fitted again for a version when a model has answered that they do not know, or twice as many
-    palettes are answered as they were fitted on. So it is fitted a few times on the way to any number of palettes."""
+    """The stored rates by (prompt version, field, method).
+
+    Fitted and stored for a version that has none yet, and again when a model has answered that they do not know, or
+    twice as many palettes are answered as they were fitted on. So it is fitted a few times on the way to any number of
+    palettes."""
     with warehouse.read() as connection:
         found = skills(connection, prompt_versions)
         outgrown = {version for version in prompt_versions if _outgrown(connection, version, found)}
@@ -78,21 +76,34 @@ def read_unfitted(
 
 def fit_skills(version: CodedVersion, now: datetime) -> list[SkillRecord]:
     """The rates of every model in every field, from all usable answers; none where nobody answered."""
-    return [record for coded in version.fields() for record in fit_field(version, coded, now)]
+    shared = shared_errors(version)
+    return [record for coded in version.fields() for record in fit_field(version, coded, shared, now)]
 
 
-def fit_field(version: CodedVersion, coded: CodedValues | CodedTags, now: datetime) -> list[SkillRecord]:
-    """The rates of every model in this field of the version."""
-    palettes = int((coded.annotations.panel > 0).sum())
+def shared_errors(version: CodedVersion) -> float | None:
+    """The mean correlation of the errors of two models where the colours know the answer, over the categorical fields;
+    None where it is not known of any two."""
+    if not version.answered.seeds:
+        return None
+    coded = map(version.categorical, CATEGORICAL_VALUES)
+    errors = [errors_on_gold(one.annotations, one.gold) for one in coded]
+    return mean_correlation(error_correlation(errors).matrix)
+
+
+def fit_field(
+    version: CodedVersion, coded: CodedValues | CodedTags, correlation: float | None, now: datetime
+) -> list[SkillRecord]:
+    """The rates of every model in this field of the version. `correlation`: see shared_errors."""
+    palettes, version_ = int((coded.annotations.panel > 0).sum()), version.prompt_version
     return [
-        SkillRecord(version.prompt_version, coded.field, method, _as_json(version, parameters), palettes, now)
+        SkillRecord(version_, coded.field, method, _as_json(version, parameters), palettes, now, correlation)
         for method, parameters in _fits(coded)
     ]
 
 
 def read_skills(records: Collection[SkillRecord]) -> dict[tuple[str, str, str], Skills]:
     """Stored rates by (prompt version, field, method)."""
-    return {(one.prompt_version, one.field, one.method): _from_json(one.parameters) for one in records}
+    return {(one.prompt_version, one.field, one.method): _from_json(one.parameters, one.correlation) for one in records}
 
 
 def anchor(gold: Ints) -> Ints:
@@ -133,8 +144,9 @@ def _as_json(version: CodedVersion, parameters: Parameters) -> str:
     return json.dumps(found)
 
 
-def _from_json(text: str) -> Skills:
+def _from_json(text: str, correlation: float | None) -> Skills:
     """Rates as they were stored; rounding left some of them 0, which no logarithm has."""
     found = json.loads(text)
     prevalence, confusion = (np.maximum(np.asarray(found[name]), 1e-9) for name in ("prevalence", "confusion"))
-    return Skills(tuple((one[0], one[1]) for one in found["models"]), Parameters(prevalence, confusion))
+    models = tuple((one[0], one[1]) for one in found["models"])
+    return Skills(models, Parameters(prevalence, confusion), max(correlation or 0.0, 0.0))

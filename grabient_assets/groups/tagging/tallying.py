@@ -19,8 +19,8 @@ from grabient_assets.groups.tagging.consensus import (
     build_consensus,
     consensus_for_prompt,
 )
-from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropy
-from grabient_assets.groups.tagging.skills import Estimator, Skills, skills_of
+from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
+from grabient_assets.groups.tagging.skills import Estimator, Skills, fresh_skills
 from grabient_assets.providers.asking import json_line
 from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -42,12 +42,17 @@ class Counting:
 
     @property
     def estimator(self) -> Estimator:
-        """Whose probabilities are stored, those of the full model where the majority ranks."""
-        return "full" if self.method == "majority" else self.method
+        """Whose probabilities are stored."""
+        return estimator_of(self.method)
 
     def of(self, prompt_version: str) -> dict[tuple[str, str], Skills]:
         """The rates by field and method."""
         return {(field, how): one for (version, field, how), one in self.skills.items() if version == prompt_version}
+
+
+def estimator_of(method: str | None) -> Estimator:
+    """Whose probabilities are stored where `method` ranks: those of the full model where it is the majority."""
+    return "one-coin" if method == "one-coin" else "full"
 
 
 def tally(
@@ -60,7 +65,7 @@ def tally(
     method = method or load_settings().consensus
     records: list[ConsensusRecord] = []
     with search_put_off():
-        counting = Counting(method, skills_of(warehouse, {p.prompt_version for p in chosen}, now))
+        counting = Counting(method, fresh_skills(warehouse, {p.prompt_version for p in chosen}, now))
         for start in range(0, len(chosen), PALETTES_AT_ONCE):
             records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], counting, now)
     return records
@@ -89,8 +94,8 @@ def consensus_records(
 ) -> list[ConsensusRecord]:
     """The consensus of every palette that these answers are about. `colours`: the palettes by seed.
 
-    `before`: what is stored of them. Where the votes are as they were the estimates stay: rates that were fitted again
-    since must not change what a refinement was paid for.
+    `before`: what is stored of them. Where the votes are as they were the estimates stay; they follow new rates with
+    the next report (reestimating.py), which knows what a refinement was paid for.
     """
     given: defaultdict[PaletteVersion, list[ModelAnswer]] = defaultdict(list)
     for row in found:
@@ -101,6 +106,11 @@ def consensus_records(
         votes = build_consensus(said, colours[partition.seed].rgb)
         if votes.models:
             counted[partition] = _record(partition, votes, colours[partition.seed], counting.method, now), votes
+    entropies = mean_entropies([given[partition] for partition in counted])
+    counted = {
+        partition: (replace(record, entropy=entropy), votes)
+        for (partition, (record, votes)), entropy in zip(counted.items(), entropies, strict=True)
+    }
     estimates: dict[PaletteVersion, Estimates] = {}
     due: defaultdict[str, list[PaletteVersion]] = defaultdict(list)
     for partition, (record, _) in counted.items():
@@ -112,7 +122,7 @@ def consensus_records(
     for version, partitions in due.items():
         asked = [(given[partition], counted[partition][1]) for partition in partitions]
         estimates |= zip(partitions, estimates_of(asked, counting.of(version), counting.estimator), strict=True)
-    return [_with_estimates(record, votes, estimates[partition]) for partition, (record, votes) in counted.items()]
+    return [with_estimates(record, votes, estimates[partition]) for partition, (record, votes) in counted.items()]
 
 
 def stored_consensus(record: ConsensusRecord) -> Consensus:
@@ -131,7 +141,7 @@ def _probability(estimates: Estimates) -> dict[str, dict[str, float]]:
     return {field: {one["value"]: one["probability"] for one in found} for field, found in estimates.items()}
 
 
-def _with_estimates(record: ConsensusRecord, votes: Consensus, estimates: Estimates) -> ConsensusRecord:
+def with_estimates(record: ConsensusRecord, votes: Consensus, estimates: Estimates) -> ConsensusRecord:
     """The record with these estimates, its strongest values and its digest by the method it is to be ranked with."""
     ranked = votes if record.method == "majority" else replace(votes, probability=_probability(estimates))
     return replace(
@@ -176,7 +186,6 @@ def _record(
         digest="",
         created_at=now,
         method=method,
-        entropy=mean_entropy(votes),
     )
 
 

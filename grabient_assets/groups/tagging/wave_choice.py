@@ -56,8 +56,8 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """What was measured of some models, in this order: accuracy, the correlation of their errors, and how
-    probable it is to be right by chance."""
+    """What was measured of some models, in this order: accuracy, the correlation of their errors (NaN where it is not
+    known), and how probable it is to be right by chance."""
 
     models: tuple[tuple[str, str], ...]
     accuracy: Floats
@@ -112,7 +112,7 @@ def figures_of(connection: DuckDBPyConnection, prompt_version: str) -> Figures |
     for one in fields:
         parameters = one.of(models)
         accuracies.append(np.einsum("k,akk->a", parameters.prevalence, parameters.confusion))
-    matrix = np.asarray(json.loads(report.panel.correlation))[np.ix_(known, known)]
+    matrix = np.asarray(json.loads(report.panel.correlation), dtype=np.float64)[np.ix_(known, known)]
     chance = float(np.mean([1 / len(values) for values in CATEGORICAL_VALUES.values()]))
     return Figures(models, np.mean(accuracies, axis=0), matrix, chance)
 
@@ -128,13 +128,25 @@ def _measured(candidates: Sequence[Candidate], figures: Figures) -> frozenset[tu
         wave = choose_wave(
             [prices[figures.models[number]] for number in there],
             figures.accuracy[there],
-            figures.correlation[np.ix_(there, there)],
+            _assumed(figures, {one.key: one.model.family for one in candidates})[np.ix_(there, there)],
             figures.chance,
             rule,
         )
     except AnnotationsError:
         return None
     return frozenset(figures.models[there[member]] for member in wave.members)
+
+
+def _assumed(figures: Figures, families: Mapping[tuple[str, str], str]) -> Floats:
+    """The correlations, with an assumption where one is not known: two models of a family err together as much as any
+    two do that were measured, others as they do in the mean. Where nothing was measured, models of a family are taken
+    for one."""
+    known = figures.correlation[np.triu_indices(len(figures.models), 1)]
+    known = known[np.isfinite(known)]
+    most, mean = (float(known.max()), float(known.mean())) if known.size else (1.0, 0.0)
+    family = [families.get(model) for model in figures.models]
+    alike = np.asarray([[one is not None and one == other for other in family] for one in family])
+    return np.where(np.isfinite(figures.correlation), figures.correlation, np.where(alike, most, mean))
 
 
 def _cheapest(candidates: Sequence[Candidate]) -> frozenset[tuple[str, str]]:

@@ -68,7 +68,9 @@ def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], thresho
         annotations = version.categorical(field).annotations
         said = np.zeros(annotations.items, dtype=bool)
         said[annotations.candidates.item] = True
-        certain &= said & ~uncertain(posteriors(annotations, rates[field].of(answered.models)), threshold)
+        skills = rates[field]
+        found = posteriors(annotations, skills.of(answered.models), skills.correlation)
+        certain &= said & ~uncertain(found, threshold)
     return {seed for seed, sure in zip(answered.seeds, certain.tolist(), strict=True) if sure}
 
 

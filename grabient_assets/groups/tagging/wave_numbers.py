@@ -15,9 +15,9 @@ SHARE_OF_PRICE = Decimal("0.25")
 with half of the palettes going on, the whole stays well below the price of the full panel."""
 
 CERTAIN = 0.99
-"""A palette is certain when the most probable value of each categorical field has at least this probability. Models
-share mistakes that no agreement shows, so what comes out is too sure of itself, and the threshold is high. Between
-0.98 and 0.999 accuracy hardly moves, and the price doubles."""
+"""A palette is certain when the most probable value of each categorical field has at least this probability. Votes are
+discounted by the errors that models share on palettes of known answer; what they share on hard ones no agreement shows,
+so the threshold is high. From 0.98 to 0.999 accuracy does not move, and the price more than doubles."""
 
 FEWEST_GOLD = 30
 """Palettes of known answers on which a model must have been measured before it is chosen for what was measured: the

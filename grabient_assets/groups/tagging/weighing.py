@@ -2,7 +2,8 @@
 
 One bit makes a value twice as likely against another. Under Dawid and Skene's model bits add up: those before anybody
 has spoken (how often each value occurs), and those of every model. A model asked several times has one voice, made of
-its answers in equal parts, as in the estimates (estimating.py).
+its answers in equal parts, as in the estimates (estimating.py). Where models share mistakes each of them weighs less,
+by what the panel of the palette is worth together.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 from math import log2
 
+import numpy as np
+
+from grabient_assets.consensus.independence import vote_weight
 from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.consensus import Panel
@@ -36,10 +40,12 @@ def weigh_words(
     values = CATEGORICAL_VALUES[field]
     of, code = rates.of(list(panel)), {value: number for number, value in enumerate(values)}
     one, other = code[result], code[rival]
+    words = [[value for answer in panel[who].values() if (value := getattr(answer, field)) in code] for who in panel]
+    weight = float(vote_weight(np.asarray(sum(map(bool, words))), rates.correlation))
     found: dict[tuple[str, str], float] = {}
-    for who, confusion in zip(panel, of.confusion, strict=True):
-        said = Counter(value for answer in panel[who].values() if (value := getattr(answer, field)) in code)
-        found[who] = sum(
+    for who, confusion, given in zip(panel, of.confusion, words, strict=True):
+        said = Counter(given)
+        found[who] = weight * sum(
             times / said.total() * log2(confusion[one, code[value]] / confusion[other, code[value]])
             for value, times in said.items()
         )
@@ -49,10 +55,11 @@ def weigh_words(
 def weigh_tags(panel: Panel, rates: Skills) -> tuple[float, dict[tuple[str, str], Said]]:
     """The prior of a tag that somebody named, and what each model's naming it or not weighs."""
     of = rates.of(list(panel))
+    weight = float(vote_weight(np.asarray(len(panel)), rates.correlation))
     found = {
         who: Said(
-            log2(confusion[PRESENT, PRESENT] / confusion[ABSENT, PRESENT]),
-            log2(confusion[PRESENT, ABSENT] / confusion[ABSENT, ABSENT]),
+            weight * log2(confusion[PRESENT, PRESENT] / confusion[ABSENT, PRESENT]),
+            weight * log2(confusion[PRESENT, ABSENT] / confusion[ABSENT, ABSENT]),
         )
         for who, confusion in zip(panel, of.confusion, strict=True)
     }

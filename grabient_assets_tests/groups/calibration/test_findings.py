@@ -20,11 +20,13 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
 def rate(version: str, right: int, of: int, model: str = "m", field: str = "contrast") -> ModelReport:
     found = wilson(np.array([right]), np.array([of]))
     accuracy = [float(part[0]) for part in (found.value, found.low, found.high)]
-    return ModelReport(version, "groq", model, field, of, of, of, *accuracy, *[None] * 7, AT)  # pyright: ignore
+    return ModelReport(version, "groq", model, field, of, of, 0, of, *accuracy, *[None] * 7, AT)  # pyright: ignore
 
 
 def report(version: str, models: tuple[ModelReport, ...] = (), fields: tuple[FieldReport, ...] = ()) -> Report:
-    return Report(models, fields, PanelReport(version, 1, "[]", "[]", 1.0, Decimal(0), None, "[]", "", AT))
+    return Report(
+        models, fields, PanelReport(version, 1, "[]", "[]", 1.0, 1.0, 1.0, 0, None, Decimal(0), None, "[]", "", AT)
+    )
 
 
 def agreement(high: float | None, field: str = "contrast", palettes: int = 20) -> FieldReport:

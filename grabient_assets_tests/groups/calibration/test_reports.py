@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +15,15 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.consensus.gold import AMBIGUOUS
+from grabient_assets.consensus.reduction import Judgement
 from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
 from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.charts import accuracy_chart
+from grabient_assets.groups.calibration.figures import votes
+from grabient_assets.groups.calibration.findings import lost_accuracy, low_agreement
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
@@ -88,13 +96,19 @@ def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(rep
     matrix = json.loads(report.panel.correlation)
     family = [personality_of(model).family for _, model in models]
     pairs = [(one, other) for one in range(10) for other in range(one)]
-    kin = [matrix[one][other] for one, other in pairs if family[one] == family[other]]
-    strangers = [matrix[one][other] for one, other in pairs if family[one] != family[other]]
+    known = [(one, other) for one, other in pairs if matrix[one][other] is not None]
+    kin = [matrix[one][other] for one, other in known if family[one] == family[other]]
+    strangers = [matrix[one][other] for one, other in known if family[one] != family[other]]
     assert sum(kin) / len(kin) > 0.2 > 0.1 > sum(strangers) / len(strangers)
-    assert 5 < report.panel.effective_votes < 9
+    panel = report.panel
+    assert panel.effective_votes and panel.effective_votes_low and panel.effective_votes_high
+    assert 4 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high < 10
+    assert 5 < panel.effective_votes < 9 and panel.effective_votes_reason is None
+    assert panel.pairs == len(known) > 30
+    assert votes(panel).endswith(f"known from {panel.pairs} of 45 pairs of models")
     assert report.panel.cost_usd == COST * 1260
-    votes = Decimal(report.panel.effective_votes)
-    assert report.panel.usd_per_effective_vote == pytest.approx(report.panel.cost_usd / votes)
+    worth = Decimal(panel.effective_votes)
+    assert panel.usd_per_effective_vote == pytest.approx(panel.cost_usd / worth)
     assert [one["saved_usd"] for one in json.loads(report.panel.without)] == ["0.1260000000"] * 10
     assert " could go. That saves " in report.panel.sentence
 
@@ -141,6 +155,19 @@ def test_metadata_shows_tables_and_pictures(report: Report) -> None:
     assert shown["chart"].startswith("![accuracy per model and field](data:image/svg+xml;base64,")
     assert shown["correlation of errors"].startswith("![10 models](data:image/svg+xml;base64,")
     assert sum(map(len, shown.values())) < 60_000
+    names = next(iter(shown["values of saturation"].splitlines()))
+    assert [cell.strip() for cell in names.split("|")][2:-1] == ["mean of the values", "vibrant", "muted", "mixed"]
+    row = next(one for one in report.models if one.field == "saturation")
+    assert f"{row.sensitivity:.0%}" in shown["values of saturation"].splitlines()[2]
+
+
+def test_the_chart_tells_a_spammer_from_an_adversary(report: Report) -> None:
+    """25 % and 5 % have places of their own, from 0 at 190 to 100 % at 390."""
+    row = next(one for one in report.models if one.field == "saturation")
+    poor = [replace(row, accuracy=share, accuracy_low=share, accuracy_high=share) for share in (0.25, 0.05, 1.0)]
+    drawn = _svg_of(accuracy_chart([replace(one, model=f"m{n}") for n, one in enumerate(poor)]))
+    assert re.findall(r'<circle cx="([\d.]+)"', drawn) == ["240.0", "200.0", "390.0"]
+    assert ">0 %<" in drawn and ">50 %<" in drawn and ">100 %<" in drawn
 
 
 def test_a_panel_by_hand(tmp_path: Path) -> None:
@@ -169,11 +196,86 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
     assert (rate["right", "saturation"].accuracy, rate["right", "saturation"].gold) == (1.0, len(clear))
     assert rate["wrong", "saturation"].accuracy == pytest.approx(mixed / len(clear))
     assert json.loads(rate["wrong", "saturation"].by_value or "")["vibrant"]["specificity"][0] == 1.0
+    # `wrong` finds one value of three always and two never; it says `mixed` wherever it is not, and nothing else.
+    row = rate["wrong", "saturation"]
+    assert (row.sensitivity, row.specificity) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert row.sensitivity_low is not None and row.sensitivity_high is not None and row.specificity_low is not None
+    assert row.sensitivity_low < 1 / 3 < row.sensitivity_high
+    assert (row.blank, rate["wrong", "contrast"].blank) == (0, len(clear))
+    assert rate["wrong", "contrast"].accuracy is None and rate["wrong", "contrast"].sensitivity == 0.0
     assert (rate["silent", "saturation"].usable, rate["silent", "saturation"].gold) == (0, 0)
     assert rate["right", "contrast"].accuracy is None
     assert found.panel.cost_usd == Decimal("0.04") * len(clear)
+    # One of both was never wrong: nothing tells whether they err together, and no vote is claimed.
+    assert (found.panel.effective_votes, found.panel.usd_per_effective_vote, found.panel.pairs) == (None, None, 0)
+    assert votes(found.panel).startswith("No two models were wrong at least 3 times each")
+    assert json.loads(found.panel.correlation) == [[1.0, None], [None, 1.0]]
+    assert {one["votes"] for one in json.loads(found.panel.without)} == {1.0}
+    shown = report_metadata(found)
+    assert "effective votes" not in shown and "–" in _svg_of(str(shown["correlation of errors"].value))
+    with warehouse.read() as connection:
+        assert report_of(connection, "v1") is not None
     entropy = next(one.entropy for one in found.fields if one.field == "saturation")
     assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
+
+
+def test_a_model_that_got_worse_under_the_next_prompt_version_is_found(tmp_path: Path) -> None:
+    """From answers to the finding: `falls` is right on all clear-cut palettes under v1 and on every second under v2,
+    `stays` on nine of ten under both."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    with warehouse.write() as connection:
+        clear = [one for one in palettes(connection) if "saturation" in one.clear_cut]
+        wrong = {"vibrant": "muted", "muted": "mixed", "mixed": "vibrant"}
+        rows = [
+            TagRecord(
+                *(one.seed, version, "groq", model, 0, f"{one.seed}-{model}-{version}", "succeeded", AT),
+                saturation=wrong[one.saturation] if number % every == 0 else one.saturation,
+            )
+            for version, falls in (("v1", 1_000), ("v2", 2))
+            for model, every in (("falls", falls), ("stays", 10))
+            for number, one in enumerate(clear, 1)
+        ]
+        record_tags(connection, rows)
+    before, now = report_on(warehouse, "v1", AT), report_on(warehouse, "v2", AT)
+    assert before is not None and now is not None
+    found, half = lost_accuracy(now, before), (len(clear) + 1) // 2
+    assert found.found == 1 and found.figures["comparisons"] == 2
+    assert found.examples[0].startswith(f"groq falls, saturation: {half / len(clear):.0%} (")
+    assert found.examples[0].endswith(f" of {len(clear)} under v2, 100% (91-100) of {len(clear)} under v1.")
+    assert found.figures["largest fall"] == pytest.approx(1 - half / len(clear))
+
+
+def test_models_that_guess_twice_agree_no_more_than_by_chance(tmp_path: Path) -> None:
+    """Ten models, two analyses each, and any word at all: alpha is 0 within its interval. Counted by votes that follow
+    the panel where a model is torn it was 0.24, and low agreement passed the check."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    dice = random.Random(5)
+    with warehouse.write() as connection:
+        rows = [
+            TagRecord(
+                *(one.seed, "v1", "groq", f"m{model}", index, f"{one.seed}-{model}-{index}", "succeeded", AT),
+                temperature=dice.choice(CATEGORICAL_VALUES["temperature"]),
+                contrast=dice.choice(CATEGORICAL_VALUES["contrast"]),
+                brightness=dice.choice(CATEGORICAL_VALUES["brightness"]),
+                saturation=dice.choice(CATEGORICAL_VALUES["saturation"]),
+            )
+            for one in palettes(connection)
+            for model in range(10)
+            for index in range(2)
+        ]
+        record_tags(connection, rows)
+    found = report_on(warehouse, "v1", AT)
+    assert found is not None
+    fields = [one for one in found.fields if one.field in CATEGORICAL_VALUES]
+    assert [one.alpha for one in fields] == pytest.approx([0.0] * 4, abs=0.03)
+    assert low_agreement(found).found == 4
+
+
+def _svg_of(markdown: str) -> str:
+    """The picture behind a `data:` URI, as text."""
+    return base64.b64decode(markdown.partition("base64,")[2].rstrip(")")).decode()
 
 
 def test_no_usable_answer_no_report(tmp_path: Path) -> None:
@@ -182,14 +284,34 @@ def test_no_usable_answer_no_report(tmp_path: Path) -> None:
 
 def test_the_sentence() -> None:
     names, dollars = ["a x", "b y", "c z"], Decimal("3.00")
-    steps = [Loss(1, 0.01, 0.0, Decimal("1.00"), 1.9), Loss(0, 0.05, 0.0, Decimal("2.00"), 1.0)]
+    small, large = Judgement(1, 252, 0, 120), Judgement(6, 252, 0, 120)
+    steps = [Loss(1, 0.01, 0.0, Decimal("1.00"), 1.9, small), Loss(0, 0.05, 0.0, Decimal("2.00"), 1.0, small)]
     assert who_could_go(names, dollars, steps) == (
-        "b y could go. That saves 1.0000 of 3.0000 dollars (33%) and changes 1.0% of the categorical consensus "
-        "(tags are not counted); 1.9 effective votes are left, and accuracy on gold changes by +0.0 points."
+        "b y could go. That saves 1.0000 of 3.0000 dollars (33%); 1.9 effective votes are left. On the half of the "
+        "palettes by which they were not chosen it changes 1 of 252 values of the categorical consensus, so at most "
+        "2.2% (with 95 % confidence; tags are not counted), and accuracy on gold by +0.0 points of 120 values."
     )
-    unknown = [Loss(1, 0.01, None, Decimal("1.00"), 1.9), Loss(0, 0.02, None, Decimal("2.00"), 1.0)]
+    never = Loss(1, 0.0, 0.0, dollars, None, Judgement(0, 252, 1, 100))
+    assert "changes 0 of 252 values of the categorical consensus, so at most 1.5%" in who_could_go(
+        names, dollars, [never]
+    )
+    assert "not known. On the half" in who_could_go(names, dollars, [never])
+    assert "by +1.0 points of 100 values" in who_could_go(names, dollars, [never])
+    blind = Judgement(2, 252, 0, 0)
+    unknown = [
+        Loss(1, 0.01, None, Decimal("1.00"), 1.9, blind),
+        Loss(0, 0.02, None, Decimal("2.00"), 1.0, blind),
+    ]
     assert who_could_go(names, dollars, unknown).startswith("b y and a x could go. That saves 2.0000")
-    assert "is not known" in who_could_go(names, dollars, unknown)
-    for step in (Loss(1, 0.03, 0.0, dollars, 1.9), Loss(1, 0.0, -0.01, dollars, 1.9), Loss(1, 0.0, 0.0, Decimal(0), 2)):
+    assert "to accuracy is not known" in who_could_go(names, dollars, unknown)
+    for step in (
+        Loss(1, 0.03, 0.0, dollars, 1.9, small),
+        Loss(1, 0.0, -0.01, dollars, 1.9, small),
+        Loss(1, 0.0, 0.0, Decimal(0), 2, small),
+        Loss(1, 0.0, 0.0, dollars, 1.9, large),
+        Loss(1, 0.0, 0.0, dollars, 1.9, Judgement(0, 252, -1, 120)),
+    ):
         assert who_could_go(names, dollars, [step]).startswith("No model could go: ")
+    alone = Loss(1, 0.0, 0.0, dollars, 1.9, Judgement(0, 0, 0, 0))
+    assert who_could_go(names, dollars, [alone]).startswith("Too few palettes to say who could go")
     assert who_could_go(["a x"], dollars, []) == "One model alone is no panel; nobody could go."

@@ -79,6 +79,22 @@ def test_good_models_that_err_apart_are_chosen_within_a_quarter_of_the_price() -
     assert names(first_wave(wide, figures(0.9, 0.5, 0.9, 0.9, 0.9))[0]) == ["a1", "b1", "c1"]
 
 
+def test_what_is_not_known_is_not_taken_for_independence() -> None:
+    """a1 and a2 are relatives that were never wrong, so nobody knows whether they err together: as much as any two that
+    were measured. b1 and c1 share most mistakes; without them a1 and a2 are one model."""
+    wide = [*PANEL, candidate("g1", "g", "4")]
+    skilled = figures(0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9)
+    assert names(first_wave(wide, skilled)[0]) == ["a1", "a2", "b1"]
+    unknown = skilled.correlation.copy()
+    unknown[:2, :] = unknown[:, :2] = np.nan
+    unknown[2, 4] = unknown[4, 2] = 0.1
+    np.fill_diagonal(unknown, 1.0)
+    unknown[5, 6] = unknown[6, 5] = 0.9
+    assert names(first_wave(wide, replace(skilled, correlation=unknown))[0]) == ["a1", "b1", "c1"]
+    ignorant = np.where(np.eye(7) == 1, 1.0, np.nan)
+    assert names(first_wave(wide, replace(skilled, correlation=ignorant))[0]) == ["a1", "b1", "c1"]
+
+
 def test_too_few_measured_or_all_too_dear_is_as_if_nothing_were_measured() -> None:
     assert first_wave(PANEL, figures(0.9, 0.9))[1] == "cheapest"
     dear = [replace(one, usd=Decimal(1)) for one in PANEL[:5]]

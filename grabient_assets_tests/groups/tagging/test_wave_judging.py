@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,16 @@ def test_three_good_models_that_agree_are_certain(table: DuckDBPyConnection) -> 
         said(table, model, saturation="vibrant")
     assert certain(table) == {SEEDS[0]}
     assert certain(table, 0.9996) == {SEEDS[0]} and certain(table, 0.9997) == set()
+
+
+def test_models_that_share_mistakes_are_less_certain(table: DuckDBPyConnection) -> None:
+    """Errors that correlate by 0.5 leave 1.5 of three votes: contrast (0.9 / 0.05)^1.5 against 2: 0.9745."""
+    for model in MODELS:
+        said(table, model, saturation="vibrant")
+    shared = {field: replace(one, correlation=0.5) for field, one in rates().items()}
+    version = read_values(table, "v1", SEEDS[:2])
+    assert certain_palettes(version, shared, 0.99) == set()
+    assert certain_palettes(version, shared, 0.97) == {SEEDS[0]} and certain_palettes(version, shared, 0.975) == set()
 
 
 def test_one_field_in_doubt_is_enough(table: DuckDBPyConnection) -> None:

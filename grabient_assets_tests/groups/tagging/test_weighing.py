@@ -26,6 +26,20 @@ def test_words() -> None:
     assert bits == {GOOD: pytest.approx(1.0), BAD: pytest.approx(0.0)}
 
 
+def test_models_that_share_mistakes_weigh_less() -> None:
+    """Two whose errors correlate by 0.5 are worth 4/3 votes, each 2/3 of one; one that says nothing is no voter."""
+    confusion = np.stack([np.full((3, 3), 0.1) + np.eye(3) * 0.7] * 2)
+    rates = Skills((BAD, GOOD), Parameters(np.full(3, 1 / 3), confusion), 0.5)
+    muted, calm = {0: Answer(saturation="muted")}, {0: Answer(mood=("calm",))}
+    _, bits = weigh_words("saturation", {GOOD: muted, BAD: muted}, rates, "muted", "vibrant")
+    assert bits == {GOOD: pytest.approx(2.0), BAD: pytest.approx(2.0)}
+    _, bits = weigh_words("saturation", {GOOD: muted, BAD: calm}, rates, "muted", "vibrant")
+    assert bits == {GOOD: pytest.approx(3.0), BAD: 0.0}
+    tags = Skills((BAD, GOOD), Parameters(np.full(2, 0.5), np.asarray([[[0.9, 0.1], [0.2, 0.8]]] * 2)), 0.5)
+    _, said = weigh_tags({GOOD: calm, BAD: muted}, tags)
+    assert said[GOOD].named == pytest.approx(2.0) and said[BAD].unnamed == pytest.approx(np.log2(2 / 9) * 2 / 3)
+
+
 def test_tags() -> None:
     """Named by 0.8 when it is true and by 0.1 when it is not: three bits; not named 0.2 against 0.9."""
     rates = Skills((GOOD,), Parameters(np.asarray([0.8, 0.2]), np.asarray([[[0.9, 0.1], [0.2, 0.8]]])))
