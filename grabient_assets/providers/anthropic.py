@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from grabient_assets.errors import ResultsError
@@ -13,6 +13,7 @@ from grabient_assets.providers import anthropic_lines
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
 from grabient_assets.providers.faults import translated
+from grabient_assets.providers.finding import may_be_ours
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain
@@ -23,10 +24,6 @@ from grabient_assets.registry.model import BatchLimits, Model
 BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
 API_VERSION = "2026-10-21"
-# The provider's clock and ours.
-CLOCK_SKEW = timedelta(hours=24)
-"""How far this machine's clock may have been ahead of the provider's. A batch that is overlooked is paid for twice; one
-that is considered in vain is only waited for."""
 
 _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
 
@@ -82,12 +79,12 @@ class AnthropicBatches:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
     ) -> list[BatchState]:
         wanted = set(custom_ids)
-        fitting = patiently(lambda: self._created_since(submitted_after - CLOCK_SKEW), self._patience)
+        fitting = patiently(lambda: self._created_since(submitted_after), self._patience)
         found: list[BatchState] = []
         for value in fitting:
             state = _state(value)
@@ -100,14 +97,13 @@ class AnthropicBatches:
             found.append(state)
         return found
 
-    def _created_since(self, cut: datetime) -> list[dict[str, Any]]:
-        """The batches of the workspace created after `cut`, newest first as the API lists them."""
+    def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
+        """The batches of the workspace that may be that young, newest first as the API lists them."""
         values: list[dict[str, Any]] = []
         with translated(self.name, self._key, "listing batches"):
             for listed in self._client.messages.batches.list(limit=100):
                 value = plain(listed, "id")
-                created = iso_time(value.get("created_at"))
-                if created is not None and created < cut:
+                if not may_be_ours(iso_time(value.get("created_at")), submitted_after):
                     break
                 values.append(value)
         return values

@@ -150,13 +150,13 @@ class BatchProvider(Protocol):
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
     ) -> list[BatchState]:
         """Batches that are, or may be, the one submitted as `label`, newest first.
 
-        A state whose `label` is set is ours for certain. Anthropic has no labels: a batch that still runs and fits by
+        `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at. A state whose `label` is set is ours for certain. Anthropic has no labels: a batch that still runs and fits by
         time and size comes with `label=None`; ask again when it has ended.
         """
         ...

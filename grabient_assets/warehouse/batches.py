@@ -68,6 +68,8 @@ class BatchRecord:
     estimated_usd: Decimal | None = None
     reserved_usd: Decimal | None = None
     reported_at: datetime | None = None
+    sent_after: datetime | None = None
+    missed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

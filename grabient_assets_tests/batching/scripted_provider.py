@@ -18,6 +18,7 @@ from typing import Any
 from grabient_assets.batching.connection import Connection
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result
+from grabient_assets.providers.finding import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
 
@@ -81,16 +82,16 @@ class ScriptedProvider:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
     ) -> list[BatchState]:
         found: list[BatchState] = []
         for one in reversed(self.held.values()):
-            if one.created_at < submitted_after - timedelta(minutes=1):
-                continue
             if self.labels:
                 found += [one.state] if one.state.label == label else []
+            elif not may_be_ours(one.created_at, submitted_after):
+                continue
             elif one.state.state != "ended":
                 found += [one.state] if len(one.file.lines) == request_count else []
             elif set(one.file.custom_ids) == set(custom_ids):
