@@ -43,17 +43,14 @@ def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, no
     with warehouse.read() as database:
         custom_ids = [r.custom_id for r in batches.requests_of(database, batch.batch_id)]
         accounted = batches.known_provider_ids(database, batch.provider)
-    candidates = [
-        state
-        for state in connection.provider.find(
-            label=batch.batch_id,
-            custom_ids=custom_ids,
-            submitted_after=batch.sent_after,
-            request_count=batch.request_count,
-            input_file_id=batch.input_file_id,
-        )
-        if state.provider_batch_id not in accounted
-    ]
+    candidates = connection.provider.find(
+        label=batch.batch_id,
+        custom_ids=custom_ids,
+        submitted_after=batch.sent_after,
+        request_count=batch.request_count,
+        input_file_id=batch.input_file_id,
+        accounted=accounted,
+    )
     proven = [state for state in candidates if state.label == batch.batch_id]
     if proven:
         return Whereabouts("ours", proven[0])

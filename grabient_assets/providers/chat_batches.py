@@ -94,6 +94,7 @@ class ChatBatches:
         submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         listed = patiently(lambda: self._listed("batches", self._batches), self._patience)
         ours = {input_file_id} if input_file_id else set()
@@ -105,7 +106,8 @@ class ChatBatches:
         return newest_first(
             self._state(value, label)
             for value in listed
-            if inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours
+            if value["id"] not in accounted
+            and (inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours)
         )
 
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:

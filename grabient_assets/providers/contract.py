@@ -153,11 +153,14 @@ class BatchProvider(Protocol):
         submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         """Batches that are, or may be, the one submitted as `label`, newest first.
 
-        `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at. A state whose `label` is set is ours for certain. Anthropic has no labels: a batch that still runs and fits by
-        time and size comes with `label=None`; ask again when it has ended.
+        `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at.
+        `accounted` are the provider's ids of other batches: they are left out. A state whose `label` is set is ours for
+        certain. Anthropic has no labels: a batch that fits by time and size comes with `label=None` while it runs, or
+        while its results do not tell; ask again later.
         """
         ...
 

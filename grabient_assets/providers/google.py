@@ -105,9 +105,10 @@ class GoogleBatches:
         submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
-        listed = self._operations()
-        return newest_first(self._state(value) for value in listed if inside(value, "metadata", "displayName") == label)
+        ours = [value for value in self._operations() if inside(value, "metadata", "displayName") == label]
+        return newest_first(self._state(value) for value in ours if value.get("name") not in accounted)
 
     def _operations(self) -> Iterator[dict[str, Any]]:
         token, seen = None, set()

@@ -85,9 +85,12 @@ class ScriptedProvider:
         submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         found: list[BatchState] = []
         for one in reversed(self.held.values()):
+            if one.state.provider_batch_id in accounted:
+                continue
             if self.labels:
                 found += [one.state] if one.state.label == label else []
             elif not may_be_ours(one.created_at, submitted_after):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.poll import poll_batches
 from grabient_assets.errors import CredentialsError, ProviderUnreachableError, RequestRejectedError
