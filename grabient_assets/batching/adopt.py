@@ -26,7 +26,7 @@ class Whereabouts:
     time that has not come yet, because the clock was set back since, so that time says nothing about its age.
     """
 
-    verdict: Literal["ours", "absent", "undecided", "postdated"]
+    verdict: Literal["ours", "absent", "undecided", "unlisted", "postdated"]
     state: BatchState | None = None
 
 

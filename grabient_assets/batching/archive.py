@@ -57,7 +57,7 @@ def archived_state(store: ObjectStore, batch: BatchRecord) -> BatchState | None:
         return None
     try:
         said = json.loads(store.get(key))
-        known = {field.name: said[field.name] for field in fields(BatchState)}
+        known = {field.name: said.get(field.name) for field in fields(BatchState)}  # older ones hold fewer
         for name in ("created_at", "ended_at"):
             known[name] = datetime.fromisoformat(known[name]) if known[name] else None
         return BatchState(**known)

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.batching.archive import archive_results
+from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
+from grabient_assets.batching.short_results import fetch_again, is_settling
 from grabient_assets.providers.contract import BatchProvider, BatchState
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -25,8 +27,11 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-LATER_CODES = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota"})
-"""Reasons of a failed batch that say "not now" rather than "not so" (OpenAI and Groq `errors.data[].code`)."""
+LATER_CODES = frozenset(
+    {"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota", "RESOURCE_EXHAUSTED", "429", "8"}
+)
+"""Reasons of a failed batch that say "not now" rather than "not so": OpenAI's and Groq's `errors.data[].code`, and the
+one of Google, which may be given as a word, as an HTTP status or as a number of gRPC."""
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -58,26 +63,34 @@ class Fetched:
 
 def fetch_batch(
     batch: BatchRecord,
-    provider: BatchProvider,
+    connection: Connection,
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
     run_id: str | None = None,
 ) -> Fetched | None:
-    """Download and archive what the provider answered; None while it goes on, or when the batch was put off."""
+    """Download and archive what the provider answered.
+
+    None while the batch goes on or its results are lacking lines, and when it was put off.
+    """
     assert batch.provider_batch_id is not None
+    provider = connection.provider
+    if is_settling(batch, connection.settling, clock()):
+        return None
     state = provider.poll(batch.provider_batch_id)
     if state.state != "ended":
         return None
-    if state.outcome == "failed" and state.error_code in LATER_CODES and not state.succeeded:
+    lines = list(provider.download(batch.provider_batch_id))
+    if state.outcome == "failed" and state.error_code in LATER_CODES and not lines:
         _defer(warehouse, batch, state, clock())
         return None
-    lines = list(provider.download(batch.provider_batch_id))
+    if fetch_again(batch, state, lines, warehouse, connection.settling, clock()):
+        return None
     key = archive_results(store, batch.batch_id, state, lines)
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
-    with warehouse.read() as connection:
-        requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
-        delivered = batches.deliveries(connection, requests, but=batch.batch_id)
+    with warehouse.read() as database:
+        requests = {r.custom_id: r for r in batches.requests_of(database, batch.batch_id)}
+        delivered = batches.deliveries(database, requests, but=batch.batch_id)
     batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
     return Fetched(batch, state, lines, requests, delivered)
 

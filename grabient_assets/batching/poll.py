@@ -10,6 +10,7 @@ from datetime import datetime
 
 from grabient_assets.batching.adopt import look_up
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.short_results import is_settling
 from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.batches import BatchRecord
@@ -71,6 +72,8 @@ def poll_batches(
 
 def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, polled: Polled) -> None:
     try:
+        if is_settling(batch, connection.settling, now):
+            return
         if batch.provider_batch_id is not None:
             polled.states[batch.batch_id] = connection.provider.poll(batch.provider_batch_id)
         elif look_up(batch, connection, warehouse, now).verdict != "undecided":

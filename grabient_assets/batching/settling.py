@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
+from grabient_assets.batching.short_results import lines_lacking
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchState, Result
 from grabient_assets.registry.model import Model
@@ -102,6 +103,8 @@ class Answers:
 def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
     """Every request with its fate, and a sentence for everything that is odd."""
     results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
+    if lacking := lines_lacking(answers.state, answers.lines):
+        problems.insert(0, f"{answers.batch.provider} counts {lacking} result lines more than came, twice the same.")
     bill = Bill(answers.batch, answers.model, problems)
     settled: list[Settled] = []
     for custom_id, request in answers.requests.items():

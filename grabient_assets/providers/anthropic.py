@@ -193,6 +193,7 @@ def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
         total=sum(count.values()) if counts else None,
         succeeded=count["succeeded"] if counts else None,
         failed=count["errored"] + count["canceled"] + count["expired"] if counts else None,
+        least_lines=sum(count.values()) if counts and ended else None,  # every request has one, however it ended
         created_at=iso_time(value.get("created_at")),
         ended_at=iso_time(value.get("ended_at")),
         label=label,

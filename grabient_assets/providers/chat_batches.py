@@ -160,6 +160,8 @@ class ChatBatches:
             total=_count(value, "total"),
             succeeded=_count(value, "completed"),
             failed=_count(value, "failed"),
+            # Not those that failed: how many of them the error file holds differs with how the batch ended.
+            least_lines=_count(value, "completed") if outcome else None,
             error_code=code,
             error=message,
             created_at=unix_time(value.get("created_at")),

@@ -87,7 +87,8 @@ class BatchState:
 
     An `outcome` of completed means that processing reached its end, not that every request was answered; expired and
     cancelled batches hold the answers that were finished in time (not at Google). `label` is our batch id when the
-    provider proves it, `failed` counts everything that is neither answered nor open.
+    provider proves it, `failed` counts everything that is neither answered nor open. `least_lines` is how many result
+    lines an ended batch has at least, by the provider's own counts.
     """
 
     provider_batch_id: str
@@ -97,6 +98,7 @@ class BatchState:
     total: int | None = None
     succeeded: int | None = None
     failed: int | None = None
+    least_lines: int | None = None
     error_code: str | None = None
     error: str | None = None
     created_at: datetime | None = None

@@ -70,6 +70,8 @@ class BatchRecord:
     reported_at: datetime | None = None
     sent_after: datetime | None = None
     missed_at: datetime | None = None
+    short_at: datetime | None = None
+    short_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

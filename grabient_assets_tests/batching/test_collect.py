@@ -54,7 +54,7 @@ def send(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
 def collect(
     house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL, reader: Any = None
 ) -> Collected | None:
-    fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock, "run-2")
+    fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, "run-2")
     if fetched is None:
         return None
     settled = settle_batch(fetched, model, provider, reader or TagReader())
@@ -246,12 +246,15 @@ def test_what_was_finished_in_time_is_kept(house: House, provider: ScriptedProvi
     assert house.rows("SELECT outcome, error, cost_usd FROM batches") == [(outcome, "why", 2 * EACH)]
 
 
-def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(house: House, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("code", ["token_limit_exceeded", "RESOURCE_EXHAUSTED", "429", "8"])
+def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(
+    house: House, provider: ScriptedProvider, code: str
+) -> None:
     waits: list[float] = []
     for _ in range(6):
         batch = send(house, provider, "a")
         assert batch.provider_batch_id is not None
-        provider.end(batch.provider_batch_id, [], outcome="failed", error_code="token_limit_exceeded", error="full")
+        provider.end(batch.provider_batch_id, [], outcome="failed", error_code=code, error="full")
         assert collect(house, provider, batch) is None
         (retry_at,) = house.rows("SELECT max(retry_at) FROM batches")[0]
         waits.append((retry_at - house.clock()).total_seconds())
@@ -263,8 +266,13 @@ def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(house: House, pr
     assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]  # its first delivery: due again
 
 
-def test_a_queue_that_filled_up_halfway_loses_no_answer(house: House, provider: ScriptedProvider) -> None:
-    how: dict[str, Any] = {"outcome": "failed", "error_code": "rate_limit_exceeded", "succeeded": 1}
+@pytest.mark.parametrize("counted", [1, 0, None])
+@pytest.mark.parametrize("code", ["rate_limit_exceeded", "token_limit_exceeded", "RESOURCE_EXHAUSTED"])
+def test_a_queue_that_filled_up_halfway_loses_no_answer(
+    house: House, provider: ScriptedProvider, code: str, counted: int | None
+) -> None:
+    """Whatever the provider counts."""
+    how: dict[str, Any] = {"outcome": "failed", "error_code": code, "succeeded": counted}
     ended(house, provider, "ab", [answered("a")], **how)
     assert fates(house) == {"a": "succeeded", "b": "errored"}
 
