@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from duckdb import DuckDBPyConnection
 
+_WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
+"""An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
+
 ReadLine: TypeAlias = Callable[[bytes], Result]
 """Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
 
@@ -133,10 +136,29 @@ def _by_custom_id(
             problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
         elif earlier is None:
             results[result.custom_id] = result
-        elif earlier.text != result.text or earlier.fate != result.fate:
-            problems.append(f"{result.custom_id} was answered twice and differently; neither answer is taken.")
-            contradicted.add(result.custom_id)
+        else:
+            if earlier.fate == result.fate == "answered" and earlier.text != result.text:
+                contradicted.add(result.custom_id)
+            results[result.custom_id] = _better(earlier, result)
+            problems.append(f"Result line {number} {_said_again(earlier, result)}")
     return results, contradicted, problems
+
+
+def _better(earlier: Result, later: Result) -> Result:
+    """Of two lines about one request the one that says more; the earlier one when they say as much."""
+    return later if _WORTH.get(later.fate, 0) > _WORTH.get(earlier.fate, 0) else earlier
+
+
+def _said_again(earlier: Result, later: Result) -> str:
+    """The rest of the sentence about a second line for a request."""
+    name = later.custom_id
+    if earlier.fate != later.fate:
+        return f"says {later.fate} of {name}, an earlier one {earlier.fate}; {_better(earlier, later).fate} counts."
+    if (earlier.text, earlier.error) == (later.text, later.error):
+        return f"is another for {name} and says the same; it counts once."
+    if later.fate == "answered":
+        return f"answers {name} a second time, and differently; neither answer is taken."
+    return f"is another for {name}, {later.fate} like the first, which counts."
 
 
 def _settle(

@@ -232,8 +232,42 @@ def test_the_same_answer_twice_is_one_and_two_answers_are_none(house: House, pro
     two = [answered("b", text='{"mood": ["calm"]}'), answered("b", text='{"mood": ["loud"]}')]
     done = ended(house, provider, "ab", [answered("a"), answered("a"), *two, two[0]])
     assert fates(house) == {"a": "succeeded", "b": "mismatched"}
-    assert set(done.problems) == {"b was answered twice and differently; neither answer is taken."}
+    assert done.problems == (
+        "Result line 2 is another for a and says the same; it counts once.",
+        "Result line 4 answers b a second time, and differently; neither answer is taken.",
+        "Result line 5 is another for b and says the same; it counts once.",
+    )
     assert house.rows("SELECT custom_id FROM palette_tags") == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("worse", "fate"),
+    [
+        (result_line("a", "errored", error="server"), "errored"),
+        (result_line("a", "expired"), "expired"),
+        (result_line("a", "refused", text="no", error="policy"), "refused"),
+    ],
+)
+@pytest.mark.parametrize("answer_first", [True, False])
+def test_an_answer_beats_whatever_else_is_said_of_its_request(
+    house: House, provider: ScriptedProvider, worse: bytes, fate: str, answer_first: bool
+) -> None:
+    both = [answered("a"), worse] if answer_first else [worse, answered("a")]
+    done = ended(house, provider, "ab", [*both, answered("b")])
+    assert fates(house) == {"a": "succeeded", "b": "succeeded"}
+    said, before = (fate, "answered") if answer_first else ("answered", fate)
+    assert done.problems == (f"Result line 2 says {said} of a, an earlier one {before}; answered counts.",)
+
+
+def test_of_two_failures_the_one_in_the_models_own_words_counts(house: House, provider: ScriptedProvider) -> None:
+    refused = result_line("a", "refused", text="no", error="policy")
+    failed = [result_line("b", "errored", error=why) for why in ("first", "second")]
+    done = ended(house, provider, "ab", [result_line("a", "expired"), refused, *failed])
+    assert house.rows("SELECT fate, error FROM batch_requests ORDER BY custom_id") == [
+        ("refused", "The model declined: policy"),
+        ("errored", "first"),
+    ]
+    assert done.problems[1] == "Result line 4 is another for b, errored like the first, which counts."
 
 
 @pytest.mark.parametrize(
