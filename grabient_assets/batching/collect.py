@@ -114,10 +114,15 @@ def settle_batch(fetched: Fetched, model: Model | None, provider: BatchProvider,
 
 
 def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callable[[], datetime]) -> Collected | None:
-    """Write all of a batch, in the transaction of `connection`; None when another process did meanwhile."""
+    """Write all of a batch, in the transaction of `connection`.
+
+    None when another process did meanwhile, or a person asked to stop it, so that it is to be settled anew.
+    """
     latest = batches.batch(connection, one.batch.batch_id)
     if latest is None or latest.status != "submitted":
         return None
+    if latest.cancel_asked_at != one.batch.cancel_asked_at:
+        return None  # settled as if nobody had asked to stop it: what is final is another matter since
     now = ledger_time(connection, clock())
     batch = closed(one.batch, one.state, one.settled, one.problems, now)
     write_settled(connection, batch, one.settled, one.reader, now, _changes(batch))

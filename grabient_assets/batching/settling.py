@@ -114,7 +114,8 @@ def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple
         result = results.get(custom_id)
         verdict = _verdict(request, result, custom_id in contradicted, answers.state, reader)
         charge = bill.charge(result, verdict.fate)
-        settled.append(_settle(request, verdict, result, charge, answers.delivered.get(custom_id, 0) + 1))
+        again = answers.batch.cancel_asked_at is None and _asked_again(verdict, result)
+        settled.append(_settle(request, verdict, result, charge, again, answers.delivered.get(custom_id, 0) + 1))
     return settled, problems
 
 
@@ -161,10 +162,16 @@ def _said_again(earlier: Result, later: Result) -> str:
     return f"is another for {name}, {later.fate} like the first, which counts."
 
 
+def _asked_again(verdict: Verdict, result: Result | None) -> bool:
+    """Whether the same request may bring an answer in another batch, without costing a second time."""
+    if verdict.fate == "errored":
+        return result is None or result.retryable
+    return verdict.fate in ASKED_AGAIN
+
+
 def _settle(
-    request: RequestRecord, verdict: Verdict, result: Result | None, charge: Charge, deliveries: int
+    request: RequestRecord, verdict: Verdict, result: Result | None, charge: Charge, again: bool, deliveries: int
 ) -> Settled:
-    again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")

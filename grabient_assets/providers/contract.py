@@ -111,8 +111,7 @@ class BatchState:
 class Result:
     """One result line, read. `text` is what the model wrote (also when refused or truncated, as far as it came).
 
-    `retryable` says whether the same request may succeed when it is sent again. It is False for cancelled ones:
-    somebody asked to stop.
+    `retryable` says whether the same request may succeed when it is sent again, of one that errored.
     """
 
     custom_id: str

@@ -72,6 +72,7 @@ class BatchRecord:
     missed_at: datetime | None = None
     short_at: datetime | None = None
     short_sha256: str | None = None
+    cancel_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def test_each_line_makes_its_fate_and_they_add_up(house: House, provider: Script
         "Result line 13 is for 'stranger', which this batch never asked.",
     )
     stored = dict(house.rows("SELECT custom_id, error IS NULL FROM palette_tags"))
-    due_again = {"other", "later", "late", "lost"}
+    due_again = {"other", "later", "late", "stopped", "lost"}
     assert stored == {i: i in ("good", "comma") for i in ids if i not in due_again}
     status = house.rows("SELECT status, outcome, raw_status, collect_run_id, collected_at FROM batches")
     assert [row[:4] for row in status] == [("collected", "completed", "completed", "run-2")]
@@ -396,6 +396,42 @@ def test_after_three_deliveries_without_a_word_it_is_a_failure(house: House, pro
     assert house.rows("SELECT fate, error FROM palette_tags") == [
         ("missing", "The batch ended without a word about this request. Asked in 3 batches without an answer.")
     ]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "cancelled", "expired", "completed"])
+@pytest.mark.parametrize("by_us", [True, False])
+def test_what_a_batch_left_unanswered_is_due_again_unless_a_person_stopped_it(
+    house: House, provider: ScriptedProvider, outcome: Any, by_us: bool
+) -> None:
+    """Up to three batches, whoever ended them; `cancelled` in the provider's console is no wish of anybody here."""
+    lines = [answered("a"), *([result_line("c", "cancelled")] if outcome == "cancelled" else [])]
+    for delivery in range(1, MAX_DELIVERIES + 1):
+        batch = send(house, provider, "a", "b", "c")
+        if by_us:
+            house.write("UPDATE batches SET cancel_asked_at = now() WHERE batch_id = ?", batch.batch_id)
+        provider.end(str(batch.provider_batch_id), lines, outcome=outcome)
+        done = collect_batches(
+            [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock
+        )
+        assert len(done.collected) == 1
+        final = [row[0] for row in house.rows("SELECT custom_id FROM palette_tags ORDER BY 1")]
+        assert final == (["a", "b", "c"] if by_us or delivery == MAX_DELIVERIES else ["a"]), delivery
+
+
+def test_a_person_who_stops_a_batch_while_it_is_settled_is_heard(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b")
+    provider.end("openai-1", [answered("a")], outcome="cancelled")
+
+    class Stopped(TagReader):
+        def judge(self, request: RequestRecord, text: str) -> Verdict:
+            house.write("UPDATE batches SET cancel_asked_at = now()")
+            return super().judge(request, text)
+
+    ids, how = [batch.batch_id], (provider.connect, house.warehouse, house.store)
+    assert collect_batches(ids, *how, lambda _: Stopped(), house.clock).collected == ()
+    assert house.rows("SELECT status FROM batches") == [("submitted",)]
+    assert len(collect_batches(ids, *how, lambda _: TagReader(), house.clock).collected) == 1
+    assert house.rows("SELECT custom_id, fate FROM palette_tags ORDER BY 1") == [("a", "succeeded"), ("b", "cancelled")]
 
 
 def test_odd_text_is_stored(house: House, provider: ScriptedProvider) -> None:
