@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -93,13 +93,20 @@ class ScriptedProvider:
                 continue
             if self.labels:
                 found += [one.state] if one.state.label == label else []
-            elif not may_be_ours(one.created_at, submitted_after):
-                continue
-            elif one.state.state != "ended":
-                found += [one.state] if len(one.file.lines) == request_count else []
-            elif set(one.file.custom_ids) == set(custom_ids):
-                found.append(replace(one.state, label=label))
+            elif may_be_ours(one.created_at, submitted_after) and one.state.total in (None, request_count):
+                ours = self._answers_any(one, set(custom_ids), request_count) if one.state.state == "ended" else None
+                found += [] if ours is False else [replace(one.state, label=label if ours else None)]
         return found
+
+    def _answers_any(self, one: Held, wanted: set[str], request_count: int) -> bool | None:
+        """As Anthropic's client tells whose an ended batch is: by any id in its results; None when they do not tell."""
+        named: set[str] = set()
+        for line in one.lines or []:
+            with suppress(ResultsError):
+                named.add(self.read_line(line).custom_id)
+        if named & wanted:
+            return True
+        return False if named and len(one.lines or []) >= request_count else None
 
     def poll(self, provider_batch_id: str) -> BatchState:
         self.before_poll(provider_batch_id)

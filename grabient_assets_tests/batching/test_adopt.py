@@ -12,7 +12,7 @@ from grabient_assets.providers.contract import BatchFile
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets_tests.batching.house import START, House
-from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider
+from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider, answered
 from grabient_assets_tests.batching.test_submit import send
 
 
@@ -110,6 +110,30 @@ def test_a_candidate_without_a_label_is_waited_for(house: House, provider: Scrip
     assert send(house, provider, "a") is None
     provider.end_all()
     assert adopt(house, provider, batch).provider_batch_id == "openai-1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([answered("b")], "submitted"),
+        ([answered("x"), answered("a")], "submitted"),
+        ([answered("x"), answered("y")], "deferred"),
+        ([answered("x")], "intended"),
+        ([], "intended"),
+        ([b"{ spoilt", b"{ spoilt"], "intended"),
+    ],
+)
+def test_without_labels_the_results_tell_whose_it_is_or_it_is_waited_for(
+    house: House, provider: ScriptedProvider, lines: list[bytes], status: str
+) -> None:
+    """Half of ours is ours; another's is another's only when all of it is there."""
+    provider.labels = False
+    batch = orphan(house, provider, arrived=True)
+    provider.end("openai-1", lines)
+    for _ in range(2):
+        batch = adopt(house, provider, batch)
+        house.clock.wind(minutes=5)
+    assert batch.status == status
 
 
 def test_a_batch_that_is_accounted_for_is_nobody_elses(house: House, provider: ScriptedProvider) -> None:
