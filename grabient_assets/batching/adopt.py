@@ -22,11 +22,12 @@ class Whereabouts:
     """What is known of an intended batch.
 
     `ours`: the provider has it, as `state`. `absent`: it is certain not to exist. `undecided`: its sender still lives,
-    a candidate that cannot be told from it is open, or an absent batch may still turn up. `postdated`: it was sent at a
-    time that has not come yet, because the clock was set back since.
+    a candidate that cannot be told from it is open, or an absent batch may still turn up. `unlisted`: it is looked for
+    and not there for the first time, so that the settling time begins. `postdated`: it was sent at a
+    time that has not come yet, because the clock was set back since, so that time says nothing about its age.
     """
 
-    verdict: Literal["ours", "absent", "undecided", "postdated"]
+    verdict: Literal["ours", "absent", "undecided", "unlisted", "postdated"]
     state: BatchState | None = None
 
 
@@ -38,20 +39,19 @@ def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, no
     """
     if is_being_sent(warehouse, batch.batch_id):
         return Whereabouts("undecided")
+    if batch.sent_after is not None and batch.sent_after > now:
+        return Whereabouts("postdated")
     with warehouse.read() as database:
         custom_ids = [r.custom_id for r in batches.requests_of(database, batch.batch_id)]
         accounted = batches.known_provider_ids(database, batch.provider)
-    candidates = [
-        state
-        for state in connection.provider.find(
-            label=batch.batch_id,
-            custom_ids=custom_ids,
-            submitted_after=batch.intended_at,
-            request_count=batch.request_count,
-            input_file_id=batch.input_file_id,
-        )
-        if state.provider_batch_id not in accounted
-    ]
+    candidates = connection.provider.find(
+        label=batch.batch_id,
+        custom_ids=custom_ids,
+        submitted_after=batch.sent_after,
+        request_count=batch.request_count,
+        input_file_id=batch.input_file_id,
+        accounted=accounted,
+    )
     proven = [state for state in candidates if state.label == batch.batch_id]
     if proven:
         return Whereabouts("ours", proven[0])
@@ -64,10 +64,9 @@ def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, no
             f"another address than are set now, so it cannot be looked for. Set the {batch.provider} key and address "
             f"of that time again, or give it up: `grabient cancel {batch.batch_id} --give-up`.",
         )
-    waited = now - (batch.submitted_at or batch.intended_at)
-    if waited.total_seconds() < 0:
-        return Whereabouts("postdated")
-    return Whereabouts("absent" if waited >= connection.settling else "undecided")
+    if batch.missed_at is None or batch.missed_at > now:
+        return Whereabouts("unlisted")
+    return Whereabouts("absent" if now - batch.missed_at >= connection.settling else "undecided")
 
 
 def adopt_batch(
@@ -76,8 +75,10 @@ def adopt_batch(
     """Look the intended batch up at the provider and record what is found.
 
     Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again, at
-    once when it is the first in a row that was put off, else after a growing pause.
-    Undecided: unchanged, to be looked up again later. Postdated: the settling time begins now.
+    once when it is the first in a row that was put off, else after a growing pause. Undecided: unchanged, to be looked
+    up again later. Unlisted: the settling time begins now. How long ago it was sent says nothing: a process that was
+    killed may have spent all that time on the upload, and the call may still arrive. Postdated: it is looked for among
+    all batches from now on.
     """
     found = look_up(batch, connection, warehouse, clock())
     if found.verdict == "undecided" or is_being_sent(warehouse, batch.batch_id):
@@ -101,6 +102,8 @@ def adopt_batch(
             times_before, _ = batches.deferrals(database, batch.provider, but=batch.batch_id)
             pause = deferral(times_before - 1, batch.batch_id) if times_before else timedelta(0)
             batches.update_batch(database, batch.batch_id, status="deferred", retry_at=now + pause, error=reason)
+        elif found.verdict == "unlisted":
+            batches.update_batch(database, batch.batch_id, missed_at=now)
         else:
-            batches.update_batch(database, batch.batch_id, submitted_at=now)
+            batches.update_batch(database, batch.batch_id, sent_after=None)
         return batches.batch(database, batch.batch_id) or batch

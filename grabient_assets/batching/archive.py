@@ -57,7 +57,8 @@ def archived_state(store: ObjectStore, batch: BatchRecord) -> BatchState | None:
         return None
     try:
         said = json.loads(store.get(key))
-        known = {field.name: said[field.name] for field in fields(BatchState)}
+        known = {field.name: said[field.name] for field in fields(BatchState) if field.name != "least_lines"}
+        known["least_lines"] = said.get("least_lines")  # not kept by earlier versions
         for name in ("created_at", "ended_at"):
             known[name] = datetime.fromisoformat(known[name]) if known[name] else None
         return BatchState(**known)

@@ -158,11 +158,16 @@ def _stop(
             waits_for = f"the create call of batch {batch_id}, whose end nobody saw, to be cleared up"
             undecided = batch.provider_batch_id is None and not is_being_sent(warehouse, batch_id)
             if batch.provider_batch_id is not None:
+                if batch.cancel_asked_at is None:
+                    _note_wish(batch_id, warehouse, clock())
                 word = _ask_to_stop(batch.provider_batch_id, connection, asked)
                 if word == "ended":
                     return _ended(batch, asked)
                 asked = True
                 waits_for = f"{batch.provider} to end batch {batch_id} ({word})"
+        except RequestRejectedError:
+            _note_wish(batch_id, warehouse, None)
+            raise
         except (ProviderBusyError, ProviderUnreachableError) as error:
             waits_for, named = f"{batch.provider} to answer: {error}", getattr(error, "retry_after", None) or 0.0
         left = give_up_at - patience.clock()
@@ -202,6 +207,12 @@ def _decide(
         f"Batch {batch.batch_id} never reached {batch.provider}; its {batch.request_count} requests are recorded as "
         "cancelled, and `grabient retry` asks them again.",
     )
+
+
+def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None) -> None:
+    """A person wants it stopped: before the provider is told, because what is unanswered then is not asked again."""
+    with warehouse.write() as connection:
+        batches.update_batch(connection, batch_id, cancel_asked_at=now)
 
 
 def _ask_to_stop(provider_batch_id: str, connection: Connection, asked: bool) -> str:

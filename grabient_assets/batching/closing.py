@@ -72,7 +72,8 @@ def salvage_batch(
     if batch is None or batch.status != "submitted":
         return None
     provider = _AsFarAsItCanBeRead(connection.provider)
-    fetched = fetch_batch(batch, cast(BatchProvider, provider), warehouse, store, clock, run_id)
+    readable = replace(connection, provider=cast(BatchProvider, provider))
+    fetched = fetch_batch(batch, readable, warehouse, store, clock, run_id, as_it_is=True)
     if fetched is None:
         return None
     one = settle_batch(fetched, registered_model(batch), connection.provider, reader(fetched.batch))

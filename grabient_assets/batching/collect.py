@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.batching.archive import archive_results
+from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.deferral import spread
 from grabient_assets.batching.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
+from grabient_assets.batching.short_results import fetch_again, is_settling
 from grabient_assets.providers.contract import BatchProvider, BatchState
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -26,8 +28,11 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-LATER_CODES = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota"})
-"""Reasons of a failed batch that say "not now" rather than "not so" (OpenAI and Groq `errors.data[].code`)."""
+LATER_CODES = frozenset(
+    {"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota", "RESOURCE_EXHAUSTED", "429", "8"}
+)
+"""Reasons of a failed batch that say "not now" rather than "not so": OpenAI's and Groq's `errors.data[].code`, and the
+one of Google, which may be given as a word, as an HTTP status or as a number of gRPC."""
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -59,26 +64,37 @@ class Fetched:
 
 def fetch_batch(
     batch: BatchRecord,
-    provider: BatchProvider,
+    connection: Connection,
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
     run_id: str | None = None,
+    *,
+    as_it_is: bool = False,
 ) -> Fetched | None:
-    """Download and archive what the provider answered; None while it goes on, or when the batch was put off."""
+    """Download and archive what the provider answered.
+
+    None while the batch goes on or its results are lacking lines, and when it was put off. `as_it_is`: lines that are
+    lacking are not waited for.
+    """
     assert batch.provider_batch_id is not None
+    provider = connection.provider
+    if not as_it_is and is_settling(batch, connection.settling, clock()):
+        return None
     state = provider.poll(batch.provider_batch_id)
     if state.state != "ended":
         return None
-    if state.outcome == "failed" and state.error_code in LATER_CODES and not state.succeeded:
+    lines = list(provider.download(batch.provider_batch_id))
+    if state.outcome == "failed" and state.error_code in LATER_CODES and not lines:
         _defer(warehouse, batch, state, clock())
         return None
-    lines = list(provider.download(batch.provider_batch_id))
+    if not as_it_is and fetch_again(batch, state, lines, warehouse, connection.settling, clock()):
+        return None
     key = archive_results(store, batch.batch_id, state, lines)
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
-    with warehouse.read() as connection:
-        requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
-        delivered = batches.deliveries(connection, requests, but=batch.batch_id)
+    with warehouse.read() as database:
+        requests = {r.custom_id: r for r in batches.requests_of(database, batch.batch_id)}
+        delivered = batches.deliveries(database, requests, but=batch.batch_id)
     batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
     return Fetched(batch, state, lines, requests, delivered)
 
@@ -102,10 +118,15 @@ def settle_batch(fetched: Fetched, model: Model | None, provider: BatchProvider,
 
 
 def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callable[[], datetime]) -> Collected | None:
-    """Write all of a batch, in the transaction of `connection`; None when another process did meanwhile."""
+    """Write all of a batch, in the transaction of `connection`.
+
+    None when another process did meanwhile, or a person asked to stop it, so that it is to be settled anew.
+    """
     latest = batches.batch(connection, one.batch.batch_id)
     if latest is None or latest.status != "submitted":
         return None
+    if latest.cancel_asked_at != one.batch.cancel_asked_at:
+        return None  # settled as if nobody had asked to stop it: what is final is another matter since
     now = ledger_time(connection, clock())
     batch = closed(one.batch, one.state, one.settled, one.problems, now)
     write_settled(connection, batch, one.settled, one.reader, now, _changes(batch))

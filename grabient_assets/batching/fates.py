@@ -12,15 +12,16 @@ Fate = Literal[
     "truncated",  # the answer stopped at the token limit
     "errored",  # the provider reported an error instead of an answer
     "expired",  # the batch ran out of time first
-    "cancelled",  # we stopped the batch first
+    "cancelled",  # the batch was stopped first, by a person here or by anybody else
     "missing",  # the batch ended and nothing was said about the request
     "mismatched",  # the answer carries the ref of another request
 ]
 
 USABLE: frozenset[str] = frozenset({"succeeded", "repaired"})
 
-ASKED_AGAIN: frozenset[str] = frozenset({"expired", "missing", "mismatched"})
-"""Nothing of the model's own came back: the request is due again by itself, up to MAX_DELIVERIES batches."""
+ASKED_AGAIN: frozenset[str] = frozenset({"expired", "cancelled", "missing", "mismatched"})
+"""Nothing of the model's own came back: the request is due again by itself, up to MAX_DELIVERIES batches. So is one
+without a line in a batch that failed as a whole. Nothing is when a person here asked for the batch to be stopped."""
 
 MAX_DELIVERIES = 3
 """After so many accepted batches without an answer a request is recorded as failed; retrying it is a person's call."""

@@ -12,6 +12,7 @@ from grabient_assets.batching.adopt import look_up
 from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.mistakes import said_of
 from grabient_assets.batching.pausing import pause_after
+from grabient_assets.batching.short_results import is_settling
 from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.batches import BatchRecord, record_polled
@@ -92,6 +93,8 @@ def record(polled: Polled, warehouse: Warehouse, now: datetime) -> None:
 
 def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, polled: Polled) -> None:
     try:
+        if is_settling(batch, connection.settling, now):
+            return
         if batch.provider_batch_id is not None:
             polled.states[batch.batch_id] = connection.provider.poll(batch.provider_batch_id)
         elif look_up(batch, connection, warehouse, now).verdict != "undecided":

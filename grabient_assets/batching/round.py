@@ -89,7 +89,7 @@ def collect_batches(
                     batch = adopt_batch(batch, connection, warehouse, clock)
             if batch.status != "submitted":
                 return batch
-            return fetch_batch(batch, connection.provider, warehouse, store, clock, run_id) or batch
+            return fetch_batch(batch, connection, warehouse, store, clock, run_id) or batch
 
         chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
         connections.open({batch.provider for batch in chosen if batch.status in ("intended", "submitted")})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
+from grabient_assets.batching.short_results import lines_lacking
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchState, Result
 from grabient_assets.registry.model import Model
@@ -18,6 +19,9 @@ from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRe
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from duckdb import DuckDBPyConnection
+
+_WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
+"""An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
 
 ReadLine: TypeAlias = Callable[[bytes], Result]
 """Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
@@ -102,13 +106,16 @@ class Answers:
 def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
     """Every request with its fate, and a sentence for everything that is odd."""
     results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
+    if lacking := lines_lacking(answers.state, answers.lines):
+        problems.insert(0, f"{answers.batch.provider} counts {lacking} result lines more than came, twice the same.")
     bill = Bill(answers.batch, answers.model, problems)
     settled: list[Settled] = []
     for custom_id, request in answers.requests.items():
         result = results.get(custom_id)
         verdict = _verdict(request, result, custom_id in contradicted, answers.state, reader)
         charge = bill.charge(result, verdict.fate)
-        settled.append(_settle(request, verdict, result, charge, answers.delivered.get(custom_id, 0) + 1))
+        again = answers.batch.cancel_asked_at is None and _asked_again(verdict, result)
+        settled.append(_settle(request, verdict, result, charge, again, answers.delivered.get(custom_id, 0) + 1))
     return settled, problems
 
 
@@ -130,16 +137,41 @@ def _by_custom_id(
             problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
         elif earlier is None:
             results[result.custom_id] = result
-        elif earlier.text != result.text or earlier.fate != result.fate:
-            problems.append(f"{result.custom_id} was answered twice and differently; neither answer is taken.")
-            contradicted.add(result.custom_id)
+        else:
+            if earlier.fate == result.fate == "answered" and earlier.text != result.text:
+                contradicted.add(result.custom_id)
+            results[result.custom_id] = _better(earlier, result)
+            problems.append(f"Result line {number} {_said_again(earlier, result)}")
     return results, contradicted, problems
 
 
+def _better(earlier: Result, later: Result) -> Result:
+    """Of two lines about one request the one that says more; the earlier one when they say as much."""
+    return later if _WORTH.get(later.fate, 0) > _WORTH.get(earlier.fate, 0) else earlier
+
+
+def _said_again(earlier: Result, later: Result) -> str:
+    """The rest of the sentence about a second line for a request."""
+    name = later.custom_id
+    if earlier.fate != later.fate:
+        return f"says {later.fate} of {name}, an earlier one {earlier.fate}; {_better(earlier, later).fate} counts."
+    if (earlier.text, earlier.error) == (later.text, later.error):
+        return f"is another for {name} and says the same; it counts once."
+    if later.fate == "answered":
+        return f"answers {name} a second time, and differently; neither answer is taken."
+    return f"is another for {name}, {later.fate} like the first, which counts."
+
+
+def _asked_again(verdict: Verdict, result: Result | None) -> bool:
+    """Whether the same request may bring an answer in another batch, without costing a second time."""
+    if verdict.fate == "errored":
+        return result is None or result.retryable
+    return verdict.fate in ASKED_AGAIN
+
+
 def _settle(
-    request: RequestRecord, verdict: Verdict, result: Result | None, charge: Charge, deliveries: int
+    request: RequestRecord, verdict: Verdict, result: Result | None, charge: Charge, again: bool, deliveries: int
 ) -> Settled:
-    again = verdict.fate in ASKED_AGAIN or (verdict.fate == "errored" and result is not None and result.retryable)
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")

@@ -184,7 +184,7 @@ def _intend(
         carried = free[: granted.count]
         if not carried:
             return _Intended(None, [], granted.held)
-        batch = _batch(order, carried, granted, shape.max_output_tokens, now)
+        batch = _batch(order, carried, granted, shape.max_output_tokens, now, wall)
         lock.enter_context(sending(warehouse, batch.batch_id))
         rows = [RequestRecord(batch.batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
         batches.insert_intent(connection, batch, rows)
@@ -199,7 +199,12 @@ def _mean_shape(requests: Sequence[PreparedRequest], order: Order) -> RequestSha
 
 
 def _batch(
-    order: Order, carried: Sequence[PreparedRequest], granted: Reservation, max_output_tokens: int, now: datetime
+    order: Order,
+    carried: Sequence[PreparedRequest],
+    granted: Reservation,
+    max_output_tokens: int,
+    now: datetime,
+    wall: datetime,
 ) -> BatchRecord:
     digest = hashlib.sha256()
     for request in carried:
@@ -217,6 +222,7 @@ def _batch(
         bodies_sha256=digest.hexdigest(),
         account=order.account,
         intended_at=now,
+        sent_after=wall,
         submit_run_id=order.run_id,
         requests_key=f"batches/{batch_id}/requests.jsonl.gz",
         cap_id=order.terms.cap_id,
@@ -237,7 +243,7 @@ def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderErr
     changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
     match error:
         case AmbiguousSubmissionError():
-            changes["submitted_at"] = now  # stays intended: only the provider knows; absent ones settle from here
+            pass  # stays intended: only the provider knows
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
         case ProviderBusyError() | ProviderUnreachableError() | ProviderError():

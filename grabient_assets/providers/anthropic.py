@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from grabient_assets.errors import ResultsError
@@ -14,6 +14,7 @@ from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import translated
+from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain, whole_number
@@ -24,10 +25,6 @@ from grabient_assets.registry.model import BatchLimits, Model
 BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
 API_VERSION = "2026-10-21"
-# The provider's clock and ours.
-CLOCK_SKEW = timedelta(hours=24)
-"""How far this machine's clock may have been ahead of the provider's. A batch that is overlooked is paid for twice; one
-that is considered in vain is only waited for."""
 
 _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
 
@@ -85,40 +82,51 @@ class AnthropicBatches:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         wanted = set(custom_ids)
-        fitting = patiently(lambda: self._created_since(submitted_after - CLOCK_SKEW), self._patience)
         found: list[BatchState] = []
-        for value in fitting:
+        for value in patiently(lambda: self._created_since(submitted_after), self._patience):
             state = _state(value)
-            if state.total != request_count:
+            if state.provider_batch_id in accounted or state.total not in (None, request_count):
                 continue
-            if state.state == "ended" and value.get("results_url"):
-                if not self._answers_any(value, wanted):
-                    continue
-                state = _state(value, label)
-            found.append(state)
-        return found
+            if value.get("archived_at"):  # its answers are gone: whose they were makes no difference any more
+                continue
+            ours = self._is_ours(value, wanted, request_count) if state.state == "ended" else None
+            if ours is not False:
+                found.append(_state(value, label if ours else None))
+        return newest_first(found)
 
-    def _created_since(self, cut: datetime) -> list[dict[str, Any]]:
-        """The batches of the workspace created after `cut`, newest first as the API lists them."""
+    def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
+        """The batches of the workspace that may be that young. All pages are read: that the newest come first is a
+        habit of the API, and a batch that is overlooked is paid for twice."""
         values: list[dict[str, Any]] = []
         with translated(self.name, self._key, "listing batches"):
-            for listed in self._client.messages.batches.list(limit=100):
+            for listed in self._client.messages.batches.list(limit=1000):
                 value = plain(listed, "id")
-                created = iso_time(value.get("created_at"))
-                if created is not None and created < cut:
-                    break
-                values.append(value)
+                if may_be_ours(iso_time(value.get("created_at")), submitted_after):
+                    values.append(value)
         return values
 
-    def _answers_any(self, value: dict[str, Any], wanted: set[str]) -> bool:
-        with closing(self._results(value)) as lines:
-            first = next(lines, None)
-        return first is not None and self.read_line(first).custom_id in wanted
+    def _is_ours(self, value: dict[str, Any], wanted: set[str], request_count: int) -> bool | None:
+        """Whether the results of an ended batch answer what was asked; None when they do not tell.
+
+        Ours as soon as a line names one of the `wanted`. Another's only when there is a line for every request and one
+        of them can be read: a file may be cut, empty or spoilt in places, and ours must not be taken for another's.
+        """
+        named: list[str | None] = []
+        try:
+            with closing(self._results(value)) as lines:
+                for line in lines:
+                    named.append(_named_by(line))
+                    if named[-1] in wanted:
+                        return True
+        except ResultsError:
+            return None
+        return False if any(named) and len(named) >= request_count else None
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
         yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
@@ -165,6 +173,14 @@ class AnthropicBatches:
         self._client.close()
 
 
+def _named_by(line: bytes) -> str | None:
+    """The id of the request that a result line answers; None for a line that cannot be read."""
+    try:
+        return anthropic_lines.read_line(line).custom_id
+    except ResultsError:
+        return None
+
+
 def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
     raw = str(value.get("processing_status") or "")
     counts = value.get("request_counts")
@@ -179,6 +195,7 @@ def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
         total=sum(count.values()) if count else None,
         succeeded=count["succeeded"] if count else None,
         failed=count["errored"] + count["canceled"] + count["expired"] if count else None,
+        least_lines=sum(count.values()) if count and ended else None,  # every request has one, however it ended
         created_at=iso_time(value.get("created_at")),
         ended_at=iso_time(value.get("ended_at")),
         label=label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from grabient_assets.errors import ResultsError
@@ -12,6 +12,7 @@ from grabient_assets.providers import chat_lines
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
 from grabient_assets.providers.faults import translated
+from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain, unix_time, whole_number
 from grabient_assets.providers.reading import inside, items, text_or_none
@@ -21,8 +22,6 @@ from grabient_assets.registry.model import BatchLimits, Model
 
 LABEL = "grabient_batch"
 WINDOW = "24h"
-CLOCK_SKEW = timedelta(hours=24)
-"""How far this machine's clock may have been ahead of the provider's."""
 
 _STATES: Mapping[str, tuple[State, Outcome | None]] = {
     "validating": ("running", None),
@@ -92,23 +91,24 @@ class ChatBatches:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         listed = patiently(lambda: self._listed("batches", self._batches), self._patience)
         ours = {input_file_id} if input_file_id else set()
-        cut = (submitted_after - CLOCK_SKEW).timestamp()
         # Groq's documentation shows metadata coming back null, so a batch without it is known by its uploaded file.
-        if any(not value.get("metadata") and (value.get("created_at") or 0) >= cut for value in listed):
+        bare = [value for value in listed if not value.get("metadata")]
+        if any(may_be_ours(unix_time(value.get("created_at")), submitted_after) for value in bare):
             files = patiently(lambda: self._listed("files", self._files), self._patience)
             ours |= {file["id"] for file in files if file.get("filename") == _file_name(label)}
-        found = [
+        return newest_first(
             self._state(value, label)
             for value in listed
-            if inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours
-        ]
-        return sorted(found, key=lambda state: state.created_at or submitted_after, reverse=True)
+            if value["id"] not in accounted
+            and (inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours)
+        )
 
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
         with translated(self.name, self._key, f"listing {what}"):
@@ -161,6 +161,8 @@ class ChatBatches:
             total=whole_number(inside(value, "request_counts", "total")),
             succeeded=whole_number(inside(value, "request_counts", "completed")),
             failed=whole_number(inside(value, "request_counts", "failed")),
+            # Not those that failed: how many of them the error file holds differs with how the batch ended.
+            least_lines=whole_number(inside(value, "request_counts", "completed")) if outcome else None,
             error_code=code,
             error=message,
             created_at=unix_time(value.get("created_at")),

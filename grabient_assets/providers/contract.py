@@ -87,7 +87,8 @@ class BatchState:
 
     An `outcome` of completed means that processing reached its end, not that every request was answered; expired and
     cancelled batches hold the answers that were finished in time (not at Google). `label` is our batch id when the
-    provider proves it, `failed` counts everything that is neither answered nor open.
+    provider proves it, `failed` counts everything that is neither answered nor open. `least_lines` is how many result
+    lines an ended batch has at least, by the provider's own counts.
     """
 
     provider_batch_id: str
@@ -97,6 +98,7 @@ class BatchState:
     total: int | None = None
     succeeded: int | None = None
     failed: int | None = None
+    least_lines: int | None = None
     error_code: str | None = None
     error: str | None = None
     created_at: datetime | None = None
@@ -109,8 +111,7 @@ class BatchState:
 class Result:
     """One result line, read. `text` is what the model wrote (also when refused or truncated, as far as it came).
 
-    `retryable` says whether the same request may succeed when it is sent again. It is False for cancelled ones:
-    somebody asked to stop.
+    `retryable` says whether the same request may succeed when it is sent again, of one that errored.
     """
 
     custom_id: str
@@ -150,14 +151,17 @@ class BatchProvider(Protocol):
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         """Batches that are, or may be, the one submitted as `label`, newest first.
 
-        A state whose `label` is set is ours for certain. Anthropic has no labels: a batch that still runs and fits by
-        time and size comes with `label=None`; ask again when it has ended.
+        `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at.
+        `accounted` are the provider's ids of other batches: they are left out. A state whose `label` is set is ours for
+        certain. Anthropic has no labels: a batch that fits by time and size comes with `label=None` while it runs, or
+        while its results do not tell; ask again later.
         """
         ...
 

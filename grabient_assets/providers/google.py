@@ -19,6 +19,7 @@ from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import UnreadableAnswer, translated
+from grabient_assets.providers.finding import newest_first
 from grabient_assets.providers.google_inline import inline_request, inline_size
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience, patiently
@@ -104,13 +105,13 @@ class GoogleBatches:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
-        listed = self._operations()
-        found = [self._state(value) for value in listed if inside(value, "metadata", "displayName") == label]
-        return sorted(found, key=lambda state: state.created_at or submitted_after, reverse=True)
+        ours = [value for value in self._operations() if inside(value, "metadata", "displayName") == label]
+        return newest_first(self._state(value) for value in ours if value.get("name") not in accounted)
 
     def _operations(self) -> Iterator[dict[str, Any]]:
         token, seen = None, set()

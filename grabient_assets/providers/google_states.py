@@ -51,6 +51,7 @@ def state_of(operation: Mapping[str, Any]) -> BatchState:
         # The API leaves out counts of zero.
         succeeded=succeeded if succeeded is not None or total is None else 0,
         failed=failed if failed is not None or total is None else 0,
+        least_lines=total if outcome == "completed" else None,
         error_code=None if code is None else str(code),
         error=text_or_none(inside(error, "message")),
         created_at=iso_time(inside(metadata, "createTime")),

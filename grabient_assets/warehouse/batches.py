@@ -69,6 +69,11 @@ class BatchRecord:
     reserved_usd: Decimal | None = None
     reported_at: datetime | None = None
     given_up_at: datetime | None = None
+    sent_after: datetime | None = None
+    missed_at: datetime | None = None
+    short_at: datetime | None = None
+    short_sha256: str | None = None
+    cancel_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Any
 from grabient_assets.batching.connection import Connection
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result
+from grabient_assets.providers.finding import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
 
@@ -81,21 +82,31 @@ class ScriptedProvider:
         self,
         label: str,
         custom_ids: Collection[str],
-        submitted_after: datetime,
+        submitted_after: datetime | None,
         request_count: int,
         input_file_id: str | None = None,
+        accounted: Collection[str] = (),
     ) -> list[BatchState]:
         found: list[BatchState] = []
         for one in reversed(self.held.values()):
-            if one.created_at < submitted_after - timedelta(minutes=1):
+            if one.state.provider_batch_id in accounted:
                 continue
             if self.labels:
                 found += [one.state] if one.state.label == label else []
-            elif one.state.state != "ended":
-                found += [one.state] if len(one.file.lines) == request_count else []
-            elif set(one.file.custom_ids) == set(custom_ids):
-                found.append(replace(one.state, label=label))
+            elif may_be_ours(one.created_at, submitted_after) and one.state.total in (None, request_count):
+                ours = self._answers_any(one, set(custom_ids), request_count) if one.state.state == "ended" else None
+                found += [] if ours is False else [replace(one.state, label=label if ours else None)]
         return found
+
+    def _answers_any(self, one: Held, wanted: set[str], request_count: int) -> bool | None:
+        """As Anthropic's client tells whose an ended batch is: by any id in its results; None when they do not tell."""
+        named: set[str] = set()
+        for line in one.lines or []:
+            with suppress(ResultsError):
+                named.add(self.read_line(line).custom_id)
+        if named & wanted:
+            return True
+        return False if named and len(one.lines or []) >= request_count else None
 
     def poll(self, provider_batch_id: str) -> BatchState:
         self.before_poll(provider_batch_id)

@@ -14,7 +14,7 @@ from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.status import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets_tests.batching.house import START, House
-from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider
+from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider, answered
 from grabient_assets_tests.batching.test_submit import send
 
 
@@ -30,6 +30,20 @@ def orphan(house: House, provider: ScriptedProvider, arrived: bool) -> BatchReco
     setattr(provider, hook, lambda _: None)
     assert done is not None and done.batch.status == "intended"
     return done.batch
+
+
+def missed(house: House, provider: ScriptedProvider) -> BatchRecord:
+    """A batch whose create call never arrived, looked for once."""
+    batch = adopt(house, provider, orphan(house, provider, arrived=False))
+    assert (batch.status, batch.missed_at) == ("intended", house.clock())
+    return batch
+
+
+def only(house: House) -> BatchRecord:
+    """The one open batch."""
+    with house.warehouse.read() as connection:
+        [batch] = batches.open_batches(connection)
+    return batch
 
 
 def adopt(house: House, provider: ScriptedProvider, batch: BatchRecord) -> BatchRecord:
@@ -49,7 +63,7 @@ def test_it_is_found_by_its_label(house: House, provider: ScriptedProvider) -> N
 
 
 def test_absent_is_believed_only_after_the_settling_time(house: House, provider: ScriptedProvider) -> None:
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     house.clock.now = START + SETTLING - timedelta(microseconds=1)
     assert adopt(house, provider, batch).status == "intended"
     assert send(house, provider, "a", "b") is None
@@ -62,17 +76,32 @@ def test_absent_is_believed_only_after_the_settling_time(house: House, provider:
     assert provider.sent == ["a", "b"]
 
 
-def test_settling_begins_when_the_create_call_ended(house: House, provider: ScriptedProvider) -> None:
-    def slow(file: BatchFile) -> None:
-        house.clock.wind(minutes=10)
-        dropped(file)
+class Killed(BaseException):
+    """What no `except Exception` may catch."""
 
-    provider.before_submit = slow
-    done = send(house, provider, "a")
-    assert done is not None
-    assert adopt(house, provider, done.batch).status == "intended"
+
+def test_settling_begins_with_the_first_look_however_long_ago_it_was_sent(
+    house: House, provider: ScriptedProvider
+) -> None:
+    """Killed while the create call was under way, after a long upload: a moment later the provider has it."""
+    under_way: list[BatchFile] = []
+
+    def die(file: BatchFile) -> None:
+        house.clock.wind(minutes=10)
+        under_way.append(file)
+        raise Killed
+
+    provider.before_submit = die
+    with pytest.raises(Killed):
+        send(house, provider, "a")
+    provider.before_submit = lambda _: None
+    house.clock.wind(seconds=2)
+    batch = adopt(house, provider, only(house))
+    assert (batch.status, batch.missed_at) == ("intended", house.clock())
+    provider.submit(under_way[0])
     house.clock.wind(seconds=60)
-    assert adopt(house, provider, done.batch).status == "deferred"
+    assert adopt(house, provider, batch).provider_batch_id == "openai-1"
+    assert provider.sent == ["a"]
 
 
 def test_a_candidate_without_a_label_is_waited_for(house: House, provider: ScriptedProvider) -> None:
@@ -85,11 +114,35 @@ def test_a_candidate_without_a_label_is_waited_for(house: House, provider: Scrip
     assert adopt(house, provider, batch).provider_batch_id == "openai-1"
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([answered("b")], "submitted"),
+        ([answered("x"), answered("a")], "submitted"),
+        ([answered("x"), answered("y")], "deferred"),
+        ([answered("x")], "intended"),
+        ([], "intended"),
+        ([b"{ spoilt", b"{ spoilt"], "intended"),
+    ],
+)
+def test_without_labels_the_results_tell_whose_it_is_or_it_is_waited_for(
+    house: House, provider: ScriptedProvider, lines: list[bytes], status: str
+) -> None:
+    """Half of ours is ours; another's is another's only when all of it is there."""
+    provider.labels = False
+    batch = orphan(house, provider, arrived=True)
+    provider.end("openai-1", lines)
+    for _ in range(2):
+        batch = adopt(house, provider, batch)
+        house.clock.wind(minutes=5)
+    assert batch.status == status
+
+
 def test_a_batch_that_is_accounted_for_is_nobody_elses(house: House, provider: ScriptedProvider) -> None:
     """Without labels a batch of equal size looks like ours, until the ledger says whose it is."""
     provider.labels = False
     assert send(house, provider, "c", "d")
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     house.clock.wind(seconds=60)
     assert adopt(house, provider, batch).status == "deferred"
 
@@ -105,7 +158,7 @@ def test_whoever_comes_back_meanwhile_wins(house: House, provider: ScriptedProvi
 
 
 def test_one_sent_with_another_key_is_never_believed_absent(house: House, provider: ScriptedProvider) -> None:
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     house.clock.wind(days=3)
     provider.account = "the key of today"
     with pytest.raises(ProviderError, match=rf"sent with another key.*cancel {batch.batch_id} --give-up"):
@@ -123,10 +176,12 @@ def test_one_sent_with_another_key_is_adopted_when_it_is_listed(house: House, pr
 
 
 def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House, provider: ScriptedProvider) -> None:
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     house.clock.wind(hours=-1)
+    batch = adopt(house, provider, batch)
+    assert (batch.status, batch.sent_after) == ("intended", None), "its time says nothing any more"
     held = adopt(house, provider, batch)
-    assert (held.status, held.submitted_at) == ("intended", house.clock())
+    assert (held.status, held.missed_at) == ("intended", house.clock())
     house.clock.wind(seconds=59)
     assert adopt(house, provider, held).status == "intended"
     house.clock.wind(seconds=1)
@@ -135,7 +190,7 @@ def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House
 
 @pytest.mark.parametrize("alive", [True, False])
 def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: ScriptedProvider, alive: bool) -> None:
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     lock = house.folder / "sending" / f"{batch.batch_id}.lock"
     lock.touch()
     house.clock.wind(minutes=5)

@@ -53,7 +53,7 @@ def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: li
     with house.warehouse.read() as connection:
         batch = batches.batch(connection, sent.batch.batch_id)
     assert batch is not None
-    fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock)
+    fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock)
     assert fetched is not None
     settled = settle_batch(fetched, MODEL, provider, TagReader())
     with house.warehouse.write() as connection:

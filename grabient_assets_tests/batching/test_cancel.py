@@ -88,7 +88,8 @@ def test_finished_answers_are_kept_and_the_rest_is_not_asked_again(place: Place,
     assert (stopped.how, stopped.to_collect, stopped.batch.batch_id) == ("stopped", True, batch.batch_id)
     assert cancel_calls(place, provider) == 1
     assert len(watch.said) == 1 and watch.said[0].startswith(f"Waiting for {provider} to end batch {batch.batch_id} (")
-    assert place.ledger(batch.batch_id).status == "submitted", "stopping stores nothing"
+    stopping = place.ledger(batch.batch_id)
+    assert (stopping.status, stopping.cancel_asked_at) == ("submitted", place.house.clock())
 
     done = place.collect(batch.batch_id)
     assert done.troubles == ()
@@ -102,6 +103,16 @@ def test_finished_answers_are_kept_and_the_rest_is_not_asked_again(place: Place,
     query = "SELECT fate, error, answer_text IS NULL FROM palette_tags WHERE error IS NOT NULL"
     why = "The batch was cancelled before this request was answered."
     assert place.house.rows(query) == [("cancelled", why, True)] * (4 - finished)
+
+
+def test_what_was_cancelled_elsewhere_is_due_again(place: Place) -> None:
+    """In the provider's console, or by the provider itself."""
+    batch = place.sent("openai")
+    with place.connect("openai") as connection:
+        connection.provider.cancel(str(batch.provider_batch_id))
+    while place.ledger(batch.batch_id).status == "submitted":
+        assert place.collect(batch.batch_id).troubles == ()
+    assert place.fates(batch.batch_id) == {"cancelled": 4} and due(place, "openai") == 4
 
 
 def test_a_retry_asks_exactly_for_what_was_cancelled(place: Place) -> None:
@@ -221,7 +232,8 @@ def test_a_refused_cancel_is_an_error_and_changes_nothing(place: Place) -> None:
     refuse_cancel(place, 400)
     with pytest.raises(RequestRejectedError, match=r"While cancelling batch .* It cannot be cancelled"):
         stop(place, batch.batch_id)
-    assert place.ledger(batch.batch_id).status == "submitted" and place.fates(batch.batch_id) == {}
+    ledger = place.ledger(batch.batch_id)
+    assert (ledger.status, ledger.cancel_asked_at) == ("submitted", None) and place.fates(batch.batch_id) == {}
 
 
 def test_a_busy_provider_is_asked_again_until_the_time_is_up(place: Place) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.send import closed_until
-from grabient_assets.errors import ProviderBusyError
+from grabient_assets.errors import AmbiguousSubmissionError, ProviderBusyError
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
@@ -88,12 +88,68 @@ def test_a_lost_create_is_cleared_up(house: House, provider: ScriptedProvider) -
     provider.before_submit = nothing
     house.clock.now = START
     open_now = [row[0] for row in house.rows("SELECT batch_id FROM batches")]
-    for _ in range(2):
+    for _ in range(3):
         collect_batches(open_now, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
         send(house, provider)
         house.clock.wind(seconds=60)
     send(house, provider)
     assert len(provider.sent) == len(set(provider.sent)) == 3
+
+
+@pytest.mark.parametrize("later", [0, 4], ids=["at once", "days later"])
+@pytest.mark.parametrize("labels", [True, False], ids=["labelled", "as at Anthropic"])
+def test_a_lost_create_is_found_however_far_the_clock_was_ahead(
+    house: House, provider: ScriptedProvider, labels: bool, later: int
+) -> None:
+    """The ledger's time never goes back; the provider says when it created the batch by the right clock."""
+    provider.labels = labels
+    chosen = house.load(palette(1))
+    house.clock.wind(days=3)
+    house.ask(chosen)
+    house.clock.now = START
+    lose_the_answers_of_the_creates(provider)
+    batches = send(house, provider)
+    provider.after_submit = nothing
+    house.clock.wind(days=later)
+    look_until_decided(house, provider, batches)
+    assert len(provider.sent) == len(set(provider.sent)) == 3
+
+
+def test_a_lost_create_is_found_that_was_sent_before_the_clock_was_set_right(
+    house: House, provider: ScriptedProvider
+) -> None:
+    provider.labels = False
+    provider.clock = lambda: START
+    house.ask(house.load(palette(1)))
+    house.clock.wind(days=3)
+    lose_the_answers_of_the_creates(provider)
+    batches = send(house, provider)
+    provider.after_submit = nothing
+    house.clock.now = START
+    look_until_decided(house, provider, batches)
+    assert len(provider.sent) == len(set(provider.sent)) == 3
+
+
+def lose_the_answers_of_the_creates(provider: ScriptedProvider) -> None:
+    def drop(_: BatchFile) -> None:
+        raise AmbiguousSubmissionError("openai", "dropped")
+
+    provider.after_submit = drop
+
+
+def look_until_decided(house: House, provider: ScriptedProvider, batches: list[str]) -> None:
+    """Look and send, on and on, while the batches run and when they have ended."""
+    for _ in range(3):
+        collect_batches(batches, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+        send(house, provider)
+        house.clock.wind(seconds=61)
+    provider.end_all()
+    for _ in range(3):
+        open_now = [row[0] for row in house.rows("SELECT batch_id FROM batches WHERE status <> 'collected'")]
+        collect_batches(open_now, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+        send(house, provider)
+        house.clock.wind(seconds=61)
+    assert house.rows("SELECT DISTINCT status FROM batches") == [("collected",)]
 
 
 def test_a_pause_that_was_set_by_a_clock_far_ahead_is_no_pause(house: House, provider: ScriptedProvider) -> None:

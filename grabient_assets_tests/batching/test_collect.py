@@ -54,7 +54,7 @@ def send(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
 def collect(
     house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL, reader: Any = None
 ) -> Collected | None:
-    fetched = fetch_batch(batch, provider, house.warehouse, house.store, house.clock, "run-2")
+    fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, "run-2")
     if fetched is None:
         return None
     settled = settle_batch(fetched, model, provider, reader or TagReader())
@@ -137,7 +137,7 @@ def test_each_line_makes_its_fate_and_they_add_up(house: House, provider: Script
         "Result line 13 is for 'stranger', which this batch never asked.",
     )
     stored = dict(house.rows("SELECT custom_id, error IS NULL FROM palette_tags"))
-    due_again = {"other", "later", "late", "lost"}
+    due_again = {"other", "later", "late", "stopped", "lost"}
     assert stored == {i: i in ("good", "comma") for i in ids if i not in due_again}
     status = house.rows("SELECT status, outcome, raw_status, collect_run_id, collected_at FROM batches")
     assert [row[:4] for row in status] == [("collected", "completed", "completed", "run-2")]
@@ -232,8 +232,42 @@ def test_the_same_answer_twice_is_one_and_two_answers_are_none(house: House, pro
     two = [answered("b", text='{"mood": ["calm"]}'), answered("b", text='{"mood": ["loud"]}')]
     done = ended(house, provider, "ab", [answered("a"), answered("a"), *two, two[0]])
     assert fates(house) == {"a": "succeeded", "b": "mismatched"}
-    assert set(done.problems) == {"b was answered twice and differently; neither answer is taken."}
+    assert done.problems == (
+        "Result line 2 is another for a and says the same; it counts once.",
+        "Result line 4 answers b a second time, and differently; neither answer is taken.",
+        "Result line 5 is another for b and says the same; it counts once.",
+    )
     assert house.rows("SELECT custom_id FROM palette_tags") == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("worse", "fate"),
+    [
+        (result_line("a", "errored", error="server"), "errored"),
+        (result_line("a", "expired"), "expired"),
+        (result_line("a", "refused", text="no", error="policy"), "refused"),
+    ],
+)
+@pytest.mark.parametrize("answer_first", [True, False])
+def test_an_answer_beats_whatever_else_is_said_of_its_request(
+    house: House, provider: ScriptedProvider, worse: bytes, fate: str, answer_first: bool
+) -> None:
+    both = [answered("a"), worse] if answer_first else [worse, answered("a")]
+    done = ended(house, provider, "ab", [*both, answered("b")])
+    assert fates(house) == {"a": "succeeded", "b": "succeeded"}
+    said, before = (fate, "answered") if answer_first else ("answered", fate)
+    assert done.problems == (f"Result line 2 says {said} of a, an earlier one {before}; answered counts.",)
+
+
+def test_of_two_failures_the_one_in_the_models_own_words_counts(house: House, provider: ScriptedProvider) -> None:
+    refused = result_line("a", "refused", text="no", error="policy")
+    failed = [result_line("b", "errored", error=why) for why in ("first", "second")]
+    done = ended(house, provider, "ab", [result_line("a", "expired"), refused, *failed])
+    assert house.rows("SELECT fate, error FROM batch_requests ORDER BY custom_id") == [
+        ("refused", "The model declined: policy"),
+        ("errored", "first"),
+    ]
+    assert done.problems[1] == "Result line 4 is another for b, errored like the first, which counts."
 
 
 @pytest.mark.parametrize(
@@ -246,12 +280,15 @@ def test_what_was_finished_in_time_is_kept(house: House, provider: ScriptedProvi
     assert house.rows("SELECT outcome, error, cost_usd FROM batches") == [(outcome, "why", 2 * EACH)]
 
 
-def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(house: House, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("code", ["token_limit_exceeded", "RESOURCE_EXHAUSTED", "429", "8"])
+def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(
+    house: House, provider: ScriptedProvider, code: str
+) -> None:
     waits: list[float] = []
     for _ in range(6):
         batch = send(house, provider, "a")
         assert batch.provider_batch_id is not None
-        provider.end(batch.provider_batch_id, [], outcome="failed", error_code="token_limit_exceeded", error="full")
+        provider.end(batch.provider_batch_id, [], outcome="failed", error_code=code, error="full")
         assert collect(house, provider, batch) is None
         (retry_at,) = house.rows("SELECT max(retry_at) FROM batches")[0]
         waits.append((retry_at - house.clock()).total_seconds())
@@ -264,8 +301,13 @@ def test_a_full_queue_puts_the_batch_off_and_counts_no_delivery(house: House, pr
     assert house.rows("SELECT count(*) FROM palette_tags") == [(0,)]  # its first delivery: due again
 
 
-def test_a_queue_that_filled_up_halfway_loses_no_answer(house: House, provider: ScriptedProvider) -> None:
-    how: dict[str, Any] = {"outcome": "failed", "error_code": "rate_limit_exceeded", "succeeded": 1}
+@pytest.mark.parametrize("counted", [1, 0, None])
+@pytest.mark.parametrize("code", ["rate_limit_exceeded", "token_limit_exceeded", "RESOURCE_EXHAUSTED"])
+def test_a_queue_that_filled_up_halfway_loses_no_answer(
+    house: House, provider: ScriptedProvider, code: str, counted: int | None
+) -> None:
+    """Whatever the provider counts."""
+    how: dict[str, Any] = {"outcome": "failed", "error_code": code, "succeeded": counted}
     ended(house, provider, "ab", [answered("a")], **how)
     assert fates(house) == {"a": "succeeded", "b": "errored"}
 
@@ -355,6 +397,42 @@ def test_after_three_deliveries_without_a_word_it_is_a_failure(house: House, pro
     assert house.rows("SELECT fate, error FROM palette_tags") == [
         ("missing", "The batch ended without a word about this request. Asked in 3 batches without an answer.")
     ]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "cancelled", "expired", "completed"])
+@pytest.mark.parametrize("by_us", [True, False])
+def test_what_a_batch_left_unanswered_is_due_again_unless_a_person_stopped_it(
+    house: House, provider: ScriptedProvider, outcome: Any, by_us: bool
+) -> None:
+    """Up to three batches, whoever ended them; `cancelled` in the provider's console is no wish of anybody here."""
+    lines = [answered("a"), *([result_line("c", "cancelled")] if outcome == "cancelled" else [])]
+    for delivery in range(1, MAX_DELIVERIES + 1):
+        batch = send(house, provider, "a", "b", "c")
+        if by_us:
+            house.write("UPDATE batches SET cancel_asked_at = now() WHERE batch_id = ?", batch.batch_id)
+        provider.end(str(batch.provider_batch_id), lines, outcome=outcome)
+        done = collect_batches(
+            [batch.batch_id], provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock
+        )
+        assert len(done.collected) == 1
+        final = [row[0] for row in house.rows("SELECT custom_id FROM palette_tags ORDER BY 1")]
+        assert final == (["a", "b", "c"] if by_us or delivery == MAX_DELIVERIES else ["a"]), delivery
+
+
+def test_a_person_who_stops_a_batch_while_it_is_settled_is_heard(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b")
+    provider.end("openai-1", [answered("a")], outcome="cancelled")
+
+    class Stopped(TagReader):
+        def judge(self, request: RequestRecord, text: str) -> Verdict:
+            house.write("UPDATE batches SET cancel_asked_at = now()")
+            return super().judge(request, text)
+
+    ids, how = [batch.batch_id], (provider.connect, house.warehouse, house.store)
+    assert collect_batches(ids, *how, lambda _: Stopped(), house.clock).collected == ()
+    assert house.rows("SELECT status FROM batches") == [("submitted",)]
+    assert len(collect_batches(ids, *how, lambda _: TagReader(), house.clock).collected) == 1
+    assert house.rows("SELECT custom_id, fate FROM palette_tags ORDER BY 1") == [("a", "succeeded"), ("b", "cancelled")]
 
 
 def test_odd_text_is_stored(house: House, provider: ScriptedProvider) -> None:

@@ -22,7 +22,7 @@ from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.warehouse.batches import BatchRecord, open_batches, record_polled
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, nothing
-from grabient_assets_tests.batching.test_adopt import orphan
+from grabient_assets_tests.batching.test_adopt import adopt, only, orphan
 from grabient_assets_tests.batching.test_submit import send
 
 
@@ -147,14 +147,22 @@ def test_troubles_stand_with_the_batches_until_they_are_over(house: House, provi
     assert house.rows(kinds)[0] == (None, None, False)
 
 
-@pytest.mark.parametrize(("arrived", "decided"), [(True, True), (False, False)])
-def test_intents_are_looked_up(house: House, provider: ScriptedProvider, arrived: bool, decided: bool) -> None:
+def test_intents_are_looked_up(house: House, provider: ScriptedProvider) -> None:
     """One that is listed can be adopted; one that is not may still turn up, until the settling time is over."""
-    batch = orphan(house, provider, arrived)
-    polled = poll_batches([batch], provider.connect, house.warehouse, house.clock)
-    assert (batch.batch_id in polled.ready, polled.states) == (decided, {})
+
+    def ready(batch: BatchRecord) -> bool:
+        polled = poll_batches([batch], provider.connect, house.warehouse, house.clock)
+        assert polled.states == {} and polled.ready <= {batch.batch_id}
+        return bool(polled.ready)
+
+    assert ready(orphan(house, provider, arrived=True))
+    provider.held.clear()
+    absent = only(house)
+    assert ready(absent), "that it is not there is to be noted"
+    absent = adopt(house, provider, absent)
+    assert not ready(absent)
     house.clock.wind(seconds=60)
-    assert poll_batches([batch], provider.connect, house.warehouse, house.clock).ready == {batch.batch_id}
+    assert ready(absent)
 
 
 def ask_again(house: House, provider: ScriptedProvider) -> Polled:

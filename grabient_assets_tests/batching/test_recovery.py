@@ -103,7 +103,7 @@ def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies
     # The machine comes back.
     store.dies = ""
     provider.before_submit = provider.after_submit = provider.before_poll = nothing
-    for _ in range(2):
+    for _ in range(4):
         house.clock.wind(minutes=2)
         send()
         provider.end_all()

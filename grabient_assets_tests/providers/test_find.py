@@ -123,16 +123,67 @@ def test_anthropic_offers_what_fits_while_it_runs(httpserver: HTTPServer, open_a
     assert [(state.provider_batch_id, state.label) for state in found] == [("msgbatch_r", None)]
 
 
-@pytest.mark.parametrize(("first_id", "expected"), [("a-2", [("msgbatch_e", "lab-1")]), ("z-9", [])])
-def test_anthropic_proves_an_ended_batch_by_its_first_line(
-    first_id: str, expected: list[Any], httpserver: HTTPServer, open_at: Open
+OURS, FOREIGN, SPOILT = ANTHROPIC.answer_line("a-2"), ANTHROPIC.answer_line("z-9"), b"{ spoilt"
+PROVEN, CANDIDATE = [("msgbatch_e", "lab-1")], [("msgbatch_e", None)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param([OURS, SPOILT, SPOILT], PROVEN, id="its first line is ours"),
+        pytest.param([FOREIGN, OURS, SPOILT], PROVEN, id="a later line is ours"),
+        pytest.param([SPOILT, SPOILT, OURS], PROVEN, id="the first lines cannot be read"),
+        pytest.param([FOREIGN, FOREIGN, FOREIGN], [], id="it answers other requests"),
+        pytest.param([SPOILT, FOREIGN, FOREIGN], [], id="it answers other requests, as far as it can be read"),
+        pytest.param([], CANDIDATE, id="empty"),
+        pytest.param([SPOILT, SPOILT, SPOILT], CANDIDATE, id="nothing can be read"),
+        pytest.param([FOREIGN, FOREIGN], CANDIDATE, id="cut before ours may have come"),
+    ],
+)
+def test_anthropic_proves_an_ended_batch_by_its_results(
+    lines: list[bytes], expected: list[Any], httpserver: HTTPServer, open_at: Open
 ) -> None:
     ended = named(ANTHROPIC, "msgbatch_e", 2, state="completed") | {"results_url": httpserver.url_for("/r/e")}
     anthropic_list(httpserver, ended)
-    lines = ANTHROPIC.answer_line(first_id) + b"\n" + json.dumps({"custom_id": "q"}).encode() + b"\n"
-    httpserver.expect_request("/r/e").respond_with_data(lines)
+    httpserver.expect_request("/r/e").respond_with_data(b"".join(line + b"\n" for line in lines))
     found = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON, 3)
     assert [(state.provider_batch_id, state.label) for state in found] == expected
+
+
+def test_anthropic_results_that_cannot_be_fetched_hide_no_other_batch(httpserver: HTTPServer, open_at: Open) -> None:
+    gone = named(ANTHROPIC, "msgbatch_g", 3, state="completed") | {"results_url": httpserver.url_for("/r/gone")}
+    ended = named(ANTHROPIC, "msgbatch_e", 2, state="completed") | {"results_url": httpserver.url_for("/r/e")}
+    anthropic_list(httpserver, gone, ended)
+    httpserver.expect_request("/r/gone").respond_with_data("no such file", status=404)
+    httpserver.expect_request("/r/e").respond_with_data(OURS + b"\n")
+    found = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON, 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == [("msgbatch_g", None), *PROVEN]
+
+
+def test_anthropic_overlooks_nothing_that_may_be_ours(httpserver: HTTPServer, open_at: Open) -> None:
+    """Not the oldest first, nor counts that are null; but what is known, and what nobody can read any more."""
+    uncounted = named(ANTHROPIC, "msgbatch_n", 1) | {"request_counts": None}
+    archived = named(ANTHROPIC, "msgbatch_x", state="completed") | {"archived_at": "2026-11-20T14:00:00Z"}
+    old = named(ANTHROPIC, "msgbatch_o") | {"created_at": "2026-11-18T12:00:00Z"}
+    known, ours = named(ANTHROPIC, "msgbatch_k", 2), named(ANTHROPIC, "msgbatch_r", 3)
+    anthropic_list(httpserver, old, archived, uncounted, known, ours)
+    anthropic = open_at(ANTHROPIC, httpserver.url_for(""))
+
+    def found(after: datetime | None) -> list[str]:
+        states = anthropic.find("lab-1", IDS, after, 3, accounted={"msgbatch_k"})
+        assert {state.label for state in states} == {None}
+        return [state.provider_batch_id for state in states]
+
+    assert found(NOON) == ["msgbatch_r", "msgbatch_n"]
+    assert found(None) == ["msgbatch_r", "msgbatch_n", "msgbatch_o"]
+
+
+@pytest.mark.parametrize("face", LABELLED, ids=lambda face: face.name, indirect=True)
+def test_what_is_accounted_for_is_left_out(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    old, new = named(face, "batches/p", 2), named(face, "batches/q", 3)
+    httpserver.expect_request(face.listing).respond_with_json(page(face, old, new))
+    found = provider.find("lab-1", IDS, NOON, 3, accounted={"batches/q"})
+    assert [state.provider_batch_id for state in found] == ["batches/p"]
 
 
 def test_nothing_is_found(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:

@@ -102,6 +102,18 @@ def test_every_row_is_kept_and_the_backup_can_be_read(
     assert not list(path.parent.glob("*.partial"))
 
 
+@pytest.mark.parametrize(("outcome", "by_us"), [("cancelled", True), ("expired", False)])
+def test_what_was_cancelled_before_it_was_noted_who_did_stays_unasked(
+    outcome: str, by_us: bool, path: Path, older: dict[str, list[dict[str, Any]]]
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE batches SET outcome = ?", [outcome])
+    with Warehouse(path).read():
+        pass
+    [batch] = contents(path)["batches"]
+    assert batch["cancel_asked_at"] == (older["batches"][0]["collected_at"] if by_us else None)
+
+
 @pytest.mark.usefixtures("older")
 def test_nobody_gets_in_while_the_file_is_changed(path: Path) -> None:
     code = f"import duckdb; duckdb.connect({str(path)!r})"
