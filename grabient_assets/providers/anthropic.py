@@ -100,7 +100,7 @@ class AnthropicBatches:
                 if not self._answers_any(value, wanted):
                     continue
                 state = _state(value, label)
-            found.append(state)
+            found.append(redacted_state(state, self._key))
         return found
 
     def _created_since(self, cut: datetime) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class AnthropicBatches:
         return first is not None and self.read_line(first).custom_id in wanted
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
+        yield from self._results(self._retrieve(provider_batch_id))
 
     def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
         """The lines behind `results_url`, only ever at the provider's own host, because it is asked with the key."""
@@ -145,7 +145,8 @@ class AnthropicBatches:
             )
         headers = {"accept": "application/binary"}
         opener = stream_from(self._http, str(url), headers, self._patience.transfer)
-        return stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
+        lines = stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
+        return without_key(lines, self._key)
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
