@@ -97,7 +97,7 @@ class AnthropicBatches:
                 continue
             ours = self._is_ours(value, wanted, request_count) if state.state == "ended" else None
             if ours is not False:
-                found.append(_state(value, label if ours else None))
+                found.append(redacted_state(_state(value, label if ours else None), self._key))
         return newest_first(found)
 
     def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:

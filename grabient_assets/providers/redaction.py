@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 
 from grabient_assets.providers.contract import BatchState, Result
@@ -40,7 +40,7 @@ def redacted_state(state: BatchState, key: str) -> BatchState:
     )
 
 
-def without_key(lines: Iterable[bytes], key: str) -> Iterator[bytes]:
+def without_key(lines: Iterable[bytes], key: str) -> Generator[bytes, None, None]:
     """The raw lines without `key`, also where JSON writes it with escapes. They are kept for years, and read again when
     the key of that time is long forgotten. Nothing else is taken out: what a model wrote stays as it came."""
     spellings = {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} - {""}

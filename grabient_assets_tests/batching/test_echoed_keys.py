@@ -25,6 +25,8 @@ from grabient_assets_tests.batching.scripted_provider import SETTLING
 from grabient_assets_tests.batching.test_poison import open_batch, said
 from grabient_assets_tests.providers.faces import FACES, Face
 from grabient_assets_tests.providers.test_download import ended, results_path
+from grabient_assets_tests.providers.test_find import named, page
+from grabient_assets_tests.providers.test_poll import NOON
 
 KEY = "planted/Q7xWk2Vn9Lr4Tz"
 """Of no provider's shape, so that only knowing it helps; and with a character that JSON may write in two ways."""
@@ -102,6 +104,21 @@ def test_a_state_a_poll_and_a_result_line(face: Face, house: House, httpserver: 
     archive = dict(kept(house))["results.jsonl.gz"]
     read = [line_reader(face.name, "another key")(line.encode()) for line in archive.splitlines()]
     assert KEY not in repr(read) and [one.custom_id for one in read] == ["good", "bad", "escaped"]
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_a_batch_that_is_found(face: Face, httpserver: HTTPServer) -> None:
+    """What is adopted goes into the ledger too."""
+    body = named(face, "batches/found")
+    for field in {"processing_status", "status"} & body.keys():
+        body[field] = f"waiting for {KEY}"
+    if face.name == "google":
+        body["metadata"]["state"] = f"waiting for {KEY}"
+    httpserver.expect_request(face.listing).respond_with_json(page(face, body))
+    provider = connect(face.name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+    [found] = provider.find("lab-1", ["a-1"], NOON, 3)
+    provider.close()
+    assert found.raw_status == "waiting for [key]" and KEY not in repr(found)
 
 
 def test_a_line_is_only_relieved_of_the_key() -> None:

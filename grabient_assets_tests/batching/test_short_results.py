@@ -105,4 +105,3 @@ def test_lines_that_the_emulator_leaves_out_are_missing_in_due_time(tmp_path: Pa
                 looks += 1
                 assert looks < 6
             assert place.fates(batch.batch_id) == {"missing": 1, "succeeded": 3}
-            assert place.ledger(batch.batch_id).short_at is not None

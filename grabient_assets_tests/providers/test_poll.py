@@ -260,3 +260,12 @@ def test_what_a_provider_does_not_have_cannot_be_cancelled(
     with pytest.raises(BatchUnknownError, match=f"grabient cancel {face.batch} --give-up"):
         provider.cancel(face.batch)
     assert len(httpserver.log) == 1
+
+
+def test_how_many_result_lines_there_are_at_least(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    """Of three requests two are answered and one failed. OpenAI and Groq vouch for the answers alone."""
+    least = {"anthropic": 3, "openai": 2, "groq": 2, "google": 3}[face.name]
+    for state, expected in (("running", None), ("completed", least)):
+        httpserver.clear()
+        httpserver.expect_request(face.retrieve).respond_with_json(face.body(state))
+        assert provider.poll(face.batch).least_lines == expected
