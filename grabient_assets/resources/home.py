@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import SettingsError
+from grabient_assets.errors import GrabientError, SettingsError
 from grabient_assets.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of runs, events and partitions that `dagster dev` on the same data folder shows.
 
     The folder is made when it is not there, and named to Dagster. One that the owner names with DAGSTER_HOME keeps its
-    own dagster.yaml. Raises SettingsError when the folder cannot be written.
+    own dagster.yaml. Raises SettingsError when the folder cannot be written, GrabientError when the disk is full.
     """
     import dagster as dg
 
@@ -31,6 +32,11 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
             os.environ["DAGSTER_HOME"] = str(home)
             return dg.DagsterInstance.get()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise GrabientError(
+                f"Dagster's records in {home} cannot be written: the disk is full. Free space on it, then run again: "
+                "what was sent and answered is in the ledger, and nothing of it is lost."
+            ) from error
         raise SettingsError(
             f"The Dagster folder {home} cannot be written ({error.strerror}). Make it writable, or set "
             "GRABIENT_DATA_DIR to a folder that is."

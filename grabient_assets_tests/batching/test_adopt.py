@@ -209,7 +209,7 @@ def test_create_calls_that_never_arrive_are_made_more_and_more_rarely(house: Hou
     """A provider that answers 500 to every create call: each is cleared up, and none follows at once but the first."""
     waits: list[float] = []
     for _ in range(8):
-        batch = orphan(house, provider, arrived=False)
+        batch = missed(house, provider)
         house.clock.wind(seconds=60)
         found = adopt(house, provider, batch)
         assert found.status == "deferred" and found.retry_at is not None
@@ -230,13 +230,13 @@ def test_create_calls_that_never_arrive_are_made_more_and_more_rarely(house: Hou
 
 def test_an_accepted_batch_ends_the_row(house: House, provider: ScriptedProvider) -> None:
     for _ in range(3):
-        batch = orphan(house, provider, arrived=False)
+        batch = missed(house, provider)
         house.clock.wind(hours=1)
         adopt(house, provider, batch)
         house.clock.wind(hours=1)
     send(house, provider, "c")
     house.clock.wind(seconds=1)
-    batch = orphan(house, provider, arrived=False)
+    batch = missed(house, provider)
     house.clock.wind(seconds=60)
     assert adopt(house, provider, batch).retry_at == house.clock()
     with house.warehouse.read() as connection:
