@@ -52,14 +52,14 @@ def said(err: str, start: str) -> bool:
 
 def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path):
     file = palettes(tmp_path, 4)
-    assert grabient(data, "load", file).code == 0
-    before = grabient(data, "status", "--json").json
+    assert typed(data, "load", file).code == 0
+    before = typed(data, "status", "--json").json
     assert (before["palettes"], before["tagged"], before["pending"]) == (4, 0, 0)
 
     code, err = interrupted(data)
     assert code == 130 and err.endswith("Stopped. Nothing is lost: run the same command again.\n")
     assert "Traceback" not in err
-    assert grabient(data, "status", "--json").json["pending"] == 4
+    assert typed(data, "status", "--json").json["pending"] == 4
 
     ended = grabient(data, "run", "--json")
     assert ended.code == 0, ended.err
@@ -68,19 +68,19 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert (status["palettes"], status["tagged"], status["refined"]) == (4, 4, 4)
     assert status["pending"] == 0 and status["open_batches"] == [] and 0 < status["cost_usd"] < 1
     assert "anthropic: 16 of 16 requests sent, 16 answered" in ended.err and "consensus: 4 of 4" in ended.err
-    assert grabient(data, "status", "--json").json == status
+    assert typed(data, "status", "--json").json == status
     answers = "SELECT count(*) FROM palette_tags"
     assert count(data, answers) == 4 * PANEL * ANALYSES
     batches = count(data, "SELECT count(*) FROM batches")
     requests = count(data, "SELECT count(*) FROM (SELECT DISTINCT custom_id FROM batch_requests)")
     assert requests == 4 * PANEL * ANALYSES + 4
 
-    again = grabient(data, "run")
+    again = typed(data, "run")
     assert again.code == 0 and said(again.err, "0 palettes need work under v1")
     assert count(data, "SELECT count(*) FROM batches") == batches
     assert "4 of 4 palettes tagged, 4 refined" in again.out and "0.0000 USD (emulated)" in again.out
 
-    more = grabient(data, "run", "--analyses", "3", "--limit", "1", "--json")
+    more = typed(data, "run", "--analyses", "3", "--limit", "1", "--json")
     assert more.code == 0 and said(more.err, "1 palettes need work")
     assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
 
