@@ -41,7 +41,7 @@ def accuracy_chart(rows: Sequence[ModelReport]) -> str:
     ]
     for number, field in enumerate(FIELD_COLOURS):
         parts.append(
-            _text(LABEL + 60 * number - 100, height * len(models) + 30, field, "start", 11, FIELD_COLOURS[field])
+            _text(LABEL + 75 * number - 110, height * len(models) + 30, field, "start", 11, FIELD_COLOURS[field])
         )
     for place, (provider, model) in enumerate(models):
         parts.append(_text(LABEL - 4, place * height + 20, model, "end"))
