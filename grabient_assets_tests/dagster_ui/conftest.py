@@ -11,7 +11,7 @@ import pytest
 
 from grabient_assets.emulator.client import ensure_emulator
 from grabient_assets.settings import PROJECT_DIR
-from grabient_assets_tests.pipeline.dev import Dev, dagster_dev
+from grabient_assets_tests.pipeline.dev import HANGING_SECONDS, Dev, dagster_dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
 from grabient_assets_tests.pipeline.place import (
     COMMANDS,
@@ -21,9 +21,6 @@ from grabient_assets_tests.pipeline.place import (
     environment_of,
     samples,
 )
-
-CARRY_SECONDS = 300.0
-"""A quiet machine of two cores needs a quarter of this."""
 
 
 @dataclass
@@ -61,7 +58,6 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
             dev.until(
                 "from the power cut to the embed text",
                 lambda: dev.green("embed_text") == chosen,
-                CARRY_SECONDS,
                 lambda: {asset: chosen - dev.green(asset) for asset in (*TAG_BATCHES, "tag_consensus", "embed_text")},
             )
             yield Carried(dev, seeds, chosen, killed, dev.creates())
@@ -81,9 +77,13 @@ def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[
     file = dev.folder.with_name("palettes.txt")
     file.write_text("".join(f"{row.source_seed}\n" for row in samples(12).rows), encoding="utf-8")
     subprocess.run(
-        [COMMANDS / "grabient", "load", file], cwd=PROJECT_DIR, env=environment_of(dev.folder), check=True, timeout=60
+        [COMMANDS / "grabient", "load", file],
+        cwd=PROJECT_DIR,
+        env=environment_of(dev.folder),
+        check=True,
+        timeout=HANGING_SECONDS,
     )
-    dev.until("pictures", lambda: dev.green("palette_images") == set(seeds), 90, lambda: dev.green("palette_images"))
+    dev.until("pictures", lambda: dev.green("palette_images") == set(seeds), lambda: dev.green("palette_images"))
     dev.backfill(list(TAG_BATCHES), [f"v1|{seed}" for seed in seeds if seed in chosen])
 
     def is_taken() -> bool:
@@ -91,7 +91,7 @@ def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[
         taken = any(one["provider"] == "openai" for one in creates(emulator))
         return taken and all(run["status"] != "STARTING" for run in dev.runs())
 
-    dev.until("the create call", is_taken, CARRY_SECONDS, lambda: creates(emulator))
+    dev.until("the create call", is_taken, lambda: creates(emulator))
     dev.kill()
     control(emulator, "faults", {"rules": []})
     control(emulator, "release", {})

@@ -18,6 +18,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.dagster_ui.chromium import page, pictures, words
 from grabient_assets_tests.dagster_ui.conftest import Carried
+from grabient_assets_tests.pipeline.dev import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
 
@@ -53,7 +54,7 @@ def test_only_the_runs_that_were_killed_failed(carried: Carried):
         return {run["runId"] for run in carried.dev.runs() if run["status"] == "FAILURE"}
 
     assert carried.killed
-    carried.dev.until("run monitoring", lambda: failed() >= carried.killed, 180, lambda: carried.killed - failed())
+    carried.dev.until("run monitoring", lambda: failed() >= carried.killed, lambda: carried.killed - failed())
     runs = carried.dev.runs()
     assert failed() == carried.killed
     assert {run["status"] for run in runs} <= {"FAILURE", "SUCCESS", "QUEUED", "STARTING", "STARTED"}
@@ -70,15 +71,15 @@ def test_a_backfill_by_the_command_line_for_the_same_palettes_makes_no_new_batch
         cwd=PROJECT_DIR,
         env=environment_of(carried.dev.folder),
         check=True,
-        timeout=60,
+        timeout=HANGING_SECONDS,
         capture_output=True,
     )
 
     def runs() -> list[str]:
         return [run["status"] for run in carried.dev.runs() if run["runId"] not in before]
 
-    carried.dev.until("the second backfill", lambda: runs().count("SUCCESS") >= 2, 120, runs)
-    carried.dev.until("the sensors", lambda: set(runs()) == {"SUCCESS"}, 60, runs)
+    carried.dev.until("the second backfill", lambda: runs().count("SUCCESS") >= 2, runs)
+    carried.dev.until("the sensors", lambda: set(runs()) == {"SUCCESS"}, runs)
     assert carried.dev.creates() == carried.created
 
 
