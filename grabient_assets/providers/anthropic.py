@@ -20,6 +20,7 @@ from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain, whole_number
 from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
+from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
 
 BASE_URL = "https://api.anthropic.com"
@@ -44,7 +45,7 @@ class AnthropicBatches:
         forced = {"authorization": f"Bearer {api_key}", "anthropic-version": API_VERSION}
         deadline = Deadline(patience)
         hooks = {"request": [only_ours(self._base_url, forced), deadline.begin]}
-        self._http = anthropic.DefaultHttpxClient(event_hooks=hooks, base_url=self._base_url)
+        self._http = anthropic.DefaultHttpxClient(event_hooks=hooks, base_url=self._base_url, verify=trusted())
         deadline.bound(self._http)
         self._client = anthropic.Anthropic(
             api_key=api_key,

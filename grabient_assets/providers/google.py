@@ -27,6 +27,7 @@ from grabient_assets.providers.plain import plain
 from grabient_assets.providers.reading import inside, items, text_or_none
 from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
+from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -51,7 +52,7 @@ class GoogleBatches:
         self._base_url = (base_url or BASE_URL).rstrip("/")
         deadline = Deadline(patience)
         hooks = {"request": [only_ours(self._base_url, {}), deadline.begin]}
-        self._http = httpx2.Client(event_hooks=hooks, timeout=patience.read)
+        self._http = httpx2.Client(event_hooks=hooks, timeout=patience.read, verify=trusted())
         deadline.bound(self._http)
         # Milliseconds; without it the SDK waits for ever.
         options = types.HttpOptions(
@@ -59,6 +60,8 @@ class GoogleBatches:
             api_version=API_VERSION,
             timeout=int(patience.read * 1000),
             httpx_client=self._http,
+            # For clients that are never used; without it the SDK reads the authorities again for each.
+            async_client_args={"verify": trusted(), "ssl": trusted()},
         )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 

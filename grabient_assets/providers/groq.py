@@ -12,6 +12,7 @@ from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.plain import plain
 from grabient_assets.providers.reading import inside, items, text_or_none
+from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.groq.com"
@@ -32,7 +33,7 @@ class GroqBatches(ChatBatches):
         base_url = (base_url or BASE_URL).rstrip("/").removesuffix("/openai/v1")
         deadline = Deadline(patience)
         hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
-        http = groq.DefaultHttpxClient(event_hooks=hooks)
+        http = groq.DefaultHttpxClient(event_hooks=hooks, verify=trusted())
         deadline.bound(http)
         self._client = groq.Groq(
             api_key=api_key,

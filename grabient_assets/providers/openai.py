@@ -9,6 +9,7 @@ from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.openai.com/v1"
@@ -28,7 +29,7 @@ class OpenAIBatches(ChatBatches):
         base_url = base_url or BASE_URL
         deadline = Deadline(patience)
         hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
-        http = openai.DefaultHttpxClient(event_hooks=hooks)
+        http = openai.DefaultHttpxClient(event_hooks=hooks, verify=trusted())
         deadline.bound(http)
         self._client = openai.OpenAI(
             api_key=api_key,
