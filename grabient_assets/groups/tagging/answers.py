@@ -6,6 +6,7 @@ Pure: the raw text is kept elsewhere, so every answer can be read again when the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
@@ -55,7 +56,9 @@ class Answer:
     @property
     def is_empty(self) -> bool:
         """Whether no field holds anything. `read_answer` never returns such an answer."""
-        return not any(getattr(self, field) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS))
+        words = self.temperature or self.contrast or self.brightness or self.saturation
+        tags = self.mood or self.style or self.dominant_colors or self.harmony or self.seasonal or self.associations
+        return not (words or tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +136,13 @@ def read_tags(fields: dict[str, Any], field: str, notes: list[str], outside: lis
     if others:
         notes.append(f"{field}: something that is not text was dropped.")
     closed = field not in OPEN_FIELDS
-    tags: dict[str, None] = {}
-    for string in strings:
-        tag = listed_word(field, string) if closed else clean_tag(string)
-        if tag is not None:
-            tags[tag] = None
-        elif string.strip():
-            notes.append(f"{field}: {quoted(string)} was dropped.")
-            if closed:
-                outside.append(f"{field}={shortened(string)}")
+    meaning = partial(listed_word, field) if closed else clean_tag
+    meant = list(map(meaning, strings))
+    if None in meant:
+        dropped = [string for string, tag in zip(strings, meant, strict=True) if tag is None and string.strip()]
+        notes += [f"{field}: {quoted(string)} was dropped." for string in dropped]
+        outside += [f"{field}={shortened(string)}" for string in dropped if closed]
+    tags = [tag for tag in dict.fromkeys(meant) if tag is not None]
     if len(tags) > MAX_TAGS:
         notes.append(f"{field}: only the first {MAX_TAGS} of {len(tags)} tags were kept.")
-        return tuple(tags)[:MAX_TAGS]
-    return tuple(tags)
+    return tuple(tags[:MAX_TAGS])

@@ -92,7 +92,7 @@ class AnswerFinder:
         for node in nodes:
             if isinstance(node, dict):
                 fields = self._fields(node)
-                filled = sum(1 for key, item in fields.items() if key != "ref" and isinstance(item, (str, list)))
+                filled = sum([key != "ref" and isinstance(item, (str, list)) for key, item in fields.items()])
                 if filled:
                     return Found(fields if "ref" in fields else {**fields, "ref": outer_ref}, filled, repaired)
                 outer_ref = fields.get("ref", outer_ref)

@@ -156,6 +156,13 @@ def test_nothing_usable_is_unusable(text: str, reason: str) -> None:
     assert refuse(text) == Unusable(reason, "invalid")
 
 
+@pytest.mark.parametrize("field", [field for field in FULL if field != "ref"])
+def test_one_field_makes_an_answer(field: str) -> None:
+    answer = read(json.dumps({field: FULL[field]}))
+    assert not answer.is_empty
+    assert getattr(answer, field) == getattr(READ, field)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "word"),
     [
