@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from grabient_assets.errors import PromptError
@@ -59,7 +60,12 @@ def load_prompt_set(root: Path, version: str) -> PromptSet:
 
 def _load_prompt(root: Path, version: str, purpose: Purpose) -> Prompt:
     file = f"{root.name}/{version}/{purpose}.md"
-    text = _read(root, root / version / f"{purpose}.md", file)
+    return _prompt(version, purpose, file, _read(root, root / version / f"{purpose}.md", file))
+
+
+@lru_cache(maxsize=64)
+def _prompt(version: str, purpose: Purpose, file: str, text: str) -> Prompt:
+    """Kept, because a prompt is asked for at every tick of a sensor, and its YAML takes longer to read than the file."""
     head, template = split_front_matter(text, file)
     front = read_front_matter(head, file)
     if front.purpose != purpose:
