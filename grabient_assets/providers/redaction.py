@@ -10,6 +10,7 @@ from dataclasses import replace
 from grabient_assets.providers.contract import BatchState, Result
 
 HIDDEN = "[key]"
+_HIDDEN_BYTES = HIDDEN.encode()
 
 # How the four providers' keys begin (sk- and sk-ant-, gsk_, AIza and AQ.), and any bearer token. `*` and `.` because
 # providers echo a wrong key with its middle starred out.
@@ -43,8 +44,8 @@ def redacted_state(state: BatchState, key: str) -> BatchState:
 def without_key(lines: Iterable[bytes], key: str) -> Generator[bytes, None, None]:
     """The raw lines without `key`, also where JSON writes it with escapes. They are kept for years, and read again when
     the key of that time is long forgotten. Nothing else is taken out: what a model wrote stays as it came."""
-    spellings = {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} - {""}
+    spellings = [one.encode() for one in {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} if one]
     for line in lines:
         for spelling in spellings:
-            line = line.replace(spelling.encode(), HIDDEN.encode())
+            line = line.replace(spelling, _HIDDEN_BYTES)
         yield line
