@@ -18,6 +18,9 @@ from grabient_assets.providers.contract import BatchState
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.batches import BatchRecord
 
+_KEPT_LATER = ("least_lines", "least_answers")
+"""Fields of BatchState that earlier versions did not keep."""
+
 
 def archive_requests(store: ObjectStore, key: str, lines: Sequence[bytes]) -> None:
     """Keep the request lines under the key."""
@@ -25,11 +28,16 @@ def archive_requests(store: ObjectStore, key: str, lines: Sequence[bytes]) -> No
 
 
 def archive_results(store: ObjectStore, batch_id: str, state: BatchState, lines: Sequence[bytes]) -> str:
-    """Keep the result lines and how the batch ended; returns the key of the former."""
-    key = f"batches/{batch_id}/results.jsonl.gz"
+    """Keep the result lines and how the batch ended; returns the key of the former.
+
+    The key holds their digest: of two processes that fetch the same batch one may get less, and the ledger names what
+    the one kept that wrote it down.
+    """
+    digest = hashlib.sha256(b"\n".join(lines)).hexdigest()[:16]
+    key = f"batches/{batch_id}/results-{digest}.jsonl.gz"
     store.put(key, _packed(lines), "application/gzip")
     said = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(state).items()}
-    store.put(_state_key(batch_id), json.dumps(said, indent=1).encode(), "application/json")
+    store.put(_state_key(key), json.dumps(said, indent=1).encode(), "application/json")
     return key
 
 
@@ -52,13 +60,14 @@ def archived_results(store: ObjectStore, batch: BatchRecord) -> list[bytes]:
 
 def archived_state(store: ObjectStore, batch: BatchRecord) -> BatchState | None:
     """How the batch ended; None for a batch that was collected before this was kept. Raises StoreError when damaged."""
-    key = _state_key(batch.batch_id)
+    assert batch.results_key is not None
+    key = _state_key(batch.results_key)
     if not store.exists(key):
         return None
     try:
         said = json.loads(store.get(key))
-        known = {field.name: said[field.name] for field in fields(BatchState) if field.name != "least_lines"}
-        known["least_lines"] = said.get("least_lines")  # not kept by earlier versions
+        known = {field.name: said[field.name] for field in fields(BatchState) if field.name not in _KEPT_LATER}
+        known |= {name: said.get(name) for name in _KEPT_LATER}
         for name in ("created_at", "ended_at"):
             known[name] = datetime.fromisoformat(known[name]) if known[name] else None
         return BatchState(**known)
@@ -79,8 +88,9 @@ def _damaged(key: str, batch: BatchRecord, error: Exception) -> str:
     return f"Object {key} of batch {batch.batch_id} is damaged or cut ({error}). Put a copy of it back."
 
 
-def _state_key(batch_id: str) -> str:
-    return f"batches/{batch_id}/state.json"
+def _state_key(results_key: str) -> str:
+    folder, _, name = results_key.rpartition("/")
+    return f"{folder}/{name.replace('results', 'state', 1).removesuffix('.jsonl.gz')}.json"
 
 
 def _packed(lines: Sequence[bytes]) -> bytes:

@@ -85,10 +85,10 @@ def fetch_batch(
     if state.state != "ended":
         return None
     lines = list(provider.download(batch.provider_batch_id))
-    if state.outcome == "failed" and state.error_code in LATER_CODES and not lines:
-        _defer(warehouse, batch, state, clock())
+    queue_is_full = state.outcome == "failed" and state.error_code in LATER_CODES and not lines
+    if queue_is_full and _defer(warehouse, batch, state, clock()):
         return None
-    if not as_it_is and fetch_again(batch, state, lines, warehouse, connection.settling, clock()):
+    if not as_it_is and fetch_again(batch, state, lines, provider.read_line, warehouse, connection.settling, clock()):
         return None
     key = archive_results(store, batch.batch_id, state, lines)
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
@@ -152,10 +152,18 @@ def _changes(batch: BatchRecord) -> dict[str, Any]:
     return {name: getattr(batch, name) for name in (*names, "results_key", "collect_run_id", "error", "error_kind")}
 
 
-def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> None:
-    """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed."""
+def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> bool:
+    """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed.
+
+    False when a person asked to stop the batch: then it is to be settled, and nothing of it is due again by itself.
+    """
     with warehouse.write() as connection:
-        times_before, _ = batches.deferrals(connection, batch.provider, but=batch.batch_id)
+        latest = batches.batch(connection, batch.batch_id)
+        if latest is None or latest.status != "submitted":
+            return True  # another process has ended it meanwhile
+        if latest.cancel_asked_at is not None:
+            return False
+        times_before = batches.deferrals(connection, batch.provider, but=batch.batch_id)
         pause = min(FIRST_PAUSE * 2 ** min(times_before, 5), LONGEST_PAUSE)
         reason = state.error or state.error_code or "queue full"
         batches.set_all_fates(connection, batch.batch_id, "errored", f"Put off by the provider: {reason}")
@@ -170,3 +178,4 @@ def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: dat
             error=reason,
             error_kind=None,
         )
+    return True

@@ -11,7 +11,7 @@ from grabient_assets.warehouse.put_off import PutOff
 
 def overdue(batch: BatchRecord, now: datetime) -> str | None:
     """A sentence with age and way out for an open batch that is older than it should be, otherwise None."""
-    age = now - (batch.submitted_at or batch.intended_at)
+    age = now - _since(batch, now)
     name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {batch.request_count} requests)"
     why = f" Last trouble: {batch.error}" if batch.error else ""
     if batch.status == "intended" and age > CREATE_IS_CLEARED_UP_WITHIN:
@@ -27,6 +27,13 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
             f"`grabient cancel {batch.batch_id}`, then `grabient retry`."
         )
     return None
+
+
+def _since(batch: BatchRecord, now: datetime) -> datetime:
+    """When it was sent, as the wall clock said; where that has not come yet, because the clock ran ahead, what is known
+    beside it."""
+    known = (batch.submitted_at, batch.sent_after, batch.missed_at)
+    return next((time for time in known if time is not None and time <= now), batch.intended_at)
 
 
 def put_off_too_long(idle: PutOff, now: datetime) -> str | None:

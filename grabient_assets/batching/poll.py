@@ -28,11 +28,13 @@ next one; the last answer may take 20 seconds, and the database may be waited fo
 class Polled:
     """What was learned, by batch id.
 
-    `states`: where submitted batches stand. `decided`: intended ones that can be adopted or given up now. `troubles`:
-    why one could not be asked. `left`: how many were left for a later tick. `paused`: until when a provider is left
-    alone, because it asked for time now or earlier.
+    `asked`: what its provider was asked about, whatever came of it. `states`: where submitted batches stand. `decided`:
+    intended ones that can be adopted or given up now. `troubles`: what is in the way of one, asked or not. `left`: how
+    many were left for a later tick. `paused`: until when a provider is left alone, because it asked for time now or
+    earlier.
     """
 
+    asked: set[str] = field(default_factory=set)
     states: dict[str, BatchState] = field(default_factory=dict)
     decided: set[str] = field(default_factory=set)
     troubles: dict[str, GrabientError] = field(default_factory=dict)
@@ -87,7 +89,7 @@ def poll_batches(
 def record(polled: Polled, warehouse: Warehouse, now: datetime) -> None:
     """Write down what was learned: who was asked, what was in the way, and who asked for time."""
     with warehouse.write() as database:
-        record_polled(database, polled.states.keys() | polled.decided, polled.troubles, now)
+        record_polled(database, polled.asked, polled.troubles, now)
         record_pauses(database, polled.paused)
 
 
@@ -95,6 +97,7 @@ def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: 
     try:
         if is_settling(batch, connection.settling, now):
             return
+        polled.asked.add(batch.batch_id)
         if batch.provider_batch_id is not None:
             polled.states[batch.batch_id] = connection.provider.poll(batch.provider_batch_id)
         elif look_up(batch, connection, warehouse, now).verdict != "undecided":

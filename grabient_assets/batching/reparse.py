@@ -17,7 +17,6 @@ from grabient_assets.batching.round import registered_model
 from grabient_assets.batching.settling import (
     Answers,
     ReaderOf,
-    ReadLine,
     Settled,
     Verdict,
     closed,
@@ -25,7 +24,7 @@ from grabient_assets.batching.settling import (
     settle,
 )
 from grabient_assets.errors import StoreError, UsageError
-from grabient_assets.providers.contract import BatchState
+from grabient_assets.providers.contract import BatchState, ReadLine
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.asks import PaletteVersion

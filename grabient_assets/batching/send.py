@@ -24,7 +24,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.registry.prices import batch_price
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import stop_asks
-from grabient_assets.warehouse.batches import deferrals
+from grabient_assets.warehouse.batches import put_off_until
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -63,9 +63,7 @@ class Sent:
 def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime | None:
     """Until when the provider asked not to be asked, or None when it may be."""
     with warehouse.read() as connection:
-        _, not_before = deferrals(connection, provider)
-    # A time beyond the longest that is ever set was set by a clock that ran ahead.
-    return not_before if not_before and now < not_before <= now + LONGEST_NAMED else None
+        return put_off_until(connection, provider, now, LONGEST_NAMED)
 
 
 def orderable(

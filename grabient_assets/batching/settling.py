@@ -12,7 +12,7 @@ from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
 from grabient_assets.batching.short_results import lines_lacking
 from grabient_assets.errors import ResultsError
-from grabient_assets.providers.contract import BatchState, Result
+from grabient_assets.providers.contract import BatchState, ReadLine, Result
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 _WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
 """An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
-
-ReadLine: TypeAlias = Callable[[bytes], Result]
-"""Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Answers:
 def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
     """Every request with its fate, and a sentence for everything that is odd."""
     results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
-    if lacking := lines_lacking(answers.state, answers.lines):
+    if lacking := lines_lacking(answers.state, answers.lines, read_line):
         problems.insert(0, f"{answers.batch.provider} counts {lacking} result lines more than came, twice the same.")
     bill = Bill(answers.batch, answers.model, problems)
     settled: list[Settled] = []

@@ -250,7 +250,7 @@ def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderErr
             changes["status"] = "deferred"
     with warehouse.write() as connection:
         if changes.get("status") == "deferred":
-            times_before, _ = batches.deferrals(connection, batch.provider)
+            times_before = batches.deferrals(connection, batch.provider)
             changes["retry_at"] = now + deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         if "status" in changes:
             batches.set_all_fates(connection, batch.batch_id, "errored", f"Not sent: {error}")

@@ -65,7 +65,7 @@ def _load_prompt(root: Path, version: str, purpose: Purpose) -> Prompt:
 
 @lru_cache(maxsize=64)
 def _prompt(version: str, purpose: Purpose, file: str, text: str) -> Prompt:
-    """Kept, because a prompt is asked for at every tick of a sensor, and its YAML takes longer to read than the file."""
+    """Kept, because every tick of a sensor asks for prompts, and their YAML takes longer to read than the file."""
     head, template = split_front_matter(text, file)
     front = read_front_matter(head, file)
     if front.purpose != purpose:

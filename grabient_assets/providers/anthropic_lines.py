@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
-from grabient_assets.providers.contract import ImageInput, RequestSpec, Result
+from grabient_assets.providers.contract import EMPTY_ANSWER, ImageInput, RequestSpec, Result
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
@@ -114,7 +114,7 @@ def _succeeded(custom_id: str, message: object, line: bytes) -> Result:
     if stop in ("max_tokens", "model_context_window_exceeded"):
         return result("truncated", TOO_LONG, stop)
     if text is None:
-        return result("errored", EMPTY, "empty_answer", retryable=True)
+        return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 

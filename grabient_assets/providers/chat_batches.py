@@ -162,7 +162,7 @@ class ChatBatches:
             succeeded=whole_number(inside(value, "request_counts", "completed")),
             failed=whole_number(inside(value, "request_counts", "failed")),
             # Not those that failed: how many of them the error file holds differs with how the batch ended.
-            least_lines=whole_number(inside(value, "request_counts", "completed")) if outcome else None,
+            least_answers=whole_number(inside(value, "request_counts", "completed")) if outcome else None,
             error_code=code,
             error=message,
             created_at=unix_time(value.get("created_at")),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grabient_assets.providers.asking import base64_of, check, effort, json_line
-from grabient_assets.providers.contract import ImageInput, RequestSpec, Result
+from grabient_assets.providers.contract import EMPTY_ANSWER, ImageInput, RequestSpec, Result
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
@@ -127,7 +127,7 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     if stop == "length":
         return result("truncated", TOO_LONG, stop)
     if text is None:
-        return result("errored", EMPTY, "empty_answer", retryable=True)
+        return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 

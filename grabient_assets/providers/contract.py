@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -14,6 +14,9 @@ from grabient_assets.registry.usage import Usage
 State: TypeAlias = Literal["running", "cancelling", "ended"]
 Outcome: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
 Fate: TypeAlias = Literal["answered", "errored", "refused", "truncated", "expired", "cancelled"]
+
+EMPTY_ANSWER = "empty_answer"
+"""Our own `error_code` for a response without any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,10 @@ class BatchState:
 
     An `outcome` of completed means that processing reached its end, not that every request was answered; expired and
     cancelled batches hold the answers that were finished in time (not at Google). `label` is our batch id when the
-    provider proves it, `failed` counts everything that is neither answered nor open. `least_lines` is how many result
-    lines an ended batch has at least, by the provider's own counts.
+    provider proves it, `failed` counts everything that is neither answered nor open.
+
+    By the provider's own counts the results of an ended batch hold at least `least_lines` lines, and `least_answers` of
+    them with a response of the model.
     """
 
     provider_batch_id: str
@@ -99,6 +104,7 @@ class BatchState:
     succeeded: int | None = None
     failed: int | None = None
     least_lines: int | None = None
+    least_answers: int | None = None
     error_code: str | None = None
     error: str | None = None
     created_at: datetime | None = None
@@ -124,6 +130,15 @@ class Result:
     served_model: str | None = None
     stop_reason: str | None = None
     request_id: str | None = None
+
+    @property
+    def has_response(self) -> bool:
+        """Whether the line holds a response of the model, be it of no use, rather than the word that there is none."""
+        return self.fate in ("answered", "refused", "truncated") or self.error_code == EMPTY_ANSWER
+
+
+ReadLine: TypeAlias = Callable[[bytes], Result]
+"""Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
 
 
 class BatchProvider(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 from grabient_assets.errors import RequestRejectedError
 from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
-from grabient_assets.providers.contract import RequestSpec, Result
+from grabient_assets.providers.contract import EMPTY_ANSWER, RequestSpec, Result
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
@@ -117,7 +117,7 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
     if stop not in ("STOP", None):
         return result("errored", f"the model stopped for the reason {stop}", stop, retryable=True)
     if text is None:
-        return result("errored", EMPTY, "empty_answer", retryable=True)
+        return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 

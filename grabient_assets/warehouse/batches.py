@@ -11,9 +11,9 @@ Status of a batch:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ class BatchRecord:
     missed_at: datetime | None = None
     short_at: datetime | None = None
     short_sha256: str | None = None
+    short_since: datetime | None = None
     cancel_asked_at: datetime | None = None
 
 
@@ -185,26 +186,32 @@ def record_reported(connection: DuckDBPyConnection, batch_ids: Iterable[str], no
 
 
 def record_polled(
-    connection: DuckDBPyConnection, batch_ids: Iterable[str], troubles: Mapping[str, Exception], now: datetime
+    connection: DuckDBPyConnection, asked: Collection[str], troubles: Mapping[str, Exception], now: datetime
 ) -> None:
-    """Note when these batches were asked about, so that the others have their turn first next time, and why some of
-    the open ones could not be asked. A trouble that is over is forgotten."""
+    """Note when these batches were asked about, so that the others have their turn first next time, and the trouble
+    there is with some, asked or not. A trouble that is over is forgotten."""
     connection.execute(
         """
-        UPDATE batches SET polled_at = $now, error = NULL, error_kind = NULL
-        WHERE batch_id IN (SELECT unnest($asked::VARCHAR[])) AND status = 'submitted'
+        UPDATE batches SET polled_at = $now
+        WHERE batch_id IN (SELECT unnest($asked::VARCHAR[])) AND status IN ('intended', 'submitted')
         """,
-        {"now": now, "asked": list(batch_ids)},
+        {"now": now, "asked": list(asked)},
     )
     connection.execute(
         """
-        UPDATE batches SET polled_at = $now, error = t.error, error_kind = t.kind
+        UPDATE batches SET error = NULL, error_kind = NULL
+        WHERE batch_id IN (SELECT unnest($fine::VARCHAR[])) AND status = 'submitted'
+        """,
+        {"fine": list(set(asked) - set(troubles))},
+    )
+    connection.execute(
+        """
+        UPDATE batches SET error = t.error, error_kind = t.kind
         FROM (SELECT unnest($ids::VARCHAR[]) AS batch_id, unnest($errors::VARCHAR[]) AS error,
                      unnest($kinds::VARCHAR[]) AS kind) AS t
         WHERE batches.batch_id = t.batch_id AND status IN ('intended', 'submitted')
         """,
         {
-            "now": now,
             "ids": list(troubles),
             "errors": [utf8(str(error)) for error in troubles.values()],
             "kinds": [type(error).__name__ for error in troubles.values()],
@@ -308,25 +315,41 @@ def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: s
     return dict(rows)
 
 
-def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> tuple[int, datetime | None]:
-    """How many submissions to the provider were put off in a row until now, and until when it takes nothing.
+def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:
+    """How many submissions to the provider were put off in a row until now.
 
-    A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the
-    row, not the wait. The batch `but` is not counted: it is about to be put off.
+    A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
+    The batch `but` is not counted: it is about to be put off.
     """
     row = connection.execute(
         """
         WITH decided AS (
-            SELECT status, retry_at, intended_at FROM batches
-            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+            SELECT status, intended_at FROM batches WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
         )
-        SELECT count(*) FILTER (intended_at > coalesce(
-                   (SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')), max(retry_at)
-        FROM decided WHERE status = 'deferred'
+        SELECT count(*) FROM decided
+        WHERE status = 'deferred' AND intended_at > coalesce(
+            (SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')
         """,
         [provider, but],
     ).fetchone()
-    return (int(row[0]), row[1].astimezone(UTC) if row[1] else None) if row else (0, None)
+    return int(row[0]) if row else 0
+
+
+def put_off_until(connection: DuckDBPyConnection, provider: str, now: datetime, longest: timedelta) -> datetime | None:
+    """Until when the provider takes nothing, if that is after `now`.
+
+    A time that is more than `longest` away, or of a batch that was sent later than now, was set by a clock that ran
+    ahead. It says nothing, and hides nothing that others say.
+    """
+    row = connection.execute(
+        """
+        SELECT max(retry_at) FROM batches
+        WHERE provider = $1 AND status = 'deferred' AND retry_at > $2 AND retry_at <= $3
+          AND coalesce(sent_after, '-infinity') <= $2
+        """,
+        [provider, now, now + longest],
+    ).fetchone()
+    return row[0].astimezone(UTC) if row and row[0] else None
 
 
 def _batches(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> list[BatchRecord]:

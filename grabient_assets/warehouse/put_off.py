@@ -30,7 +30,8 @@ def put_off(connection: DuckDBPyConnection) -> list[PutOff]:
             SELECT purpose, provider, model, max(intended_at) AS latest FROM batches
             WHERE status IN ('submitted', 'collected') GROUP BY ALL
         )
-        SELECT b.purpose, b.provider, b.model, min(b.intended_at), count(*), arg_max(b.error, b.intended_at)
+        SELECT b.purpose, b.provider, b.model, min(coalesce(b.sent_after, b.intended_at)), count(*),
+               arg_max(b.error, b.intended_at)
         FROM batches b LEFT JOIN accepted a USING (purpose, provider, model)
         WHERE b.status = 'deferred' AND b.intended_at > coalesce(a.latest, '-infinity')
           AND EXISTS (SELECT 1 FROM asks WHERE asks.purpose = b.purpose AND asks.provider = b.provider

@@ -69,6 +69,11 @@ class House:
         wish = TaggingWish(palettes, more.pop("providers", ("openai",)), analyses, "emulator", **more)
         ask_for_tags(wish, self.warehouse, self.clock())
 
+    def archived(self, batch_id: str, what: str) -> Path:
+        """The one object of the batch whose name begins so: requests, results or state."""
+        [found] = (self.folder / "objects" / "batches" / batch_id).glob(f"{what}*")
+        return found
+
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What a query finds."""
         with self.warehouse.read() as connection:

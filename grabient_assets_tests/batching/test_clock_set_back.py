@@ -192,3 +192,30 @@ def test_an_answer_that_came_twice_is_the_same(house: House, provider: ScriptedP
         held.lines = [answered(i, text="{}") for i in held.file.custom_ids]
     collect(house, provider, batches)
     assert house.rows("SELECT * FROM palette_tags ORDER BY ALL") == before
+
+
+def test_a_pause_of_a_clock_that_ran_ahead_hides_no_real_one(house: House, provider: ScriptedProvider) -> None:
+    def busy(_: BatchFile) -> None:
+        raise ProviderBusyError("openai", "Later.", retry_after=600)
+
+    provider.before_submit = busy
+    house.ask(house.load(palette(1)))
+    house.clock.wind(days=30)
+    send(house, provider)
+    house.clock.wind(days=-30)
+    assert closed_until("openai", house.warehouse, house.clock()) is None
+    send(house, provider)
+    until = closed_until("openai", house.warehouse, house.clock())
+    assert until is not None and until - house.clock() >= timedelta(seconds=600)
+
+
+def test_a_pause_of_a_clock_that_was_hours_ahead_is_not_believed(house: House, provider: ScriptedProvider) -> None:
+    def busy(_: BatchFile) -> None:
+        raise ProviderBusyError("openai", "Later.")
+
+    provider.before_submit = busy
+    house.ask(house.load(palette(1)))
+    house.clock.wind(hours=20)
+    send(house, provider)
+    house.clock.wind(hours=-20)
+    assert closed_until("openai", house.warehouse, house.clock()) is None

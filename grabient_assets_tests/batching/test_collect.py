@@ -6,12 +6,14 @@ import gzip
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from grabient_assets.batching.archive import archived_results, archived_state
 from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.fates import MAX_DELIVERIES
@@ -22,7 +24,7 @@ from grabient_assets.errors import ResultsError
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.prices import rates_on
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, batches_of
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets_tests.batching.house import START, House
 from grabient_assets_tests.batching.scripted_provider import USAGE, ScriptedProvider, answered, result_line
@@ -320,7 +322,7 @@ def test_nothing_is_committed_when_the_download_breaks_off(house: House, provide
         collect(house, provider, batch)
     assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
     assert fates(house) == {"a": None, "b": None}
-    assert not house.store.exists(f"batches/{batch.batch_id}/results.jsonl.gz")
+    assert not list(house.folder.rglob("results*"))
     provider.held["openai-1"].breaks_off = False
     assert collect(house, provider, batch)
     assert fates(house) == {"a": "succeeded", "b": "succeeded"}
@@ -332,7 +334,7 @@ def test_the_raw_lines_are_kept_before_anything_reads_them(house: House, provide
     provider.end("openai-1", lines)
     with pytest.raises(KeyError):
         collect(house, provider, batch, reader=BrokenReader())
-    archived = gzip.decompress(house.store.get(f"batches/{batch.batch_id}/results.jsonl.gz"))
+    archived = gzip.decompress(house.archived(batch.batch_id, "results").read_bytes())
     assert archived == b"\n".join(lines) + b"\n"
     assert house.rows("SELECT status, results_key FROM batches") == [("submitted", None)]
     assert fates(house) == {"a": None, "b": None}
@@ -466,3 +468,41 @@ def test_one_bad_batch_keeps_no_other_back(house: House, provider: ScriptedProvi
     assert "grabient status" in troubles["no-such-batch"] and troubles[ids[1]] == "The results broke off."
     assert "KeyError" in troubles[ids[2]] and "test_collect.py" in troubles[ids[2]]
     assert fates(house) == {"a": "succeeded", "b": None, "c": None, "d": "succeeded", "e": None}
+
+
+QUEUE_FULL: dict[str, Any] = {"outcome": "failed", "error_code": "token_limit_exceeded"}
+
+
+def test_what_a_person_stopped_is_not_put_off(house: House, provider: ScriptedProvider) -> None:
+    """The queue had no room for it, and the provider said so when it was already to be stopped."""
+    batch = send(house, provider, "a", "b")
+    house.write("UPDATE batches SET cancel_asked_at = ?", house.clock())
+    provider.end("openai-1", [], **QUEUE_FULL)
+    done = collect(house, provider, replace(batch, cancel_asked_at=house.clock()))
+    assert done is not None and done.fates == {"errored": 2}
+    assert house.rows("SELECT status, retry_at FROM batches") == [("collected", None)]
+    assert house.rows("SELECT count(*) FROM palette_tags WHERE error IS NOT NULL") == [(2,)], "final"
+
+
+def test_what_was_closed_meanwhile_is_not_put_off(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a")
+    provider.end("openai-1", [], **QUEUE_FULL)
+    provider.before_poll = lambda _: house.write("UPDATE batches SET status = 'cancelled'")
+    assert collect(house, provider, batch) is None
+    assert house.rows("SELECT status, retry_at FROM batches") == [("cancelled", None)]
+
+
+def test_of_two_that_fetch_the_same_the_archive_keeps_what_the_ledger_names(
+    house: House, provider: ScriptedProvider
+) -> None:
+    batch = send(house, provider, "a", "b")
+    provider.end("openai-1", error="All of it.")
+    assert collect(house, provider, batch) is not None
+    provider.end("openai-1", [], error="Broken off.")
+    late = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, as_it_is=True)
+    assert late is not None and late.lines == []
+    with house.warehouse.read() as connection:
+        [kept] = batches_of(connection, [batch.batch_id])
+    assert archived_results(house.store, kept) == [answered("a"), answered("b")]
+    state = archived_state(house.store, kept)
+    assert state is not None and state.error == "All of it."

@@ -91,7 +91,7 @@ def test_a_state_a_poll_and_a_result_line(face: Face, house: House, httpserver: 
         polled = poll_batches(waiting, connected, house.warehouse, house.clock)
         assert KEY not in repr(polled)
         with house.warehouse.write() as connection:
-            record_polled(connection, polled.states.keys(), polled.troubles, house.clock())
+            record_polled(connection, polled.asked, polled.troubles, house.clock())
     done = collect_batches([batch_id], connected, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     assert done.troubles == () and KEY not in repr(done)
     fates = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
@@ -101,7 +101,7 @@ def test_a_state_a_poll_and_a_result_line(face: Face, house: House, httpserver: 
     assert "Incorrect API key provided: [key]." in repr(house.rows("SELECT error FROM palette_tags"))
 
     # Read again years later, with another key set: what is kept does not hold the old one.
-    archive = dict(kept(house))["results.jsonl.gz"]
+    [archive] = [text for name, text in kept(house) if name.startswith("results-")]
     read = [line_reader(face.name, "another key")(line.encode()) for line in archive.splitlines()]
     assert KEY not in repr(read) and [one.custom_id for one in read] == ["good", "bad", "escaped"]
 

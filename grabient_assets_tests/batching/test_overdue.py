@@ -51,3 +51,12 @@ def test_what_is_closed_is_never_late(status: str) -> None:
 
 def test_nothing_is_late_before_it_was_sent() -> None:
     assert overdue(WAITING, START - timedelta(days=9)) is None
+
+
+def test_the_age_is_that_of_the_wall_clock() -> None:
+    """The ledger's own time stays ahead when the clock was; a time that has not come yet is no age."""
+    ahead = START + timedelta(days=30)
+    intent = replace(WAITING, status="intended", submitted_at=None, intended_at=ahead, sent_after=START)
+    assert "was sent 72 hours ago" in (overdue(intent, START + timedelta(days=3)) or "")
+    seen = replace(intent, sent_after=ahead, missed_at=START)
+    assert "was sent 72 hours ago" in (overdue(seen, START + timedelta(days=3)) or "")

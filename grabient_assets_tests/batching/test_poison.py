@@ -21,7 +21,6 @@ from grabient_assets.batching.round import Round, collect_batches
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.patience import Patience
-from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.quality import unbalanced_batches
@@ -125,8 +124,8 @@ def collect(house: House, face: Face, url: str, batch_id: str) -> Round:
     return collect_batches([batch_id], connected, house.warehouse, house.store, lambda _: TagReader(), house.clock)
 
 
-def archived(store: FolderStore, batch_id: str) -> bytes:
-    return gzip.decompress(store.get(f"batches/{batch_id}/results.jsonl.gz"))
+def archived(house: House, batch_id: str) -> bytes:
+    return gzip.decompress(house.archived(batch_id, "results").read_bytes())
 
 
 def check_fates(house: House, done: Round) -> None:
@@ -162,7 +161,7 @@ def test_poison_in_a_result_file(face: Face, house: House, httpserver: HTTPServe
     for number in range(1, len(LINES) + 1):
         assert any(problem.startswith(f"Result line {number} ") for problem in problems), number
     assert all(len(problem) < 1000 for problem in problems)
-    assert archived(house.store, batch_id).splitlines() == lines
+    assert archived(house, batch_id).splitlines() == lines
     assert house.rows("SELECT max(length(answer_text)) FROM palette_tags") == [(100_000,)]
 
 
@@ -179,7 +178,7 @@ def test_poison_in_inline_answers(house: House, httpserver: HTTPServer) -> None:
     done = collect(house, GOOGLE, httpserver.url_for(""), batch_id)
     check_fates(house, done)
     assert dict(house.rows("SELECT custom_id, fate FROM batch_requests"))["no-utf8"] == "invalid"
-    kept = {one["key"]: one for one in map(json.loads, archived(house.store, batch_id).splitlines())}
+    kept = {one["key"]: one for one in map(json.loads, archived(house, batch_id).splitlines())}
     assert kept["surrogate"]["response"]["candidates"][0]["content"]["parts"][0]["text"] == texts["surrogate"]
 
 
@@ -213,5 +212,5 @@ def test_a_file_that_is_cut_is_collected_whole_on_the_next_try(
     assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [(None,)]
     assert not list(Path(house.folder).rglob("results*"))
     assert collect(house, face, httpserver.url_for(""), batch_id).troubles == ()
-    assert archived(house.store, batch_id) == whole + b"\n"
+    assert archived(house, batch_id) == whole + b"\n"
     assert house.rows("SELECT count(*) FROM palette_tags WHERE fate = 'succeeded'") == [(20,)]

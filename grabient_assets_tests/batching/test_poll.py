@@ -138,7 +138,7 @@ def test_troubles_stand_with_the_batches_until_they_are_over(house: House, provi
     found = three(house, provider)
     with house.warehouse.write() as connection:
         troubles = {found[0].batch_id: CredentialsError("openai", "The key is refused.")}
-        record_polled(connection, [found[1].batch_id], troubles, house.clock())
+        record_polled(connection, [found[0].batch_id, found[1].batch_id], troubles, house.clock())
     kinds = "SELECT error_kind, error, polled_at IS NULL FROM batches ORDER BY intended_at"
     refused = ("CredentialsError", "The key is refused.", False)
     assert house.rows(kinds) == [refused, (None, None, False), (None, None, True)]
@@ -228,3 +228,21 @@ def test_a_time_beyond_reason_is_an_hour(
     house.clock.wind(hours=-2)
     busy_for(provider, 0)
     assert ask_again(house, provider).left == 0, "a clock that ran ahead sets no pause"
+
+
+def test_a_batch_that_always_fails_keeps_no_other_waiting(house: House, provider: ScriptedProvider) -> None:
+    """The provider is left after the first failure of a tick; the next tick begins with the others."""
+    three(house, provider)
+    asked: list[str] = []
+
+    def first_fails(known: str) -> None:
+        asked.append(known)
+        if known == "openai-1":
+            raise ProviderUnreachableError("openai", "500.")
+
+    provider.before_poll = first_fails
+    for _ in range(4):
+        ask_again(house, provider)
+        house.clock.wind(minutes=1)
+    assert asked == ["openai-1", "openai-2", "openai-3", "openai-1"] * 2
+    assert house.rows("SELECT error FROM batches ORDER BY intended_at") == [("500.",), (None,), (None,)]

@@ -206,7 +206,7 @@ def test_what_was_not_answered_in_time(house: House, provider: ScriptedProvider,
     batch = round_of(house, provider, lambda i: next(odd)(i), outcome=outcome, error="Why it ended.")
     live = dump(house)
     if not archived:
-        (house.folder / "objects" / "batches" / batch.batch_id / "state.json").unlink()
+        house.archived(batch.batch_id, "state").unlink()
     house.write("DELETE FROM palette_tags")
     house.write("UPDATE batch_requests SET fate = 'invalid', error = 'old'")
     reparse(house, provider)
@@ -259,9 +259,7 @@ def test_a_consensus_without_an_answer_goes_and_one_that_stays_the_same_is_not_t
 
 def spoil(house: House, batch: BatchRecord, how: str) -> str:
     """Damage one object of the batch; its name."""
-    folder = house.folder / "objects" / "batches" / batch.batch_id
-    name = {"other requests": "requests.jsonl.gz", "no end": "state.json"}.get(how, "results.jsonl.gz")
-    file = folder / name
+    file = house.archived(batch.batch_id, {"other requests": "requests", "no end": "state"}.get(how, "results"))
     match how:
         case "gone":
             file.unlink()
@@ -273,7 +271,7 @@ def spoil(house: House, batch: BatchRecord, how: str) -> str:
             file.write_bytes(gzip.compress(b'{"custom_id": "another"}\n'))
         case _:
             file.write_text('{"state": 1}')
-    return f"batches/{batch.batch_id}/{name}"
+    return f"batches/{batch.batch_id}/{file.name}"
 
 
 @pytest.mark.parametrize("how", ["gone", "cut", "garbage", "other requests", "no end"])

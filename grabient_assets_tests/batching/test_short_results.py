@@ -8,10 +8,11 @@ import pytest
 
 from grabient_assets.batching.poll import poll_batches
 from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.batching.short_results import SHORT_AT_MOST
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.batches import open_batches
-from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.batching.house import START, House
 from grabient_assets_tests.batching.place_at_emulator import Place
 from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider, answered
 from grabient_assets_tests.batching.test_collect import fates, send
@@ -105,3 +106,47 @@ def test_lines_that_the_emulator_leaves_out_are_missing_in_due_time(tmp_path: Pa
                 looks += 1
                 assert looks < 6
             assert place.fates(batch.batch_id) == {"missing": 1, "succeeded": 3}
+
+
+@pytest.mark.parametrize("provider", ["openai", "groq"])
+def test_a_file_of_errors_does_not_hide_answers_that_were_cut(tmp_path: Path, provider: str) -> None:
+    """Half of the batch expired. There are as many error lines as answers are lacking, and they make up for none."""
+    with running(tmp_path / "emulator", models=None) as emulator:
+        place = Place(House(tmp_path / "house"), emulator)
+        first_file = {"provider": provider, "route": "file_content", "nth": 1}
+        emulator.faults(
+            {"match": {}, "action": {"do": "expire", "share": 0.5}},
+            {"match": first_file, "action": {"do": "cut", "share": 0.0, "clean": True}},
+        )
+        batch = place.sent(provider, 8)
+        while place.ledger(batch.batch_id).short_at is None:
+            assert place.collect(batch.batch_id).waiting
+        assert (place.ledger(batch.batch_id).error or "").startswith(f"{provider} counts 4 result lines more than came")
+        assert place.collect(batch.batch_id).troubles == ()
+        assert place.fates(batch.batch_id) == {"expired": 4, "succeeded": 4}
+
+
+def test_lines_that_nobody_can_read_may_be_the_answers(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b", "c")
+    provider.end("openai-1", [answered("a"), b"{ cut"], least_answers=2)
+    [done] = collect(house, provider, batch.batch_id).collected
+    assert fates(house) == {"a": "succeeded", "b": "missing", "c": "missing"} and len(done.problems) == 1
+
+
+def test_results_that_are_others_at_each_look_are_taken_in_the_end(house: House, provider: ScriptedProvider) -> None:
+    batch_id, looks = short(house, provider), 0
+    while not (done := collect(house, provider, batch_id)).collected:
+        looks += 1
+        house.clock.wind(minutes=10)
+        provider.held["openai-1"].lines = [answered("a"), answered("b", notes_of=looks)][: 1 + looks % 2]
+        assert looks < 50
+    assert house.clock.now - START >= SHORT_AT_MOST and looks == 36
+    assert done.collected[0].problems[0].startswith("openai counts")
+
+
+def test_a_batch_that_was_closed_meanwhile_gets_no_complaint(house: House, provider: ScriptedProvider) -> None:
+    batch = send(house, provider, "a", "b", "c")
+    provider.end("openai-1", [answered("a")], least_lines=3)
+    provider.before_poll = lambda _: house.write("UPDATE batches SET status = 'collected', error = NULL")
+    collect(house, provider, batch.batch_id)
+    assert house.rows("SELECT error, short_at FROM batches") == [(None, None)]
