@@ -192,7 +192,9 @@ def parse_dollars(text: str, name: str, without: str) -> Decimal:
         dollars = Decimal("NaN")
     if not dollars.is_finite():
         raise SettingsError(f"{name} is {text!r}; it must be dollars as a plain number such as 25.00. {without}.")
-    if dollars <= 0:
+    if dollars < 0:
+        raise SettingsError(f"{name} is {text!r}; a sum to be spent is never below 0. {without}.")
+    if dollars == 0:
         raise SettingsError(f"{name} is {text!r}; with no money nothing could ever be sent. {without}.")
     if dollars >= MOST_DOLLARS or dollars != round(dollars, 10):
         raise SettingsError(f"{name} is {text!r}; it must be below {MOST_DOLLARS:,} and have ten decimals at most.")

@@ -76,7 +76,7 @@ def _document(
         ],
         "total": _figures(total_costs(connection, since, until)),
         "month": _month(connection, settings),
-        "estimates": [_foreseen(one) for one in foreseen(connection)],
+        "estimates": [_foreseen(one) for one in foreseen(connection, since, until)],
     }
 
 

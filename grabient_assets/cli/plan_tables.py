@@ -38,6 +38,7 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
             "left_usd": float(budget.left),
             "fits": plan.fits,
         },
+        "over_budget": list(plan.over_budget),
         "warnings": list(plan.warnings),
         "refused": list(plan.refused),
     }
@@ -210,7 +211,8 @@ def _whys(plan: Plan) -> list[str]:
 def _totals(plan: Plan) -> list[str]:
     total, found = plan.total, []
     if "assumed" in total.basis:
-        what = "some models: they have" if "measured" in total.basis else "every model: there are"
+        every = "every model that is still to be asked: there are"
+        what = "some models: they have" if "measured" in total.basis else every
         found.append(f"Tokens are assumed for {what} too few answers yet to measure.")
     if total.cache_saved_usd:
         found.append(f"Prompt caching should save {total.cache_saved_usd:.4f} USD of it.")
@@ -227,4 +229,7 @@ def _totals(plan: Plan) -> list[str]:
             f"Budget of the month: {budget.usd:.2f} USD; {budget.spent:.4f} used, {budget.reserved:.4f} set aside for "
             f"open batches, {budget.left:.4f} left. {verdict}"
         )
+    if plan.over_budget:
+        found.append("Waiting for money now (the figures above are those of a run without a cap):")
+        found += plan.over_budget
     return found

@@ -107,7 +107,7 @@ def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any
         "digest": prompt.digest,
         "runs": [
             {
-                "prompt_version": use.prompt_version,
+                "prompt_versions": list(use.prompt_versions),
                 "mode": use.mode,
                 "batches": use.batches,
                 "requests": use.requests,

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from grabient_assets.batching.budget import Allowance, monthly
 from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.estimates import DollarRange
+from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.refinement.asking import refiner
@@ -37,8 +38,9 @@ class Plan:
     """What a run with these options would do.
 
     `palettes` were chosen, `needing` of them lack something. `refinement` is None when its provider is left out.
-    `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent. Of an
-    adaptive run `tagging` is the first wave, and `waves` says what may follow.
+    `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent;
+    `over_budget` about what was asked for and waits for money, under the limits it was asked with. Of an adaptive run
+    `tagging` is the first wave, and `waves` says what may follow.
     """
 
     prompt_version: str
@@ -50,6 +52,7 @@ class Plan:
     budget: Allowance | None
     warnings: tuple[str, ...]
     waves: PlannedWaves | None = None
+    over_budget: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -141,10 +144,20 @@ def make_plan(
             )
         kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
+        held = still_held(connection, settings.budget_usd, now, None, None)
     asked = [*models, *([refiner()] if refinement else [])]
     warnings = (*_left_out(settings, loaded), *sentences(kept), *_about_models(asked, today))
     return Plan(
-        prompt_version, analyses, len(chosen), len(needing), tuple(tagging), refinement, budget, warnings, waves
+        prompt_version,
+        analyses,
+        len(chosen),
+        len(needing),
+        tuple(tagging),
+        refinement,
+        budget,
+        warnings,
+        waves,
+        tuple(held.values()),
     )
 
 

@@ -83,12 +83,17 @@ def total_costs(connection: DuckDBPyConnection, since: date | None = None, until
     return Costs((), *row)
 
 
-def foreseen(connection: DuckDBPyConnection) -> list[Foreseen]:
-    """Estimate against actual, by model."""
+def foreseen(connection: DuckDBPyConnection, since: date | None = None, until: date | None = None) -> list[Foreseen]:
+    """Estimate against actual in the period, by model: the view estimate_against_actual, by day."""
     rows = connection.execute(
-        """
-        SELECT provider, model, purpose, requests, estimated_usd, actual_usd, ratio FROM estimate_against_actual
-        ORDER BY ALL
-        """
+        f"""
+        SELECT r.provider, r.model, r.purpose, count(*),
+               sum(b.estimated_usd / b.request_count)::DECIMAL(18, 10) AS estimated_usd, sum(r.cost_usd),
+               sum(r.cost_usd)::DOUBLE / nullif(sum(b.estimated_usd / b.request_count), 0)
+        FROM cost_by_request r JOIN batches b USING (batch_id)
+        WHERE b.estimated_usd IS NOT NULL AND r.cost_basis = 'reported' AND {_PERIOD}
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {"since": since, "until": until},
     ).fetchall()
     return [Foreseen(*row) for row in rows]

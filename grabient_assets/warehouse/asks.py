@@ -131,33 +131,6 @@ def stop_asks(
 
 
 @dataclass(frozen=True, slots=True)
-class AskTerms:
-    """On what terms something was asked: at an unknown price too, and under which cap."""
-
-    allow_unpriced: bool
-    cap_id: str | None
-
-
-def tagging_terms(
-    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
-) -> dict[AskTerms, list[PaletteVersion]]:
-    """The palettes by the terms on which their tagging was asked: of several, those of the latest ask."""
-    rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT prompt_version, seed, bool_or(allow_unpriced), arg_max_null(cap_id, asked_at)
-        FROM asks SEMI JOIN chosen USING (seed, prompt_version) WHERE purpose = 'tagging'
-        GROUP BY ALL ORDER BY ALL
-        """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
-    ).fetchall()
-    found: dict[AskTerms, list[PaletteVersion]] = {}
-    for version, seed, allow_unpriced, cap_id in rows:
-        found.setdefault(AskTerms(allow_unpriced, cap_id), []).append(PaletteVersion(version, seed))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class OpenTarget:
     """What open asks of a purpose want of one model under one prompt version, by the digest they were made with."""
 

@@ -19,9 +19,9 @@ class Need:
     """What a palette lacks under a prompt version.
 
     `answers`: some answer is neither there nor known to have failed. `consensus`: it could be built and is missing.
-    `refinement`: there is none for the consensus as it stands, not even a failed one. `stopped`: all that is lacking
-    was asked for before, and stopped by the provider or model. `withheld`: a refinement is all that is lacking, and a
-    check keeps it back.
+    `refinement`: there is none for the consensus as it stands, not even a failed one. A failure that was asked again
+    since is as good as none. `stopped`: all that is lacking was asked for before, and stopped by the provider or model.
+    `withheld`: a refinement is all that is lacking, and a check keeps it back.
     """
 
     seed: str
@@ -48,8 +48,9 @@ class FailedAsk:
 
 _IF_ASKED = """
     SELECT p.seed, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
-           $digest AS request_digest, $analyses::INTEGER AS analyses, NULL::TIMESTAMPTZ AS retry_from
-    FROM palettes p
+           $digest AS request_digest, $analyses::INTEGER AS analyses, a.retry_from, a.state
+    FROM palettes p LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = p.seed AND a.prompt_version = $version
+        AND a.provider = $provider AND a.model = $model
 """
 
 _READY = """
@@ -68,9 +69,7 @@ def needs(
             f"""
             INSERT INTO unanswered
             WITH {lacking(_IF_ASKED)}
-            SELECT l.palette, a.state IS NOT DISTINCT FROM 'stopped'
-            FROM lacking l LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = l.seed
-                AND a.prompt_version = l.prompt_version AND a.provider = l.provider AND a.model = l.model
+            SELECT palette, state IS NOT DISTINCT FROM 'stopped' FROM lacking
             """,
             {
                 "version": prompt_version,
@@ -87,7 +86,10 @@ def needs(
         found AS (
             SELECT p.seed, p.created_at, p.rowid AS palette, u.palette IS NOT NULL AS answers,
                    c.seed IS NULL AND s.seed IS NOT NULL AS consensus,
-                   c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest AS refinement,
+                   c.seed IS NOT NULL AND (
+                       r.consensus_digest IS DISTINCT FROM c.digest
+                       OR coalesce(r.error IS NOT NULL AND a.state = 'open' AND r.created_at < a.retry_from, false)
+                   ) AS refinement,
                    (u.palette IS NULL OR u.stopped)
                        AND (u.palette IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped') AS stopped,
                    a.state IS NOT DISTINCT FROM 'open' AND a.despite_checks AS despite_checks

@@ -40,12 +40,15 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PromptUse:
-    """What was sent under one wording, in one mode; `answers` counts the usable ones that are in."""
+    """What was sent under one wording, in one mode; `answers` counts the usable ones that are in.
+
+    `prompt_versions` are those it was sent under, in the order of their names: several share a wording.
+    """
 
     purpose: str
     digest: str
-    prompt_version: str
     mode: str
+    prompt_versions: tuple[str, ...]
     batches: int
     requests: int
     answers: int
@@ -58,12 +61,15 @@ def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
     """Where each wording has run, by its digest; oldest first."""
     rows = connection.execute(
         """
-        SELECT purpose, prompt_digest, prompt_version, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END,
-               count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT, min(submitted_at), max(submitted_at),
-               coalesce(sum(cost_usd), 0)
+        SELECT purpose, prompt_digest, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END AS mode,
+               list_sort(list(DISTINCT prompt_version)), count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT,
+               min(submitted_at), max(submitted_at), coalesce(sum(cost_usd), 0)
         FROM batches WHERE provider_batch_id IS NOT NULL
-        GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest
+        GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest, mode
         """,
         [EMULATOR_ACCOUNT],
     ).fetchall()
-    return [PromptUse(*row) for row in rows]
+    return [
+        PromptUse(purpose, digest, mode, tuple(versions), *figures)
+        for purpose, digest, mode, versions, *figures in rows
+    ]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from grabient_assets.warehouse.asks import ASKED_AGAIN, AskTerms, PaletteVersion
+from grabient_assets.warehouse.ask_terms import AskTerms
+from grabient_assets.warehouse.asks import ASKED_AGAIN, PaletteVersion
 from grabient_assets.warehouse.wave_plans import WavePlan, covering_plans
 
 if TYPE_CHECKING:
@@ -93,11 +94,14 @@ _OF_WAVE = """
 def answered_enough(
     connection: DuckDBPyConnection, prompt_version: str, request_digests: Sequence[str], analyses: int
 ) -> set[str]:
-    """Palettes to which an adaptive ask for these requests, up to so many analyses, has nothing to add."""
+    """Palettes to which an adaptive ask for these requests, up to so many analyses, has nothing to add: not even new
+    terms for what was asked again and is open."""
     rows = connection.execute(
         f"""
         SELECT w.seed FROM tagging_waves w JOIN wave_plans p USING (plan_id)
-        WHERE w.prompt_version = $version AND {_ENOUGH}
+        WHERE w.prompt_version = $version AND {_ENOUGH} AND NOT EXISTS (
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
+              AND a.seed = w.seed AND a.prompt_version = w.prompt_version)
         """,
         {
             "version": prompt_version,

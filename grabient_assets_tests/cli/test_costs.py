@@ -43,6 +43,11 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     # a second analysis under a cap that is too small for it, and then without one
     stopped = type_in(data, capped)
     assert stopped.code == 1 and "of the 0.0001 USD that it was asked with" in stopped.err
+    planned = typed(data, "plan", "--analyses", "2", "--json").json
+    assert planned["over_budget"] == [text for text in stopped.err.splitlines() if text.startswith("Over budget: ")]
+    assert planned["over_budget"] and planned["total"]["requests"] == 11, "ten tags and the refinement after them"
+    shown = typed(data, "plan", "--analyses", "2").out
+    assert f"(the figures above are those of a run without a cap):\n{planned['over_budget'][0]}" in shown
     done = type_in(data, free)
     assert done.code == 0, done.err
 
@@ -54,6 +59,8 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     assert sum(Decimal(row["cost_usd"]) for row in found["rows"]) == Decimal(found["total"]["cost_usd"]) > 0
     assert {row["provider"] for row in found["rows"]} == {"anthropic", "openai", "groq", "google"}
     assert type_in(data, days).code == 0
+    nothing = typed(data, "costs", "--until", "2020-01-01", "--json").json
+    assert (nothing["total"]["requests"], nothing["rows"], nothing["estimates"]) == (0, [], [])
     assert [row["requests"] for row in type_in(data, seeds).json["rows"]] == [20]
 
 
@@ -61,6 +68,7 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("run", "--max-usd", "0"), "--max-usd is '0'; with no money nothing could ever be sent."),
+        (("run", "--max-usd", "-1"), "--max-usd is '-1'; a sum to be spent is never below 0. Leave it out"),
         (("run", "--max-usd", "two"), "--max-usd is 'two'; it must be dollars as a plain number"),
         (("costs", "--by", "colour"), "--by is 'colour'; it must be one of model, provider, palette"),
         (("costs", "--since", "yesterday"), "--since is 'yesterday'; it must be a day such as 2026-11-20."),

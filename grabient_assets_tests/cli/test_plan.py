@@ -36,7 +36,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     found = plan(data, "--json", "--analyses", "3", "--limit", "2", GRABIENT_BUDGET_USD="0.05").json
     assert set(found) == {
         *("mode", "prompt_version", "analyses", "palettes", "needing", "models", "refinement", "total", "budget"),
-        *("warnings", "refused", "adaptive"),
+        *("warnings", "refused", "over_budget", "adaptive"),
     }
     assert (found["mode"], found["prompt_version"], found["analyses"], found["needing"]) == ("emulator", "v1", 3, 2)
     for row in found["models"]:
@@ -60,6 +60,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     shown = plan(data, GRABIENT_BUDGET_USD="100").out
     assert "3 of 3 palettes need work under v1" in shown and "new palette: 60 requests" in shown
     assert "100.00 USD" in shown and "It fits." in shown
+    assert "Tokens are assumed for every model that is still to be asked: there are too few answers yet" in shown
 
 
 def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.batching.round import collect_batches
+from grabient_assets.batching.send import Sent
 from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
@@ -17,12 +18,14 @@ from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
-from grabient_assets.headless.wishes import make_wish
+from grabient_assets.headless.failures import ask_again
+from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.settings import PROVIDERS, Settings, load_settings
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.palettes import ImageRecord, record_images
+from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 
@@ -309,3 +312,139 @@ def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> N
 
     assert needing(date(2027, 1, 13)) == (chosen[0].seed,)
     assert needing(date(2027, 1, 14)) == ()
+
+
+class Refining:
+    """Palettes that openai's models tag and the refiner refines, run by run, each on its own terms."""
+
+    def __init__(self, house: House, count: int) -> None:
+        self.house = house
+        self.chosen = house.load(*(palette(n) for n in range(1, count + 1)))
+        pictures = [
+            ImageRecord(p.seed, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
+            for n, p in enumerate(self.chosen)
+        ]
+        with house.warehouse.write() as connection:
+            record_images(connection, pictures)
+        for one in pictures:
+            house.store.put(one.object_key, b"png", "image/png")
+        self.refiner = ScriptedProvider(name=refiner().provider, clock=house.clock, labels=False)
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings({"GRABIENT_DATA_DIR": str(self.house.folder)})
+
+    def run(self, max_usd: str | None = None) -> tuple[str, ...]:
+        """What `grabient run` records; the palettes that need work."""
+        now = self.house.clock.wind(seconds=1)
+        today, cap = now.date(), None if max_usd is None else Decimal(max_usd)
+        wish = make_wish(self.house.warehouse, self.settings, "v1", 1, "refined", today=today, providers=["openai"])
+        record_wish(wish, self.house.warehouse, self.settings, now, max_usd=cap)
+        return wish.needing
+
+    def tag(self) -> None:
+        """Send what is due, and collect it."""
+        house, provider = self.house, ScriptedProvider(clock=self.house.clock)
+        sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+        provider.end_all()
+        ids = [s.batch.batch_id for s in sent.batches]
+        collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+        complete_palettes(house.warehouse, ["openai"], house.clock)
+
+    def refine(self, month: str | None = None) -> Sent:
+        """What the sensor's run sends, out of a month's budget of so much."""
+        house = self.house
+        ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock())
+        connection = replace(self.refiner.connection(), budget_usd=None if month is None else Decimal(month))
+        return submit_due_refinements(connection, house.warehouse, house.store, house.clock, by_url=False)
+
+    def retry(self) -> None:
+        ask_again(self.house.warehouse, self.settings, None, self.house.clock.wind(seconds=1))
+
+    def caps(self, purpose: str) -> list[Decimal | None]:
+        """The caps of the open asks, in dollars."""
+        found = self.house.rows(
+            "SELECT usd FROM asks LEFT JOIN spending_caps USING (cap_id) "
+            "WHERE state = 'open' AND purpose = $1 ORDER BY asks.seed",
+            purpose,
+        )
+        return [row[0] for row in found]
+
+
+@pytest.mark.parametrize("later", [None, "5"])
+def test_a_refinement_that_a_cap_held_goes_out_on_the_terms_of_the_next_run(house: House, later: str | None) -> None:
+    story = Refining(house, 2)
+    story.run("0.03")
+    story.tag()
+    (held,) = story.refine().held
+    assert held.startswith("Over budget: 2 requests") and "of the 0.03 USD that it was asked with" in held
+    assert story.run(later) == tuple(p.seed for p in story.chosen), "their refinement is all they lack"
+    sent = story.refine()
+    assert [(s.batch.request_count, s.error) for s in sent.batches] == [(2, None)] and sent.held == ()
+    expected = None if later is None else Decimal(later)
+    assert story.caps("refinement") == [expected] * 2
+    paid_by = "SELECT usd FROM batches LEFT JOIN spending_caps USING (cap_id) WHERE purpose = 'refinement'"
+    assert house.rows(paid_by) == [(expected,)]
+
+
+def test_a_refinement_that_the_month_held_stays_within_the_cap_of_the_next_run(house: House) -> None:
+    story = Refining(house, 2)
+    story.run()
+    story.tag()
+    (held,) = story.refine(month="0.001").held
+    assert "of the 0.0010 USD of" in held
+    kept_back = story.chosen[:1]
+    ask_for_refinement(kept_back, "emulator", house.warehouse, house.clock(), despite_checks=True)
+    house.ask(story.chosen, refine=False, cap=SpendingCap("tags alone", Decimal(7)))
+    assert story.caps("refinement") == [None, None], "who asks for tags alone says nothing about it"
+    assert len(story.run("0.002")) == 2
+    sent = story.refine()
+    assert sent.batches == () and len(sent.held) == 1 and "of the 0.0020 USD that it was asked with" in sent.held[0]
+    found = dict(house.rows("SELECT seed, despite_checks FROM asks WHERE purpose = 'refinement' AND state = 'open'"))
+    assert found == {p.seed: p in kept_back for p in story.chosen}
+
+
+def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_run(house: House) -> None:
+    story = Refining(house, 1)
+    story.run("0.05")
+    story.tag()
+    assert len(story.refine().batches) == 1
+    house.write("UPDATE palette_tags SET error = 'no JSON' WHERE model = 'gpt-4o-mini'")
+    _fail_refinement(house)
+    assert story.run() == (), "a failure is an answer"
+    house.write("DELETE FROM asks WHERE purpose = 'refinement'")
+    story.retry()
+    assert story.caps("tagging") == [Decimal("0.05")], "on the terms on which it was asked for"
+    assert story.run("5") == (story.chosen[0].seed,)
+    assert story.caps("tagging") == [Decimal(5)]
+    with house.warehouse.read() as connection:
+        assert [one.model for one in due_tagging(connection, "openai")] == ["gpt-4o-mini"]
+
+
+def test_a_failed_refinement_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_run(house: House) -> None:
+    story = Refining(house, 1)
+    story.run("0.03")
+    story.tag()
+    assert len(story.refine().held) == 1
+    _fail_refinement(house)
+    assert story.run() == (), "a failure is an answer"
+    story.retry()
+    assert len(story.refine().held) == 1 and story.caps("refinement") == [Decimal("0.03")]
+    assert story.run("5") == (story.chosen[0].seed,)
+    assert story.caps("refinement") == [Decimal(5)] and len(story.refine().batches) == 1
+
+
+def _fail_refinement(house: House) -> None:
+    """The refiner has answered, and what it said is of no use."""
+    house.write(
+        """
+        INSERT INTO palette_tag_refined BY NAME
+        SELECT seed, prompt_version, prompt_version AS source_prompt_version, model,
+               palette_key || '-' || substr(sha256(request_digest || digest), 1, 20) || '-00' AS custom_id,
+               'invalid' AS fate, digest AS consensus_digest, 'no JSON' AS error, $1::TIMESTAMPTZ AS created_at
+        FROM tag_consensus JOIN palettes USING (seed) JOIN asks USING (seed, prompt_version)
+        WHERE purpose = 'refinement'
+        """,
+        house.clock(),
+    )
+    house.write("UPDATE asks SET state = 'closed' WHERE purpose = 'refinement'")

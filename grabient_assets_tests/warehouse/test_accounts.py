@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_estimate_against_actual_counts_what_was_reported(accounts: DuckDBPyConn
     assert (n.model, n.requests, n.estimated_usd, n.actual_usd) == ("n", 1, Decimal("0.2"), Decimal("0.1"))
     assert (m.model, m.requests, m.estimated_usd, m.actual_usd) == ("m", 3, Decimal("0.1"), Decimal("0.09"))
     assert (round(n.ratio or 0, 9), round(m.ratio or 0, 9)) == (0.5, 0.9)
+    view = accounts.execute("SELECT * EXCLUDE (batches) FROM estimate_against_actual ORDER BY model DESC").fetchall()
+    assert [astuple(one) for one in (n, m)] == view
+
+
+def test_estimate_against_actual_of_a_period_is_that_of_its_days(accounts: DuckDBPyConnection) -> None:
+    last, first = date(2026, 11, 30), date(2026, 12, 1)
+    (before,) = foreseen(accounts, until=last)
+    assert (before.model, before.requests, before.estimated_usd, before.actual_usd) == (
+        *("m", 2),
+        *(Decimal("0.06"), Decimal("0.07")),
+    )
+    assert [(one.model, one.actual_usd) for one in foreseen(accounts, since=first)] == [
+        ("n", Decimal("0.1")),
+        ("m", Decimal("0.02")),
+    ]
+    assert foreseen(accounts, last, first) == foreseen(accounts)
+    assert foreseen(accounts, date(2026, 12, 2)) == []
 
 
 def test_every_grouping_is_known_to_the_view(accounts: DuckDBPyConnection) -> None:

@@ -189,10 +189,13 @@ def test_where_a_wording_has_run(house: House) -> None:
     send(house, V1)
     send(house, V1, account="a1b2", submitted_at=NOW.replace(day=21))
     send(house, V2, provider_batch_id=None, status="refused")
+    other = "a batch of the version that shares it"
+    send(house, V1, batch_id=other, provider_batch_id=other, prompt_version="v3", submitted_at=NOW.replace(day=22))
     with house.warehouse.read() as connection:
         uses = prompt_uses(connection)
     assert [(u.digest, u.mode, u.batches, u.requests, u.answers, u.cost_usd) for u in uses] == [
-        ("digest-1", "emulator", 1, 2, 2, Decimal("0.5")),
+        ("digest-1", "emulator", 2, 4, 4, Decimal("1.0")),
         ("digest-1", "live", 1, 2, 2, Decimal("0.5")),
     ]
-    assert (uses[1].first, uses[1].purpose, uses[1].prompt_version) == (NOW.replace(day=21), "tagging", "v1")
+    assert (uses[1].first, uses[1].purpose, uses[1].prompt_versions) == (NOW.replace(day=21), "tagging", ("v1",))
+    assert (uses[0].last, uses[0].prompt_versions) == (NOW.replace(day=22), ("v1", "v3")), "one wording, two versions"

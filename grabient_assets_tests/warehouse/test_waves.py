@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from grabient_assets.warehouse.asks import AskTarget, AskTerms, PaletteVersion, record_asks, stop_asks
+from grabient_assets.warehouse.ask_terms import AskTerms
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -215,6 +216,9 @@ def test_what_is_settled_is_asked_nothing_more_of_the_same_models(waves: Waves) 
     waves.usable(A)
     assert enough(waves) == enough(waves, ["d3"]) == enough(waves, analyses=20) == {"a"}
     assert enough(waves, ["d1", "new"]) == set()
+    waves.write("UPDATE asks SET state = 'open'")
+    assert enough(waves) == set(), "asked again, it takes the terms of the next ask"
+    waves.close()
     waves.start(A, cap_id="new")
     assert waves.states(A) == [WaveState(1, 3, "certain")]
     assert waves.rows("SELECT state, cap_id FROM asks") == [("closed", "new")], "what follows is paid by the new cap"

@@ -24,7 +24,7 @@ from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.asks import tagging_terms
+from grabient_assets.warehouse.ask_terms import tagging_terms
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey

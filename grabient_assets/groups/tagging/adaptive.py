@@ -18,7 +18,8 @@ from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.asks import AskTerms, PaletteVersion
+from grabient_assets.warehouse.ask_terms import AskTerms, renew_refinement_terms
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import make_cap
@@ -60,6 +61,8 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
                 chained=wish.refine,
                 retry=wish.retry_failed,
             )
+        if wish.refine:
+            renew_refinement_terms(connection, wish.palettes)
         share_answers(connection)
         close_finished_tagging(connection, now)
         stop_refused(connection, PURPOSE, taggers(wish.providers), now)

@@ -16,6 +16,7 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.ask_terms import renew_refinement_terms
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
@@ -36,7 +37,8 @@ def taggers(providers: Sequence[str]) -> list[Model]:
 class TaggingWish:
     """What a person or a run wants: these palettes, tagged so many times by every panel model of these providers.
 
-    `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself. With `retry_failed`, answers
+    `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself, on the terms of this wish also
+    where it was asked for before and waits. With `retry_failed`, answers
     that could not be used are asked again; otherwise they count as answered. With `allow_unpriced`, it is sent although
     its batch price is not known. With a `cap`, no more is spent on it, refinement included; wishes under one cap share
     it.
@@ -83,6 +85,8 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 allow_unpriced=wish.allow_unpriced,
                 cap_id=wish.cap.cap_id if wish.cap else None,
             )
+        if wish.refine:
+            renew_refinement_terms(connection, wish.palettes)
         settle_in_full(connection, wish.palettes, asked_at)
         share_answers(connection)
         close_finished_tagging(connection, now)

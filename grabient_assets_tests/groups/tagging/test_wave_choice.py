@@ -13,7 +13,8 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.wave_choice import Candidate, Figures, figures_of, first_wave, plan_waves
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import AskTerms, PaletteVersion
+from grabient_assets.warehouse.ask_terms import AskTerms
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.calibration import report_of
 from grabient_assets.warehouse.wave_plans import record_plan
 from grabient_assets.warehouse.waves import start_waves
