@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.collection import (
@@ -27,6 +29,7 @@ from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.asks import stop_asks
+from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
 from grabient_assets.warehouse.wave_states import WaveCount, WaveState
 from grabient_assets_tests.groups.tagging.wave_house import WaveHouse
@@ -89,6 +92,17 @@ def test_a_run_takes_up_what_is_under_way_and_leaves_what_is_settled(house: Wave
     assert needing(2, adaptive=True) == 0 and needing(2, adaptive=False) == 12
     to_the_last = house.waves()[3, "last wave"]
     assert needing(3, adaptive=True) == to_the_last, "the certain ones are certain, however often one might ask"
+
+
+def test_a_refinement_that_waits_takes_the_terms_of_the_next_adaptive_ask(house: WaveHouse) -> None:
+    house.ask(cap=SpendingCap("first", Decimal(1)))
+    house.to_the_end()
+    ask_for_refinement(house.palettes, "emulator", house.house.warehouse, house.house.clock(), cap_id="first")
+    terms = "SELECT DISTINCT cap_id, allow_unpriced FROM asks WHERE purpose = 'refinement' AND state = 'open'"
+    house.ask(refine=False, cap=SpendingCap("tags alone", Decimal(1)))
+    assert house.house.rows(terms) == [("first", False)]
+    house.ask(cap=SpendingCap("second", Decimal(1)), allow_unpriced=True)
+    assert house.house.rows(terms) == [("second", True)]
 
 
 def test_in_the_middle_of_a_wave_a_full_ask_takes_over(house: WaveHouse) -> None:
