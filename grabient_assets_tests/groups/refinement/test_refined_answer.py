@@ -258,10 +258,52 @@ def test_what_the_panel_took_for_a_colour_is_not_named_either() -> None:
     assert read(changes, rgb=BLUES).embed_text == "Orange and rose" + _CALM, "an orange is a fruit too"
 
 
+def blue_panel(wrong: dict[str, int], associations: tuple[str, ...] = ()) -> Consensus:
+    """Ten models of which so many took that for a colour of a blue palette."""
+    said = [("blue", *(name for name, models in wrong.items() if number < models)) for number in range(10)]
+    answers = [Answer(dominant_colors=names, associations=associations) for names in said]
+    return build_consensus([ModelAnswer("groq", str(n), 0, answer) for n, answer in enumerate(answers)], BLUES)
+
+
+THINGS_AND_COLOURS = "golden hour over a rose garden, orange grove, chocolate box and lime tree" + _CALM
+
+
+@pytest.mark.parametrize("name", ["gold", "rose", "orange", "chocolate", "lime"])
+def test_less_than_half_of_the_models_spoil_no_word(name: str) -> None:
+    text = {"embed_text": THINGS_AND_COLOURS}
+    assert read(text, blue_panel({name: 4}), rgb=BLUES).embed_text == THINGS_AND_COLOURS
+    spoilt = read(text, blue_panel({name: 5}), rgb=BLUES)
+    assert len(spoilt.embed_text.split()) == len(THINGS_AND_COLOURS.split()) - 1
+
+
+@pytest.mark.parametrize("whose", ["refiner", "panel"])
+def test_a_word_stays_within_a_thing_that_somebody_named(whose: str) -> None:
+    """The colour is taken for one of the palette by the refiner or by all models, and is not."""
+    things = ("golden hour", "rose garden", "orange grove", "chocolate box", "lime tree")
+    prose = "Gold light, golden hour over a rose garden, orange grove, chocolate box and lime tree" + _CALM
+    names = ("gold", "rose", "orange", "chocolate", "lime")
+    if whose == "refiner":
+        changes: dict[str, Any] = {"dominant_colors": ["teal", *names], "associations": list(things)}
+        consensus = None
+    else:
+        changes, consensus = {}, blue_panel(dict.fromkeys(names, 10), associations=things)
+    assert read({**changes, "embed_text": prose}, consensus, rgb=BLUES).embed_text == prose.removeprefix("Gold ")
+    short = read({**changes, "embed_text": "Calm.", "associations": list(things)}, consensus, rgb=BLUES)
+    assert "golden hour rose garden orange grove chocolate box" in short.embed_text
+
+
+@pytest.mark.parametrize("tag", ["burnt orange", "bright coral", "pale gold", "red & orange", "reddened", "r&#101;d"])
+def test_a_plain_claim_of_a_colour_that_is_not_there_reaches_neither_tags_nor_text(tag: str) -> None:
+    refined = read({"associations": [tag, *FULL["associations"]], "embed_text": f"Calm {tag} sails."}, rgb=BLUES)
+    assert (tag in refined.associations) == ("&#" in tag), "a tag keeps its markup, pages escape it"
+    assert not {"orange", "coral", "gold", "red", "reddened", "r&#101;d"} & set(refined.embed_text.split())
+
+
 def test_what_extends_a_short_text_names_no_such_colour() -> None:
     changes = {"embed_text": "Calm.", "associations": ["red wine", "green tea", "gold", "ice", "fog", "coral"]}
     words = read({**changes, "dominant_colors": ["teal", "gold"]}, rgb=BLUES).embed_text.split()
-    assert {"wine", "tea", "ice", "coral"} <= set(words) and not {"red", "green", "gold"} & set(words)
+    assert {"ice", "fog", "coral"} <= set(words), words
+    assert not {"red", "green", "gold", "wine", "tea"} & set(words), "a tag is added whole or not at all"
     assert len(words) == 30
 
 
