@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.refinement.embed_text import EmbedText, fit_embed_text, word_count
@@ -90,6 +90,7 @@ _PIECES = st.sampled_from(["calm", "&amp;", "&lt", "&#x26;", "amp;", "sea,", "sk
 _PROSE = st.text(max_size=400) | st.lists(_PIECES, max_size=80).map(" ".join)
 
 
+@settings(deadline=None)
 @given(_PROSE, st.lists(st.text(max_size=20), max_size=10))
 def test_always_within_the_limits_and_stable(text: str, extension: list[str]) -> None:
     fitted = fit_embed_text(text, extension)

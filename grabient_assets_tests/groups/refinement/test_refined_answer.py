@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.gradient import vocabulary
@@ -189,6 +189,7 @@ _WORD = st.sampled_from(["warm", "calm", "Teal", "fall", "low", "x" * 101, "", "
 _FIELD = st.none() | _WORD | st.lists(_WORD, max_size=12)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(list(FULL)[1:]), _FIELD))
 def test_what_is_returned_is_always_within_the_limits(changes: dict[str, Any]) -> None:
     refined = read_refined(json.dumps({**FULL, **changes}), "r-1", panel(), ["teal"], ["analogous"])
@@ -307,6 +308,7 @@ def test_what_extends_a_short_text_names_no_such_colour() -> None:
     assert len(words) == 30
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["gold", "tones", "red", "hues", "shades", "coral", "calm", "olive"]), max_size=60))
 def test_the_final_text_names_no_such_colour_and_has_its_length(words: list[str]) -> None:
     changes = {"embed_text": " ".join(words), "associations": ["gold", "coral", "olive", "red wine", "rose"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated, thing_phrases
@@ -111,6 +111,7 @@ _WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_WORDS | st.text(min_size=1, max_size=6).filter(str.strip), max_size=40))
 def test_once_is_enough(words: list[str]) -> None:
     unseen = Unseen(BLUES, frozenset({"rose", "gold"}), frozenset({("gold", "hour")}))
