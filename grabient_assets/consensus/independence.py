@@ -8,8 +8,9 @@ independent ones: Kish's design effect (L. Kish, "Survey Sampling" (1965), secti
 Effective Votes" (arXiv 2605.29800) uses for panels of language models. Preferred to counting eigenvalues because it is
 the variance of what is really done, averaging votes of equal weight, and because it can be checked by hand.
 
-Models that were never wrong have shown nothing about whether they err together. Such pairs are not known, r is the mean
-of those that are, and where none is there is no figure: ignorance is no independence.
+Models that were never wrong have shown nothing about whether they err together. Such pairs are not known, and r is the
+mean of those that are. Where fewer than half are known there is no figure: ignorance is no independence, and a mean of
+few pairs, taken for all, would come with an interval that knows nothing of the others.
 """
 
 from __future__ import annotations
@@ -85,14 +86,27 @@ def mean_correlation(correlation: Floats, members: Sequence[int] | None = None) 
 def effective_votes(correlation: Floats, members: Sequence[int] | None = None) -> float | None:
     """The number of independent votes of the `members` (default: all), between 1 and their number, 0 of nobody.
 
-    None when no pair is known. Errors that avoid each other could make it larger than the number of members; more than
-    one vote each is not claimed from a sample.
+    None when fewer than half of their pairs are known. Errors that avoid each other could make it larger than the
+    number of members; more than one vote each is not claimed from a sample.
     """
     n = len(correlation) if members is None else len(members)
     if n < 2:
         return float(n)
-    mean = mean_correlation(correlation, members)
-    return None if mean is None else float(_kish(np.asarray(mean), n, n))
+    chosen = np.arange(n) if members is None else np.asarray(members, dtype=np.int64)
+    pairs = correlation[np.ix_(chosen, chosen)][np.triu_indices(n, 1)]
+    if not enough_pairs(int(np.isfinite(pairs).sum()), n):
+        return None
+    return float(_kish(np.asarray(mean_correlation(correlation, members)), n, n))
+
+
+def enough_pairs(known: int, annotators: int) -> bool:
+    """Whether so many known pairs of so many annotators say what all are worth: at least half of them."""
+    return 2 * known >= pairs_of(annotators) > 0
+
+
+def pairs_of(annotators: int) -> int:
+    """How many pairs they make."""
+    return annotators * (annotators - 1) // 2
 
 
 def vote_weight(voters: Ints, correlation: float) -> Floats:
@@ -101,7 +115,7 @@ def vote_weight(voters: Ints, correlation: float) -> Floats:
 
 
 def votes_interval(fields: Sequence[Floats], bootstrap: Bootstrap) -> tuple[float | None, float | None]:
-    """The 95 % percentile interval of the effective votes of all annotators; None where no pair is known.
+    """The 95 % percentile interval of the effective votes of all annotators; None where these are not known.
 
     Draws gold items, in every field by itself. Pairs are those known from all items.
     """
@@ -109,7 +123,7 @@ def votes_interval(fields: Sequence[Floats], bootstrap: Bootstrap) -> tuple[floa
     left, right = np.triu_indices(annotators, 1)
     known = error_correlation(fields).defined[left, right]
     left, right = left[known], right[known]
-    if not left.size:
+    if not enough_pairs(left.size, annotators):
         return None, None
     products, one, other = (np.zeros((bootstrap.replicates, left.size)) for _ in range(3))
     for number, errors in enumerate(fields):

@@ -55,8 +55,23 @@ _OTHER_THINGS = {
 }
 """Things too. Blues are music and a mood."""
 _ISH = {"red": "reddish", "tan": "tannish"}
+_STEMS = {
+    **{name: name for name in ("black", "brown", "gray", "green", "grey", "pink", "yellow")},
+    "blue": "blu",
+    "purple": "purpl",
+    "red": "redd",
+    "white": "whit",
+}
+"""What -er, -est and the like are put to."""
+_MADE_WITH_EN = frozenset({"black", "red", "white"})
+"""To redden, but to yellow."""
 _CHROMATIC_AFTER_A_COLOUR = frozenset({"orange", "oranges", "violet", "violets"})
 """Behind a colour they are one: "red orange". Other things keep their meaning: "white chocolate", "red rose"."""
+_A_COLOUR_WHEN_MODIFIED = frozenset({"orange", "violet", "coral", "salmon", "gold", "peach", "lime"})
+_PLAIN_MODIFIERS = frozenset(
+    {"bright", "burnt", "dark", "deep", "hot", "light", "muted", "neon", "pale", "pastel", "vivid"}
+)
+"""What makes a colour of those: "burnt orange", "pale gold". Not "blood orange", "dark chocolate": those are food."""
 
 _BEFORE_A_COLOUR = """
     baby blood brick bright brilliant bold burnt candy canary cherry clear cobalt cold cool crisp dark darker deep
@@ -68,11 +83,12 @@ _BEFORE_A_COLOUR = """
 QUALIFIERS = frozenset(_BEFORE_A_COLOUR.split())
 """What stands before a colour and leaves it one: "dark green", "blood red"."""
 _BEHIND_A_COLOUR = """
-    colored coloured hue hued hues shade shaded shades tinge tinged tint tinted tints tone toned tones undertone
-    undertones
+    color colored colors colour coloured colours gradient gradients hue hued hues ish shade shaded shades tinge tinged
+    tint tinted tints tone toned tones undertone undertones
 """
 COLOUR_NOUNS = frozenset(_BEHIND_A_COLOUR.split())
-"""What stands behind a word for a colour and makes it one: "orange tones", "gold-tinted"."""
+"""What stands behind a word for a colour and makes it one: "orange tones", "gold-tinted", "orange-ish"."""
+_JOINED = re.compile(r"(?:\s*(?:[/&+,]|\b(?:and|or|to)\b)\s*)+")
 _JOINED_BEFORE_A_COLOUR = frozenset({"bright", "dark", "deep", "hot", "light", "medium", "pale", "soft"})
 """What is also written in one word with it: "lightgreen"."""
 
@@ -86,8 +102,8 @@ class ColourWord:
 
 
 def colour_word(word: str) -> ColourWord | None:
-    """What a word in lower case claims, in the singular, the plural or with -ish; None when it is no word for a
-    colour."""
+    """What a word in lower case claims, in the singular, the plural, with -ish, or as "redder" and "reddened"; None
+    when it is no word for a colour."""
     return _WORDS.get(word)
 
 
@@ -106,27 +122,54 @@ def claimed_names(words: tuple[str, ...]) -> frozenset[str]:
 
     They are contradicted when each of the names is: what a palette holds one of can be called by both.
     """
+    names, certain = _named(words)
+    return names if certain else frozenset()
+
+
+def claims_of(tag: str) -> tuple[frozenset[str], ...]:
+    """What each of the colours in a tag in lower case claims (claimed_names): "red and orange", "blue/green".
+
+    Beside a certain colour every word for one is meant as such. Empty when the tag may mean a thing.
+    """
+    found = [_named(tuple(part.split(" "))) for part in _JOINED.split(tag)]
+    meant = all(names for names, _ in found) and any(certain for _, certain in found)
+    return tuple(names for names, _ in found) if meant else ()
+
+
+def is_modified_colour(modifier: str, word: str) -> bool:
+    """Whether a word that is a thing too means the colour behind this one: "burnt orange"."""
+    return word in _A_COLOUR_WHEN_MODIFIED and modifier in _PLAIN_MODIFIERS
+
+
+def _named(words: tuple[str, ...]) -> tuple[frozenset[str], bool]:
+    """The names in words that are words for colours, qualifiers and nouns only; whether they can mean nothing else."""
     parts = tuple(part for word in words for part in parts_of(word))
     bare = parts
     while bare and bare[-1] in COLOUR_NOUNS:
         bare = bare[:-1]
     if not bare or not (last := colour_word(bare[-1])):
-        return frozenset()
+        return frozenset(), False
     if not all(part in QUALIFIERS or part in _WORDS for part in bare[:-1]):
-        return frozenset()
+        return frozenset(), False
     found = [last, *(colour for part in bare[:-1] if part not in QUALIFIERS and (colour := colour_word(part)))]
     behind_a_colour = bare[-1] in _CHROMATIC_AFTER_A_COLOUR and any(colour.always for colour in found[1:])
-    if not (last.always or behind_a_colour or len(bare) < len(parts)):
-        return frozenset()
-    return frozenset({last.name, *(colour.name for colour in found if colour.name not in NEUTRAL_NAMES)})
+    modified = any(is_modified_colour(part, bare[-1]) for part in bare[-2:-1])
+    names = frozenset({last.name, *(colour.name for colour in found if colour.name not in NEUTRAL_NAMES)})
+    return names, last.always or behind_a_colour or modified or len(bare) < len(parts)
 
 
 def _forms(word: str) -> Iterator[tuple[str, bool]]:
-    """The word, its plural and its -ish form; whether that form is always a colour where the word is not."""
+    """The word, its plural, its -ish form and what is made of an adjective; whether that form is always a colour where
+    the word is not."""
     yield word, False
     yield re.sub(r"(?<![ae])y$", "ie", word) + ("es" if word.endswith("ch") else "s"), False
     yield _ISH.get(word, f"{word.removesuffix('e')}ish"), True
     yield _ISH.get(word, f"{word}ish"), True
+    if stem := _STEMS.get(word):
+        made = f"{stem}en" if word in _MADE_WITH_EN else stem
+        yield from ((form, True) for form in (f"{stem}er", f"{stem}est", f"{made}ed", f"{made}ing", f"{word}ness"))
+        if made != stem:
+            yield made, True
 
 
 def _words() -> dict[str, ColourWord]:

@@ -14,6 +14,7 @@ from grabient_assets.gradient.claims import (
     NEUTRAL_CHROMA,
     NEUTRAL_NAME,
     VISIBLE_CHROMA,
+    measured_name,
 )
 from grabient_assets.gradient.color import to_oklch
 from grabient_assets.gradient.names import NAMED_COLOURS
@@ -40,7 +41,7 @@ def contradicted_pairs(
     colours, colour = np.unique(packed, return_inverse=True)
     colour = colour.reshape(packed.shape)
     nearest, measured = _nearest(colours), _oklch(colours)
-    named = _oklch(_NAMED @ np.asarray([1 << 16, 1 << 8, 1], dtype=np.int32))
+    named = np.asarray([measured_name(one) for one in NAMED_COLOURS])
     for start in range(0, known.size, PAIRS_AT_ONCE):
         part = known[start : start + PAIRS_AT_ONCE]
         of, which = colour[row[start : start + PAIRS_AT_ONCE]], name[part]

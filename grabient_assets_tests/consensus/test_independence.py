@@ -14,6 +14,7 @@ from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import (
     dollars_per_effective_vote,
     effective_votes,
+    enough_pairs,
     error_correlation,
     mean_correlation,
     votes_interval,
@@ -108,14 +109,37 @@ def test_ignorance_is_no_independence(errors: np.ndarray) -> None:
     assert votes_interval([errors], Bootstrap(1, 20)) == (None, None)
 
 
-def test_known_pairs_alone_say_what_the_panel_is_worth() -> None:
-    """Five copies that err together beside five that never do: what is known is 1, of 10 of 45 pairs."""
+def copies(erring: int) -> list[np.ndarray]:
+    """Ten models of which so many err together, and the others never."""
     errors = np.zeros((40, 10))
-    errors[:4, :5] = 1
-    found = error_correlation([errors])
-    assert found.pairs == 10 and effective_votes(found.matrix) == pytest.approx(1)
-    assert effective_votes(found.matrix, [0, 1, 5]) == pytest.approx(1)
-    assert effective_votes(found.matrix, [5, 6]) is None and effective_votes(found.matrix, [5]) == 1
+    errors[:4, :erring] = 1
+    return [errors]
+
+
+def test_known_pairs_alone_say_what_the_panel_is_worth() -> None:
+    """Eight copies that err together beside two that never do: what is known is 1, of 28 of 45 pairs."""
+    found = error_correlation(copies(8))
+    assert found.pairs == 28 and effective_votes(found.matrix) == pytest.approx(1)
+    assert votes_interval(copies(8), Bootstrap(1, 20)) == (pytest.approx(1), pytest.approx(1))
+    assert effective_votes(found.matrix, [0, 1, 2, 8]) == pytest.approx(1), "3 of 6 pairs are half"
+    assert effective_votes(found.matrix, [8, 9]) is None and effective_votes(found.matrix, [8]) == 1
+
+
+def test_few_known_pairs_say_nothing_of_the_panel() -> None:
+    """21 of 45 pairs are less than half: neither a figure nor an interval, though their own mean is known."""
+    found = error_correlation(copies(7))
+    assert found.pairs == 21 and effective_votes(found.matrix) is None
+    assert votes_interval(copies(7), Bootstrap(1, 20)) == (None, None)
+    assert dollars_per_effective_vote([Decimal(1)] * 10, found.matrix) is None
+    assert mean_correlation(found.matrix) == pytest.approx(1)
+    assert effective_votes(found.matrix, [0, 1, 7]) is None, "1 of 3 pairs"
+    assert [enough_pairs(*one) for one in ((22, 10), (23, 10), (0, 2), (1, 2), (0, 1))] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_interval_is_that_of_drawing_items() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grabient_assets.gradient.claims import is_contradicted
+from grabient_assets.gradient.claims import are_contradicted, is_contradicted
 from grabient_assets.gradient.names import NAMED_COLOURS, color_names
 
 REDS = [(120, 10, 10), (200, 40, 20), (255, 120, 90)]
@@ -50,6 +50,32 @@ def test_every_named_colour_supports_itself_and_its_computed_name() -> None:
     for name, rgb in NAMED_COLOURS.items():
         assert not is_contradicted(name, [rgb])
         assert not is_contradicted(color_names([rgb])[0], [rgb])
+
+
+@pytest.mark.parametrize(
+    "rgb", [(155, 122, 1), (100, 84, 3), (136, 104, 6), (115, 92, 18), (107, 91, 42), (105, 97, 18), (111, 78, 55)]
+)
+def test_browns_from_red_to_olive_are_brown(rgb: tuple[int, int, int]) -> None:
+    assert not is_contradicted("brown", [rgb])
+    assert not is_contradicted("brown", [NAMED_COLOURS["red"]]) and not is_contradicted("brown", [(128, 0, 0)])
+    assert is_contradicted("brown", [(60, 120, 60)]) and is_contradicted("brown", [(200, 60, 180)])
+
+
+@pytest.mark.parametrize("rgb", [(0, 150, 160), (0, 140, 150), (64, 150, 157)])
+def test_a_colour_between_two_names_is_both(rgb: tuple[int, int, int]) -> None:
+    assert is_contradicted("blue", [rgb]) and is_contradicted("green", [rgb])
+    assert not are_contradicted(["blue", "green"], [rgb])
+    assert not are_contradicted(["green", "blue"], [rgb])
+
+
+def test_what_lies_between_two_names_lies_on_the_shorter_way() -> None:
+    """Blue and red are 125 degrees apart: purples are between them, greens are not. Blue and yellow are opposite."""
+    assert not are_contradicted(["blue", "red"], [(200, 0, 200)])
+    assert are_contradicted(["blue", "red"], [(0, 160, 60)])
+    assert are_contradicted(["blue", "yellow"], [(0, 150, 140)])
+    assert are_contradicted(["blue", "green"], [(128, 128, 128)]), "a grey has no hue"
+    assert are_contradicted(["blue", "white"], [(0, 100, 20)]), "white has no hue"
+    assert not are_contradicted(["red"], REDS) and are_contradicted(["red"], BLUES)
 
 
 def test_a_word_that_is_no_colour_is_never_contradicted() -> None:

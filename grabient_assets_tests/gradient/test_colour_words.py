@@ -12,6 +12,7 @@ from grabient_assets.gradient.colour_words import (
     NEUTRAL_NAMES,
     QUALIFIERS,
     claimed_names,
+    claims_of,
     colour_word,
 )
 from grabient_assets.gradient.names import NAMED_COLOURS
@@ -43,6 +44,20 @@ from grabient_assets.gradient.names import NAMED_COLOURS
         ("orange tones", {"orange"}),
         ("gold tinted", {"gold"}),
         ("reddish hues", {"red"}),
+        ("burnt orange", {"orange"}),
+        ("pale gold", {"gold"}),
+        ("soft bright coral", {"coral"}),
+        ("vivid lime", {"lime"}),
+        ("neonorange", set()),
+        ("brightorange", {"orange"}),
+        ("gold gradient", {"gold"}),
+        ("red color", {"red"}),
+        ("orange ish", {"orange"}),
+        *((word, {"red"}) for word in ("redder", "reddest", "redden", "reddened", "reddening", "redness")),
+        *((word, {"white"}) for word in ("whiter", "whitest", "whitened", "whitening", "whiteness")),
+        *((word, {"yellow"}) for word in ("yellower", "yellowed", "yellowing")),
+        *((word, {"blue"}) for word in ("bluest", "blueness")),
+        ("greying", {"gray"}),
     ],
 )
 def test_what_is_nothing_but_a_colour(words: str, names: set[str]) -> None:
@@ -52,13 +67,34 @@ def test_what_is_nothing_but_a_colour(words: str, names: set[str]) -> None:
 THINGS = """
     rose|roses|gold|golden hour|orange|oranges|amber|emerald|blues|red wine|green tea|white chocolate|dark chocolate|
     red rose|white gold|rose gold|blood orange|fresh mint|evergreen|redwood|bluebell|blackboard|greenhouse|dark|tones|
-    warm tones|hundred|sacred|moody blue|sea|ruby red shoes
+    warm tones|hundred|sacred|moody blue|sea|ruby red shoes|dark olive|fresh lime|milk chocolate|bright oranges|whiting|
+    greenen|burnt orange grove
 """
 
 
 @pytest.mark.parametrize("words", THINGS.split("|"))
 def test_what_may_be_a_thing(words: str) -> None:
     assert claimed_names(tuple(words.split())) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("tag", "claims"),
+    [
+        ("red", [{"red"}]),
+        ("blue green", [{"blue", "green"}]),
+        *((f"red{joined}orange", [{"red"}, {"orange"}]) for joined in (" and ", " & ", "/", ", ", " to ", ", and ")),
+        ("orange and red tones", [{"orange"}, {"red"}]),
+        ("dark red, gold and lime", [{"red"}, {"gold"}, {"lime"}]),
+        ("gold and orange", []),
+        ("red and fire", []),
+        ("red wine, rose", []),
+        ("sandy red", []),
+        ("red,", []),
+    ],
+)
+def test_colours_that_are_joined(tag: str, claims: list[set[str]]) -> None:
+    """Beside a certain colour an orange is one. Without one these are things, and so is a tag that names a thing."""
+    assert claims_of(tag) == tuple(map(frozenset, claims))
 
 
 def test_the_lists_name_colours_that_exist() -> None:

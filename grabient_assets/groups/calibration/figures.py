@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from grabient_assets.consensus.independence import pairs_of
 from grabient_assets.warehouse.calibration import FieldReport, ModelReport, PanelReport, Report
 
 
@@ -38,7 +39,7 @@ def votes(panel: PanelReport) -> str:
         said += f" ({panel.effective_votes_low:.1f} to {panel.effective_votes_high:.1f})"
     if panel.pairs is None or models < 2:
         return said
-    return f"{said}, known from {panel.pairs} of {models * (models - 1) // 2} pairs of models"
+    return f"{said}, known from {panel.pairs} of {pairs_of(models)} pairs of models"
 
 
 def alpha(field: FieldReport) -> str:

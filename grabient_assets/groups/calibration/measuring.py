@@ -22,6 +22,7 @@ from grabient_assets.consensus.independence import (
     dollars_per_effective_vote,
     effective_votes,
     error_correlation,
+    pairs_of,
     votes_interval,
 )
 from grabient_assets.consensus.majority import tag_majority
@@ -193,12 +194,22 @@ def _panel(
         effective_votes_low=low,
         effective_votes_high=high,
         pairs=correlation.pairs,
-        effective_votes_reason=NO_PAIR if votes is None else None,
+        effective_votes_reason=_why_unknown(correlation.pairs, len(models)) if votes is None else None,
         cost_usd=cost,
         usd_per_effective_vote=None if dollars is None else round(dollars, 10),
         without=json.dumps([_without(models, one) for one in singles]),
         sentence=who_could_go(names, cost, losses),
         reported_at=now,
+    )
+
+
+def _why_unknown(pairs: int, models: int) -> str:
+    if not pairs:
+        return NO_PAIR
+    return (
+        f"Whether two models err together is known of {pairs} of {pairs_of(models)} pairs only (both wrong at least "
+        f"{ENOUGH_ERRORS} times on palettes whose answer the colours know). That is less than half, so nothing is said "
+        "of all of them."
     )
 
 

@@ -6,6 +6,7 @@ cutting and extending are written rules, so the same answer always gives the sam
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ def fit_embed_text(
     """`text` with 30 to 50 words, free of HTML and control characters.
 
     More than 50 words: cut at the last sentence end within words 30 to 50, otherwise after word 50. Fewer than 30:
-    the words of `extension` follow in their order, then neutral words, each only when the text does not hold it yet,
-    until there are 30. `without` takes words out of a text; none that it would take out is added. Applying the rule to
-    its own result changes nothing.
+    the phrases of `extension` follow in their order, then neutral words, until there are at least 30. A phrase is added
+    whole, and only when the text does not hold all its words yet. `without` takes words out of a text; no phrase from
+    which it would take one is added. Applying the rule to its own result changes nothing.
     """
     words = without(plain_words(text))
     if len(words) > MAX_WORDS:
@@ -68,9 +69,15 @@ def fit_embed_text(
 
 
 def plain_words(text: str) -> list[str]:
-    """The words of `text` without markup, control and invisible characters."""
-    plain = visible_text(_MARKUP.sub(" ", text[:_MAX_CHARS]))
+    """The words of `text` without markup, control and invisible characters; HTML entities as what they stand for."""
+    plain = _plain(text[:_MAX_CHARS])
+    while "&" in plain and (again := _plain(plain)) != plain:  # an entity may stand for the "&" of another
+        plain = again
     return [word for word in plain.split() if len(word) <= MAX_WORD_CHARS]
+
+
+def _plain(text: str) -> str:
+    return visible_text(_MARKUP.sub(" ", html.unescape(text)))
 
 
 def _cut(words: list[str]) -> list[str]:
@@ -87,14 +94,13 @@ def _cut(words: list[str]) -> list[str]:
 def _extended(words: list[str], extension: Iterable[str], without: Callable[[Sequence[str]], list[str]]) -> list[str]:
     extended = list(words)
     held = {_bare(word) for word in words}
-    offered = (word for phrase in (*extension, *_NEUTRAL_TEXT.split()) for word in plain_words(phrase))
-    for word in offered:
+    for phrase in (*extension, *_NEUTRAL_TEXT.split()):
         if len(extended) >= MIN_WORDS:
             break
-        bare = _bare(word)
-        longer = [*extended, word]
-        if bare and bare not in held and without(longer) == longer:
-            held.add(bare)
+        added = [word for word in plain_words(phrase) if _bare(word)]
+        longer = [*extended, *added]
+        if len(longer) <= MAX_WORDS and not held.issuperset(map(_bare, added)) and without(longer) == longer:
+            held.update(map(_bare, added))
             extended = longer
     return extended
 

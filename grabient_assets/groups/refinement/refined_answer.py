@@ -10,6 +10,7 @@ from grabient_assets.gradient.cosine import RGB
 from grabient_assets.groups.refinement.embed_text import EmbedText, fit_embed_text, plain_words
 from grabient_assets.groups.tagging.answers import (
     CATEGORICAL_FIELDS,
+    OPEN_FIELDS,
     Unusable,
     find_fields,
     read_tags,
@@ -17,7 +18,7 @@ from grabient_assets.groups.tagging.answers import (
 )
 from grabient_assets.groups.tagging.consensus import Consensus
 from grabient_assets.groups.tagging.extraction import AnswerFinder
-from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated
+from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated, thing_phrases
 from grabient_assets.groups.tagging.normalisation import clean_tag, strings_in
 from grabient_assets.groups.tagging.tag_forms import tag_form
 
@@ -31,6 +32,8 @@ LIMITS: dict[str, tuple[int, int]] = {
 }
 _FINDER = AnswerFinder((*CATEGORICAL_FIELDS, *LIMITS, "embed_text"))
 _MAX_NOTES = 20
+MAJORITY = 0.5
+"""From this part of the models on, a colour that is not there is what the panel says, and no slip of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +113,17 @@ def _fallback(field: str, consensus: Consensus | None, changes: list[str]) -> st
 
 
 def _unseen(fields: dict[str, Any], own: dict[str, Any], consensus: Consensus | None, rgb: Sequence[RGB]) -> Unseen:
-    """What embed_text may not name. Flagged is what the refiner or the panel wrongly took for a colour of the palette,
-    in whatever words: "amber" is none of the names, and so no tag."""
+    """What embed_text may not name. Flagged is what the refiner, or at least half of the panel, wrongly took for a
+    colour of the palette, in whatever words: "amber" is none of the names, and so no tag. Fewer models do not spoil a
+    word that is a thing too."""
     said, _ = strings_in(fields.get("dominant_colors"))
     said = [tag for tag in map(clean_tag, said) if tag]
     said += [tag for field in LIMITS for tag in own[field] if is_hallucinated(field, tag, rgb)]
     votes = consensus.votes if consensus is not None else {}
-    said += [vote.value for found in votes.values() for vote in found if vote.contradicted]
-    return Unseen(rgb, imagined_names(said, rgb))
+    said += [vote.value for found in votes.values() for vote in found if vote.contradicted and vote.share >= MAJORITY]
+    kept = [tag for field in OPEN_FIELDS for tag in own[field] if not is_hallucinated(field, tag, rgb)]
+    kept += [vote.value for field in votes if field in OPEN_FIELDS for vote in votes[field] if not vote.contradicted]
+    return Unseen(rgb, imagined_names(said, rgb), thing_phrases(kept))
 
 
 def _embed_text(written: str, extension: list[str], unseen: Unseen, notes: list[str]) -> EmbedText:

@@ -219,6 +219,34 @@ def test_a_panel_by_hand(tmp_path: Path) -> None:
     assert entropy == pytest.approx((len(clear) - mixed) / len(clear))  # a bit wherever they differ
 
 
+def test_what_few_pairs_show_is_not_said_of_all(tmp_path: Path) -> None:
+    """Two of four models are never wrong: one pair of six is known, and the report says why there is no figure."""
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    with warehouse.write() as connection:
+        clear = [one for one in palettes(connection) if "saturation" in one.clear_cut]
+        rows = [
+            TagRecord(
+                *(one.seed, "v1", "groq", model, 0, f"{one.seed}-{model}"),
+                *("succeeded", AT),
+                saturation="mixed" if model.startswith("wrong") else one.saturation,
+                cost_usd=COST,
+            )
+            for one in clear
+            for model in ("right", "true", "wrong", "wrong too")
+        ]
+        record_tags(connection, rows)
+    found = report_on(warehouse, "v1", AT)
+    assert found is not None and found.panel.pairs == 1
+    panel = found.panel
+    known = (panel.effective_votes, panel.effective_votes_low, panel.effective_votes_high, panel.usd_per_effective_vote)
+    assert known == (None, None, None, None)
+    assert votes(panel).startswith("Whether two models err together is known of 1 of 6 pairs only")
+    assert "effective votes" not in report_metadata(found)
+    one_less = {one["model"]: one["votes"] for one in json.loads(panel.without)}
+    assert set(one_less.values()) == {None}, one_less
+
+
 def test_a_model_that_got_worse_under_the_next_prompt_version_is_found(tmp_path: Path) -> None:
     """From answers to the finding: `falls` is right on all clear-cut palettes under v1 and on every second under v2,
     `stays` on nine of ten under both."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.refinement.embed_text import EmbedText, fit_embed_text, word_count
@@ -44,8 +44,18 @@ def test_no_comma_or_dash_is_left_dangling() -> None:
 
 def test_a_short_text_is_extended_in_order_without_repeating() -> None:
     text = f"{words(25)} Calm sea."
-    fitted = fit_embed_text(text, ["calm", "deep sea", "DEEP", "teal", "w3", "misty"])
+    fitted = fit_embed_text(text, ["calm", "sea calm", "deep", "DEEP", "teal", "w3", "misty"])
     assert fitted == EmbedText(f"{text} deep teal misty", repaired=True)
+
+
+def test_a_phrase_is_added_whole_or_not_at_all() -> None:
+    text = f"{words(25)} Calm sea."
+    fitted = fit_embed_text(text, ["deep sea", "rose garden at dusk", "teal"])
+    assert fitted == EmbedText(f"{text} deep sea rose garden at dusk", repaired=True)
+    without = fit_embed_text(text, ["golden hour", "deep sea", "teal"], lambda all_: [w for w in all_ if w != "golden"])
+    assert without.text == f"{text} deep sea teal"
+    too_long = " ".join(f"x{number}" for number in range(24))
+    assert fit_embed_text(text, [too_long, "deep sea"]).text.startswith(f"{text} deep sea gradient")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "one"])
@@ -64,15 +74,23 @@ def test_markup_and_control_characters_go() -> None:
     assert fit_embed_text("a\ud800b " + words(30), []).text == "ab " + words(30)
 
 
+def test_entities_are_what_they_stand_for() -> None:
+    text = "r&#101;d &lt;b&gt;calm R&amp;D &amp;amp;lt;i&amp;amp;gt; &#<b>1;01; AT&T&#x200b;"
+    fitted = fit_embed_text(f"{text} {words(30)}", [])
+    assert fitted.text.startswith("red calm R&D ") and fitted.repaired
+    assert fit_embed_text(fitted.text, []) == EmbedText(fitted.text, repaired=False)
+
+
 def test_encoded_data_is_not_a_word() -> None:
     assert fit_embed_text("x" * 101 + " " + words(30), []).text == words(30)
     assert word_count(fit_embed_text("x " * 1_000_000, []).text) == 50
 
 
-_PIECES = st.sampled_from(["calm", "sea,", "sky.", "<b>", "Deep", "—", "море"])
+_PIECES = st.sampled_from(["calm", "&amp;", "&lt", "&#x26;", "amp;", "sea,", "sky.", "<b>", "Deep", "—", "море"])
 _PROSE = st.text(max_size=400) | st.lists(_PIECES, max_size=80).map(" ".join)
 
 
+@settings(deadline=None)
 @given(_PROSE, st.lists(st.text(max_size=20), max_size=10))
 def test_always_within_the_limits_and_stable(text: str, extension: list[str]) -> None:
     fitted = fit_embed_text(text, extension)

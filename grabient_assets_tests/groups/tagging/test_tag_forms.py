@@ -46,6 +46,8 @@ SAME_BY_LIST = """
     tie ties|genie genies|calorie calories|mango mangoes|flamingo flamingoes|fresco frescoes|crisis crises|elf elves
     life lives|calf calves|waltz waltzes|shoe shoes|potato potatoes|house houses|sky skies|beach beaches|raised raised
     improvisation improvisation|bias bias|hibiscus hibiscuses|practiced practised
+    quiz quizzes|creche creches|mantis mantises|emphasis emphases|junkie junkies|birdie birdies|gouache gouaches
+    topaz topazes|trellis trellises|fez fezzes
 """
 APART = [
     ("gold", "golden hour"),
@@ -78,7 +80,7 @@ APART_BY_LIST = """
     shades shade|greys gray|reds red|golds gold|corals coral|flats flat|plains plain|marbles marble|grounds ground
     folks folk|tears tear|chills chill|pants pant|fries fry|axes axis|canoes cano|shoes sho|muses mus|vases vas
     lens len|bias bia|eros ero|aries ary|pisces pisce|raised raized|surprising surprizing|rise rize|paradise paradize
-    neon neonoir|child children's|dream dreamlike|rock rocks|ash ashes|dunes dun|leaves leave
+    neon neonoir|child children's|dream dreamlike|rock rocks|content contents|ash ashes|dunes dun|leaves leave
 """
 
 
