@@ -60,8 +60,8 @@ class FieldReport:
 class PanelReport:
     """One row of `panel_reports`. `models`, `correlation` and `without` are JSON (docs/data.md).
 
-    `pairs`: of how many pairs of models it is known whether they err together. `effective_votes` is None without any,
-    with the `effective_votes_reason`.
+    `pairs`: of how many pairs of models it is known whether they err together. `effective_votes` is None when that is
+    fewer than half, with the `effective_votes_reason`.
     """
 
     prompt_version: str
