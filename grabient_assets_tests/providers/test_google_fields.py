@@ -57,11 +57,11 @@ def test_answers_that_take_longer_than_a_look_keep_nobody_from_looking(open_at: 
     def respond(head: bytes) -> bytes:
         body = operation(whole=selection(head) is None)
         body = as_page(body) if b"/v1/batches?" in head else body
-        answer = http(200, json.dumps(body).encode())
-        return answer if selection(head) else Dripping(answer)
+        content = json.dumps(body).encode()
+        return http(200, content) if selection(head) else Dripping(http(200, content, length=20_000_000))
 
     with raw_server(respond) as server:
-        assert states(server, open_at, Patience(whole_read=10, attempts=1)) == ENDED
+        assert states(server, open_at, Patience(whole_read=5, attempts=1)) == ENDED
         assert len(server.requests) == 2
 
 
