@@ -73,7 +73,7 @@ def test_the_results_are_asked_for_whole(httpserver: HTTPServer, open_at: Open) 
 def test_the_results_may_take_as_long_as_a_file(open_at: Open) -> None:
     with raw_server(lambda head: Dripping(http(200, b" " * 60 + json.dumps(operation(whole=True)).encode()))) as server:
         hurried = Patience(read=5, transfer=30, whole_read=0.2, whole_transfer=0.6, attempts=1)
-        with pytest.raises(ProviderUnreachableError, match="no whole answer within 0.6 seconds"):
+        with pytest.raises(ProviderUnreachableError, match=r"no whole answer within 0\.6 seconds"):
             list(open_at(GOOGLE, server.url, hurried).download(GOOGLE.batch))
 
 
