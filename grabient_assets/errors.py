@@ -22,6 +22,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
+│       └── SlowResultsError     a result file did not come whole in the time there was
 ├── AmbiguousSubmissionError     a create call ended without an answer: the batch may exist at the provider
 ├── AnnotationsError         answers to be counted together are inconsistent: codes or lengths do not fit
 └── EmulatorError                the offline providers did not start or stopped answering
@@ -139,6 +140,10 @@ class ProviderUnreachableError(ProviderError):
 
 class ResultsError(ProviderError):
     """Results cannot be read, or would have to be fetched from a host that is not the provider's."""
+
+
+class SlowResultsError(ResultsError):
+    """A result file did not come whole in the time there was. Whoever has more time may get it."""
 
 
 class AmbiguousSubmissionError(ProviderError):

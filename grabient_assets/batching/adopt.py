@@ -22,12 +22,13 @@ class Whereabouts:
     """What is known of an intended batch.
 
     `ours`: the provider has it, as `state`. `absent`: it is certain not to exist. `undecided`: its sender still lives,
-    a candidate that cannot be told from it is open, or an absent batch may still turn up. `unlisted`: it is looked for
-    and not there for the first time, so that the settling time begins. `postdated`: it was sent at a
-    time that has not come yet, because the clock was set back since, so that time says nothing about its age.
+    a candidate that cannot be told from it is open, or an absent batch may still turn up. `unread`: a candidate's
+    results did not come in the time of the caller; one with more time may decide. `unlisted`: it is looked for and not
+    there for the first time, so that the settling time begins. `postdated`: it was sent at a time that has not come
+    yet, because the clock was set back since, so that time says nothing about its age.
     """
 
-    verdict: Literal["ours", "absent", "undecided", "unlisted", "postdated"]
+    verdict: Literal["ours", "absent", "undecided", "unread", "unlisted", "postdated"]
     state: BatchState | None = None
 
 
@@ -56,7 +57,7 @@ def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, no
     if proven:
         return Whereabouts("ours", proven[0])
     if candidates:
-        return Whereabouts("undecided")
+        return Whereabouts("unread" if any(state.unread for state in candidates) else "undecided")
     if connection.account != batch.account:
         raise ProviderError(
             batch.provider,
@@ -75,13 +76,13 @@ def adopt_batch(
     """Look the intended batch up at the provider and record what is found.
 
     Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again, at
-    once when it is the first in a row that was put off, else after a growing pause. Undecided: unchanged, to be looked
-    up again later. Unlisted: the settling time begins now. How long ago it was sent says nothing: a process that was
-    killed may have spent all that time on the upload, and the call may still arrive. Postdated: it is looked for among
-    all batches from now on.
+    once when it is the first in a row that was put off, else after a growing pause. Undecided or unread: unchanged, to
+    be looked up again later. Unlisted: the settling time begins now. How long ago it was sent says nothing: a process
+    that was killed may have spent all that time on the upload, and the call may still arrive. Postdated: it is looked
+    for among all batches from now on.
     """
     found = look_up(batch, connection, warehouse, clock())
-    if found.verdict == "undecided" or is_being_sent(warehouse, batch.batch_id):
+    if found.verdict in ("undecided", "unread") or is_being_sent(warehouse, batch.batch_id):
         return batch
     now = clock()
     with warehouse.write() as database:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.answers.speaking import Outcome, answer
 from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.field_masks import masked, parsed
 from grabient_assets.emulator.gemini_requests import camel, invalid, question_of, response
 from grabient_assets.emulator.google_files import GoogleFiles, existing, rfc3339
 from grabient_assets.emulator.google_inputs import MAX_INLINE, batch_body, inlined, keyed, metadata_key
@@ -107,7 +108,7 @@ class Google:
 
     def retrieve(self, call: Call) -> Response:
         [batch] = self._state.batches.polled([self._batch(call)])
-        return reply(self._operation(self._settled(batch), results=True))
+        return _selected(call, self._operation(self._settled(batch), results=True))
 
     def list_batches(self, call: Call) -> Response:
         size, token = call.query.get("pageSize", "50"), call.query.get("pageToken", "0")
@@ -117,7 +118,7 @@ class Google:
         end = start + max(1, min(int(size), 100))
         seen = self._state.batches.polled(batches[start:end])
         page: dict[str, Any] = {"operations": [self._operation(self._settled(batch)) for batch in seen]}
-        return reply(page | ({"nextPageToken": str(end)} if end < len(batches) else {}))
+        return _selected(call, page | ({"nextPageToken": str(end)} if end < len(batches) else {}))
 
     def cancel(self, call: Call) -> Response:
         batch = self._settled(self._batch(call))
@@ -231,6 +232,14 @@ class Google:
         if "output" in metadata:
             operation["response"] = metadata["output"]
         return operation
+
+
+def _selected(call: Call, body: dict[str, Any]) -> Response:
+    """The fields of the answer that were asked for."""
+    try:
+        return reply(masked(body, parsed(call.query["fields"])) if "fields" in call.query else body)
+    except ValueError:
+        raise invalid(f"Invalid field selection {call.query['fields']}") from None
 
 
 def _written(line: Line, requests: dict[str, dict[str, Any]], batch: Batch) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from grabient_assets.providers.reading import inside, items
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def _read_error(body: object) -> tuple[str, str]:
     inner = body.get("error", body)
     if not isinstance(inner, Mapping):
         return "", str(inner)
-    reasons = [d.get("reason") for d in inner.get("details") or [] if isinstance(d, Mapping) and d.get("reason")]
+    reasons = [reason for detail in items(inner.get("details")) if (reason := inside(detail, "reason"))]
     code = reasons[0] if reasons else inner.get("code")
     if not isinstance(code, str):
         code = inner.get("status") or inner.get("type")
@@ -57,22 +60,24 @@ def _body_of(response: object) -> object:
         return ""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or brackets in brackets, ten thousand deep
         return text
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date)."""
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None for what is no time."""
     milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    if milliseconds is None and value is None:
+        return None
     try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        if value is None:
-            return None
-        return max(0.0, float(value))
+        seconds = float(value) if milliseconds is None else float(milliseconds) / 1000
     except ValueError:
-        pass
+        seconds = _seconds_until(str(value))
+    return max(0.0, seconds) if seconds is not None and math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float | None:
     try:
-        return max(0.0, (parsedate_to_datetime(str(value)) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # no date, one without a zone, or one beyond the calendar
         return None

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import closing
+import time
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers import anthropic_lines
+from grabient_assets.providers.anthropic_proof import Whose, whose
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain, whole_number
+from grabient_assets.providers.reading import inside
 from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.providers.trust import trusted
@@ -27,6 +30,7 @@ BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
 API_VERSION = "2026-10-21"
 
+_COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
 
 
@@ -88,7 +92,7 @@ class AnthropicBatches:
         input_file_id: str | None = None,
         accounted: Collection[str] = (),
     ) -> list[BatchState]:
-        wanted = set(custom_ids)
+        wanted, give_up = set(custom_ids), time.monotonic() + self._patience.whole_transfer
         found: list[BatchState] = []
         for value in patiently(lambda: self._created_since(submitted_after), self._patience):
             state = _state(value)
@@ -96,9 +100,10 @@ class AnthropicBatches:
                 continue
             if value.get("archived_at"):  # its answers are gone: whose they were makes no difference any more
                 continue
-            ours = self._is_ours(value, wanted, request_count) if state.state == "ended" else None
-            if ours is not False:
-                found.append(redacted_state(_state(value, label if ours else None), self._key))
+            answers = self._whose(value, wanted, request_count, give_up)
+            if answers != "another's":
+                state = _state(value, label if answers == "ours" else None, unread=answers == "unread")
+                found.append(redacted_state(state, self._key))
         return newest_first(found)
 
     def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
@@ -106,28 +111,22 @@ class AnthropicBatches:
         habit of the API, and a batch that is overlooked is paid for twice."""
         values: list[dict[str, Any]] = []
         with translated(self.name, self._key, "listing batches"):
-            for listed in self._client.messages.batches.list(limit=1000):
-                value = plain(listed, "id")
+            for value in each_once(self._client.messages.batches.list(limit=1000)):
                 if may_be_ours(iso_time(value.get("created_at")), submitted_after):
                     values.append(value)
         return values
 
-    def _is_ours(self, value: dict[str, Any], wanted: set[str], request_count: int) -> bool | None:
-        """Whether the results of an ended batch answer what was asked; None when they do not tell.
-
-        Ours as soon as a line names one of the `wanted`. Another's only when there is a line for every request and one
-        of them can be read: a file may be cut, empty or spoilt in places, and ours must not be taken for another's.
-        """
-        named: list[str | None] = []
+    def _whose(self, value: dict[str, Any], wanted: Collection[str], request_count: int, give_up: float) -> Whose:
+        """Whose batch it is, as far as its results can be read until then. Asked for one by one, the results of many
+        batches would take as often the time that one of them may take."""
+        if value.get("processing_status") != "ended":
+            return "untold"
+        if time.monotonic() >= give_up:
+            return "unread"
         try:
-            with closing(self._results(value)) as lines:
-                for line in lines:
-                    named.append(_named_by(line))
-                    if named[-1] in wanted:
-                        return True
+            return whose(self._results(value), wanted, request_count)
         except ResultsError:
-            return None
-        return False if any(named) and len(named) >= request_count else None
+            return "untold"
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
         yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
@@ -166,7 +165,7 @@ class AnthropicBatches:
     def available_models(self) -> set[str]:
         def call() -> set[str]:
             with translated(self.name, self._key, "listing models"):
-                return {plain(model, "id")["id"] for model in self._client.models.list(limit=100)}
+                return {model["id"] for model in each_once(self._client.models.list(limit=100))}
 
         return patiently(call, self._patience)
 
@@ -174,47 +173,38 @@ class AnthropicBatches:
         self._client.close()
 
 
-def _named_by(line: bytes) -> str | None:
-    """The id of the request that a result line answers; None for a line that cannot be read."""
-    try:
-        return anthropic_lines.read_line(line).custom_id
-    except ResultsError:
-        return None
-
-
-def _state(value: dict[str, Any], label: str | None = None) -> BatchState:
+def _state(value: dict[str, Any], label: str | None = None, unread: bool = False) -> BatchState:
     raw = str(value.get("processing_status") or "")
-    counts = value.get("request_counts")
-    count = _counts(counts) if isinstance(counts, Mapping) and counts else None
+    count = {name: whole_number(inside(value, "request_counts", name)) for name in _COUNTS}
+    total = _total(count.values())
+    failed = _total(count[name] for name in ("errored", "canceled", "expired"))
     state = _STATES.get(raw, "running")  # a word we do not know is no end
     ended = state == "ended"
     return BatchState(
         provider_batch_id=value["id"],
         state=state,
         raw_status=raw,
-        outcome=_outcome(count or {}) if ended else None,
-        total=sum(count.values()) if count else None,
-        succeeded=count["succeeded"] if count else None,
-        failed=count["errored"] + count["canceled"] + count["expired"] if count else None,
-        least_lines=sum(count.values()) if count and ended else None,  # every request has one, however it ended
+        outcome=_outcome(count) if ended else None,
+        # No batch is empty: counts that are all 0 tell as little as counts that are missing.
+        total=total or None,
+        succeeded=count["succeeded"] if total else None,
+        failed=failed if total else None,
+        least_lines=(total or None) if ended else None,  # every request has one, however it ended
         created_at=iso_time(value.get("created_at")),
         ended_at=iso_time(value.get("ended_at")),
         label=label,
+        unread=unread,
     )
 
 
-def _counts(said: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many requests are in which state; None when that is not told in numbers."""
-    count: dict[str, int] = {}
-    for name in ("processing", "succeeded", "errored", "canceled", "expired"):
-        number = whole_number(said.get(name) or 0)
-        if number is None:
-            return None
-        count[name] = number
-    return count
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum; None as soon as one of them is not told."""
+    numbers = list(counts)
+    told = [number for number in numbers if number is not None]
+    return sum(told) if len(told) == len(numbers) else None
 
 
-def _outcome(count: Mapping[str, int]) -> Outcome:
+def _outcome(count: Mapping[str, int | None]) -> Outcome:
     """Anthropic says `ended` whatever happened; only the counts tell why."""
     if count.get("canceled"):
         return "cancelled"

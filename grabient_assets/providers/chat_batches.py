@@ -36,9 +36,10 @@ _STATES: Mapping[str, tuple[State, Outcome | None]] = {
 
 
 class ChatBatches:
-    """See `contract.BatchProvider`. Subclasses make the client and list batches and files, where the two differ."""
+    """See `contract.BatchProvider`. Subclasses make the client, list batches and name files, where the two differ."""
 
     name: ClassVar[str]
+    keeps_metadata: ClassVar[bool] = True
     limits: BatchLimits
     _client: Any
     _key: str
@@ -48,8 +49,8 @@ class ChatBatches:
         """All batches of the account."""
         raise NotImplementedError
 
-    def _files(self) -> Iterable[Any]:
-        """All files uploaded for batches."""
+    def _file(self, file_id: str) -> Any:
+        """What the provider says of an uploaded file."""
         raise NotImplementedError
 
     def request_line(self, spec: RequestSpec, model: Model) -> bytes:
@@ -97,18 +98,41 @@ class ChatBatches:
         accounted: Collection[str] = (),
     ) -> list[BatchState]:
         listed = patiently(lambda: self._listed("batches", self._batches), self._patience)
-        ours = {input_file_id} if input_file_id else set()
-        # Groq's documentation shows metadata coming back null, so a batch without it is known by its uploaded file.
-        bare = [value for value in listed if not value.get("metadata")]
-        if any(may_be_ours(unix_time(value.get("created_at")), submitted_after) for value in bare):
-            files = patiently(lambda: self._listed("files", self._files), self._patience)
-            ours |= {file["id"] for file in files if file.get("filename") == _file_name(label)}
-        return newest_first(
-            self._state(value, label)
-            for value in listed
-            if value["id"] not in accounted
-            and (inside(value, "metadata", LABEL) == label or value.get("input_file_id") in ours)
-        )
+        found: list[BatchState] = []
+        for value in listed:
+            if value["id"] in accounted:
+                continue
+            file_id = value.get("input_file_id")
+            ours = inside(value, "metadata", LABEL) == label or (bool(input_file_id) and file_id == input_file_id)
+            if not ours and not value.get("metadata") and self._may_be(value, submitted_after, request_count):
+                ours = self._is_named(file_id, _file_name(label))
+            if ours is not False:
+                found.append(self._state(value, label if ours else None))
+        return newest_first(found)
+
+    def _may_be(self, value: dict[str, Any], submitted_after: datetime | None, request_count: int) -> bool:
+        """Whether a batch fits by time and size. While it is validated its total may still be 0."""
+        total = whole_number(inside(value, "request_counts", "total"))
+        return total in (None, 0, request_count) and may_be_ours(unix_time(value.get("created_at")), submitted_after)
+
+    def _is_named(self, file_id: object, name: str) -> bool | None:
+        """Whether the file of a batch without metadata has this name; None when nobody can tell any more.
+
+        Asked for by its id: how far back a list of files goes is not documented at Groq.
+        """
+        untold = False if self.keeps_metadata else None  # where metadata are kept, a batch without is not ours
+
+        def call() -> dict[str, Any]:
+            with translated(self.name, self._key, f"asking for file {file_id}", file=True):
+                return plain(self._file(str(file_id)), "id")
+
+        if text_or_none(file_id) is None:
+            return untold
+        try:
+            said = text_or_none(patiently(call, self._patience).get("filename"))
+        except ResultsError:
+            return untold
+        return untold if said is None else said == name
 
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
         with translated(self.name, self._key, f"listing {what}"):

@@ -90,7 +90,8 @@ class BatchState:
 
     An `outcome` of completed means that processing reached its end, not that every request was answered; expired and
     cancelled batches hold the answers that were finished in time (not at Google). `label` is our batch id when the
-    provider proves it, `failed` counts everything that is neither answered nor open.
+    provider proves it, `failed` counts everything that is neither answered nor open. `unread`: its results would tell
+    whose it is, but did not come whole in the time there was.
 
     By the provider's own counts the results of an ended batch hold at least `least_lines` lines, and `least_answers` of
     them with a response of the model.
@@ -111,6 +112,7 @@ class BatchState:
     ended_at: datetime | None = None
     label: str | None = None
     input_file_id: str | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class BatchProvider(Protocol):
         `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at.
         `accounted` are the provider's ids of other batches: they are left out. A state whose `label` is set is ours for
         certain. Anthropic has no labels: a batch that fits by time and size comes with `label=None` while it runs, or
-        while its results do not tell; ask again later.
+        while its results do not tell; ask again later. So does a batch at Groq that lost its metadata and its file.
         """
         ...
 

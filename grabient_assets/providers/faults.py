@@ -6,6 +6,7 @@ ones. The original is never chained: its text may hold the key.
 | what came                               | reading              | creating a batch     |
 |-----------------------------------------|----------------------|----------------------|
 | 404 for a batch                         | BatchUnknown         | -                    |
+| 403 or 404 for a file                   | Results              | -                    |
 | 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
 | 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
 | 408, 409                                | Busy                 | AmbiguousSubmission  |
@@ -52,28 +53,38 @@ class UnreadableAnswer(Exception):
 
 @contextmanager
 def translated(
-    provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None
+    provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None, file: bool = False
 ) -> Iterator[None]:
     """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
 
-    `batch` is the provider's id of the batch the call is about, if it is about one.
+    `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
+    batch that the same key could see just before.
     """
     try:
         yield
     except GrabientError:
         raise
     except Exception as error:
-        fault = translate(error, provider, key, doing, creating=creating, batch=batch)
+        fault = translate(error, provider, key, doing, creating=creating, batch=batch, file=file)
         if fault is None:
             raise
         raise fault from None
 
 
 def translate(
-    error: Exception, provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None
+    error: Exception,
+    provider: str,
+    key: str,
+    doing: str,
+    *,
+    creating: bool = False,
+    batch: str | None = None,
+    file: bool = False,
 ) -> ProviderError | None:
     """The error of `errors.py` for `error`, or None when it is not about the provider at all (a bug of ours)."""
     answer = answer_of(error)
+    if answer is not None and file and _denies_the_file(answer):
+        return _file_denied(answer, provider, key, doing)
     if answer is not None:
         return _of_answer(answer, provider, key, doing, creating, batch)
     cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
@@ -95,9 +106,7 @@ def translate(
 
 
 def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool, batch: str | None) -> ProviderError:
-    said = redact(f"{answer.status} {answer.code}".strip() + f": {answer.text}", key)[:800]
-    opening = f"While {doing}, {provider} answered {said}"
-    opening = opening if opening.endswith(".") else opening + "."
+    opening = _opening(answer, provider, key, doing)
     status, code = answer.status, answer.code
     if batch is not None and status == 404:
         return BatchUnknownError(
@@ -115,7 +124,7 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
         )
     if status == 402 or code in _NO_MONEY:
         return CredentialsError(provider, f"{opening} The account has no credit left; add some at {provider}.")
-    if status in (401, 403) or code in _BAD_KEY or "api key not valid" in answer.text.lower():
+    if status in (401, 403) or _is_bad_key(answer):
         return CredentialsError(provider, f"{opening} Check the API key of {provider} and what it is allowed to do.")
     if creating and (status >= 500 or status in (408, 409)):
         return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
@@ -124,6 +133,31 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
     if status < 400:
         return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
     return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
+
+
+def _denies_the_file(answer: Answer) -> bool:
+    """Whether a file cannot be had, and the key as such is good. Gemini says 403 of a file that is gone."""
+    if answer.code in _NO_MONEY or answer.code == "not_available_for_plan" or _is_bad_key(answer):
+        return False
+    return answer.status in (403, 404)
+
+
+def _file_denied(answer: Answer, provider: str, key: str, doing: str) -> ResultsError:
+    opening = _opening(answer, provider, key, doing)
+    why = "The file is not there any more"
+    if answer.status == 403:
+        why += f", or this key may see batches but not read files; what it is allowed to do is set at {provider}"
+    return ResultsError(provider, f"{opening} {why}. The results can no longer be fetched this way.")
+
+
+def _is_bad_key(answer: Answer) -> bool:
+    return answer.code in _BAD_KEY or "api key not valid" in answer.text.lower()
+
+
+def _opening(answer: Answer, provider: str, key: str, doing: str) -> str:
+    said = redact(f"{answer.status} {answer.code}".strip() + f": {answer.text}", key)[:800]
+    opening = f"While {doing}, {provider} answered {said}"
+    return opening if opening.endswith(".") else opening + "."
 
 
 def _next(creating: bool) -> str:

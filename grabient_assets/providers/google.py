@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from grabient_assets.errors import ResultsError
-from grabient_assets.providers import google_lines, google_states
+from grabient_assets.errors import RequestRejectedError, ResultsError
+from grabient_assets.providers import google_fields, google_lines, google_states
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import UnreadableAnswer, translated
 from grabient_assets.providers.finding import newest_first
+from grabient_assets.providers.google_fields import list_tells, operation_tells
 from grabient_assets.providers.google_inline import inline_request, inline_size
 from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain
 from grabient_assets.providers.reading import inside, items, text_or_none
@@ -102,7 +105,9 @@ class GoogleBatches:
             return uploaded.name
 
     def poll(self, provider_batch_id: str) -> BatchState:
-        return self._state(self._operation(provider_batch_id))
+        doing, fields = f"asking for batch {provider_batch_id}", google_fields.OF_AN_OPERATION
+        operation = self._get_least(provider_batch_id, doing, fields, operation_tells, batch=provider_batch_id)
+        return self._state(operation)
 
     def find(
         self,
@@ -120,7 +125,7 @@ class GoogleBatches:
         token, seen = None, set()
         while True:
             query = {"pageSize": "100"} | ({"pageToken": token} if token else {})
-            page = self._get("batches", "listing batches", query)
+            page = self._get_least("batches", "listing batches", google_fields.OF_A_LIST, list_tells, query)
             yield from items(page.get("operations"))
             token = text_or_none(page.get("nextPageToken"))
             if token is None:
@@ -129,15 +134,39 @@ class GoogleBatches:
                 raise ResultsError(self.name, "The list of batches at google repeats its pages. Try again later.")
             seen.add(token)
 
-    def _operation(self, provider_batch_id: str) -> dict[str, Any]:
-        return self._get(provider_batch_id, f"asking for batch {provider_batch_id}", batch=provider_batch_id)
+    def _get_least(
+        self,
+        path: str,
+        doing: str,
+        selections: Iterable[str],
+        tells: Callable[[dict[str, Any]], bool],
+        query: Mapping[str, str] | None = None,
+        *,
+        batch: str | None = None,
+    ) -> dict[str, Any]:
+        """The answer with the first selection of fields that the server takes and that tells what is needed, or the
+        whole answer."""
+        for fields in selections:
+            with suppress(RequestRejectedError):
+                answer = self._get(path, doing, {**(query or {}), "fields": fields}, batch=batch)
+                if tells(answer):
+                    return answer
+        return self._get(path, doing, query, batch=batch)
 
     def _get(
-        self, path: str, doing: str, query: dict[str, str] | None = None, *, batch: str | None = None
+        self,
+        path: str,
+        doing: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        batch: str | None = None,
+        timeout: float | None = None,
     ) -> dict[str, Any]:
+        seconds = self._patience.read if timeout is None else timeout
+
         def call() -> dict[str, Any]:
             with translated(self.name, self._key, doing, batch=batch):
-                response = self._http.get(self._url(path), params=query, headers=self._headers())
+                response = self._http.get(self._url(path), params=query, headers=self._headers(), timeout=seconds)
                 response.raise_for_status()
                 return plain(json.loads(response.content.decode("utf-8", "replace")))
 
@@ -154,7 +183,9 @@ class GoogleBatches:
             return redacted_state(google_states.state_of(operation), self._key)
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        operation = self._operation(provider_batch_id)
+        # Everything: the answers of a small batch are in it, so it may take as long as a file.
+        doing, seconds = f"asking for batch {provider_batch_id}", self._patience.transfer
+        operation = self._get(provider_batch_id, doing, batch=provider_batch_id, timeout=seconds)
         state = self._state(operation)
         if state.state != "ended":
             raise ResultsError(self.name, f"Batch {provider_batch_id} is {state.raw_status}; it has no results yet.")
@@ -183,7 +214,8 @@ class GoogleBatches:
     def available_models(self) -> set[str]:
         def call() -> set[str]:
             with translated(self.name, self._key, "listing models"):
-                return {str(model.name).removeprefix("models/") for model in self._client.models.list()}
+                named = ({"id": model.name} for model in self._client.models.list())
+                return {model["id"].removeprefix("models/") for model in each_once(named)}
 
         return patiently(call, self._patience)
 

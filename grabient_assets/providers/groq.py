@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
@@ -22,6 +22,7 @@ class GroqBatches(ChatBatches):
     """See `contract.BatchProvider`. Free plans have no batch API (403 not_available_for_plan)."""
 
     name = "groq"
+    keeps_metadata = False  # its documentation shows them coming back null
 
     def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
         import groq
@@ -56,5 +57,5 @@ class GroqBatches(ChatBatches):
                 raise UnreadableAnswer(f"the list of batches repeats its page {cursor!r}")
             seen.add(cursor)
 
-    def _files(self) -> Iterable[Any]:
-        return items(plain(self._client.files.list()).get("data"))
+    def _file(self, file_id: str) -> Any:
+        return self._client.files.info(file_id)

@@ -8,6 +8,7 @@ from typing import Any
 from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits
@@ -40,7 +41,7 @@ class OpenAIBatches(ChatBatches):
         )
 
     def _batches(self) -> Iterable[Any]:
-        return self._client.batches.list(limit=100)
+        return each_once(self._client.batches.list(limit=100))
 
-    def _files(self) -> Iterable[Any]:
-        return self._client.files.list(purpose="batch", order="desc", limit=100)
+    def _file(self, file_id: str) -> Any:
+        return self._client.files.retrieve(file_id)

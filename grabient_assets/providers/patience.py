@@ -18,7 +18,8 @@ class Patience:
     within `total`; a Retry-After above `retry_after_cap` is left to the caller, who knows better what else there is to
     do.
 
-    A poll can be long: Google puts all answers of a small batch, up to 20 MB, into it. Files have up to 2 GB.
+    A poll can be long: a server that knows no selection of fields puts all answers of a small batch of Google, up to
+    20 MB, into it. Files have up to 2 GB.
     """
 
     read: float = 10.0

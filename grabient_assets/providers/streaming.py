@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from grabient_assets.errors import GrabientError, RequestRejectedError, ResultsError
+from grabient_assets.errors import GrabientError, RequestRejectedError, ResultsError, SlowResultsError
 from grabient_assets.providers.faults import translate, translated
 from grabient_assets.providers.patience import Patience, patiently
 
@@ -19,12 +19,13 @@ def stream_lines(
 ) -> Generator[bytes, None, None]:
     """The lines of the file that `opened` starts to read. `what` names it: "the results of batch b-1".
 
-    Starting is repeated like any read. Raises ResultsError when the file is gone, or breaks off in the middle.
+    Starting is repeated like any read. Raises ResultsError when the file is gone, or breaks off in the middle, as
+    SlowResultsError when it was the time that ran out.
     """
     with ExitStack() as stack:
 
         def start() -> Iterable[bytes]:
-            with translated(provider, key, f"opening {what}"):
+            with translated(provider, key, f"opening {what}", file=True):
                 return opened(stack)
 
         try:
@@ -39,7 +40,7 @@ def stream_lines(
             fault = translate(error, provider, key, f"reading {what}")
             if fault is None:
                 raise
-            raise _broken_off(provider, what, str(fault)) from None
+            raise _broken_off(provider, what, str(fault), _is_timeout(error)) from None
 
 
 def whole_lines(chunks: Iterable[bytes], provider: str, what: str) -> Iterator[bytes]:
@@ -84,7 +85,11 @@ def _is_object(line: bytes) -> bool:
         return line.endswith(b"}")
 
 
-def _broken_off(provider: str, what: str, why: str) -> ResultsError:
-    return ResultsError(
-        provider, f"While reading {what}, the file broke off. {why} Nothing of it counts; download it again."
-    )
+def _is_timeout(error: Exception) -> bool:
+    """The end of the whole answer's time is Python's own TimeoutError; silence is one of an HTTP library or an SDK."""
+    return isinstance(error, TimeoutError) or any(kind.__name__ == "TimeoutException" for kind in type(error).__mro__)
+
+
+def _broken_off(provider: str, what: str, why: str, slow: bool = False) -> ResultsError:
+    kind = SlowResultsError if slow else ResultsError
+    return kind(provider, f"While reading {what}, the file broke off. {why} Nothing of it counts; download it again.")

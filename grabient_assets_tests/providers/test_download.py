@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.errors import ProviderBusyError, ProviderError, ResultsError
+from grabient_assets.errors import CredentialsError, ProviderBusyError, ProviderError, ResultsError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.streaming import whole_lines
@@ -131,6 +131,32 @@ def test_results_that_are_gone(face: Face, provider: BatchProvider, httpserver: 
     body = face.error(404, "not_found", "No such File object")
     httpserver.expect_request(results_path(face)).respond_with_json(body, status=404)
     with pytest.raises(ResultsError, match="No such File object"):
+        list(provider.download(face.batch))
+
+
+def test_a_file_that_is_forbidden_is_one_that_is_gone(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """Gemini's usual reply for a file it does not keep any more. The key was good for the poll just before."""
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    said = "You do not have permission to access the File out or it may not exist."
+    body = face.error(403, "PERMISSION_DENIED", said)
+    httpserver.expect_request(results_path(face)).respond_with_json(body, status=403)
+    with pytest.raises(ResultsError, match=said) as caught:
+        list(provider.download(face.batch))
+    assert "is not there any more, or this key may see batches but not read files" in str(caught.value)
+    assert "can no longer be fetched this way" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "authentication_error"), (403, "not_available_for_plan"), (403, "insufficient_quota")]
+)
+def test_a_key_that_is_refused_at_the_file_is_a_matter_of_the_key(
+    status: int, code: str, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    httpserver.expect_request(results_path(face)).respond_with_json(face.error(status, code, "no"), status=status)
+    with pytest.raises(CredentialsError):
         list(provider.download(face.batch))
 
 

@@ -12,8 +12,10 @@ from werkzeug import Request, Response
 
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, CREATED_UNIX, GOOGLE, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.rawserver import Dripping, RawServer, http, raw_server
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IDS = ["a-1", "a-2", "a-3"]
@@ -83,18 +85,58 @@ def test_a_list_without_end_is_an_error(face: Face, provider: BatchProvider, htt
         provider.find("lab-1", IDS, NOON, 3)
 
 
+@pytest.mark.parametrize("face", [ANTHROPIC, OPENAI], ids=["anthropic", "openai"], indirect=True)
+def test_a_server_that_sends_its_first_page_for_ever(
+    face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """It does not look at where the next page begins. The SDKs would ask for ever; this one has an end after all."""
+
+    def respond(request: Request) -> Response:
+        following = "batches/o" if len(httpserver.log) < 5 else None
+        body = page(face, named(face, "batches/o", 9, "lab-2"), following=following)
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request(face.listing).respond_with_handler(respond)
+    with pytest.raises(ResultsError, match="repeats its pages"):
+        provider.find("lab-1", IDS, NOON, 3)
+    assert len(httpserver.log) == 2
+
+
+def bare(face: Face, batch: str, file_id: str | None, **more: Any) -> dict[str, Any]:
+    """A batch whose metadata are not echoed."""
+    return named(face, batch, 1) | {"metadata": None, "input_file_id": file_id} | more
+
+
 @pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
 def test_a_batch_that_lost_its_metadata_is_known_by_its_file(
     face: Face, provider: BatchProvider, httpserver: HTTPServer
 ) -> None:
-    bare = named(face, "batch_p", 1) | {"metadata": None, "input_file_id": "file-ours"}
-    foreign = named(face, "batch_q", 2) | {"metadata": None, "input_file_id": "file-theirs"}
-    httpserver.expect_request(face.listing).respond_with_json(page(face, foreign, bare))
-    files = [{"id": "file-theirs", "filename": "theirs.jsonl"}, {"id": "file-ours", "filename": "lab-1.jsonl"}]
-    answer = {"data": files, "has_more": False, "object": "list"}
-    httpserver.expect_request(face.listing.replace("batches", "files")).respond_with_json(answer)
+    """However far back a list of files goes. Those of batches of another size or time are not asked for."""
+    old = bare(face, "batch_o", "file-o", created_at=CREATED_UNIX - 86_401)
+    other_size = bare(face, "batch_s", "file-s", request_counts={"total": 4, "completed": 0, "failed": 0})
+    validated = bare(face, "batch_p", "file-ours", request_counts={"total": 0, "completed": 0, "failed": 0})
+    batches = [bare(face, "batch_q", "file-theirs"), old, other_size, validated]
+    httpserver.expect_request(face.listing).respond_with_json(page(face, *batches))
+    files = face.listing.replace("batches", "files")
+    for file_id, name in (("file-theirs", "theirs.jsonl"), ("file-ours", "lab-1.jsonl")):
+        httpserver.expect_request(f"{files}/{file_id}").respond_with_json({"id": file_id, "filename": name})
     found = provider.find("lab-1", IDS, NOON, 3)
     assert [(state.provider_batch_id, state.label) for state in found] == [("batch_p", "lab-1")]
+    assert len(httpserver.log) == 3
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(("face", "candidates"), [(OPENAI, []), (GROQ, ["batch_q", "batch_r"])], indirect=["face"])
+def test_without_metadata_and_file_nobody_can_tell(
+    status: int, candidates: list[str], face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """Groq may lose metadata, so such a batch may be ours and is waited for. OpenAI keeps them: it is not ours."""
+    batches = [bare(face, "batch_q", "file-gone"), bare(face, "batch_r", None)]
+    httpserver.expect_request(face.listing).respond_with_json(page(face, *batches))
+    gone = face.error(status, "not_found", "No such File object: file-gone")
+    httpserver.expect_request(face.listing.replace("batches", "files") + "/file-gone").respond_with_json(gone, status)
+    found = provider.find("lab-1", IDS, NOON, 3)
+    assert [(state.provider_batch_id, state.label) for state in found] == [(one, None) for one in candidates]
 
 
 @pytest.mark.parametrize("face", [OPENAI, GROQ], ids=["openai", "groq"], indirect=True)
@@ -103,7 +145,7 @@ def test_a_known_input_file_is_proof_enough(face: Face, provider: BatchProvider,
     httpserver.expect_request(face.listing).respond_with_json(page(face, bare))
     found = provider.find("lab-1", IDS, NOON, 3, input_file_id="file-ours")
     assert [state.provider_batch_id for state in found] == ["batch_p"]
-    assert asked(httpserver, face.listing.replace("batches", "files")) == []
+    assert {request.path for request, _ in httpserver.log} == {face.listing}
 
 
 def anthropic_list(httpserver: HTTPServer, *items: dict[str, Any]) -> None:
@@ -176,6 +218,62 @@ def test_anthropic_overlooks_nothing_that_may_be_ours(httpserver: HTTPServer, op
 
     assert found(NOON) == ["msgbatch_r", "msgbatch_n"]
     assert found(None) == ["msgbatch_r", "msgbatch_n", "msgbatch_o"]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+        {"processing": None, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+        {"processing": None},
+        {},
+    ],
+    ids=["all 0", "one null", "null alone", "empty"],
+)
+def test_anthropic_counts_that_say_nothing_rule_nothing_out(
+    counts: dict[str, Any], httpserver: HTTPServer, open_at: Open
+) -> None:
+    anthropic_list(httpserver, named(ANTHROPIC, "msgbatch_n", 1) | {"request_counts": counts})
+    [found] = open_at(ANTHROPIC, httpserver.url_for("")).find("lab-1", IDS, NOON, 3)
+    assert (found.provider_batch_id, found.total, found.label) == ("msgbatch_n", None, None)
+
+
+def test_anthropic_results_too_slow_for_the_caller_are_left_to_one_with_more_time(open_at: Open) -> None:
+    """A sensor has seconds, a run an hour. The time is for all candidates together: a tick that takes longer is cut."""
+    answers = ANTHROPIC.answer_line("z-9") + b"\n"
+
+    def respond(head: bytes) -> bytes:
+        path = head.split(b" ")[1]
+        if path.startswith(b"/r/"):
+            return Dripping(http(200, answers * 3)) if slow else http(200, answers * 3)
+        ended = [
+            named(ANTHROPIC, f"msgbatch_{number}", number, state="completed") | {"results_url": f"/r/{number}"}
+            for number in (1, 2)
+        ]
+        return http(200, json.dumps(page(ANTHROPIC, *ended)).encode())
+
+    with raw_server(respond) as server:
+        slow = True
+        hurried = open_at(ANTHROPIC, server.url, Patience(read=20, transfer=30, whole_transfer=0.3, attempts=1))
+        found = hurried.find("lab-1", IDS, NOON, 3)
+        assert [(state.provider_batch_id, state.label, state.unread) for state in found] == [
+            ("msgbatch_2", None, True),
+            ("msgbatch_1", None, True),
+        ]
+        assert server.count("GET /r/") == 1
+        slow = False
+        assert open_at(ANTHROPIC, server.url).find("lab-1", IDS, NOON, 3) == []
+
+
+def test_anthropic_results_that_stay_silent_too_long_are_left_to_one_with_more_time(open_at: Open) -> None:
+    ended = named(ANTHROPIC, "msgbatch_e", 2, state="completed") | {"results_url": "/r/e"}
+
+    def respond(head: bytes) -> bytes:
+        return RawServer.SILENCE if b" /r/e " in head else http(200, json.dumps(page(ANTHROPIC, ended)).encode())
+
+    with raw_server(respond) as server:
+        [found] = open_at(ANTHROPIC, server.url, Patience(transfer=0.2, attempts=1)).find("lab-1", IDS, NOON, 3)
+    assert (found.label, found.unread) == (None, True)
 
 
 @pytest.mark.parametrize("face", LABELLED, ids=lambda face: face.name, indirect=True)

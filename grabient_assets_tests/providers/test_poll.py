@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from grabient_assets.errors import (
     BatchUnknownError,
@@ -21,7 +22,7 @@ from grabient_assets.errors import (
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import GOOGLE, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -148,6 +149,20 @@ def test_cancel(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> 
     assert [request.path for request, _ in httpserver.log] == [path]
 
 
+@pytest.mark.parametrize("face", [ANTHROPIC, GOOGLE], ids=["anthropic", "google"], indirect=True)
+def test_a_list_of_models_without_end(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
+    def respond(_: Request) -> Response:
+        more = len(httpserver.log) < 5
+        following = {"nextPageToken": "again"} if face.name == "google" else {"has_more": True, "last_id": "m-1"}
+        body = face.model_list("m-1") | (following if more else {})
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request(face.models).respond_with_handler(respond)
+    with pytest.raises(ResultsError, match="repeats its pages"):
+        provider.available_models()
+    assert len(httpserver.log) == 2
+
+
 def test_available_models(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     httpserver.expect_request(face.models).respond_with_json(face.model_list("m-1", "x/m-2"))
     assert provider.available_models() == {"m-1", "x/m-2"}
@@ -183,7 +198,15 @@ def test_a_long_retry_after_is_left_to_the_caller(face: Face, provider: BatchPro
 
 @pytest.mark.parametrize(
     ("named", "least", "most"),
-    [("in ten minutes", 590, 600), ("Fri, 20 Nov 2020 12:00:00 GMT", 0, 0), ("soon", None, None), ("-5", 0, 0)],
+    [
+        ("in ten minutes", 590, 600),
+        ("Fri, 20 Nov 2020 12:00:00 GMT", 0, 0),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None, None),
+        ("soon", None, None),
+        ("nan", None, None),
+        ("1e999", None, None),
+        ("-5", 0, 0),
+    ],
 )
 def test_retry_after_as_a_date(
     named: str, least: float | None, most: float | None, face: Face, httpserver: HTTPServer, open_at: Open
@@ -221,7 +244,26 @@ def test_a_final_answer_is_asked_for_once(
     httpserver.expect_request(face.retrieve).respond_with_json(face.error(status, code, message), status=status)
     with pytest.raises(kind, match=message):
         provider.poll(face.batch)
-    assert len(httpserver.log) == 1
+    # Google may have refused the selection of fields, not the question.
+    assert len(httpserver.log) == (3 if (face.name, status) == ("google", 400) else 1)
+
+
+BRACKETS = b"[" * 100_000 + b"]" * 100_000
+ODD_REFUSALS = [
+    pytest.param(b'{"error":{"message":"slow","details":5}}', id="details that are a number"),
+    pytest.param(b'{"error":{"message":"slow","details":{"reason":1}}}', id="details that are an object"),
+    pytest.param(b'{"error":{"message":"slow","details":[5,{"reason":[1]}]}}', id="reasons that are none"),
+    pytest.param(BRACKETS, id="brackets"),
+]
+
+
+@pytest.mark.parametrize("body", ODD_REFUSALS)
+def test_a_refusal_in_odd_words_is_read_by_its_status(body: bytes, face: Face, open_at: Open) -> None:
+    with raw_server(lambda head: http(429, body)) as server:
+        provider = open_at(face, server.url, Patience(attempts=1))
+        for ask in (lambda: provider.poll(face.batch), lambda: provider.find("lab-1", ["a-1"], NOON, 1)):
+            with pytest.raises(ProviderBusyError):
+                ask()
 
 
 def test_a_lost_connection_is_tried_again(face: Face, open_at: Open) -> None:
