@@ -1,13 +1,13 @@
 """Stopping a batch: asked of the provider, waited for, and never asked again by itself.
 
-What was finished before the stop is paid for and is collected like any other batch (round.py). A batch that cannot be
-asked for is closed here, in the ledger alone, with what is known.
+What was finished before the stop is paid for and is collected (finish.py). A batch that cannot be asked for is closed
+here, in the ledger alone, with what is known.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,24 +15,23 @@ from typing import Literal
 from grabient_assets.batching.adopt import adopt_batch, look_up
 from grabient_assets.batching.closing import close_batch
 from grabient_assets.batching.connection import Connect, Connection
+from grabient_assets.batching.patience import Faults, Patience, Wait, named_wait
 from grabient_assets.batching.settling import ReaderOf
+from grabient_assets.batching.stop_call import tell_to_stop
 from grabient_assets.batching.underway import is_being_sent
 from grabient_assets.errors import (
-    BatchUnknownError,
     CredentialsError,
     ProviderBusyError,
+    ProviderError,
     ProviderUnreachableError,
-    RequestRejectedError,
-    ResultsError,
     UsageError,
 )
 from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-USUAL_TIMEOUT_SECONDS = 1800.0
-"""OpenAI allows itself ten minutes for a cancel; nobody else names a time."""
+OPEN = ("intended", "submitted")
+"""The statuses of a batch that has not come to its end."""
 
 How = Literal["stopped", "ended", "not_sent", "given_up", "nothing_to_stop"]
 """The provider stopped it; it had ended by itself; the create call never arrived; closed without the provider; or
@@ -53,16 +52,6 @@ class Stopped:
         return self.how in ("stopped", "ended")
 
 
-@dataclass(slots=True)
-class Patience:
-    """How long the end is waited for. `say` is told what is being waited for."""
-
-    seconds: float = USUAL_TIMEOUT_SECONDS
-    say: Callable[[str], None] = lambda _: None
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
 def stop_batch(
     name: str,
     connect: Connect,
@@ -76,21 +65,25 @@ def stop_batch(
     """Stop the batch of this id, ours or the provider's, and wait until the provider has ended it.
 
     With `give_up`, a batch is closed in the ledger that its provider does not have, that cannot be asked for with the
-    present key, whose answer cannot be read, or of which it cannot be told after a settling time whether it was ever
-    created. Raises UsageError for an unknown id, ProviderBusyError when the time is up, and what the provider
-    raises; the batch is then as it was, and is collected as usual when it ends.
+    present key, whose poll is refused or cannot be read, that the provider is too busy to tell of until the time is up,
+    or of which it cannot be told after a settling time whether it was ever created. What the provider says of it counts
+    when it says so twice, a settling time apart, even if the patience ends before. Raises UsageError for an unknown id,
+    ProviderBusyError when the time is up, and what the provider raises; the batch is then as it was, and is collected
+    as usual when it ends.
     """
     batch = _named(name, warehouse)
-    if batch.status not in ("intended", "submitted"):
+    if batch.status not in OPEN:
         return _at_rest(batch)
-    try:
-        with connect(batch.provider) as connection:
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connect(batch.provider))
             _refuse_other_account(batch, connection)
-            return _stop(batch.batch_id, connection, warehouse, reader, clock, patience, give_up)
-    except (BatchUnknownError, CredentialsError, ResultsError) as error:
-        if not give_up:
-            raise
-        return _give_up(batch.batch_id, str(error), warehouse, reader, clock)
+        except CredentialsError as error:
+            closed = _give_up(batch, str(error), warehouse, reader, clock) if give_up else None
+            if closed is None:
+                raise
+            return closed
+        return _Stopping(batch.batch_id, connection, warehouse, reader, clock, patience, give_up).stop()
 
 
 def _named(name: str, warehouse: Warehouse) -> BatchRecord:
@@ -132,101 +125,121 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
         )
 
 
-def _stop(
-    batch_id: str,
-    connection: Connection,
-    warehouse: Warehouse,
-    reader: ReaderOf,
-    clock: Callable[[], datetime],
-    patience: Patience,
-    give_up: bool,
-) -> Stopped:
-    """Look, ask, wait; from the ledger each time, because another process may be at the same batch."""
-    give_up_at = patience.clock() + patience.seconds
-    pause, asked, began = FIRST_PAUSE_SECONDS, False, clock()
-    while True:
-        undecided, named = False, 0.0
-        batch = _named(batch_id, warehouse)
-        if batch.status not in ("intended", "submitted"):
-            return _at_rest(batch)
-        try:
-            if batch.status == "intended":
-                closed = _decide(batch, connection, warehouse, reader, clock)
-                if isinstance(closed, Stopped):
+class _Stopping:
+    """One batch on the way to its end. Read from the ledger each time, because another process may be at it too."""
+
+    def __init__(
+        self,
+        batch_id: str,
+        connection: Connection,
+        warehouse: Warehouse,
+        reader: ReaderOf,
+        clock: Callable[[], datetime],
+        patience: Patience,
+        give_up: bool,
+    ) -> None:
+        self._batch_id, self._connection = batch_id, connection
+        self._warehouse, self._reader, self._clock = warehouse, reader, clock
+        self._seconds, self._wait, self._faults = patience.seconds, Wait(patience), Faults.at(connection)
+        self._gives_up, self._asked, self._began = give_up, False, clock()
+
+    def stop(self) -> Stopped:
+        """Look, ask, wait."""
+        while True:
+            batch = _named(self._batch_id, self._warehouse)
+            if batch.status not in OPEN:
+                return _at_rest(batch)
+            hopeless: str | None = None
+            try:
+                look = self._decide(batch) if batch.status == "intended" else self._ask(batch)
+                self._faults.forget()
+            except ProviderError as error:
+                if not self._gives_up and not isinstance(error, ProviderBusyError | ProviderUnreachableError):
+                    raise
+                hopeless = str(error) if self._faults.believed(error, self._wait) else None
+                look = _for_an_answer(error)
+            if isinstance(look, Stopped):
+                return look
+            if look.refusal is not None:
+                raise look.refusal
+            if look.undecided and self._looked_long_enough():
+                hopeless = f"It cannot be told whether {batch.provider} ever had it."
+            if hopeless is not None and self._gives_up:
+                closed = _give_up(batch, hopeless, self._warehouse, self._reader, self._clock)
+                if closed is not None:
                     return closed
-                batch = closed
-            waits_for = f"the create call of batch {batch_id}, whose end nobody saw, to be cleared up"
-            undecided = batch.provider_batch_id is None and not is_being_sent(warehouse, batch_id)
-            if batch.provider_batch_id is not None:
-                if batch.cancel_asked_at is None:
-                    _note_wish(batch_id, warehouse, clock())
-                word = _ask_to_stop(batch.provider_batch_id, connection, asked)
-                if word == "ended":
-                    return _ended(batch, asked)
-                asked = True
-                waits_for = f"{batch.provider} to end batch {batch_id} ({word})"
-        except RequestRejectedError:
-            _note_wish(batch_id, warehouse, None)
-            raise
-        except (ProviderBusyError, ProviderUnreachableError) as error:
-            waits_for, named = f"{batch.provider} to answer: {error}", getattr(error, "retry_after", None) or 0.0
-        left = give_up_at - patience.clock()
-        if give_up and undecided and (left <= 0 or clock() - began >= connection.settling):
-            reason = f"It cannot be told whether {batch.provider} ever had it."
-            return _give_up(batch_id, reason, warehouse, reader, clock)
-        if left <= 0:
-            raise ProviderBusyError(
-                batch.provider,
-                f"After {patience.seconds:.0f} seconds of waiting for {waits_for}, batch {batch_id} is still open. "
-                "Nothing is lost: it is collected when it has ended, by the next `grabient run` or the daemon. "
-                f"`grabient cancel {batch_id}` waits on.",
-            )
-        patience.say(f"Waiting for {waits_for}.")
-        patience.sleep(min(max(pause, named), left))
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+                continue  # another process has adopted or collected it since it was read
+            if self._wait.left <= 0:
+                raise self._time_is_up(batch, look.waits_for)
+            self._wait.on(look.waits_for, look.at_least)
+
+    def _decide(self, batch: BatchRecord) -> Stopped | _Look:
+        """Clear up a create call without an answer, and stop what it created."""
+        found = look_up(batch, self._connection, self._warehouse, self._clock())
+        if found.verdict == "absent":
+            why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
+            closed = close_batch(batch, "cancelled", why, self._warehouse, self._reader, self._clock, status="refused")
+            if closed is not None:
+                return _not_sent(closed)
+            latest = _named(batch.batch_id, self._warehouse)
+        else:
+            latest = adopt_batch(batch, self._connection, self._warehouse, self._clock)
+        if latest.status == "submitted":
+            return self._ask(latest)
+        if latest.status != "intended":
+            return _at_rest(latest)
+        waits_for = f"the create call of batch {batch.batch_id}, whose end nobody saw, to be cleared up"
+        return _Look(waits_for, undecided=not is_being_sent(self._warehouse, batch.batch_id))
+
+    def _ask(self, batch: BatchRecord) -> Stopped | _Look:
+        """Ask the provider to stop it, once, and where it stands."""
+        standing = tell_to_stop(batch, self._connection, self._warehouse, self._clock(), asked=self._asked)
+        if standing.state.state == "ended":
+            return _ended(batch, self._asked)
+        waits_for = f"{batch.provider} to end batch {batch.batch_id} ({standing.state.raw_status or 'running'})"
+        if standing.refused:
+            return _Look(waits_for, refusal=standing.trouble)
+        if standing.trouble is not None:
+            return _for_an_answer(standing.trouble)
+        self._asked = True
+        return _Look(waits_for)
+
+    def _looked_long_enough(self) -> bool:
+        return self._wait.left <= 0 or self._clock() - self._began >= self._connection.settling
+
+    def _time_is_up(self, batch: BatchRecord, waits_for: str) -> ProviderBusyError:
+        return ProviderBusyError(
+            batch.provider,
+            f"After {self._seconds:.0f} seconds of waiting for {waits_for}, batch {batch.batch_id} is still open. "
+            "Nothing is lost: it is collected when it has ended, by the next `grabient run` or the daemon. "
+            f"`grabient cancel {batch.batch_id}` waits on.",
+        )
 
 
-def _decide(
-    batch: BatchRecord,
-    connection: Connection,
-    warehouse: Warehouse,
-    reader: ReaderOf,
-    clock: Callable[[], datetime],
-) -> BatchRecord | Stopped:
-    """Clear up a create call without an answer: the batch as it is then, or closed when it never arrived."""
-    found = look_up(batch, connection, warehouse, clock())
-    if found.verdict != "absent":
-        return adopt_batch(batch, connection, warehouse, clock)
-    why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
-    closed = close_batch(batch, "cancelled", why, warehouse, reader, clock, status="refused")
-    if closed is None:
-        return _named(batch.batch_id, warehouse)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at a batch that has not ended: what is waited for, and how many seconds at least.
+
+    `undecided`: it is not known whether the provider has it. `refusal`: the provider will not stop it.
+    """
+
+    waits_for: str
+    at_least: float = 0.0
+    undecided: bool = False
+    refusal: ProviderError | None = None
+
+
+def _for_an_answer(error: ProviderError) -> _Look:
+    return _Look(f"{error.provider} to answer: {error}", named_wait(error))
+
+
+def _not_sent(batch: BatchRecord) -> Stopped:
     return Stopped(
-        closed,
+        batch,
         "not_sent",
         f"Batch {batch.batch_id} never reached {batch.provider}; its {batch.request_count} requests are recorded as "
         "cancelled, and `grabient retry` asks them again.",
     )
-
-
-def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None) -> None:
-    """A person wants it stopped: before the provider is told, because what is unanswered then is not asked again."""
-    with warehouse.write() as connection:
-        batches.update_batch(connection, batch_id, cancel_asked_at=now)
-
-
-def _ask_to_stop(provider_batch_id: str, connection: Connection, asked: bool) -> str:
-    """The provider's own word for where the batch stands; "ended" once it has ended."""
-    state = connection.provider.poll(provider_batch_id)
-    if state.state == "running" and not asked:
-        try:
-            connection.provider.cancel(provider_batch_id)
-        except RequestRejectedError:
-            # What has ended cannot be cancelled: it may have ended between the two calls.
-            if connection.provider.poll(provider_batch_id).state != "ended":
-                raise
-            return "ended"
-    return "ended" if state.state == "ended" else state.raw_status or state.state
 
 
 def _ended(batch: BatchRecord, asked: bool) -> Stopped:
@@ -236,16 +249,16 @@ def _ended(batch: BatchRecord, asked: bool) -> Stopped:
 
 
 def _give_up(
-    batch_id: str, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
-) -> Stopped:
-    batch = _named(batch_id, warehouse)
+    batch: BatchRecord, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
+) -> Stopped | None:
+    """Close the batch as it was when that was decided; None when more has become known of it since."""
     why = f"Given up without an answer from {batch.provider}."
     closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
     if closed is None:
-        return _at_rest(_named(batch_id, warehouse))
+        return None
     return Stopped(
         closed,
         "given_up",
-        f"Batch {batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, and "
-        f"`grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
+        f"Batch {batch.batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, "
+        f"and `grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
     )

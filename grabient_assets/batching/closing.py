@@ -14,9 +14,10 @@ from grabient_assets.batching.collect import Collected, fetch_batch, settle_batc
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.costs import FREE, UNKNOWN
 from grabient_assets.batching.fates import Fate
+from grabient_assets.batching.patience import Faults, Patience, Wait, named_wait
 from grabient_assets.batching.round import registered_model
 from grabient_assets.batching.settling import ReaderOf, Settled, Verdict
-from grabient_assets.errors import ResultsError
+from grabient_assets.errors import ProviderBusyError, ProviderUnreachableError, ResultsError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
@@ -36,7 +37,10 @@ def close_batch(
     status: str,
     error: str | None = None,
 ) -> BatchRecord | None:
-    """End the batch with one fate for every request, final; None when another process has ended it meanwhile."""
+    """End the batch with one fate for every request, final.
+
+    `batch` is the record on which that was decided. None when it has another status or got a provider's id since.
+    """
     answers = reader(batch)
     with warehouse.read() as connection:
         requests = batches.requests_of(connection, batch.batch_id)
@@ -60,18 +64,20 @@ def salvage_batch(
     store: ObjectStore,
     reader: ReaderOf,
     clock: Callable[[], datetime],
+    patience: Patience,
     run_id: str | None = None,
 ) -> Collected | None:
     """Collect an ended batch as far as its results can be read, and give up the rest.
 
-    None when it goes on, or another process has collected it. Raises what the provider raises about anything but the
-    results.
+    Results that break off are downloaded again, until they break off twice in the same place, a settling time apart, or
+    the time is up; the longest are kept. None when it goes on, or another process has collected it. Raises what the
+    provider raises about anything but the results.
     """
     with warehouse.read() as database:
         batch = batches.batch(database, batch_id)
     if batch is None or batch.status != "submitted":
         return None
-    provider = _AsFarAsItCanBeRead(connection.provider)
+    provider = _AsFarAsItCanBeRead(connection, patience)
     readable = replace(connection, provider=cast(BatchProvider, provider))
     fetched = fetch_batch(batch, readable, warehouse, store, clock, run_id, as_it_is=True)
     if fetched is None:
@@ -98,15 +104,31 @@ def given_up(settled: Sequence[Settled]) -> list[Settled]:
 class _AsFarAsItCanBeRead:
     """A provider whose results end where they cannot be read on; `why` says so then."""
 
-    def __init__(self, inner: BatchProvider) -> None:
-        self._inner = inner
+    def __init__(self, connection: Connection, patience: Patience) -> None:
+        self._inner = connection.provider
+        self._wait, self._faults = Wait(patience), Faults.at(connection)
         self.why: str | None = None
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        try:
-            yield from self._inner.download(provider_batch_id)
-        except ResultsError as error:
-            self.why = str(error)
+        longest: list[bytes] = []
+        before: int | None = None
+        while True:
+            lines: list[bytes] = []
+            try:
+                for line in self._inner.download(provider_batch_id):
+                    lines.append(line)
+                return iter(lines)
+            except (ResultsError, ProviderBusyError, ProviderUnreachableError) as error:
+                longest = max(longest, lines, key=len)
+                believed = self._faults.believed(error, self._wait)
+                if believed and (len(lines) == before or self._wait.left <= 0):
+                    self.why = str(error)
+                    return iter(longest)
+                if self._wait.left <= 0:
+                    raise
+                before = len(lines)
+                what = f"the results of batch {provider_batch_id} to be whole: {error}"
+                self._wait.on(what, max(self._faults.pause, named_wait(error)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

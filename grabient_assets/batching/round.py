@@ -54,14 +54,16 @@ def collect_batches(
     reader: ReaderOf,
     clock: Callable[[], datetime],
     run_id: str | None = None,
+    *,
+    regardless_of_pauses: bool = False,
 ) -> Round:
     """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone, and so is
-    a provider that asked for time."""
+    a provider that asked for time, unless a person waits for it (`regardless_of_pauses`)."""
     waiting: list[str] = []
     troubles: list[tuple[str, str]] = []
     with warehouse.read() as database:
         found = {batch.batch_id: batch for batch in batches.batches_of(database, batch_ids)}
-        paused = pauses(database, clock())
+        paused = {} if regardless_of_pauses else pauses(database, clock())
     for batch_id in dict.fromkeys(batch_ids):
         if batch_id not in found:
             troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def cancel(
     batch: Annotated[str, typer.Argument(metavar="BATCH", help="Our batch id, or the provider's.")],
     timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting for the end after so long.")
+        float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting for the end, or its results, after so long.")
     ] = 1800,
     give_up: Annotated[
         bool, typer.Option("--give-up", help="Close it here if its provider or its results are gone.")

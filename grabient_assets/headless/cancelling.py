@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from grabient_assets.batching.cancel import Patience, Stopped, stop_batch
+from grabient_assets.batching.cancel import Stopped, stop_batch
+from grabient_assets.batching.patience import Patience
 from grabient_assets.errors import GrabientError
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -28,17 +29,18 @@ def cancel(
     )
     if stopped.how != "nothing_to_stop":
         say(stopped.sentence)
-        _run_job(stopped.batch.batch_id, settings, give_up)
+        _run_job(stopped.batch.batch_id, settings, timeout, give_up)
     return stopped
 
 
-def _run_job(batch_id: str, settings: Settings, give_up: bool) -> None:
+def _run_job(batch_id: str, settings: Settings, timeout: float, give_up: bool) -> None:
     """Run the job cancel_batch here: it finds the batch ended, collects it, and reports what is complete."""
     from grabient_assets.definitions import grabient
     from grabient_assets.headless.driver import execute_job, quiet_dagster
     from grabient_assets.resources.home import dagster_instance
 
-    config = {"ops": {"stop_and_collect": {"config": {"batch": batch_id, "give_up": give_up}}}}
+    how = {"batch": batch_id, "give_up": give_up, "timeout_seconds": timeout}
+    config = {"ops": {"stop_and_collect": {"config": how}}}
     with quiet_dagster():
         job = grabient().resolve_job_def("cancel_batch")
         finished = execute_job(job, dagster_instance(settings), config, {})

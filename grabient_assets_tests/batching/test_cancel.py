@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grabient_assets.batching.cancel import Patience, Stopped, stop_batch
+from grabient_assets.batching.cancel import Stopped, stop_batch
 from grabient_assets.errors import (
     BatchUnknownError,
     CredentialsError,
@@ -27,6 +26,7 @@ from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.place_at_emulator import Place
+from grabient_assets_tests.batching.watch import Watch
 from grabient_assets_tests.emulator.running import Running, running
 
 
@@ -41,29 +41,11 @@ def place(tmp_path: Path, emulator: Running) -> Place:
     return Place(House(tmp_path), emulator)
 
 
-@dataclass
-class Watch:
-    """A clock that only sleeping moves. `meanwhile` happens during the first sleep."""
-
-    meanwhile: Callable[[], object] = lambda: None
-    now: float = 0.0
-    pauses: list[float] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-        if len(self.pauses) == 1:
-            self.meanwhile()
-
-
 def stop(place: Place, name: str, watch: Watch | None = None, timeout: float = 60, **how: Any) -> Stopped:
     watch = watch or Watch()
     house = place.house
-    patience = Patience(timeout, watch.said.append, lambda: watch.now, watch.sleep)
-    return stop_batch(
-        name, place.connect, house.warehouse, reader_of(house.warehouse, house.store), house.clock, patience, **how
-    )
+    reader = reader_of(house.warehouse, house.store)
+    return stop_batch(name, place.connect, house.warehouse, reader, house.clock, watch.patience(timeout), **how)
 
 
 def cancel_calls(place: Place, provider: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.batching.cancel import Patience, Stopped, stop_batch
+from grabient_assets.batching.cancel import Stopped, stop_batch
 from grabient_assets.batching.closing import salvage_batch
 from grabient_assets.batching.collect import Collected
 from grabient_assets.batching.round import collect_batches
@@ -26,27 +26,20 @@ from grabient_assets_tests.batching import test_reparse as reparsing
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import SETTLING, ScriptedProvider, answered, nothing
 from grabient_assets_tests.batching.test_adopt import orphan
-from grabient_assets_tests.batching.test_cancel import Watch
 from grabient_assets_tests.batching.test_submit import send
+from grabient_assets_tests.batching.watch import in_the_house
 
 READ = TagReader()
 
 
 def stop(house: House, provider: ScriptedProvider, name: str, seconds: float = 600, **how: Any) -> Stopped:
-    """The house's clock goes on while the end is waited for."""
-    watch = Watch()
-
-    def sleep(seconds: float) -> None:
-        house.clock.wind(seconds=seconds)
-        watch.sleep(seconds)
-
-    patience = Patience(seconds, watch.said.append, lambda: watch.now, sleep)
+    patience = in_the_house(house, seconds)
     return stop_batch(name, provider.connect, house.warehouse, lambda _: READ, house.clock, patience, **how)
 
 
 def salvage(house: House, provider: ScriptedProvider, batch_id: str) -> Collected | None:
-    connection = provider.connection()
-    return salvage_batch(batch_id, connection, house.warehouse, house.store, lambda _: READ, house.clock)
+    how = (provider.connection(), house.warehouse, house.store, lambda _: READ, house.clock, in_the_house(house))
+    return salvage_batch(batch_id, *how)
 
 
 def sent(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:

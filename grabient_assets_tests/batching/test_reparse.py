@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.batching.cancel import Patience, stop_batch
+from grabient_assets.batching.cancel import stop_batch
 from grabient_assets.batching.reparse import Reparsed, reparse_batches
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.settling import AnswerReader, Verdict
@@ -33,6 +33,7 @@ from grabient_assets.warehouse.tag_consensus import ConsensusRecord
 from grabient_assets.warehouse.withheld import panels
 from grabient_assets_tests.batching.house import House, palette, twins
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, result_line
+from grabient_assets_tests.batching.watch import in_the_house
 
 TABLES = ("batches", "batch_requests", "palette_tags", "tag_consensus", "palette_tag_refined", "asks")
 MODEL = "gpt-4o-mini"
@@ -236,7 +237,8 @@ def test_what_a_person_closed_without_results_stands(house: House, provider: Scr
 
     provider.before_poll = gone
     reader = reader_of(house.warehouse, house.store)
-    stop_batch(batch.batch_id, provider.connect, house.warehouse, reader, house.clock, Patience(0), give_up=True)
+    patience = in_the_house(house)
+    stop_batch(batch.batch_id, provider.connect, house.warehouse, reader, house.clock, patience, give_up=True)
     live = dump(house)
     assert house.rows("SELECT fate FROM palette_tags") == [("missing",)]
     assert reparse(house, provider, reader=Picky()).fates.total() == 0 and dump(house) == live

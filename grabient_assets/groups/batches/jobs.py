@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.batching.cancel import USUAL_TIMEOUT_SECONDS, Patience, stop_batch
-from grabient_assets.batching.closing import salvage_batch
-from grabient_assets.batching.round import collect_batches
+from grabient_assets.batching.cancel import stop_batch
+from grabient_assets.batching.collect import Collected
+from grabient_assets.batching.finish import finish_batch
+from grabient_assets.batching.patience import USUAL_TIMEOUT_SECONDS, Patience
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.refinement.reports import refined_events
@@ -16,7 +17,6 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, record_reported, requests_of
 from grabient_assets.warehouse.connection import Warehouse
@@ -41,9 +41,10 @@ class CancelConfig(dg.Config):
     batch: str
     """Our batch id or the provider's."""
     give_up: bool = False
-    """Close it here when its provider does not have it, cannot be asked for it, or does not hand out its results."""
+    """Close it here when its provider does not have it, cannot be asked for it, or does not hand out its results: when
+    it says so twice, a settling time apart."""
     timeout_seconds: float = USUAL_TIMEOUT_SECONDS
-    """How long its end is waited for."""
+    """How long its end is waited for, and then its results."""
 
 
 def _now() -> datetime:
@@ -64,38 +65,35 @@ def _stop_and_collect(
     patience = Patience(config.timeout_seconds, context.log.info)
     try:
         stopped = stop_batch(config.batch, providers.connect, house, reader, _now, patience, give_up=config.give_up)
+        context.log.info(stopped.sentence)
+        if stopped.to_collect:
+            done = finish_batch(
+                stopped.batch,
+                providers.connect,
+                house,
+                store,
+                reader,
+                _now,
+                patience,
+                context.run_id,
+                give_up=config.give_up,
+            )
+            _tell(context, done)
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    context.log.info(stopped.sentence)
-    if stopped.to_collect:
-        batch_id = stopped.batch.batch_id
-        done = collect_batches([batch_id], providers.connect, house, store, reader, _now, context.run_id)
-        if done.troubles and config.give_up:
-            _salvage(context, stopped.batch, house, store, providers)
-        elif done.troubles:
-            raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     for event in _events(house, stopped.batch, providers.usable()):
         context.log_event(event)
     with house.write() as connection:
         record_reported(connection, [stopped.batch.batch_id], _now())
 
 
-def _salvage(
-    context: dg.OpExecutionContext,
-    batch: BatchRecord,
-    house: Warehouse,
-    store: ObjectStore,
-    providers: ProvidersResource,
-) -> None:
-    reader = reader_of(house, store)
-    try:
-        with providers.connect(batch.provider) as connection:
-            done = salvage_batch(batch.batch_id, connection, house, store, reader, _now, context.run_id)
-    except GrabientError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    if done is not None:
-        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(done.fates.items()))
-        context.log.warning(f"Batch {batch.batch_id} is closed with what could be read: {fates}. {done.batch.error}")
+def _tell(context: dg.OpExecutionContext, done: Collected | None) -> None:
+    """What was stored, into the run's log. Odd results are a warning."""
+    if done is None:
+        return
+    fates = ", ".join(f"{count} {fate}" for fate, count in sorted(done.fates.items()))
+    tell = context.log.warning if done.batch.error else context.log.info
+    tell(f"Batch {done.batch.batch_id} is collected: {fates}. {done.batch.error or ''}".strip())
 
 
 def _events(house: Warehouse, batch: BatchRecord, usable: tuple[str, ...]) -> list[dg.AssetMaterialization]:
