@@ -218,6 +218,20 @@ def test_a_refused_cancel_is_an_error_and_changes_nothing(place: Place) -> None:
     assert (ledger.status, ledger.cancel_asked_at) == ("submitted", None) and place.fates(batch.batch_id) == {}
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_404_of_the_cancel_call_does_not_say_that_the_batch_is_unknown(place: Place, provider: str) -> None:
+    pending(place)
+    batch = place.sent(provider)
+    refuse_cancel(place, 404)
+    for give_up in (False, True):
+        with pytest.raises(
+            RequestRejectedError, match=f"404 to the call that stops batch {batch.batch_id}, but it has"
+        ):
+            stop(place, batch.batch_id, give_up=give_up)
+        ledger = place.ledger(batch.batch_id)
+        assert (ledger.status, ledger.cancel_asked_at) == ("submitted", None) and place.fates(batch.batch_id) == {}
+
+
 def test_a_busy_provider_is_asked_again_until_the_time_is_up(place: Place) -> None:
     pending(place)
     batch = place.sent("openai")

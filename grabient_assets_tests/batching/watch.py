@@ -29,9 +29,9 @@ class Watch:
         return Patience(seconds, self.said.append, lambda: self.now, self.sleep)
 
 
-def in_the_house(house: House, seconds: float = 600) -> Patience:
+def in_the_house(house: House, seconds: float = 600, watch: Watch | None = None) -> Patience:
     """The house's clock goes on while something is waited for."""
-    watch = Watch()
+    watch = watch or Watch()
 
     def sleep(seconds: float) -> None:
         house.clock.wind(seconds=seconds)

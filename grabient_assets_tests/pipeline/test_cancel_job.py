@@ -109,6 +109,24 @@ def an_ended_refinement_whose_results_are_gone_is_closed(pipeline: Driven) -> No
     pipeline.faults()
 
 
+def results_that_come_empty_at_first_are_waited_for(pipeline: Driven) -> None:
+    """The command ends when they are stored, or says that they are not."""
+    seed = pipeline.load(3)[2]
+    empty = {"do": "cut", "share": 0.0, "clean": True}
+    looked = {"match": {"provider": "anthropic", "route": "results"}, "action": empty}
+    pipeline.faults(looked)
+    assert pipeline.person("refinement_batches", f"v1|{seed}").success
+    pipeline.tick()
+    [(batch_id, _)] = pipeline.rows(STUCK + " AND purpose = 'refinement'")
+    early = grabient(pipeline.folder, "cancel", batch_id, "--timeout", "0")
+    assert early.code == 1 and "`grabient cancel" in early.err and early.out == ""
+    assert pipeline.rows(STUCK) != []
+    pipeline.faults()
+    done = grabient(pipeline.folder, "cancel", batch_id, "--json")
+    assert (done.code, done.json["status"]) == (0, "collected"), done.err
+    assert pipeline.rows(STUCK) == []
+
+
 def everything_is_read_again_by_the_command(pipeline: Driven) -> None:
     tables = ("palette_tags", "tag_consensus", "batch_requests", "batches", "palette_tag_refined")
 
@@ -132,4 +150,5 @@ def test_cancelled_given_up_and_read_again(pipeline: Driven) -> None:
     a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline)
     a_refinement_is_given_up_and_not_asked_again(pipeline)
     an_ended_refinement_whose_results_are_gone_is_closed(pipeline)
+    results_that_come_empty_at_first_are_waited_for(pipeline)
     everything_is_read_again_by_the_command(pipeline)
