@@ -110,21 +110,20 @@ def an_ended_refinement_whose_results_are_gone_is_closed(pipeline: Driven) -> No
 
 
 def results_that_come_empty_at_first_are_waited_for(pipeline: Driven) -> None:
-    """The command ends when they are stored, or says that they are not."""
-    seed = pipeline.load(3)[2]
+    """The command ends when they are stored."""
     empty = {"do": "cut", "share": 0.0, "clean": True}
-    looked = {"match": {"provider": "anthropic", "route": "results"}, "action": empty}
-    pipeline.faults(looked)
-    assert pipeline.person("refinement_batches", f"v1|{seed}").success
+    pipeline.faults(
+        {"match": {"provider": "anthropic"}, "action": {"do": "pending"}},
+        {"match": {"provider": "anthropic", "route": "results", "nth": 1}, "action": empty},
+    )
+    assert pipeline.person("refinement_batches", f"v1|{pipeline.load(2)[1]}", {"retry_failed": True}).success
     pipeline.tick()
     [(batch_id, _)] = pipeline.rows(STUCK + " AND purpose = 'refinement'")
-    early = grabient(pipeline.folder, "cancel", batch_id, "--timeout", "0")
-    assert early.code == 1 and "`grabient cancel" in early.err and early.out == ""
-    assert pipeline.rows(STUCK) != []
-    pipeline.faults()
     done = grabient(pipeline.folder, "cancel", batch_id, "--json")
-    assert (done.code, done.json["status"]) == (0, "collected"), done.err
-    assert pipeline.rows(STUCK) == []
+    assert (done.code, done.json["status"], done.json["fates"]) == (0, "collected", {"cancelled": 1}), done.err
+    query = f"SELECT short_at IS NULL FROM batches WHERE batch_id = '{batch_id}'"
+    assert pipeline.rows(query) == [(False,)], "it was short at first"
+    pipeline.faults()
 
 
 def everything_is_read_again_by_the_command(pipeline: Driven) -> None:
