@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from grabient_assets.batching.adopt import adopt_batch, look_up
 from grabient_assets.batching.closing import close_batch
@@ -18,6 +17,7 @@ from grabient_assets.batching.connection import Connect, Connection
 from grabient_assets.batching.patience import Faults, Patience, Wait, named_wait
 from grabient_assets.batching.settling import ReaderOf
 from grabient_assets.batching.stop_call import tell_to_stop
+from grabient_assets.batching.stopped import Stopped, at_rest, ended, given_up, not_sent
 from grabient_assets.batching.underway import is_being_sent
 from grabient_assets.errors import (
     CredentialsError,
@@ -32,24 +32,6 @@ from grabient_assets.warehouse.connection import Warehouse
 
 OPEN = ("intended", "submitted")
 """The statuses of a batch that has not come to its end."""
-
-How = Literal["stopped", "ended", "not_sent", "given_up", "nothing_to_stop"]
-"""The provider stopped it; it had ended by itself; the create call never arrived; closed without the provider; or
-there was nothing to stop. After the first two its results wait to be collected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """How a batch was brought to its end, as a sentence too. `batch` is as the ledger has it afterwards."""
-
-    batch: BatchRecord
-    how: How
-    sentence: str
-
-    @property
-    def to_collect(self) -> bool:
-        """Whether the provider holds results that the ledger does not have yet."""
-        return self.how in ("stopped", "ended")
 
 
 def stop_batch(
@@ -73,7 +55,7 @@ def stop_batch(
     """
     batch = _named(name, warehouse)
     if batch.status not in OPEN:
-        return _at_rest(batch)
+        return at_rest(batch)
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(connect(batch.provider))
@@ -95,24 +77,6 @@ def _named(name: str, warehouse: Warehouse) -> BatchRecord:
             "`grabient status --json` lists the open ones."
         )
     return found
-
-
-def _at_rest(batch: BatchRecord) -> Stopped:
-    """Why there is nothing to stop."""
-    name = f"Batch {batch.batch_id}"
-    match batch.status:
-        case "collected":
-            sentence = f"{name} was collected at {batch.collected_at:%Y-%m-%d %H:%M:%S} UTC; there is nothing to stop."
-        case "refused":
-            sentence = (
-                f"{name} is not with {batch.provider}: it was never accepted, and it is not sent again by itself."
-            )
-        case _:
-            sentence = (
-                f"{name} is not with {batch.provider}: it was put off ({batch.error or 'no reason given'}). Its "
-                "requests are due again and go out in a new batch; that one can be cancelled."
-            )
-    return Stopped(batch, "nothing_to_stop", sentence)
 
 
 def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
@@ -148,7 +112,7 @@ class _Stopping:
         while True:
             batch = _named(self._batch_id, self._warehouse)
             if batch.status not in OPEN:
-                return _at_rest(batch)
+                return at_rest(batch)
             hopeless: str | None = None
             try:
                 look = self._decide(batch) if batch.status == "intended" else self._ask(batch)
@@ -180,14 +144,14 @@ class _Stopping:
             why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
             closed = close_batch(batch, "cancelled", why, self._warehouse, self._reader, self._clock, status="refused")
             if closed is not None:
-                return _not_sent(closed)
+                return not_sent(closed)
             latest = _named(batch.batch_id, self._warehouse)
         else:
             latest = adopt_batch(batch, self._connection, self._warehouse, self._clock)
         if latest.status == "submitted":
             return self._ask(latest)
         if latest.status != "intended":
-            return _at_rest(latest)
+            return at_rest(latest)
         waits_for = f"the create call of batch {batch.batch_id}, whose end nobody saw, to be cleared up"
         return _Look(waits_for, undecided=not is_being_sent(self._warehouse, batch.batch_id))
 
@@ -195,7 +159,7 @@ class _Stopping:
         """Ask the provider to stop it, once, and where it stands."""
         standing = tell_to_stop(batch, self._connection, self._warehouse, self._clock(), asked=self._asked)
         if standing.state.state == "ended":
-            return _ended(batch, self._asked)
+            return ended(batch, self._asked)
         waits_for = f"{batch.provider} to end batch {batch.batch_id} ({standing.state.raw_status or 'running'})"
         if standing.refused:
             return _Look(waits_for, refusal=standing.trouble)
@@ -233,32 +197,10 @@ def _for_an_answer(error: ProviderError) -> _Look:
     return _Look(f"{error.provider} to answer: {error}", named_wait(error))
 
 
-def _not_sent(batch: BatchRecord) -> Stopped:
-    return Stopped(
-        batch,
-        "not_sent",
-        f"Batch {batch.batch_id} never reached {batch.provider}; its {batch.request_count} requests are recorded as "
-        "cancelled, and `grabient retry` asks them again.",
-    )
-
-
-def _ended(batch: BatchRecord, asked: bool) -> Stopped:
-    if asked:
-        return Stopped(batch, "stopped", f"{batch.provider} has stopped batch {batch.batch_id}.")
-    return Stopped(batch, "ended", f"Batch {batch.batch_id} had already ended at {batch.provider}.")
-
-
 def _give_up(
     batch: BatchRecord, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
 ) -> Stopped | None:
     """Close the batch as it was when that was decided; None when more has become known of it since."""
     why = f"Given up without an answer from {batch.provider}."
     closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
-    if closed is None:
-        return None
-    return Stopped(
-        closed,
-        "given_up",
-        f"Batch {batch.batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, "
-        f"and `grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
-    )
+    return None if closed is None else given_up(closed)

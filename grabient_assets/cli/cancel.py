@@ -9,7 +9,7 @@ import typer
 from grabient_assets.cli.console import print_json, say
 
 if TYPE_CHECKING:
-    from grabient_assets.batching.cancel import Stopped
+    from grabient_assets.batching.stopped import Stopped
     from grabient_assets.warehouse.connection import Warehouse
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.batching.cancel import Stopped, stop_batch
+from grabient_assets.batching.cancel import stop_batch
+from grabient_assets.batching.stopped import Stopped
 from grabient_assets.errors import (
     BatchUnknownError,
     CredentialsError,

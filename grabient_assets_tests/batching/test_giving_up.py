@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.batching.cancel import Stopped, stop_batch
+from grabient_assets.batching.cancel import stop_batch
 from grabient_assets.batching.closing import salvage_batch
 from grabient_assets.batching.collect import Collected
 from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.batching.stopped import Stopped
 from grabient_assets.errors import (
     BatchUnknownError,
     ProviderBusyError,
