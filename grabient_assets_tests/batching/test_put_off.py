@@ -45,10 +45,10 @@ def test_after_a_day_it_is_flagged_until_a_batch_is_accepted(
     assert not evaluation.passed and evaluation.metadata["examples"].value == said
     assert overdue_evaluation("refinement", [], [found], house.clock()).passed
     settings = load_settings({"GRABIENT_DATA_DIR": str(tmp_path)})
-    house.write("UPDATE batches SET intended_at = now() - (TIMESTAMPTZ '2026-11-22 03:00:00+00' - intended_at)")
+    house.write("UPDATE batches SET sent_after = now() - (TIMESTAMPTZ '2026-11-22 03:00:00+00' - sent_after)")
     [shown] = status_document(house.warehouse, settings)["put_off"]
     assert shown == said
-    house.write("UPDATE batches SET intended_at = TIMESTAMPTZ '2026-11-20 12:00:00+00'")
+    house.write("UPDATE batches SET sent_after = TIMESTAMPTZ '2026-11-20 12:00:00+00'")
 
     house.write("UPDATE asks SET state = 'stopped'")
     assert idle(house) == [], "nothing is wanted"

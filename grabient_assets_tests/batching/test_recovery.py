@@ -30,7 +30,7 @@ class DyingStore:
     name: str = "local"
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        what = Path(key).name.split(".")[0]
+        what = Path(key).name.split(".")[0].split("-")[0]
         if self.dies == f"before {what}":
             raise Killed
         self.inner.put(key, data, content_type)
