@@ -194,7 +194,10 @@ def test_an_answer_that_came_twice_is_the_same(house: House, provider: ScriptedP
     assert house.rows("SELECT * FROM palette_tags ORDER BY ALL") == before
 
 
-def test_a_pause_of_a_clock_that_ran_ahead_hides_no_real_one(house: House, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("kept", [True, False], ids=["with its wall clock", "of an earlier version"])
+def test_a_pause_of_a_clock_that_ran_ahead_hides_no_real_one(
+    house: House, provider: ScriptedProvider, kept: bool
+) -> None:
     def busy(_: BatchFile) -> None:
         raise ProviderBusyError("openai", "Later.", retry_after=600)
 
@@ -202,6 +205,8 @@ def test_a_pause_of_a_clock_that_ran_ahead_hides_no_real_one(house: House, provi
     house.ask(house.load(palette(1)))
     house.clock.wind(days=30)
     send(house, provider)
+    if not kept:
+        house.write("UPDATE batches SET sent_after = NULL")
     house.clock.wind(days=-30)
     assert closed_until("openai", house.warehouse, house.clock()) is None
     send(house, provider)
