@@ -169,6 +169,14 @@ def _is_wrapper(error: Exception) -> bool:
     return any(kind.__name__ == "APIConnectionError" for kind in type(error).__mro__)
 
 
+def is_timeout(error: Exception) -> bool:
+    """Whether the time for the whole answer was over (Python's own error), or for its next bytes."""
+    import httpx
+    import httpx2
+
+    return isinstance(error, (TimeoutError, httpx.TimeoutException, httpx2.TimeoutException))
+
+
 def _is_transport(error: BaseException) -> bool:
     import httpx
     import httpx2

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from grabient_assets.errors import GrabientError, RequestRejectedError, ResultsError, SlowResultsError
-from grabient_assets.providers.faults import translate, translated
+from grabient_assets.providers.faults import is_timeout, translate, translated
 from grabient_assets.providers.patience import Patience, patiently
 
 Opener = Callable[[ExitStack], Iterable[bytes]]
@@ -40,7 +40,7 @@ def stream_lines(
             fault = translate(error, provider, key, f"reading {what}")
             if fault is None:
                 raise
-            raise _broken_off(provider, what, str(fault), _is_timeout(error)) from None
+            raise _broken_off(provider, what, str(fault), is_timeout(error)) from None
 
 
 def whole_lines(chunks: Iterable[bytes], provider: str, what: str) -> Iterator[bytes]:
@@ -83,11 +83,6 @@ def _is_object(line: bytes) -> bool:
         return False
     except RecursionError:  # nested too deeply to tell; what comes to an end like an object is taken for one
         return line.endswith(b"}")
-
-
-def _is_timeout(error: Exception) -> bool:
-    """The end of the whole answer's time is Python's own TimeoutError; silence is one of an HTTP library or an SDK."""
-    return isinstance(error, TimeoutError) or any(kind.__name__ == "TimeoutException" for kind in type(error).__mro__)
 
 
 def _broken_off(provider: str, what: str, why: str, slow: bool = False) -> ResultsError:
