@@ -38,10 +38,9 @@ class TaggingWish:
     """What a person or a run wants: these palettes, tagged so many times by every panel model of these providers.
 
     `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself, on the terms of this wish also
-    where it was asked for before and waits. With `retry_failed`, answers
-    that could not be used are asked again; otherwise they count as answered. With `allow_unpriced`, it is sent although
-    its batch price is not known. With a `cap`, no more is spent on it, refinement included; wishes under one cap share
-    it.
+    where it was asked for before and waits. With `retry_failed`, answers that could not be used are asked again;
+    otherwise they count as answered. With `allow_unpriced`, it is sent although its batch price is not known. With a
+    `cap`, no more is spent on it, refinement included; wishes under one cap share it.
     """
 
     palettes: Sequence[PaletteVersion]
