@@ -48,11 +48,11 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     from grabient_assets.gradient.seed import decode_seed
     from grabient_assets.groups.refinement.explaining import explain as explained
     from grabient_assets.groups.refinement.explaining import read_about
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.wishes import answered_prompt_version, chosen_prompt_version
 
     decode_seed(seed)
-    version = prompt_version or chosen_prompt_version(None)
     warehouse = open_warehouse(settings)
+    version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
     if not warehouse.path.exists():
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:
