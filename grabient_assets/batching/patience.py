@@ -89,8 +89,8 @@ class Wait:
         pause = min(max(self._pause, at_least), self.left)
         waited = self.now - self._began
         so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
-        until = f"{so_far}{max(self.left, 0.0):.0f} at most; next look in {max(pause, 0.0):.1f}"
-        self._announcer.tell("", what, f"Waiting for {what}. ({until} seconds.)")
+        times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g}"
+        self._announcer.tell("", what, f"Waiting for {what}. ({times}.)")
         self._patience.sleep(pause)
         self._pause = min(self._pause * 1.5, LONGEST_PAUSE_SECONDS)
 
