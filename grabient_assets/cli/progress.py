@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from grabient_assets.batching.patience import Announcer
     from grabient_assets.headless.driver import Finished
     from grabient_assets.headless.waiting import Waiting
     from grabient_assets.warehouse.status import Progress
@@ -35,14 +34,15 @@ class Seen(Protocol):
 class _Quiet:
     """Which waits are to be named: all, when nothing has moved for a while, and those with trouble."""
 
-    def __init__(self) -> None:
-        self._moved = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moved = clock()
 
     def moved(self) -> None:
-        self._moved = time.monotonic()
+        self._moved = self._clock()
 
     def named(self, waiting: Sequence[Waiting]) -> list[Waiting]:
-        long = time.monotonic() - self._moved >= QUIET_SECONDS
+        long = self._clock() - self._moved >= QUIET_SECONDS
         return [one for one in waiting if long or one.trouble]
 
 
@@ -51,7 +51,7 @@ def shown_progress() -> Iterator[Seen]:
     """The display that suits stderr, for as long as the block lasts."""
     console = notes()
     if not console.is_terminal:
-        yield _Lines()
+        yield Lines()
         return
     from rich.live import Live
 
@@ -59,12 +59,17 @@ def shown_progress() -> Iterator[Seen]:
         yield _Table(live)
 
 
-class _Lines:
-    def __init__(self) -> None:
-        self._started = time.monotonic()
+class Lines:
+    """One line on stderr for every change, and for every wait."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        from grabient_assets.batching.patience import Announcer
+
+        self._clock = clock
+        self._started = clock()
         self._said: dict[str, str] = {}
-        self._quiet = _Quiet()
-        self._announcer = _announcer(self._say)
+        self._quiet = _Quiet(clock)
+        self._announcer = Announcer(self._say, clock)
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
         if finished is not None and not finished.success:
@@ -81,7 +86,7 @@ class _Lines:
             self._announcer.tell(one.topic, one.gist, one.sentence)
 
     def _say(self, sentence: str) -> None:
-        say(f"[{time.monotonic() - self._started:6.1f} s] {sentence}")
+        say(f"[{self._clock() - self._started:6.1f} s] {sentence}")
 
 
 class _Table:
@@ -116,12 +121,6 @@ class _Table:
             table.add_row("waiting", one.sentence.removeprefix("Waiting: "), style="yellow" if one.trouble else None)
         table.add_row("elapsed", f"{time.monotonic() - self._started:.0f} s")
         return table
-
-
-def _announcer(say: Callable[[str], None]) -> Announcer:
-    from grabient_assets.batching.patience import Announcer
-
-    return Announcer(say)
 
 
 def _stages(progress: Progress) -> Iterator[tuple[str, str]]:
