@@ -159,7 +159,7 @@ def _counted(batches: Sequence[BatchRecord]) -> str:
     unclear = sum(one.status == "intended" for one in batches)
     stopping = sum(one.cancel_asked_at is not None for one in batches)
     extra = [f"{unclear} of them sent without an answer, so it is looked for first"] if unclear else []
-    extra += [f"{stopping} of them being cancelled"] if stopping else []
+    extra += [f"{stopping} of them to be cancelled"] if stopping else []
     return f"{len(batches)} {noun} of {requests} {asked} ({'; '.join([named, *extra])})"
 
 

@@ -116,7 +116,7 @@ def test_the_last_words_say_what_goes_on_and_how_to_stop_it(house: House, settin
     add(house, "two", "groq", "intended")
     said = left_under_way(settings)
     assert f"1 batch of 24 requests ({MODEL}; 1 of them sent without an answer" in said
-    assert f"1 batch of 24 requests ({MODEL}; 1 of them being cancelled) at openai" in said
+    assert f"1 batch of 24 requests ({MODEL}; 1 of them to be cancelled) at openai" in said
     assert "`grabient cancel BATCH` stops one (" in said
 
 

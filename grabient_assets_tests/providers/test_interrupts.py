@@ -16,7 +16,7 @@ from grabient_assets.errors import ProviderBusyError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import ANTHROPIC, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, GROQ, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
 from grabient_assets_tests.providers.test_poll import NOON
 
@@ -66,13 +66,12 @@ def test_nothing_is_sent_by_a_program_that_is_to_end(face: Face, open_at: Open) 
         assert server.requests == []
 
 
+@pytest.mark.parametrize("face", [GROQ, OPENAI], ids=lambda face: face.name, indirect=True)
 def test_after_an_upload_the_batch_is_not_created(face: Face, open_at: Open) -> None:
     def respond(head: bytes) -> bytes:
         interrupts.record(signal.SIGINT)
         return http(200, b'{"id": "file-in", "object": "file"}')
 
-    if face.name not in ("openai", "groq"):
-        pytest.skip("creates without an upload")
     with raw_server(respond) as server:
         provider = open_at(face, server.url)
         with pytest.raises(KeyboardInterrupt), interrupts.heeded():

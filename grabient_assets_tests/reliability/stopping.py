@@ -44,9 +44,11 @@ class NotStoppedError(AssertionError):
 
 @dataclass
 class Stopped(Victim):
-    """A data folder that is stopped. `live`: the real addresses of the SDKs point at an emulator elsewhere."""
+    """A data folder that is stopped. `live`: the real addresses of the SDKs point at an emulator elsewhere. `endless`:
+    no batch ever ends."""
 
     live: bool = False
+    endless: bool = False
 
     @property
     def served(self) -> Path:
@@ -96,6 +98,7 @@ class Stopped(Victim):
                     process.send_signal(number)
                 out, err = process.communicate(timeout=SECONDS)
                 ended = time.time()
+            control(endpoint, "faults", {"rules": [NEVER_ENDS] if self.endless else []})
             control(endpoint, "release", {})
         after = control(endpoint, "calls")["counts"]
         self._check(what, process.returncode, number, ended - asked_at, out, err)
@@ -143,8 +146,8 @@ def hear_signals() -> None:
 
 @contextmanager
 def stopped(folder: Path, *, live: bool = False, endless: bool = False) -> Iterator[Stopped]:
-    """A folder with loaded palettes; its emulator ends with it. `endless`: no batch ever ends."""
-    found = Stopped(folder, live=live)
+    """A folder with loaded palettes; its emulator ends with it."""
+    found = Stopped(folder, live=live, endless=endless)
     found.served.mkdir(parents=True, exist_ok=True)
     with emulator_ended_after(found.served):
         load_palettes(found.warehouse, samples(PALETTES), "samples", datetime.now(UTC))
@@ -159,12 +162,12 @@ def needs_answers(moment: Point) -> bool:
 
 
 def sweep(folder: Path, moment: Point, live: bool) -> list[str]:
-    """Stop at the moment at each provider in turn, by both signals; what was wrong. In emulator mode the run is brought
-    to its end, and the folder is audited."""
+    """Stop at the moment at each provider in turn, by both signals; what was wrong. In live mode no batch ever ends; in
+    emulator mode the run is brought to its end then, and the folder is audited."""
     from grabient_assets_tests.reliability.audit import audit
 
     troubles: list[str] = []
-    with stopped(folder, live=live, endless=not needs_answers(moment)) as place:
+    with stopped(folder, live=live, endless=live) as place:
         for number, provider in enumerate(moment.providers):
             try:
                 place.stop(moment, provider, (signal.SIGINT, signal.SIGTERM)[number % 2])
@@ -172,7 +175,6 @@ def sweep(folder: Path, moment: Point, live: bool) -> list[str]:
                 troubles.append(str(error))
         if live:
             return troubles
-        control(place.emulator, "faults", {"rules": []})
         try:
             place.finish()
             found = audit(place)
