@@ -8,6 +8,7 @@ safe at any moment, as `kill -9` is: what was sent is in the ledger before it is
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -24,10 +25,11 @@ T = TypeVar("T")
 STOPPED = "Stopped. Nothing is lost: run the same command again to go on."
 AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
 
-LEAVE_AFTER_SECONDS = 7.0
-"""How long the work may take to come to its end. With the last words the process ends within 10 seconds."""
-SPEAK_SECONDS = 1.5
-"""How long the last words may take: the database may be busy, and a terminal may take no more text."""
+LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
+"""When, after the signal, the work is not waited for any more, and when the process ends without last words."""
+SPEAK_SECONDS = 0.5
+"""How long a terminal may take no text."""
+STDERR = 2
 SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -75,7 +77,7 @@ def in_a_thread(work: Callable[[], T]) -> T:
     _process.is_working = False
     number = interrupts.requested()
     if number is not None:
-        _leave(number, _last_words)
+        _leave(number, asked_at or time.monotonic())
     for error in errors:
         raise error
     return results[0]
@@ -83,28 +85,38 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
-        _leave(number, lambda: STOPPED)
+        _leave_at_once(number, STOPPED)
     elif interrupts.requested() is not None:
-        _leave(number, lambda: AT_ONCE)
+        _leave_at_once(number, AT_ONCE)
     interrupts.record(number)
 
 
-def _leave(number: int, words: Callable[[], str]) -> None:
-    """Say the words, as far as somebody listens, and end the process without waiting for anything else."""
-
-    def speak() -> None:
-        with suppress(Exception):
-            sentence = words()
-            sys.stdout.flush()
-            cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
-            sys.stderr.write(f"{cursor}{sentence}\n")
-            sys.stderr.flush()
-
-    speaker = threading.Thread(target=speak, daemon=True)
-    with suppress(RuntimeError):  # the interpreter is ending, and starts no thread any more
-        speaker.start()
-        speaker.join(SPEAK_SECONDS)
+def _leave_at_once(number: int, words: str) -> None:
+    """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
+    with suppress(OSError, ValueError):  # nobody listens any more
+        if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
+            os.write(STDERR, f"{_cursor()}{words}\n".encode())
     os._exit(128 + number)
+
+
+def _leave(number: int, asked_at: float) -> None:
+    """Say what goes on where, as far as that is known in time, and end the process without waiting for the rest."""
+    found: list[str] = []
+
+    def find() -> None:
+        with suppress(Exception):
+            found.append(_last_words())
+            sys.stdout.flush()
+
+    finder = threading.Thread(target=find, daemon=True)
+    finder.start()
+    finder.join(max(asked_at + END_AFTER_SECONDS - time.monotonic(), 0.0))
+    _leave_at_once(number, found[0] if found else STOPPED)
+
+
+def _cursor() -> str:
+    """A live table hides the cursor of the terminal."""
+    return SHOW_CURSOR if os.isatty(STDERR) else ""
 
 
 def _last_words() -> str:
@@ -112,6 +124,5 @@ def _last_words() -> str:
     from grabient_assets.headless.waiting import left_under_way
     from grabient_assets.settings import load_settings
 
-    with suppress(Exception), interrupts.finishing(SPEAK_SECONDS + LEAVE_AFTER_SECONDS):
+    with interrupts.finishing(END_AFTER_SECONDS):
         return left_under_way(load_settings())
-    return STOPPED

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,10 @@ KEYS = {
     "groq": ("GROQ_API_KEY", "GROQ_BASE_URL"),
     "google": ("GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
 }
+
+
+_making = threading.Lock()
+"""DuckDB makes no checkpoint of a new file while another thread writes one."""
 
 
 class NotStoppedError(AssertionError):
@@ -150,7 +155,8 @@ def stopped(folder: Path, *, live: bool = False, endless: bool = False) -> Itera
     found = Stopped(folder, live=live, endless=endless)
     found.served.mkdir(parents=True, exist_ok=True)
     with emulator_ended_after(found.served):
-        load_palettes(found.warehouse, samples(PALETTES), "samples", datetime.now(UTC))
+        with _making:
+            load_palettes(found.warehouse, samples(PALETTES), "samples", datetime.now(UTC))
         if endless:
             control(found.emulator, "faults", {"rules": [NEVER_ENDS]})
         yield found
