@@ -27,18 +27,23 @@ from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
+from grabient_assets.cli.stopping import STOPPED, in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError
 
-STOPPED = "Stopped. Nothing is lost: run the same command again."
 INTERRUPTED = 130
+IN_THE_MAIN_THREAD = ("emulator",)
+"""Commands that handle signals themselves."""
 
 
 class Commands(TyperGroup):
     """Turns what a person can cause into one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        invoke = super().invoke
         try:
-            return super().invoke(ctx)
+            if ctx._protected_args and ctx._protected_args[0] in IN_THE_MAIN_THREAD:
+                return invoke(ctx)
+            return in_a_thread(lambda: invoke(ctx))
         except GrabientError as error:
             say(str(error))
             raise typer.Exit(error.exit_code) from error
@@ -133,7 +138,8 @@ app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1
 
 
 def main() -> None:
-    """The console script."""
+    """The command that the arguments name."""
+    leave_when_asked()
     try:
         app(prog_name="grabient")
     except KeyboardInterrupt:
