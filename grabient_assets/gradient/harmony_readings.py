@@ -1,7 +1,7 @@
 """Which harmonies of a palette are beyond dispute, for many palettes at once.
 
-Those are the ones that stay, and those that stay away, wherever in their margins the thresholds of harmony.py lie, with
-and without the colours whose tint hardly anyone sees. docs/colour-facts.md says the same in words.
+Those are the ones that stay, and those that stay away, wherever in their margins the thresholds of harmony.py lie. The
+colours near black and white, whose tint hardly anyone sees, change nothing either. docs/colour-facts.md says the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grabient_assets.gradient.color import linear
-from grabient_assets.gradient.facts import FAINT_TINT
+from grabient_assets.gradient.facts import NEAR_BLACK, NEAR_WHITE
 from grabient_assets.gradient.harmony import (
     ANALOGOUS_DEGREES,
     CLUSTER_DEGREES,
@@ -48,7 +48,8 @@ def clear_harmonies(rgb: NDArray[np.integer]) -> NDArray[np.int8]:
 
 def _clear(rgb: NDArray[np.integer]) -> NDArray[np.int8]:
     chroma, hue = _chroma_and_hue(rgb)
-    faint = (rgb.max(axis=-1) - rgb.min(axis=-1)) * 100 <= FAINT_TINT * 255
+    lightness = (rgb.max(axis=-1) + rgb.min(axis=-1).astype(int)) * 100 / (2 * 255)
+    faint = (lightness <= NEAR_BLACK) | (lightness >= NEAR_WHITE)
     without_faint = np.flatnonzero((faint & (chroma >= MIN_CHROMA - CHROMA_MARGIN)).any(axis=1))
     seen = np.where(faint, 0.0, chroma)
     always = np.ones((len(hue), len(HARMONIES)), dtype=bool)
