@@ -1,4 +1,4 @@
-"""The accounts: what was spent on what. Everything adds up the view cost_by_request."""
+"""The accounts: what was spent on what. Everything adds up the rows of the view cost_by_request."""
 
 from __future__ import annotations
 
