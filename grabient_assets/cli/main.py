@@ -16,6 +16,7 @@ from grabient_assets.cli.demo import demo
 from grabient_assets.cli.dev import dev
 from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.explain import explain
+from grabient_assets.cli.export import export
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
@@ -90,6 +91,7 @@ _EXAMPLES = (
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),
     (costs, "Example: grabient costs --by day --since 2026-11-01"),
+    (export, "Example: grabient export --format sql --since last --out palettes.sql"),
     (retry, "Example: grabient retry --run"),
     (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
     (reparse, "Example: grabient reparse --prompt-version v1"),
