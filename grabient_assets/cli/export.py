@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import say
+from grabient_assets.cli.console import counted, say
 
 if TYPE_CHECKING:
     from datetime import date
@@ -127,8 +127,7 @@ def _check_place(out: Path | None, kind: FileKind, settings: Settings) -> None:
 
 def _tell(done: Delivered, selection: Selection, kind: FileKind, out: Path | None, settings: Settings) -> None:
     """What was written, on stderr: stdout may be the export itself."""
-    palettes = "1 palette" if done.rows == 1 else f"{done.rows:,} palettes"
-    what = f"{palettes} of {selection.prompt_version} as {kind.format}"
+    what = f"{counted(done.rows, 'palette')} of {selection.prompt_version} as {kind.format}"
     since = ""
     if selection.changed:
         since = f", changed since {done.before:%Y-%m-%d %H:%M} UTC" if done.before else ", for the first time"
@@ -150,6 +149,6 @@ def _withdrawn(seeds: tuple[str, ...], kind: FileKind) -> str:
         else f"Take {'it' if one else 'them'} out of the site."
     )
     return (
-        f"Taken back: {'1 palette' if one else f'{len(seeds):,} palettes'} exported before {'has' if one else 'have'} "
+        f"Taken back: {counted(len(seeds), 'palette')} exported before {'has' if one else 'have'} "
         f"no usable refinement any more ({named}). {then}"
     )

@@ -15,12 +15,14 @@ from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.dev import dev
 from grabient_assets.cli.emulator import emulator
+from grabient_assets.cli.errors import errors
 from grabient_assets.cli.explain import explain
 from grabient_assets.cli.export import export
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
 from grabient_assets.cli.palette import palette
+from grabient_assets.cli.palettes import palettes
 from grabient_assets.cli.plan import plan
 from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
@@ -100,7 +102,9 @@ _EXAMPLES = (
         "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "
         "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
     ),
-    (explain, "Example: grabient explain _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --field mood"),
+    (palettes, "Example: grabient palettes --failed --like harbour"),
+    (errors, "Example: grabient errors --prompt-version v1"),
+    (explain, "Example: grabient explain 'Harbour at dusk' --field mood"),
     (models, "Example: grabient models --all"),
     (reports, "Example: grabient reports --prompt-version v1"),
     (settings, "Example: grabient settings --env-example > .env"),
