@@ -69,7 +69,7 @@ def palette(connection: DuckDBPyConnection, seed: str, name: str | None = "Harbo
 def batch(
     connection: DuckDBPyConnection,
     batch_id: str,
-    requests: Sequence[tuple[str, str, float | None, str | None]],
+    requests: Sequence[tuple[str, str | None, float | None, str | None]],
     purpose: str = "tagging",
     at: datetime = NOON,
     **values: Any,

@@ -23,7 +23,10 @@ FROM said r JOIN palettes p USING (seed) LEFT JOIN palette_images i USING (seed)
 LEFT JOIN spent s USING (seed, prompt_version);
 
 CREATE VIEW usable_tags AS
-SELECT * EXCLUDE (error) FROM palette_tags WHERE error IS NULL;
+SELECT seed, prompt_version, provider, model, analysis_index, custom_id, temperature, contrast, brightness, saturation,
+       mood, style, dominant_colors, harmony, seasonal, associations, fate, notes, outside, answer_text, input_tokens,
+       output_tokens, cost_usd, batch_id, created_at
+FROM palette_tags WHERE error IS NULL;
 
 CREATE OR REPLACE VIEW cost_by_batch AS
 SELECT b.batch_id, b.purpose, b.provider, b.model, b.prompt_version, (b.intended_at AT TIME ZONE 'UTC')::DATE AS day,
