@@ -44,6 +44,18 @@ def typed_program() -> str:
     return sys.argv[0]
 
 
+def print_indented(console: Console, text: str) -> None:
+    """The text two columns in, also where it goes on in the next line."""
+    from rich.padding import Padding
+
+    console.print(Padding(text, (0, 0, 0, 2)))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 palette`, `1,000 palettes`."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from grabient_assets.cli.console import output
-from grabient_assets.cli.counting import counted
+from grabient_assets.cli.console import counted, output
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.prompt_agreement import Share

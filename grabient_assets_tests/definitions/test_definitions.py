@@ -28,14 +28,21 @@ TABLE = {
     "refined_tags": ("refinement", ("refinement_batches",)),
     "embed_text": ("refinement", ("refined_tags",)),
     "model_reports": ("calibration", ("tag_consensus",)),
+    "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
-SPACES = {"palettes": seeds, "palette_images": seeds, "model_reports": prompt_versions}
+SPACES = {
+    "palettes": seeds,
+    "palette_images": seeds,
+    "model_reports": prompt_versions,
+    "palette_exports": prompt_versions,
+}
 JOBS = {
     "load_palettes": {"palettes", "palette_images"},
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
     "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
     "report_models": {"model_reports"},
+    "export_palettes": {"palette_exports"},
 }
 SENSORS = {
     "palettes_loaded": "load_palettes",
@@ -44,6 +51,7 @@ SENSORS = {
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
     "consensus_settled": "report_models",
+    "refinement_settled": "export_palettes",
 }
 
 
