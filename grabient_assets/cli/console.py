@@ -32,8 +32,20 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def say(sentence: str) -> None:
-    """A sentence to stderr."""
-    typer.echo(sentence, err=True)
+    """A sentence to stderr. On a terminal its lines end between words."""
+    _print_text(sentence, stderr=True)
+
+
+def tell(text: str) -> None:
+    """Text for a person to stdout. On a terminal its lines end between words; a pipe gets each line whole."""
+    _print_text(text, stderr=False)
+
+
+def _print_text(text: str, *, stderr: bool) -> None:
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        _console(stderr=stderr).print(text)
+    else:
+        typer.echo(text, err=stderr)
 
 
 def typed_program() -> str:
