@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def explain(
     seed: Annotated[str, typer.Argument(help="Any of the three encodings. Behind '--' when it begins with '-'.")],
     prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", metavar="F", help="Only this field; may be given several times.")

@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from grabient_assets.errors import GrabientError, SettingsError, UsageError
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
@@ -47,22 +47,21 @@ def chosen_until(text: str) -> Until:
 
 
 def chosen_prompt_version(text: str | None) -> str:
-    """The named prompt version, or the newest released one (the newest draft when nothing is released).
+    """The named prompt version, or that of GRABIENT_PROMPT_VERSION.
 
+    A version that is released does not become the default by itself: every palette would be bought again under it.
     Raises UsageError naming those that exist.
     """
     from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.prompting.released import load_released
 
     versions = load_prompt_versions(PROMPTS_DIR)
     if not versions:
         raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
-    if text is None:
-        released = load_released(PROMPTS_DIR)
-        return next((version for version in reversed(versions) if version in released), versions[-1])
-    if text not in versions:
-        raise UsageError(f"There is no prompt version {text!r}; there is {', '.join(versions)}.")
-    return text
+    chosen = load_settings().prompt_version if text is None else text
+    if chosen not in versions:
+        source = "GRABIENT_PROMPT_VERSION: there" if text is None else "There"
+        raise UsageError(f"{source} is no prompt version {chosen!r}; there is {', '.join(versions)}.")
+    return chosen
 
 
 def askable_providers(settings: Settings) -> tuple[str, ...]:
