@@ -22,7 +22,7 @@ def explain(
         ),
     ],
     prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", metavar="F", help="Only this field; may be given several times.")
