@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -77,17 +77,36 @@ def _dagster_cannot_write(error: Exception) -> str | None:
     )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"grabient {version('grabient-assets')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Commands,
     name="grabient",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Words for colour gradients: many language models through batch APIs, their consensus, refined tags.",
     epilog="Start with: grabient demo. Every command has --help with an example. "
     "Exit codes: 0 done, 1 failed, 2 usage.",
 )
+
+
+@app.callback()
+def grabient(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
 _EXAMPLES = (
     (demo, "Example: grabient demo"),
     (load, "Example: grabient load palettes.jsonl --strict"),

@@ -1,5 +1,6 @@
 """The daemon's work in one process: evaluates the same sensors and executes the same jobs, until nothing is open."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.instigation_logger import InstigationLogger
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from grabient_assets import interrupts
@@ -51,6 +53,8 @@ class Driver:
                 resources=dict(self._definitions.resources or {}),
                 cursor=self._cursors.get(sensor.name),
             )
+            # Dagster's own logger writes to the terminal whatever the level.
+            context._logger = InstigationLogger(console_logger=logging.getLogger("grabient.sensors"))
             for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
@@ -169,7 +173,6 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> None:
 @contextmanager
 def quiet_dagster() -> Iterator[None]:
     """Keep Dagster's log lines and warnings off the terminal; everything stays in the event log."""
-    import logging
     import warnings
 
     logger = logging.getLogger("dagster")

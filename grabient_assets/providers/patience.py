@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import TypeVar
 
 from grabient_assets import interrupts
@@ -40,20 +37,32 @@ class Patience:
 
 def patiently(call: Callable[[], T], patience: Patience) -> T:
     """The result of `call`, repeated with growing jittered pauses while the provider is busy or out of reach."""
-    began = time.monotonic()
-    for attempt in count(1):
-        try:
-            return call()
-        except (ProviderBusyError, ProviderUnreachableError) as error:
-            pause = _pause(error, attempt, patience)
-            if attempt >= patience.attempts or time.monotonic() - began + pause > patience.total:
-                raise
-        interrupts.sleep(pause)
-    raise AssertionError("the loop above has no end")
+    from tenacity import (
+        RetryCallState,
+        Retrying,
+        retry_if_exception,
+        stop_after_attempt,
+        stop_before_delay,
+        wait_exponential_jitter,
+    )
 
+    growing = wait_exponential_jitter(patience.pause, max=LONGEST_PAUSE, jitter=patience.pause)
 
-def _pause(error: ProviderBusyError | ProviderUnreachableError, attempt: int, patience: Patience) -> float:
-    """Seconds until the next attempt; infinity where that is left to the caller."""
-    if isinstance(error, ProviderBusyError) and error.retry_after is not None:
-        return error.retry_after if error.retry_after <= patience.retry_after_cap else float("inf")
-    return min(patience.pause * 2 ** (attempt - 1) * random.uniform(1.0, 2.0), LONGEST_PAUSE)
+    def named(error: BaseException | None) -> float | None:
+        return error.retry_after if isinstance(error, ProviderBusyError) else None
+
+    def passes(error: BaseException) -> bool:
+        soon = (named(error) or 0.0) <= patience.retry_after_cap
+        return soon and isinstance(error, (ProviderBusyError, ProviderUnreachableError))
+
+    def pause(state: RetryCallState) -> float:
+        retry_after = named(state.outcome.exception()) if state.outcome else None
+        return growing(state) if retry_after is None else retry_after
+
+    return Retrying(
+        retry=retry_if_exception(passes),
+        stop=stop_after_attempt(patience.attempts) | stop_before_delay(patience.total),
+        wait=pause,
+        sleep=interrupts.sleep,
+        reraise=True,
+    )(call)

@@ -152,6 +152,23 @@ def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
 
 
+def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path):
+    ended = grabient(data, "demo", TAG_ANALYSIS_COUNT="1")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert len(lines) < 60 and sum(" #" in line for line in lines) == 5, "five palettes, and the end fits a window"
+    assert "These are 5 of 63 palettes: 63 tagged, 63 refined, in " in ended.out
+    pictures = Path(next(line for line in lines if line.startswith("Pictures:")).split()[1])
+    assert len(list(pictures.glob("*.png"))) == 63
+    assert f"Database:  {data / 'grabient.duckdb'}" in lines
+    start = lines.index("Next:")
+    steps = [line.split() for line in lines[start + 1 :: 2]]
+    assert [step[1] for step in steps] == ["explain", "dev", "load"]
+    assert typed(data, *steps[0][1:]).code == 0
+    stray = [line for line in ended.err.splitlines() if not line.startswith("[") and "bundled samples" not in line]
+    assert stray == [], "nothing of Dagster or of a library stands between our lines"
+
+
 def test_the_demo_refuses_live_mode(data: Path):
     ended = typed(data, "demo", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
     assert ended.code == 2 and "never spends money" in ended.err and not data.exists()
