@@ -200,4 +200,4 @@ def test_the_default_prompt_version_is_a_setting(data: Path):
     assert plan(data, "--json", "--prompt-version", "v1", GRABIENT_PROMPT_VERSION="v2").json["prompt_version"] == "v1"
     unknown = plan(data, GRABIENT_PROMPT_VERSION="v9")
     assert unknown.code == 2
-    assert "GRABIENT_PROMPT_VERSION: there is no prompt version 'v9'; there is v1, v2." in unknown.err
+    assert "GRABIENT_PROMPT_VERSION is 'v9'; it must be one of v1, v2." in unknown.err
