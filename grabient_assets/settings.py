@@ -43,6 +43,11 @@ SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
     Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
+    Setting(
+        "GRABIENT_PROMPT_VERSION",
+        "v1",
+        "the folder of prompts/ that commands use; another one asks about every palette again",
+    ),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
@@ -98,6 +103,7 @@ class Settings:
     mode: Mode
     data_dir: Path
     analyses: int
+    prompt_version: str
     consensus: Method
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
@@ -132,6 +138,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mode=_mode(values),
         data_dir=(data_dir := _data_dir(values)),
         analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
+        prompt_version=values.get("GRABIENT_PROMPT_VERSION", "v1"),
         consensus=_consensus(values),
         api_keys={
             provider: key

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say, typed_program
-from grabient_assets.cli.counting import counted
+from grabient_assets.cli.console import counted, output, print_json, say, typed_program
 
 if TYPE_CHECKING:
     from grabient_assets.cli.following import Followed

@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT = 25 * 3600
 
 def run(
     prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest released.")
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     analyses: Annotated[
         str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")

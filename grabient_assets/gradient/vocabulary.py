@@ -117,16 +117,19 @@ DEFAULT_STYLE, DEFAULT_STEPS, DEFAULT_ANGLE = "linearSwatches", 11, 90.0
 MIN_STEPS, MAX_STEPS = 2, 50
 
 _WITH_CAPITALS_WORDS = """
-    African American Antarctic Arabian Arctic Asian Atlantic Aztec Bali Balinese Bauhaus Berlin Brazilian British
-    Byzantine California Californian Caribbean Celtic Chinese Christmas Danish Dutch Easter Edwardian Egyptian
-    Elizabethan English European Flemish French Gaudí Georgian German Ghibli Greek Halloween Hawaiian Hollywood
-    Icelandic Indian Irish Italian Japanese Korean LED Malibu Martian Mayan Mediterranean Memphis Mexican Miami
-    Montessori Moroccan Nordic Norse Norwegian Pacific Paris Parisian Persian Polynesian Pre-Raphaelite Provence
+    African American Americana Antarctic Arabian Arctic Asian Atlantic Aztec Bali Balinese Bauhaus Berlin Brazilian
+    British Byzantine California Californian Caribbean Celtic Chinese Christmas Danish Dutch Easter Edwardian Egyptian
+    Elizabethan English European Flemish French Gaudí Georgian German Ghibli Gothic Greek Halloween Hawaiian Hollywood
+    Icelandic Indian Irish Italian Japandi Japanese Korean LED Malibu Martian Mayan Mediterranean Memphis Mexican Miami
+    Montessori Moroccan Nordic Norse Norwegian Pacific Paris Parisian Persian Polynesian Provence
     Provençal Riviera Roman Russian Sahara Santorini Saturn Scandinavian Scottish Spanish Swedish Swiss Thai Tiffany
     Tokyo Turkish Tuscan Tuscany Venetian Venice Victorian Viking Y2K
 """
 _WITH_CAPITALS = {word.lower(): word for word in _WITH_CAPITALS_WORDS.split()}
-_WORD = re.compile(r"[^\W_]+(?:-[^\W\d_]+)*")
+_WORD = re.compile(r"[^\W_]+")
+_MOVEMENT_NAMES = ("Art Deco", "Art Nouveau", "Arts and Crafts", "Gothic Revival", "Pre-Raphaelite")
+_MOVEMENTS = {name.lower(): name for name in _MOVEMENT_NAMES}
+_MOVEMENT = re.compile(rf"\b(?:{'|'.join(_MOVEMENTS)})\b", re.IGNORECASE)
 
 
 def is_name(word: str) -> bool:
@@ -137,4 +140,5 @@ def is_name(word: str) -> bool:
 def with_capitals(phrase: str) -> str:
     """A tag as it stands in a sentence: tags are kept in lower case, and names and what is made of them have a capital
     ("Scandinavian", "Swiss modernism")."""
-    return _WORD.sub(lambda found: _WITH_CAPITALS.get(found[0].lower(), found[0]), phrase)
+    named = _WORD.sub(lambda found: _WITH_CAPITALS.get(found[0].lower(), found[0]), phrase)
+    return _MOVEMENT.sub(lambda found: _MOVEMENTS[found[0].lower()], named)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from dagster import DagsterRunStatus
 
+from grabient_assets.prompting.load import load_prompt_versions
+from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.dagster_cli.readme import dagster_commands
 
@@ -42,9 +45,11 @@ def test_a_range_is_drawn_in_one_run(terminal: Terminal):
     assert terminal.pipeline.checks()["palette_images:every_palette_has_an_image"] is True
 
 
-@pytest.mark.parametrize(("place", "chosen"), [(2, (0, 2)), (3, (0, 1, 2))])
+@pytest.mark.parametrize(
+    ("place", "versions", "chosen"), [(2, ["v1"], (0, 2)), (3, load_prompt_versions(PROMPTS_DIR), (0, 1, 2))]
+)
 def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
-    place: int, chosen: tuple[int, ...], terminal: Terminal
+    place: int, versions: Sequence[str], chosen: tuple[int, ...], terminal: Terminal
 ):
     before = terminal.backfills()
     done = terminal.type(dagster_commands(terminal.seeds[0], terminal.seeds[2])[place])
@@ -52,7 +57,8 @@ def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
     launched = re.search(r"Launched backfill job `(\w+)`", done.text)
     assert launched is not None, done.text
     new = {key: found for key, found in terminal.backfills().items() if key not in before}
-    assert new == {launched[1]: {f"v1|{terminal.seeds[number]}" for number in chosen}}
+    partitions = {f"{version}|{terminal.seeds[number]}" for version in versions for number in chosen}
+    assert new == {launched[1]: partitions}
 
 
 def test_a_range_that_names_the_later_palette_first_fails_and_says_so(terminal: Terminal):

@@ -123,8 +123,8 @@ class Stopped(Victim):
         if before and after != before:
             raise NotStoppedError(f"{what}: after the signal there were calls: {before} became {after}.")
         check_readable(self)
-        if twice := paid_twice(self):
-            raise NotStoppedError(f"{what}: paid twice: {twice}")
+        if bought_again := paid_twice(self):
+            raise NotStoppedError(f"{what}: paid twice: {bought_again}")
         self.kills += 1
         return err
 
