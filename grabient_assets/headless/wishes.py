@@ -10,6 +10,53 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
+from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import SpendingCap
+
+Until = Literal["tags", "consensus", "refined"]
+UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined")
+NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something; of these
+    a check keeps `withheld` from the refinement that they lack, and `tagged` lack their refinement alone. If
+    `adaptive`, wave by wave, and `analyses` is the most that a model is asked."""
+
+    prompt_version: str
+    seeds: tuple[str, ...]
+    needing: tuple[str, ...]
+    providers: tuple[str, ...]
+    analyses: int
+    until: Until
+    withheld: tuple[str, ...] = ()
+    adaptive: bool = False
+    tagged: tuple[str, ...] = ()
+
+
+def chosen_until(text: str) -> Until:
+    """The stage of that name. Raises UsageError."""
+    for stage in UNTIL:
+        if text == stage:
+            return stage
+    raise UsageError(f"--until is {text!r}; it must be one of {', '.join(UNTIL)}.")
+
+
+def chosen_prompt_version(text: str | None) -> str:
+    """The named prompt version, or that of GRABIENT_PROMPT_VERSION.
+
+    A version that is released does not become the default by itself: every palette would be bought again under it.
+    Raises UnknownPromptVersionError naming those that exist.
+    """
+    from grabient_assets.prompting.load import load_prompt_versions
+
+    versions = load_prompt_versions(PROMPTS_DIR)
+    if not versions:
+        raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
     chosen = load_settings().prompt_version if text is None else text
     if chosen not in versions:
         raise UnknownPromptVersionError(chosen, versions)
