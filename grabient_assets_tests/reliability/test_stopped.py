@@ -40,7 +40,7 @@ def test_stopped_at_moments_in_turn(tmp_path: Path) -> None:
                 assert "submitted" in statuses("groq") and " at groq" in said.splitlines()[-1]
             if at.step == "after accept":
                 assert "intended" in statuses("google")
-                assert "sent without an answer, so it is looked for first) at google" in said.splitlines()[-1]
+                assert "sent without an answer, to be looked for first) at google" in said.splitlines()[-1]
             if at.name == HELD:  # a second signal ends it at once
                 assert said.splitlines()[-1].startswith("Stopped at once. Nothing is lost: run the same command again")
                 assert "intended" in statuses("anthropic")
