@@ -10,7 +10,10 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.execution.execution_result import ExecutionResult
 
+from grabient_assets.partitions import add_partitions
+from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
 from grabient_assets.resources.runs import RUN_KEY_TAG
 
@@ -35,6 +38,7 @@ class Driver:
         self._definitions = definitions
         self._instance = instance
         self._sensors = list(definitions.get_repository_def().sensor_defs)
+        add_partitions(instance, ())
         self.waiting: dict[str, str] = {}
         self._cursors: dict[str, str] = {}
 
@@ -96,13 +100,7 @@ def execute_job(
 ) -> Finished:
     """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    result = job.execute_in_process(
-        run_config={**run_config, **quiet},
-        instance=instance,
-        tags={**tags, PID_TAG: str(os.getpid())},
-        raise_on_error=False,
-        **chosen,
-    )
+    result = execute_in_location(job, instance, {**run_config, **quiet}, {**tags, PID_TAG: str(os.getpid())}, **chosen)
     return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
 
 
@@ -162,7 +160,7 @@ def quiet_dagster() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: ExecutionResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
