@@ -62,6 +62,7 @@ def grabient() -> dg.Definitions:
             tagging_sensors.tagging_completed(interval, status),
             batch_sensors.batches_ended(interval, status),
             refinement_sensors.refinement_due(interval, status),
+            refinement_sensors.refinement_failed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
         ],
         resources={

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.batching.holding import release
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -53,6 +54,8 @@ def ask_again(
         asked_today = current.get((one.partition.prompt_version, one.target.provider, one.target.model))
         return asked_today == one.target.request_digest
 
+    with warehouse.write() as connection:
+        release(connection, now)
     tagging = [one for one in failed if repeatable(one)]
     gone = [one for one in failed if not repeatable(one)]
     if refinements and refiner().provider not in usable:

@@ -186,6 +186,26 @@ def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[Pale
     return {PaletteVersion(*row) for row in rows}
 
 
+def stopped_palettes(
+    connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
+) -> list[PaletteVersion]:
+    """The palettes about which something of the provider was stopped since then."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT prompt_version, seed FROM asks
+        WHERE purpose = $1 AND provider = $2 AND state = 'stopped' AND closed_at >= $3 ORDER BY ALL
+        """,
+        [purpose, provider, since],
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
+
+
+def asked_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
+
+
 def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """(provider, model, reason) of what was stopped and not asked again since."""
     return connection.execute(

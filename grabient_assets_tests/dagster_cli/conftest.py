@@ -60,10 +60,10 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    from grabient_assets.partitions import add_seeds
+    from grabient_assets.partitions import add_partitions
 
     folder: Path = tmp_path_factory.mktemp("terminal") / "data"
     with driven(folder) as pipeline:
         seeds = pipeline.load(3)
-        add_seeds(pipeline.instance, seeds)
+        add_partitions(pipeline.instance, seeds)
         yield Terminal(pipeline, seeds)
