@@ -98,6 +98,17 @@ def record_asks(
     )
 
 
+def unchain(connection: DuckDBPyConnection, palettes: Sequence[PaletteVersion]) -> None:
+    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+    connection.execute(
+        """
+        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (seed, prompt_version) IN (
+            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
+        """,
+        [[p.seed for p in palettes], [p.prompt_version for p in palettes]],
+    )
+
+
 def stop_asks(
     connection: DuckDBPyConnection,
     purpose: str,

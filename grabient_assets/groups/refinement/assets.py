@@ -86,7 +86,7 @@ def refinement_batches(
 ):
     house = warehouse.open(context)
     if config.send_due:
-        ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
+        complaints = ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
         with providers.connect(refiner().provider) as connection:
             sent = submit_due_refinements(
                 connection,
@@ -105,8 +105,8 @@ def refinement_batches(
         report_held(context, house, sent.held)
         if any(one.batch.status == "deferred" for one in sent.batches):
             context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-        if sent.complaints:
-            raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+        if complaints := (*complaints, *sent.complaints):
+            raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
         _ask(
