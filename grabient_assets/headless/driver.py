@@ -15,7 +15,7 @@ from dagster._core.execution.execution_result import ExecutionResult
 from grabient_assets.partitions import add_partitions
 from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
-from grabient_assets.resources.runs import RUN_KEY_TAG
+from grabient_assets.resources.runs import REASON_TAG, RUN_KEY_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -140,7 +140,9 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark started runs whose process no longer lives as failed; otherwise they would hold up the next ones."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
         if is_dead(instance, run):
-            instance.report_run_failed(run, "The process that executed this run ended without finishing it.")
+            reason = "The process that executed this run ended without finishing it."
+            instance.add_run_tags(run.run_id, {REASON_TAG: reason})
+            instance.report_run_failed(run, reason)
 
 
 @contextmanager
@@ -168,5 +170,8 @@ def _failure(result: ExecutionResult) -> str:
             data = event.step_failure_data.user_failure_data
             if data and data.description:
                 return data.description
-            return cause.message.strip() if cause else "no reason given"
+            if cause is None:
+                return "no reason given"
+            said = cause.message.strip()
+            return said.partition(f"{cause.cls_name}: ")[2] or said
     return "the run failed before its first step"

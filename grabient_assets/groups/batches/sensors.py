@@ -13,7 +13,7 @@ from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.partitions import neighbours, partition_key, partitions_under
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, next_attempt, work_of
+from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, counted, next_attempt, work_of
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.attempts import attempt_numbers
@@ -120,7 +120,7 @@ def _requests(
             run_key=going.run_key,
             partition_key=partition_key(anchor),
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            tags={**going.tags, ABOUT_TAG: f"{len(batches)} batches"},
+            tags={**going.tags, ABOUT_TAG: counted(len(batches), "batch", "batches")},
             run_config={"ops": {f"collect_{purpose}": {"config": {"batches": [b.batch_id for b in batches]}}}},
         )
 
@@ -155,7 +155,7 @@ def marking_runs(
                 run_key=marking.run_key,
                 partition_key=first if first == last else None,
                 asset_selection=[dg.AssetKey(asset) for asset in assets],
-                tags={**marking.tags, **where, ABOUT_TAG: f"failed: {len(row)}"},
+                tags={**marking.tags, **where, ABOUT_TAG: f"{counted(len(row), 'palette')} failed"},
                 run_config={"ops": {f"collect_{purpose}": {"config": {"ask": False}}}},
             )
         )

@@ -7,7 +7,7 @@ import dagster as dg
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
 from grabient_assets.partitions import missing_partitions, released_versions
-from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import asked_versions
 from grabient_assets.warehouse.palettes import palette_seeds
@@ -49,7 +49,7 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         request = dg.RunRequest(
             run_key=going.run_key,
             partition_key=due[0],
-            tags={**going.tags, ABOUT_TAG: f"{len(due)} palettes"},
+            tags={**going.tags, ABOUT_TAG: counted(len(due), "palette")},
             run_config={"ops": {"palettes": config, "palette_images": config}},
         )
         return dg.SensorResult(run_requests=[request], dynamic_partitions_requests=added)

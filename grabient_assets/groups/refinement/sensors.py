@@ -15,7 +15,7 @@ from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -56,7 +56,7 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         request = dg.RunRequest(
             run_key=going.run_key,
             partition_key=partition_key(due[0]),
-            tags={**going.tags, ABOUT_TAG: f"{name}: {len(due)} palettes"},
+            tags={**going.tags, ABOUT_TAG: f"{name}: {counted(len(due), 'palette')}"},
             run_config={"ops": {"refinement_batches": {"config": {"send_due": True}}}},
         )
         return runs_or_reason(context, [request], ())

@@ -16,7 +16,7 @@ from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -72,7 +72,7 @@ def _provider_due(
         run_key=going.run_key,
         partition_key=partition_key(PaletteVersion(due[0].prompt_version, due[0].seed)),
         asset_selection=[dg.AssetKey(asset)],
-        tags={**going.tags, ABOUT_TAG: f"{name}: {sum(t.requests for t in due)} requests"},
+        tags={**going.tags, ABOUT_TAG: f"{name}: {counted(sum(t.requests for t in due), 'request')}"},
         run_config={"ops": {asset: {"config": {"send_due": True}}}},
     )
 
