@@ -63,6 +63,17 @@ def job_origin(job_name: str) -> RemoteJobOrigin:
     return RemoteJobOrigin(RemoteRepositoryOrigin(_location(), SINGLETON_REPOSITORY_NAME), job_name)
 
 
+def is_ours(code: JobPythonOrigin) -> bool:
+    """Whether the code of a job is that of the code location."""
+    return getattr(code.repository_origin.code_pointer, "module", None) == _module()
+
+
+def _module() -> str:
+    module = _location().loadable_target_origin.module_name
+    assert module is not None
+    return module
+
+
 @cache
 def _location() -> CodeLocationOrigin:
     """The only code location of workspace.yaml."""
@@ -76,7 +87,5 @@ def _code_origin(job_name: str) -> JobPythonOrigin:
     from dagster._core.code_pointer import ModuleCodePointer
     from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 
-    module = _location().loadable_target_origin.module_name
-    assert module is not None
-    pointer = ModuleCodePointer(module, DEFINITIONS, None)
+    pointer = ModuleCodePointer(_module(), DEFINITIONS, None)
     return JobPythonOrigin(job_name, RepositoryPythonOrigin(sys.executable, pointer, None, None, None))

@@ -53,6 +53,11 @@ class Terminal:
     def runs(self, status: dg.DagsterRunStatus) -> int:
         return self.pipeline.instance.get_runs_count(dg.RunsFilter(statuses=[status]))
 
+    def latest_location(self) -> str | None:
+        """The code location that the latest run names."""
+        [run] = self.pipeline.instance.get_runs(limit=1)
+        return run.remote_job_origin.location_name if run.remote_job_origin else None
+
     def asked(self) -> set[tuple[str, str]]:
         """Provider and seed of everything that is wanted."""
         return set(self.pipeline.rows("SELECT DISTINCT provider, seed FROM asks"))

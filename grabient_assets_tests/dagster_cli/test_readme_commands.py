@@ -34,6 +34,7 @@ def test_one_palette_is_asked_of_one_provider(terminal: Terminal):
     assert done.code == 0, done.text
     assert "1 palettes asked of openai; tagging_due sends what is missing" in done.text
     assert "Warning" not in done.text and "warning" not in done.text, done.text
+    assert terminal.latest_location() == "grabient", "Timeline and Jobs list it"
     assert ("openai", terminal.seeds[0]) in terminal.asked()
     assert not {provider for provider, _ in terminal.asked()} - {"openai"}
 
@@ -44,6 +45,7 @@ def test_the_older_form_asks_too(terminal: Terminal):
     assert done.code == 0, done.text
     assert "1 palettes asked of google; tagging_due sends what is missing" in done.text
     assert ("google", terminal.seeds[1]) in terminal.asked()
+    assert terminal.latest_location() == "grabient"
 
 
 def test_everything_loads_and_is_listed(terminal: Terminal):

@@ -86,18 +86,35 @@ def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) 
     data = tmp_path / "data"
     assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
 
-    def status() -> subprocess.Popen[str]:
+    def status(ctrl_c: signal.Handlers = signal.SIG_DFL) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        return subprocess.Popen(command("status", "--json"), env=environment(data), stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command("status", "--json"),
+            env=environment(data),
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
+        )
 
-    with held(data / "grabient.duckdb", "hold") as other, status() as stopped, status() as patient:
-        for waiting in (stopped, patient):
+    with (
+        held(data / "grabient.duckdb", "hold") as other,
+        status() as stopped,
+        status() as patient,
+        status(signal.SIG_IGN) as under_nohup,
+    ):
+        for waiting in (stopped, patient, under_nohup):
             assert waiting.stderr is not None
             said = waiting.stderr.readline()
             assert f"(process {other.pid}) has" in said and "seconds have passed" in said and "at most" not in said
-        stopped.send_signal(signal.SIGINT)
+        for waiting in (under_nohup, stopped):
+            waiting.send_signal(signal.SIGINT)
         _, err = stopped.communicate(timeout=60)
         assert (stopped.returncode, "Traceback" in err) == (INTERRUPTED, False)
+        assert under_nohup.poll() is None, "what was ignored at the start stays ignored"
+        under_nohup.send_signal(signal.SIGTERM)
+        _, err = under_nohup.communicate(timeout=60)
+        assert (under_nohup.returncode, "Traceback" in err) == (143, False)
         other.let_go()
         out, err = patient.communicate(timeout=60)
     assert (patient.returncode, err) == (0, "") and '"palettes": 1' in out

@@ -12,6 +12,7 @@ from grabient_assets.groups.refinement.reports import asked_events, refined_even
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, partition_key
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
@@ -34,14 +35,14 @@ def kept_back(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[Pa
 def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
     """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
     withheld = kept_back(warehouse, chosen)
+    events = []
     for partition in chosen:
         state = {"state": "asked; the sensor refinement_due sends it when the tagging is complete"}
         if partition in withheld:
             state = {"state": "kept from refinement", "why": explained(withheld[partition])}
             context.log.warning("%s: %s", partition_key(partition), state["why"])
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state))
+    report_materializations(context, events)
 
 
 def observe_plan(
@@ -68,6 +69,7 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
     with warehouse.read() as connection:
         sent = underway_refinements(connection, batch_ids)
         runs = submit_runs(connection, batch_ids)
+    events = []
     for partition, batch_id in sent:
         metadata: dict[str, dg.MetadataValue] = {
             "state": dg.MetadataValue.text("with the provider"),
@@ -76,9 +78,8 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
         run_id = runs.get(batch_id)
         if run_id:
             metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata))
+    report_materializations(context, events)
 
 
 def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentences: Sequence[str]) -> None:
@@ -95,9 +96,10 @@ def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentenc
         "state": dg.MetadataValue.text("over budget"),
         "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),
     }
-    for partition in due:
-        key = partition_key(partition)
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+    report_materializations(
+        context,
+        [dg.AssetMaterialization(context.asset_key, partition=partition_key(p), metadata=metadata) for p in due],
+    )
 
 
 def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
@@ -114,8 +116,7 @@ def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, ba
 
 def report_ended(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
     """Report how far what was asked for is."""
-    for event in asked_events(warehouse, chosen):
-        context.log_event(event)
+    report_materializations(context, list(asked_events(warehouse, chosen)))
 
 
 def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
@@ -123,5 +124,4 @@ def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chos
     with warehouse.read() as connection:
         rows = refined(connection, chosen)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in refined_events(warehouse, rows, selected):
-        context.log_event(event)
+    report_materializations(context, list(refined_events(warehouse, rows, selected)))
