@@ -41,6 +41,7 @@ def ask_again(
     refine despite a check.
     """
     from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
@@ -58,6 +59,9 @@ def ask_again(
         release(connection, now)
     tagging = [one for one in failed if repeatable(one)]
     gone = [one for one in failed if not repeatable(one)]
+    versions = load_prompt_versions(PROMPTS_DIR)
+    gone += [one for one in refinements if one.partition.prompt_version not in versions]
+    refinements = [one for one in refinements if one.partition.prompt_version in versions]
     if refinements and refiner().provider not in usable:
         gone, refinements = [*gone, refinements[0]], []
     _ask_taggers(warehouse, tagging, now)
