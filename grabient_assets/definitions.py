@@ -67,6 +67,7 @@ def grabient() -> dg.Definitions:
             tagging_sensors.tagging_completed(interval, status),
             batch_sensors.batches_ended(interval, status),
             refinement_sensors.refinement_due(interval, status),
+            refinement_sensors.refinement_failed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
         ],

@@ -41,13 +41,13 @@ def store(found: PaletteFile, source: str) -> LoadReport:
 
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.palettes.loading import load_palettes
-    from grabient_assets.partitions import add_seeds
+    from grabient_assets.partitions import add_partitions
     from grabient_assets.resources.home import dagster_instance
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
     report = load_palettes(open_warehouse(settings), found, source, datetime.now(UTC))
-    add_seeds(dagster_instance(settings), [row.palette.canonical for row in found.rows])
+    add_partitions(dagster_instance(settings), [row.palette.canonical for row in found.rows])
     return report
 
 

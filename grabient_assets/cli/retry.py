@@ -10,7 +10,10 @@ from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 
 if TYPE_CHECKING:
+    from grabient_assets.batching.holding import Held
     from grabient_assets.headless.failures import AskedAgain
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
 
 
 def retry(
@@ -34,8 +37,11 @@ def retry(
     askable_providers(settings)
     name_left_out(settings)
     warehouse = open_warehouse(settings)
+    held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
     asked = ask_again(warehouse, settings, version, datetime.now(UTC))
-    _show(asked, as_json and not run)
+    for one in held:
+        say(f"{one.sentence} It is released.")
+    _show(asked, _held(warehouse, settings), as_json and not run)
     if not (asked.tagging or asked.refinement):
         say("Nothing failed that could be asked again.")
         return
@@ -46,12 +52,29 @@ def retry(
     report(follow(wish, warehouse, settings, DEFAULT_TIMEOUT), wish, warehouse, settings, as_json=as_json)
 
 
-def _show(asked: AskedAgain, as_json: bool) -> None:
-    for reason in asked.left_out:
+def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
+    """What is not tried at once, although it is asked for."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.batching.holding import held_back
+
+    with warehouse.read() as connection:
+        return held_back(connection, settings.budget_usd, datetime.now(UTC))
+
+
+def _show(asked: AskedAgain, held: list[Held], as_json: bool) -> None:
+    for reason in (*asked.left_out, *(one.sentence for one in held)):
         say(reason)
     if as_json:
         tagging = [{"provider": p, "model": m, "palettes": count} for (p, m), count in asked.tagging.items()]
-        print_json({"tagging": tagging, "refinement": asked.refinement, "left_out": list(asked.left_out)})
+        print_json(
+            {
+                "tagging": tagging,
+                "refinement": asked.refinement,
+                "left_out": list(asked.left_out),
+                "held": [one.document() for one in held],
+            }
+        )
         return
     for (provider, model), count in asked.tagging.items():
         say(f"{provider} {model}: {count} palettes asked again")

@@ -22,6 +22,7 @@ EMPTY = {
     "errors": 0,
     "put_off": [],
     "over_budget": [],
+    "held": [],
     "withheld": [],
     "waves": [],
     "open_batches": [],

@@ -12,7 +12,8 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.partitions import palette_versions, prompt_versions, seeds
+from grabient_assets.partitions import add_partitions, palette_versions, prompt_versions, seeds
+from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import settings_of
@@ -50,6 +51,7 @@ SENSORS = {
     "tagging_completed": "collect_batch",
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
+    "refinement_failed": "collect_batch",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
 }
@@ -92,13 +94,16 @@ def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version
         assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_a_partition_key_is_prompt_version_and_seed_and_the_versions_are_the_folders_of_prompts():
+def test_a_partition_key_is_prompt_version_and_seed_and_a_draft_is_none_until_it_is_asked():
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("seeds", ["b", "a"])
-        keys = palette_versions.get_partition_keys(dynamic_partitions_store=instance)
-    versions = sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir())
-    assert list(keys) == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
+        add_partitions(instance, ["b", "a"])
+        released = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
+        add_partitions(instance, ["a", "c"], asked=["draft"])
+        asked = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
+    versions = list(load_released(PROMPTS_DIR))
     assert "v1" in versions
+    assert released == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
+    assert asked == [f"{version}|{seed}" for version in [*versions, "draft"] for seed in ("b", "a", "c")]
 
 
 @pytest.mark.usefixtures("environment")
