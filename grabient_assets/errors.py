@@ -12,7 +12,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── WarehouseError               the DuckDB file
 │   ├── WarehouseLockedError     another program holds the file and did not let go in time
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
-│   └── WarehouseTooNewError     the file was made by a newer version of this project
+│   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── StoreError                   the object store (local folder or R2)
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
@@ -95,7 +95,7 @@ class WarehouseReadOnlyError(WarehouseError):
 
 
 class WarehouseTooNewError(WarehouseError):
-    """The DuckDB file carries a migration this version does not know."""
+    """The DuckDB file carries a migration this version does not know, or was written by a newer DuckDB."""
 
 
 class StoreError(GrabientError):

@@ -53,7 +53,7 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     decode_seed(seed)
     version = prompt_version or chosen_prompt_version(None)
     warehouse = open_warehouse(settings)
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:
         stored = read_about(connection, seed, version)

@@ -128,7 +128,7 @@ def _uses() -> list[PromptUse]:
     from grabient_assets.warehouse.prompts import prompt_uses
 
     warehouse = open_warehouse(load_settings())
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return prompt_uses(connection)
@@ -140,7 +140,7 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
     from grabient_assets.warehouse.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
 
     warehouse = open_warehouse(load_settings())
-    if before.digest == after.digest or not warehouse.path.exists():
+    if before.digest == after.digest or not warehouse.exists():
         return None
     read = tagging_pairs if before.purpose == "tagging" else refinement_pairs
     with warehouse.read() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ VALUES = {
     "JSON": "'{}'",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-11-20 12:00:00+00'",
 }
+from grabient_assets_tests.batching.disks import small_disk
 
 
 @pytest.fixture
@@ -143,8 +145,20 @@ def test_killed_in_the_middle_of_a_schema_change(
 
 def test_without_a_backup_nothing_is_changed(path: Path, older: dict[str, list[dict[str, Any]]]) -> None:
     path.with_name("grabient.duckdb.before-0002").mkdir()  # where the copy belongs
-    said = r"its backup grabient.duckdb.before-0002 cannot be written \(.+\)\. Nothing was changed\. Free space"
+    said = r"its backup grabient.duckdb.before-0002 cannot be written \(.+\)\. Nothing was changed\. Move the folder"
     with pytest.raises(WarehouseError, match=said), Warehouse(path).read():
         pass
     assert contents(path) == older
     assert not list(path.parent.glob("*.partial"))
+
+
+@pytest.mark.usefixtures("older")
+def test_a_backup_has_the_way_out_of_its_cause(path: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        small = Path(shutil.copy(path, disk.folder / path.name))
+        before = small.read_bytes()
+        disk.fill()
+        said = r"backup .* cannot be written \(.*No space left.*\)\. Nothing was changed\. Free space on the disk, then run"
+        with pytest.raises(WarehouseError, match=said), Warehouse(small).read():
+            pass
+        assert small.read_bytes() == before
