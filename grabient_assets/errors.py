@@ -14,6 +14,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
 │   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── StoreError                   the object store (local folder or R2)
+│   └── StoreUnusableError       no bucket, a refused token, a wrong endpoint: trying again is useless
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
@@ -100,6 +101,10 @@ class WarehouseTooNewError(WarehouseError):
 
 class StoreError(GrabientError):
     """The object store refused or lost an object."""
+
+
+class StoreUnusableError(StoreError):
+    """The object store takes nothing as it is set up. A person has to change a setting or the bucket."""
 
 
 class ProviderError(GrabientError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,8 @@ from grabient_assets.errors import (
     ProviderError,
     ProviderUnreachableError,
     RequestRejectedError,
+    StoreError,
+    WarehouseError,
 )
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Model
@@ -115,7 +117,8 @@ def submit_batch(
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
 
     Only as many go out as there is money for. `behind`: how many more wait to be sent after these. Raises
-    OverBudgetError when there is none for a single one.
+    OverBudgetError when there is none for a single one, StoreError when the requests cannot be archived: then nothing
+    was sent, and they are due again.
     """
     with ExitStack() as lock:
         intended = _intend(order, requests, behind, warehouse, clock(), lock)
@@ -147,7 +150,12 @@ def _create(
 ) -> Submitted:
     lines = [r.line for r in carried]
     assert batch.requests_key is not None
-    archive_requests(store, batch.requests_key, lines)
+    try:
+        archive_requests(store, batch.requests_key, lines)
+    except StoreError as error:
+        with suppress(WarehouseError):  # a full disk under both: the intent stands until it is cleared up
+            _record_failure(warehouse, batch, error, clock())
+        raise
     try:
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
@@ -239,17 +247,20 @@ def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
 
 
-def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:
-    changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
+def _record_failure(
+    warehouse: Warehouse, batch: BatchRecord, error: ProviderError | StoreError, now: datetime
+) -> BatchRecord:
+    kind = StoreError if isinstance(error, StoreError) else type(error)
+    changes: dict[str, object] = {"error": str(error), "error_kind": kind.__name__}
     match error:
         case AmbiguousSubmissionError():
             pass  # stays intended: only the provider knows
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
-        case ProviderBusyError() | ProviderUnreachableError() | ProviderError():
+        case ProviderBusyError() | ProviderUnreachableError() | ProviderError() | StoreError():
             changes["status"] = "deferred"
     with warehouse.write() as connection:
-        if changes.get("status") == "deferred":
+        if changes.get("status") == "deferred" and not isinstance(error, StoreError):  # no pause of the provider
             times_before = batches.deferrals(connection, batch.provider)
             changes["retry_at"] = now + deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         if "status" in changes:
