@@ -4,6 +4,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── UsageError                   exit code 2: the command was called with something it cannot take
 │   ├── SettingsError            a setting is missing, unknown or outside its limits
 │   ├── PaletteFileError         the palette file cannot be read at all, or holds nothing
+│   │   └── AmbiguousPaletteError 16 numbers that may be a preset with alpha: a person has to say
 │   └── SeedError                a seed cannot be read; carries seed and reason
 ├── PromptError                  a prompt file or prompt version is unusable
 ├── RegistryError                a model or price file is unusable; a model is unknown or retired
@@ -53,6 +54,10 @@ class SettingsError(UsageError):
 
 class PaletteFileError(UsageError):
     """The palette file cannot be opened, decoded or holds no palette."""
+
+
+class AmbiguousPaletteError(PaletteFileError):
+    """16 numbers of a palette file may be a preset with alpha or a seed with modifiers."""
 
 
 class SeedError(UsageError):
