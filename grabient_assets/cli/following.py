@@ -39,7 +39,7 @@ def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float)
     with quiet_dagster(), shown_progress() as seen:
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
-        outcome = Pursuit(wish, warehouse, settings, seen).follow(Driver(grabient(), instance), timeout)
+        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(Driver(grabient(), instance), timeout)
     return Followed(outcome, time.monotonic() - started)
 
 

@@ -20,11 +20,15 @@ def reports(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON on stdout.")] = False,
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
+    from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
 
-    with Warehouse(load_settings().database).read() as connection:
+    warehouse = Warehouse(load_settings().database)
+    if prompt_version is not None:
+        answered_prompt_version(prompt_version, warehouse)
+    with warehouse.read() as connection:
         versions = [prompt_version] if prompt_version else reported_versions(connection)
         found = {version: report_of(connection, version) for version in versions}
     missing = [version for version, report in found.items() if report is None]

@@ -30,6 +30,10 @@ class ObjectStore(Protocol):
         """Whether an object lies under the key."""
         ...
 
+    def uri(self, key: str) -> str:
+        """Where the object lies, for people and programs that may read the store: `file:///...` or `s3://...`."""
+        ...
+
     def public_url(self, key: str) -> str | None:
         """The address under which anybody can fetch the object; None where there is none."""
         ...

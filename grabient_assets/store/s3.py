@@ -61,6 +61,9 @@ class S3Store:
             return self._exists_where_nothing_is_listed(key)
         return True
 
+    def uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{checked_key(key)}"
+
     def public_url(self, key: str) -> str | None:
         return f"{self._public_url}/{checked_key(key)}" if self._public_url else None
 

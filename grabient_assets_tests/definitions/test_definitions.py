@@ -14,6 +14,7 @@ import pytest
 from grabient_assets.definitions import grabient
 from grabient_assets.partitions import palette_versions, prompt_versions, seeds
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import settings_of
 
 BATCHES = ("anthropic_tag_batches", "openai_tag_batches", "groq_tag_batches", "google_tag_batches")
@@ -27,14 +28,21 @@ TABLE = {
     "refined_tags": ("refinement", ("refinement_batches",)),
     "embed_text": ("refinement", ("refined_tags",)),
     "model_reports": ("calibration", ("tag_consensus",)),
+    "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
-SPACES = {"palettes": seeds, "palette_images": seeds, "model_reports": prompt_versions}
+SPACES = {
+    "palettes": seeds,
+    "palette_images": seeds,
+    "model_reports": prompt_versions,
+    "palette_exports": prompt_versions,
+}
 JOBS = {
     "load_palettes": {"palettes", "palette_images"},
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
     "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
     "report_models": {"model_reports"},
+    "export_palettes": {"palette_exports"},
 }
 SENSORS = {
     "palettes_loaded": "load_palettes",
@@ -43,6 +51,7 @@ SENSORS = {
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
     "consensus_settled": "report_models",
+    "refinement_settled": "export_palettes",
 }
 
 
@@ -147,7 +156,7 @@ print(len(names), *sorted(name for name in asked if "GRABIENT" in name or "API_K
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGING_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     count, *keys = done.stdout.split()
