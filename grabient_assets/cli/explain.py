@@ -61,7 +61,7 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
 
     warehouse = open_warehouse(settings)
     version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         decode_seed(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:

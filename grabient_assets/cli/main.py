@@ -68,12 +68,19 @@ class Commands(TyperGroup):
 
 
 def _dagster_cannot_write(error: Exception) -> str | None:
-    """The sentence for what SQLite says when Dagster's own files cannot be used: full disk, locked, not writable."""
+    """The sentence for what SQLite says when Dagster's own files cannot be used: damaged, full disk, locked, not
+    writable."""
     import sqlite3
 
     cause = getattr(error, "orig", error)  # SQLAlchemy wraps it
-    if not isinstance(cause, sqlite3.OperationalError):
+    if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError)):
         return None
+    if not isinstance(cause, sqlite3.OperationalError):
+        from grabient_assets.resources.home import damaged_records
+        from grabient_assets.settings import load_settings
+
+        if damaged := damaged_records(load_settings().dagster_home):
+            return damaged
     return (
         f"Dagster's records below the data folder cannot be used: {cause}. Free space on the disk, or see who has them "
         "open, then run again: what was sent and answered is in the ledger, and nothing of it is lost."

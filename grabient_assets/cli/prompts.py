@@ -134,7 +134,7 @@ def _uses() -> list[PromptUse]:
     from grabient_assets.warehouse.prompts import prompt_uses
 
     warehouse = open_warehouse(load_settings())
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return prompt_uses(connection)
@@ -147,7 +147,7 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
 
     warehouse = open_warehouse(load_settings())
     shared = before.version == after.version or (before.purpose == "tagging" and before.digest == after.digest)
-    if shared or not warehouse.path.exists():
+    if shared or not warehouse.exists():
         return None
     read = tagging_pairs if before.purpose == "tagging" else refinement_pairs
     with warehouse.read() as connection:
@@ -161,7 +161,7 @@ def _words(first: str, second: str, limit: int) -> list[SideBySide]:
     from grabient_assets.warehouse.prompt_words import words_side_by_side
 
     warehouse = open_warehouse(load_settings())
-    if first == second or not limit or not warehouse.path.exists():
+    if first == second or not limit or not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return words_side_by_side(connection, first, second, limit)

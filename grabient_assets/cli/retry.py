@@ -30,11 +30,14 @@ def retry(
     from grabient_assets.cli.following import follow, report
     from grabient_assets.headless.failures import ask_again
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
     askable_providers(settings)
+    check_store(open_store(settings))
     name_left_out(settings)
     warehouse = open_warehouse(settings)
     held = [one for one in _held(warehouse, settings) if one.kind == "failed"]

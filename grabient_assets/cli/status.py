@@ -47,7 +47,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
 
     now = datetime.now(UTC)
     found, batches, held, withheld, waves, idle = Counts(), [], [], [], [], []
-    if warehouse.path.exists():
+    if warehouse.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
@@ -138,7 +138,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
     from grabient_assets.groups.tagging.withheld import sentences
     from grabient_assets.warehouse.withheld import withheld_palettes
 
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return ()
     with warehouse.read() as connection:
         return sentences(withheld_palettes(connection))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
@@ -61,7 +62,10 @@ class Pursuit:
     _stuck: tuple[str, ...] = ()
 
     def follow(self, driver: Driver, timeout: float) -> Outcome:
-        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed."""
+        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed.
+
+        Raises StoreUnusableError when a run failed and the object store takes nothing more.
+        """
         from grabient_assets.batching.holding import release
         from grabient_assets.headless.driver import drive
 
@@ -89,7 +93,21 @@ class Pursuit:
     def _tell(self, finished: Finished | None) -> None:
         if finished is not None:
             self._quiet = 0
+            if not finished.success:
+                self._check_store()
         self.seen(finished, self.progress())
+
+    def _check_store(self) -> None:
+        """After a run that failed: a store that takes nothing more ends the command, instead of run after run."""
+        from grabient_assets.resources.objects import open_store
+        from grabient_assets.store.objects import check_store
+
+        try:
+            check_store(open_store(self.settings))
+        except StoreUnusableError:
+            raise
+        except StoreError:
+            return  # the next run may find it working again
 
     def _is_open(self, driver: Driver) -> bool:
         """Asked when nothing moved: whether anything is still to come."""

@@ -316,7 +316,7 @@ def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: s
 
 
 def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:
-    """How many submissions to the provider were put off in a row until now.
+    """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
 
     A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
     The batch `but` is not counted: it is about to be put off.
@@ -324,7 +324,9 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
     row = connection.execute(
         """
         WITH decided AS (
-            SELECT status, intended_at FROM batches WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+            SELECT status, intended_at FROM batches
+            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+              AND error_kind IS DISTINCT FROM 'StoreError'
         )
         SELECT count(*) FROM decided
         WHERE status = 'deferred' AND intended_at > coalesce(

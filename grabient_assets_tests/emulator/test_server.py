@@ -204,3 +204,19 @@ def test_ensure_tells_the_end_of_the_log_when_none_starts(folder: Path) -> None:
     with pytest.raises(EmulatorError, match="ended with code 1") as refused:
         ensure_emulator(folder, polls=-1)
     assert "at least 1 poll" in str(refused.value)
+
+
+def test_a_damaged_state_is_named(folder: Path) -> None:
+    state = folder / "emulator" / "state.sqlite"
+    state.parent.mkdir(parents=True)
+    for content in (b"no database at all", b"SQLite format 3\x00" + b"Z" * 9000):
+        state.write_bytes(content)
+        with pytest.raises(EmulatorError, match=r"ended with code 1\. .*") as caught:
+            ensure_emulator(folder)
+        assert f"{state} cannot be used by the emulator: file is not a database" in str(caught.value)
+        assert f"move {state.parent} aside" in str(caught.value)
+        assert state.read_bytes() == content
+    state.unlink()
+    state.mkdir()
+    with pytest.raises(EmulatorError, match="unable to open database file"):
+        EmulatorServer(folder)

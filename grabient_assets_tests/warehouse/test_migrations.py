@@ -92,7 +92,7 @@ def test_a_newer_file_is_refused_and_left_as_it_is(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one", b"SQLite format 3\x00" * 300])
 def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    said = r"cannot be opened as a DuckDB file\. Move it away"
+    said = r"is not a DuckDB database.*\. Nothing was changed\. Put the database back"
     with pytest.raises(WarehouseError, match=said), Warehouse(path).write():
         pass
     assert path.read_bytes() == content

@@ -91,7 +91,7 @@ def refinement_batches(
             sent = submit_due_refinements(
                 connection,
                 house,
-                objects.open(),
+                objects.open_for_sending(),
                 _now,
                 by_url=providers.images_by_url(),
                 run_id=context.run_id,

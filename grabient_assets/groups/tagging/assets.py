@@ -147,12 +147,13 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         house = warehouse.open(context)
         if config.send_due:
             started = _now()
+            store = objects.open_for_sending()
             with providers.connect(provider) as connection:
 
                 def announce(targets: Sequence[DueTarget]) -> None:
                     observe_plan(context, house, connection, targets)
 
-                sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id, announce)
+                sent = submit_due_tagging(connection, house, store, _now, context.run_id, announce)
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
