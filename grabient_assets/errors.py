@@ -6,6 +6,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── PaletteFileError         the palette file cannot be read at all, or holds nothing
 │   └── SeedError                a seed cannot be read; carries seed and reason
 ├── PromptError                  a prompt file or prompt version is unusable
+│   └── UnknownPromptVersionError  there is no prompt version of that name; exit code 2
 ├── RegistryError                a model or price file is unusable; a model is unknown or retired
 │   └── UnpricedError            no batch price of a model is known, so nothing is sent to it
 ├── OverBudgetError              there is no money for a request within the budget or the cap
@@ -32,6 +33,8 @@ or batch, and the way out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class GrabientError(Exception):
@@ -68,6 +71,16 @@ class SeedError(UsageError):
 
 class PromptError(GrabientError):
     """A prompt set is missing, unreadable or inconsistent."""
+
+
+class UnknownPromptVersionError(PromptError):
+    """There is no prompt version of that name."""
+
+    exit_code = 2
+
+    def __init__(self, version: str, known: Sequence[str]) -> None:
+        there_is = f"there is {', '.join(known)}" if known else "there is none yet"
+        super().__init__(f"There is no prompt version {version!r}; {there_is}.")
 
 
 class RegistryError(GrabientError):

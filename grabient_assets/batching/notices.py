@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -24,8 +25,8 @@ from grabient_assets.warehouse.notices import claim, record_told, untold
 Kind = Literal["finished", "failed", "over_budget", "stuck", "withheld", "day"]
 KINDS: tuple[Kind, ...] = ("failed", "over_budget", "stuck", "withheld", "finished", "day")
 
-SECONDS = 10.0
-"""The most that one notification takes."""
+SECONDS = 5.0
+"""The most that all notifications of one look take together. Whoever stops a run is not kept waiting by them."""
 SHOWN_SENTENCES = 5
 
 
@@ -42,7 +43,8 @@ class Event:
 def tell(
     warehouse: Warehouse, settings: Settings, events: Sequence[Event], now: datetime, seconds: float = SECONDS
 ) -> list[str]:
-    """Post those of the events that nobody has told yet, one request for each kind, of `seconds` at most.
+    """Post those of the events that nobody has told yet, one request for each kind, within `seconds` in all; what there
+    is no time for is left to the next look.
 
     Returns a sentence for each request that was not delivered. Without GRABIENT_NOTIFY_URL nothing is posted or noted.
     """
@@ -51,11 +53,15 @@ def tell(
     with warehouse.read() as connection:
         new = untold(connection, [event.key for event in events], now)
     kinds: list[Kind] = [kind for kind in KINDS if any(e.kind == kind and e.key in new for e in events)]
-    return [
-        trouble
-        for kind in kinds
-        if (trouble := _tell_kind(warehouse, settings, kind, [e for e in events if e.kind == kind], now, seconds))
-    ]
+    troubles: list[str] = []
+    until = time.monotonic() + seconds
+    for kind in kinds:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        trouble = _tell_kind(warehouse, settings, kind, [e for e in events if e.kind == kind], now, left)
+        troubles += [trouble] if trouble else []
+    return troubles
 
 
 def body(settings: Settings, kind: Kind, events: Sequence[Event], now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from grabient_assets import interrupts
 from grabient_assets.batching.archive import archive_requests
 from grabient_assets.batching.deferral import deferral
 from grabient_assets.batching.estimates import RequestShape
@@ -147,18 +148,23 @@ def _create(
 ) -> Submitted:
     lines = [r.line for r in carried]
     assert batch.requests_key is not None
-    archive_requests(store, batch.requests_key, lines)
     try:
+        archive_requests(store, batch.requests_key, lines)
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
-        return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+        with interrupts.finishing():
+            return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+    except interrupts.Interrupted as stopped:
+        if not stopped.unfinished:
+            _record_never_sent(warehouse, batch, clock())
+        raise
     receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
         "raw_status": accepted.raw_status,
         "submitted_at": clock(),
     }
-    with warehouse.write() as connection:
+    with interrupts.finishing(), warehouse.write() as connection:
         batches.record_receipt(connection, batch.batch_id, **receipt)
     return Submitted(replace(batch, status="submitted", **receipt))
 
@@ -237,6 +243,14 @@ def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -
     """Unique over data folders that share a provider account, because it is the label by which a batch is found."""
     said = "\n".join([order.model.provider, order.model.id, now.isoformat(), *sorted(r.custom_id for r in carried)])
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
+
+
+def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) -> None:
+    """The program was asked to end before the create call: the requests are due at once, and nobody looks for them."""
+    why = "Not sent: the program was stopped before the create call. Its requests are due again."
+    with interrupts.finishing(), warehouse.write() as connection:
+        batches.set_all_fates(connection, batch.batch_id, "errored", why)
+        batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=why)
 
 
 def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:

@@ -27,9 +27,12 @@ def explain(
     fields: Annotated[
         list[str] | None, typer.Option("--field", metavar="F", help="Only this field; may be given several times.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also who said what, in each analysis, and what it weighed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False,
 ) -> None:
-    """Show one palette field by field: who said what, its weight, the colours, the result, the refiner, the cost."""
+    """Show one palette: its text and tags, what the panel and the colours say, the cost; with --full who said what."""
     from grabient_assets.cli.explain_document import explanation_document
     from grabient_assets.cli.explain_tables import show_explanation
     from grabient_assets.groups.refinement.explaining import without_consensus
@@ -42,7 +45,7 @@ def explain(
     if as_json:
         print_json(explanation_document(explanation, chosen, emulated=emulated))
     else:
-        show_explanation(output(), explanation, chosen, emulated=emulated)
+        show_explanation(output(), explanation, chosen, emulated=emulated, full=full or bool(fields))
     if reason := without_consensus(explanation):
         say(reason)
         raise typer.Exit(1)
@@ -54,10 +57,10 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     from grabient_assets.gradient.seed import decode_seed
     from grabient_assets.groups.refinement.explaining import explain as explained
     from grabient_assets.groups.refinement.explaining import read_about
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.wishes import answered_prompt_version, chosen_prompt_version
 
-    version = prompt_version or chosen_prompt_version(None)
     warehouse = open_warehouse(settings)
+    version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
     if not warehouse.path.exists():
         decode_seed(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")

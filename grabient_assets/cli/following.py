@@ -41,7 +41,7 @@ def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float)
     with quiet_dagster(), shown_progress() as seen:
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
-        outcome = Pursuit(wish, warehouse, settings, seen).follow(Driver(grabient(), instance), timeout)
+        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(Driver(grabient(), instance), timeout)
     return Followed(outcome, time.monotonic() - started, began)
 
 
@@ -52,8 +52,6 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
 
     outcome, document = followed.outcome, status_document(warehouse, settings)
     done = outcome.reached(wish.until)
-    for trouble in tell_outcome(outcome, done, warehouse, settings, followed.started):
-        say(trouble)
     if as_json:
         print_json({**document, "elapsed_seconds": round(followed.seconds, 1)})
     else:
@@ -81,5 +79,7 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         )
     elif document["errors"] and not as_json:
         say("Unusable answers can be asked again: grabient retry --run")
+    for trouble in tell_outcome(outcome, done, warehouse, settings, followed.started):
+        say(trouble)
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
         raise typer.Exit(1)

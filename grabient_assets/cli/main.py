@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -30,18 +30,23 @@ from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
+from grabient_assets.cli.stopping import STOPPED, in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError
 
-STOPPED = "Stopped. Nothing is lost: run the same command again."
 INTERRUPTED = 130
+IN_THE_MAIN_THREAD = ("emulator",)
+"""Commands that handle signals themselves."""
 
 
 class Commands(TyperGroup):
     """Turns what a person can cause into one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        invoke = super().invoke
         try:
-            return super().invoke(ctx)
+            if ctx._protected_args and ctx._protected_args[0] in IN_THE_MAIN_THREAD:
+                return invoke(ctx)
+            return in_a_thread(lambda: invoke(ctx))
         except GrabientError as error:
             say(str(error))
             raise typer.Exit(error.exit_code) from error
@@ -75,17 +80,36 @@ def _dagster_cannot_write(error: Exception) -> str | None:
     )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"grabient {version('grabient-assets')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Commands,
     name="grabient",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Words for colour gradients: many language models through batch APIs, their consensus, refined tags.",
     epilog="Start with: grabient demo. Every command has --help with an example. "
     "Exit codes: 0 done, 1 failed, 2 usage.",
 )
+
+
+@app.callback()
+def grabient(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
 _EXAMPLES = (
     (demo, "Example: grabient demo"),
     (load, "Example: grabient load palettes.jsonl --strict"),
@@ -120,7 +144,8 @@ app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1
 
 
 def main() -> None:
-    """The console script."""
+    """The command that the arguments name."""
+    leave_when_asked()
     try:
         app(prog_name="grabient")
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The daemon's work in one process: evaluates the same sensors and executes the same jobs, until nothing is open."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +10,12 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.instigation_logger import InstigationLogger
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from grabient_assets import interrupts
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
-from grabient_assets.resources.runs import RUN_KEY_TAG
+from grabient_assets.resources.runs import PUT_OFF_TAG, RUN_KEY_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -41,6 +44,7 @@ class Driver:
     def tick(self) -> Iterator[Finished]:
         """Evaluate every sensor once and execute what it asks for, one run after the other."""
         for sensor in self._sensors:
+            interrupts.check()
             context = dg.build_sensor_context(
                 instance=self._instance,
                 instance_ref=self._instance.get_ref(),
@@ -49,6 +53,8 @@ class Driver:
                 resources=dict(self._definitions.resources or {}),
                 cursor=self._cursors.get(sensor.name),
             )
+            # Dagster's own logger writes to the terminal whatever the level.
+            context._logger = InstigationLogger(console_logger=logging.getLogger("grabient.sensors"))
             for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
@@ -94,7 +100,12 @@ def execute_job(
     tags: Mapping[str, str],
     **chosen: Any,
 ) -> Finished:
-    """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets."""
+    """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets.
+
+    Raises Interrupted when the program is to end; Dagster would make an ordinary failure of it, and the next run would
+    begin.
+    """
+    interrupts.check()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = job.execute_in_process(
         run_config={**run_config, **quiet},
@@ -103,7 +114,17 @@ def execute_job(
         raise_on_error=False,
         **chosen,
     )
+    if interrupts.requested() is not None:
+        _mark_interrupted(instance, result)
+        interrupts.check()
     return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
+
+
+def _mark_interrupted(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> None:
+    """Show the run as canceled, and count it as no failed attempt: a person ended it."""
+    if not result.success:
+        instance.add_run_tags(result.run_id, {PUT_OFF_TAG: "true"})
+        instance.report_run_canceled(result.dagster_run, "The command that executed this run was stopped.")
 
 
 def drive(
@@ -112,12 +133,14 @@ def drive(
     seen: Callable[[Finished | None], None],
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = interrupts.sleep,
+    waits: Callable[[float], None] = lambda _: None,
 ) -> bool:
     """Tick until `is_open` says no; False when `timeout` seconds passed first. A run that has begun is not cut short.
 
-    `seen` is told of every run, and of every pass with None. While nothing moves, the pause between two passes grows
-    from 0.2 to 30 seconds: an emulated batch ends within polls, a real one within hours.
+    `seen` is told of every run, and of every pass with None; `waits`, before each pause, how many seconds it has. While
+    nothing moves, the pause between two passes grows from 0.2 to 30 seconds: an emulated batch ends within polls, a
+    real one within hours.
     """
     started = clock()
     pause = SHORTEST_PAUSE
@@ -134,7 +157,9 @@ def drive(
         if clock() - started > timeout:
             return False
         if not moved:
-            sleep(min(pause, max(0.0, timeout - (clock() - started))))
+            seconds = min(pause, max(0.0, timeout - (clock() - started)))
+            waits(seconds)
+            sleep(seconds)
         pause = SHORTEST_PAUSE if moved else min(pause * 1.5, LONGEST_PAUSE)
 
 
@@ -148,7 +173,6 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> None:
 @contextmanager
 def quiet_dagster() -> Iterator[None]:
     """Keep Dagster's log lines and warnings off the terminal; everything stays in the event log."""
-    import logging
     import warnings
 
     logger = logging.getLogger("dagster")

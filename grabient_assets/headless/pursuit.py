@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -47,12 +48,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class Pursuit:
-    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news."""
+    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news;
+    `waits` of what is waited for, before every pause."""
 
     wish: Wish
     warehouse: Warehouse
     settings: Settings
     seen: Callable[[Finished | None, Progress], None]
+    waits: Callable[[Sequence[Waiting]], None] = lambda _: None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _given_up: dict[str, str] = field(default_factory=dict)
     _quiet: int = 0
@@ -64,7 +67,15 @@ class Pursuit:
 
         with self.warehouse.write() as connection:
             forget_unreachable(connection, self.started)
-        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout)
+        known = Waits(self.settings)
+
+        def tell_of_waits(seconds: float) -> None:
+            now = datetime.now(UTC)
+            with self.warehouse.read() as connection:
+                waiting = known.now(connection, driver.waiting, now, now + timedelta(seconds=seconds))
+            self.waits(waiting)
+
+        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout, waits=tell_of_waits)
         return Outcome(finished, self.progress(), self._problems())
 
     def progress(self) -> Progress:

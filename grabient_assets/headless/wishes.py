@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from grabient_assets.errors import GrabientError, SettingsError, UsageError
+from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -49,7 +49,7 @@ def chosen_until(text: str) -> Until:
 def chosen_prompt_version(text: str | None) -> str:
     """The named prompt version, or the newest released one (the newest draft when nothing is released).
 
-    Raises UsageError naming those that exist.
+    Raises UnknownPromptVersionError naming those that exist.
     """
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.prompting.released import load_released
@@ -61,7 +61,24 @@ def chosen_prompt_version(text: str | None) -> str:
         released = load_released(PROMPTS_DIR)
         return next((version for version in reversed(versions) if version in released), versions[-1])
     if text not in versions:
-        raise UsageError(f"There is no prompt version {text!r}; there is {', '.join(versions)}.")
+        raise UnknownPromptVersionError(text, versions)
+    return text
+
+
+def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
+    """A prompt version that stands in prompts/, or under which something was asked before its folder was removed.
+
+    Raises UnknownPromptVersionError.
+    """
+    from grabient_assets.prompting.load import load_prompt_versions
+    from grabient_assets.warehouse.prompts import asked_prompt_versions
+
+    known = set(load_prompt_versions(PROMPTS_DIR))
+    if text not in known and warehouse.path.exists():
+        with warehouse.read() as connection:
+            known |= set(asked_prompt_versions(connection))
+    if text not in known:
+        raise UnknownPromptVersionError(text, sorted(known))
     return text
 
 

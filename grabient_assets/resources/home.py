@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, SettingsError
 from grabient_assets.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+
+LOCK_PAUSE_SECONDS = 0.05
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
@@ -51,8 +54,17 @@ def _one_at_a_time(home: Path) -> Iterator[None]:
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "opening.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _locked(lock):
+            interrupts.sleep(LOCK_PAUSE_SECONDS)
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _put_configuration(home: Path, *, ours: bool) -> None:

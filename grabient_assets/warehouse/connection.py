@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.attaching import Attached, attach
 from grabient_assets.warehouse.creation import create
@@ -64,6 +65,7 @@ class Warehouse:
 
     @contextmanager
     def _transaction(self, connection: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+        interrupts.check()
         with self._disk_faults():
             connection.begin()
             try:
@@ -96,11 +98,13 @@ class Warehouse:
     def _turn(self) -> Iterator[Wait]:
         with _guard:
             lock = _process_locks.setdefault(self.path.resolve(), threading.RLock())
+        interrupts.check()
         wait = self._in_all or Wait(self._patience)
         if not wait.acquire(lock):
             raise faults.locked(self.path, "Another thread of this program", wait.waited)
         try:
-            yield wait
+            with interrupts.heeded():
+                yield wait
         finally:
             lock.release()
 

@@ -23,6 +23,7 @@ from grabient_assets_tests.pipeline.place import settings_of
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PATH = "/services/T0/B0/hidden-token"
 ONE = Event("stuck:b-1", "stuck", "Batch b-1 is late.", {"requests": 7})
+DONE = Event("finished:v1", "finished", "Nothing of v1 is open any more.", {"refined": 2})
 TWO = Event("stuck:b-2", "stuck", 'Batch b-2 is late; é "quoted".')
 
 
@@ -48,8 +49,7 @@ def posted(server: HTTPServer) -> list[dict[str, Any]]:
 
 def test_the_body_to_the_letter(webhook: HTTPServer, warehouse: Warehouse, tmp_path: Path) -> None:
     webhook.expect_request(PATH, method="POST", headers={"Content-Type": "application/json"}).respond_with_data("ok")
-    done = Event("finished:v1", "finished", "Nothing of v1 is open any more.", {"refined": 2})
-    assert tell(warehouse, settings(tmp_path, webhook.url_for(PATH)), [ONE, done, TWO], NOON) == []
+    assert tell(warehouse, settings(tmp_path, webhook.url_for(PATH)), [ONE, DONE, TWO], NOON) == []
     assert posted(webhook) == [
         {
             "text": 'Grabient (emulated), stuck: Batch b-1 is late. Batch b-2 is late; é "quoted".',
@@ -153,10 +153,12 @@ def test_one_that_never_answers_costs_its_time_and_counts_as_told(
     webhook.expect_request(PATH).respond_with_handler(never)
     here = settings(tmp_path, webhook.url_for(PATH))
     began = datetime.now(UTC)
-    assert tell(warehouse, here, [ONE], NOON, seconds=0.3) == []
+    assert tell(warehouse, here, [ONE, DONE], NOON, seconds=0.3) == []
     assert datetime.now(UTC) - began < timedelta(seconds=10)
-    assert tell(warehouse, here, [ONE], NOON + timedelta(days=1), seconds=0.3) == [], "it was sent"
     ended.set()
+    assert tell(warehouse, here, [ONE, DONE], NOON + timedelta(days=1)) == []
+    told = [[event["event"] for event in body["events"]] for body in posted(webhook)]
+    assert told == [[ONE.key], [DONE.key]], "one was sent, and there was no time for the other"
 
 
 def test_who_was_killed_while_telling_leaves_it_to_others(

@@ -57,7 +57,7 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert (before["palettes"], before["tagged"], before["pending"]) == (4, 0, 0)
 
     code, err = interrupted(data)
-    assert code == 130 and err.endswith("Stopped. Nothing is lost: run the same command again.\n")
+    assert code == 130 and err.splitlines()[-1].startswith("Stopped. ") and "same command again to go on" in err
     assert "Traceback" not in err
     assert typed(data, "status", "--json").json["pending"] == 4
 
@@ -150,6 +150,23 @@ def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
     ended = typed(data, "run", "--seeds", palettes(tmp_path, 9))
     assert ended.code == 2 and "8 palettes of" in ended.err and "grabient load" in ended.err
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
+
+
+def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path):
+    ended = grabient(data, "demo", TAG_ANALYSIS_COUNT="1")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert len(lines) < 60 and sum(" #" in line for line in lines) == 5, "five palettes, and the end fits a window"
+    assert "These are 5 of 63 palettes: 63 tagged, 63 refined, in " in ended.out
+    pictures = Path(next(line for line in lines if line.startswith("Pictures:")).split()[1])
+    assert len(list(pictures.glob("*.png"))) == 63
+    assert f"Database:  {data / 'grabient.duckdb'}" in lines
+    start = lines.index("Next:")
+    steps = [line.split() for line in lines[start + 1 :: 2]]
+    assert [step[1] for step in steps] == ["explain", "dev", "load"]
+    assert typed(data, *steps[0][1:]).code == 0
+    stray = [line for line in ended.err.splitlines() if not line.startswith("[") and "bundled samples" not in line]
+    assert stray == [], "nothing of Dagster or of a library stands between our lines"
 
 
 def test_the_demo_refuses_live_mode(data: Path):

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
 
@@ -41,7 +42,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=HANGING_SECONDS,
         )
         return Typed(done.returncode, done.stdout, time.monotonic() - started)
 

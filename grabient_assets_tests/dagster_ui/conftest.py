@@ -11,7 +11,8 @@ import pytest
 
 from grabient_assets.emulator.client import ensure_emulator
 from grabient_assets.settings import PROJECT_DIR
-from grabient_assets_tests.pipeline.dev import HANGING_SECONDS, Dev, dagster_dev
+from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.pipeline.dev import Dev, dagster_dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
 from grabient_assets_tests.pipeline.place import (
     COMMANDS,

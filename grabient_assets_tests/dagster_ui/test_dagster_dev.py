@@ -18,7 +18,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.dagster_ui.chromium import page, pictures, words
 from grabient_assets_tests.dagster_ui.conftest import Carried
-from grabient_assets_tests.pipeline.dev import HANGING_SECONDS
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
 

@@ -14,6 +14,7 @@ import pytest
 from grabient_assets.definitions import grabient
 from grabient_assets.partitions import palette_versions, prompt_versions, seeds
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import settings_of
 
 BATCHES = ("anthropic_tag_batches", "openai_tag_batches", "groq_tag_batches", "google_tag_batches")
@@ -156,7 +157,7 @@ print(len(names), *sorted(name for name in asked if "GRABIENT" in name or "API_K
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGING_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     count, *keys = done.stdout.split()

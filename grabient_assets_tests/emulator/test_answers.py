@@ -19,10 +19,12 @@ from grabient_assets.emulator.answers.reading import Question, asked_object, pal
 from grabient_assets.emulator.answers.speaking import answer
 from grabient_assets.emulator.answers.tagging import categorical
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, COLOUR_NAMES, HARMONY_WORDS, SEASONS
+from grabient_assets.groups.tagging.answers import Unusable, read_answer
 from grabient_assets_tests.emulator.palettes import palettes
 from grabient_assets_tests.emulator.running import (
     HAIKU,
     MINI,
+    NANO,
     OPUS,
     OSS,
     PALETTE,
@@ -34,6 +36,7 @@ from grabient_assets_tests.emulator.running import (
     asked,
     chat_batch,
     chat_line,
+    chat_results,
     polled,
     running,
 )
@@ -83,7 +86,7 @@ def test_two_fresh_emulators_give_the_same_answers(tmp_path: Path) -> None:
 def test_answers_do_not_change_between_versions_and_machines() -> None:
     # Changes when words, personalities or the drawing change: on purpose only.
     text = "".join(tagged(model, list(PALETTE)) for model in PANEL) + json.dumps(refined(list(PALETTE)))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "82faa5de805609eb"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "a52471ee9879ebbe"
 
 
 def test_model_prompt_palette_and_ref_all_matter() -> None:
@@ -235,6 +238,50 @@ def test_a_refinement_over_the_wire_thinks_before_it_speaks(emulator: Running) -
     assert message.content[0].thinking and len(message.content[0].signature) > 80
     assert message.usage.output_tokens_details.thinking_tokens > 0
     assert "embed_text" in message.content[1].text
+
+
+def numbered(model: str, count: int) -> list[Question]:
+    """So many questions that differ in their ids alone, as chat_line asks them."""
+    ids = [f"f{number}" for number in range(count)]
+    return [Question(model=model, custom_id=one, system="Answer in JSON.", text=asked(one)) for one in ids]
+
+
+def test_what_was_answered_badly_is_answered_well_when_it_is_asked_again(emulator: Running) -> None:
+    """By attempt, not by dice: otherwise no retry would ever repair what a model did badly once."""
+
+    def lost(key: str, text: str) -> bool:
+        return isinstance(read_answer(text, key), Unusable)
+
+    def texts() -> dict[str, str]:
+        results = chat_results(client, polled(client, chat_batch(client, [chat_line(key, NANO) for key in keys])))
+        return {key: row["response"]["body"]["choices"][0]["message"]["content"] or "" for key, row in results.items()}
+
+    numbered = [
+        Question(model=NANO, custom_id=f"f{n}", system="Answer in JSON.", text=asked(f"f{n}")) for n in range(999)
+    ]
+    failing = [one.custom_id for one in numbered if lost(one.custom_id, answer(one).text)]
+    assert len(failing) >= 2
+    client, keys = emulator.openai(), [*failing, "good"]
+    first, again = texts(), texts()
+    assert [key for key in keys if lost(key, first[key])] == failing
+    assert not any(lost(key, again[key]) for key in keys)
+    assert again["good"] == first["good"] and texts() == again
+    emulator.faults({"match": {}, "action": {"do": "garbage", "custom_ids": [failing[0]]}})
+    assert lost(failing[0], texts()[failing[0]])
+    emulator.faults()
+    assert texts() == again
+
+
+def test_a_slip_is_not_repeated_either(emulator: Running) -> None:
+    """A forgotten ref, a null: what a reader may refuse is gone at the second attempt."""
+    questions = [
+        Question(model=OSS, custom_id=f"s{n}", system="Answer in JSON.", text=asked(f"s{n}")) for n in range(99)
+    ]
+    slipped = [one.custom_id for one in questions if answer(one).flawed]
+    assert 5 < len(slipped) < 60
+    for one in questions:
+        whole = json.loads(answer(one, "complete").text)
+        assert whole["ref"] == one.custom_id and None not in whole.values()
 
 
 # habits and limits --------------------------------------------------------------------------------------------------

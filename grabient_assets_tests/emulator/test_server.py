@@ -33,6 +33,7 @@ from grabient_assets_tests.emulator.running import (
     chat_results,
     running,
 )
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 KEYS = [f"k{number}" for number in range(6)]
 
@@ -133,7 +134,11 @@ def test_there_is_no_way_to_ask_for_another_address(tmp_path: Path) -> None:
     module = ["-m", "grabient_assets.emulator", "--data-dir", str(tmp_path)]
     for command in (module, ["-m", "grabient_assets.cli.main", "emulator"]):
         done = subprocess.run(
-            [sys.executable, *command, "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, *command, "--host", "0.0.0.0"],
+            capture_output=True,
+            text=True,
+            timeout=HANGING_SECONDS,
+            check=False,
         )
         assert done.returncode == 2 and "--host" in done.stderr
 
@@ -162,7 +167,7 @@ def test_an_unusable_script_ends_the_command_with_its_reason(folder: Path, tmp_p
     script = tmp_path / "faults.toml"
     script.write_text('[[rules]]\naction = { do = "explode" }', encoding="utf-8")
     command = [sys.executable, "-m", "grabient_assets.emulator", "--data-dir", str(folder), "--faults", str(script)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=HANGING_SECONDS, check=False)
     assert ended.returncode == 1 and "rule 1: action.do is missing or unknown" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -175,7 +180,11 @@ def test_ensure_starts_one_emulator_even_when_called_twice_at_once(folder: Path)
 
     def call(_: int) -> str:
         return subprocess.run(
-            [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=30, check=True
+            [sys.executable, "-c", program, str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=HANGING_SECONDS,
+            check=True,
         ).stdout
 
     with ThreadPoolExecutor(3) as pool:

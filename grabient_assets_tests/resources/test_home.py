@@ -11,6 +11,7 @@ import pytest
 from grabient_assets.errors import SettingsError
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.settings import load_settings
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import environment_of
 
 PROCESSES = 4
@@ -31,7 +32,7 @@ def test_several_processes_open_a_new_folder_at_once(tmp_path: Path):
         )
         for _ in range(PROCESSES)
     ]
-    said = [(*process.communicate(timeout=120), process.returncode) for process in started]
+    said = [(*process.communicate(timeout=HANGING_SECONDS), process.returncode) for process in started]
     assert said == [("0 [] []\n", "", 0)] * PROCESSES
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import SQL, current_version, migrate, newest_version
@@ -139,6 +143,17 @@ def test_killed_in_the_middle_of_a_schema_change(
     with Warehouse(path).read() as connection:
         assert current_version(connection) == newest_version()
     check_kept(older, path)
+
+
+def test_stopped_while_the_backup_is_written(path: Path, older: dict[str, list[dict[str, Any]]]) -> None:
+    partial = path.with_name("grabient.duckdb.before-0002.partial")
+    os.mkfifo(partial)  # nobody reads it, so `cp` waits
+    threading.Timer(0.3, interrupts.record, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded(), Warehouse(path).read():
+        pass
+    assert not partial.exists() and contents(path) == older
+    with Warehouse(path).read() as connection:
+        assert current_version(connection) == newest_version()
 
 
 def test_without_a_backup_nothing_is_changed(path: Path, older: dict[str, list[dict[str, Any]]]) -> None:

@@ -32,9 +32,12 @@ CREATE TABLE IF NOT EXISTS creates (
     number INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, batch_id TEXT NOT NULL, model TEXT NOT NULL,
     at REAL NOT NULL, custom_ids TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS bad_answers (
+    provider TEXT NOT NULL, custom_id TEXT NOT NULL, PRIMARY KEY (provider, custom_id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fault_counts (rule TEXT PRIMARY KEY, seen INTEGER NOT NULL, fired INTEGER NOT NULL);
 """
-TABLES = ("batches", "files", "uploads", "calls", "creates", "fault_counts")
+TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "fault_counts")
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

@@ -15,6 +15,7 @@ from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reports import completed_events
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -81,8 +82,7 @@ def _stop_and_collect(
             _tell(context, done)
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for event in _events(house, stopped.batch, providers.usable()):
-        context.log_event(event)
+    report_materializations(context, _events(house, stopped.batch, providers.usable()))
     with house.write() as connection:
         record_reported(connection, [stopped.batch.batch_id], _now())
 

@@ -13,6 +13,7 @@ from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, partition_key
 from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
@@ -35,14 +36,14 @@ def kept_back(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[Pa
 def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
     """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
     withheld = kept_back(warehouse, chosen)
+    events = []
     for partition in chosen:
         state = {"state": "asked; the sensor refinement_due sends it when the tagging is complete"}
         if partition in withheld:
             state = {"state": "kept from refinement", "why": explained(withheld[partition])}
             context.log.warning("%s: %s", partition_key(partition), state["why"])
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state))
+    report_materializations(context, events)
 
 
 def observe_plan(
@@ -69,6 +70,7 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
     with warehouse.read() as connection:
         sent = underway_refinements(connection, batch_ids)
         runs = submit_runs(connection, batch_ids)
+    events = []
     for partition, batch_id in sent:
         metadata: dict[str, dg.MetadataValue] = {
             "state": dg.MetadataValue.text("with the provider"),
@@ -77,9 +79,8 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
         run_id = runs.get(batch_id)
         if run_id:
             metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata))
+    report_materializations(context, events)
 
 
 def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentences: Sequence[str]) -> None:
@@ -96,9 +97,10 @@ def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentenc
         "state": dg.MetadataValue.text("over budget"),
         "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),
     }
-    for partition in due:
-        key = partition_key(partition)
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+    report_materializations(
+        context,
+        [dg.AssetMaterialization(context.asset_key, partition=partition_key(p), metadata=metadata) for p in due],
+    )
 
 
 def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
@@ -111,9 +113,13 @@ def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, ba
         chosen = palettes_in(connection, [one.batch_id for one in found])
         silent = palettes_in(connection, [one.batch_id for one in found if one.submit_run_id in unsent])
     report_refined(context, warehouse, chosen)
-    for partition in silent:
-        key, metadata = partition_key(partition), {"state": "answered"}
-        context.log_event(dg.AssetMaterialization("refinement_batches", partition=key, metadata=metadata))
+    report_materializations(
+        context,
+        [
+            dg.AssetMaterialization("refinement_batches", partition=partition_key(p), metadata={"state": "answered"})
+            for p in silent
+        ],
+    )
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
@@ -125,6 +131,5 @@ def report_refined(
     with warehouse.read() as connection:
         rows = refined(connection, chosen)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in refined_events(warehouse, rows, selected):
-        context.log_event(event)
+    report_materializations(context, list(refined_events(warehouse, rows, selected)))
     return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]

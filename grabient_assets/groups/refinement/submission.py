@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
@@ -56,6 +57,7 @@ def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from
     return len(chained)
 
 
+@interrupts.heeded()
 def submit_due_refinements(
     connection: Connection,
     warehouse: Warehouse,

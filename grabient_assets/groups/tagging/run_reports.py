@@ -1,6 +1,6 @@
 """What a run of the tagging assets says while it works: its log, its plan, and a materialization for each palette."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -23,6 +23,7 @@ from grabient_assets.groups.tagging.reports import (
 from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion, asked_of
 from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
@@ -66,7 +67,7 @@ def report_sent(
     reports |= {one.partition: sent_metadata(one, runs) for one in sent}
     for partition, metadata in reports.items():
         metadata |= wave_metadata(waves.get(partition))
-        _report(context, f"{provider}_tag_batches", partition, metadata)
+    _report(context, f"{provider}_tag_batches", reports)
 
 
 def report_held(
@@ -82,15 +83,14 @@ def report_held(
         targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
         due = [request for target in targets for request in due_tagging(connection, provider, target)]
     state = over_budget_metadata(sentences)
-    for partition in dict.fromkeys(PaletteVersion(request.prompt_version, request.seed) for request in due):
-        _report(context, context.asset_key.to_user_string(), partition, state)
+    waiting_for_money = dict.fromkeys((PaletteVersion(request.prompt_version, request.seed) for request in due), state)
+    _report(context, context.asset_key.to_user_string(), waiting_for_money)
 
 
 def report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
     """Report the palettes that are completely tagged, and their consensus, as far as these assets are selected."""
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in completed_events(warehouse, completed, selected):
-        context.log_event(event)
+    report_materializations(context, list(completed_events(warehouse, completed, selected)))
 
 
 def report_left_behind(
@@ -120,5 +120,11 @@ def report_left_behind(
         record_reported(connection, batch_ids, _now())
 
 
-def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
-    context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
+def _report(context: dg.AssetExecutionContext, asset: str, found: Mapping[PaletteVersion, Metadata]) -> None:
+    report_materializations(
+        context,
+        [
+            dg.AssetMaterialization(asset, partition=partition_key(p), metadata=metadata)
+            for p, metadata in found.items()
+        ],
+    )
