@@ -20,6 +20,7 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.exports import assets as export_assets
     from grabient_assets.groups.exports import jobs as export_jobs
     from grabient_assets.groups.exports import sensors as export_sensors
+    from grabient_assets.groups.notices import sensors as notice_sensors
     from grabient_assets.groups.palettes import assets as palette_assets
     from grabient_assets.groups.palettes import checks as palette_checks
     from grabient_assets.groups.palettes import jobs as palette_jobs
@@ -70,6 +71,7 @@ def grabient() -> dg.Definitions:
             refinement_sensors.refinement_failed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
+            notice_sensors.something_to_tell(interval, status),
         ],
         resources={
             "warehouse": WarehouseResource(),

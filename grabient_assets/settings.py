@@ -68,6 +68,7 @@ SETTINGS = (
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
     Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
+    Setting("GRABIENT_NOTIFY_URL", "", "a webhook (Slack and others) that is told what happened", secret=True),
 )
 
 _KEY_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -115,6 +116,7 @@ class Settings:
     r2: R2Settings | None
     budget_usd: Decimal | None
     dagster_home: Path
+    notify_url: str | None = field(default=None, repr=False)
 
     @property
     def database(self) -> Path:
@@ -127,9 +129,11 @@ class Settings:
         return self.data_dir / "objects"
 
     def without_secrets(self, text: str) -> str:
-        """`text` without the keys and tokens of these settings, and without user names and passwords in addresses."""
+        """`text` without the keys, tokens and the webhook of these settings, and without user names and passwords in
+        addresses."""
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
-        return _without([*self.api_keys.values(), *r2], text)
+        webhook = (self.notify_url,) if self.notify_url else ()
+        return _without([*self.api_keys.values(), *r2, *webhook], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -156,6 +160,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=(
             _folder("DAGSTER_HOME", values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster"
         ),
+        notify_url=_notify_url(values),
     )
 
 
@@ -369,6 +374,17 @@ def _check_public_url(address: SplitResult, text: str) -> None:
             f"R2_PUBLIC_URL is {text!r}, where nobody can fetch a picture without a key. It must be the public address "
             "of the bucket: https://pub-....r2.dev, or a domain of yours. Leave it empty if the bucket is not public."
         )
+
+
+def _notify_url(values: Mapping[str, str]) -> str | None:
+    """Who knows the address of a webhook can write to it, so a wrong one is not shown either."""
+    url = values.get("GRABIENT_NOTIFY_URL")
+    if url is not None and not re.fullmatch(r"https?://[^\s/]+\S*", url):
+        raise SettingsError(
+            "GRABIENT_NOTIFY_URL is not the address of a webhook; it must begin with http:// or https:// and have no "
+            "blanks. Leave it empty to tell nobody."
+        )
+    return url
 
 
 def _budget(values: Mapping[str, str]) -> Decimal | None:

@@ -269,10 +269,20 @@ def test_folders_that_would_become_others_are_refused(name: str, value: str, say
     assert str(caught.value).startswith(name)
 
 
+@pytest.mark.parametrize("url", ["hooks.example.com/T0/B0/x", "ftp://x/y", "https://", "https:///x", "https://a b"])
+def test_a_webhook_that_is_none_is_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="GRABIENT_NOTIFY_URL is not the address of a webhook") as caught:
+        load_settings({"GRABIENT_NOTIFY_URL": url})
+    assert url.removeprefix("https://") not in str(caught.value) or url == "https://"
+    assert load_settings({"GRABIENT_NOTIFY_URL": "https://a/b"}).notify_url == "https://a/b"
+    assert load_settings({}).notify_url is None
+
+
 def test_secrets_show_nowhere() -> None:
     secrets = {setting.name: f"hidden-{n}" for n, setting in enumerate(SETTINGS) if setting.secret}
+    secrets["GRABIENT_NOTIFY_URL"] = "https://hooks.example.com/T0/B0/hidden-webhook"
     values = {**secrets, "R2_BUCKET": "pictures", "R2_ENDPOINT": "https://x"}
-    assert len(secrets) == 6
+    assert len(secrets) == 7
     found = load_settings(values)
     assert "hidden" not in repr(found) + str(found) + repr(found.r2)
     shown = setting_values(values)

@@ -54,6 +54,7 @@ SENSORS = {
     "refinement_failed": "collect_batch",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
+    "something_to_tell": None,
 }
 
 
@@ -122,7 +123,7 @@ def test_sensors_run_by_themselves_only_where_it_costs_nothing(
 ):
     environment.setenv("GRABIENT_MODE", mode)
     found = definitions().get_repository_def().sensor_defs
-    assert {sensor.name: sensor.job.name for sensor in found} == SENSORS
+    assert {sensor.name: sensor.job.name if sensor.has_jobs else None for sensor in found} == SENSORS
     assert {sensor.default_status.value for sensor in found} == {status}
     assert {sensor.minimum_interval_seconds for sensor in found} == {seconds}
 
