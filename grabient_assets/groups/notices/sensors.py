@@ -35,7 +35,7 @@ def something_to_tell(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         if settings.notify_url is None:
             return dg.SkipReason("GRABIENT_NOTIFY_URL is not set, so nobody is told.")
         house, now = warehouse.open_briefly(), datetime.now(UTC)
-        if not house.path.exists():
+        if not house.exists():
             return dg.SkipReason("Nothing has happened yet.")
         failed = failed_runs(context.instance, now)
         with house.read() as connection:
