@@ -15,7 +15,7 @@ from grabient_assets.gradient.vocabulary import is_name
 _EDGES = ".,;:!?…()[]{}\"'“”‘’«»*_–—-/"
 _STOPS = re.compile(r"[.;:!?…)\]–—]['\"”’»]*$")
 _NEGATIONS_WORDS = """
-    no not never without neither nor none nothing nowhere cannot zero lacks lacking lack avoids avoiding avoid
+    no not never without neither nor nothing nowhere cannot zero lacks lacking lack avoids avoiding avoid
     excludes excluding omits omitting skips skipping minus sans unlike isn't aren't doesn't don't won't can't wasn't
     weren't
 """
