@@ -22,7 +22,7 @@ _NEGATIONS_WORDS = """
 _NEGATIONS = frozenset(_NEGATIONS_WORDS.split())
 _NEGATIONS_OF_TWO_WORDS_WORDS = """
     free-of free-from devoid-of void-of empty-of bare-of absence-of lack-of instead-of rather-than far-from
-    anything-but
+    anything-but none-of
 """
 _NEGATIONS_OF_TWO_WORDS = frozenset(_NEGATIONS_OF_TWO_WORDS_WORDS.split())
 _BETWEEN_WORDS = """
