@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,8 @@ from grabient_assets.errors import (
     ProviderError,
     ProviderUnreachableError,
     RequestRejectedError,
+    StoreError,
+    WarehouseError,
 )
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Model
@@ -116,7 +118,8 @@ def submit_batch(
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
 
     Only as many go out as there is money for. `behind`: how many more wait to be sent after these. Raises
-    OverBudgetError when there is none for a single one.
+    OverBudgetError when there is none for a single one, StoreError when the requests cannot be archived: then nothing
+    was sent, and they are due again.
     """
     with ExitStack() as lock:
         intended = _intend(order, requests, behind, warehouse, clock(), lock)
@@ -151,6 +154,10 @@ def _create(
     try:
         archive_requests(store, batch.requests_key, lines)
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
+    except StoreError as error:  # before the create call
+        with interrupts.finishing(), suppress(WarehouseError):  # a full disk under both: the intent is cleared up later
+            _record_failure(warehouse, batch, error, clock())
+        raise
     except ProviderError as error:
         with interrupts.finishing():
             return Submitted(_record_failure(warehouse, batch, error, clock()), error)
@@ -253,17 +260,20 @@ def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) 
         batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=why)
 
 
-def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:
-    changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
+def _record_failure(
+    warehouse: Warehouse, batch: BatchRecord, error: ProviderError | StoreError, now: datetime
+) -> BatchRecord:
+    kind = StoreError if isinstance(error, StoreError) else type(error)
+    changes: dict[str, object] = {"error": str(error), "error_kind": kind.__name__}
     match error:
         case AmbiguousSubmissionError():
             pass  # stays intended: only the provider knows
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
-        case ProviderBusyError() | ProviderUnreachableError() | ProviderError():
+        case ProviderBusyError() | ProviderUnreachableError() | ProviderError() | StoreError():
             changes["status"] = "deferred"
     with warehouse.write() as connection:
-        if changes.get("status") == "deferred":
+        if changes.get("status") == "deferred" and not isinstance(error, StoreError):  # no pause of the provider
             times_before = batches.deferrals(connection, batch.provider)
             changes["retry_at"] = now + deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         if "status" in changes:

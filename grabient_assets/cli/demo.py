@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say, typed_program
-from grabient_assets.cli.counting import counted
+from grabient_assets.cli.console import counted, output, print_json, say, typed_program
 
 if TYPE_CHECKING:
     from grabient_assets.cli.following import Followed
@@ -33,13 +32,16 @@ def demo(
     from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
     from grabient_assets.headless.showcase import showcase
     from grabient_assets.headless.wishes import chosen_prompt_version, make_wish, record_wish
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     if settings.mode != "emulator":
         raise UsageError("The demo never spends money: unset GRABIENT_MODE, or set it to emulator, and run it again.")
     warehouse, samples = open_warehouse(settings), read_palette_file(SAMPLES)
     store(samples, "bundled samples")
+    check_store(open_store(settings))
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)
     now = datetime.now(UTC)

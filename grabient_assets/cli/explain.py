@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def explain(
-    seed: Annotated[str, typer.Argument(help="Any of the three encodings. Behind '--' when it begins with '-'.")],
+    seed: Annotated[
+        str,
+        typer.Argument(
+            metavar="SEED|NAME",
+            help="A seed in any of the three encodings, behind '--' when it begins with '-'; or a name.",
+        ),
+    ],
     prompt_version: Annotated[
         str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
@@ -53,10 +59,10 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     from grabient_assets.groups.refinement.explaining import read_about
     from grabient_assets.headless.wishes import answered_prompt_version, chosen_prompt_version
 
-    decode_seed(seed)
     warehouse = open_warehouse(settings)
     version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
-    if not warehouse.path.exists():
+    if not warehouse.exists():
+        decode_seed(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:
         stored = read_about(connection, seed, version)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.cli.colour_bar import colour_bar
-from grabient_assets.cli.counting import counted
+from grabient_assets.cli.console import counted
 from grabient_assets.cli.explain_fields import LETTERS, show_field
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained

@@ -7,10 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from grabient_assets.cli.console import output
-from grabient_assets.cli.counting import counted
+from grabient_assets.cli.console import counted, output, tell
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.prompt_agreement import Share
@@ -42,13 +39,13 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
     `same_text` says that models are told the same under both versions, so that only what they are shown differs.
     """
     if figures is None:
-        typer.echo(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")
+        tell(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")
         return
     from rich.table import Table
 
     if same_text:
         asked = figures.first.answers - figures.shared
-        typer.echo(
+        tell(
             f"{purpose}: models are told the same and shown what the panel said under each version. "
             f"{counted(figures.shared, 'answer')} shared by both, {counted(asked, 'answer')} asked for each."
         )
@@ -59,7 +56,7 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
     for row in _lines(figures):
         table.add_row(*row)
     output().print(table)
-    typer.echo(
+    tell(
         "palettes: on how many the figure rises and falls. by chance: how often versions that do not differ show such "
         f"a split; below {UNLIKELY:.0%} it is a difference (*), but one of twenty lines is below it by chance.\n"
     )
@@ -108,7 +105,7 @@ def words_document(found: list[SideBySide]) -> list[dict[str, Any]]:
 def show_words(first: str, second: str, found: list[SideBySide]) -> None:
     """The palettes whose words changed most: `-` marks words of the first version alone, `+` those of the second."""
     if not found:
-        typer.echo(f"No palette has words under both {first} and {second}.")
+        tell(f"No palette has words under both {first} and {second}.")
         return
     from rich.table import Table
     from rich.text import Text
@@ -116,7 +113,7 @@ def show_words(first: str, second: str, found: list[SideBySide]) -> None:
     from grabient_assets.cli.colour_bar import colour_bar
 
     console = output()
-    typer.echo(f"The palettes whose words changed most (- only in {first}, + only in {second}):")
+    tell(f"The palettes whose words changed most (- only in {first}, + only in {second}):")
     for one in found:
         heading = Text(f"\n{one.name or one.seed}  ", style="bold")
         if console.is_terminal and not console.no_color:

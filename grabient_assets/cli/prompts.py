@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import counted, output, print_indented, print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.prompting.prompt import Prompt
@@ -41,14 +41,11 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"prompts": rows})
         return
-    from rich.table import Table
-
-    table = Table("version", "state", "purpose", "digest", "has run", "message", box=None)
     for row in rows:
-        ran = ", ".join(f"{one['answers']} answers ({one['mode']})" for one in row["runs"]) or "-"
+        ran = ", ".join(f"{counted(one['answers'], 'answer')} ({one['mode']})" for one in row["runs"])
         state = "released" if row["released"] else "draft"
-        table.add_row(row["prompt_version"], state, row["purpose"], row["digest"][:12], ran, row["message"])
-    output().print(table)
+        tell(f"{row['prompt_version']} {row['purpose']}, {state}, digest {row['digest'][:12]}, {ran or 'has not run'}")
+        print_indented(output(), row["message"])
 
 
 @prompts.command(epilog="Example: grabient prompts diff v1 v2")
@@ -85,10 +82,10 @@ def diff(
         return
     for before, after in pairs:
         text, figures = found[before.purpose]
-        typer.echo("\n".join(text))
+        tell("\n".join(text))
         same_text = before.digest == after.digest
         if first == second or (same_text and before.purpose == "tagging"):
-            typer.echo(f"{before.purpose}: models are told the same, so answers are shared.")
+            tell(f"{before.purpose}: models are told the same, so answers are shared.")
         else:
             show_comparison(before.purpose, first, second, figures, same_text=same_text)
     if first != second:
@@ -137,7 +134,7 @@ def _uses() -> list[PromptUse]:
     from grabient_assets.warehouse.prompts import prompt_uses
 
     warehouse = open_warehouse(load_settings())
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return prompt_uses(connection)
@@ -150,7 +147,7 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
 
     warehouse = open_warehouse(load_settings())
     shared = before.version == after.version or (before.purpose == "tagging" and before.digest == after.digest)
-    if shared or not warehouse.path.exists():
+    if shared or not warehouse.exists():
         return None
     read = tagging_pairs if before.purpose == "tagging" else refinement_pairs
     with warehouse.read() as connection:
@@ -164,7 +161,7 @@ def _words(first: str, second: str, limit: int) -> list[SideBySide]:
     from grabient_assets.warehouse.prompt_words import words_side_by_side
 
     warehouse = open_warehouse(load_settings())
-    if first == second or not limit or not warehouse.path.exists():
+    if first == second or not limit or not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return words_side_by_side(connection, first, second, limit)

@@ -12,10 +12,13 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.definitions.instigation_logger import InstigationLogger
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.execution.execution_result import ExecutionResult
 
 from grabient_assets import interrupts
+from grabient_assets.partitions import add_partitions
+from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
-from grabient_assets.resources.runs import PUT_OFF_TAG, RUN_KEY_TAG
+from grabient_assets.resources.runs import PUT_OFF_TAG, REASON_TAG, RUN_KEY_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -38,6 +41,7 @@ class Driver:
         self._definitions = definitions
         self._instance = instance
         self._sensors = list(definitions.get_repository_def().sensor_defs)
+        add_partitions(instance, ())
         self.waiting: dict[str, str] = {}
         self._cursors: dict[str, str] = {}
 
@@ -107,20 +111,14 @@ def execute_job(
     """
     interrupts.check()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    result = job.execute_in_process(
-        run_config={**run_config, **quiet},
-        instance=instance,
-        tags={**tags, PID_TAG: str(os.getpid())},
-        raise_on_error=False,
-        **chosen,
-    )
+    result = execute_in_location(job, instance, {**run_config, **quiet}, {**tags, PID_TAG: str(os.getpid())}, **chosen)
     if interrupts.requested() is not None:
         _mark_interrupted(instance, result)
         interrupts.check()
     return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
 
 
-def _mark_interrupted(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> None:
+def _mark_interrupted(instance: dg.DagsterInstance, result: ExecutionResult) -> None:
     """Show the run as canceled, and count it as no failed attempt: a person ended it."""
     if not result.success:
         instance.add_run_tags(result.run_id, {PUT_OFF_TAG: "true"})
@@ -167,7 +165,9 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark started runs whose process no longer lives as failed; otherwise they would hold up the next ones."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
         if is_dead(instance, run):
-            instance.report_run_failed(run, "The process that executed this run ended without finishing it.")
+            reason = "The process that executed this run ended without finishing it."
+            instance.add_run_tags(run.run_id, {REASON_TAG: reason})
+            instance.report_run_failed(run, reason)
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def quiet_dagster() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: ExecutionResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
@@ -194,5 +194,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
             data = event.step_failure_data.user_failure_data
             if data and data.description:
                 return data.description
-            return cause.message.strip() if cause else "no reason given"
+            if cause is None:
+                return "no reason given"
+            said = cause.message.strip()
+            return said.partition(f"{cause.cls_name}: ")[2] or said
     return "the run failed before its first step"

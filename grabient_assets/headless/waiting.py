@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -68,7 +68,7 @@ class Waits:
             if open_here:
                 since = min(one.submitted_at or one.intended_at for one in open_here)
                 parts.append(f"{_counted(open_here)} open at {provider} since {_clock(since, now)}")
-                troubles += dict.fromkeys(one.error for one in open_here if one.error)
+                troubles += _different(one.error for one in open_here)
             if provider in paused:
                 troubles.append(f"{provider} asked for time.")
                 looked_at = paused[provider]
@@ -80,7 +80,7 @@ class Waits:
                     f"{provider} has taken no batch for {models} since {_clock(since, now)}; "
                     f"the next try is at {_clock(closed, now)}"
                 )
-                troubles += dict.fromkeys(one.error for one in put_off_here if one.error)
+                troubles += _different(one.error for one in put_off_here)
             if parts:
                 yield self._wait(provider, "; ".join(parts), " ".join(troubles) or None, now, looked_at, next_look)
 
@@ -158,8 +158,11 @@ def _counted(batches: Sequence[BatchRecord]) -> str:
     asked = "request" if requests == 1 else "requests"
     unclear = sum(one.status == "intended" for one in batches)
     stopping = sum(one.cancel_asked_at is not None for one in batches)
-    extra = [f"{unclear} of them sent without an answer, so it is looked for first"] if unclear else []
-    extra += [f"{stopping} of them to be cancelled"] if stopping else []
+    extra = [
+        what if count == len(batches) else f"{count} of them {what}"
+        for count, what in ((unclear, "sent without an answer, to be looked for first"), (stopping, "to be cancelled"))
+        if count
+    ]
     return f"{len(batches)} {noun} of {requests} {asked} ({'; '.join([named, *extra])})"
 
 
@@ -167,6 +170,11 @@ def _clock(time: datetime, now: datetime) -> str:
     """The time in UTC, with its date when that is not today's."""
     form = "%H:%M:%S UTC" if time.astimezone(UTC).date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
     return time.astimezone(UTC).strftime(form)
+
+
+def _different(errors: Iterable[str | None]) -> list[str]:
+    """One of each kind: what is said about two batches often differs in their ids alone."""
+    return list({_gist(error): error for error in errors if error}.values())
 
 
 def _gist(text: str) -> str:

@@ -74,7 +74,7 @@ def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
     from grabient_assets.warehouse.prompts import asked_prompt_versions
 
     known = set(load_prompt_versions(PROMPTS_DIR))
-    if text not in known and warehouse.path.exists():
+    if text not in known and warehouse.exists():
         with warehouse.read() as connection:
             known |= set(asked_prompt_versions(connection))
     if text not in known:

@@ -12,6 +12,8 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
+from grabient_assets.resources.code_location import is_ours, job_origin
+
 EVENTS_PER_WRITE = 500
 """How many events Dagster collects before it stores them together. DAGSTER_EVENT_BATCH_SIZE says otherwise."""
 
@@ -56,6 +58,14 @@ class BatchingInstance(dg.DagsterInstance):
             json.dumps(config),  # YAML reads JSON
         )
         return {**defaults, "event_log_storage": kept, "storage": storage}
+
+    def create_run_for_job(self, job_def: dg.JobDefinition, *more: Any, **details: Any) -> dg.DagsterRun:
+        """Create a run. Those of `dg launch` and `dagster asset materialize`, which name the code only, get the code
+        location too: see code_location.py."""
+        code = details.get("job_code_origin")
+        if code is not None and details.get("remote_job_origin") is None and is_ours(code):
+            details["remote_job_origin"] = job_origin(job_def.name)
+        return super().create_run_for_job(job_def, *more, **details)
 
     def _get_event_batch_size(self) -> int:
         """Dagster's own method says 0, which stores every event by itself, unless the environment says otherwise."""

@@ -98,6 +98,17 @@ def record_asks(
     )
 
 
+def unchain(connection: DuckDBPyConnection, palettes: Sequence[PaletteVersion]) -> None:
+    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+    connection.execute(
+        """
+        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (seed, prompt_version) IN (
+            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
+        """,
+        [[p.seed for p in palettes], [p.prompt_version for p in palettes]],
+    )
+
+
 def stop_asks(
     connection: DuckDBPyConnection,
     purpose: str,
@@ -184,6 +195,26 @@ def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[Pale
         [[p.seed for p in among], [p.prompt_version for p in among], provider],
     ).fetchall()
     return {PaletteVersion(*row) for row in rows}
+
+
+def stopped_palettes(
+    connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
+) -> list[PaletteVersion]:
+    """The palettes about which something of the provider was stopped since then."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT prompt_version, seed FROM asks
+        WHERE purpose = $1 AND provider = $2 AND state = 'stopped' AND closed_at >= $3 ORDER BY ALL
+        """,
+        [purpose, provider, since],
+    ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
+
+
+def asked_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
 
 
 def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:

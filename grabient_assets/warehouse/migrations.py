@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError, WarehouseTooNewError
+from grabient_assets.warehouse import faults
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -55,8 +57,8 @@ def _back_up(path: Path, copy: Path) -> None:
     """
     partial = copy.with_name(f"{copy.name}.partial")
     try:
-        command = ["cp", "-p", "--", path, partial]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as copying:
+        command, in_english = ["cp", "-p", "--", path, partial], {**os.environ, "LC_ALL": "C"}
+        with subprocess.Popen(command, env=in_english, stderr=subprocess.PIPE, text=True, process_group=0) as copying:
             try:
                 while copying.poll() is None:
                     interrupts.sleep(LOOK_EVERY_SECONDS)
@@ -74,8 +76,20 @@ def _back_up(path: Path, copy: Path) -> None:
             partial.unlink()
         raise WarehouseError(
             f"{path} is of an older version, and its backup {copy.name} cannot be written ({error.strerror}). Nothing "
-            "was changed. Free space on the disk, then run again."
+            f"was changed. {_way_out(error.strerror or '')}, then run again."
         ) from error
+
+
+def _way_out(said: str) -> str:
+    if "Is a directory" in said:
+        return "Move the folder of that name away"
+    if "ermi" in said:  # Permission denied, Operation not permitted
+        return "Make the folder of the database writable for this user"
+    if "Read-only" in said:
+        return f"Mount the file system for writing, or {faults.ELSEWHERE}"
+    if "Input/output" in said:
+        return f"The disk does not work: look at `dmesg`, and {faults.ELSEWHERE}"
+    return "Free space on the disk"
 
 
 def current_version(connection: DuckDBPyConnection) -> int:

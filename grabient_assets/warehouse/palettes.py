@@ -120,6 +120,19 @@ def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
 
 
+def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+    """Seed and name of the palettes of this name, or of those that have it in theirs when none has just it; in order of
+    arrival. Capitals do not matter."""
+    return connection.execute(
+        """
+        SELECT seed, name FROM palettes WHERE contains(lower(name), lower(trim($1))) AND trim($1) <> ''
+        QUALIFY lower(trim(name)) = lower(trim($1)) OR NOT bool_or(lower(trim(name)) = lower(trim($1))) OVER ()
+        ORDER BY created_at, rowid
+        """,
+        [name],
+    ).fetchall()
+
+
 def any_palette(connection: DuckDBPyConnection) -> bool:
     """Whether a palette is loaded."""
     return bool(connection.execute("SELECT 1 FROM palettes LIMIT 1").fetchall())

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from grabient_assets.cli.main import app
 from grabient_assets.settings import PROJECT_DIR, SETTINGS
 from grabient_assets_tests.cli.running import environment, grabient
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 
 def invoke(*arguments: str, data: Path = Path("/nowhere"), **values: str):
@@ -90,7 +91,9 @@ def test_unknown_commands_are_a_usage_error(data: Path):
 def test_help_is_quick_because_nothing_heavy_is_imported():
     heavy = ("dagster", "duckdb", "pandas", "cairosvg", "anthropic", "openai", "groq", "google.genai", "pydantic")
     script = f"import sys, grabient_assets.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=HANGING_SECONDS
+    )
     assert done.stdout.strip() == "[]"
 
 

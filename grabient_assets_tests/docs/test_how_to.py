@@ -21,6 +21,7 @@ from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.registry.load import DATA, load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import Ended, environment, palettes
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 HOW_TO = PROJECT_DIR / "docs" / "how-to"
 MARKER = "<!-- these commands are run by grabient_assets_tests/docs -->"
@@ -54,7 +55,7 @@ class Copy:
             env=environment(self.data, **values) | {"PYTHONPATH": str(self.root)},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGING_SECONDS,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

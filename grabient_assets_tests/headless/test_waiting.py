@@ -80,7 +80,7 @@ def test_a_provider_that_takes_nothing_and_a_create_call_without_an_answer(house
     add(house, "unseen", "groq", "intended")
     groq, openai = sentences(house, Waits(settings), 1)
     assert groq.startswith(
-        f"Waiting: 1 batch of 24 requests ({MODEL}; 1 of them sent without an answer, so it is looked for first) open "
+        f"Waiting: 1 batch of 24 requests ({MODEL}; sent without an answer, to be looked for first) open "
         "at groq since 12:00:00 UTC."
     )
     assert openai == (
@@ -115,8 +115,8 @@ def test_the_last_words_say_what_goes_on_and_how_to_stop_it(house: House, settin
     house.write("UPDATE batches SET cancel_asked_at = now() WHERE batch_id = 'one'")
     add(house, "two", "groq", "intended")
     said = left_under_way(settings)
-    assert f"1 batch of 24 requests ({MODEL}; 1 of them sent without an answer" in said
-    assert f"1 batch of 24 requests ({MODEL}; 1 of them to be cancelled) at openai" in said
+    assert f"1 batch of 24 requests ({MODEL}; sent without an answer" in said
+    assert f"1 batch of 24 requests ({MODEL}; to be cancelled) at openai" in said
     assert "`grabient cancel BATCH` stops one (" in said
 
 

@@ -21,13 +21,25 @@ from pathlib import Path
 from grabient_assets.emulator.client import ensure_emulator
 from grabient_assets.emulator.endpoint import EmulatorEndpoint
 from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.pipeline.place import control, emulator_ended_after, environment_of, samples
 from grabient_assets_tests.reliability.asked import NOTE
 from grabient_assets_tests.reliability.audit import check_readable, paid_twice
 from grabient_assets_tests.reliability.killing import PALETTES, POLLS, RUN, SECONDS, Victim
-from grabient_assets_tests.reliability.steps import MOMENTS, Point
+from grabient_assets_tests.reliability.steps import ANY, BEFORE, MOMENTS, Point, moment
 
+COMMANDS = (
+    ("demo",),
+    ("load", str(SAMPLES)),
+    ("plan",),
+    ("status",),
+    ("costs",),
+    ("retry", "--run"),
+    ("cancel", "a-batch"),
+    ("reparse",),
+    ("reports",),
+)
 WITHIN_SECONDS = 10.0
 NEVER_SAID = ("Traceback", "Query interrupted", "Interrupt", "Move it away", "cannot be opened", "failed:")
 NEVER_ENDS = {"match": {}, "action": {"do": "pending"}}
@@ -106,12 +118,13 @@ class Stopped(Victim):
             control(endpoint, "faults", {"rules": [NEVER_ENDS] if self.endless else []})
             control(endpoint, "release", {})
         after = control(endpoint, "calls")["counts"]
-        self._check(what, process.returncode, number, ended - asked_at, out, err)
+        # What a short command has found out by then it may still print.
+        self._check(what, process.returncode, number, ended - asked_at, out if run is RUN else "", err)
         if before and after != before:
             raise NotStoppedError(f"{what}: after the signal there were calls: {before} became {after}.")
         check_readable(self)
-        if twice := paid_twice(self):
-            raise NotStoppedError(f"{what}: paid twice: {twice}")
+        if bought_again := paid_twice(self):
+            raise NotStoppedError(f"{what}: paid twice: {bought_again}")
         self.kills += 1
         return err
 
@@ -189,26 +202,40 @@ def sweep(folder: Path, moment: Point, live: bool) -> list[str]:
         return troubles + [f"{moment.name}: {one}" for one in (*found.lost, *found.paid_twice, *found.wrong)]
 
 
+def sweep_commands(folder: Path) -> list[str]:
+    """Stop every command that opens the database, by both signals; what was wrong."""
+    troubles: list[str] = []
+    opening = moment(BEFORE, "the database is about to be opened")
+    with stopped(folder) as place:
+        for number, arguments in enumerate(COMMANDS):
+            try:
+                place.stop(opening, ANY, (signal.SIGINT, signal.SIGTERM)[number % 2], arguments)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                troubles.append(f"grabient {' '.join(arguments)}: {error}")
+    return troubles
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m grabient_assets_tests.reliability.stopping")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many folders at once")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only moments whose name holds one of these")
     options = parser.parse_args()
     chosen = [one for one in MOMENTS if not options.names or any(name in one.name for name in options.names)]
-    cases = [(moment, live) for moment in chosen for live in (False, True) if not (live and needs_answers(moment))]
+    cases = [(one, live) for one in chosen for live in (False, True) if not (live and needs_answers(one))]
     started, stops = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="stop-matrix-") as root, ThreadPoolExecutor(options.jobs) as pool:
 
         def run(numbered: tuple[int, tuple[Point, bool]]) -> list[str]:
-            number, (moment, live) = numbered
-            troubles = sweep(Path(root) / str(number), moment, live)
+            number, (at, live) = numbered
+            troubles = sweep(Path(root) / str(number), at, live)
             said = "; ".join(troubles) or "as it should be"
             mode = "live" if live else "emulator"
-            sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {moment.step} ({moment.name}), {mode}: {said}\n")
+            sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {at.step} ({at.name}), {mode}: {said}\n")
             return troubles
 
-        found = [trouble for troubles in pool.map(run, enumerate(cases)) for trouble in troubles]
-        stops = sum(len(moment.providers) for moment, _ in cases)
+        found = [] if options.names else sweep_commands(Path(root) / "commands")
+        found += [trouble for troubles in pool.map(run, enumerate(cases)) for trouble in troubles]
+        stops = sum(len(one.providers) for one, _ in cases) + (0 if options.names else len(COMMANDS))
     sys.stdout.write(f"{stops} stops, {len(found)} wrong; {len(PROVIDERS)} providers, {len(chosen)} moments, ")
     sys.stdout.write(f"{time.monotonic() - started:.0f} s.\n")
     sys.stdout.writelines(f"{trouble}\n" for trouble in found)

@@ -20,12 +20,11 @@ from dagster._core.utils import make_new_run_id
 from grabient_assets.resources.event_log import MAX_OPEN_RUNS, KeptEventLogStorage, unexpected
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.resources.event_log_writer import ASSET, BATCH, materialization
 
 STOCK = "telemetry: {enabled: false}\n"
 ENDLESS = 1_000_000
-EVENT_TIMEOUT = 120
-"""Seconds. Guards against hanging."""
 
 
 def configure(home: Path, text: str | None = None) -> dg.DagsterInstance:
@@ -189,7 +188,7 @@ def test_who_watches_a_run_sees_every_event_of_another_process_once(tmp_path: Pa
     with configure(tmp_path) as instance:
         instance.watch_event_logs(run_id, None, on_event)
         assert writer(tmp_path, "w", 3, run_id).wait() == 0
-        assert complete.wait(EVENT_TIMEOUT), f"{len(seen)} of {expected} events"
+        assert complete.wait(HANGING_SECONDS), f"{len(seen)} of {expected} events"
         instance.end_watch_event_logs(run_id, on_event)
     assert len(seen) == len(set(seen)) == expected
 

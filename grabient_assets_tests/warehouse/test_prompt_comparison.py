@@ -245,7 +245,7 @@ def refined(number: int, version: str, batch: str, **said: Any) -> RefinedRecord
 
 def said_by_the_panel(number: int, version: str, **said: list[str]) -> ConsensusRecord:
     votes = {field: [{"value": value, "models": 1, "share": 0.5} for value in said.get(field, ())] for field in LISTS}
-    return ConsensusRecord(seed(number), version, 1, 1, *[None] * 4, json.dumps(votes), "{}", "d", NOW)
+    return ConsensusRecord(seed(number), version, 1, 1, None, None, None, None, json.dumps(votes), "{}", "d", NOW)
 
 
 def test_refinements_of_the_same_text_are_shared_only_where_the_request_is_the_same(house: House) -> None:

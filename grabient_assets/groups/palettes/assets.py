@@ -10,6 +10,7 @@ from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
 from grabient_assets.groups.picture import picture
 from grabient_assets.partitions import chosen_seeds, seeds
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.warehouse import WarehouseResource
@@ -27,6 +28,7 @@ class PalettesConfig(dg.Config):
 
 @dg.asset(
     partitions_def=seeds,
+    hooks={show_reason},
     group_name="palettes",
     kinds={"duckdb"},
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -43,6 +45,7 @@ def palettes(context: dg.AssetExecutionContext, config: PalettesConfig, warehous
 
 @dg.asset(
     partitions_def=seeds,
+    hooks={show_reason},
     group_name="palettes",
     kinds={"s3", "python"},
     deps=[palettes],

@@ -8,11 +8,10 @@ import dagster as dg
 from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.planning import plan_refinements
-from grabient_assets.groups.refinement.reports import refined_events
+from grabient_assets.groups.refinement.reports import asked_events, refined_events
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, partition_key
-from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
@@ -104,32 +103,25 @@ def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentenc
 
 
 def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
-    """Report what these batches brought, also when a process that was killed has collected them, and the asking of
-    palettes whose submitting run did not come to its end."""
+    """Report what these batches brought, also when a process that was killed has collected them, and that what they
+    asked for is answered, or failed."""
     with warehouse.read() as connection:
         found = [one for one in batches_of(connection, batch_ids) if one.status == "collected"]
-    unsent = broken_off(context.instance, {one.submit_run_id for one in found})
-    with warehouse.read() as connection:
         chosen = palettes_in(connection, [one.batch_id for one in found])
-        silent = palettes_in(connection, [one.batch_id for one in found if one.submit_run_id in unsent])
     report_refined(context, warehouse, chosen)
-    report_materializations(
-        context,
-        [
-            dg.AssetMaterialization("refinement_batches", partition=partition_key(p), metadata={"state": "answered"})
-            for p in silent
-        ],
-    )
+    report_ended(context, warehouse, chosen)
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
 
-def report_refined(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]
-) -> list[str]:
-    """Report the refined ones among the palettes; returns a sentence for each that failed."""
+def report_ended(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report how far what was asked for is."""
+    report_materializations(context, list(asked_events(warehouse, chosen)))
+
+
+def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report the refined ones among the palettes."""
     with warehouse.read() as connection:
         rows = refined(connection, chosen)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     report_materializations(context, list(refined_events(warehouse, rows, selected)))
-    return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]
