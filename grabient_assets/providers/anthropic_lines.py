@@ -14,7 +14,9 @@ from grabient_assets.providers.contract import EMPTY_ANSWER, ImageInput, Request
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
+    another,
     bad_line,
+    counted,
     custom_id_in,
     inside,
     items,
@@ -129,20 +131,38 @@ def _errored(custom_id: str, error: object) -> Result:
 
 
 def _usage(usage: object, *, said: bool) -> Usage | None:
-    """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input."""
+    """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input. Thinking is part
+    of `output_tokens`, and fetching pages costs nothing but their tokens."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        read, written = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
+        read, total = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
+        briefly = tokens(usage, "cache_creation", "ephemeral_5m_input_tokens")
+        lasting = tokens(usage, "cache_creation", "ephemeral_1h_input_tokens")
         plain, output = needed_tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
         thinking = tokens(usage, "output_tokens_details", "thinking_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+    written = max(total, briefly + lasting)
     return usage_of(
         whole_input=plain + read + written,
         output=output,
         cached=read,
         written=written,
+        written_5m=briefly,
         thinking=thinking,
+        unpriced=_unpriced(usage),
         said=said,
     )
+
+
+def _unpriced(usage: Mapping[str, Any]) -> list[str]:
+    """Searches and code runs are billed by the piece; other tiers, speeds and regions at other rates."""
+    tools = inside(usage, "server_tool_use")
+    pieces = tools if isinstance(tools, Mapping) else {}
+    return [
+        *(part for name, n in pieces.items() if name != "web_fetch_requests" for part in counted(name, n)),
+        *another("service tier", usage.get("service_tier"), ("batch",)),
+        *another("speed", usage.get("speed"), ("standard",)),
+        *another("inference region", usage.get("inference_geo"), ("global", "not_available")),
+    ]

@@ -11,6 +11,8 @@ from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
     bad_line,
+    beyond,
+    counted,
     custom_id_in,
     inside,
     needed_tokens,
@@ -29,6 +31,8 @@ ENDPOINT = "/v1/chat/completions"
 # Groq's: the model broke off the JSON it was asked for.
 _RETRYABLE_CODES = {"json_validate_failed", "server_error", "rate_limit_exceeded", "internal_server_error"}
 _RETRYABLE_STATUS = {408, 409, 425, 429}
+# OpenAI says "default" of a batch; these cost more at OpenAI and Groq.
+_DEARER_TIERS = ("priority", "fast", "scale", "performance")
 
 
 def request_line(spec: RequestSpec, model: Model) -> bytes:
@@ -115,7 +119,7 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     stop = text_or_none(inside(choice, "finish_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(body.get("usage"), said=text is not None or fate == "truncated")
+        usage = _usage(body, said=text is not None or fate == "truncated")
         served = text_or_none(body.get("model"))
         named = request_id or text_or_none(inside(body, "x_groq", "id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, named)
@@ -131,14 +135,36 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     return result("answered")
 
 
-def _usage(usage: object, *, said: bool) -> Usage | None:
-    """Cached tokens are part of prompt_tokens, and reasoning of completion_tokens, at both."""
+def _usage(body: Mapping[str, Any], *, said: bool) -> Usage | None:
+    """Cached and written tokens, and those of pictures, are part of prompt_tokens at both; reasoning and predicted ones
+    of completion_tokens, rejected predictions included."""
+    usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None
     try:
         whole_input, output = needed_tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
         cached = tokens(usage, "prompt_tokens_details", "cached_tokens")
+        written = tokens(usage, "prompt_tokens_details", "cache_write_tokens")
         thinking = tokens(usage, "completion_tokens_details", "reasoning_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
-    return usage_of(whole_input=whole_input, output=output, cached=cached, thinking=thinking, said=said)
+    return usage_of(
+        whole_input=whole_input,
+        output=output,
+        cached=cached,
+        written=written,
+        thinking=thinking,
+        unpriced=_unpriced(body, usage, whole_input + output),
+        said=said,
+    )
+
+
+def _unpriced(body: Mapping[str, Any], usage: Mapping[str, Any], known: int) -> list[str]:
+    """Sound has rates of its own, and so have the fast tiers."""
+    tier = body.get("service_tier")
+    return [
+        *counted("tokens of sound heard", inside(usage, "prompt_tokens_details", "audio_tokens")),
+        *counted("tokens of sound made", inside(usage, "completion_tokens_details", "audio_tokens")),
+        *beyond(usage.get("total_tokens"), known),
+        *([f"the service tier {tier!r}"] if tier in _DEARER_TIERS else []),
+    ]

@@ -16,6 +16,8 @@ from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
     bad_line,
+    beyond,
+    counted,
     custom_id_in,
     inside,
     items,
@@ -36,6 +38,14 @@ _REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", 
 # google.rpc codes (2 unknown, 4 deadline, 8 exhausted, 10 aborted, 13 internal, 14 unavailable) and HTTP ones.
 _RETRYABLE = {2, 4, 8, 10, 13, 14, 408, 409, 429}
 _CANCELLED = {1, 499}
+_READ_ALIKE = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "MODALITY_UNSPECIFIED")
+# Modalities that have the same rate, by the breakdown that names them.
+_MODALITIES = {
+    "promptTokensDetails": _READ_ALIKE,
+    "cacheTokensDetails": _READ_ALIKE,
+    "toolUsePromptTokensDetails": _READ_ALIKE,
+    "candidatesTokensDetails": ("TEXT", "MODALITY_UNSPECIFIED"),
+}
 
 
 def request_line(spec: RequestSpec, model: Model) -> bytes:
@@ -122,14 +132,35 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
 
 
 def _usage(usage: object, *, text: bool, said: bool) -> Usage | None:
-    """Gemini counts thoughts beside the candidates; both are output. What was all thought has no candidates' count."""
+    """Gemini counts thoughts beside the candidates; both are output. So are results of tools beside the prompt; both
+    are input. What was all thought has no candidates' count."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        whole_input, cached = needed_tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
+        prompt, cached = needed_tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
         written, thinking = tokens(usage, "candidatesTokenCount"), tokens(usage, "thoughtsTokenCount")
+        whole_input = prompt + tokens(usage, "toolUsePromptTokenCount")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
     if text and not written:
         return None
-    return usage_of(whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking, said=said)
+    return usage_of(
+        whole_input=whole_input,
+        output=written + thinking,
+        cached=cached,
+        thinking=thinking,
+        unpriced=_unpriced(usage, whole_input + written + thinking),
+        said=said,
+    )
+
+
+def _unpriced(usage: Mapping[str, Any], known: int) -> list[str]:
+    """Pictures, films and documents cost as much as text to read. Sound does not, nor does anything but text that is
+    made."""
+    found = beyond(usage.get("totalTokenCount"), known)
+    for field, alike in _MODALITIES.items():
+        for part in items(usage.get(field)):
+            modality = text_or_none(inside(part, "modality")) or "TEXT"
+            if modality not in alike:
+                found += counted(f"tokens of {modality} in {field}", inside(part, "tokenCount"))
+    return found

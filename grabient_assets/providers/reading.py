@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from grabient_assets.errors import ResultsError
@@ -74,15 +74,39 @@ def needed_tokens(usage: object, *path: str) -> int:
     return value
 
 
+def beyond(total: object, counted: int) -> list[str]:
+    """What a total says above the sum of the counts that are known: tokens of a kind that nobody here prices."""
+    over = total - counted if type(total) is int else 0
+    return [f"{over} tokens of its total that are neither input nor output"] if over > 0 else []
+
+
+def counted(what: str, number: object) -> list[str]:
+    """A count of something that has a price of its own, as words; nothing when there is none."""
+    return [f"{number} {what}"] if type(number) is int and number > 0 else []
+
+
+def another(what: str, said: object, usual: Collection[str]) -> list[str]:
+    """The word for how it was served, when that has another price than the `usual` ones."""
+    return [f"the {what} {said!r}"] if isinstance(said, str) and said and said.lower() not in usual else []
+
+
 def usage_of(
-    *, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0, said: bool
+    *,
+    whole_input: int,
+    output: int,
+    cached: int,
+    written: int = 0,
+    written_5m: int = 0,
+    thinking: int = 0,
+    unpriced: Sequence[str] = (),
+    said: bool,
 ) -> Usage | None:
-    """The counts as a Usage. `said`: the model produced something.
+    """The counts as a Usage. `said`: the model produced something. `unpriced`: what else was reported.
 
     None when a count is negative, when nothing was read, and when something was said without any output: half a receipt
     is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
     """
-    if min(whole_input, output, cached, written, thinking) < 0 or not whole_input or (said and not output):
+    if min(whole_input, output, cached, written, written_5m, thinking) < 0 or not whole_input or (said and not output):
         return None
     return Usage(
         input_tokens=max(whole_input, cached + written),
@@ -90,4 +114,6 @@ def usage_of(
         cached_input_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=thinking,
+        cache_write_5m_tokens=min(written_5m, written),
+        unpriced=", ".join(unpriced),
     )

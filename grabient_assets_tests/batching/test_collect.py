@@ -198,6 +198,19 @@ def test_a_usage_block_without_tokens_is_no_usage(house: House, provider: Script
     assert done.batch.cost_usd == Decimal("0.000075")
 
 
+def test_what_no_price_list_covers_is_said_and_leaves_the_cost_unknown(
+    house: House, provider: ScriptedProvider
+) -> None:
+    searched = answered("a", usage=USAGE | {"unpriced": "2 web searches"})
+    done = ended(house, provider, ["a", "b"], [searched, answered("b")])
+    assert done.problems == (
+        "openai reports what the price list of gpt-4o-mini does not cover (2 web searches). The cost of these answers "
+        "stays unknown; look at the bill.",
+    )
+    rows = house.rows("SELECT fate, cost_basis, cost_usd, input_tokens FROM batch_requests ORDER BY custom_id")
+    assert rows == [("succeeded", "unknown", None, 1000), ("succeeded", "reported", EACH, 1000)]
+
+
 def test_more_output_than_was_allowed_is_paid_for_and_counted(house: House, provider: ScriptedProvider) -> None:
     done = ended(house, provider, "a", [answered("a", usage={"input_tokens": 10, "output_tokens": 900_000})])
     assert done.problems == (
