@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.secrets import hide
 
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
@@ -177,7 +178,7 @@ def parse_analyses(text: str | int, name: str) -> int:
 
 def _without(secrets: Iterable[str], text: str) -> str:
     for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+        text = hide(text, secret, HIDDEN)
     return _USER_OF_ADDRESS.sub(rf"\1{HIDDEN}@", text)
 
 

@@ -21,10 +21,11 @@ from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain, whole_number
 from grabient_assets.providers.reading import inside
-from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
+from grabient_assets.providers.redaction import redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.secrets import redact
 
 BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.

@@ -38,7 +38,7 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.answers import Answer, answer_of
-from grabient_assets.providers.redaction import redact
+from grabient_assets.secrets import redact
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
 _BAD_KEY = {"API_KEY_INVALID", "invalid_api_key", "authentication_error"}
