@@ -16,13 +16,14 @@ from datetime import datetime
 from typing import Any
 
 from grabient_assets.batching.archive import archive_requests
-from grabient_assets.batching.deferral import deferral
+from grabient_assets.batching.deferral import deferral, may_be_seen_yet
 from grabient_assets.batching.estimates import RequestShape
 from grabient_assets.batching.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
 from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     CredentialsError,
+    InputFileUnseenError,
     ModelUnavailableError,
     OverBudgetError,
     ProviderBusyError,
@@ -151,7 +152,8 @@ def _create(
     try:
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except ProviderError as error:
-        return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+        failed, error = _record_failure(warehouse, batch, error, clock())
+        return Submitted(failed, error)
     receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
@@ -239,7 +241,14 @@ def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
 
 
-def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:
+def _record_failure(
+    warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime
+) -> tuple[BatchRecord, ProviderError]:
+    """The batch as it is in the ledger now, and the error as it is to be taken."""
+    if isinstance(error, InputFileUnseenError):
+        with warehouse.read() as connection:
+            if not may_be_seen_yet(connection, batch):
+                error = RequestRejectedError(batch.provider, f"{error} So it was with one file after the other.")
     changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
     match error:
         case AmbiguousSubmissionError():
@@ -255,4 +264,4 @@ def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderErr
         if "status" in changes:
             batches.set_all_fates(connection, batch.batch_id, "errored", f"Not sent: {error}")
         batches.update_batch(connection, batch.batch_id, **changes)
-    return replace(batch, **changes)
+    return replace(batch, **changes), error

@@ -1,7 +1,8 @@
 """Gemini's request and result lines. Pure.
 
 A request line has the shape of Google's input files, `{"key", "request"}`; small batches send the same requests inline.
-Answers are bound to requests by key alone: inline responses come back out of order (googleapis/python-genai#1909).
+Answers are bound to requests by key, never by position: inline responses come back out of order
+(googleapis/python-genai#1909).
 """
 
 from __future__ import annotations
@@ -85,8 +86,10 @@ def _image(spec: RequestSpec, model: Model) -> list[dict[str, Any]]:
 
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
-    custom_id = custom_id_in(value, "key", line, PROVIDER)
+    custom_id = custom_id_in(value, "key")
     response, error = value.get("response"), value.get("error")
+    if isinstance(error, str) and error:
+        error = {"message": error}
     if isinstance(error, Mapping) and error:
         return _errored(custom_id, error)
     if not isinstance(response, Mapping):
@@ -94,7 +97,7 @@ def read_line(line: bytes) -> Result:
     return _answered(custom_id, response, line)
 
 
-def _errored(custom_id: str, error: Mapping[str, Any]) -> Result:
+def _errored(custom_id: str | None, error: Mapping[str, Any]) -> Result:
     number = error.get("code")
     number = number if isinstance(number, int) else 0
     code = text_or_none(error.get("status")) or (str(number) if number else "unknown_error")
@@ -105,7 +108,7 @@ def _errored(custom_id: str, error: Mapping[str, Any]) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable)
 
 
-def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Result:
+def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -> Result:
     parts = items(inside(response, "candidates", 0, "content", "parts"))
     texts = [inside(part, "text") for part in parts if not inside(part, "thought")]
     text = text_or_none("".join(part for part in texts if isinstance(part, str)))
@@ -114,7 +117,7 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
         spoke = text is not None
-        usage = _usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
+        usage = reported_usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 
@@ -126,12 +129,31 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
         return result("truncated", TOO_LONG, stop)
     if stop not in ("STOP", None):
         return result("errored", f"the model stopped for the reason {stop}", stop, retryable=True)
+    if text is None and not _holds_no_text(response):
+        raise bad_line(line, PROVIDER, "its response holds something else than text")
     if text is None:
         return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 
-def _usage(usage: object, *, text: bool, said: bool) -> Usage | None:
+def _holds_no_text(response: Mapping[str, Any]) -> bool:
+    """Whether a response without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    if "candidates" not in response:
+        receipt = inside(response, "usageMetadata")
+        return "promptFeedback" in response or (receipt is not None and not inside(receipt, "candidatesTokenCount"))
+    candidates = response["candidates"]
+    if candidates in (None, []):
+        return True
+    first = inside(candidates, 0)
+    parts = inside(first, "content", "parts")
+    if not isinstance(first, Mapping) or not {"content", "finishReason"} & first.keys():
+        return False
+    return parts in (None, []) or all(
+        inside(part, "thought") or inside(part, "text") == "" for part in items(parts) or [parts]
+    )
+
+
+def reported_usage(usage: object, *, text: bool, said: bool) -> Usage | None:
     """Gemini counts thoughts beside the candidates; both are output. So are results of tools beside the prompt; both
     are input. What was all thought has no candidates' count."""
     if not isinstance(usage, Mapping):

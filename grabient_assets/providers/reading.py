@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,11 @@ from grabient_assets.registry.usage import Usage
 
 EMPTY = "the model returned no text"
 TOO_LONG = "the answer reached the token limit before it was finished; raise max_output_tokens or lower the effort"
+
+_NOT_FETCHED = re.compile(
+    r"(?i)(?:unable|fail|error|time-?d? ?out|could not|couldn't|cannot|can't|not able)\w*\b.{0,40}"
+    r"\b(?:download|fetch|retriev|load)\w*\b.{0,60}(?:\bfile|\bimage|\bpicture|\bmedia|\burl|https?:)"
+)
 
 
 def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
@@ -26,12 +32,18 @@ def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
     return value
 
 
-def custom_id_in(value: Mapping[str, Any], field: str, line: bytes, provider: str) -> str:
-    """The id of the request that the line answers. Without it the answer can belong to any: ResultsError."""
-    custom_id = value.get(field)
-    if not isinstance(custom_id, str) or not custom_id:
-        raise bad_line(line, provider, f"it does not say which request it answers (no {field})")
-    return custom_id
+def custom_id_in(value: Mapping[str, Any], field: str) -> str | None:
+    """The id of the request that the line answers; None when it does not say. Then the answer's own `ref` may."""
+    return text_or_none(value.get(field))
+
+
+def picture_not_fetched(message: str) -> bool:
+    """Whether an error says that the provider could not get a picture from its address.
+
+    Anthropic: "Unable to download the file. Please verify the URL and try again." OpenAI: "Error while downloading
+    https://…", "Timeout while downloading …". Groq: "failed to retrieve media".
+    """
+    return _NOT_FETCHED.search(message) is not None
 
 
 def bad_line(line: bytes, provider: str, reason: str) -> ResultsError:

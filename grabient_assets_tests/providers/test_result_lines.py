@@ -286,9 +286,6 @@ BAD = {
     "no object": b"[]",
     "null": b"null",
     "not UTF-8": b"\xff\xfe{}",
-    "no id": b'{"result": {"type": "expired"}, "response": {}, "error": {"code": 13}}',
-    "empty id": b'{"custom_id": "", "key": "", "result": {"type": "expired"}, "error": {"code": 13}}',
-    "id that is a number": b'{"custom_id": 7, "key": 7, "result": {"type": "expired"}, "error": {"code": 13}}',
     "nothing in it": b'{"custom_id": "a", "key": "a"}',
     "unknown kind": b'{"custom_id": "a", "key": "a", "result": {"type": "paused"}, "response": [], "error": null}',
     "hollow": b'{"custom_id": "a", "result": {"type": "succeeded"}, "response": {"status_code": 200}}',
@@ -302,6 +299,17 @@ def test_a_line_that_cannot_be_read(name: str, case: str) -> None:
     with pytest.raises(ResultsError, match=f"A result line of {name} cannot be read") as caught:
         READERS[name](BAD[case])
     assert caught.value.provider == name
+
+
+@pytest.mark.parametrize("named", ["absent", "", 7, None, {"id": "a"}])
+def test_a_line_that_does_not_say_whose_it_is_is_read_all_the_same(named: object, face: Face) -> None:
+    value = json.loads(face.answer_line("a-1", "calm"))
+    field = "key" if face.name == "google" else "custom_id"
+    value[field] = named
+    if named == "absent":
+        del value[field]
+    result = READERS[face.name](json.dumps(value).encode())
+    assert (result.custom_id, result.fate, result.text, result.usage) == (None, "answered", "calm", Usage(10, 5))
 
 
 @pytest.mark.parametrize("count", [-1, "7", 1.5, True, [1]])
