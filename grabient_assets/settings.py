@@ -45,6 +45,7 @@ SETTINGS = (
     Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
+    Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -100,6 +101,8 @@ class Settings:
     data_dir: Path
     analyses: int
     consensus: Method
+    refiner: str | None
+    """The id of the model that refines; None: the one of the registry's panel."""
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
     r2: R2Settings | None
@@ -134,6 +137,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=(data_dir := _data_dir(values)),
         analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
         consensus=_consensus(values),
+        refiner=values.get("GRABIENT_REFINER"),
         api_keys={
             provider: key
             for provider, names in _KEY_NAMES.items()

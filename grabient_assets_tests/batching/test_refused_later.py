@@ -273,7 +273,7 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
         source = {"type": "url", "url": spec.image.url} if spec.image.url else {"type": "base64"}
         return json.dumps({**json.loads(line_of(spec, model)), "source": source}, separators=(",", ":")).encode()
 
-    refiner.request_line = as_anthropic  # type: ignore[method-assign]
+    refiner.request_line = as_anthropic
     batch = submitted()
     [custom_id] = refiner.held["anthropic-2"].file.custom_ids
     assert b"https://pub.example/images/1.png" in refiner.held["anthropic-2"].file.lines[0]
