@@ -12,9 +12,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.asks import StoppedAsks
     from grabient_assets.warehouse.batches import BatchRecord
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.withheld import Withheld
+
+_COUNTS = {
+    "palettes": "palettes",
+    "tagged": "tagged",
+    "refined": "refined",
+    "pending": "pending",
+    "failed": "palettes that failed",
+    "errors": "answers that failed",
+}
+"""What is counted, by its name in the JSON, and how a person reads it: palettes first, then answers."""
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
@@ -61,6 +72,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "refined": found.refined,
         "pending": found.pending,
         "errors": found.errors,
+        "failed": found.failed,
         "open_batches": [_batch(batch, now) for batch in batches],
         "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
         "over_budget": list(held.values()),
@@ -108,8 +120,8 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
 
     console = output()
     table = Table(box=None, show_header=False)
-    for name in ("palettes", "tagged", "refined", "pending", "errors"):
-        table.add_row(name, str(document[name]))
+    for name, shown in _COUNTS.items():
+        table.add_row(shown, str(document[name]))
     table.add_row("cost_usd", f"{document['cost_usd']:.4f}" + (" (emulated)" if settings.mode == "emulator" else ""))
     batches = document["open_batches"]
     table.add_row("open batches", str(len(batches)))
@@ -129,8 +141,10 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         console.print(sentence, soft_wrap=True)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=True)
-    for provider, model, reason in _stopped(warehouse):
-        console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
+    for one in _stopped(warehouse):
+        palettes = f"{one.palettes} palette{'' if one.palettes == 1 else 's'}"
+        what = f"Failed: {palettes} with" if one.failed else f"Stopped for {palettes}:"
+        console.print(f"{what} {one.model} of {one.provider}. {one.reason}", soft_wrap=True)
     if not document["palettes"]:
         console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
 
@@ -153,10 +167,10 @@ def _waves(document: dict[str, Any]) -> list[str]:
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]
 
 
-def _stopped(warehouse: Warehouse) -> list[tuple[str, str, str]]:
-    from grabient_assets.warehouse.asks import stopped_reasons
+def _stopped(warehouse: Warehouse) -> list[StoppedAsks]:
+    from grabient_assets.warehouse.asks import stopped_asks
 
     if not warehouse.path.exists():
         return []
     with warehouse.read() as connection:
-        return stopped_reasons(connection)
+        return stopped_asks(connection)

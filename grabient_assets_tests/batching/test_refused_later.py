@@ -19,7 +19,8 @@ from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.refusals import refused_later
-from grabient_assets.warehouse.asks import stopped_reasons
+from grabient_assets.warehouse.asks import stopped_asks
+from grabient_assets.warehouse.status import counts
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, result_line
 from grabient_assets_tests.batching.test_reparse import ask, collect, retry, send, send_if_due
@@ -29,7 +30,7 @@ from grabient_assets_tests.providers.faces import GROQ, KEY, OPENAI, Face
 
 def reasons(house: House) -> list[str]:
     with house.warehouse.read() as connection:
-        return [reason for _, _, reason in stopped_reasons(connection)]
+        return [one.reason for one in stopped_asks(connection)]
 
 
 NOT_SERVED = "The model is not served to this key; choose another in the registry."
@@ -290,3 +291,15 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
     pipeline.collect(refiner, [batch])
     assert house.rows("SELECT fate FROM palette_tag_refined") == [("repaired",)]
     assert submitted() is None
+
+
+def test_a_palette_that_failed_is_no_model_that_stopped(tmp_path: Any) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.refine(embed_text=7, mood=[], style=[], dominant_colors=[], associations=[], temperature=None)
+    house = pipeline.house
+    assert house.rows("SELECT error IS NULL FROM palette_tag_refined") == [(False,)]
+    with house.warehouse.read() as connection:
+        [stopped] = stopped_asks(connection)
+        counted = counts(connection, ["google"])
+    assert (stopped.failed, stopped.palettes) == (True, 1)
+    assert (counted.pending, counted.failed, counted.errors) == (0, 1, 1)

@@ -17,7 +17,7 @@ from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import Result
 from grabient_assets.providers.patience import Patience
-from grabient_assets.warehouse.asks import stopped_reasons
+from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets.warehouse.batches import BatchRecord, open_batches
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets_tests.batching.house import House, palette
@@ -84,8 +84,10 @@ def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
     assert error.startswith(f"Not one line of the results of batch {batch.batch_id} can be read")
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
-        [(_, model, reason)] = stopped_reasons(connection)
-    assert model == MODEL and f"`grabient reparse {batch.batch_id}`" in reason and "`grabient retry`" in reason
+        [stopped] = stopped_asks(connection)
+    assert (stopped.model, stopped.failed) == (MODEL, False)
+    reason = stopped.reason
+    assert f"`grabient reparse {batch.batch_id}`" in reason and "`grabient retry`" in reason
     for _ in range(3):
         house.clock.wind(hours=12)
         assert send_if_due(house, provider) is None, "also nothing else of this model"
