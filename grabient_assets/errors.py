@@ -23,6 +23,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
 │   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
+│   │   └── InputFileUnseenError the file that was just uploaded is said not to exist
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
 │       └── SlowResultsError     a result file did not come whole in the time there was
@@ -155,6 +156,10 @@ class ProviderBusyError(ProviderError):
     def __init__(self, provider: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(provider, message)
         self.retry_after = retry_after
+
+
+class InputFileUnseenError(ProviderBusyError):
+    """The provider does not know the file that was uploaded just before. Files have been seen seconds later."""
 
 
 class ProviderUnreachableError(ProviderError):

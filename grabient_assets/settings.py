@@ -18,6 +18,7 @@ from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.secrets import hide
 
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
@@ -52,6 +53,7 @@ SETTINGS = (
         "the folder of prompts/ that commands use; another one asks about every palette again",
     ),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
+    Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -111,6 +113,8 @@ class Settings:
     analyses: int
     prompt_version: str
     consensus: Method
+    refiner: str | None
+    """The id of the model that refines; None: the one of the registry's panel."""
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
     r2: R2Settings | None
@@ -149,6 +153,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
         prompt_version=values.get("GRABIENT_PROMPT_VERSION", "v1"),
         consensus=_consensus(values),
+        refiner=values.get("GRABIENT_REFINER"),
         api_keys={
             provider: key
             for provider, names in _KEY_NAMES.items()
@@ -196,7 +201,7 @@ def parse_analyses(text: str | int, name: str) -> int:
 
 def _without(secrets: Iterable[str], text: str) -> str:
     for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+        text = hide(text, secret, HIDDEN)
     return _USER_OF_ADDRESS.sub(rf"\1{HIDDEN}@", text)
 
 

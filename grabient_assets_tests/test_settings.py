@@ -93,6 +93,12 @@ def test_the_data_folder(tmp_path: Path) -> None:
     assert home == Path("/srv/dagster")
 
 
+def test_the_refiner_is_the_registrys_unless_one_is_named() -> None:
+    assert load_settings({}).refiner is None
+    assert load_settings({"GRABIENT_REFINER": ""}).refiner is None
+    assert load_settings({"GRABIENT_REFINER": "claude-opus-5"}).refiner == "claude-opus-5"
+
+
 def test_keys_and_the_two_other_names_of_the_google_key() -> None:
     names = {
         "ANTHROPIC_API_KEY": "a",

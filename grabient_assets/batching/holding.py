@@ -17,7 +17,7 @@ from grabient_assets.batching.estimates import DollarRange, RequestShape, estima
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.warehouse.asks import stopped_reasons
+from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets.warehouse.attempts import held_work, release_work
 from grabient_assets.warehouse.batches import put_off_providers
 from grabient_assets.warehouse.money import BudgetHold, HoldKey, holds
@@ -60,8 +60,7 @@ def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datet
             Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
         )
     found += [Held("over_budget", reason) for reason in still_held(connection, budget, now, None, None).values()]
-    for provider, model, reason in stopped_reasons(connection):
-        found.append(Held("stopped", f"Stopped: {model} of {provider}. {reason}"))
+    found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
     return found
 
 

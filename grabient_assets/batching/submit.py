@@ -17,13 +17,14 @@ from typing import Any
 
 from grabient_assets import interrupts
 from grabient_assets.batching.archive import archive_requests
-from grabient_assets.batching.deferral import deferral
+from grabient_assets.batching.deferral import deferral, may_be_seen_yet
 from grabient_assets.batching.estimates import RequestShape
 from grabient_assets.batching.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
 from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     CredentialsError,
+    InputFileUnseenError,
     ModelUnavailableError,
     OverBudgetError,
     ProviderBusyError,
@@ -160,6 +161,7 @@ def _create(
         raise
     except ProviderError as error:
         with interrupts.finishing():
+            error = _believed(warehouse, batch, error)
             return Submitted(_record_failure(warehouse, batch, error, clock()), error)
     except interrupts.Interrupted as stopped:
         if not stopped.unfinished:
@@ -258,6 +260,16 @@ def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) 
     with interrupts.finishing(), warehouse.write() as connection:
         batches.set_all_fates(connection, batch.batch_id, "errored", why)
         batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=why)
+
+
+def _believed(warehouse: Warehouse, batch: BatchRecord, error: ProviderError) -> ProviderError:
+    """The error, or what it means after a while: one file after the other cannot be too new to be seen."""
+    if not isinstance(error, InputFileUnseenError):
+        return error
+    with warehouse.read() as connection:
+        if may_be_seen_yet(connection, batch):
+            return error
+    return RequestRejectedError(batch.provider, f"{error} So it was with one file after the other.")
 
 
 def _record_failure(

@@ -27,12 +27,14 @@ def models(
     """List the panel and the refiner with their batch prices and the end of their service."""
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.registry.load import load_registry
 
     registry, today = load_registry(), datetime.now(UTC).date()
-    chosen = registry.models if every else (*registry.panel("tagger"), *registry.panel("refiner"))
+    chosen = registry.models if every else (*registry.panel("tagger"), refiner())
     lists = _lists(chosen) if check else {}
-    rows = [_row(model, registry, today, lists) for model in chosen]
+    refines = refiner()
+    rows = [_row(model, registry, today, lists, refines) for model in chosen]
     if as_json:
         print_json({"date": today.isoformat(), "models": rows})
     else:
@@ -58,7 +60,9 @@ def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
     return model_lists(load_settings(), list(dict.fromkeys(model.provider for model in chosen)))
 
 
-def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList]) -> dict[str, Any]:
+def _row(
+    model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList], refines: Model
+) -> dict[str, Any]:
     from grabient_assets.registry.prices import batch_price
     from grabient_assets.resources.model_lists import verdict
 
@@ -68,7 +72,7 @@ def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, Mode
         "model": model.id,
         "family": model.family,
         "roles": list(model.roles),
-        "panel": model.panel,
+        "panel": model.id == refines.id if "refiner" in model.roles else model.panel,
         "batch_usd_in": float(price[0].input) if price else None,
         "batch_usd_out": float(price[0].output) if price else None,
         "price_basis": price[1] if price else None,

@@ -93,10 +93,11 @@ def name_left_out(settings: Settings) -> None:
 
 def name_ends(providers: Sequence[str], until: str, today: date) -> None:
     """Say which models of the panel are shut down, and which soon will be."""
+    from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.registry.load import load_registry
 
     registry = load_registry()
-    asked = [*registry.panel("tagger"), *(registry.panel("refiner") if until == "refined" else ())]
+    asked = [*registry.panel("tagger"), *((refiner(),) if until == "refined" else ())]
     asked = [model for model in asked if model.provider in providers]
     for sentence in (*registry.refusals(asked, today).values(), *registry.warnings(asked, today)):
         say(sentence)

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.withheld import Withheld
 
+_COUNTS = {
+    "palettes": "palettes",
+    "tagged": "tagged",
+    "refined": "refined",
+    "pending": "pending",
+    "failed": "palettes that failed",
+    "errors": "answers that failed",
+}
+"""What is counted, by its name in the JSON, and how a person reads it: palettes first, then answers."""
+
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
@@ -61,6 +71,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "refined": found.refined,
         "pending": found.pending,
         "errors": found.errors,
+        "failed": found.failed,
         "open_batches": [_batch(batch, now) for batch in batches],
         "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
         "over_budget": [one.sentence for one in held if one.kind == "over_budget"],
@@ -109,8 +120,8 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
 
     console = output()
     table = Table(box=None, show_header=False)
-    for name in ("palettes", "tagged", "refined", "pending", "errors"):
-        table.add_row(name, str(document[name]))
+    for name, shown in _COUNTS.items():
+        table.add_row(shown, str(document[name]))
     table.add_row("cost_usd", f"{document['cost_usd']:.4f}" + (" (emulated)" if settings.mode == "emulator" else ""))
     batches = document["open_batches"]
     table.add_row("open batches", str(len(batches)))

@@ -217,8 +217,36 @@ def asked_versions(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """(provider, model, reason) of what was stopped and not asked again since."""
-    return connection.execute(
-        "SELECT DISTINCT provider, model, reason FROM asks WHERE state = 'stopped' ORDER BY ALL"
+@dataclass(frozen=True, slots=True)
+class StoppedAsks:
+    """What was stopped for one reason and not asked again since, and how many palettes it concerns.
+
+    `failed`: a refinement came to nothing for these palettes alone; the model goes on with the others.
+    """
+
+    provider: str
+    model: str
+    reason: str
+    palettes: int
+    failed: bool
+
+    @property
+    def sentence(self) -> str:
+        """Who does not go on, with how many palettes, and why."""
+        palettes = f"{self.palettes} palette{'' if self.palettes == 1 else 's'}"
+        if self.failed:
+            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason}"
+        return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
+
+
+def stopped_asks(connection: DuckDBPyConnection) -> list[StoppedAsks]:
+    """Everything that is stopped now, by provider, model and reason."""
+    rows = connection.execute(
+        """
+        SELECT a.provider, a.model, a.reason, count(DISTINCT a.seed), bool_and(r.error IS NOT NULL)
+        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
+            AND r.prompt_version = a.prompt_version AND r.error = a.reason
+        WHERE a.state = 'stopped' GROUP BY ALL ORDER BY ALL
+        """
     ).fetchall()
+    return [StoppedAsks(*row) for row in rows]

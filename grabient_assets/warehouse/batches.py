@@ -102,6 +102,7 @@ class FateRecord:
     reasoning_tokens: int | None = None
     cost_basis: str | None = None
     cache_saved_usd: Decimal | None = None
+    error_code: str | None = None
 
 
 _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
@@ -186,10 +187,15 @@ def record_reported(connection: DuckDBPyConnection, batch_ids: Iterable[str], no
 
 
 def record_polled(
-    connection: DuckDBPyConnection, asked: Collection[str], troubles: Mapping[str, Exception], now: datetime
+    connection: DuckDBPyConnection,
+    asked: Collection[str],
+    troubles: Mapping[str, Exception],
+    now: datetime,
+    ended: Collection[str] = (),
 ) -> None:
     """Note when these batches were asked about, so that the others have their turn first next time, and the trouble
-    there is with some, asked or not. A trouble that is over is forgotten."""
+    there is with some, asked or not. A trouble that is over is forgotten: that of collecting one that has `ended` is
+    not, before it is collected."""
     connection.execute(
         """
         UPDATE batches SET polled_at = $now
@@ -201,15 +207,26 @@ def record_polled(
         """
         UPDATE batches SET error = NULL, error_kind = NULL
         WHERE batch_id IN (SELECT unnest($fine::VARCHAR[])) AND status = 'submitted'
+          AND NOT (batch_id IN (SELECT unnest($ended::VARCHAR[])) AND collect_attempts > 0
+                   AND error_kind IS DISTINCT FROM 'CredentialsError')
         """,
-        {"fine": list(set(asked) - set(troubles))},
+        {"fine": list(set(asked) - set(troubles)), "ended": list(ended)},
     )
+    _set_troubles(connection, "", "('intended', 'submitted')", troubles)
+
+
+def record_not_collected(connection: DuckDBPyConnection, troubles: Mapping[str, Exception]) -> None:
+    """Count a failed attempt at collecting these batches, and say why it failed."""
+    _set_troubles(connection, "collect_attempts = collect_attempts + 1,", "('submitted')", troubles)
+
+
+def _set_troubles(connection: DuckDBPyConnection, also: str, statuses: str, troubles: Mapping[str, Exception]) -> None:
     connection.execute(
-        """
-        UPDATE batches SET error = t.error, error_kind = t.kind
+        f"""
+        UPDATE batches SET {also} error = t.error, error_kind = t.kind
         FROM (SELECT unnest($ids::VARCHAR[]) AS batch_id, unnest($errors::VARCHAR[]) AS error,
                      unnest($kinds::VARCHAR[]) AS kind) AS t
-        WHERE batches.batch_id = t.batch_id AND status IN ('intended', 'submitted')
+        WHERE batches.batch_id = t.batch_id AND status IN {statuses}
         """,
         {
             "ids": list(troubles),
@@ -313,6 +330,34 @@ def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: s
         [list(custom_ids), but],
     ).fetchall()
     return dict(rows)
+
+
+def with_error_code(connection: DuckDBPyConnection, code: str, among: Iterable[str]) -> set[str]:
+    """Those of the custom_ids that ended with this `error_code` in some batch."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT custom_id FROM batch_requests
+        WHERE error_code = $1 AND custom_id IN (SELECT unnest($2::VARCHAR[]))
+        """,
+        [code, list(among)],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str, kind: str, but: str) -> int:
+    """How many batches of the model, `but` not counted, were put off in a row until now by this kind of error."""
+    row = connection.execute(
+        """
+        WITH decided AS (
+            SELECT status = 'deferred' AND error_kind IS NOT DISTINCT FROM $3 AS so, intended_at FROM batches
+            WHERE provider = $1 AND model = $2 AND batch_id <> $4 AND status <> 'intended'
+        )
+        SELECT count(*) FROM decided WHERE so AND intended_at > coalesce(
+            (SELECT max(intended_at) FROM decided WHERE NOT so), '-infinity')
+        """,
+        [provider, model, kind, but],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:

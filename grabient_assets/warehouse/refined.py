@@ -231,14 +231,48 @@ def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[Palette
     return [PaletteVersion(*row) for row in rows]
 
 
+def open_refiners(
+    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
+) -> dict[PaletteVersion, tuple[str, str]]:
+    """Provider and model of whom the refinement of these palettes is asked now."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT prompt_version, seed, provider, model FROM asks JOIN chosen USING (seed, prompt_version)
+        WHERE purpose = 'refinement' AND state = 'open'
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return {PaletteVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
+
+
+def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+    """Remove what earlier refiners were asked about these palettes and what is not open: a palette has one refiner."""
+    connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        latest AS (
+            SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
+            WHERE purpose = 'refinement' GROUP BY ALL
+        )
+        DELETE FROM asks USING latest AS l
+        WHERE asks.purpose = 'refinement' AND asks.seed = l.seed AND asks.prompt_version = l.prompt_version
+          AND asks.asked_at < l.asked_at AND asks.state <> 'open'
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    )
+
+
 def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tuple[PaletteVersion, str]]) -> None:
-    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands."""
+    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
+    was stopped with its whole model keeps that reason."""
     connection.execute(
         """
         UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = now()
         FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
                      unnest($3::VARCHAR[]) AS reason) AS f
         WHERE asks.purpose = 'refinement' AND asks.seed = f.seed AND asks.prompt_version = f.prompt_version
+          AND asks.state <> 'stopped'
         """,
         [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
     )

@@ -25,7 +25,7 @@ def test_models_are_the_panel_and_the_refiner():
     rows = json.loads(invoke("models", "--json").stdout)["models"]
     assert len(rows) == 11
     assert {row["provider"] for row in rows} == {"anthropic", "openai", "groq", "google"}
-    assert [row["model"] for row in rows if row["roles"] == ["refiner"]] == ["claude-opus-4-5-20251101"]
+    assert [row["model"] for row in rows if row["roles"] == ["refiner"]] == ["claude-opus-5-5"]
     mini = next(row for row in rows if row["model"] == "gpt-4o-mini")
     assert (mini["batch_usd_in"], mini["batch_usd_out"], mini["retires_on"]) == (0.075, 0.3, "2027-01-14")
 

@@ -44,7 +44,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
         assert (row["cached"], row["failed"], row["in_flight"], row["batches"], row["split_by"]) == (0, 0, 0, 1, [])
         assert row["usd"]["low"] < row["usd"]["expected"] < row["usd"]["high"]
     refinement = found["refinement"]
-    assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-4-5-20251101")
+    assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-5-5")
     assert (refinement["missing"], refinement["expected"], refinement["why"]) == (2, 2, {"untagged": 2})
     assert found["total"]["requests"] == 62 and found["total"]["batches"] == 11
     together = sum(row["usd"]["expected"] for row in [*found["models"], refinement])

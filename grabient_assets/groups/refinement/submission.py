@@ -22,12 +22,13 @@ from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.prompting.render import refinement_message, system_text
-from grabient_assets.providers.contract import ImageInput, RequestSpec
+from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.ask_terms import tagging_terms
 from grabient_assets.warehouse.asks import PaletteVersion, unchain
+from grabient_assets.warehouse.batches import with_error_code
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
@@ -83,7 +84,8 @@ def submit_due_refinements(
     run_id: str | None = None,
     announce: Callable[[Sequence[DueRefinement]], None] = lambda _: None,
 ) -> Sent:
-    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes.
+    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes, but for those that the
+    provider could not fetch before.
 
     `announce` is told what goes out, before the first of it does.
     """
@@ -153,6 +155,7 @@ def _prepared(
         with warehouse.read() as database:
             rows = {record.seed: record for record in palettes(database, seeds)}
             pictures = images(database, seeds)
+            unfetched = with_error_code(database, PICTURE_NOT_FETCHED, [d.custom_id for d in part])
             votes = {
                 (record.prompt_version, record.seed): record
                 for record in consensus(database, [d.partition for d in part])
@@ -160,7 +163,7 @@ def _prepared(
         for one in part:
             seed = one.partition.seed
             try:
-                picture = _image(pictures[seed], store, by_url)
+                picture = _image(pictures[seed], store, by_url and one.custom_id not in unfetched)
             except StoreError as error:
                 lost.append(str(error))
                 continue
