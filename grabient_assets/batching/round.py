@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connect, Connection
@@ -46,6 +47,7 @@ class Round:
     troubles: tuple[tuple[str, str], ...]
 
 
+@interrupts.heeded()
 def collect_batches(
     batch_ids: Sequence[str],
     connect: Connect,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import output, print_json, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,14 +83,14 @@ def _row(
 
 
 def _show(rows: list[dict[str, Any]], checked: bool) -> None:
-    from rich.table import Table
+    from grabient_assets.cli.tables import print_figures
 
-    columns = ("provider", "model", "family", "role", "in", "out", "retires on", *(("served",) if checked else ()))
-    table = Table(*columns, box=None)
+    names = ("provider", "model", "role", "until", *(("served",) if checked else ()))
+    lines = []
     for row in rows:
         prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
         role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
         served = [row["served"]] if checked else []
-        table.add_row(row["provider"], row["model"], row["family"], role, *prices, row["retires_on"] or "-", *served)
-    output().print(table)
-    typer.echo("Prices: US dollars per million tokens in batches, today.")
+        lines.append((row["provider"], row["model"], role, row["retires_on"] or "-", *served, *prices))
+    print_figures(output(), names, ("in", "out"), lines)
+    tell("Prices: US dollars per million tokens in batches, today.")

@@ -29,10 +29,14 @@ def reparse(
     are read together.
     """
     from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
-    done = read_again(batch or [], prompt_version, open_warehouse(settings), settings)
+    warehouse = open_warehouse(settings)
+    if prompt_version is not None:
+        answered_prompt_version(prompt_version, warehouse)
+    done = read_again(batch or [], prompt_version, warehouse, settings)
     _show(done, as_json)
     if done.troubles:
         raise typer.Exit(1)

@@ -24,6 +24,8 @@ def settings(
         from rich.table import Table
 
         table = Table("setting", "value", "meaning", box=None)
+        for column in table.columns:
+            column.overflow = "fold"  # an address that is cut cannot be copied
         for one in SETTINGS:
             table.add_row(one.name, values[one.name] or "-", one.meaning)
         output().print(table)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from grabient_assets.settings import Settings
-    from grabient_assets.warehouse.asks import StoppedAsks
     from grabient_assets.warehouse.batches import BatchRecord
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.withheld import Withheld
@@ -47,7 +46,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from grabient_assets.batching.holding import still_held
+    from grabient_assets.batching.holding import held_back
     from grabient_assets.batching.overdue import put_off_too_long
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
@@ -57,12 +56,12 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
-    found, batches, held, withheld, waves, idle = Counts(), [], {}, [], [], []
-    if warehouse.path.exists():
+    found, batches, held, withheld, waves, idle = Counts(), [], [], [], [], []
+    if warehouse.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-            held = still_held(connection, settings.budget_usd, now, None, None)
+            held = held_back(connection, settings.budget_usd, now)
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
             idle = put_off(connection)
@@ -75,7 +74,8 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "failed": found.failed,
         "open_batches": [_batch(batch, now) for batch in batches],
         "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
-        "over_budget": list(held.values()),
+        "over_budget": [one.sentence for one in held if one.kind == "over_budget"],
+        "held": [one.document() for one in held],
         "withheld": [_withheld(one) for one in withheld],
         "waves": [asdict(one) for one in waves],
         "cost_usd": float(found.cost_usd),
@@ -137,14 +137,10 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
             console.print(trouble, soft_wrap=True)
-    for sentence in (*document["put_off"], *document["over_budget"]):
+    for sentence in (*document["put_off"], *(one["why"] for one in document["held"])):
         console.print(sentence, soft_wrap=True)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=True)
-    for one in _stopped(warehouse):
-        palettes = f"{one.palettes} palette{'' if one.palettes == 1 else 's'}"
-        what = f"Failed: {palettes} with" if one.failed else f"Stopped for {palettes}:"
-        console.print(f"{what} {one.model} of {one.provider}. {one.reason}", soft_wrap=True)
     if not document["palettes"]:
         console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
 
@@ -153,7 +149,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
     from grabient_assets.groups.tagging.withheld import sentences
     from grabient_assets.warehouse.withheld import withheld_palettes
 
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return ()
     with warehouse.read() as connection:
         return sentences(withheld_palettes(connection))
@@ -165,12 +161,3 @@ def _waves(document: dict[str, Any]) -> list[str]:
 
     counts = [WaveCount(**one) for one in document["waves"]]
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]
-
-
-def _stopped(warehouse: Warehouse) -> list[StoppedAsks]:
-    from grabient_assets.warehouse.asks import stopped_asks
-
-    if not warehouse.path.exists():
-        return []
-    with warehouse.read() as connection:
-        return stopped_asks(connection)

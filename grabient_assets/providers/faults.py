@@ -25,8 +25,9 @@ import json
 import re
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+from grabient_assets import interrupts
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     BatchUnknownError,
@@ -66,10 +67,13 @@ def translated(
     """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
 
     `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
-    batch that the same key could see just before.
+    batch that the same key could see just before. A call that is `creating` a batch may be finished after the signal to
+    stop; one that has not begun is not made.
     """
+    interrupts.check()
     try:
-        yield
+        with interrupts.finishing() if creating else nullcontext():
+            yield
     except GrabientError:
         raise
     except Exception as error:

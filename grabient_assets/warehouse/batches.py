@@ -361,7 +361,7 @@ def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str,
 
 
 def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:
-    """How many submissions to the provider were put off in a row until now.
+    """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
 
     A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
     The batch `but` is not counted: it is about to be put off.
@@ -369,7 +369,9 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
     row = connection.execute(
         """
         WITH decided AS (
-            SELECT status, intended_at FROM batches WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+            SELECT status, intended_at FROM batches
+            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+              AND error_kind IS DISTINCT FROM 'StoreError'
         )
         SELECT count(*) FROM decided
         WHERE status = 'deferred' AND intended_at > coalesce(
@@ -381,20 +383,27 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
 
 
 def put_off_until(connection: DuckDBPyConnection, provider: str, now: datetime, longest: timedelta) -> datetime | None:
-    """Until when the provider takes nothing, if that is after `now`.
+    """Until when the provider takes nothing, if that is after `now`: see `put_off_providers`."""
+    return {name: until for name, until, _ in put_off_providers(connection, now, longest)}.get(provider)
+
+
+def put_off_providers(
+    connection: DuckDBPyConnection, now: datetime, longest: timedelta
+) -> list[tuple[str, datetime, str | None]]:
+    """The providers that take nothing at `now`, until when, and what was said last.
 
     A time that is more than `longest` away, or of a batch that was sent later than now, was set by a clock that ran
     ahead. It says nothing, and hides nothing that others say.
     """
-    row = connection.execute(
+    rows = connection.execute(
         """
-        SELECT max(retry_at) FROM batches
-        WHERE provider = $1 AND status = 'deferred' AND retry_at > $2 AND retry_at <= $3
-          AND coalesce(sent_after, '-infinity') <= $2
+        SELECT provider, max(retry_at), arg_max(error, retry_at) FROM batches
+        WHERE status = 'deferred' AND retry_at > $1 AND retry_at <= $2 AND coalesce(sent_after, '-infinity') <= $1
+        GROUP BY provider ORDER BY provider
         """,
-        [provider, now, now + longest],
-    ).fetchone()
-    return row[0].astimezone(UTC) if row and row[0] else None
+        [now, now + longest],
+    ).fetchall()
+    return [(provider, until.astimezone(UTC), error) for provider, until, error in rows]
 
 
 def _batches(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> list[BatchRecord]:

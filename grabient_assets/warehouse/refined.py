@@ -60,6 +60,26 @@ class DueRefinement:
     cap_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RefinementFailure:
+    """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
+
+    partition: PaletteVersion
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRefinement:
+    """How far the refinement of a palette is: `answered`, `failed`, `with the provider` or `asked`; in which batch, and
+    why it failed."""
+
+    partition: PaletteVersion
+    state: str
+    batch_id: str | None
+    reason: str | None
+
+
 # The custom_id of a refinement covers colours, model, prompt and consensus: it is answered when its row was made from
 # the consensus as it stands now, and equal colours with an equal consensus are one request.
 _MISSING = """
@@ -256,6 +276,52 @@ def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tup
         """,
         [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
     )
+
+
+def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailure]:
+    """The palettes whose refinement has failed, and was not asked for once more since."""
+    rows = connection.execute(
+        """
+        SELECT a.prompt_version, a.seed, coalesce(r.error, a.reason, 'no reason given'),
+               coalesce(r.created_at, a.closed_at)
+        FROM asks a LEFT JOIN palette_tag_refined r USING (seed, prompt_version)
+        WHERE a.purpose = 'refinement' AND a.state <> 'open'
+          AND (r.error IS NOT NULL OR (r.seed IS NULL AND a.state = 'stopped'))
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [RefinementFailure(PaletteVersion(version, seed), why, since) for version, seed, why, since in rows]
+
+
+def asked_refinements(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[AskedRefinement]:
+    """How far the refinements of these palettes are, as far as they were asked for.
+
+    Of one that is refined again in vain the earlier answer stands, and its ask has failed.
+    """
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        {_MISSING},
+        carried AS (
+            SELECT m.seed, m.prompt_version, any_value(r.batch_id) AS batch_id
+            FROM missing m JOIN batch_requests r USING (custom_id) JOIN batches b ON b.batch_id = r.batch_id
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT a.prompt_version, a.seed,
+               CASE WHEN c.batch_id IS NOT NULL THEN 'with the provider' WHEN a.state = 'open' THEN 'asked'
+                    WHEN a.state = 'stopped' OR t.error IS NOT NULL THEN 'failed' ELSE 'answered' END,
+               coalesce(c.batch_id, t.batch_id), coalesce(a.reason, t.error)
+        FROM asks a JOIN chosen USING (seed, prompt_version)
+        LEFT JOIN palette_tag_refined t USING (seed, prompt_version)
+        LEFT JOIN carried c USING (seed, prompt_version)
+        WHERE a.purpose = 'refinement' ORDER BY 1, 2
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [
+        AskedRefinement(PaletteVersion(version, seed), state, batch, why if state == "failed" else None)
+        for version, seed, state, batch, why in rows
+    ]
 
 
 def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[PaletteVersion, str]]:

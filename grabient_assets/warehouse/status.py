@@ -34,7 +34,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ProviderProgress:
-    """Tagging requests at one provider: wanted, given to it so far (answered ones included), and answered."""
+    """Tagging requests at one provider: wanted, accepted by it so far (answered ones included), and answered."""
 
     provider: str
     wanted: int
@@ -125,7 +125,7 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
             SELECT b.provider, count(*) AS n FROM batch_requests r JOIN batches b USING (batch_id)
             SEMI JOIN chosen ON chosen.seed = r.seed
             WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
-              AND b.status IN ('intended', 'submitted') GROUP BY ALL
+              AND b.status = 'submitted' GROUP BY ALL
         )
         SELECT w.provider, w.n, least(w.n, coalesce(f.n, 0) + coalesce(a.n, 0)), least(w.n, coalesce(a.n, 0))
         FROM wanted w LEFT JOIN answered a USING (provider) LEFT JOIN flying f USING (provider) ORDER BY 1

@@ -36,13 +36,13 @@ def test_a_refused_key_stops_its_provider_and_no_other(data: Path, tmp_path: Pat
         assert "Check the API key of groq" in ended.err and "wrong-key" not in ended.err + ended.out
         assert "anthropic is left out: set ANTHROPIC_API_KEY" in ended.err and "google is left out" in ended.err
         assert (ended.json["tagged"], ended.json["pending"]) == (2, 0)
-        assert "Stopped for " in live("status", groq="wrong-key").out
+        assert "Stopped: " in live("status", groq="wrong-key").out
 
         mended = live("retry", "--run", "--json", groq="gsk-right")
         assert mended.code == 0, mended.err
         assert "groq openai/gpt-oss-20b: 2 palettes asked again" in mended.err and "openai gpt" not in mended.err
         assert mended.json["tagged"] == 2
-        assert "Stopped for " not in live("status", groq="gsk-right").out
+        assert "Stopped: " not in live("status", groq="gsk-right").out
 
 
 def test_a_provider_out_of_reach_is_given_up_after_three_tries(data: Path, tmp_path: Path):

@@ -137,7 +137,7 @@ def test_no_sdk_is_imported_before_it_is_needed() -> None:
     code = (
         "import sys, grabient_assets.providers.connect, grabient_assets.registry.prices;"
         "import grabient_assets.providers.anthropic, grabient_assets.providers.google, grabient_assets.providers.groq;"
-        "print([m for m in ('anthropic','openai','groq','google.genai','httpx','httpx2','stamina','genai_prices')"
+        "print([m for m in ('anthropic','openai','groq','google.genai','httpx','httpx2','genai_prices')"
         " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ from grabient_assets.groups.calibration.checks import calibration_checks, run_ch
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.partitions import prompt_versions
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
 
@@ -27,6 +28,7 @@ from grabient_assets.resources.warehouse import WarehouseResource
     ],
     check_specs=calibration_checks,
     partitions_def=prompt_versions,
+    hooks={show_reason},
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
