@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.groups.palettes.loading import LoadReport
@@ -92,13 +92,13 @@ def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
         seeds = [row.palette.canonical for row in found.rows] if report else []
         print_json({"accepted": accepted, "known": known, "rejected": rejected, "seeds": seeds})
         return
-    typer.echo(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
+    tell(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
     for line in found.rejected[:SHOWN]:
-        typer.echo(_rejected(line))
+        tell(_rejected(line))
     if len(found.rejected) > SHOWN:
-        typer.echo(f"  ... and {len(found.rejected) - SHOWN} more")
+        tell(f"  ... and {len(found.rejected) - SHOWN} more")
     if report and found.rejected:
-        typer.echo("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
+        tell("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
     if accepted:
         say("Next: grabient run, or `make dev` and watch.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from grabient_assets.cli.console import counted, output, print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.calibration import Report
+    from grabient_assets.warehouse.wave_audits import AuditCount
 
 
 def reports(
@@ -20,10 +22,12 @@ def reports(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON on stdout.")] = False,
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
+    from grabient_assets.groups.tagging.wave_audit import audit_sentences
     from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.wave_audits import audit_counts
 
     warehouse = Warehouse(load_settings().database)
     if prompt_version is not None:
@@ -31,13 +35,16 @@ def reports(
     with warehouse.read() as connection:
         versions = [prompt_version] if prompt_version else reported_versions(connection)
         found = {version: report_of(connection, version) for version in versions}
+        audits = {version: audit_counts(connection, version) for version in versions}
     missing = [version for version, report in found.items() if report is None]
     if as_json:
-        print_json({"reports": [_plain(report) for report in found.values() if report]})
+        print_json({"reports": [_plain(report, audits[version]) for version, report in found.items() if report]})
     else:
-        for report in found.values():
+        for version, report in found.items():
             if report:
                 _show(report)
+                for sentence in audit_sentences(audits[version]):
+                    tell(sentence)
     if missing or not found:
         who = f"{prompt_version} has no report" if missing else "There is no report"
         say(
@@ -47,14 +54,17 @@ def reports(
         raise typer.Exit(1)
 
 
-def _plain(report: Report) -> dict[str, object]:
+def _plain(report: Report, audits: Sequence[AuditCount]) -> dict[str, object]:
     """The report as JSON data: columns that hold JSON opened, dollars as numbers, times as text."""
     from dataclasses import asdict
+
+    from grabient_assets.groups.tagging.wave_audit import audit_figures
 
     panel = asdict(report.panel)
     parsed = {name: json.loads(panel[name]) for name in ("models", "correlation", "without")}
     rows = [{**asdict(row), "by_value": json.loads(row.by_value) if row.by_value else None} for row in report.models]
     found = {**panel, **parsed, "by_model": rows, "by_field": [asdict(row) for row in report.fields]}
+    found["audit_of_wave_one"] = [{**asdict(one), "too_many": one.too_many} for one in audit_figures(audits)]
     return json.loads(json.dumps(found, default=_number_or_time))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.batching.reparse import Reparsed
@@ -79,13 +79,13 @@ def _show(done: Reparsed, as_json: bool) -> None:
             }
         )
         return
-    typer.echo(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
+    tell(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
     for (was, now), count in sorted(done.fates.items()):
-        typer.echo(f"  {was} -> {now}: {count}")
+        tell(f"  {was} -> {now}: {count}")
     if done.gone:
-        typer.echo(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
+        tell(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
     if done.outdated:
-        typer.echo(
+        tell(
             f"{done.outdated} palettes were refined from an earlier consensus; "
             "the next `grabient run` refines them again."
         )

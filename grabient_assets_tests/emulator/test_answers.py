@@ -10,10 +10,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grabient_assets.consensus.independence import votes_interval
 from grabient_assets.emulator.answers.chance import Chance
 from grabient_assets.emulator.answers.lexicon import LEXICON, fitting, is_plural, phrase_of, without_article
 from grabient_assets.emulator.answers.measures import measure
@@ -30,6 +32,8 @@ from grabient_assets.gradient.vocabulary import (
     with_capitals,
 )
 from grabient_assets.groups.tagging.answers import Unusable, read_answer
+from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.palettes import palettes
 from grabient_assets_tests.emulator.running import (
     HAIKU,
@@ -96,7 +100,7 @@ def test_two_fresh_emulators_give_the_same_answers(tmp_path: Path) -> None:
 def test_answers_do_not_change_between_versions_and_machines() -> None:
     # Changes when words, personalities or the drawing change: on purpose only.
     text = "".join(tagged(model, list(PALETTE)) for model in PANEL) + json.dumps(refined(list(PALETTE)))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "a52471ee9879ebbe"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "ea706f18700ab381"
 
 
 def test_model_prompt_palette_and_ref_all_matter() -> None:
@@ -122,7 +126,7 @@ def test_categorical_errors_keep_to_the_declared_rate(model: str) -> None:
             for analysis in range(5)
         )
         assert 0.03 <= who.errors[field] <= 0.20
-        assert abs(wrong / 2000 - who.errors[field]) < 0.035, field
+        assert abs(wrong / 2000 - who.errors[field]) < 0.05, field
 
 
 def test_relatives_err_on_the_same_palettes() -> None:
@@ -137,7 +141,28 @@ def test_relatives_err_on_the_same_palettes() -> None:
         }
 
     one, relative, stranger = (failures(model) for model in (OSS, "openai/gpt-oss-120b", MINI))
-    assert len(one & relative) / len(relative) > 2 * len(one & stranger) / len(stranger)
+    assert len(one & relative) / len(relative) > 1.4 * len(one & stranger) / len(stranger)
+
+
+def test_the_default_panel_is_worth_two_to_four_votes() -> None:
+    """Models share errors, as real ones do: not only relatives."""
+    sample = [measure(tuple(palette)) for palette in palettes(400)]
+    models = [model.id for model in taggers(PROVIDERS)]
+    errors = [
+        np.array(
+            [
+                [
+                    categorical(field, one, personality_of(m), Chance(m, one.text, field)) != getattr(one, field)
+                    for m in models
+                ]
+                for one in sample
+            ],
+            dtype=float,
+        )
+        for field in CATEGORICAL
+    ]
+    low, high = votes_interval(errors)
+    assert len(models) == 10 and low is not None and high is not None and 2 < low < high < 4
 
 
 @pytest.mark.parametrize("model", PANEL)

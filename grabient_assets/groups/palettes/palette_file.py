@@ -137,16 +137,17 @@ _Palette = tuple[int, str, Callable[[], PaletteRow]]
 def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
     """Every palette of the file, in whichever format its first line with content shows."""
     begin = _first_content(file)
-    if re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin):
+    if re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin) or (begin.lstrip().startswith("[") and "]" not in begin):
         yield from _elements(file, sixteen)
         return
     lines = _lines(file)
+    delimiters: Sequence[str] = DELIMITERS
     for number, text in lines:
         if is_comment(text):
             continue
-        delimiters: Sequence[str] = DELIMITERS
         if said := re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE):  # Excel's
-            delimiters, (number, text) = (said[1],), next(lines, (number, ""))
+            delimiters = (said[1],)
+            continue
         if header := csv_columns(text, delimiters):
             yield from _csv_records(lines, *header, sixteen)
             return
@@ -239,17 +240,20 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
     number, position = 1, 0
     text = file.read(MAX_LINE)
     opened = False
+    numbers: list[tuple[int, float]] = []  # an array of nothing else is one palette
     while True:
         blank = _BETWEEN.match(text, position) if opened else _BEFORE.match(text, position)
         assert blank is not None
         number += text.count("\n", position, blank.end())
         position, opened = blank.end(), True
         if position == len(text):
-            if not (text := file.read(MAX_LINE)):
-                return
-            position = 0
-            continue
-        if text[position] == "]":
+            text, position = file.read(MAX_LINE), 0
+            if text:
+                continue
+        if text[position : position + 1] in ("", "]"):
+            if numbers:
+                line, values = numbers[0][0], [value for _, value in numbers]
+                yield line, str(values), partial(row_from_value, line, values, sixteen)
             return
         try:
             value, end = decoder.raw_decode(text, position)
@@ -269,7 +273,10 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
             position = end
             continue
         element = text[position:end]
-        yield number, element, partial(row_from_value, number, value, sixteen)
+        if type(value) in (int, float) and len(numbers) < MAX_LINE:
+            numbers.append((number, value))
+        else:
+            yield number, element, partial(row_from_value, number, value, sixteen)
         number += element.count("\n")
         position = end
 

@@ -94,6 +94,8 @@ def row_from_csv(
 ) -> PaletteRow:
     """A row from the fields that `columns` names. Empty fields take the default."""
     fields = csv_fields(text, delimiter)
+    if len(columns) == 1 and _OTHER_NUMBERS.fullmatch(" ".join(fields)):
+        fields = [",".join(fields)]
     while len(fields) > len(columns) and not fields[-1].strip():
         fields.pop()
     if len(fields) > len(columns):
@@ -261,7 +263,9 @@ def _angle(value: Any) -> float:
 
 def _name(value: Any) -> str | None:
     # A name is decoration: one that is no text does not cost the palette.
-    return value.strip()[:MAX_NAME_CHARS] or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-8", "replace").decode().strip()[:MAX_NAME_CHARS] or None
 
 
 def _kind(value: Any) -> str:

@@ -37,8 +37,9 @@ _NOT_FIRST_WORDS = """
 _NOT_FIRST = frozenset(_NOT_FIRST_WORDS.split())
 """Begins a clause that does not stand alone."""
 _LEANS_BACK_WORDS = """
-    and besides both but each either finally first hence however instead later latter meanwhile neither next nor or
-    other others second similarly so such that then these they third this those thus together which yet
+    and besides both but each either finally first hence her his however instead its later latter meanwhile neither
+    next no nor or other others second similarly so such that then these they third this those thus together which
+    yes yet
 """
 _LEANS_BACK = frozenset(_LEANS_BACK_WORDS.split())
 """Begins a sentence that needs the one before it."""

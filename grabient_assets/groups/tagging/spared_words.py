@@ -15,14 +15,14 @@ from grabient_assets.gradient.vocabulary import is_name
 _EDGES = ".,;:!?…()[]{}\"'“”‘’«»*_–—-/"
 _STOPS = re.compile(r"[.;:!?…)\]–—]['\"”’»]*$")
 _NEGATIONS_WORDS = """
-    no not never without neither nor none nothing nowhere cannot zero lacks lacking lack avoids avoiding avoid
+    no not never without neither nor nothing nowhere cannot zero lacks lacking lack avoids avoiding avoid
     excludes excluding omits omitting skips skipping minus sans unlike isn't aren't doesn't don't won't can't wasn't
     weren't
 """
 _NEGATIONS = frozenset(_NEGATIONS_WORDS.split())
 _NEGATIONS_OF_TWO_WORDS_WORDS = """
     free-of free-from devoid-of void-of empty-of bare-of absence-of lack-of instead-of rather-than far-from
-    anything-but
+    anything-but none-of
 """
 _NEGATIONS_OF_TWO_WORDS = frozenset(_NEGATIONS_OF_TWO_WORDS_WORDS.split())
 _BETWEEN_WORDS = """

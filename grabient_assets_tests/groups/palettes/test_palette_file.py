@@ -165,7 +165,8 @@ def test_a_json_array_on_one_or_many_lines(tmp_path: Path, indent: int | None):
             if indent:
                 begins = [number for number, line in enumerate(found, 1) if re.match(r'  [{\["]', line)]
                 assert [row.line for row in file.rows] == begins
-    assert seeds(read(tmp_path, json.dumps(numbers))) == [ALIGNED], "twelve numbers are one palette"
+    for text in (json.dumps(numbers, indent=indent), f"\n{json.dumps(numbers)}"):
+        assert seeds(read(tmp_path, text)) == [ALIGNED], "twelve numbers are one palette"
     assert drawn(read(tmp_path, f'{{"seed": "{OTHER}"}}\n\n \n{json.dumps(numbers)}\n'))[1][:2] == (4, ALIGNED)
 
 
@@ -236,6 +237,26 @@ def test_a_preset_with_alpha_is_not_guessed(tmp_path: Path, content: str):
     assert seeds(read_palette_file(path, "preset")) == [ALIGNED]
     [as_it_is] = [*read_palette_file(path, "modifiers").rows, *read_palette_file(path, "modifiers").rejected]
     assert as_it_is == read_palette_file(path, "modifiers").rows[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["sep=;", "sep=;\n", "sep=;\n\n", "[", "[\n", "[]", "[ ", "[\n{", "[,", '["', "[1", "[1,"]
+)
+def test_beginnings_without_an_end(tmp_path: Path, content: str):
+    try:
+        assert read(tmp_path, content).rows == []
+    except PaletteFileError as error:
+        assert "holds only blank lines" in str(error)
+
+
+def test_a_name_that_is_no_text_for_a_database_is_mended(tmp_path: Path):
+    for content in (b'[{"seed": "%s", "name": "gr\xfcn"}]', b'{"seed": "%s", "name": "gr\\ud800n"}'):
+        [row] = read(tmp_path, content % OTHER.encode()).rows
+        assert row.name == "gr?n"
+
+
+def test_one_column_of_numbers_needs_no_quotes(tmp_path: Path):
+    assert seeds(read(tmp_path, f"seed\n{DECIMAL}\n{OTHER}\n")) == [ALIGNED, OTHER]
 
 
 def test_sixteen_other_numbers_are_no_question(tmp_path: Path):

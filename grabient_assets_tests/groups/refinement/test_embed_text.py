@@ -101,6 +101,18 @@ def test_what_the_text_holds_is_not_said_again() -> None:
     assert fit_embed_text("Navy glows.", SAID).text.count("The colours are navy and teal.") == 1
 
 
+@pytest.mark.parametrize(
+    "start", ["Then it fades", "Its string is white", "No, only navy", "Both rest", "This glow ends"]
+)
+def test_a_sentence_that_leans_on_one_that_went_goes_too(start: str) -> None:
+    def named(all_: Sequence[str]) -> frozenset[int]:
+        return frozenset(place for place, word in enumerate(all_) if "red" in word)
+
+    text = f"A red sun. {start}. It is calm. {words(30)}."
+    assert fit_embed_text(text, NOTHING, named).text == f"It is calm. {words(30)}."
+    assert fit_embed_text(text, NOTHING).text == text
+
+
 def test_a_tag_is_told_whole_or_not_at_all() -> None:
     def named(all_: Sequence[str]) -> frozenset[int]:
         return frozenset(place for place, word in enumerate(all_) if "golden" in word)

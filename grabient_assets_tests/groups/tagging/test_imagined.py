@@ -70,7 +70,8 @@ def test_which_words_of_prose_name_colours_that_are_not_there(prose: str, names:
     There is no red in it|without any orange tones|not a trace of red|never turning red|neither red nor hot pink
     free of red and green|devoid of yellow|anything but red|rather than red, a cold blue|no red, orange or pink
     no longer quite red|Red is absent|red and orange never appear|Green tones do not appear|red-free and clean
-    it lacks red|navy instead of red|not even a hint of dark red|nothing red in sight|red is entirely missing
+    it lacks red|navy instead of red|not even a hint of dark red|nothing red in sight|none of the red
+    red is entirely missing
     over the Red Sea|The Red Sea at night|Red Rocks glow|a Red Cross tent|along the Yellow River's bank
     the Great Red Spot turns|a Green Park bench|Crimson Tide banners over the wide navy sea
     """.replace("\n", "|").split("|"),
@@ -92,6 +93,8 @@ def test_a_denial_and_a_proper_name_claim_nothing(prose: str) -> None:
         ("not blue; red", "red"),
         ("not blue but red", "red"),
         ("red never fades", "red"),
+        ("None. A red sun", "red"),
+        ("none, a red sun", "red"),
         ("free of haste, red", "red"),
         ("the red sea at night", "red"),
         ("A Red And Orange Gradient With Blue Tones", "Red Orange"),
