@@ -218,7 +218,13 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
             load_settings({**R2, name: "https://somebody:hunter2@s3.example.com"})
         assert "hunter2" not in str(caught.value) and "somebody" not in str(caught.value)
         with pytest.raises(SettingsError) as caught:
-            load_settings({**R2, name: "https://r2.cloudflarestorage.com/secret-4712/gsk-94712036", "GROQ_API_KEY": "gsk-94712036"})
+            load_settings(
+                {
+                    **R2,
+                    name: "https://r2.cloudflarestorage.com/secret-4712/gsk-94712036",
+                    "GROQ_API_KEY": "gsk-94712036",
+                }
+            )
         assert "secret-4712" not in str(caught.value) and "gsk-94712036" not in str(caught.value)
 
 
