@@ -49,7 +49,7 @@ def run(pipeline: Driven) -> tuple[Outcome, list[Finished]]:
     record_wish(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
         pursuit = Pursuit(wish, pipeline.warehouse, settings, lambda one, _: runs.append(one) if one else None)
-        return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 300), runs
+        return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 3600), runs
 
 
 def test_a_run_ends_with_the_reason_and_the_next_one_tries_at_once(pipeline: Driven) -> None:
