@@ -43,9 +43,9 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
 
 
 def run(pipeline: Driven) -> tuple[Outcome, list[Finished]]:
-    """What `grabient run --until consensus --analyses 1` does, without the display."""
+    """What `grabient run --analyses 1` does, without the display."""
     settings, now, runs = load_settings(), datetime.now(UTC), list[Finished]()
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus", today=now.date())
+    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
     record_wish(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
         pursuit = Pursuit(wish, pipeline.warehouse, settings, lambda one, _: runs.append(one) if one else None)
@@ -78,7 +78,7 @@ def test_a_run_ends_with_the_reason_and_the_next_one_tries_at_once(pipeline: Dri
     in_the_way.parent.rmdir()
     outcome, runs = run(pipeline)
     assert [one.success for one in runs if one.job == "load_palettes"] == [True]
-    assert (outcome.progress.pictures, outcome.progress.consensus, outcome.problems) == (1, 1, ())
+    assert (outcome.progress.pictures, outcome.progress.refined, outcome.problems) == (1, 1, ())
     assert status_document(pipeline.warehouse, load_settings())["held"] == []
 
 
