@@ -4,10 +4,8 @@ import dagster as dg
 
 from grabient_assets.groups.exports.jobs import export_palettes
 from grabient_assets.partitions import runs_or_reason
-from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.exports import settled_without_export
 
 ROLE = "export-palettes"
@@ -31,18 +29,16 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
         house = warehouse.open_briefly()
         with house.read() as connection:
             settled = settled_without_export(connection)
-        versions = load_prompt_versions(PROMPTS_DIR)
+        if not settled:
+            return dg.SkipReason("Every settled version is exported as it is.")
         requests: list[dg.RunRequest] = []
-        reasons = ["Every settled version is exported as it is."]
+        reasons: list[str] = []
         for version, content in settled:
-            if version not in versions:
-                reasons.append(f"{version} is exported no more: its folder is not in prompts/.")
-                continue
             going = attempt(context.instance, house, ROLE, [f"{version} {content}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:
                 requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
-        return runs_or_reason(context, requests, reasons[1:] or reasons)
+        return runs_or_reason(context, requests, reasons)
 
     return look
