@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import counted, output, print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.calibration import Report
@@ -23,12 +23,16 @@ def reports(
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
     from grabient_assets.groups.tagging.wave_audit import audit_sentences
+    from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.wave_audits import audit_counts
 
-    with Warehouse(load_settings().database).read() as connection:
+    warehouse = Warehouse(load_settings().database)
+    if prompt_version is not None:
+        answered_prompt_version(prompt_version, warehouse)
+    with warehouse.read() as connection:
         versions = [prompt_version] if prompt_version else reported_versions(connection)
         found = {version: report_of(connection, version) for version in versions}
         audits = {version: audit_counts(connection, version) for version in versions}
@@ -40,7 +44,7 @@ def reports(
             if report:
                 _show(report)
                 for sentence in audit_sentences(audits[version]):
-                    typer.echo(sentence)
+                    tell(sentence)
     if missing or not found:
         who = f"{prompt_version} has no report" if missing else "There is no report"
         say(
@@ -75,26 +79,30 @@ def _number_or_time(value: object) -> object:
 
 
 def _show(report: Report) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+    from grabient_assets.cli.tables import print_figures
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
     from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, votes
 
-    panel = report.panel
-    typer.echo(f"{panel.prompt_version}: {panel.palettes} palettes, measured {panel.reported_at:%Y-%m-%d %H:%M} UTC")
-    models = Table("model", "usable", *CATEGORICAL_VALUES, box=None)
+    panel, console = report.panel, output()
+    tell(
+        f"{panel.prompt_version}: {counted(panel.palettes, 'palette')}, measured "
+        f"{panel.reported_at:%Y-%m-%d %H:%M} UTC\n"
+        "How often each model is right where the colours are clear-cut, with the interval of 95 %:"
+    )
+    models = []
     for (provider, model), fields in by_model(report).items():
         row = next(iter(fields.values()))
-        measured = [fields[field] for field in CATEGORICAL_VALUES]
-        cells = [accuracy(one) for one in measured]
-        models.add_row(escape(f"{provider} {model}"), f"{row.usable}/{row.answers}", *cells)
-    output().print(models)
-    agreement = Table("field", "Krippendorff's alpha", "mean entropy, bits", box=None)
-    for one in report.fields:
-        agreement.add_row(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}")
-    output().print(agreement)
+        measured = [accuracy(fields[field]) for field in CATEGORICAL_VALUES]
+        models.append((provider, model, f"{row.usable}/{row.answers}", *measured))
+    print_figures(console, ("provider", "model"), ("usable", *CATEGORICAL_VALUES), models)
+    tell("\nHow far the models agree:")
+    print_figures(
+        console,
+        ("field",),
+        ("Krippendorff's alpha", "mean entropy, bits"),
+        [(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}") for one in report.fields],
+    )
     each = panel.usd_per_effective_vote
     price = "" if each is None else f"; {each:.4f} dollars each"
-    typer.echo(f"Independent votes that {len(json.loads(panel.models))} models are worth: {votes(panel)}{price}")
-    typer.echo(panel.sentence)
+    tell(f"\nIndependent votes that {counted(len(json.loads(panel.models)), 'model')} are worth: {votes(panel)}{price}")
+    tell(panel.sentence)

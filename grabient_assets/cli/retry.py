@@ -10,7 +10,10 @@ from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 
 if TYPE_CHECKING:
+    from grabient_assets.batching.holding import Held
     from grabient_assets.headless.failures import AskedAgain
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
 
 
 def retry(
@@ -27,15 +30,21 @@ def retry(
     from grabient_assets.cli.following import follow, report
     from grabient_assets.headless.failures import ask_again
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
     askable_providers(settings)
+    check_store(open_store(settings))
     name_left_out(settings)
     warehouse = open_warehouse(settings)
+    held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
     asked = ask_again(warehouse, settings, version, datetime.now(UTC))
-    _show(asked, as_json and not run)
+    for one in held:
+        say(f"{one.sentence} It is released.")
+    _show(asked, _held(warehouse, settings), as_json and not run)
     if not (asked.tagging or asked.refinement):
         say("Nothing failed that could be asked again.")
         return
@@ -46,12 +55,29 @@ def retry(
     report(follow(wish, warehouse, settings, DEFAULT_TIMEOUT), wish, warehouse, settings, as_json=as_json)
 
 
-def _show(asked: AskedAgain, as_json: bool) -> None:
-    for reason in asked.left_out:
+def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
+    """What is not tried at once, although it is asked for."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.batching.holding import held_back
+
+    with warehouse.read() as connection:
+        return held_back(connection, settings.budget_usd, datetime.now(UTC))
+
+
+def _show(asked: AskedAgain, held: list[Held], as_json: bool) -> None:
+    for reason in (*asked.left_out, *(one.sentence for one in held)):
         say(reason)
     if as_json:
         tagging = [{"provider": p, "model": m, "palettes": count} for (p, m), count in asked.tagging.items()]
-        print_json({"tagging": tagging, "refinement": asked.refinement, "left_out": list(asked.left_out)})
+        print_json(
+            {
+                "tagging": tagging,
+                "refinement": asked.refinement,
+                "left_out": list(asked.left_out),
+                "held": [one.document() for one in held],
+            }
+        )
         return
     for (provider, model), count in asked.tagging.items():
         say(f"{provider} {model}: {count} palettes asked again")

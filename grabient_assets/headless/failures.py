@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.batching.holding import release
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
@@ -40,6 +41,7 @@ def ask_again(
     refine despite a check.
     """
     from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
@@ -53,8 +55,13 @@ def ask_again(
         asked_today = current.get((one.partition.prompt_version, one.target.provider, one.target.model))
         return asked_today == one.target.request_digest
 
+    with warehouse.write() as connection:
+        release(connection, now)
     tagging = [one for one in failed if repeatable(one)]
     gone = [one for one in failed if not repeatable(one)]
+    versions = load_prompt_versions(PROMPTS_DIR)
+    gone += [one for one in refinements if one.partition.prompt_version not in versions]
+    refinements = [one for one in refinements if one.partition.prompt_version in versions]
     if refinements and refiner().provider not in usable:
         gone, refinements = [*gone, refinements[0]], []
     _ask_taggers(warehouse, tagging, now)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import tomllib
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,20 @@ from hypothesis import strategies as st
 
 from grabient_assets.consensus.independence import votes_interval
 from grabient_assets.emulator.answers.chance import Chance
-from grabient_assets.emulator.answers.lexicon import fitting, without_article
+from grabient_assets.emulator.answers.lexicon import LEXICON, fitting, is_plural, phrase_of, without_article
 from grabient_assets.emulator.answers.measures import measure
 from grabient_assets.emulator.answers.personality import CATEGORICAL, personality_of
+from grabient_assets.emulator.answers.prose import embed_text
 from grabient_assets.emulator.answers.reading import Question, asked_object, palette_in
 from grabient_assets.emulator.answers.speaking import answer
 from grabient_assets.emulator.answers.tagging import categorical
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, COLOUR_NAMES, HARMONY_WORDS, SEASONS
+from grabient_assets.gradient.vocabulary import (
+    CATEGORICAL_VALUES,
+    COLOUR_NAMES,
+    HARMONY_WORDS,
+    SEASONS,
+    with_capitals,
+)
 from grabient_assets.groups.tagging.answers import Unusable, read_answer
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.settings import PROVIDERS
@@ -235,6 +245,52 @@ def test_embed_texts_have_thirty_to_fifty_words_and_vary() -> None:
     assert sum(30 <= length <= 50 for length in lengths) >= 195
     assert len({tuple(sentence.split()[0] for sentence in text.split(". ")) for text in texts}) > 100
     assert not any("{" in text or "  " in text for text in texts)
+
+
+PLURALS = """
+    blackberries|sage leaves|black light posters|sugared violets|peonies|dried roses|black cherries|chilli peppers|
+    brake lights|tangerines|marigolds|campfire embers|clay pots|lemons|primroses|pickled olives|river stones|
+    charcoal sticks|salt flats|koi in a pond|northern lights|ripe tomatoes|azulejo tiles|figs and honey|acorns|
+    mushrooms|daffodils|fairy lights|twilight clouds|distant mountains|blueberries|bluebells|fallen leaves|
+    distant hills|French macarons|forget-me-nots|spruce needles
+"""
+CAPITALS = """
+    Arts and Crafts|Scandinavian|Art Deco|Victorian|Miami deco|Swiss modernism|Bauhaus|Gothic|Gothic Revival|
+    Art Nouveau|Provençal|Pre-Raphaelite|Y2K|Memphis|old Hollywood|Americana|Mediterranean|Japandi|Moroccan|
+    Mexican modernism
+"""
+FINITE = """
+    answers are belongs blurs carries come comes could drifts feels gives has hold holds is leans lies melts pull reads
+    recalls runs share suits think add file call would
+"""
+
+
+def lexicon(field: str) -> set[str]:
+    return {text for group in tomllib.loads(LEXICON.read_text(encoding="utf-8"))["group"] for text in group[field]}
+
+
+def test_every_word_of_the_lexicon_stands_rightly_in_every_sentence() -> None:
+    things = lexicon("associations")
+    plurals = {" ".join(text.split()) for text in PLURALS.split("|")}
+    assert {thing for thing in things if is_plural(thing)} == plurals
+    assert {phrase_of(without_article(thing).lower()) for thing in things} == things, "taggers write in lower case"
+    capitals = {" ".join(text.split()) for text in CAPITALS.split("|")}
+    written = {with_capitals(style) for style in lexicon("style")}
+    assert {style for style in written if style != style.lower()} == capitals
+
+    palette, said = measure(tuple(palettes(1)[0])), set[str]()
+    words = zip(cycle(sorted(lexicon("mood"))), sorted(things) * 8, cycle(sorted(lexicon("style"))), strict=False)
+    for place, (mood, thing, style) in enumerate(words):
+        text = embed_text(palette, [mood, "calm"], [style, "retro"], [thing, "ivy"], ["winter"], Chance(str(place)))
+        for sentence in re.split(r"(?<=\.) ", text):
+            assert re.fullmatch(r"[A-Z0-9É].*[^ ,;]\.", sentence), sentence
+            assert set(FINITE.split()).intersection(re.findall(r"[a-z']+", sentence.lower())), sentence
+            assert not re.search(r"\b(an?|the) (an?|the)\b| ,|\ba [aeio]|\ban [^aeiou]", re.sub("an LED", "", sentence))
+            if " to mind first" in sentence:
+                verb = "come" if is_plural(thing) else "comes"
+                assert sentence.lower().startswith(f"{thing} {verb} to mind first, then ".lower())
+                said.add(thing)
+    assert len(said) > 0.5 * len(things)
 
 
 def test_refinement_has_its_fields_and_takes_up_the_consensus() -> None:

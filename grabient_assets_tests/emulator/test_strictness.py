@@ -43,6 +43,7 @@ from grabient_assets_tests.emulator.running import (
     lines_of,
     polled,
 )
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 CLOSED = {
     "type": "object",
@@ -98,17 +99,17 @@ def test_wrong_keys_are_refused_in_each_providers_shape(emulator: Running, key: 
 )
 def test_missing_keys_are_refused(emulator: Running, path: str) -> None:
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(emulator.url + path, timeout=5)
+        http.urlopen(emulator.url + path, timeout=HANGING_SECONDS)
     assert refused.value.code == 401
 
 
 def test_anthropic_takes_x_api_key_too_and_wants_a_version(emulator: Running) -> None:
     url = f"{emulator.bases['anthropic']}/v1/messages/batches"
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
-    with http.urlopen(http.Request(url, headers=headers), timeout=5) as answer:
+    with http.urlopen(http.Request(url, headers=headers), timeout=HANGING_SECONDS) as answer:
         assert json.load(answer)["data"] == []
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(http.Request(url, headers={"x-api-key": "k"}), timeout=5)
+        http.urlopen(http.Request(url, headers={"x-api-key": "k"}), timeout=HANGING_SECONDS)
     assert b"anthropic-version: header is required" in refused.value.read()
 
 
@@ -447,7 +448,7 @@ def test_gemini_refuses_large_inline_batches_unknown_fields_and_unknown_files(em
     body = {"batch": {"input_config": {"requests": {"requests": [{"request": {"prompt": "x"}}]}}}}
     wanted = http.Request(url, json.dumps(body).encode(), {"x-goog-api-key": "k"})
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(wanted, timeout=5)
+        http.urlopen(wanted, timeout=HANGING_SECONDS)
     assert b'Unknown name \\"prompt\\"' in refused.value.read()
 
 
@@ -467,7 +468,7 @@ def test_bodies_over_the_limit_are_refused_after_they_were_read(
 
     headers = {"Content-Length": str(megabytes * 1024 * 1024), "Content-Type": "application/json"}
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(http.Request(emulator.url + path, blocks(), headers), timeout=60)
+        http.urlopen(http.Request(emulator.url + path, blocks(), headers), timeout=HANGING_SECONDS)
     assert refused.value.code == status
 
 

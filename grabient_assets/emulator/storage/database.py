@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from grabient_assets.errors import EmulatorError
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
@@ -49,7 +51,18 @@ class Database:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self.now = now
-        self._connection = sqlite3.connect(folder / "state.sqlite", check_same_thread=False, isolation_level=None)
+        path = folder / "state.sqlite"
+        try:
+            self._open(path)
+        except sqlite3.Error as error:
+            raise EmulatorError(
+                f"{path} cannot be used by the emulator: {error}. Make its folder writable or free the disk, if that "
+                f"is it. If it is damaged, move {folder} aside: it holds emulated batches, and nothing that was paid "
+                "for. Those that were open there then end with `grabient cancel BATCH --give-up`."
+            ) from error
+
+    def _open(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")

@@ -8,6 +8,7 @@ from grabient_assets.groups.calibration.checks import calibration_checks, run_ch
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.partitions import prompt_versions
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.wave_audits import audit_counts
 
@@ -28,6 +29,7 @@ from grabient_assets.warehouse.wave_audits import audit_counts
     ],
     check_specs=calibration_checks,
     partitions_def=prompt_versions,
+    hooks={show_reason},
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
