@@ -63,7 +63,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "errors": found.errors,
         "open_batches": [_batch(batch, now) for batch in batches],
         "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
-        "over_budget": list(held.values()),
+        "over_budget": list(dict.fromkeys(held.values())),
         "withheld": [_withheld(one) for one in withheld],
         "waves": [asdict(one) for one in waves],
         "cost_usd": float(found.cost_usd),

@@ -107,6 +107,18 @@ def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
 
 
+def palette_rows(connection: DuckDBPyConnection, seeds: Sequence[str]) -> list[int]:
+    """The rows of these palettes in their table, as `DueLines` names them."""
+    import pandas
+
+    connection.register("new_seeds", pandas.DataFrame({"seed": pandas.Series(seeds, dtype="object")}))
+    rows = connection.execute(
+        "SELECT rowid FROM palettes WHERE seed IN (SELECT seed::VARCHAR FROM new_seeds)"
+    ).fetchnumpy()
+    connection.unregister("new_seeds")
+    return rows["rowid"].tolist()
+
+
 def any_palette(connection: DuckDBPyConnection) -> bool:
     """Whether a palette is loaded."""
     return bool(connection.execute("SELECT 1 FROM palettes LIMIT 1").fetchall())
