@@ -1,9 +1,9 @@
 """READ FIRST: everything there is, nothing hidden.
 
-Three groups make the pipeline (palettes, tagging, refinement), calibration says how good the models are, and a fifth
-holds what is common to all batches. Assets, jobs, sensors and checks of a group lie in files of these names in
-`groups/<group>/`; the rules beside them are plain Python. Resources read the settings when they are used, so this loads
-with an empty environment.
+Three groups make the pipeline (palettes, tagging, refinement), exports hands its results on, calibration says how good
+the models are, and batches holds what is common to all batches. Assets, jobs, sensors and checks of a group lie in
+files of these names in `groups/<group>/`; the rules beside them are plain Python. Resources read the settings when they
+are used, so this loads with an empty environment.
 """
 
 import dagster as dg
@@ -17,6 +17,10 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.calibration import assets as calibration_assets
     from grabient_assets.groups.calibration import jobs as calibration_jobs
     from grabient_assets.groups.calibration import sensors as calibration_sensors
+    from grabient_assets.groups.exports import assets as export_assets
+    from grabient_assets.groups.exports import jobs as export_jobs
+    from grabient_assets.groups.exports import sensors as export_sensors
+    from grabient_assets.groups.notices import sensors as notice_sensors
     from grabient_assets.groups.palettes import assets as palette_assets
     from grabient_assets.groups.palettes import checks as palette_checks
     from grabient_assets.groups.palettes import jobs as palette_jobs
@@ -46,6 +50,7 @@ def grabient() -> dg.Definitions:
             refinement_assets.refinement_batches,
             refinement_assets.collect_refinement,
             calibration_assets.model_reports,
+            export_assets.palette_exports,
         ],
         asset_checks=[palette_checks.every_palette_has_an_image],
         jobs=[
@@ -55,6 +60,7 @@ def grabient() -> dg.Definitions:
             batch_jobs.collect_batch,
             batch_jobs.cancel_batch,
             calibration_jobs.report_models,
+            export_jobs.export_palettes,
         ],
         sensors=[
             palette_sensors.palettes_loaded(interval, status),
@@ -62,7 +68,10 @@ def grabient() -> dg.Definitions:
             tagging_sensors.tagging_completed(interval, status),
             batch_sensors.batches_ended(interval, status),
             refinement_sensors.refinement_due(interval, status),
+            refinement_sensors.refinement_failed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
+            export_sensors.refinement_settled(interval, status),
+            notice_sensors.something_to_tell(interval, status),
         ],
         resources={
             "warehouse": WarehouseResource(),

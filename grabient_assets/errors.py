@@ -4,22 +4,26 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── UsageError                   exit code 2: the command was called with something it cannot take
 │   ├── SettingsError            a setting is missing, unknown or outside its limits
 │   ├── PaletteFileError         the palette file cannot be read at all, or holds nothing
+│   │   └── AmbiguousPaletteError 16 numbers that may be a preset with alpha: a person has to say
 │   └── SeedError                a seed cannot be read; carries seed and reason
 ├── PromptError                  a prompt file or prompt version is unusable
+│   └── UnknownPromptVersionError  there is no prompt version of that name; exit code 2
 ├── RegistryError                a model or price file is unusable; a model is unknown or retired
 │   └── UnpricedError            no batch price of a model is known, so nothing is sent to it
 ├── OverBudgetError              there is no money for a request within the budget or the cap
 ├── WarehouseError               the DuckDB file
 │   ├── WarehouseLockedError     another program holds the file and did not let go in time
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
-│   └── WarehouseTooNewError     the file was made by a newer version of this project
+│   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── StoreError                   the object store (local folder or R2)
+│   └── StoreUnusableError       no bucket, a refused token, a wrong endpoint: trying again is useless
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
 │   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
 │   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
+│   │   └── InputFileUnseenError the file that was just uploaded is said not to exist
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
 │       └── SlowResultsError     a result file did not come whole in the time there was
@@ -32,6 +36,8 @@ or batch, and the way out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class GrabientError(Exception):
@@ -54,6 +60,10 @@ class PaletteFileError(UsageError):
     """The palette file cannot be opened, decoded or holds no palette."""
 
 
+class AmbiguousPaletteError(PaletteFileError):
+    """16 numbers of a palette file may be a preset with alpha or a seed with modifiers."""
+
+
 class SeedError(UsageError):
     """A seed string that is not a palette.
 
@@ -68,6 +78,16 @@ class SeedError(UsageError):
 
 class PromptError(GrabientError):
     """A prompt set is missing, unreadable or inconsistent."""
+
+
+class UnknownPromptVersionError(PromptError):
+    """There is no prompt version of that name."""
+
+    exit_code = 2
+
+    def __init__(self, version: str, known: Sequence[str]) -> None:
+        there_is = f"there is {', '.join(known)}" if known else "there is none yet"
+        super().__init__(f"There is no prompt version {version!r}; {there_is}.")
 
 
 class RegistryError(GrabientError):
@@ -95,11 +115,15 @@ class WarehouseReadOnlyError(WarehouseError):
 
 
 class WarehouseTooNewError(WarehouseError):
-    """The DuckDB file carries a migration this version does not know."""
+    """The DuckDB file carries a migration this version does not know, or was written by a newer DuckDB."""
 
 
 class StoreError(GrabientError):
     """The object store refused or lost an object."""
+
+
+class StoreUnusableError(StoreError):
+    """The object store takes nothing as it is set up. A person has to change a setting or the bucket."""
 
 
 class ProviderError(GrabientError):
@@ -132,6 +156,10 @@ class ProviderBusyError(ProviderError):
     def __init__(self, provider: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(provider, message)
         self.retry_after = retry_after
+
+
+class InputFileUnseenError(ProviderBusyError):
+    """The provider does not know the file that was uploaded just before. Files have been seen seconds later."""
 
 
 class ProviderUnreachableError(ProviderError):

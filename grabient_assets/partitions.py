@@ -1,9 +1,12 @@
 """The partition spaces.
 
-`seeds` is dynamic: `grabient load` adds to it. Palettes and pictures are partitioned by seed alone; everything that
-depends on what models are told is partitioned by prompt version and seed, in one space (`v1|<seed>`), and what is said
-about a whole version by the version alone. The prompt versions are the folders under `prompts/`, so a new one appears
-when the code location is reloaded.
+Palettes and pictures are partitioned by seed alone; everything that depends on what models are told is partitioned by
+prompt version and seed, in one space (`v1|<seed>`), and what is said about a whole version by the version alone.
+
+Both dimensions are dynamic. `seeds` are the palettes that are loaded. `prompt_versions` are the released versions and
+those drafts of which something was asked: a draft that nobody asks makes nothing look missing, and a version whose
+folder is gone keeps its partitions. A person may delete any of them in the UI. They are added again by the next tick of
+`palettes_loaded`, and by every run that stands under one of them.
 """
 
 from __future__ import annotations
@@ -12,24 +15,71 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from grabient_assets.errors import SeedError
+from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
-from grabient_assets.prompting.load import load_prompt_versions
+from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import PaletteVersion
 
-SEEDS = "seeds"
+SEEDS, PROMPT_VERSIONS = "seeds", "prompt_versions"
 seeds = dg.DynamicPartitionsDefinition(name=SEEDS)
-prompt_versions = dg.StaticPartitionsDefinition(load_prompt_versions(PROMPTS_DIR))
+prompt_versions = dg.DynamicPartitionsDefinition(name=PROMPT_VERSIONS)
 palette_versions = dg.MultiPartitionsDefinition({"prompt_version": prompt_versions, "seed": seeds})
 
 
-def add_seeds(instance: dg.DagsterInstance, loaded: Iterable[str]) -> None:
-    """Make partitions of these seeds, in order, where they are none yet."""
-    known = set(instance.get_dynamic_partitions(SEEDS))
-    fresh = [seed for seed in dict.fromkeys(loaded) if seed not in known]
-    if fresh:
-        instance.add_dynamic_partitions(SEEDS, fresh)
+def add_partitions(instance: dg.DagsterInstance, loaded: Iterable[str], asked: Iterable[str] = ()) -> None:
+    """Make partitions of these seeds, in order, of the released prompt versions, and of the `asked` ones."""
+    for added in missing_partitions(instance, loaded, [*released_versions(), *asked]):
+        instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
+
+
+def missing_partitions(
+    instance: dg.DagsterInstance, loaded: Iterable[str], versions: Iterable[str]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    """What a tick must add so that these seeds and prompt versions are partitions; nothing when they are."""
+    found: list[dg.AddDynamicPartitionsRequest] = []
+    for space, wanted in ((seeds, loaded), (prompt_versions, versions)):
+        assert space.name is not None
+        keys = list(dict.fromkeys(wanted))
+        known = set(instance.get_dynamic_partitions(space.name)) if keys else set()
+        if fresh := [key for key in keys if key not in known]:
+            found.append(space.build_add_request(fresh))
+    return found
+
+
+def released_versions() -> tuple[str, ...]:
+    """The released prompt versions; none while `released.toml` cannot be read, which whoever asks or sends says."""
+    try:
+        return tuple(load_released(PROMPTS_DIR))
+    except PromptError:
+        return ()
+
+
+def runs_or_reason(
+    context: dg.SensorEvaluationContext, requests: Sequence[dg.RunRequest], reasons: Iterable[str]
+) -> dg.SensorResult | dg.SkipReason:
+    """What a tick says that asks for these runs, and not for others for these reasons.
+
+    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
+    reasons go into the tick's log. Dagster also refuses the whole tick when a run is to stand under a key that is no
+    partition; a person may have deleted it, so it is added.
+    """
+    said = list(dict.fromkeys(reasons))
+    if not requests:
+        return dg.SkipReason(" ".join(said))
+    for reason in said:
+        context.log.info(reason)
+    return dg.SensorResult(
+        run_requests=list(requests), dynamic_partitions_requests=partitions_under(context.instance, requests)
+    )
+
+
+def partitions_under(
+    instance: dg.DagsterInstance, requests: Sequence[dg.RunRequest]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    """The prompt versions and seeds under which these runs are to stand, and which are no partitions."""
+    keys = [request.partition_key.partition("|") for request in requests if request.partition_key]
+    return missing_partitions(instance, [seed for _, _, seed in keys if seed], [version for version, _, _ in keys])
 
 
 def partition_key(partition: PaletteVersion) -> str:
@@ -49,6 +99,21 @@ def chosen_palettes(context: dg.AssetExecutionContext) -> list[PaletteVersion]:
         version, _, seed = str(key).partition("|")
         chosen.append(PaletteVersion(version, _canonical(seed)))
     return chosen
+
+
+def neighbours(instance: dg.DagsterInstance, chosen: Iterable[PaletteVersion]) -> list[list[PaletteVersion]]:
+    """The palettes in rows without a gap, as a range of Dagster's covers them: in the order of the seeds, version by
+    version. Those whose seed is no partition are left out."""
+    place = {seed: number for number, seed in enumerate(instance.get_dynamic_partitions(SEEDS))}
+    rows: list[list[PaletteVersion]] = []
+    for version, found in by_version(one for one in chosen if one.seed in place).items():
+        last = None
+        for seed in sorted(found, key=place.__getitem__):
+            if last is None or place[seed] != last + 1:
+                rows.append([])
+            rows[-1].append(PaletteVersion(version, seed))
+            last = place[seed]
+    return rows
 
 
 def by_version(partitions: Iterable[PaletteVersion]) -> dict[str, list[str]]:

@@ -6,15 +6,19 @@ An empty value counts as not set. `load_settings()` reads when it is called, so 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.secrets import hide
 
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
@@ -43,7 +47,13 @@ SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
     Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
+    Setting(
+        "GRABIENT_PROMPT_VERSION",
+        "v1",
+        "the folder of prompts/ that commands use; another one asks about every palette again",
+    ),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
+    Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -60,6 +70,7 @@ SETTINGS = (
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
     Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
+    Setting("GRABIENT_NOTIFY_URL", "", "a webhook (Slack and others) that is told what happened", secret=True),
 )
 
 _KEY_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -77,6 +88,8 @@ _URL_NAMES: Mapping[str, str] = {
 
 _SECRET_NAMES = {*(s.name for s in SETTINGS if s.secret), *(name for names in _KEY_NAMES.values() for name in names)}
 HIDDEN = "(hidden)"
+_R2_HOST = "r2.cloudflarestorage.com"
+_R2_ACCOUNT = re.compile(r"[0-9a-f]{32}\.(?:(?:eu|fedramp)\.)?r2\.cloudflarestorage\.com")
 _USER_OF_ADDRESS = re.compile(r"(https?://)[^/@\s]+@")
 
 
@@ -98,12 +111,16 @@ class Settings:
     mode: Mode
     data_dir: Path
     analyses: int
+    prompt_version: str
     consensus: Method
+    refiner: str | None
+    """The id of the model that refines; None: the one of the registry's panel."""
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
     r2: R2Settings | None
     budget_usd: Decimal | None
     dagster_home: Path
+    notify_url: str | None = field(default=None, repr=False)
 
     @property
     def database(self) -> Path:
@@ -116,9 +133,11 @@ class Settings:
         return self.data_dir / "objects"
 
     def without_secrets(self, text: str) -> str:
-        """`text` without the keys and tokens of these settings, and without user names and passwords in addresses."""
+        """`text` without the keys, tokens and the webhook of these settings, and without user names and passwords in
+        addresses."""
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
-        return _without([*self.api_keys.values(), *r2], text)
+        webhook = (self.notify_url,) if self.notify_url else ()
+        return _without([*self.api_keys.values(), *r2, *webhook], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -130,9 +149,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = _values(environ)
     return Settings(
         mode=_mode(values),
-        data_dir=(data_dir := _data_dir(values)),
+        data_dir=(data_dir := _folder("GRABIENT_DATA_DIR", values.get("GRABIENT_DATA_DIR", ".grabient"))),
         analyses=parse_analyses(values.get("TAG_ANALYSIS_COUNT", "2"), "TAG_ANALYSIS_COUNT"),
+        prompt_version=values.get("GRABIENT_PROMPT_VERSION", "v1"),
         consensus=_consensus(values),
+        refiner=values.get("GRABIENT_REFINER"),
         api_keys={
             provider: key
             for provider, names in _KEY_NAMES.items()
@@ -141,7 +162,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         base_urls={p: values[n].rstrip("/") for p, n in _URL_NAMES.items() if _checked_url(values, n)},
         r2=_r2(values),
         budget_usd=_budget(values),
-        dagster_home=Path(values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster",
+        dagster_home=(
+            _folder("DAGSTER_HOME", values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster"
+        ),
+        notify_url=_notify_url(values),
     )
 
 
@@ -177,7 +201,7 @@ def parse_analyses(text: str | int, name: str) -> int:
 
 def _without(secrets: Iterable[str], text: str) -> str:
     for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+        text = hide(text, secret, HIDDEN)
     return _USER_OF_ADDRESS.sub(rf"\1{HIDDEN}@", text)
 
 
@@ -233,16 +257,37 @@ def _consensus(values: Mapping[str, str]) -> Method:
     raise SettingsError(f"GRABIENT_CONSENSUS is {method!r}; it must be majority, one-coin or full.")
 
 
-def _data_dir(values: Mapping[str, str]) -> Path:
-    path = Path(values.get("GRABIENT_DATA_DIR", ".grabient")).expanduser()
-    return path if path.is_absolute() else PROJECT_DIR / path
+def _folder(name: str, text: str) -> Path:
+    """The folder of that setting, relative to the project's: the same from wherever a command or daemon is started.
+
+    Refused is what DuckDB and Dagster's SQLite storage would take for something else than a part of the path.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{name} is {text!r}; nobody here has that home folder. Write the path out.") from None
+    path = PROJECT_DIR / path
+    if "~" in path.parts or any(part.startswith("$") for part in path.parts):
+        raise SettingsError(
+            f"{name} is {text!r}; ~ counts at its beginning only, and $VARIABLES are not filled in here. Write the "
+            "path out."
+        )
+    if "?" in str(path):
+        cause = "DuckDB and SQLite take what follows ? for options"
+    elif unquote(str(path)) != str(path):
+        cause = "SQLite takes % with two digits, as in %20, for another character"
+    elif any(unicodedata.category(character) in ("Cc", "Cs") for character in str(path)):
+        cause = "it has a line break, another control character or a byte that is not UTF-8"
+    else:
+        return path
+    raise SettingsError(f"{name} leads to {str(path)!r}; {cause}. Choose another name for the folder, or a link to it.")
 
 
 def _checked_url(values: Mapping[str, str], name: str) -> bool:
     if name not in values:
         return False
     if not values[name].startswith(("http://", "https://")):
-        raise SettingsError(f"{name} is {values[name]!r}; it must begin with http:// or https://.")
+        raise SettingsError(f"{name} is {_shown(values, name)!r}; it must begin with http:// or https://.")
     return True
 
 
@@ -255,16 +300,101 @@ def _r2(values: Mapping[str, str]) -> R2Settings | None:
             f"R2_BUCKET is set but {', '.join(missing)} is not. Set what is missing, or unset R2_BUCKET to keep "
             "objects in the data folder."
         )
-    for name in ("R2_ENDPOINT", "R2_PUBLIC_URL"):
-        _checked_url(values, name)
-    public_url = values.get("R2_PUBLIC_URL")
+    endpoint = _address(values, "R2_ENDPOINT")
+    bucket = _bucket(values["R2_BUCKET"], endpoint)
+    _check_endpoint(endpoint, bucket, _shown(values, "R2_ENDPOINT"))
+    if "R2_PUBLIC_URL" in values:
+        _check_public_url(_address(values, "R2_PUBLIC_URL"), _shown(values, "R2_PUBLIC_URL"))
     return R2Settings(
-        bucket=values["R2_BUCKET"],
-        endpoint=values["R2_ENDPOINT"],
+        bucket=bucket,
+        endpoint=endpoint.geturl().rstrip("/"),
         access_key_id=values["R2_ACCESS_KEY_ID"],
         secret_access_key=values["R2_SECRET_ACCESS_KEY"],
-        public_url=public_url.rstrip("/") if public_url else None,
+        public_url=values["R2_PUBLIC_URL"].rstrip("/") if "R2_PUBLIC_URL" in values else None,
     )
+
+
+def _shown(values: Mapping[str, str], name: str) -> str:
+    return _without([values[secret] for secret in _SECRET_NAMES if secret in values], values[name])
+
+
+def _address(values: Mapping[str, str], name: str) -> SplitResult:
+    """The address of a store or of its pictures. Raises SettingsError when it cannot be one."""
+    text = values[name]
+    shown = f"{name} is {_shown(values, name)!r}"
+    if left := re.search(r"[<>{}$]|%7b|your[-_ ]?account|account[-_ ]?id", text, re.IGNORECASE):
+        raise SettingsError(f"{shown}; {left[0]!r} is left of an example. Put in what it stands for.")
+    _checked_url(values, name)
+    try:
+        address = urlsplit(text)
+        found = bool(address.hostname) and (address.port or 1) > 0 and not re.search(r"[\s\\]", text)
+    except ValueError:
+        found, address = False, None
+    if not found or address is None:
+        raise SettingsError(f"{shown}; it must be an address such as https://host or https://host:9000.")
+    if "@" in address.netloc:
+        raise SettingsError(f"{shown}; it must hold no user name or password. The token has settings of its own.")
+    if address.query or address.fragment:
+        raise SettingsError(f"{shown}; leave out what begins with ? or #.")
+    if address.scheme == "http" and not _is_local(address.hostname or ""):
+        raise SettingsError(f"{shown}; over the internet it must begin with https://.")
+    return address
+
+
+def _is_local(host: str) -> bool:
+    """Whether it is a name or number of this machine or of its own network."""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".test"))
+
+
+def _bucket(text: str, endpoint: SplitResult) -> str:
+    dots = "" if _is_r2(endpoint) else "."  # R2 takes none
+    if not re.fullmatch(rf"[a-z0-9][a-z0-9{dots}-]{{1,61}}[a-z0-9]", text):
+        raise SettingsError(
+            f"R2_BUCKET is {text!r}; it must be the name of a bucket alone, 3 to 63 lower-case letters, digits and "
+            "hyphens, without a folder or an address."
+        )
+    return text
+
+
+def _is_r2(address: SplitResult) -> bool:
+    host = address.hostname or ""
+    return host == _R2_HOST or host.endswith(f".{_R2_HOST}")
+
+
+def _check_endpoint(address: SplitResult, bucket: str, text: str) -> None:
+    host, path = address.hostname or "", address.path.strip("/")
+    right = f"https://<account>.{_R2_HOST} with the 32 characters of the account id"
+    if host.endswith((".r2.dev", "cloudflare.com")):
+        raise SettingsError(
+            f"R2_ENDPOINT is {text!r}; that is a public page, not the S3 API. It must be {right}. A bucket's public "
+            "address belongs in R2_PUBLIC_URL."
+        )
+    if bucket in path.split("/") or (host.startswith(f"{bucket}.") and _is_r2(address)):
+        raise SettingsError(f"R2_ENDPOINT is {text!r}; leave the bucket out of it, R2_BUCKET names it.")
+    if _is_r2(address) and (path or not _R2_ACCOUNT.fullmatch(host)):
+        raise SettingsError(f"R2_ENDPOINT is {text!r}, which is not the endpoint of an account. It must be {right}.")
+
+
+def _check_public_url(address: SplitResult, text: str) -> None:
+    if _is_r2(address) or (address.hostname or "").endswith("cloudflare.com"):
+        raise SettingsError(
+            f"R2_PUBLIC_URL is {text!r}, where nobody can fetch a picture without a key. It must be the public address "
+            "of the bucket: https://pub-....r2.dev, or a domain of yours. Leave it empty if the bucket is not public."
+        )
+
+
+def _notify_url(values: Mapping[str, str]) -> str | None:
+    """Who knows the address of a webhook can write to it, so a wrong one is not shown either."""
+    url = values.get("GRABIENT_NOTIFY_URL")
+    if url is not None and not re.fullmatch(r"https?://[^\s/]+\S*", url):
+        raise SettingsError(
+            "GRABIENT_NOTIFY_URL is not the address of a webhook; it must begin with http:// or https:// and have no "
+            "blanks. Leave it empty to tell nobody."
+        )
+    return url
 
 
 def _budget(values: Mapping[str, str]) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -71,3 +72,12 @@ def test_every_setting_that_is_named_exists():
 def test_files_that_the_readme_and_the_recipes_name_exist():
     for name in (".env.example", "workspace.yaml", "dagster.yaml", "constraints.txt"):
         assert (PROJECT_DIR / name).is_file(), f"{name} is named and does not exist"
+
+
+def test_no_data_folder_that_is_proposed_can_be_committed():
+    proposed = {".grabient", *re.findall(r"GRABIENT_DATA_DIR=([^\s`,)]+)", texts())}
+    assert ".grabient-live" in proposed
+    for name in proposed:
+        for inside in ("grabient.duckdb", "objects/batches/b/requests.jsonl.gz"):
+            command = ["git", "check-ignore", "--quiet", "--no-index", f"{name}/{inside}"]
+            assert subprocess.run(command, cwd=PROJECT_DIR, check=False).returncode == 0, f"{name} is not ignored"

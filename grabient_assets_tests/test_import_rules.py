@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 PACKAGE = PROJECT_DIR / "grabient_assets"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -72,7 +73,7 @@ def test_imports_go_down_only():
         cwd=PROJECT_DIR,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGING_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 kept, 0 broken" in done.stdout
@@ -100,7 +101,9 @@ def test_no_provider_sdk_is_loaded_before_it_is_needed(room: str):
 
 def test_the_command_line_starts_without_dagster_pandas_or_a_provider_sdk():
     program = "import sys, grabient_assets.cli.main; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_DIR, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_DIR, capture_output=True, text=True, timeout=HANGING_SECONDS
+    )
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) & {*SDKS, "dagster", "pandas", "duckdb", "cairosvg", "boto3"} == set()
 

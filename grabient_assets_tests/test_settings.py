@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,12 @@ def test_the_data_folder(tmp_path: Path) -> None:
     assert home == Path("/srv/dagster")
 
 
+def test_the_refiner_is_the_registrys_unless_one_is_named() -> None:
+    assert load_settings({}).refiner is None
+    assert load_settings({"GRABIENT_REFINER": ""}).refiner is None
+    assert load_settings({"GRABIENT_REFINER": "claude-opus-5"}).refiner == "claude-opus-5"
+
+
 def test_keys_and_the_two_other_names_of_the_google_key() -> None:
     names = {
         "ANTHROPIC_API_KEY": "a",
@@ -132,15 +139,161 @@ def test_r2() -> None:
             load_settings({**R2, name: "r2.example"})
 
 
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+ENDPOINTS = [
+    ("https://<account>.r2.cloudflarestorage.com", "'<' is left of an example"),
+    ("https://{account}.r2.cloudflarestorage.com", "'{' is left of an example"),
+    ("https://$ACCOUNT.r2.cloudflarestorage.com", "is left of an example"),
+    ("https://YOUR_ACCOUNT_ID.r2.cloudflarestorage.com", "'YOUR_ACCOUNT' is left of an example"),
+    ("https://ACCOUNT_ID.r2.cloudflarestorage.com", "'ACCOUNT_ID' is left of an example"),
+    (f"{ACCOUNT}.r2.cloudflarestorage.com", "must begin with http:// or https://"),
+    (f"s3://{ACCOUNT}.r2.cloudflarestorage.com", "must begin with http:// or https://"),
+    (f"http://{ACCOUNT}.r2.cloudflarestorage.com", "over the internet it must begin with https://"),
+    ("http://s3.example.com", "over the internet it must begin with https://"),
+    ("http://8.8.8.8:9000", "over the internet it must begin with https://"),
+    ("https://", "it must be an address such as https://host"),
+    ("https://[::1", "it must be an address such as https://host"),
+    ("https://host:port", "it must be an address such as https://host"),
+    ("https://my host.example", "it must be an address such as https://host"),
+    (f"https://{ACCOUNT}.r2.cloudflarestorage.com/pictures", "leave the bucket out of it, R2_BUCKET names it"),
+    (f"https://pictures.{ACCOUNT}.r2.cloudflarestorage.com", "leave the bucket out of it, R2_BUCKET names it"),
+    ("https://s3.example.com/pictures/", "leave the bucket out of it, R2_BUCKET names it"),
+    (f"https://{ACCOUNT}.r2.cloudflarestorage.com/other", "is not the endpoint of an account"),
+    ("https://r2.cloudflarestorage.com", "is not the endpoint of an account"),
+    ("https://mycompany.r2.cloudflarestorage.com", "is not the endpoint of an account"),
+    (f"https://{ACCOUNT[:-1]}.r2.cloudflarestorage.com", "is not the endpoint of an account"),
+    ("https://pub-0123.r2.dev", "is a public page, not the S3 API"),
+    (f"https://dash.cloudflare.com/{ACCOUNT}/r2", "is a public page, not the S3 API"),
+    ("https://s3.example.com?region=auto", "leave out what begins with ? or #"),
+    ("https://s3.example.com/#top", "leave out what begins with ? or #"),
+]
+
+
+@pytest.mark.parametrize(("value", "says"), ENDPOINTS)
+def test_what_is_not_the_endpoint_of_an_account(value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^R2_ENDPOINT is {re.escape(repr(value))}.*{re.escape(says)}"):
+        load_settings({**R2, "R2_ENDPOINT": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"https://{ACCOUNT}.r2.cloudflarestorage.com",
+        f"https://{ACCOUNT.upper()}.R2.cloudflarestorage.com/",
+        f"https://{ACCOUNT}.eu.r2.cloudflarestorage.com",
+        "https://s3.eu-central-1.amazonaws.com",
+        "https://project.storage.example.com/storage/v1/s3",
+        "http://localhost:9000",
+        "http://127.0.0.1:9000/",
+        "http://[::1]:9000",
+        "http://192.168.1.20:9000",
+        "http://minio:9000",
+        "http://nas.local",
+    ],
+)
+def test_endpoints(value: str) -> None:
+    found = load_settings({**R2, "R2_ENDPOINT": value}).r2
+    assert found is not None and found.endpoint == value.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("https://pub-<id>.r2.dev", "is left of an example"),
+        ("http://images.example.com", "over the internet it must begin with https://"),
+        (f"https://{ACCOUNT}.r2.cloudflarestorage.com/pictures", "where nobody can fetch a picture without a key"),
+        ("https://dash.cloudflare.com/x", "where nobody can fetch a picture without a key"),
+        ("https://images.example.com/?v=1", "leave out what begins with ? or #"),
+        ("images.example.com", "must begin with http:// or https://"),
+    ],
+)
+def test_what_is_no_public_address(value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^R2_PUBLIC_URL is {re.escape(repr(value))}.*{re.escape(says)}"):
+        load_settings({**R2, "R2_PUBLIC_URL": value})
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    for name in ("R2_ENDPOINT", "R2_PUBLIC_URL"):
+        with pytest.raises(SettingsError, match=f"{name} .*must hold no user name or password") as caught:
+            load_settings({**R2, name: "https://somebody:hunter2@s3.example.com"})
+        assert "hunter2" not in str(caught.value) and "somebody" not in str(caught.value)
+        with pytest.raises(SettingsError) as caught:
+            load_settings({**R2, name: "https://r2.cloudflarestorage.com/secret-4712/gsk-9", "GROQ_API_KEY": "gsk-9"})
+        assert "secret-4712" not in str(caught.value) and "gsk-9" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["b", "Pictures", "my bucket", "my_bucket", "pictures/raw", "s3://pictures", "-b-", "x" * 64, '"pictures"']
+)
+def test_what_is_no_name_of_a_bucket(value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^R2_BUCKET is {re.escape(repr(value))}; .* the name of a bucket alone"):
+        load_settings({**R2, "R2_BUCKET": value})
+
+
+def test_only_r2_takes_no_dots_in_a_bucket() -> None:
+    dotted = {**R2, "R2_BUCKET": "images.example.com"}
+    assert load_settings({**dotted, "R2_ENDPOINT": "https://s3.example.com"}).r2 is not None
+    with pytest.raises(SettingsError, match="R2_BUCKET is 'images"):
+        load_settings({**dotted, "R2_ENDPOINT": f"https://{ACCOUNT}.r2.cloudflarestorage.com"})
+
+
+def test_folders_are_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    for name, found in (
+        ("GRABIENT_DATA_DIR", lambda s: s.data_dir),
+        ("DAGSTER_HOME", lambda s: s.dagster_home),
+    ):
+        folders: dict[str, Path] = {
+            "data": PROJECT_DIR / "data",
+            "./data/deep": PROJECT_DIR / "data/deep",
+            "~": tmp_path / "me",
+            "~/data": tmp_path / "me/data",
+            "/srv/a b#c'd\"e ü 🎨 100% ~x": Path("/srv/a b#c'd\"e ü 🎨 100% ~x"),
+        }
+        assert {text: found(load_settings({name: text})) for text in folders} == folders
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["GRABIENT_DATA_DIR", "DAGSTER_HOME"])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("/srv/a?b", "take what follows ? for options. Choose another name for the folder"),
+        ("a%20b", "SQLite takes % with two digits"),
+        ("/srv/a%2Fb/c", "SQLite takes % with two digits"),
+        ("/srv/a\nb", "it has a line break"),
+        ("/srv/a\udcffb", "a byte that is not UTF-8"),
+        ("~nobody-of-this-name/data", "nobody here has that home folder"),
+        ("/srv/~/data", "~ counts at its beginning only"),
+        ("$HOME/data", "$VARIABLES are not filled in here. Write the path out"),
+    ],
+)
+def test_folders_that_would_become_others_are_refused(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(says)) as caught:
+        load_settings({name: value})
+    assert str(caught.value).startswith(name)
+
+
+@pytest.mark.parametrize("url", ["hooks.example.com/T0/B0/x", "ftp://x/y", "https://", "https:///x", "https://a b"])
+def test_a_webhook_that_is_none_is_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="GRABIENT_NOTIFY_URL is not the address of a webhook") as caught:
+        load_settings({"GRABIENT_NOTIFY_URL": url})
+    assert url.removeprefix("https://") not in str(caught.value) or url == "https://"
+    assert load_settings({"GRABIENT_NOTIFY_URL": "https://a/b"}).notify_url == "https://a/b"
+    assert load_settings({}).notify_url is None
+
+
 def test_secrets_show_nowhere() -> None:
     secrets = {setting.name: f"hidden-{n}" for n, setting in enumerate(SETTINGS) if setting.secret}
-    values = {**secrets, "R2_BUCKET": "b", "R2_ENDPOINT": "https://x"}
-    assert len(secrets) == 6
+    secrets["GRABIENT_NOTIFY_URL"] = "https://hooks.example.com/T0/B0/hidden-webhook"
+    values = {**secrets, "R2_BUCKET": "pictures", "R2_ENDPOINT": "https://x"}
+    assert len(secrets) == 7
     found = load_settings(values)
     assert "hidden" not in repr(found) + str(found) + repr(found.r2)
     shown = setting_values(values)
     assert {shown[name] for name in secrets} == {"(set)"}
-    assert shown["R2_BUCKET"] == "b" and shown["GRABIENT_MODE"] == "emulator" and shown["GROQ_BASE_URL"] == ""
+    assert shown["R2_BUCKET"] == "pictures" and shown["GRABIENT_MODE"] == "emulator" and shown["GROQ_BASE_URL"] == ""
     assert list(shown) == [setting.name for setting in SETTINGS]
 
 

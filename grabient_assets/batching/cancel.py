@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets import interrupts
 from grabient_assets.batching.adopt import adopt_batch, look_up
 from grabient_assets.batching.closing import close_batch
 from grabient_assets.batching.connection import Connect, Connection
@@ -34,6 +35,7 @@ OPEN = ("intended", "submitted")
 """The statuses of a batch that has not come to its end."""
 
 
+@interrupts.heeded()
 def stop_batch(
     name: str,
     connect: Connect,

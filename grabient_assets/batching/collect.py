@@ -14,25 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.batching.archive import archive_results
 from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.deferral import spread
+from grabient_assets.batching.deferral import may_be_seen_yet, spread
 from grabient_assets.batching.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
 from grabient_assets.batching.short_results import fetch_again, is_settling
+from grabient_assets.errors import InputFileUnseenError
 from grabient_assets.providers.contract import BatchProvider, BatchState
+from grabient_assets.providers.faults import means_unseen_file
+from grabient_assets.providers.refusals import LATER_CODES
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
+from grabient_assets.warehouse.asks import stop_asks
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-LATER_CODES = frozenset(
-    {"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota", "RESOURCE_EXHAUSTED", "429", "8"}
-)
-"""Reasons of a failed batch that say "not now" rather than "not so": OpenAI's and Groq's `errors.data[].code`, and the
-one of Google, which may be given as a word, as an HTTP status or as a number of gRPC."""
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -85,8 +83,7 @@ def fetch_batch(
     if state.state != "ended":
         return None
     lines = list(provider.download(batch.provider_batch_id))
-    queue_is_full = state.outcome == "failed" and state.error_code in LATER_CODES and not lines
-    if queue_is_full and _defer(warehouse, batch, state, clock()):
+    if state.outcome == "failed" and not lines and _defer(warehouse, batch, state, clock()):
         return None
     if not as_it_is and fetch_again(batch, state, lines, provider.read_line, warehouse, connection.settling, clock()):
         return None
@@ -108,13 +105,15 @@ class SettledBatch:
     settled: Sequence[Settled]
     problems: Sequence[str]
     reader: AnswerReader
+    stop: str | None = None
+    """Why nothing more is asked of the model by itself."""
 
 
 def settle_batch(fetched: Fetched, model: Model | None, provider: BatchProvider, reader: AnswerReader) -> SettledBatch:
     """Turn result lines into fates and answers. Needs no database."""
     answers = Answers(fetched.batch, fetched.state, fetched.lines, fetched.requests, fetched.delivered, model)
-    settled, problems = settle(answers, provider.read_line, reader)
-    return SettledBatch(fetched.batch, fetched.state, settled, problems, reader)
+    done = settle(answers, provider.read_line, reader)
+    return SettledBatch(fetched.batch, fetched.state, done.settled, done.problems, reader, done.stop)
 
 
 def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callable[[], datetime]) -> Collected | None:
@@ -129,6 +128,8 @@ def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callab
         return None  # settled as if nobody had asked to stop it: what is final is another matter since
     now = ledger_time(connection, clock())
     batch = closed(one.batch, one.state, one.settled, one.problems, now)
+    if one.stop is not None:
+        stop_asks(connection, batch.purpose, batch.provider, batch.model, one.stop, now)
     write_settled(connection, batch, one.settled, one.reader, now, _changes(batch))
     return Collected(batch, Counter(s.verdict.fate for s in one.settled), tuple(one.problems))
 
@@ -153,15 +154,20 @@ def _changes(batch: BatchRecord) -> dict[str, Any]:
 
 
 def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> bool:
-    """The provider took the file and then put it off (full queue): nothing was answered, nothing is billed.
+    """Whether the provider took the batch and then put it off: nothing was answered, nothing is billed. Its queue was
+    full, or it did not see the file yet that was uploaded just before.
 
-    False when a person asked to stop the batch: then it is to be settled, and nothing of it is due again by itself.
+    Not when a person asked to stop the batch: then it is to be settled, and nothing of it is due again by itself. Nor
+    when one file after the other was not seen.
     """
+    unseen = means_unseen_file(state.error_code, state.error)
+    if not unseen and state.error_code not in LATER_CODES:
+        return False
     with warehouse.write() as connection:
         latest = batches.batch(connection, batch.batch_id)
         if latest is None or latest.status != "submitted":
             return True  # another process has ended it meanwhile
-        if latest.cancel_asked_at is not None:
+        if latest.cancel_asked_at is not None or (unseen and not may_be_seen_yet(connection, latest)):
             return False
         times_before = batches.deferrals(connection, batch.provider, but=batch.batch_id)
         pause = min(FIRST_PAUSE * 2 ** min(times_before, 5), LONGEST_PAUSE)
@@ -176,6 +182,6 @@ def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: dat
             retry_at=now + spread(pause, batch.batch_id),
             ended_at=now,
             error=reason,
-            error_kind=None,
+            error_kind=InputFileUnseenError.__name__ if unseen else None,
         )
     return True

@@ -71,6 +71,12 @@ class Bill:
         return Charge("estimated", self._share)
 
     def _reported(self, usage: Usage) -> Charge:
+        if usage.unpriced:
+            self._note(
+                f"{self._batch.provider} reports what the price list of {self._batch.model} does not cover "
+                f"({usage.unpriced}). The cost of these answers stays unknown; look at the bill."
+            )
+            return Charge("unknown", usage=usage)
         if self._prices is None:
             return Charge("unknown", usage=usage)
         try:

@@ -13,7 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.caching import may_write
+from grabient_assets.registry.model import Model, Rates
 from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
 from grabient_assets.warehouse.usage import Measured
 
@@ -64,7 +65,8 @@ class RequestShape:
 
 @dataclass(frozen=True, slots=True)
 class TokenEstimate:
-    """Tokens of one request. `cached`: the part of the expected input that the provider's cache should serve."""
+    """Tokens of one request. `cached` and `written`: the parts of the expected input that the provider's cache should
+    serve, and that should be written to it."""
 
     input_low: int
     input: int
@@ -74,6 +76,7 @@ class TokenEstimate:
     output_high: int
     cached: int = 0
     basis: TokenBasis = "assumed"
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +101,29 @@ def token_estimate(shape: RequestShape, model: Model, measured: Measured | None 
 def estimate(model: Model, on: date, tokens: TokenEstimate, count: int) -> DollarRange:
     """What `count` such requests in batches cost at the prices of the day `on`.
 
-    The low end and the expected one count on the cache, the high end does not. Raises UnpricedError without a price.
+    The low end and the expected one count on the cache. The high end does not, and there all input may have to be
+    written to it. Raises UnpricedError without a price.
     """
     rates, _ = rates_on(model, on, True, max(tokens.input_high, SHORT_PROMPT))
     cached_rate = rates.input if rates.cached_input is None else rates.cached_input
+    write_rate = rates.input if rates.cache_write is None else rates.cache_write
 
-    def dollars(read: int, written: int, cached: int) -> Decimal:
-        one = (read - cached) * rates.input + cached * cached_rate + written * rates.output
-        return one * count / MILLION
+    def dollars(read: int, output: int, cached: int, written: int) -> Decimal:
+        plain = (read - cached - written) * rates.input
+        return (plain + cached * cached_rate + written * write_rate + output * rates.output) * count / MILLION
 
+    cached, written = min(tokens.cached, tokens.input), min(tokens.written, tokens.input)
     return DollarRange(
-        dollars(tokens.input_low, tokens.output_low, min(tokens.cached, tokens.input_low)),
-        dollars(tokens.input, tokens.output, min(tokens.cached, tokens.input)),
-        dollars(tokens.input_high, tokens.output_high, 0),
+        dollars(tokens.input_low, tokens.output_low, min(tokens.cached, tokens.input_low), 0),
+        dollars(tokens.input, tokens.output, min(cached, tokens.input - written), written),
+        dollars(tokens.input_high, tokens.output_high, 0, _most_written(tokens, model, rates)),
     )
+
+
+def _most_written(tokens: TokenEstimate, model: Model, rates: Rates) -> int:
+    """How much of the most input may be billed as written to the cache."""
+    dearer = rates.cache_write is not None and rates.cache_write > rates.input
+    return tokens.input_high if dearer and (tokens.written or may_write(model, rates)) else 0
 
 
 def _from_measured(measured: Measured, shape: RequestShape) -> TokenEstimate:
@@ -122,7 +134,8 @@ def _from_measured(measured: Measured, shape: RequestShape) -> TokenEstimate:
     answer = ends(measured.output_mean, measured.output_spread)
     least, usual, most = (min(tokens, shape.max_output_tokens) for tokens in answer)
     read = ends(measured.input_mean, measured.input_spread)
-    return TokenEstimate(*read, least, usual, most, cached=round(measured.cached_mean), basis="measured")
+    cached, written = round(measured.cached_mean), round(measured.written_mean)
+    return TokenEstimate(*read, least, usual, most, cached, "measured", written)
 
 
 def _from_assumptions(shape: RequestShape, model: Model) -> TokenEstimate:

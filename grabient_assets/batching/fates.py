@@ -15,6 +15,7 @@ Fate = Literal[
     "cancelled",  # the batch was stopped first, by a person here or by anybody else
     "missing",  # the batch ended and nothing was said about the request
     "mismatched",  # the answer carries the ref of another request
+    "unreadable",  # an answer came, was paid for and cannot be read, or not told from others
 ]
 
 USABLE: frozenset[str] = frozenset({"succeeded", "repaired"})

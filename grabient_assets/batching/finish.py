@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from grabient_assets import interrupts
 from grabient_assets.batching.closing import salvage_batch
 from grabient_assets.batching.collect import Collected
 from grabient_assets.batching.connection import Connect
@@ -18,6 +19,7 @@ from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
 
 
+@interrupts.heeded()
 def finish_batch(
     batch: BatchRecord,
     connect: Connect,

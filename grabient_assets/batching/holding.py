@@ -1,16 +1,76 @@
-"""What was held back for want of money, and whether it still has to wait."""
+"""What is not tried now, and why: held back for want of money, left alone after failures, put off, paused, stopped.
+
+Whether there is money is judged anew at every look, as a submission would: answers come in and their tokens are
+measured, prices become known.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.batching.deferral import LONGEST_NAMED
 from grabient_assets.batching.finishing import grant, kind_of, open_funding, over_budget, request_prices
+from grabient_assets.warehouse.asks import stopped_asks
+from grabient_assets.warehouse.attempts import held_work, release_work
+from grabient_assets.warehouse.batches import put_off_providers
 from grabient_assets.warehouse.money import HoldKey, holds
+from grabient_assets.warehouse.pauses import pauses
+from grabient_assets.warehouse.status import forget_unreachable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something that is not tried now: in one word why, the sentence for a person, and until when, if that is known.
+
+    `kind` is failed (a sensor's work, after failures), put_off (a provider takes nothing), paused (a provider asked not
+    to be asked about batches), over_budget or stopped (a model, until it is asked again).
+    """
+
+    kind: str
+    sentence: str
+    until: datetime | None = None
+
+    def document(self) -> dict[str, str | None]:
+        """The same as JSON."""
+        return {"kind": self.kind, "why": self.sentence, "until": self.until.isoformat() if self.until else None}
+
+
+def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datetime) -> list[Held]:
+    """Everything that is not tried now. Nothing is counted twice."""
+    found = [
+        Held("failed", f"Held after failures ({one.role}): {one.reason.rstrip('.')}. {_next_try(one.until)}", one.until)
+        for one in held_work(connection, now)
+    ]
+    for provider, until, error in put_off_providers(connection, now, LONGEST_NAMED):
+        said = (error or "no reason given").rstrip(".")
+        found.append(Held("put_off", f"{provider} is put off: {said}. {_next_try(until)}", until))
+    for provider, until in pauses(connection, now).items():
+        found.append(
+            Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
+        )
+    found += [
+        Held("over_budget", reason)
+        for reason in dict.fromkeys(still_held(connection, budget, now, None, None).values())
+    ]
+    found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
+    return found
+
+
+def release(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Let what failed, or did not get through, be tried at once: a person asks for it. What a provider asked to wait
+    for, and what there is no money for, waits on."""
+    release_work(connection, now)
+    forget_unreachable(connection, now)
+
+
+def _next_try(until: datetime) -> str:
+    return f"The next try is at {until:%H:%M:%S} UTC; `grabient run` and `grabient retry` try at once."
 
 
 def still_held(

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from grabient_assets.errors import GrabientError
-from grabient_assets.providers.redaction import redact
+from grabient_assets.secrets import redact
 
 
 def said_of(error: Exception, doing: str) -> str:

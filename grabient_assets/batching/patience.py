@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
+from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.errors import ProviderBusyError, ProviderError, ProviderUnreachableError
 
@@ -21,7 +22,42 @@ class Patience:
     seconds: float = USUAL_TIMEOUT_SECONDS
     say: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = interrupts.sleep
+
+
+FIRST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS = 60.0, 900.0
+"""The same wait is named again after a minute, then after two, four ... fifteen."""
+
+
+class Announcer:
+    """Says what is waited for: when it is another wait than before, and then at growing distances."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._told: dict[str, _Told] = {}
+
+    def tell(self, topic: str, wait: object, sentence: str) -> None:
+        """Say the sentence, if it is time. Of each topic one `wait` is remembered."""
+        now, told = self._clock(), self._told.get(topic)
+        if told is not None and told.wait == wait:
+            if now < told.again:
+                return
+            distance = min(told.distance * 2, LONGEST_DISTANCE_SECONDS)
+        else:
+            distance = FIRST_DISTANCE_SECONDS
+        self._told[topic] = _Told(wait, now + distance, distance)
+        self._say(sentence)
+
+    def forget(self, but: Container[str] = ()) -> None:
+        """The waits of all other topics are over."""
+        self._told = {topic: told for topic, told in self._told.items() if topic in but}
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    wait: object
+    again: float
+    distance: float
 
 
 class Wait:
@@ -29,8 +65,10 @@ class Wait:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._until = patience.clock() + patience.seconds
+        self._began = patience.clock()
+        self._until = self._began + patience.seconds
         self._pause = FIRST_PAUSE_SECONDS
+        self._announcer = Announcer(patience.say, patience.clock)
 
     @property
     def now(self) -> float:
@@ -48,8 +86,12 @@ class Wait:
 
     def on(self, what: str, at_least: float = 0.0) -> None:
         """Say what is waited for, and wait a little: `at_least` so many seconds, but never beyond the end."""
-        self._patience.say(f"Waiting for {what}.")
-        self._patience.sleep(min(max(self._pause, at_least), self.left))
+        pause = min(max(self._pause, at_least), self.left)
+        waited = self.now - self._began
+        so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
+        times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g}"
+        self._announcer.tell("", what, f"Waiting for {what}. ({times}.)")
+        self._patience.sleep(pause)
         self._pause = min(self._pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 

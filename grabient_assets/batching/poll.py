@@ -89,7 +89,8 @@ def poll_batches(
 def record(polled: Polled, warehouse: Warehouse, now: datetime) -> None:
     """Write down what was learned: who was asked, what was in the way, and who asked for time."""
     with warehouse.write() as database:
-        record_polled(database, polled.asked, polled.troubles, now)
+        ended = [batch_id for batch_id, state in polled.states.items() if state.state == "ended"]
+        record_polled(database, polled.asked, polled.troubles, now, ended)
         record_pauses(database, polled.paused)
 
 

@@ -32,6 +32,7 @@ from grabient_assets.warehouse.batches import BatchRecord, FateRecord
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.reparsed import (
     changed_fates,
+    close_answered,
     closed_batches,
     deliveries_before,
     outdated_refinements,
@@ -94,6 +95,7 @@ def reparse_batches(
             replace_ledger(connection)
             tags, refined = replace_tags(connection), replace_refined(connection)
             consensus = tally_again(connection, tags.palettes)
+            close_answered(connection, [*tags.palettes, *refined.palettes])
             outdated = outdated_refinements(connection)
     return Reparsed(
         len(chosen) - len(troubles), answers, fates, tags.gone + refined.gone, consensus, outdated, tuple(troubles)
@@ -132,14 +134,13 @@ def _stage(
         delivered = deliveries_before(connection, batch)
     group, read_line = reader(batch), line_reader(batch.provider)
     answers = Answers(batch, state or _as_recorded(batch), lines, requests, delivered, registered_model(batch))
-    settled, problems = settle(answers, read_line, group)
-    if state is None and problems:
+    done = settle(answers, read_line, group)
+    if state is None and done.problems:
         # Only now it is known which part of the row's text was the provider's.
-        answers = replace(answers, state=_as_recorded(batch, problems))
-        settled, problems = settle(answers, read_line, group)
-    if batch.given_up_at is not None:
-        settled = given_up(settled)
-    ended = closed(batch, answers.state, settled, problems, batch.collected_at)
+        answers = replace(answers, state=_as_recorded(batch, done.problems))
+        done = settle(answers, read_line, group)
+    settled = done.settled if batch.given_up_at is None else given_up(done.settled)
+    ended = closed(batch, answers.state, settled, done.problems, batch.collected_at)
     error = ended.error if batch.given_up_at is None else batch.error  # which says why it was given up
     sums = StagedBatch(batch.batch_id, ended.succeeded, ended.failed, ended.cost_usd, error)
     rows = group.rows(batch, settled, batch.collected_at)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connect, Connection
@@ -18,7 +19,7 @@ from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.batching.mistakes import said_of
 from grabient_assets.batching.pausing import pause_after
 from grabient_assets.batching.settling import ReaderOf
-from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError
+from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError, UsageError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -46,6 +47,7 @@ class Round:
     troubles: tuple[tuple[str, str], ...]
 
 
+@interrupts.heeded()
 def collect_batches(
     batch_ids: Sequence[str],
     connect: Connect,
@@ -60,13 +62,13 @@ def collect_batches(
     """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone, and so is
     a provider that asked for time, unless a person waits for it (`regardless_of_pauses`)."""
     waiting: list[str] = []
-    troubles: list[tuple[str, str]] = []
+    troubles: dict[str, GrabientError] = {}
     with warehouse.read() as database:
         found = {batch.batch_id: batch for batch in batches.batches_of(database, batch_ids)}
         paused = {} if regardless_of_pauses else pauses(database, clock())
     for batch_id in dict.fromkeys(batch_ids):
         if batch_id not in found:
-            troubles.append((batch_id, f"There is no batch {batch_id}; `grabient status` lists the open ones."))
+            troubles[batch_id] = UsageError(f"There is no batch {batch_id}; `grabient status` lists the open ones.")
     written = _Writing(warehouse, clock, troubles)
     asked_for: dict[str, datetime] = {}
     with ExitStack() as stack, search_put_off():
@@ -104,21 +106,26 @@ def collect_batches(
                 provider = connections[batch.provider].provider
                 settled = settle_batch(fetched, registered_model(batch), provider, reader(fetched.batch))
             except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
-                troubles.append((batch.batch_id, said_of(error, f"Collecting batch {batch.batch_id}")))
+                troubles[batch.batch_id] = _trouble(error, batch.batch_id)
             else:
                 written.add(settled)
         written.flush()
-    if asked_for:
+    if asked_for or troubles:
         with warehouse.write() as database:
             record_pauses(database, asked_for)
-    return Round(tuple(written.collected), tuple(waiting), tuple(troubles))
+            batches.record_not_collected(database, troubles)
+    return Round(tuple(written.collected), tuple(waiting), tuple((i, str(error)) for i, error in troubles.items()))
+
+
+def _trouble(error: Exception, batch_id: str) -> GrabientError:
+    return error if isinstance(error, GrabientError) else GrabientError(said_of(error, f"Collecting batch {batch_id}"))
 
 
 class _Writing:
     """Writes settled batches, each in its own transaction and several while the file is open: closing it takes longer
     than a transaction. A process that dies before has them archived, and settles them again."""
 
-    def __init__(self, warehouse: Warehouse, clock: Callable[[], datetime], troubles: list[tuple[str, str]]) -> None:
+    def __init__(self, warehouse: Warehouse, clock: Callable[[], datetime], troubles: dict[str, GrabientError]) -> None:
         self.collected: list[Collected] = []
         self._warehouse, self._clock, self._troubles = warehouse, clock, troubles
         self._pending: list[SettledBatch] = []
@@ -137,14 +144,14 @@ class _Writing:
                 while pending:
                     self._write(transaction, pending.pop(0))
         except GrabientError as error:  # the file could not be opened
-            self._troubles += [(one.batch.batch_id, str(error)) for one in pending]
+            self._troubles |= {one.batch.batch_id: error for one in pending}
 
     def _write(self, transaction: Callable[[], AbstractContextManager[DuckDBPyConnection]], one: SettledBatch) -> None:
         try:
             with transaction() as connection:
                 done = write_batch(connection, one, self._clock)
         except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
-            self._troubles.append((one.batch.batch_id, said_of(error, f"Collecting batch {one.batch.batch_id}")))
+            self._troubles[one.batch.batch_id] = _trouble(error, one.batch.batch_id)
         else:
             self.collected += [done] if done else []
 

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
+from grabient_assets.batching.result_lines import read_results
 from grabient_assets.batching.short_results import lines_lacking
-from grabient_assets.errors import ResultsError
-from grabient_assets.providers.contract import BatchState, ReadLine, Result
+from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState, ReadLine, Result
+from grabient_assets.providers.refusals import refused_later
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord, RequestRecord
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from duckdb import DuckDBPyConnection
-
-_WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
-"""An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class Settled:
     final: bool
     text: str | None = None
     charge: Charge = FREE
+    error_code: str | None = None
 
     @property
     def input_tokens(self) -> int | None:
@@ -67,6 +66,10 @@ class AnswerReader(Protocol):
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         """Read one answer text. Never raises for what a model said."""
+        ...
+
+    def picture_url(self, request: RequestRecord) -> str | None:
+        """The address under which a picture was sent with the request; None where none was, or the picture itself."""
         ...
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> Sequence[DataclassInstance]:
@@ -100,69 +103,66 @@ class Answers:
     model: Model | None
 
 
-def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> tuple[list[Settled], list[str]]:
-    """Every request with its fate, and a sentence for everything that is odd."""
-    results, contradicted, problems = _by_custom_id(answers.lines, read_line, answers.requests)
-    if lacking := lines_lacking(answers.state, answers.lines, read_line):
-        problems.insert(0, f"{answers.batch.provider} counts {lacking} result lines more than came, twice the same.")
-    bill = Bill(answers.batch, answers.model, problems)
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Every request with its fate, and a sentence for everything that is odd.
+
+    `stop` says why nothing more is to be asked of the model by itself; None when nothing speaks against it.
+    """
+
+    settled: Sequence[Settled]
+    problems: list[str]
+    stop: str | None = None
+
+
+def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settlement:
+    """What became of every request of the batch."""
+    batch, state = answers.batch, answers.state
+    found = read_results(answers.lines, read_line, answers.requests, batch.provider)
+    problems = found.problems
+    if lacking := lines_lacking(state, answers.lines, read_line):
+        problems.insert(0, f"{batch.provider} counts {lacking} result lines more than came, twice the same.")
+    refusal = refused_later(state, found.of, len(answers.requests), batch.provider, batch.batch_id)
+    stop = refusal if found.unread is None else _unread(batch, found.unread)
+    if stop is not None:
+        problems.insert(0, stop)
+    bill = Bill(batch, answers.model, problems)
     settled: list[Settled] = []
+    pictures: dict[str, str] = {}
     for custom_id, request in answers.requests.items():
-        result = results.get(custom_id)
-        verdict = _verdict(request, result, custom_id in contradicted, answers.state, reader)
-        charge = bill.charge(result, verdict.fate)
-        again = answers.batch.cancel_asked_at is None and _asked_again(verdict, result)
+        result = found.of.get(custom_id)
+        verdict = _verdict(request, result, custom_id in found.contradicted, state, reader)
+        again = _asked_again(verdict, result, refused=refusal is not None)
+        if result is not None and result.error_code == PICTURE_NOT_FETCHED and (url := reader.picture_url(request)):
+            verdict, again = Verdict("errored", _not_fetched(batch, url, result)), True
+            pictures[url] = verdict.error or ""
+        charge = FREE if custom_id in found.free else bill.charge(result, verdict.fate)
+        again = again and batch.cancel_asked_at is None
         settled.append(_settle(request, verdict, result, charge, again, answers.delivered.get(custom_id, 0) + 1))
-    return settled, problems
+    problems[:0] = list(pictures.values())[:1]
+    return Settlement(settled, problems, stop)
 
 
-def _by_custom_id(
-    lines: Sequence[bytes], read_line: ReadLine, requests: Mapping[str, RequestRecord]
-) -> tuple[dict[str, Result], set[str], list[str]]:
-    """The results by request, the ids with two different answers, and a sentence for every line that is odd."""
-    results: dict[str, Result] = {}
-    contradicted: set[str] = set()
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            result = read_line(line)
-        except ResultsError as error:
-            problems.append(f"Result line {number} cannot be read: {error}")
-            continue
-        earlier = results.get(result.custom_id)
-        if result.custom_id not in requests:
-            problems.append(f"Result line {number} is for {result.custom_id!r}, which this batch never asked.")
-        elif earlier is None:
-            results[result.custom_id] = result
-        else:
-            if earlier.fate == result.fate == "answered" and earlier.text != result.text:
-                contradicted.add(result.custom_id)
-            results[result.custom_id] = _better(earlier, result)
-            problems.append(f"Result line {number} {_said_again(earlier, result)}")
-    return results, contradicted, problems
+def _unread(batch: BatchRecord, why: str) -> str:
+    return (
+        f"Not one line of the results of batch {batch.batch_id} can be read, and nothing more is asked of "
+        f"{batch.model} by itself. They are paid for and kept. `grabient reparse {batch.batch_id}` reads them again, "
+        f"for instance after an update; `grabient retry` asks and pays once more. The first line: {why}"
+    )
 
 
-def _better(earlier: Result, later: Result) -> Result:
-    """Of two lines about one request the one that says more; the earlier one when they say as much."""
-    return later if _WORTH.get(later.fate, 0) > _WORTH.get(earlier.fate, 0) else earlier
+def _not_fetched(batch: BatchRecord, url: str, result: Result) -> str:
+    return (
+        f"{batch.provider} could not fetch the picture {url} ({result.error}). Look whether R2_PUBLIC_URL leads to the "
+        "pictures and anybody may read them. The picture itself is sent instead of its address, once."
+    )
 
 
-def _said_again(earlier: Result, later: Result) -> str:
-    """The rest of the sentence about a second line for a request."""
-    name = later.custom_id
-    if earlier.fate != later.fate:
-        return f"says {later.fate} of {name}, an earlier one {earlier.fate}; {_better(earlier, later).fate} counts."
-    if (earlier.text, earlier.error) == (later.text, later.error):
-        return f"is another for {name} and says the same; it counts once."
-    if later.fate == "answered":
-        return f"answers {name} a second time, and differently; neither answer is taken."
-    return f"is another for {name}, {later.fate} like the first, which counts."
-
-
-def _asked_again(verdict: Verdict, result: Result | None) -> bool:
-    """Whether the same request may bring an answer in another batch, without costing a second time."""
+def _asked_again(verdict: Verdict, result: Result | None, *, refused: bool) -> bool:
+    """Whether the same request may bring an answer in another batch, without costing a second time. `refused`: the
+    provider has refused the whole batch for good."""
     if verdict.fate == "errored":
-        return result is None or result.retryable
+        return not refused if result is None else result.retryable
     return verdict.fate in ASKED_AGAIN
 
 
@@ -172,7 +172,8 @@ def _settle(
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
-    return Settled(request, verdict, final, result.text if result else None, charge)
+    code = result.error_code if result else None
+    return Settled(request, verdict, final, result.text if result else None, charge, code)
 
 
 def _verdict(
@@ -193,6 +194,8 @@ def _verdict(
             return _stopped(result.fate)
         case "errored":
             return Verdict("errored", result.error or "The provider reported an error without a reason.")
+        case "unreadable":
+            return Verdict("unreadable", result.error)
 
 
 def _unanswered(state: BatchState) -> Verdict:
@@ -225,6 +228,7 @@ def fate_record(settled: Settled) -> FateRecord:
         reasoning_tokens=usage.reasoning_tokens if usage else None,
         cost_basis=settled.charge.basis,
         cache_saved_usd=settled.charge.cache_saved_usd,
+        error_code=settled.error_code,
     )
 
 
@@ -233,7 +237,7 @@ def closed(
 ) -> BatchRecord:
     """The batch as it is once its requests are settled."""
     usable = sum(s.verdict.fate in USABLE for s in settled)
-    said = [state.error] if state.error else []
+    said = [state.error] if state.error and not any(state.error in problem for problem in problems) else []
     return replace(
         batch,
         status="collected",

@@ -10,25 +10,29 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from grabient_assets import interrupts
 from grabient_assets.batching.archive import archive_requests
-from grabient_assets.batching.deferral import deferral
+from grabient_assets.batching.deferral import deferral, may_be_seen_yet
 from grabient_assets.batching.estimates import RequestShape
 from grabient_assets.batching.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
 from grabient_assets.batching.underway import sending
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     CredentialsError,
+    InputFileUnseenError,
     ModelUnavailableError,
     OverBudgetError,
     ProviderBusyError,
     ProviderError,
     ProviderUnreachableError,
     RequestRejectedError,
+    StoreError,
+    WarehouseError,
 )
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Model
@@ -113,7 +117,8 @@ def submit_batch(
 ) -> Submitted | None:
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
 
-    Only those go out that there is money for. Raises OverBudgetError when there is none for a single one.
+    Only those go out that there is money for. Raises OverBudgetError when there is none for a single one, StoreError
+    when the requests cannot be archived: then nothing was sent, and they are due again.
     """
     with ExitStack() as lock:
         intended = _intend(order, requests, warehouse, clock(), lock)
@@ -145,18 +150,28 @@ def _create(
 ) -> Submitted:
     lines = [r.line for r in carried]
     assert batch.requests_key is not None
-    archive_requests(store, batch.requests_key, lines)
     try:
+        archive_requests(store, batch.requests_key, lines)
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
+    except StoreError as error:  # before the create call
+        with interrupts.finishing(), suppress(WarehouseError):  # a full disk under both: the intent is cleared up later
+            _record_failure(warehouse, batch, error, clock())
+        raise
     except ProviderError as error:
-        return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+        with interrupts.finishing():
+            error = _believed(warehouse, batch, error)
+            return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+    except interrupts.Interrupted as stopped:
+        if not stopped.unfinished:
+            _record_never_sent(warehouse, batch, clock())
+        raise
     receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
         "raw_status": accepted.raw_status,
         "submitted_at": clock(),
     }
-    with warehouse.write() as connection:
+    with interrupts.finishing(), warehouse.write() as connection:
         batches.record_receipt(connection, batch.batch_id, **receipt)
     return Submitted(replace(batch, status="submitted", **receipt))
 
@@ -237,17 +252,38 @@ def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
 
 
-def _record_failure(warehouse: Warehouse, batch: BatchRecord, error: ProviderError, now: datetime) -> BatchRecord:
-    changes: dict[str, object] = {"error": str(error), "error_kind": type(error).__name__}
+def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) -> None:
+    """The program was asked to end before the create call: the requests are due at once, and nobody looks for them."""
+    why = "Not sent: the program was stopped before the create call. Its requests are due again."
+    with interrupts.finishing(), warehouse.write() as connection:
+        batches.set_all_fates(connection, batch.batch_id, "errored", why)
+        batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=why)
+
+
+def _believed(warehouse: Warehouse, batch: BatchRecord, error: ProviderError) -> ProviderError:
+    """The error, or what it means after a while: one file after the other cannot be too new to be seen."""
+    if not isinstance(error, InputFileUnseenError):
+        return error
+    with warehouse.read() as connection:
+        if may_be_seen_yet(connection, batch):
+            return error
+    return RequestRejectedError(batch.provider, f"{error} So it was with one file after the other.")
+
+
+def _record_failure(
+    warehouse: Warehouse, batch: BatchRecord, error: ProviderError | StoreError, now: datetime
+) -> BatchRecord:
+    kind = StoreError if isinstance(error, StoreError) else type(error)
+    changes: dict[str, object] = {"error": str(error), "error_kind": kind.__name__}
     match error:
         case AmbiguousSubmissionError():
             pass  # stays intended: only the provider knows
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
-        case ProviderBusyError() | ProviderUnreachableError() | ProviderError():
+        case ProviderBusyError() | ProviderUnreachableError() | ProviderError() | StoreError():
             changes["status"] = "deferred"
     with warehouse.write() as connection:
-        if changes.get("status") == "deferred":
+        if changes.get("status") == "deferred" and not isinstance(error, StoreError):  # no pause of the provider
             times_before = batches.deferrals(connection, batch.provider)
             changes["retry_at"] = now + deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         if "status" in changes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.batching.stopped import Stopped
@@ -38,10 +38,10 @@ def cancel(
     if as_json:
         print_json(document)
     elif stopped.how == "nothing_to_stop":
-        typer.echo(stopped.sentence)
+        tell(stopped.sentence)
     else:
         fates = ", ".join(f"{count} {fate}" for fate, count in document["fates"].items())
-        typer.echo(f"{document['batch_id']}: {fates}; {document['cost_usd']} USD")
+        tell(f"{document['batch_id']}: {fates}; {document['cost_usd']} USD")
 
 
 def _document(stopped: Stopped, warehouse: Warehouse) -> dict[str, Any]:

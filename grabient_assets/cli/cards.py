@@ -1,4 +1,4 @@
-"""Palettes with their tags, drawn for a terminal: a table where there is room, stacked cards where there is not."""
+"""Palettes with their tags, drawn for a terminal of any width."""
 
 from __future__ import annotations
 
@@ -7,69 +7,46 @@ from typing import TYPE_CHECKING
 from grabient_assets.cli.colour_bar import colour_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.text import Text
 
-    from grabient_assets.headless.showcase import Showcase, Shown
+    from grabient_assets.headless.showcase import Shown
 
-TABLE_WIDTH = 130
-VOTED = ("mood", "style", "dominant_colors", "associations")
-
-
-def draw_showcase(console: Console, showcase: Showcase) -> None:
-    """All palettes, then what their answers cost."""
-    if console.width >= TABLE_WIDTH:
-        _table(console, showcase)
-    else:
-        for shown in showcase.palettes:
-            _card(console, shown)
+LISTED = ("mood", "style", "dominant_colors", "associations")
+INDENT = 2
+WIDEST = 100
+"""Lines longer than this are hard to read."""
 
 
-def _table(console: Console, showcase: Showcase) -> None:
-    from rich.table import Table
+def draw_cards(console: Console, palettes: Sequence[Shown]) -> None:
+    """Each palette with its name and colours, its refined tags and the text it is found by."""
+    from rich.padding import Padding
 
-    table = Table(show_lines=True)
-    table.add_column("palette", width=33)
-    table.add_column("the panel says", ratio=2)
-    table.add_column("refined", ratio=2)
-    table.add_column("embed_text", ratio=3)
-    for shown in showcase.palettes:
-        table.add_row(_named_bar(console, shown, 3), _consensus(shown), _refined(shown), shown.embed_text or "-")
-    console.print(table)
-
-
-def _card(console: Console, shown: Shown) -> None:
-    console.print(_named_bar(console, shown, max(2, min(6, (console.width - 1) // len(shown.hex)))))
-    for label, text in (("panel", _consensus(shown)), ("refined", _refined(shown)), ("text", shown.embed_text or "-")):
-        console.print(f"{label}: {text}")
-    console.print()
+    for shown in palettes:
+        console.print(_named_bar(console, shown))
+        for line in (_facts(shown.refined), _tags(shown.refined), shown.embed_text):
+            if line:
+                console.print(Padding(line, (0, 0, 0, INDENT)), width=min(console.width, WIDEST))
+        console.print()
 
 
-def _named_bar(console: Console, shown: Shown, block: int) -> Text:
+def _named_bar(console: Console, shown: Shown) -> Text:
     from rich.text import Text
 
-    named = Text(shown.name or shown.seed, style="bold")
-    named.append("\n")
+    named = Text(f"{shown.name or shown.seed}  ", style="bold")
     if console.is_terminal and not console.no_color:
-        return named.append_text(colour_bar(shown.hex, block))
-    return named.append(" ".join(shown.hex[::5]))
+        return named.append_text(colour_bar(shown.hex, 3))
+    return named.append(" ".join(shown.hex[::5]), style="not bold")
 
 
 def _facts(fields: dict[str, list[str]]) -> str:
-    words = (fields.get(name, ["-"])[0] for name in ("temperature", "contrast", "brightness", "saturation"))
-    temperature, contrast, brightness, saturation = words
-    return f"{temperature}, {contrast} contrast, {brightness}, {saturation}"
+    named = {
+        name: fields[name][0] for name in ("temperature", "contrast", "brightness", "saturation") if name in fields
+    }
+    return ", ".join(f"{value} contrast" if name == "contrast" else value for name, value in named.items())
 
 
-def _consensus(shown: Shown) -> str:
-    if not shown.consensus:
-        return "-"
-    return f"{_facts(shown.consensus)}; " + "; ".join(
-        ", ".join(shown.consensus[f]) for f in VOTED if f in shown.consensus
-    )
-
-
-def _refined(shown: Shown) -> str:
-    if not shown.refined:
-        return "-"
-    return f"{_facts(shown.refined)}; " + "; ".join(", ".join(shown.refined[f]) for f in VOTED if shown.refined.get(f))
+def _tags(fields: dict[str, list[str]]) -> str:
+    return "; ".join(", ".join(fields[name]) for name in LISTED if fields.get(name))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -29,8 +32,40 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def say(sentence: str) -> None:
-    """A sentence to stderr."""
-    typer.echo(sentence, err=True)
+    """A sentence to stderr. On a terminal its lines end between words."""
+    _print_text(sentence, stderr=True)
+
+
+def tell(text: str) -> None:
+    """Text for a person to stdout. On a terminal its lines end between words; a pipe gets each line whole."""
+    _print_text(text, stderr=False)
+
+
+def _print_text(text: str, *, stderr: bool) -> None:
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        _console(stderr=stderr).print(text)
+    else:
+        typer.echo(text, err=stderr)
+
+
+def typed_program() -> str:
+    """How a person can type this program again: by its name where the shell finds it, by its path otherwise."""
+    found = shutil.which(Path(sys.argv[0]).name)
+    if found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve():
+        return Path(sys.argv[0]).name
+    return sys.argv[0]
+
+
+def print_indented(console: Console, text: str) -> None:
+    """The text two columns in, also where it goes on in the next line."""
+    from rich.padding import Padding
+
+    console.print(Padding(text, (0, 0, 0, 2)))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 palette`, `1,000 palettes`."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _console(*, stderr: bool) -> Console:

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.console import counted, output, print_json
 
 if TYPE_CHECKING:
     from datetime import date
 
     from duckdb import DuckDBPyConnection
+    from rich.console import Console
 
     from grabient_assets.settings import Settings
-    from grabient_assets.warehouse.accounts import Costs, Foreseen
+    from grabient_assets.warehouse.accounts import Costs, Foreseen, Invoice
+
+SHOWN_MONTHS = 2
+"""So many months of invoices are shown; --since asks for more, and JSON has all."""
 
 
 def costs(
@@ -29,7 +33,7 @@ def costs(
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Up to this day and with it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
-    """Show what was spent on what, what is left of this month's budget, and how well costs were foreseen."""
+    """Show what was spent on what, what each provider's invoice should say, and what is left of the month's budget."""
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.errors import UsageError
     from grabient_assets.settings import load_settings
@@ -63,7 +67,7 @@ def _day(text: str | None, name: str) -> date | None:
 def _document(
     connection: DuckDBPyConnection, settings: Settings, by: str, since: date | None, until: date | None
 ) -> dict[str, Any]:
-    from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, total_costs
+    from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
 
     return {
         "by": by,
@@ -75,6 +79,7 @@ def _document(
             for one in costs(connection, by, since, until)
         ],
         "total": _figures(total_costs(connection, since, until)),
+        "invoices": [_invoice(one) for one in invoices(connection, since, until)],
         "month": _month(connection, settings),
         "estimates": [_foreseen(one) for one in foreseen(connection, since, until)],
     }
@@ -115,6 +120,21 @@ def _month(connection: DuckDBPyConnection, settings: Settings) -> dict[str, Any]
     }
 
 
+def _invoice(one: Invoice) -> dict[str, Any]:
+    return {
+        "month": one.month,
+        "provider": one.provider,
+        "requests": one.requests,
+        "reported_usd": f"{one.reported_usd:f}",
+        "estimated_usd": f"{one.estimated_usd:f}",
+        "total_usd": f"{one.total_usd:f}",
+        "possible": one.possible,
+        "possible_usd": f"{one.possible_usd:f}",
+        "possible_unpriced": one.unpriced,
+        "maybe_next_month_usd": f"{one.later_usd:f}",
+    }
+
+
 def _foreseen(one: Foreseen) -> dict[str, Any]:
     return {
         "provider": one.provider,
@@ -128,39 +148,91 @@ def _foreseen(one: Foreseen) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
-    from rich.table import Table
-
+    from grabient_assets.cli.tables import print_figures
     from grabient_assets.warehouse.accounts import GROUPINGS
 
     console = output()
-    columns = ("requests", "usable", "input_tokens", "output_tokens", "cost_usd", "cache_saved_usd")
-    table_columns = (*GROUPINGS[by], *columns)
-    table = Table(*table_columns, box=None)
-    for row in [*document["rows"], dict.fromkeys(GROUPINGS[by], "") | {GROUPINGS[by][0]: "total"} | document["total"]]:
-        table.add_row(*(_short(row[name]) if name.endswith("_usd") else str(row[name]) for name in table_columns))
-    console.print(table)
+    names = GROUPINGS[by]
+    figures = ("requests", "usable", "input_tokens", "output_tokens", "cost_usd", "cache_saved_usd")
+    total = dict.fromkeys(names, "") | {names[0]: "total"} | document["total"]
+    rows = [[_cell(name, row[name]) for name in (*names, *figures)] for row in [*document["rows"], total]]
+    print_figures(console, names, figures, rows)
     total, month = document["total"], document["month"]
     if total["estimated"] or total["unknown"]:
         console.print(
-            f"The cost of {total['estimated']} requests is estimated, that of {total['unknown']} is unknown and not in "
-            "the sums.",
-            soft_wrap=True,
+            f"Of the costs {total['estimated']:,} are estimated, and {total['unknown']:,} unknown and not in the sums."
         )
+    _show_invoices(console, document)
     left = "no budget is set" if month["left_usd"] is None else f"{_short(month['left_usd'])} left of the budget"
     emulated = " (emulated)" if settings.mode == "emulator" else ""
     console.print(
         f"{month['month']} (UTC): {_short(month['spent_usd'])} USD spent, {_short(month['reserved_usd'])} set aside "
-        f"for open batches, {left}{emulated}.",
-        soft_wrap=True,
+        f"for open batches, {left}{emulated}."
     )
-    for one in document["estimates"]:
-        console.print(
-            f"{one['purpose']} by {one['model']}: {_short(one['actual_usd'])} USD for {one['requests']} answers, "
-            f"{_short(one['estimated_usd'])} expected ({one['ratio']:.2f} times).",
-            soft_wrap=True,
-        )
+    _show_estimates(console, document["estimates"])
+
+
+def _show_invoices(console: Console, document: dict[str, Any]) -> None:
+    """One line per month and provider, and how they are held against an invoice."""
+    from grabient_assets.cli.tables import print_figures
+
+    found = document["invoices"]
+    months = list(dict.fromkeys(one["month"] for one in found))
+    shown = months if document["since"] or document["until"] else months[:SHOWN_MONTHS]
+    found = [one for one in found if one["month"] in shown]
+    if not found:
+        return
+    console.print()
+    names, dollars = ("month", "provider"), ("reported_usd", "estimated_usd", "total_usd", "possible_usd")
+    columns = (*names, "requests", *dollars)
+    print_figures(console, names, columns[2:], [[_cell(name, one[name]) for name in columns] for one in found])
+    console.print(
+        "Hold total_usd of a month (UTC) against the provider's invoice, before tax and credits, and less what else "
+        "the key was used for. It is what the provider reported, and estimates for answers of which it reported no "
+        "tokens; possible_usd may come besides, at most: open batches, and requests of which nobody knows whether they "
+        "were billed. A batch counts in the month in which it was sent."
+    )
+    for one in found:
+        if Decimal(one["maybe_next_month_usd"]):
+            later = _short(one["maybe_next_month_usd"])
+            console.print(
+                f"{one['provider']} ended batches of {one['month']} in a later month: {later} USD of this may stand on "
+                "the next invoice."
+            )
+        if one["possible_unpriced"]:
+            console.print(
+                f"{one['provider']}, {one['month']}: the price of {counted(one['possible_unpriced'], 'request')} is "
+                "not known; possible_usd lacks it."
+            )
+    if len(shown) < len(months):
+        console.print(f"Earlier months: --since {months[-1]}-01")
+    console.print()
+
+
+def _show_estimates(console: Console, estimates: list[dict[str, Any]]) -> None:
+    """How well costs were foreseen: in all, and the model that was farthest off."""
+    import math
+
+    expected = sum((Decimal(one["estimated_usd"]) for one in estimates), Decimal(0))
+    actual = sum((Decimal(one["actual_usd"]) for one in estimates), Decimal(0))
+    if not expected:
+        return
+    known = [one for one in estimates if one["ratio"]]
+    farthest = max(known, key=lambda one: abs(math.log(one["ratio"])), default=None)
+    worst = ""
+    if farthest and len(known) > 1:
+        worst = f"; {farthest['model']} in {farthest['purpose']} {farthest['ratio']:.2f} times"
+    requests = sum(one["requests"] for one in estimates)
+    console.print(
+        f"{counted(requests, 'answer')} cost {_short(str(actual))} USD, {actual / expected:.2f} times what was "
+        f"expected{worst}."
+    )
+
+
+def _cell(name: str, value: Any) -> str:
+    return _short(value) if name.endswith("_usd") else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _short(dollars: str) -> str:
     """Four decimals are enough to look at; JSON has them all."""
-    return f"{Decimal(dollars):.4f}"
+    return f"{Decimal(dollars):,.4f}"

@@ -31,8 +31,9 @@ def opened_as_it_is(settings: Settings) -> Iterator[Warehouse]:
 
     from grabient_assets.warehouse.connection import Warehouse
 
-    if settings.database.exists():
-        yield open_warehouse(settings)
+    found = open_warehouse(settings)
+    if found.exists():
+        yield found
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Warehouse(Path(folder) / settings.database.name)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import counted, output, print_json, say, typed_program
 
 if TYPE_CHECKING:
     from grabient_assets.cli.following import Followed
     from grabient_assets.headless.showcase import Showcase
+    from grabient_assets.settings import Settings
 
 DEMO_TIMEOUT = 1800.0
+SHOWN_PALETTES = 5
+"""So many that the end of the demo fits a terminal's window."""
 
 
 def demo(
@@ -29,13 +32,16 @@ def demo(
     from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
     from grabient_assets.headless.showcase import showcase
     from grabient_assets.headless.wishes import chosen_prompt_version, make_wish, record_wish
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     if settings.mode != "emulator":
         raise UsageError("The demo never spends money: unset GRABIENT_MODE, or set it to emulator, and run it again.")
     warehouse, samples = open_warehouse(settings), read_palette_file(SAMPLES)
     store(samples, "bundled samples")
+    check_store(open_store(settings))
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)
     now = datetime.now(UTC)
@@ -46,7 +52,7 @@ def demo(
     if as_json:
         _print_document(shown, followed)
     else:
-        _show(shown, followed)
+        _show(shown, followed, settings)
     for problem in followed.outcome.problems:
         say(problem)
     if followed.outcome.problems or not followed.outcome.finished:
@@ -63,17 +69,28 @@ def _print_document(shown: Showcase, followed: Followed) -> None:
     )
 
 
-def _show(shown: Showcase, followed: Followed) -> None:
-    from grabient_assets.cli.cards import draw_showcase
+def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
+    from grabient_assets.cli.cards import draw_cards
+    from grabient_assets.resources.objects import open_store
 
     console = output()
-    draw_showcase(console, shown)
+    draw_cards(console, shown.palettes[:SHOWN_PALETTES])
     progress = followed.outcome.progress
-    console.print(
-        f"{progress.consensus} of {progress.palettes} palettes tagged, {progress.refined} refined "
-        f"in {followed.seconds:.1f} s."
-    )
     costs = ", ".join(f"{one.provider} {one.purpose} {one.cost_usd:.4f}" for one in shown.spent)
-    console.print(f"It was free. In live mode these answers would have cost {shown.cost_usd:.4f} USD ({costs}).")
-    console.print("Next: `make dev` shows all this in Dagster's UI; `grabient load FILE` brings in your own palettes;")
-    console.print("`grabient palette SEED` describes one palette; `grabient settings` says how to go live.")
+    where = settings.objects_dir if settings.r2 is None else open_store(settings).name
+    for line in (
+        f"These are {min(SHOWN_PALETTES, len(shown.palettes))} of {counted(progress.palettes, 'palette')}: "
+        f"{progress.consensus:,} tagged, {progress.refined:,} refined, in {followed.seconds:.1f} s.",
+        f"It was free. In live mode these answers would have cost {shown.cost_usd:.4f} USD ({costs}).",
+        f"Pictures:  {where}/palettes",
+        f"Database:  {settings.database}",
+        "",
+        "Next:",
+        f"  {typed_program()} explain {shown.palettes[0].seed}",
+        "      how one palette came to its tags",
+        f"  {typed_program()} dev",
+        "      the same in Dagster's UI, at http://127.0.0.1:3000",
+        f"  {typed_program()} load FILE",
+        "      your own palettes; `grabient plan` then says what they would cost",
+    ):
+        console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`grabient dev`: `dagster dev` over the data folder."""
+"""`grabient dev`: `dg dev` over the data folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import typer
 def dev(context: typer.Context) -> None:
     """Open Dagster's UI and daemon over the data folder, http://127.0.0.1:3000. Ctrl-C ends them.
 
-    What follows goes to `dagster dev` as it is.
+    What follows goes to `dg dev` as it is.
     """
+    from grabient_assets.partitions import add_partitions
+    from grabient_assets.resources.code_location import WORKSPACE
     from grabient_assets.resources.home import dagster_instance
-    from grabient_assets.settings import PROJECT_DIR, load_settings
+    from grabient_assets.settings import load_settings
 
-    dagster_instance(load_settings()).dispose()  # `dagster dev` wants a folder that is there, and names it to its own
-    os.chdir(PROJECT_DIR)
-    program = str(Path(sys.executable).with_name("dagster"))
-    os.execv(program, [program, "dev", "-w", "workspace.yaml", *context.args])
+    settings = load_settings()
+    with dagster_instance(settings) as instance:  # `dg dev` wants a folder that is there
+        add_partitions(instance, ())
+    os.chdir(settings.dagster_home)  # in a folder with another dagster.yaml, `dg dev` warns that it does not read it
+    program = str(Path(sys.executable).with_name("dg"))
+    os.execv(program, [program, "dev", "-w", str(WORKSPACE), *context.args])

@@ -14,16 +14,25 @@ if TYPE_CHECKING:
 
 
 def explain(
-    seed: Annotated[str, typer.Argument(help="Any of the three encodings. Behind '--' when it begins with '-'.")],
+    seed: Annotated[
+        str,
+        typer.Argument(
+            metavar="SEED|NAME",
+            help="A seed in any of the three encodings, behind '--' when it begins with '-'; or a name.",
+        ),
+    ],
     prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", metavar="F", help="Only this field; may be given several times.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also who said what, in each analysis, and what it weighed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False,
 ) -> None:
-    """Show one palette field by field: who said what, its weight, the colours, the result, the refiner, the cost."""
+    """Show one palette: its text and tags, what the panel and the colours say, the cost; with --full who said what."""
     from grabient_assets.cli.explain_document import explanation_document
     from grabient_assets.cli.explain_tables import show_explanation
     from grabient_assets.groups.refinement.explaining import without_consensus
@@ -36,7 +45,7 @@ def explain(
     if as_json:
         print_json(explanation_document(explanation, chosen, emulated=emulated))
     else:
-        show_explanation(output(), explanation, chosen, emulated=emulated)
+        show_explanation(output(), explanation, chosen, emulated=emulated, full=full or bool(fields))
     if reason := without_consensus(explanation):
         say(reason)
         raise typer.Exit(1)
@@ -48,12 +57,12 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     from grabient_assets.gradient.seed import decode_seed
     from grabient_assets.groups.refinement.explaining import explain as explained
     from grabient_assets.groups.refinement.explaining import read_about
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.wishes import answered_prompt_version, chosen_prompt_version
 
-    decode_seed(seed)
-    version = prompt_version or chosen_prompt_version(None)
     warehouse = open_warehouse(settings)
-    if not warehouse.path.exists():
+    version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
+    if not warehouse.exists():
+        decode_seed(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:
         stored = read_about(connection, seed, version)

@@ -5,67 +5,111 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grabient_assets.cli.colour_bar import colour_bar
+from grabient_assets.cli.console import counted
 from grabient_assets.cli.explain_fields import LETTERS, show_field
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     from grabient_assets.groups.refinement.explaining import Explanation
     from grabient_assets.warehouse.inquiries import Cost
 
+MOST_VOTED = 6
+"""So many of a field's values are shown with the result; --full shows all."""
 _LEGEND = (
-    "Read `1ab`: model 1, in its analyses a and b. In brackets: said, but not the model's vote. Bits: +1 makes it "
-    "twice as likely."
+    "Read `1ab`: model 1, in its analyses a and b. In brackets: said, but not the model's vote. `*`: the refiner wrote "
+    "it too. Bits: +1 makes it twice as likely."
 )
 
 
 def show_explanation(
-    console: Console, explanation: Explanation, chosen: Collection[str], *, emulated: bool = False
+    console: Console, explanation: Explanation, chosen: Collection[str], *, emulated: bool = False, full: bool = True
 ) -> None:
-    """The palette, who was asked and what it cost, then the chosen fields, then the refinement."""
+    """The result first: the refined tags and text, then a line for each field, and the cost.
+
+    If `full`, who was asked, and for each chosen field who said what with its weight; who was asked stands there as
+    well while nobody has answered.
+    """
     stored = explanation.stored
-    if console.is_terminal and not console.no_color:
-        console.print(colour_bar(stored.palette.hex, 6))
-    for sentence in _heading(explanation):
+    console.print(_heading(console, explanation), soft_wrap=True)
+    if stored.withheld is not None:
+        console.print(explained(stored.withheld), soft_wrap=True)
+    for sentence in _refinement(explanation):
+        console.print(sentence)
+    console.print()
+    if stored.answers:
+        console.print(_results(explanation))
+        console.print()
+    for sentence in (*_counted(explanation), *_money(explanation, emulated=emulated)):
         console.print(sentence, soft_wrap=True)
+    if stored.answers and not full:
+        console.print(
+            "Who said what, and what it weighed: the same command with --full, or --field mood.", soft_wrap=True
+        )
+        return
+    console.print()
     numbers = {who: place for place, who in enumerate(_models(explanation), start=1)}
     console.print(_asked(explanation, numbers))
-    for sentence in _money(explanation, emulated=emulated):
-        console.print(sentence, soft_wrap=True)
     if stored.answers:
         console.print(_LEGEND, soft_wrap=True)
         departed = {one.field: one for one in explanation.departures}
         for field in explanation.fields:
             if field.field in chosen:
                 show_field(console, field, departed.get(field.field), numbers, rates_moved=explanation.rates_moved)
-    console.print()
-    if stored.withheld is not None:
-        console.print(explained(stored.withheld), soft_wrap=True)
-    for sentence in _refinement(explanation):
-        console.print(sentence, soft_wrap=True)
 
 
 def _models(explanation: Explanation) -> list[tuple[str, str]]:
     return list(dict.fromkeys((one.provider, one.model) for one in explanation.analyses))
 
 
-def _heading(explanation: Explanation) -> Iterator[str]:
+def _heading(console: Console, explanation: Explanation) -> Text:
+    from rich.text import Text
+
+    palette = explanation.stored.palette
+    heading = Text(palette.name or palette.seed, style="bold")
+    if console.is_terminal and not console.no_color:
+        heading.append("  ").append_text(colour_bar(palette.hex, 3))
+    named = f"{palette.seed}, " if palette.name else ""
+    return heading.append(f"\n{named}under {explanation.stored.prompt_version}", style="not bold")
+
+
+def _results(explanation: Explanation) -> Table:
+    """A line for each field: what was refined, what the panel says with its votes, what the colours say."""
+    from rich.table import Table
+
+    refined = {one.field: one.refined for one in explanation.departures}
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("field", no_wrap=True)
+    if refined:
+        table.add_column("refined", ratio=3)
+    table.add_column("the panel, with models", ratio=4)
+    table.add_column("the colours", ratio=2)
+    for field in explanation.fields:
+        votes = [f"{value.value} {value.models}" for value in field.values if value.models][:MOST_VOTED]
+        row = [", ".join(votes) or "-", "-" if field.computed is None else ", ".join(field.computed) or "none"]
+        if refined:
+            row.insert(0, ", ".join(refined.get(field.field, ())) or "-")
+        table.add_row(field.field, *row)
+    return table
+
+
+def _counted(explanation: Explanation) -> Iterator[str]:
     stored, record = explanation.stored, explanation.stored.consensus
-    named = f", {stored.palette.name}" if stored.palette.name else ""
-    yield f"{stored.palette.seed}{named}, under {stored.prompt_version}"
     if stored.wave is not None:
         yield f"Asked in waves: {wave_words(stored.wave)}."
     if record is None:
         return
     ranked = "votes (majority)" if record.method in (None, "majority") else f"probability ({record.method})"
     yield (
-        f"{record.models} models with one vote each, {record.answers} answers, ranked by {ranked}, counted "
-        f"{record.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+        f"{counted(record.models, 'model')} with one vote each, {counted(record.answers, 'answer')}, ranked by "
+        f"{ranked}, counted {record.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     )
     if not explanation.adds_up:
         yield "The answers stored now give other votes than these: the next `grabient run` counts them again."
@@ -76,7 +120,7 @@ def _heading(explanation: Explanation) -> Iterator[str]:
         )
 
 
-def _asked(explanation: Explanation, numbers: dict[tuple[str, str], int]) -> Any:
+def _asked(explanation: Explanation, numbers: dict[tuple[str, str], int]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0))
@@ -148,9 +192,9 @@ def _refinement(explanation: Explanation) -> Iterator[str]:
         earlier = ", made from an earlier consensus than this one"
     mean = explanation.mean_distance
     far = "" if mean is None else f" Mean distance from the consensus: {mean:.2f}."
-    yield f"Refined by {refined.model}{earlier}. `*` marks what it kept; harmony is not refined.{far}"
+    yield f"\n{refined.embed_text}\n"
+    yield f"Refined by {refined.model}{earlier}. Harmony is not refined.{far}"
     for note in refined.notes or ():
         yield f"  {note}"
-    yield f"  {refined.embed_text}"
     if standing.kind != "answered" or standing.reason:
         yield f"Refinement: {_standing(standing.kind, standing.reason)}."

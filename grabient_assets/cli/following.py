@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,10 +23,11 @@ SHOWN_PROBLEMS = 10
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How it ended, after how many seconds."""
+    """How it ended, after how many seconds, and when it began."""
 
     outcome: Outcome
     seconds: float
+    started: datetime
 
 
 def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float) -> Followed:
@@ -35,17 +37,18 @@ def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float)
     from grabient_assets.headless.pursuit import Pursuit
     from grabient_assets.resources.home import dagster_instance
 
-    started = time.monotonic()
+    started, began = time.monotonic(), datetime.now(UTC)
     with quiet_dagster(), shown_progress() as seen:
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
-        outcome = Pursuit(wish, warehouse, settings, seen).follow(Driver(grabient(), instance), timeout)
-    return Followed(outcome, time.monotonic() - started)
+        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(Driver(grabient(), instance), timeout)
+    return Followed(outcome, time.monotonic() - started, began)
 
 
 def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
     """Say how it ended; exits with 1 when it did not end well."""
     from grabient_assets.cli.status import status_document
+    from grabient_assets.headless.telling import tell_outcome
 
     outcome, document = followed.outcome, status_document(warehouse, settings)
     done = outcome.reached(wish.until)
@@ -76,5 +79,7 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         )
     elif document["errors"] and not as_json:
         say("Unusable answers can be asked again: grabient retry --run")
+    for trouble in tell_outcome(outcome, done, warehouse, settings, followed.started):
+        say(trouble)
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
         raise typer.Exit(1)

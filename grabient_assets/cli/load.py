@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.groups.palettes.loading import LoadReport
@@ -17,14 +18,30 @@ SHOWN = 20
 
 
 def load(
-    file: Annotated[Path, typer.Argument(help="JSONL, CSV with a column seed or id, or one seed a line.")],
+    file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV or text; see below.")],
+    sixteen: Annotated[
+        str | None,
+        typer.Option(
+            "--sixteen",
+            metavar="WHAT",
+            help="What 16 numbers with 1, 0, 0, 0 in places 4, 8, 12, 16 are: preset (vectors with alpha, which is "
+            "left out) or modifiers (12 coefficients, then exposure, contrast, frequency, phase).",
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing when any line is rejected.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
-    """Load palettes. Rejected lines are shown with the reason and kept in the table rejected_palettes."""
-    from grabient_assets.groups.palettes.palette_file import read_palette_file
+    """Load palettes. Rejected lines are shown with the reason and kept in the table rejected_palettes.
 
-    found = read_palette_file(file)
+    FILE is JSON lines, a JSON array, a table with a header (between commas,
+    semicolons, tabs or |), or one palette a line. Its columns or fields:
+
+    seed, id or url: a seed, its 12 or 16 numbers, or its address at grabient.com
+    style, steps, angle: how it is drawn, where the address does not say it;
+    linearGradient, angularSwatches ..., 2 to 50, degrees; name: for people.
+    All others are ignored.
+    """
+    found = _read(file, sixteen)
     if strict and found.rejected:
         _show(found, None, as_json)
         say(f"Nothing was stored: {len(found.rejected)} lines of {file} are not palettes, and --strict was given.")
@@ -35,19 +52,36 @@ def load(
         raise typer.Exit(1)
 
 
+def _read(file: Path, sixteen: str | None) -> PaletteFile:
+    """The palettes of the file. Whoever sits at a terminal is asked what 16 numbers are; a script has to say it."""
+    from grabient_assets.errors import AmbiguousPaletteError, UsageError
+    from grabient_assets.groups.palettes.palette_file import read_palette_file
+
+    if sixteen is not None and sixteen != "preset" and sixteen != "modifiers":
+        raise UsageError(f"--sixteen is {sixteen!r}; it must be preset or modifiers.")
+    try:
+        return read_palette_file(file, sixteen)
+    except AmbiguousPaletteError as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        say(str(error))
+        preset = typer.confirm("Are they presets with alpha?", default=None, err=True)
+        return read_palette_file(file, "preset" if preset else "modifiers")
+
+
 def store(found: PaletteFile, source: str) -> LoadReport:
     """Store the palettes of the file, its rejected lines under the name `source`, and make partitions of them."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.palettes.loading import load_palettes
-    from grabient_assets.partitions import add_seeds
+    from grabient_assets.partitions import add_partitions
     from grabient_assets.resources.home import dagster_instance
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
     report = load_palettes(open_warehouse(settings), found, source, datetime.now(UTC))
-    add_seeds(dagster_instance(settings), [row.palette.canonical for row in found.rows])
+    add_partitions(dagster_instance(settings), [row.palette.canonical for row in found.rows])
     return report
 
 
@@ -58,13 +92,13 @@ def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
         seeds = [row.palette.canonical for row in found.rows] if report else []
         print_json({"accepted": accepted, "known": known, "rejected": rejected, "seeds": seeds})
         return
-    typer.echo(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
+    tell(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
     for line in found.rejected[:SHOWN]:
-        typer.echo(_rejected(line))
+        tell(_rejected(line))
     if len(found.rejected) > SHOWN:
-        typer.echo(f"  ... and {len(found.rejected) - SHOWN} more")
+        tell(f"  ... and {len(found.rejected) - SHOWN} more")
     if report and found.rejected:
-        typer.echo("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
+        tell("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
     if accepted:
         say("Next: grabient run, or `make dev` and watch.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -15,11 +15,14 @@ from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.dev import dev
 from grabient_assets.cli.emulator import emulator
+from grabient_assets.cli.errors import errors
 from grabient_assets.cli.explain import explain
+from grabient_assets.cli.export import export
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
 from grabient_assets.cli.palette import palette
+from grabient_assets.cli.palettes import palettes
 from grabient_assets.cli.plan import plan
 from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
@@ -27,18 +30,23 @@ from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
+from grabient_assets.cli.stopping import STOPPED, in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError
 
-STOPPED = "Stopped. Nothing is lost: run the same command again."
 INTERRUPTED = 130
+IN_THE_MAIN_THREAD = ("emulator",)
+"""Commands that handle signals themselves."""
 
 
 class Commands(TyperGroup):
     """Turns what a person can cause into one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        invoke = super().invoke
         try:
-            return super().invoke(ctx)
+            if ctx._protected_args and ctx._protected_args[0] in IN_THE_MAIN_THREAD:
+                return invoke(ctx)
+            return in_a_thread(lambda: invoke(ctx))
         except GrabientError as error:
             say(str(error))
             raise typer.Exit(error.exit_code) from error
@@ -60,29 +68,55 @@ class Commands(TyperGroup):
 
 
 def _dagster_cannot_write(error: Exception) -> str | None:
-    """The sentence for what SQLite says when Dagster's own files cannot be used: full disk, locked, not writable."""
+    """The sentence for what SQLite says when Dagster's own files cannot be used: damaged, full disk, locked, not
+    writable."""
     import sqlite3
 
     cause = getattr(error, "orig", error)  # SQLAlchemy wraps it
-    if not isinstance(cause, sqlite3.OperationalError):
+    if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError)):
         return None
+    if not isinstance(cause, sqlite3.OperationalError):
+        from grabient_assets.resources.home import damaged_records
+        from grabient_assets.settings import load_settings
+
+        if damaged := damaged_records(load_settings().dagster_home):
+            return damaged
     return (
         f"Dagster's records below the data folder cannot be used: {cause}. Free space on the disk, or see who has them "
         "open, then run again: what was sent and answered is in the ledger, and nothing of it is lost."
     )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"grabient {version('grabient-assets')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Commands,
     name="grabient",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Words for colour gradients: many language models through batch APIs, their consensus, refined tags.",
     epilog="Start with: grabient demo. Every command has --help with an example. "
     "Exit codes: 0 done, 1 failed, 2 usage.",
 )
+
+
+@app.callback()
+def grabient(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
 _EXAMPLES = (
     (demo, "Example: grabient demo"),
     (load, "Example: grabient load palettes.jsonl --strict"),
@@ -90,6 +124,7 @@ _EXAMPLES = (
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),
     (costs, "Example: grabient costs --by day --since 2026-11-01"),
+    (export, "Example: grabient export --format sql --since last --out palettes.sql"),
     (retry, "Example: grabient retry --run"),
     (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
     (reparse, "Example: grabient reparse --prompt-version v1"),
@@ -98,7 +133,9 @@ _EXAMPLES = (
         "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "
         "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
     ),
-    (explain, "Example: grabient explain _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --field mood"),
+    (palettes, "Example: grabient palettes --failed --like harbour"),
+    (errors, "Example: grabient errors --prompt-version v1"),
+    (explain, "Example: grabient explain 'Harbour at dusk' --field mood"),
     (models, "Example: grabient models --all"),
     (reports, "Example: grabient reports --prompt-version v1"),
     (settings, "Example: grabient settings --env-example > .env"),
@@ -114,7 +151,8 @@ app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1
 
 
 def main() -> None:
-    """The console script."""
+    """The command that the arguments name."""
+    leave_when_asked()
     try:
         app(prog_name="grabient")
     except KeyboardInterrupt:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import counted, output, print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.calibration import Report
+    from grabient_assets.warehouse.wave_audits import AuditCount
 
 
 def reports(
@@ -20,20 +22,29 @@ def reports(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON on stdout.")] = False,
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
+    from grabient_assets.groups.tagging.wave_audit import audit_sentences
+    from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.wave_audits import audit_counts
 
-    with Warehouse(load_settings().database).read() as connection:
+    warehouse = Warehouse(load_settings().database)
+    if prompt_version is not None:
+        answered_prompt_version(prompt_version, warehouse)
+    with warehouse.read() as connection:
         versions = [prompt_version] if prompt_version else reported_versions(connection)
         found = {version: report_of(connection, version) for version in versions}
+        audits = {version: audit_counts(connection, version) for version in versions}
     missing = [version for version, report in found.items() if report is None]
     if as_json:
-        print_json({"reports": [_plain(report) for report in found.values() if report]})
+        print_json({"reports": [_plain(report, audits[version]) for version, report in found.items() if report]})
     else:
-        for report in found.values():
+        for version, report in found.items():
             if report:
                 _show(report)
+                for sentence in audit_sentences(audits[version]):
+                    tell(sentence)
     if missing or not found:
         who = f"{prompt_version} has no report" if missing else "There is no report"
         say(
@@ -43,14 +54,17 @@ def reports(
         raise typer.Exit(1)
 
 
-def _plain(report: Report) -> dict[str, object]:
+def _plain(report: Report, audits: Sequence[AuditCount]) -> dict[str, object]:
     """The report as JSON data: columns that hold JSON opened, dollars as numbers, times as text."""
     from dataclasses import asdict
+
+    from grabient_assets.groups.tagging.wave_audit import audit_figures
 
     panel = asdict(report.panel)
     parsed = {name: json.loads(panel[name]) for name in ("models", "correlation", "without")}
     rows = [{**asdict(row), "by_value": json.loads(row.by_value) if row.by_value else None} for row in report.models]
     found = {**panel, **parsed, "by_model": rows, "by_field": [asdict(row) for row in report.fields]}
+    found["audit_of_wave_one"] = [{**asdict(one), "too_many": one.too_many} for one in audit_figures(audits)]
     return json.loads(json.dumps(found, default=_number_or_time))
 
 
@@ -65,26 +79,30 @@ def _number_or_time(value: object) -> object:
 
 
 def _show(report: Report) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+    from grabient_assets.cli.tables import print_figures
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
     from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, votes
 
-    panel = report.panel
-    typer.echo(f"{panel.prompt_version}: {panel.palettes} palettes, measured {panel.reported_at:%Y-%m-%d %H:%M} UTC")
-    models = Table("model", "usable", *CATEGORICAL_VALUES, box=None)
+    panel, console = report.panel, output()
+    tell(
+        f"{panel.prompt_version}: {counted(panel.palettes, 'palette')}, measured "
+        f"{panel.reported_at:%Y-%m-%d %H:%M} UTC\n"
+        "How often each model is right where the colours are clear-cut, with the interval of 95 %:"
+    )
+    models = []
     for (provider, model), fields in by_model(report).items():
         row = next(iter(fields.values()))
-        measured = [fields[field] for field in CATEGORICAL_VALUES]
-        cells = [accuracy(one) for one in measured]
-        models.add_row(escape(f"{provider} {model}"), f"{row.usable}/{row.answers}", *cells)
-    output().print(models)
-    agreement = Table("field", "Krippendorff's alpha", "mean entropy, bits", box=None)
-    for one in report.fields:
-        agreement.add_row(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}")
-    output().print(agreement)
+        measured = [accuracy(fields[field]) for field in CATEGORICAL_VALUES]
+        models.append((provider, model, f"{row.usable}/{row.answers}", *measured))
+    print_figures(console, ("provider", "model"), ("usable", *CATEGORICAL_VALUES), models)
+    tell("\nHow far the models agree:")
+    print_figures(
+        console,
+        ("field",),
+        ("Krippendorff's alpha", "mean entropy, bits"),
+        [(one.field, alpha(one), "-" if one.entropy is None else f"{one.entropy:.2f}") for one in report.fields],
+    )
     each = panel.usd_per_effective_vote
     price = "" if each is None else f"; {each:.4f} dollars each"
-    typer.echo(f"Independent votes that {len(json.loads(panel.models))} models are worth: {votes(panel)}{price}")
-    typer.echo(panel.sentence)
+    tell(f"\nIndependent votes that {counted(len(json.loads(panel.models)), 'model')} are worth: {votes(panel)}{price}")
+    tell(panel.sentence)

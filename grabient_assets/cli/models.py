@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import output, print_json, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +27,14 @@ def models(
     """List the panel and the refiner with their batch prices and the end of their service."""
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.registry.load import load_registry
 
     registry, today = load_registry(), datetime.now(UTC).date()
-    chosen = registry.models if every else (*registry.panel("tagger"), *registry.panel("refiner"))
+    chosen = registry.models if every else (*registry.panel("tagger"), refiner())
     lists = _lists(chosen) if check else {}
-    rows = [_row(model, registry, today, lists) for model in chosen]
+    refines = refiner()
+    rows = [_row(model, registry, today, lists, refines) for model in chosen]
     if as_json:
         print_json({"date": today.isoformat(), "models": rows})
     else:
@@ -58,7 +60,9 @@ def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
     return model_lists(load_settings(), list(dict.fromkeys(model.provider for model in chosen)))
 
 
-def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList]) -> dict[str, Any]:
+def _row(
+    model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList], refines: Model
+) -> dict[str, Any]:
     from grabient_assets.registry.prices import batch_price
     from grabient_assets.resources.model_lists import verdict
 
@@ -68,7 +72,7 @@ def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, Mode
         "model": model.id,
         "family": model.family,
         "roles": list(model.roles),
-        "panel": model.panel,
+        "panel": model.id == refines.id if "refiner" in model.roles else model.panel,
         "batch_usd_in": float(price[0].input) if price else None,
         "batch_usd_out": float(price[0].output) if price else None,
         "price_basis": price[1] if price else None,
@@ -79,14 +83,14 @@ def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, Mode
 
 
 def _show(rows: list[dict[str, Any]], checked: bool) -> None:
-    from rich.table import Table
+    from grabient_assets.cli.tables import print_figures
 
-    columns = ("provider", "model", "family", "role", "in", "out", "retires on", *(("served",) if checked else ()))
-    table = Table(*columns, box=None)
+    names = ("provider", "model", "role", "until", *(("served",) if checked else ()))
+    lines = []
     for row in rows:
         prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
         role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
         served = [row["served"]] if checked else []
-        table.add_row(row["provider"], row["model"], row["family"], role, *prices, row["retires_on"] or "-", *served)
-    output().print(table)
-    typer.echo("Prices: US dollars per million tokens in batches, today.")
+        lines.append((row["provider"], row["model"], role, row["retires_on"] or "-", *served, *prices))
+    print_figures(output(), names, ("in", "out"), lines)
+    tell("Prices: US dollars per million tokens in batches, today.")

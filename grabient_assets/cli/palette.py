@@ -96,11 +96,13 @@ def _show(described: dict[str, Any]) -> None:
     )
     for name, value in lines:
         console.print(f"{name:12} {value}", soft_wrap=True)
-    table = Table("", "hex", "rgb", "hsl", "lch", box=None)
+    table = Table("#", "hex", *("r", "g", "b"), *("h", "s", "l"), *("L", "C", "H"), box=None)
+    for column in (table.columns[0], *table.columns[2:]):
+        column.justify = "right"
     for place, (colour, *notations) in enumerate(
         zip(described["hex"], described["rgb"], described["hsl"], described["lch"], strict=True), start=1
     ):
-        table.add_row(str(place), colour, *(" ".join(map(str, one)) for one in notations))
+        table.add_row(str(place), colour, *(str(value) for one in notations for value in one))
     console.print(table)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def plan(
     prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest released.")
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     analyses: Annotated[
         str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,14 +14,36 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from grabient_assets.headless.driver import Finished
+    from grabient_assets.headless.waiting import Waiting
     from grabient_assets.warehouse.status import Progress
     from grabient_assets.warehouse.wave_states import WaveCount
 
 
+QUIET_SECONDS = 10.0
+"""So long nothing may move before a wait is named in which everything is as it should be. Trouble is named at once."""
+
+
 class Seen(Protocol):
-    """Is told of finished runs and of progress."""
+    """Is told of finished runs, of progress, and of what is waited for."""
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None: ...
+
+    def waits(self, waiting: Sequence[Waiting]) -> None: ...
+
+
+class _Quiet:
+    """Which waits are to be named: all, when nothing has moved for a while, and those with trouble."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moved = clock()
+
+    def moved(self) -> None:
+        self._moved = self._clock()
+
+    def named(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        long = self._clock() - self._moved >= QUIET_SECONDS
+        return [one for one in waiting if long or one.trouble]
 
 
 @contextmanager
@@ -29,7 +51,7 @@ def shown_progress() -> Iterator[Seen]:
     """The display that suits stderr, for as long as the block lasts."""
     console = notes()
     if not console.is_terminal:
-        yield _Lines()
+        yield Lines()
         return
     from rich.live import Live
 
@@ -37,31 +59,57 @@ def shown_progress() -> Iterator[Seen]:
         yield _Table(live)
 
 
-class _Lines:
-    def __init__(self) -> None:
-        self._started = time.monotonic()
+class Lines:
+    """One line on stderr for every change, and for every wait."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        from grabient_assets.batching.patience import Announcer
+
+        self._clock = clock
+        self._started = clock()
         self._said: dict[str, str] = {}
+        self._quiet = _Quiet(clock)
+        self._announcer = Announcer(self._say, clock)
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
-        elapsed = time.monotonic() - self._started
         if finished is not None and not finished.success:
-            say(f"[{elapsed:6.1f} s] {finished.job} failed: {finished.failure}")
+            self._say(f"{finished.job} failed: {finished.failure}")
         for stage, count in _stages(progress):
             if self._said.get(stage) != count:
                 self._said[stage] = count
-                say(f"[{elapsed:6.1f} s] {stage}: {count}")
+                self._quiet.moved()
+                self._say(f"{stage}: {count}")
+
+    def waits(self, waiting: Sequence[Waiting]) -> None:
+        self._announcer.forget([one.topic for one in waiting])
+        for one in self._quiet.named(waiting):
+            self._announcer.tell(one.topic, one.gist, one.sentence)
+
+    def _say(self, sentence: str) -> None:
+        say(f"[{self._clock() - self._started:6.1f} s] {sentence}")
 
 
 class _Table:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._waiting: list[Waiting] = []
+        self._quiet = _Quiet()
         live.update("Starting ...")
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
         if finished is not None and not finished.success:
             self._live.console.print(f"{finished.job} failed: {finished.failure}", style="red", soft_wrap=True)
+        if progress != self._progress:
+            self._progress, self._waiting = progress, []
+            self._quiet.moved()
         self._live.update(self._table(progress))
+
+    def waits(self, waiting: Sequence[Waiting]) -> None:
+        self._waiting = self._quiet.named(waiting)
+        if self._progress is not None:
+            self._live.update(self._table(self._progress))
 
     def _table(self, progress: Progress) -> Table:
         from rich.table import Table
@@ -69,6 +117,8 @@ class _Table:
         table = Table(box=None, show_header=False)
         for stage, count in _stages(progress):
             table.add_row(stage, count)
+        for one in self._waiting:
+            table.add_row("waiting", one.sentence.removeprefix("Waiting: "), style="yellow" if one.trouble else None)
         table.add_row("elapsed", f"{time.monotonic() - self._started:.0f} s")
         return table
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.console import counted, output, print_indented, print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.prompting.prompt import Prompt
     from grabient_assets.warehouse.prompt_comparison import Comparison
+    from grabient_assets.warehouse.prompt_words import SideBySide
     from grabient_assets.warehouse.prompts import PromptUse
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")]
@@ -40,31 +41,32 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"prompts": rows})
         return
-    from rich.table import Table
-
-    table = Table("version", "state", "purpose", "digest", "has run", "message", box=None)
     for row in rows:
-        ran = ", ".join(f"{one['answers']} answers ({one['mode']})" for one in row["runs"]) or "-"
+        ran = ", ".join(f"{counted(one['answers'], 'answer')} ({one['mode']})" for one in row["runs"])
         state = "released" if row["released"] else "draft"
-        table.add_row(row["prompt_version"], state, row["purpose"], row["digest"][:12], ran, row["message"])
-    output().print(table)
+        tell(f"{row['prompt_version']} {row['purpose']}, {state}, digest {row['digest'][:12]}, {ran or 'has not run'}")
+        print_indented(output(), row["message"])
 
 
 @prompts.command(epilog="Example: grabient prompts diff v1 v2")
 def diff(
     first: Annotated[str, typer.Argument(metavar="V1", help="A prompt version.")],
     second: Annotated[str, typer.Argument(metavar="V2", help="Another one.")],
+    palettes: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many palettes are shown side by side: those that changed most.")
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Show how two versions differ: the text, and what changed on the palettes that both have answered."""
-    from grabient_assets.cli.prompt_figures import comparison_document, show_comparison
+    """Show how two versions differ: the text, figures over the palettes that both have answered, and their words."""
+    from grabient_assets.cli.prompt_figures import comparison_document, show_comparison, show_words, words_document
     from grabient_assets.prompting.difference import text_difference
     from grabient_assets.prompting.load import load_prompt_set
     from grabient_assets.settings import PROMPTS_DIR
 
-    one, other = load_prompt_set(PROMPTS_DIR, first), load_prompt_set(PROMPTS_DIR, second)
+    one, other = (load_prompt_set(PROMPTS_DIR, version) for version in (first, second))
     pairs = ((one.tagging, other.tagging), (one.refinement, other.refinement))
     found = {before.purpose: (text_difference(before, after), _compared(before, after)) for before, after in pairs}
+    words = _words(first, second, palettes)
     if as_json:
         print_json(
             {
@@ -74,16 +76,20 @@ def diff(
                     purpose: {"text": text, "figures": comparison_document(figures)}
                     for purpose, (text, figures) in found.items()
                 },
+                "palettes": words_document(words),
             }
         )
         return
     for before, after in pairs:
         text, figures = found[before.purpose]
-        typer.echo("\n".join(text))
-        if before.digest == after.digest:
-            typer.echo(f"{before.purpose}: models are told the same, so answers are shared.")
+        tell("\n".join(text))
+        same_text = before.digest == after.digest
+        if first == second or (same_text and before.purpose == "tagging"):
+            tell(f"{before.purpose}: models are told the same, so answers are shared.")
         else:
-            show_comparison(before.purpose, first, second, figures)
+            show_comparison(before.purpose, first, second, figures, same_text=same_text)
+    if first != second:
+        show_words(first, second, words)
 
 
 @prompts.command(epilog="Example: grabient prompts release v2")
@@ -128,7 +134,7 @@ def _uses() -> list[PromptUse]:
     from grabient_assets.warehouse.prompts import prompt_uses
 
     warehouse = open_warehouse(load_settings())
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return []
     with warehouse.read() as connection:
         return prompt_uses(connection)
@@ -140,9 +146,22 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
     from grabient_assets.warehouse.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
 
     warehouse = open_warehouse(load_settings())
-    if before.digest == after.digest or not warehouse.path.exists():
+    shared = before.version == after.version or (before.purpose == "tagging" and before.digest == after.digest)
+    if shared or not warehouse.exists():
         return None
     read = tagging_pairs if before.purpose == "tagging" else refinement_pairs
     with warehouse.read() as connection:
         pairs = read(connection, Wording(before.version, before.digest), Wording(after.version, after.digest))
     return None if pairs is None else compare(pairs)
+
+
+def _words(first: str, second: str, limit: int) -> list[SideBySide]:
+    from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.prompt_words import words_side_by_side
+
+    warehouse = open_warehouse(load_settings())
+    if first == second or not limit or not warehouse.exists():
+        return []
+    with warehouse.read() as connection:
+        return words_side_by_side(connection, first, second, limit)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
     from grabient_assets.batching.reparse import Reparsed
@@ -29,10 +29,14 @@ def reparse(
     are read together.
     """
     from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
-    done = read_again(batch or [], prompt_version, open_warehouse(settings), settings)
+    warehouse = open_warehouse(settings)
+    if prompt_version is not None:
+        answered_prompt_version(prompt_version, warehouse)
+    done = read_again(batch or [], prompt_version, warehouse, settings)
     _show(done, as_json)
     if done.troubles:
         raise typer.Exit(1)
@@ -75,13 +79,13 @@ def _show(done: Reparsed, as_json: bool) -> None:
             }
         )
         return
-    typer.echo(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
+    tell(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
     for (was, now), count in sorted(done.fates.items()):
-        typer.echo(f"  {was} -> {now}: {count}")
+        tell(f"  {was} -> {now}: {count}")
     if done.gone:
-        typer.echo(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
+        tell(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
     if done.outdated:
-        typer.echo(
+        tell(
             f"{done.outdated} palettes were refined from an earlier consensus; "
             "the next `grabient run` refines them again."
         )

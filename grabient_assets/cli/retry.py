@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from grabient_assets.batching.estimates import DollarRange
+    from grabient_assets.batching.holding import Held
     from grabient_assets.headless.failures import AskedAgain, Repeat
+    from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -46,7 +48,9 @@ def retry(
     from grabient_assets.headless.failures import ask_for, find_failures, repeats
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
     from grabient_assets.registry.load import load_registry
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import PROVIDERS, load_settings
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
@@ -56,6 +60,7 @@ def retry(
     if model is not None and model not in known:
         raise UsageError(f"There is no model {model!r}; `grabient models` lists them.")
     askable_providers(settings)
+    check_store(open_store(settings))
     name_left_out(settings)
     warehouse, now = open_warehouse(settings), datetime.now(UTC)
     failures = find_failures(warehouse, settings, version, _among(seeds_named, seeds, warehouse), provider, model)
@@ -70,8 +75,11 @@ def retry(
         limited = settings.budget_usd is not None or capped
         requests = sum(one.requests for one in found if not one.follows)
         agree_to_spend(_total(found), requests, settings, limited, None, yes=yes)
+    held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
     asked = ask_for(warehouse, settings, failures, now)
-    _show(asked, found, as_json and not run)
+    for one in held:
+        say(f"{one.sentence} It is released.")
+    _show(asked, found, _held(warehouse, settings), as_json and not run)
     if not (asked.tagging or asked.refinement):
         say("Nothing failed that could be asked again.")
         return
@@ -144,8 +152,18 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], as_json: boo
         typer.echo(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
 
 
-def _show(asked: AskedAgain, found: Sequence[Repeat], as_json: bool) -> None:
-    for reason in asked.left_out:
+def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
+    """What is not tried at once, although it is asked for."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.batching.holding import held_back
+
+    with warehouse.read() as connection:
+        return held_back(connection, settings.budget_usd, datetime.now(UTC))
+
+
+def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
+    for reason in (*asked.left_out, *(one.sentence for one in held)):
         say(reason)
     if as_json:
         tagging = [{"provider": p, "model": m, "palettes": count} for (p, m), count in asked.tagging.items()]
@@ -155,6 +173,7 @@ def _show(asked: AskedAgain, found: Sequence[Repeat], as_json: bool) -> None:
                 "refinement": asked.refinement,
                 "usd": _dollars(_total(found)),
                 "left_out": list(asked.left_out),
+                "held": [one.document() for one in held],
             }
         )
         return

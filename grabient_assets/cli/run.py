@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT = 25 * 3600
 
 def run(
     prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: the newest released.")
+        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     analyses: Annotated[
         str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
@@ -59,7 +59,9 @@ def run(
         record_wish,
         seeds_of_file,
     )
+    from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings, parse_analyses, parse_cap
+    from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     stage = chosen_until(until)
@@ -72,6 +74,7 @@ def run(
     now = datetime.now(UTC)
     wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date(), adaptive=adaptive)
     name_ends(wish.providers, stage, now.date())
+    check_store(open_store(settings))
     if settings.mode == "live" and wish.needing:
         from grabient_assets.cli.plan import agree_to_spend
         from grabient_assets.cli.plan_tables import finishing_sentence
@@ -101,10 +104,11 @@ def name_left_out(settings: Settings) -> None:
 
 def name_ends(providers: Sequence[str], until: str, today: date) -> None:
     """Say which models of the panel are shut down, and which soon will be."""
+    from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.registry.load import load_registry
 
     registry = load_registry()
-    asked = [*registry.panel("tagger"), *(registry.panel("refiner") if until == "refined" else ())]
+    asked = [*registry.panel("tagger"), *((refiner(),) if until == "refined" else ())]
     asked = [model for model in asked if model.provider in providers]
     for sentence in (*registry.refusals(asked, today).values(), *registry.warnings(asked, today)):
         say(sentence)

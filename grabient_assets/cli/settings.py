@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.console import output, print_json, tell
 
 
 def settings(
@@ -24,6 +24,8 @@ def settings(
         from rich.table import Table
 
         table = Table("setting", "value", "meaning", box=None)
+        for column in table.columns:
+            column.overflow = "fold"  # an address that is cut cannot be copied
         for one in SETTINGS:
             table.add_row(one.name, values[one.name] or "-", one.meaning)
         output().print(table)
@@ -43,8 +45,8 @@ def settings(
             }
         )
         return
-    typer.echo(f"\nData folder: {found.data_dir}")
-    typer.echo(f"For Dagster's own commands: export DAGSTER_HOME={found.dagster_home}")
-    typer.echo(f"Providers: {', '.join(usable) or 'none'}" + (" (emulated)" if found.mode == "emulator" else ""))
+    tell(f"\nData folder: {found.data_dir}")
+    tell(f"For Dagster's own commands: export DAGSTER_HOME={found.dagster_home}")
+    tell(f"Providers: {', '.join(usable) or 'none'}" + (" (emulated)" if found.mode == "emulator" else ""))
     for reason in left_out.values():
-        typer.echo(f"  {reason}")
+        tell(f"  {reason}")

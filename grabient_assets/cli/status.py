@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.withheld import Withheld
 
+_COUNTS = {
+    "palettes": "palettes",
+    "tagged": "tagged",
+    "refined": "refined",
+    "pending": "pending",
+    "failed": "palettes that failed",
+    "errors": "answers that failed",
+}
+"""What is counted, by its name in the JSON, and how a person reads it: palettes first, then answers."""
+
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
@@ -36,7 +46,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from grabient_assets.batching.holding import still_held
+    from grabient_assets.batching.holding import held_back
     from grabient_assets.batching.overdue import put_off_too_long
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.batches import open_batches
@@ -46,12 +56,12 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
-    found, batches, held, withheld, waves, idle = Counts(), [], {}, [], [], []
-    if warehouse.path.exists():
+    found, batches, held, withheld, waves, idle = Counts(), [], [], [], [], []
+    if warehouse.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-            held = still_held(connection, settings.budget_usd, now, None, None)
+            held = held_back(connection, settings.budget_usd, now)
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
             idle = put_off(connection)
@@ -61,9 +71,11 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "refined": found.refined,
         "pending": found.pending,
         "errors": found.errors,
+        "failed": found.failed,
         "open_batches": [_batch(batch, now) for batch in batches],
         "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
-        "over_budget": list(dict.fromkeys(held.values())),
+        "over_budget": [one.sentence for one in held if one.kind == "over_budget"],
+        "held": [one.document() for one in held],
         "withheld": [_withheld(one) for one in withheld],
         "waves": [asdict(one) for one in waves],
         "cost_usd": float(found.cost_usd),
@@ -108,8 +120,8 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
 
     console = output()
     table = Table(box=None, show_header=False)
-    for name in ("palettes", "tagged", "refined", "pending", "errors"):
-        table.add_row(name, str(document[name]))
+    for name, shown in _COUNTS.items():
+        table.add_row(shown, str(document[name]))
     table.add_row("cost_usd", f"{document['cost_usd']:.4f}" + (" (emulated)" if settings.mode == "emulator" else ""))
     batches = document["open_batches"]
     table.add_row("open batches", str(len(batches)))
@@ -125,12 +137,10 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
             console.print(trouble, soft_wrap=True)
-    for sentence in (*document["put_off"], *document["over_budget"]):
+    for sentence in (*document["put_off"], *(one["why"] for one in document["held"])):
         console.print(sentence, soft_wrap=True)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=True)
-    for provider, model, reason in _stopped(warehouse):
-        console.print(f"Stopped: {model} of {provider}. {reason}", soft_wrap=True)
     if not document["palettes"]:
         console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
 
@@ -139,7 +149,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
     from grabient_assets.groups.tagging.withheld import sentences
     from grabient_assets.warehouse.withheld import withheld_palettes
 
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return ()
     with warehouse.read() as connection:
         return sentences(withheld_palettes(connection))
@@ -151,12 +161,3 @@ def _waves(document: dict[str, Any]) -> list[str]:
 
     counts = [WaveCount(**one) for one in document["waves"]]
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]
-
-
-def _stopped(warehouse: Warehouse) -> list[tuple[str, str, str]]:
-    from grabient_assets.warehouse.asks import stopped_reasons
-
-    if not warehouse.path.exists():
-        return []
-    with warehouse.read() as connection:
-        return stopped_reasons(connection)

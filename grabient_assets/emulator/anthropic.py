@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
@@ -15,7 +16,19 @@ from grabient_assets.emulator.endings import resolve
 from grabient_assets.emulator.lifecycle import Phase, phase, planned
 from grabient_assets.emulator.storage.batches import Batch
 from grabient_assets.emulator.storage.files import NewFile
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, bearer, jsonl, key_refused, reply
+from grabient_assets.emulator.wire import (
+    Call,
+    Line,
+    Refused,
+    Route,
+    World,
+    bearer,
+    jsonl,
+    key_refused,
+    new_request_id,
+    reply,
+    whole_number,
+)
 
 KINDS = {
     400: "invalid_request_error",
@@ -37,6 +50,7 @@ class Anthropic:
     provider = "anthropic"
     prefix = "/anthropic"
     max_body = 256 * 1024 * 1024
+    request_id_header = "request-id"
 
     def __init__(self, world: World) -> None:
         self._state = world.state
@@ -59,7 +73,7 @@ class Anthropic:
     # what every call has in common ---------------------------------------------------------------------------------
 
     def refusal(self, refused: Refused) -> Response:
-        headers = {"request-id": f"req_{self._state.new_id(24)}"}
+        headers = {"request-id": new_request_id()}
         if refused.retry_after is not None:
             headers["retry-after"] = f"{refused.retry_after:g}"
         body = {**_error(refused), "request_id": headers["request-id"]}
@@ -69,25 +83,30 @@ class Anthropic:
         return Refused(413, "request_too_large", "Request exceeds the maximum size")
 
     def fault(self, status: int, message: str, kind: str | None, code: str | None) -> Refused:
-        return Refused(status, kind or code or KINDS.get(status, "api_error"), message)
+        usual = "invalid_request_error" if status < 500 else "api_error"
+        return Refused(status, kind or code or KINDS.get(status, usual), message)
 
     def authorise(self, call: Call) -> None:
         if key_refused(bearer(call.headers) or call.headers.get("x-api-key")):
             raise Refused(401, "authentication_error", "invalid x-api-key")
-        if not call.headers.get("anthropic-version"):
+        version = call.headers.get("anthropic-version")
+        if not version:
             raise Refused(400, "invalid_request_error", "anthropic-version: header is required")
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", version):
+            raise Refused(400, "invalid_request_error", f'anthropic-version: "{version}" is not a valid version')
 
     # batches -------------------------------------------------------------------------------------------------------
 
     def create(self, call: Call) -> Response:
         requests = submitted_requests(call)
         facts = {"version": call.headers["anthropic-version"]}
+        model = requests[0]["params"].get("model")
         batch_id = f"msgbatch_01{self._state.new_id(22)}"
         content = NewFile(f"input-{batch_id}", "", "hidden", json.dumps(requests, ensure_ascii=False).encode())
         batch = self._state.batches.add(
             self.provider,
             batch_id,
-            model=str(requests[0]["params"].get("model", "")),
+            model=model if isinstance(model, str) else "",
             custom_ids=[request["custom_id"] for request in requests],
             needed=self._polls,
             facts=facts,
@@ -102,21 +121,15 @@ class Anthropic:
         return reply(self._document(self._settled(batch), call.base))
 
     def list_batches(self, call: Call) -> Response:
-        limit = _limit(call.query.get("limit", "20"))
-        batches = self._state.batches.newest_first(self.provider)
-        if after := call.query.get("after_id"):
-            batches = batches[_place(batches, after) + 1 :]
-        elif before := call.query.get("before_id"):
-            batches = batches[: _place(batches, before)][-limit:]
-        seen = self._state.batches.polled(batches[:limit])
-        page = [self._document(self._settled(batch), call.base) for batch in seen]
-        first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
-        return reply({"data": page, "has_more": len(batches) > limit, "first_id": first, "last_id": last})
+        found, more = _paged(call, self._state.batches.newest_first(self.provider))
+        seen = self._state.batches.polled(found)
+        return _page([self._document(self._settled(batch), call.base) for batch in seen], more)
 
     def cancel(self, call: Call) -> Response:
         batch = self._settled(self._batch(call))
         if phase(batch).ended:
-            raise Refused(400, "invalid_request_error", f"Batch {batch.id} has already ended and cannot be canceled.")
+            message = f"Batch {batch.id} cannot be canceled because it has already finished processing."
+            raise Refused(400, "invalid_request_error", message)
         if batch.cancelled_after is None:
             self._state.batches.cancel(batch)
             self._state.batches.note_time(batch, "cancelling")
@@ -139,9 +152,8 @@ class Anthropic:
     # models --------------------------------------------------------------------------------------------------------
 
     def models(self, call: Call) -> Response:
-        data = [_model(model.id) for model in self._models.of(self.provider)]
-        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-        return reply({"data": data, "has_more": False, **ends})
+        found, more = _paged(call, self._models.of(self.provider))
+        return _page([_model(model.id) for model in found], more)
 
     def model(self, call: Call) -> Response:
         if not self._models.serves(self.provider, call.path["id"]):
@@ -167,35 +179,38 @@ class Anthropic:
         if failed is not None:
             # No whole batch fails at Anthropic: it ends with every request errored.
             error = _error(Refused(500, "api_error", str(failed["message"])))
-            lines = [_line(key, {"type": "errored", "error": error}) for key, _ in requests]
+            lines, badly = [_line(key, {"type": "errored", "error": error}) for key, _ in requests], list[str]()
         else:
-            lines = self._answered(batch, requests, "expired" if now is Phase.EXPIRED else "canceled")
+            lines, badly = self._answered(batch, requests, "expired" if now is Phase.EXPIRED else "canceled")
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
         for line in lines:
             counts[line["result"]["type"]] += 1
         ending = {"phase": now, "counts": counts, "at": self._state.now().timestamp()}
         results = NewFile(f"results-{batch.id}", "", "hidden", jsonl(lines))
-        self._state.batches.end(batch, ending, [results])
+        self._state.batches.end(batch, ending, [results], badly)
         return self._state.batches.get(self.provider, batch.id) or batch
 
     def _answered(
         self, batch: Batch, requests: list[tuple[str, dict[str, Any]]], left_over: str
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """The result lines, and the keys that got no good answer."""
+
         def answered(key: str, params: dict[str, Any], forced: Outcome | None) -> Line:
             try:
                 question = question_of(key, params, str(batch.facts["version"]), self._models)
             except Refused as refused:
                 return Line(key, False, {"type": "errored", "error": _error(refused)})
-            said = message(params, question, answer(question, forced))
-            return Line(key, True, {"type": "succeeded", "message": said})
+            given = answer(question, forced)
+            said = message(params, question, given)
+            return Line(key, True, {"type": "succeeded", "message": said}, flawed=given.flawed)
 
         def errored(key: str, params: dict[str, Any], step: dict[str, Any]) -> Line:
             refused = self.fault(step["status"], step["message"], step["type"], step["code"])
             return Line(key, False, {"type": "errored", "error": _error(refused)})
 
-        done = resolve(batch, requests, answered, errored)
+        done = resolve(batch, requests, answered, errored, self._state.batches.badly_answered(self.provider))
         lines = [_line(line.key, line.payload) for line in done.lines]
-        return lines + [_line(key, {"type": left_over}) for key, _ in done.unfinished]
+        return lines + [_line(key, {"type": left_over}) for key, _ in done.unfinished], done.badly
 
     def _document(self, batch: Batch, base: str) -> dict[str, Any]:
         now, ending = phase(batch), batch.ending
@@ -220,17 +235,36 @@ class Anthropic:
         }
 
 
-def _limit(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+def _paged(call: Call, items: list[T]) -> tuple[list[T], bool]:
+    """The page of `items` that `limit`, `after_id` and `before_id` ask for, and whether there are more."""
+    limit = whole_number(call.query.get("limit", "20"), 1, 1000)
+    after, before = call.query.get("after_id"), call.query.get("before_id")
+    if limit is None:
         raise Refused(400, "invalid_request_error", "limit: Input should be between 1 and 1000")
-    return int(text)
+    if after and before:
+        raise Refused(400, "invalid_request_error", "only one of after_id and before_id may be given")
+    place = {item.id: number for number, item in enumerate(items)}
+    for name, cursor in (("after_id", after), ("before_id", before)):
+        if cursor and cursor not in place:
+            raise Refused(400, "invalid_request_error", f"{name}: {cursor} was not found")
+    if before:
+        items = items[: place[before]]
+        return items[-limit:], len(items) > limit
+    items = items[place[after] + 1 :] if after else items
+    return items[:limit], len(items) > limit
 
 
-def _place(batches: list[Batch], batch_id: str) -> int:
-    for place, batch in enumerate(batches):
-        if batch.id == batch_id:
-            return place
-    raise Refused(400, "invalid_request_error", f"{batch_id} is not a batch of this workspace")
+def _page(data: list[dict[str, Any]], more: bool) -> Response:
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return reply({"data": data, "has_more": more, **ends})
 
 
 def _error(refused: Refused) -> dict[str, Any]:

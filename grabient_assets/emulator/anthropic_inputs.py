@@ -17,7 +17,7 @@ def submitted_requests(call: Call) -> list[dict[str, Any]]:
     try:
         body = call.object()
     except ValueError as error:
-        raise invalid("The request body is not valid JSON") from error
+        raise invalid(f"The request body is not valid JSON: {error}") from error
     requests = body.get("requests") if isinstance(body, dict) else None
     if not isinstance(requests, list) or not requests:
         raise invalid("requests: List should have at least 1 item")

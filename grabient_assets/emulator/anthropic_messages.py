@@ -7,7 +7,7 @@ from typing import Any
 from grabient_assets.emulator.answers.chance import digest
 from grabient_assets.emulator.answers.reading import Question
 from grabient_assets.emulator.answers.speaking import Answer, tokens
-from grabient_assets.emulator.anthropic_rules import check_params, generation, invalid
+from grabient_assets.emulator.anthropic_rules import generation, invalid, read_params
 from grabient_assets.emulator.images import image_tokens
 from grabient_assets.emulator.models import ServedModels
 from grabient_assets.emulator.wire import Refused
@@ -20,19 +20,20 @@ def question_of(key: str, params: dict[str, Any], version: str, models: ServedMo
         raise invalid("model: Field required")
     if not models.serves("anthropic", model):
         raise Refused(404, "not_found_error", f"model: {model}")
-    check_params(params, version)
+    params = read_params(params, version)
     texts: list[str] = []
     images: list[int] = []
     for block in _user_blocks(params["messages"]):
-        kind = block.get("type")
-        if kind == "text":
-            texts.append(str(block.get("text", "")))
-        elif kind == "image":
+        if block["type"] == "text":
+            texts.append(block["text"])
+        elif block["type"] == "image":
             try:
-                images.append(image_tokens(block.get("source")))
+                images.append(image_tokens(block["source"]))
             except ValueError as error:
                 raise invalid(f"messages: {error}") from error
-    form = (params.get("output_config") or {}).get("format")
+        else:
+            raise invalid(f"messages: this emulation reads texts and images, not {block['type']} blocks.")
+    form = params.get("output_config", {}).get("format")
     return Question(
         model=model,
         custom_id=key,

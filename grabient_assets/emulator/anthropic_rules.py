@@ -6,8 +6,11 @@ The real API checks `params` only while the batch runs, so these refusals become
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
+
+from grabient_assets.emulator.shapes import Schema, Shape, TextOr, read_shape
 from grabient_assets.emulator.wire import Refused
 
 SAMPLING_GONE_SINCE = "2026-10-21"
@@ -39,11 +42,114 @@ KNOWN = frozenset(
     ]
 )
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+NOT_EMULATED = ("tools", "mcp_servers", "container", "context_management")
+"""Parameters that ask for another answer than this emulation writes. An empty one asks for nothing."""
+OTHER_BLOCKS = Literal[
+    "document",
+    "redacted_thinking",
+    "search_result",
+    "server_tool_use",
+    "thinking",
+    "tool_result",
+    "tool_use",
+    "web_search_tool_result",
+]
 UNSUPPORTED_KEYWORDS = ("minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems")
+
+
+class TextBlock(Shape):
+    type: Literal["text"]
+    text: StrictStr
+    cache_control: dict[str, Any] | None = None
+
+
+class ImageBlock(Shape):
+    type: Literal["image"]
+    source: dict[str, Any]
+
+
+class OtherBlock(Shape):
+    type: OTHER_BLOCKS
+
+
+def _kind(block: Any) -> str:
+    kind = block.get("type") if isinstance(block, dict) else None
+    return f"<{kind}>" if kind in ("text", "image") else "<other>"
+
+
+Block = Annotated[
+    Annotated[TextBlock, Tag("<text>")] | Annotated[ImageBlock, Tag("<image>")] | Annotated[OtherBlock, Tag("<other>")],
+    Discriminator(_kind),
+]
+
+
+class Message(Shape):
+    role: Literal["user", "assistant"]
+    content: TextOr[Block]
+
+
+class Thinking(Shape):
+    type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: StrictInt | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class Format(Shape):
+    type: Literal["json_schema"]
+    schema_: Annotated[Schema, Field(alias="schema")]
+
+
+class OutputConfig(Shape):
+    effort: StrictStr | None = None
+    format: Format | None = None
+
+
+class Metadata(Shape):
+    user_id: StrictStr | None = None
+
+
+class ToolChoice(Shape):
+    type: Literal["auto", "any", "tool", "none"]
+
+
+class Params(Shape):
+    """The params of one request."""
+
+    model: StrictStr
+    max_tokens: StrictInt
+    messages: Annotated[list[Message], Field(min_length=1)]
+    system: TextOr[TextBlock] | None = None
+    metadata: Metadata | None = None
+    stop_sequences: list[StrictStr] | None = None
+    stream: StrictBool | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    tools: list[Any] | None = None
+    tool_choice: ToolChoice | None = None
+    mcp_servers: list[Any] | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None
+    cache_control: dict[str, Any] | None = None
+    temperature: StrictFloat | StrictInt | None = None
+    top_p: StrictFloat | StrictInt | None = None
+    top_k: StrictInt | None = None
 
 
 def invalid(message: str) -> Refused:
     return Refused(400, "invalid_request_error", message)
+
+
+def _misshapen(place: str, message: str) -> Refused:
+    return invalid(f"{place or 'params'}: {message}")
+
+
+def read_params(params: dict[str, Any], version: str) -> dict[str, Any]:
+    """The params of a request without their nulls. Raises Refused for the first thing that the API does not accept."""
+    for name in params:
+        if name not in KNOWN and name not in ("stream", "speed"):
+            raise invalid(f"{name}: Extra inputs are not permitted")
+    found = read_shape(Params, params, _misshapen)
+    check_params(found, version)
+    return found
 
 
 def generation(model: str) -> tuple[str, tuple[int, int]]:
@@ -56,32 +162,28 @@ def generation(model: str) -> tuple[str, tuple[int, int]]:
 
 
 def check_params(params: dict[str, Any], version: str) -> None:
-    """Raises Refused for the first thing that the API does not accept."""
+    """Raises Refused for the first thing that the API does not accept in params of the right shape."""
     if params.get("stream"):
         raise invalid("stream: streaming is not supported in batches")
     if "speed" in params:
         raise invalid("speed: not supported in batches")
-    for name in params:
-        if name not in KNOWN or (name in SAMPLING and version >= SAMPLING_GONE_SINCE):
+    for name in SAMPLING:
+        if name in params and version >= SAMPLING_GONE_SINCE:
             raise invalid(f"{name}: Extra inputs are not permitted")
-    limit = params.get("max_tokens")
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        raise invalid("max_tokens: Field required" if limit is None else "max_tokens: Input should be a valid integer")
-    if limit < 1:
+    if params["max_tokens"] < 1:
         raise invalid("max_tokens: Input should be greater than or equal to 1")
     _check_messages(params)
-    _check_thinking(params, limit)
+    _check_thinking(params, params["max_tokens"])
     _check_output(params)
+    for name in NOT_EMULATED:
+        if params.get(name):
+            raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.")
 
 
 def _check_messages(params: dict[str, Any]) -> None:
-    messages = params.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("messages: at least one message is required")
+    messages = params["messages"]
     for place, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-            raise invalid(f"messages.{place}.role: Input should be 'user' or 'assistant'")
-        if not message.get("content"):
+        if not message["content"]:
             raise invalid(f"messages.{place}.content: Field required")
     if messages[-1]["role"] == "assistant" and generation(params["model"])[1] >= (4, 6):
         raise invalid(
@@ -93,16 +195,14 @@ def _check_thinking(params: dict[str, Any], limit: int) -> None:
     thinking = params.get("thinking")
     if thinking is None:
         return
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "disabled", "adaptive"):
-        raise invalid("thinking.type: Input should be 'enabled', 'disabled' or 'adaptive'")
+    kind = thinking["type"]
     line, version = generation(params["model"])
     effort = (params.get("output_config") or {}).get("effort")
     if kind == "enabled":
         if version >= (4, 7):
             raise invalid('"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".')
-        budget = thinking.get("budget_tokens")
-        if not isinstance(budget, int) or budget < 1024:
+        budget = thinking.get("budget_tokens", 0)
+        if budget < 1024:
             raise invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
         if budget >= limit:
             raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
@@ -115,14 +215,14 @@ def _check_thinking(params: dict[str, Any], limit: int) -> None:
     choice = (params.get("tool_choice") or {}).get("type")
     if choice in ("any", "tool") and line in ("opus", "fable") and version >= (5, 5):
         raise invalid("tool_choice: this model does not support forced tool use")
+    if choice in ("any", "tool") and not params.get("tools"):
+        raise invalid("tool_choice: may only be specified while providing tools")
 
 
 def _check_output(params: dict[str, Any]) -> None:
     config = params.get("output_config")
     if config is None:
         return
-    if not isinstance(config, dict):
-        raise invalid("output_config: Input should be an object")
     line, version = generation(params["model"])
     effort = config.get("effort")
     if effort is not None:
@@ -134,8 +234,6 @@ def _check_output(params: dict[str, Any]) -> None:
     if form is not None:
         if version < (4, 5):
             raise invalid("output_config.format: structured outputs are not supported on this model")
-        if not isinstance(form, dict) or form.get("type") != "json_schema" or not isinstance(form.get("schema"), dict):
-            raise invalid("output_config.format: Input should be {type: 'json_schema', schema: {...}}")
         check_schema(form["schema"])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -23,7 +24,7 @@ from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.models import ServedModel, ServedModels
 from grabient_assets.emulator.openai import OpenAI
 from grabient_assets.emulator.state import State
-from grabient_assets.emulator.wire import Api, Call, Refused, Route, World
+from grabient_assets.emulator.wire import Api, Call, Refused, Route, World, named, reply
 
 # The first model named in a body: enough to match fault rules, without parsing hundreds of megabytes.
 _MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]+)"')
@@ -53,12 +54,12 @@ class EmulatorApp:
             routes=[
                 Mount("/_emulator", routes=self.control.routes()),
                 *(Mount(api.prefix, routes=self._routes(api)) for api in apis),
-            ]
+            ],
+            exception_handlers={HTTPException: _refusing(apis), Exception: _refusing(apis)},
         )
 
     def _routes(self, api: Api) -> list[HttpRoute]:
-        routes = [HttpRoute(route.path, self._endpoint(api, route), methods=[route.method]) for route in api.routes()]
-        return [*routes, HttpRoute("/{path:path}", _unknown(api), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
+        return [HttpRoute(route.path, self._endpoint(api, route), methods=[route.method]) for route in api.routes()]
 
     def _endpoint(self, api: Api, route: Route) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -69,14 +70,14 @@ class EmulatorApp:
                 if not route.keyless:
                     api.authorise(call)
             except Refused as refused:
-                return api.refusal(refused)
+                return named(api, api.refusal(refused))
             spoil, plan = self.control.script.of_call(api.provider, self._model(call), route.name)
 
             async def handle() -> Response:
                 try:
-                    return await run_in_threadpool(route.handler, call.with_plan(plan))
+                    return named(api, await run_in_threadpool(route.handler, call.with_plan(plan)))
                 except Refused as refused:
-                    return api.refusal(refused)
+                    return named(api, api.refusal(refused))
                 finally:
                     self._touched()
 
@@ -99,7 +100,10 @@ class EmulatorApp:
         body = b"".join(chunks)
         form = None
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            form = await Request(request.scope, _replay(body)).form()
+            try:
+                form = await Request(request.scope, _replay(body)).form(max_part_size=api.max_body)
+            except HTTPException as error:
+                raise api.fault(400, f"The form of the request cannot be read: {error.detail}", None, None) from error
         host = request.headers.get("host", "")
         return Call(
             provider=api.provider,
@@ -134,9 +138,20 @@ def _replay(body: bytes) -> Callable[[], Awaitable[dict[str, object]]]:
     return receive
 
 
-def _unknown(api: Api) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        message = f"Unknown request URL: {request.method} {request.url.path}."
-        return api.refusal(api.fault(404, message, None, "unknown_url"))
+def _refusing(apis: Sequence[Api]) -> Callable[[Request, Exception], Response]:
+    """What answers a call that no route took or that failed inside: an error as the provider writes its own."""
+    by_name = {api.prefix.split("/")[1]: api for api in apis}
 
-    return endpoint
+    def refuse(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        message = f"This emulation failed to answer ({type(error).__name__}); its log has the reason."
+        if status < 500:
+            message = f"Unknown request URL: {request.method} {request.url.path}."
+        api = by_name.get(request.url.path.split("/")[1])
+        if api is None:
+            return reply({"error": message}, status)
+        refused = api.fault(status, message, None, None)
+        refused.code = "unknown_url" if status < 500 else None
+        return named(api, api.refusal(refused))
+
+    return refuse

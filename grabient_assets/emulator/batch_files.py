@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from grabient_assets.emulator.wire import read_json
+
 MAX_REQUESTS = 50_000
 
 
@@ -40,7 +42,7 @@ def inspect(content: bytes, endpoint: str, *, one_model: bool) -> Inspection:
         if not text.strip():
             continue
         try:
-            line = json.loads(text)
+            line = read_json(text)
         except ValueError:
             wrong("invalid_json_line", "This line is not parseable as valid JSON.", number)
             continue

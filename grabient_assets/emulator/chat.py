@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 
 from grabient_assets.emulator.answers.chance import digest
 from grabient_assets.emulator.answers.reading import Question
 from grabient_assets.emulator.answers.speaking import Answer
+from grabient_assets.emulator.shapes import Schema, Shape, TextOr, read_shape
 from grabient_assets.emulator.wire import Refused
 
 TOKENS_OF_AN_IMAGE = 85
@@ -43,41 +46,138 @@ KNOWN = frozenset(
 )
 
 
+NOT_EMULATED = ("tools", "tool_choice", "logprobs", "top_logprobs")
+
+
 def invalid(message: str, param: str | None = None, code: str | None = None) -> Refused:
     return Refused(400, "invalid_request_error", message, code=code, param=param)
 
 
-def check_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> None:
-    """What both providers refuse in any chat completion of a batch. `extra` are a provider's own parameters."""
+class TextPart(Shape):
+    type: Literal["text"]
+    text: StrictStr
+
+
+class ImageAddress(Shape):
+    url: StrictStr
+
+
+class ImagePart(Shape):
+    type: Literal["image_url"]
+    image_url: ImageAddress
+
+
+class OtherPart(Shape):
+    type: Literal["refusal"]
+
+
+def _kind(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    return f"<{kind}>" if kind in ("text", "image_url") else "<other>"
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag("<text>")]
+    | Annotated[ImagePart, Tag("<image_url>")]
+    | Annotated[OtherPart, Tag("<other>")],
+    Discriminator(_kind),
+]
+
+
+class Message(Shape):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: TextOr[Part] | None = None
+    name: StrictStr | None = None
+
+
+class JsonSchema(Shape):
+    name: StrictStr | None = None
+    schema_: Annotated[Schema | None, Field(alias="schema")] = None
+    strict: StrictBool | None = None
+
+
+class ResponseFormat(Shape):
+    type: StrictStr
+    json_schema: JsonSchema | None = None
+
+
+Number = StrictFloat | StrictInt
+Tokens = Annotated[StrictInt, Field(ge=1)]
+
+
+class Body(Shape):
+    """The body of one chat completion."""
+
+    model: StrictStr
+    messages: Annotated[list[Message], Field(min_length=1)]
+    temperature: Number | None = None
+    top_p: Number | None = None
+    max_tokens: StrictInt | None = None
+    max_completion_tokens: StrictInt | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: StrictStr | None = None
+    reasoning_format: StrictStr | None = None
+    include_reasoning: StrictBool | None = None
+    stop: TextOr[StrictStr] | None = None
+    seed: StrictInt | None = None
+    n: StrictInt | None = None
+    user: StrictStr | None = None
+    metadata: dict[str, StrictStr] | None = None
+    store: StrictBool | None = None
+    stream: StrictBool | None = None
+    logprobs: StrictBool | None = None
+    top_logprobs: StrictInt | None = None
+    presence_penalty: Number | None = None
+    frequency_penalty: Number | None = None
+    logit_bias: dict[str, Number] | None = None
+    service_tier: StrictStr | None = None
+    tools: list[Any] | None = None
+    tool_choice: StrictStr | dict[str, Any] | None = None
+    verbosity: StrictStr | None = None
+
+
+def _misshapen(place: str, message: str) -> Refused:
+    return invalid(f"Invalid type for '{place or 'body'}': {message}.", place or None, "invalid_type")
+
+
+def read_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The body without its nulls. Raises Refused for what both providers refuse in any chat completion of a batch.
+    `extra` are a provider's own parameters."""
     for name in body:
         if name not in KNOWN and name not in extra:
             raise invalid(f"Unrecognized request argument supplied: {name}", name)
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
+    if not body.get("messages"):
         raise invalid("'messages' is a required property with at least one message", "messages")
-    for place, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role not in ("system", "developer", "user", "assistant", "tool"):
-            raise invalid(f"Invalid value: {role!r} for role", f"messages[{place}].role")
-    if body.get("stream"):
+    found = read_shape(Body, body, _misshapen)
+    for place, message in enumerate(found["messages"]):
+        if "content" not in message and message["role"] != "assistant":
+            raise invalid("Invalid value for 'content': expected a string, got null.", f"messages.[{place}].content")
+    if found.get("stream"):
         raise invalid("'stream' is not supported in batch requests", "stream")
-    if not isinstance(body.get("n", 1), int) or body.get("n", 1) != 1:
+    if found.get("n", 1) != 1:
         raise invalid("this API emulation answers with one choice only", "n")
     for name in ("max_tokens", "max_completion_tokens"):
-        if name in body and (not isinstance(body[name], int) or body[name] < 1):
+        if found.get(name, 1) < 1:
             raise invalid(f"Invalid '{name}': integer above minimum value expected", name, "integer_below_min_value")
     for name, top in (("temperature", 2), ("top_p", 1)):
-        value = body.get(name, 0)
-        if not isinstance(value, int | float) or not 0 <= value <= top:
+        if not 0 <= found.get(name, 0) <= top:
             raise invalid(f"Invalid '{name}': expected a value between 0 and {top}", name, "decimal_out_of_range")
+    return found
+
+
+def check_emulated(body: dict[str, Any], extra: tuple[str, ...] = ()) -> None:
+    """Raises Refused, by name, for what asks for another answer than one text: tools, log probabilities, `extra`."""
+    for name in (*NOT_EMULATED, *extra):
+        if body.get(name) not in (None, False, [], {}, "none", "auto"):
+            raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.", name)
 
 
 def response_format(body: dict[str, Any]) -> tuple[str, dict[str, Any] | None, bool]:
     """Kind of answer (text, json_object, json_schema), its schema, whether the schema is enforced."""
-    form = body.get("response_format")
-    if form is None:
-        return "text", None, False
-    kind = form.get("type") if isinstance(form, dict) else None
+    form = body.get("response_format", {"type": "text"})
+    kind = form["type"]
+    if kind == "text":
+        return kind, None, False
     if kind == "json_object":
         if "json" not in prompt(body).lower():
             raise invalid(
@@ -86,18 +186,13 @@ def response_format(body: dict[str, Any]) -> tuple[str, dict[str, Any] | None, b
             )
         return kind, None, False
     if kind == "json_schema":
-        inner = form.get("json_schema")
-        if not isinstance(inner, dict) or not inner.get("name"):
-            raise invalid("Missing required parameter: 'response_format.json_schema.name'.", "response_format")
-        schema = inner.get("schema")
-        if not isinstance(schema, dict):
-            raise invalid("Missing required parameter: 'response_format.json_schema.schema'.", "response_format")
-        strict = bool(inner.get("strict"))
-        if strict:
-            _check_strict(schema, inner["name"])
-        return kind, schema, strict
-    if kind == "text":
-        return kind, None, False
+        inner = form.get("json_schema", {})
+        for name in ("name", "schema"):
+            if inner.get(name) in (None, ""):
+                raise invalid(f"Missing required parameter: 'response_format.json_schema.{name}'.", "response_format")
+        if inner.get("strict"):
+            _check_strict(inner["schema"], inner["name"])
+        return kind, inner["schema"], inner.get("strict", False)
     raise invalid(f"Invalid value: {kind!r} for response_format.type", "response_format")
 
 
@@ -131,7 +226,7 @@ def question_of(body: dict[str, Any], key: str, *, effort: str, thinks_aloud: bo
     """A checked body as a question."""
     kind, schema, strict = response_format(body)
     images = sum(
-        part.get("type") == "image_url"
+        part["type"] == "image_url"
         for message in body["messages"]
         if isinstance(message.get("content"), list)
         for part in message["content"]
@@ -181,5 +276,5 @@ def completion(question: Question, answer: Answer, created: int) -> dict[str, An
 
 def _text(content: Any) -> str:
     if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
+        return "\n".join(part["text"] for part in content if part["type"] == "text")
     return str(content or "")

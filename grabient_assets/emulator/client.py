@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from grabient_assets import interrupts
 from grabient_assets.emulator.endpoint import EmulatorEndpoint, emulator_dir, read_endpoint
 from grabient_assets.emulator.locking import FileLock
 from grabient_assets.errors import EmulatorError
@@ -65,7 +66,7 @@ def _pause(deadline: float, data_dir: Path, process: subprocess.Popen[bytes] | N
     if ended or time.monotonic() > deadline:
         reason = f"ended with code {process.returncode}" if ended and process else "did not answer within 20 seconds"
         raise EmulatorError(f"The emulator of {data_dir} {reason}. The end of {_log(data_dir)}: {_tail(data_dir)}")
-    time.sleep(PAUSE_SECONDS)
+    interrupts.sleep(PAUSE_SECONDS)
 
 
 def _healthy(endpoint: EmulatorEndpoint) -> bool:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.fault_rules import CallAction, Cut, Delay, Drop, Hold, Html, Status
 from grabient_assets.emulator.sockets import Connections, CutShort, Dropped
-from grabient_assets.emulator.wire import Api
+from grabient_assets.emulator.wire import Api, named
 
 PAGE = (
     "<!DOCTYPE html>\n<html><head><title>{status} | edge</title></head>"
@@ -53,7 +53,7 @@ class Disturbance:
             await handle()
         refused = api.fault(action.status, action.message, action.type, action.code)
         refused.retry_after = action.retry_after
-        return api.refusal(refused)
+        return named(api, api.refusal(refused))
 
     async def _hold(self, action: Hold, request: Request, handle: Handling) -> Response:
         """Waits until released, until the seconds are over, or until the client goes away."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,10 @@ from grabient_assets.emulator.lifecycle import finished_share, planned
 from grabient_assets.emulator.storage.batches import Batch
 from grabient_assets.emulator.wire import Line
 
+logger = logging.getLogger(__name__)
+
 FORCED: dict[str, Outcome] = {"refuse": "refusal", "truncate": "truncated", "garbage": "garbage", "empty": "empty"}
+SPOILING = ("swap", "duplicate", "missing")
 T = TypeVar("T")
 
 
@@ -23,6 +27,8 @@ class Resolution(Generic[T]):
 
     lines: list[Line]
     unfinished: list[tuple[str, T]]
+    badly: list[str]
+    """Keys of the requests that got no good answer. Asked again they get one, or nothing would ever repair them."""
 
 
 def resolve(
@@ -30,11 +36,12 @@ def resolve(
     requests: Sequence[tuple[str, T]],
     answered: Callable[[str, T, Outcome | None], Line],
     errored: Callable[[str, T, dict[str, Any]], Line],
+    before: Collection[str] = (),
 ) -> Resolution[T]:
     """Answers the finished share of `requests` (key, request), in an order drawn from the keys: never the input's.
 
     `answered` answers one request, forced to a bad end where a fault says so; `errored` makes the error line that a
-    fault asks for.
+    fault asks for. `before` are the keys of requests that were answered badly before: they are answered well.
     """
     seed = str((planned(batch, "shuffle") or {}).get("seed", ""))
     order = sorted(requests, key=lambda request: digest("order", seed, request[0]))
@@ -46,9 +53,20 @@ def resolve(
         step = forced.get(key)
         if step is not None and step["do"] == "errored":
             lines.append(errored(key, request, step))
-        else:
-            lines.append(answered(key, request, FORCED[step["do"]] if step else None))
-    return Resolution(_spoiled(lines, batch, done), unfinished)
+            continue
+        outcome: Outcome | None = FORCED[step["do"]] if step else "complete" if key in before else None
+        try:
+            lines.append(answered(key, request, outcome))
+        except Exception as error:
+            # One request must not keep a whole batch from ending. What a provider cannot read is the request's fault.
+            logger.exception("The request %r of batch %s cannot be read.", key, batch.id)
+            message = f"This emulation cannot read the request ({type(error).__name__})."
+            lines.append(errored(key, request, {"status": 400, "message": message, "type": None, "code": None}))
+    badly = {line.key for line in lines if line.flawed or not line.succeeded} | set(forced)
+    for step in batch.plan:
+        if step["do"] in SPOILING:
+            badly.update(_spoilt(step, done))
+    return Resolution(_spoiled(lines, batch, done), unfinished, sorted(badly))
 
 
 def chosen(step: dict[str, Any], requests: Sequence[tuple[str, Any]]) -> list[str]:
@@ -61,15 +79,20 @@ def chosen(step: dict[str, Any], requests: Sequence[tuple[str, Any]]) -> list[st
     return sorted(keys, key=lambda key: digest(step["do"], key))[:count]
 
 
+def _spoilt(step: dict[str, Any], done: Sequence[tuple[str, Any]]) -> list[str]:
+    """The keys whose results a fault of SPOILING spoils."""
+    return chosen({"count": 2, **step}, done)[:2] if step["do"] == "swap" else chosen(step, done)
+
+
 def _spoiled(lines: list[Line], batch: Batch, done: Sequence[tuple[str, Any]]) -> list[Line]:
     for step in batch.plan:
         if step["do"] == "swap":
-            lines = _swapped(lines, chosen({"count": 2, **step}, done)[:2])
+            lines = _swapped(lines, _spoilt(step, done))
         elif step["do"] == "duplicate":
-            twice = set(chosen(step, done))
+            twice = set(_spoilt(step, done))
             lines = lines + [line for line in lines if line.key in twice]
         elif step["do"] == "missing":
-            gone = set(chosen(step, done))
+            gone = set(_spoilt(step, done))
             lines = [line for line in lines if line.key not in gone]
     return lines
 

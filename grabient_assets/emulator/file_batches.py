@@ -108,6 +108,7 @@ class FileBatches(UploadedFiles, ABC):
             raise Refused(400, "invalid_request_error", message) from error
         if not isinstance(body, dict):
             raise Refused(400, "invalid_request_error", "The body of your request must be a JSON object.")
+        body = {name: value for name, value in body.items() if value is not None}
         for name in ("input_file_id", "endpoint", "completion_window"):
             if not isinstance(body.get(name), str):
                 raise Refused(400, "invalid_request_error", f"Missing required parameter: '{name}'.", param=name)
@@ -121,6 +122,7 @@ class FileBatches(UploadedFiles, ABC):
             message = f"Invalid value: '{body['completion_window']}' for completion_window."
             raise Refused(400, "invalid_request_error", message, param="completion_window")
         _check_metadata(body.get("metadata"))
+        _check_expiry(body.get("output_expires_after"))
         return body
 
     def retrieve(self, call: Call) -> Response:
@@ -130,8 +132,9 @@ class FileBatches(UploadedFiles, ABC):
     def cancel(self, call: Call) -> Response:
         batch = self.settled(self._batch(call))
         if phase(batch).ended:
+            # 409, as OpenAI answers; nothing is known of Groq, which copies its API.
             message = f"Cannot cancel a batch with status '{phase(batch)}'."
-            raise Refused(400, "invalid_request_error", message)
+            raise Refused(409, "invalid_request_error", message)
         if batch.cancelled_after is None:
             self.state.batches.cancel(batch)
         return reply(batch_document(self.settled(self._batch(call))))
@@ -164,7 +167,8 @@ class FileBatches(UploadedFiles, ABC):
         def errored(key: str, body: dict[str, Any], step: dict[str, Any]) -> Line:
             return error_line(key, self.fault(step["status"], step["message"], step["type"], step["code"]))
 
-        done = resolve(batch, list(requests(content)), answered, errored)
+        before = self.state.batches.badly_answered(self.provider)
+        done = resolve(batch, list(requests(content)), answered, errored, before)
         expired = [key for key, _ in done.unfinished] if now is Phase.EXPIRED else []
         output, error = outcome_files(batch, done.lines, expired, self.new_file_id)
         ending["output_file_id"] = output.id if output else None
@@ -172,7 +176,7 @@ class FileBatches(UploadedFiles, ABC):
         ending["completed"] = sum(line.succeeded for line in done.lines)
         ending["failed"] = len(done.lines) - ending["completed"] + len(expired)
         ending["tokens"] = [sum(line.tokens[place] for line in done.lines) for place in range(3)]
-        self.state.batches.end(batch, ending, [file for file in (output, error) if file])
+        self.state.batches.end(batch, ending, [file for file in (output, error) if file], done.badly)
 
     # models --------------------------------------------------------------------------------------------------------
 
@@ -211,6 +215,17 @@ def _failure(batch: Batch) -> list[dict[str, Any]]:
         return batch.facts["invalid"]
     step = planned(batch, "fail") or {}
     return [{"code": step.get("code"), "line": None, "message": step.get("message"), "param": None}]
+
+
+def _check_expiry(expiry: Any) -> None:
+    """One hour to thirty days after the creation of the file."""
+    if expiry is None:
+        return
+    seconds = expiry.get("seconds") if isinstance(expiry, dict) else None
+    fits = isinstance(seconds, int) and not isinstance(seconds, bool) and 3600 <= seconds <= 2_592_000
+    if not fits or expiry.get("anchor") != "created_at":
+        message = "'output_expires_after' has the anchor 'created_at' and 3600 to 2592000 seconds."
+        raise Refused(400, "invalid_request_error", message, param="output_expires_after")
 
 
 def _check_metadata(metadata: Any) -> None:

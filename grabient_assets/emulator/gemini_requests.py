@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from grabient_assets.emulator.answers.chance import digest
 from grabient_assets.emulator.answers.reading import Question
 from grabient_assets.emulator.answers.speaking import Answer
-from grabient_assets.emulator.wire import Refused
+from grabient_assets.emulator.shapes import DEEPEST_REQUEST, Schema, Shape, read_shape
+from grabient_assets.emulator.wire import Refused, nested_deeper
 
 TOKENS_OF_AN_IMAGE = 258
 REQUEST_FIELDS = frozenset(
@@ -55,6 +58,57 @@ CONFIG_FIELDS = frozenset(
 LEVELS = ("minimal", "low", "medium", "high")
 # Below these keys the names are the user's own (schemas, metadata) and stay as they are.
 VERBATIM = ("responseJsonSchema", "responseSchema", "metadata", "labels")
+PART_FIELDS = frozenset(
+    ["text", "thought", "inlineData", "fileData", "thoughtSignature", "videoMetadata", "mediaResolution"]
+)
+NOT_EMULATED = ("tools", "toolConfig", "cachedContent")
+"""Fields that ask for another answer than this emulation writes. An empty one asks for nothing."""
+
+
+class Part(Shape):
+    text: StrictStr | None = None
+    thought: StrictBool | None = None
+    inlineData: dict[str, Any] | None = None
+    fileData: dict[str, Any] | None = None
+
+
+class Content(Shape):
+    role: Literal["user", "model", "function"] | None = None
+    parts: list[Part] | None = None
+
+
+class Thinking(Shape):
+    thinkingBudget: StrictInt | None = None
+    thinkingLevel: StrictStr | None = None
+    includeThoughts: StrictBool | None = None
+
+
+Number = StrictFloat | StrictInt
+
+
+class Config(Shape):
+    temperature: Number | None = None
+    topP: Number | None = None
+    topK: Number | None = None
+    candidateCount: StrictInt | None = None
+    maxOutputTokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    stopSequences: list[StrictStr] | None = None
+    responseLogprobs: StrictBool | None = None
+    responseMimeType: StrictStr | None = None
+    responseSchema: Schema | None = None
+    responseJsonSchema: Schema | None = None
+    responseModalities: list[StrictStr] | None = None
+    thinkingConfig: Thinking | None = None
+
+
+class Request(Shape):
+    """A GenerateContentRequest, keys in camelCase."""
+
+    contents: Annotated[list[Content], Field(min_length=1)]
+    systemInstruction: Content | None = None
+    generationConfig: Config | None = None
+    safetySettings: list[dict[str, Any]] | None = None
+    tools: list[Any] | None = None
 
 
 def invalid(message: str) -> Refused:
@@ -71,6 +125,17 @@ def camel(value: Any) -> Any:
     return {key: item if key in VERBATIM else camel(item) for key, item in named.items()}
 
 
+def read_request(request: Any) -> Any:
+    """The request in camelCase, as the API reads both spellings. Raises Refused when it is nested too deeply."""
+    if nested_deeper(request, DEEPEST_REQUEST):
+        raise invalid("Message too deep. Max recursion depth reached.")
+    return camel(request)
+
+
+def _misshapen(place: str, message: str) -> Refused:
+    return invalid(f"Invalid value at '{place or 'request'}': {message}")
+
+
 def question_of(model: str, key: str, request: Any) -> Question:
     """The question of one request (keys in camelCase). Raises Refused for what the API does not accept."""
     if not isinstance(request, dict):
@@ -78,13 +143,15 @@ def question_of(model: str, key: str, request: Any) -> Question:
     for name in request:
         if name not in REQUEST_FIELDS:
             raise invalid(f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
-    config = request.get("generationConfig") or {}
-    for name in config:
+    config = request.get("generationConfig")
+    for name in config if isinstance(config, dict) else ():
         if name not in CONFIG_FIELDS:
             raise invalid(f"Invalid JSON payload received. Unknown name \"{name}\" at 'generation_config'.")
-    contents = request.get("contents")
-    if not isinstance(contents, list) or not contents:
+    if not request.get("contents"):
         raise invalid("* GenerateContentRequest.contents: contents is not specified")
+    request = read_shape(Request, request, _misshapen)
+    config, contents = request.get("generationConfig", {}), request["contents"]
+    _check_emulated(request, config)
     if _is_3_5(model):
         for name in ("presencePenalty", "frequencyPenalty"):
             if name in config:
@@ -95,24 +162,42 @@ def question_of(model: str, key: str, request: Any) -> Question:
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     if schema is not None and not json_only:
         raise invalid("response_schema needs response_mime_type application/json")
-    parts = [part for content in contents if content.get("role", "user") == "user" for part in content["parts"]]
+    users = [content for content in contents if content.get("role", "user") == "user"]
+    parts = [part for content in users for part in content.get("parts", [])]
+    if not parts:
+        raise invalid("* GenerateContentRequest.contents: contents.parts must not be empty.")
+    for part in parts:
+        if other := sorted(set(part) - PART_FIELDS):
+            raise invalid(f"contents.parts: this emulation reads texts and images, not {other[0]}.")
     images = sum("inlineData" in part or "fileData" in part for part in parts)
     limit = config.get("maxOutputTokens")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise invalid("max_output_tokens must be positive")
     return Question(
         model=model,
         custom_id=key,
-        system=_texts((request.get("systemInstruction") or {}).get("parts") or []),
+        system=_texts(request.get("systemInstruction", {}).get("parts", [])),
         text=_texts(parts),
         has_image=images > 0,
         schema=schema,
         strict=schema is not None,
         json_only=json_only,
-        effort=_effort(model, config.get("thinkingConfig") or {}),
+        effort=_effort(model, config.get("thinkingConfig", {})),
         budget=limit,
         image_tokens=images * TOKENS_OF_AN_IMAGE,
     )
+
+
+def _check_emulated(request: dict[str, Any], config: dict[str, Any]) -> None:
+    """Raises Refused, by name, for what asks for another answer than one text."""
+    for name in NOT_EMULATED:
+        if request.get(name):
+            raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.")
+    if config.get("candidateCount", 1) != 1:
+        raise invalid("candidate_count: this emulation answers with one candidate only.")
+    if any(kind.upper() != "TEXT" for kind in config.get("responseModalities", [])):
+        raise invalid("response_modalities: this emulation writes text only.")
+    for name in ("responseLogprobs", "speechConfig"):
+        if config.get(name):
+            raise invalid(f"{name}: this emulation writes text only.")
 
 
 def response(question: Question, answer: Answer, request: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +218,8 @@ def response(question: Question, answer: Answer, request: dict[str, Any]) -> dic
     if answer.outcome == "refusal":
         usage.pop("candidatesTokenCount")
         return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **common}
-    thinking = ((request.get("generationConfig") or {}).get("thinkingConfig") or {}).get("includeThoughts")
+    config = request.get("generationConfig") or {}
+    thinking = (config.get("thinkingConfig") or {}).get("includeThoughts")
     parts: list[dict[str, Any]] = []
     if thinking and answer.thinking_tokens:
         parts.append({"text": answer.thinking, "thought": True})

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from grabient_assets.emulator.answers.speaking import Outcome, answer
 from grabient_assets.emulator.endings import resolve
 from grabient_assets.emulator.field_masks import masked, parsed
-from grabient_assets.emulator.gemini_requests import camel, invalid, question_of, response
-from grabient_assets.emulator.google_files import GoogleFiles, existing, rfc3339
+from grabient_assets.emulator.gemini_requests import invalid, question_of, read_request, response
+from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
 from grabient_assets.emulator.google_inputs import MAX_INLINE, batch_body, inlined, keyed, metadata_key
 from grabient_assets.emulator.lifecycle import Phase, phase, planned
 from grabient_assets.emulator.storage.batches import Batch
@@ -21,6 +21,7 @@ from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jso
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
 KINDS = {
     400: "INVALID_ARGUMENT",
+    405: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
@@ -38,6 +39,7 @@ class Google:
     provider = "google"
     prefix = "/google"
     max_body = 2 * 1024 * 1024 * 1024
+    request_id_header = None
 
     def __init__(self, world: World) -> None:
         self._state = world.state
@@ -83,10 +85,10 @@ class Google:
             message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
             raise Refused(404, "NOT_FOUND", message)
         wanted = batch_body(call)
-        source = wanted.get("inputConfig") or {}
+        source = wanted["inputConfig"]
         batch_id, content = self._state.new_id(36), None
         if file_name := source.get("fileName"):
-            file = existing(self._state, str(file_name).removeprefix("files/"))
+            file = existing(self._state, file_name.removeprefix("files/"))
             input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
         else:
             requests = inlined(call, source, model)
@@ -111,14 +113,10 @@ class Google:
         return _selected(call, self._operation(self._settled(batch), results=True))
 
     def list_batches(self, call: Call) -> Response:
-        size, token = call.query.get("pageSize", "50"), call.query.get("pageToken", "0")
-        if not size.isdigit() or not token.isdigit():
-            raise invalid("Invalid page size or page token.")
-        batches, start = self._state.batches.newest_first(self.provider), int(token)
-        end = start + max(1, min(int(size), 100))
-        seen = self._state.batches.polled(batches[start:end])
+        found, token = paged(call, self._state.batches.newest_first(self.provider), usual=50)
+        seen = self._state.batches.polled(found)
         page: dict[str, Any] = {"operations": [self._operation(self._settled(batch)) for batch in seen]}
-        return _selected(call, page | ({"nextPageToken": str(end)} if end < len(batches) else {}))
+        return _selected(call, page | token)
 
     def cancel(self, call: Call) -> Response:
         batch = self._settled(self._batch(call))
@@ -135,7 +133,8 @@ class Google:
     # models --------------------------------------------------------------------------------------------------------
 
     def models(self, call: Call) -> Response:
-        return reply({"models": [_model(model.id) for model in self._models.of(self.provider)]})
+        found, token = paged(call, self._models.of(self.provider), usual=50, most=1000)
+        return reply({"models": [_model(model.id) for model in found], **token})
 
     def model(self, call: Call) -> Response:
         if not self._models.serves(self.provider, call.path["model"]):
@@ -157,8 +156,9 @@ class Google:
             return batch
         ending: dict[str, Any] = {"phase": now, "at": self._state.now().timestamp(), "good": 0, "bad": 0}
         files: list[NewFile] = []
+        badly: list[str] = []
         if now is Phase.COMPLETED:
-            lines = self._answered(batch)
+            lines, badly = self._answered(batch)
             ending["good"] = sum("response" in line for line in lines)
             ending["bad"] = len(lines) - ending["good"]
             purpose = "hidden" if batch.facts["inline"] else "responses"
@@ -168,34 +168,36 @@ class Google:
             ending["error"] = {"code": 3, "message": step["message"]}
         elif now is Phase.EXPIRED:
             ending["error"] = {"code": 4, "message": "The batch did not end within 48 hours."}
-        self._state.batches.end(batch, ending, files)
+        self._state.batches.end(batch, ending, files, badly)
         return self._state.batches.get(self.provider, batch.id) or batch
 
     def _file_requests(self, file_id: str) -> list[tuple[str, dict[str, Any]]]:
         lines = (self._state.files.content(self.provider, file_id) or b"").splitlines()
         return [keyed(line, place) for place, line in enumerate(lines) if line.strip()]
 
-    def _answered(self, batch: Batch) -> list[dict[str, Any]]:
-        """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`."""
+    def _answered(self, batch: Batch) -> tuple[list[dict[str, Any]], list[str]]:
+        """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`; and the
+        keys that got no good answer."""
         requests = self._file_requests(batch.input_file)
 
         def answered(key: str, line: dict[str, Any], forced: Outcome | None) -> Line:
             try:
                 if "broken" in line:
                     raise invalid("This line is not a request in JSON.")
-                request = camel(line.get("request"))
+                request = read_request(line.get("request"))
                 question = question_of(batch.model, key, request)
             except Refused as refused:
                 return Line(key, False, {"error": _status(refused)})
-            return Line(key, True, {"response": response(question, answer(question, forced), request)})
+            given = answer(question, forced)
+            return Line(key, True, {"response": response(question, given, request)}, flawed=given.flawed)
 
         def errored(key: str, line: dict[str, Any], step: dict[str, Any]) -> Line:
             refused = self.fault(step["status"], step["message"], step["type"], step["code"])
             return Line(key, False, {"error": _status(refused)})
 
         named = dict(requests)
-        lines = resolve(batch, requests, answered, errored).lines
-        return [_written(line, named, batch) for line in lines]
+        done = resolve(batch, requests, answered, errored, self._state.batches.badly_answered(self.provider))
+        return [_written(line, named, batch) for line in done.lines], done.badly
 
     def _operation(self, batch: Batch, results: bool = False) -> dict[str, Any]:
         now, ending = phase(batch), batch.ending or {}
@@ -238,7 +240,7 @@ def _selected(call: Call, body: dict[str, Any]) -> Response:
     """The fields of the answer that were asked for."""
     try:
         return reply(masked(body, parsed(call.query["fields"])) if "fields" in call.query else body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise invalid(f"Invalid field selection {call.query['fields']}") from None
 
 

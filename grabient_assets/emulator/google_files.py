@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 
@@ -12,9 +12,10 @@ from grabient_assets.emulator.gemini_requests import camel, invalid
 from grabient_assets.emulator.models import ServedModels
 from grabient_assets.emulator.state import State
 from grabient_assets.emulator.storage.files import NewFile, StoredFile
-from grabient_assets.emulator.wire import Call, Refused, Route, reply
+from grabient_assets.emulator.wire import Call, Refused, Route, reply, whole_number
 
 FORTY_EIGHT_HOURS = 48 * 3600
+T = TypeVar("T")
 
 
 class GoogleFiles:
@@ -41,8 +42,8 @@ class GoogleFiles:
             raise invalid("This emulation takes resumable uploads only: X-Goog-Upload-Protocol: resumable.")
         if call.headers.get("x-goog-upload-command") != "start":
             raise invalid("X-Goog-Upload-Command: start expected")
-        wanted = camel(call.object() if call.body else {}).get("file") or {}
-        name = str(wanted.get("name") or "").removeprefix("files/")
+        wanted = _file_body(call)
+        name = wanted.get("name", "").removeprefix("files/")
         if name:
             if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
                 raise invalid("File names have up to 40 lower case letters, digits or dashes.")
@@ -50,9 +51,9 @@ class GoogleFiles:
                 raise Refused(409, "ALREADY_EXISTS", "Requested entity already exists")
         facts = {
             "name": name or self._state.new_id(12),
-            "display": wanted.get("displayName") or "",
-            "mime": call.headers.get("x-goog-upload-header-content-type") or wanted.get("mimeType") or "",
-            "size": int(call.headers.get("x-goog-upload-header-content-length") or wanted.get("sizeBytes") or 0),
+            "display": wanted.get("displayName", ""),
+            "mime": call.headers.get("x-goog-upload-header-content-type") or wanted.get("mimeType", ""),
+            "size": _bytes(call.headers.get("x-goog-upload-header-content-length") or wanted.get("sizeBytes") or "0"),
         }
         upload = self._state.new_id(24)
         self._state.files.start_upload(upload, facts)
@@ -64,7 +65,7 @@ class GoogleFiles:
         if known is None:
             raise Refused(404, "NOT_FOUND", "Upload session not found")
         facts, content = known
-        if int(call.headers.get("x-goog-upload-offset") or 0) != len(content):
+        if _bytes(call.headers.get("x-goog-upload-offset") or "0") != len(content):
             raise invalid(f"The next offset of this upload is {len(content)}.")
         content += call.body
         if "finalize" not in call.headers.get("x-goog-upload-command", ""):
@@ -72,6 +73,9 @@ class GoogleFiles:
             return reply({}, headers={"x-goog-upload-status": "active"})
         if facts["size"] and facts["size"] != len(content):
             raise invalid(f"The upload announced {facts['size']} bytes and brought {len(content)}.")
+        if self._state.files.get(self.provider, facts["name"]):
+            # Somebody else's upload of the same name was finished first.
+            raise Refused(409, "ALREADY_EXISTS", "Requested entity already exists")
         details = {"mime": facts["mime"], "display": facts["display"]}
         new = NewFile(facts["name"], facts["display"], "upload", content, facts=details)
         file = self._state.files.add(self.provider, new)
@@ -79,8 +83,8 @@ class GoogleFiles:
         return reply({"file": _document(file, call)}, headers={"x-goog-upload-status": "final"})
 
     def list_files(self, call: Call) -> Response:
-        files = self._state.files.newest_first(self.provider)
-        return reply({"files": [_document(file, call) for file in files]})
+        found, token = paged(call, self._state.files.newest_first(self.provider), usual=10)
+        return reply({"files": [_document(file, call) for file in found], **token})
 
     def retrieve(self, call: Call) -> Response:
         return reply(_document(self._file(call), call))
@@ -106,8 +110,44 @@ def existing(state: State, name: str) -> StoredFile:
     return file
 
 
+def paged(call: Call, items: list[T], *, usual: int, most: int = 100) -> tuple[list[T], dict[str, str]]:
+    """The page that `pageSize` and `pageToken` ask for, and the token of the next as it stands in the answer."""
+    size = whole_number(call.query.get("pageSize", "0"), 0, 2**31 - 1)
+    start = whole_number(call.query.get("pageToken", "0"), 0, len(items))
+    if size is None:
+        raise invalid("Invalid page size: it is a number from 0.")
+    if start is None:
+        raise invalid("Invalid page token.")
+    end = start + (min(size, most) or usual)
+    return items[start:end], {"nextPageToken": str(end)} if end < len(items) else {}
+
+
 def rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _file_body(call: Call) -> dict[str, Any]:
+    """The `file` of a start call, its texts in camelCase. Raises Refused."""
+    try:
+        body = camel(call.object()) if call.body else {}
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"Invalid JSON payload received. {error}") from error
+    file = (body.get("file") or {}) if isinstance(body, dict) else None
+    if not isinstance(file, dict):
+        raise invalid("Invalid JSON payload received. 'file' is an object.")
+    named = {name: value for name in ("name", "displayName", "mimeType") if (value := file.get(name)) is not None}
+    for name, value in named.items():
+        if not isinstance(value, str):
+            raise invalid(f"Invalid value at 'file.{name}' (TYPE_STRING)")
+    size = file.get("sizeBytes")
+    return named | ({} if size is None else {"sizeBytes": str(size) if isinstance(size, str | int) else "?"})
+
+
+def _bytes(text: str) -> int:
+    number = whole_number(text, 0, 2**63 - 1)
+    if number is None:
+        raise invalid(f"Invalid number of bytes: {text[:40]}")
+    return number
 
 
 def _document(file: StoredFile, call: Call) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -10,9 +11,10 @@ from starlette.responses import Response
 from grabient_assets.emulator.answers.chance import digest
 from grabient_assets.emulator.answers.speaking import Outcome, answer
 from grabient_assets.emulator.batch_documents import batch_document
-from grabient_assets.emulator.chat import check_body, completion, invalid, question_of, response_format
+from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body, response_format
 from grabient_assets.emulator.file_batches import FileBatches, model_not_found
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply
+from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply, whole_number
 
 PAGE = 20
 OWN = frozenset(["reasoning_format", "include_reasoning", "documents", "search_settings", "compound_custom"])
@@ -34,7 +36,7 @@ class Groq(FileBatches):
         return self.api_routes("/openai/v1")
 
     def window_permitted(self, window: str) -> bool:
-        found = re.fullmatch(r"(\d{1,3})([hd])", window)
+        found = re.fullmatch(r"([0-9]{1,3})([hd])", window)
         return found is not None and 24 <= int(found[1]) * (24 if found[2] == "d" else 1) <= 7 * 24
 
     def problems(self, model: str) -> list[dict[str, Any]]:
@@ -51,7 +53,8 @@ class Groq(FileBatches):
         if wanted := call.query.getlist("id"):
             batches = [batch for batch in batches if batch.id in wanted]
         if cursor := call.query.get("cursor"):
-            batches = [batch for batch in batches if batch.number < _number(cursor)]
+            number = _number(cursor, batches)
+            batches = [batch for batch in batches if batch.number < number]
         page, rest = batches[:PAGE], batches[PAGE:]
         data = [batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)]
         return reply(
@@ -61,10 +64,11 @@ class Groq(FileBatches):
     def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
         if not self.served.serves(self.provider, body["model"]):
             raise model_not_found(body["model"])
-        check_body(body, OWN)
+        body = read_body(body, OWN)
         kind, _, strict = response_format(body)
         _check_format(body, kind, strict)
         effort, shown = _reasoning(body, kind)
+        check_emulated(body, ("documents", "search_settings", "compound_custom"))
         question = question_of(body, key, effort=effort, thinks_aloud=shown == "raw")
         given = answer(question, forced)
         if given.outcome == "garbage" and question.json_only:
@@ -83,7 +87,8 @@ class Groq(FileBatches):
             "total_time": spent + 0.01,
         }
         document["x_groq"] = {"id": f"req_{digest('groq', key) % 10**24:024d}"}
-        return Line(key, True, {"body": document}, (given.prompt_tokens, given.output_tokens, given.thinking_tokens))
+        spent_tokens = (given.prompt_tokens, given.output_tokens, given.thinking_tokens)
+        return Line(key, True, {"body": document}, spent_tokens, given.flawed)
 
 
 def _check_format(body: dict[str, Any], kind: str, strict: bool) -> None:
@@ -130,7 +135,9 @@ def _levels(model: str) -> tuple[tuple[str, ...], str]:
     return (), "none"
 
 
-def _number(cursor: str) -> int:
-    if not re.fullmatch(r"c\d+", cursor):
+def _number(cursor: str, batches: Sequence[Batch]) -> int:
+    """The number of the batch behind which the page begins. Raises Refused for a cursor that was never given out."""
+    number = whole_number(cursor.removeprefix("c"), 1, 2**63 - 1) if cursor.startswith("c") else None
+    if number is None or all(batch.number != number for batch in batches):
         raise Refused(400, "invalid_request_error", "Invalid cursor.", param="cursor")
-    return int(cursor[1:])
+    return number

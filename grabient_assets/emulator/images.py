@@ -29,6 +29,8 @@ def png_size(data: bytes) -> tuple[int, int]:
         if len(body) < length or data[position + 8 + length :][:4] != struct.pack(">I", zlib.crc32(kind + body)):
             raise ValueError(f"the {kind.decode('latin-1')} chunk is damaged")
         if kind == b"IHDR":
+            if len(body) != 13:
+                raise ValueError("the IHDR chunk is damaged")
             size = struct.unpack_from(">II", body)
         elif kind == b"IDAT":
             pixels += body
@@ -62,7 +64,7 @@ def image_tokens(source: Any) -> int:
         raise ValueError("source.base64.data: not valid base64") from error
     if len(data) > MAX_BYTES:
         raise ValueError(f"image exceeds 5 MB maximum: {len(data)} bytes > {MAX_BYTES} bytes")
-    media = source.get("media_type")
+    media = str(source.get("media_type"))
     if media in OTHER_MAGIC:
         if not data.startswith(OTHER_MAGIC[media]):
             raise ValueError(f"Image does not match the provided media type {media}")

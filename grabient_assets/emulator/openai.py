@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.answers.speaking import Outcome, answer
 from grabient_assets.emulator.batch_documents import batch_document
-from grabient_assets.emulator.chat import check_body, completion, invalid, question_of
+from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body
 from grabient_assets.emulator.file_batches import FileBatches, model_not_found
-from grabient_assets.emulator.uploaded_files import paged
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, reply
+from grabient_assets.emulator.uploaded_files import listed, paged
+from grabient_assets.emulator.wire import Call, Line, Route
 
 MINIMAL = ("minimal", "low", "medium", "high")
 WIDE = ("none", "low", "medium", "high", "xhigh", "max")
@@ -42,25 +42,23 @@ class OpenAI(FileBatches):
         return [{"code": "model_not_found", "line": 1, "message": message, "param": "body.model"}]
 
     def list_batches(self, call: Call) -> Response:
-        text = call.query.get("limit", "20")
-        if not text.isdigit() or not 1 <= int(text) <= 100:
-            raise Refused(400, "invalid_request_error", "Invalid 'limit': between 1 and 100 expected.", param="limit")
-        page, more = paged(self.state.batches.newest_first(self.provider), call.query.get("after"), int(text))
-        data = [batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)]
-        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-        return reply({"object": "list", "data": data, "has_more": more, **ends})
+        page, more = paged(call, self.state.batches.newest_first(self.provider), usual=20, most=100)
+        return listed([batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)], more)
 
     def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
         if not self.served.serves(self.provider, body["model"]):
             raise model_not_found(body["model"])
-        check_body(body)
-        question = question_of(body, key, effort=_effort(body))
+        body = read_body(body)
+        effort = _effort(body)
+        check_emulated(body)
+        question = question_of(body, key, effort=effort)
         given = answer(question, forced)
         return Line(
             key,
             True,
             {"body": completion(question, given, created) | {"service_tier": "default", "system_fingerprint": None}},
             (given.prompt_tokens, given.output_tokens, given.thinking_tokens),
+            given.flawed,
         )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from grabient_assets.emulator.batch_documents import file_document
 from grabient_assets.emulator.batch_files import inspect
 from grabient_assets.emulator.storage.files import NewFile, StoredFile
-from grabient_assets.emulator.wire import Call, Refused, World, bearer, key_refused, reply
+from grabient_assets.emulator.wire import Call, Refused, World, bearer, key_refused, reply, whole_number
 
 KINDS = {
     401: "authentication_error",
@@ -25,6 +25,7 @@ class UploadedFiles:
 
     provider: str
     too_large_status: int
+    request_id_header = "x-request-id"
 
     def __init__(self, world: World) -> None:
         self.state = world.state
@@ -34,9 +35,7 @@ class UploadedFiles:
         """Raises Refused when the key's plan does not include batches."""
 
     def refusal(self, refused: Refused) -> Response:
-        headers = {"x-request-id": f"req_{self.state.new_id(24)}"}
-        if refused.retry_after is not None:
-            headers["retry-after"] = f"{refused.retry_after:g}"
+        headers = {} if refused.retry_after is None else {"retry-after": f"{refused.retry_after:g}"}
         return reply({"error": error_body(refused)}, refused.status, headers)
 
     def too_large(self) -> Refused:
@@ -60,28 +59,26 @@ class UploadedFiles:
             raise Refused(400, "invalid_request_error", "'purpose' is a required property", param="purpose")
         if purpose != "batch":
             raise Refused(400, "invalid_request_error", "This emulation keeps files for batches only.", param="purpose")
-        if part is None or isinstance(part, str):
+        if part is None:
             raise Refused(400, "invalid_request_error", "'file' is a required property", param="file")
-        content = part.file.read()
-        name = part.filename or "upload"
-        if not name.endswith(".jsonl"):
-            raise Refused(
-                400, "invalid_request_error", f"Invalid file format for purpose 'batch': {name}", param="file"
-            )
+        # A part without a file name is a field of the form. SDKs that are given bytes name the file `upload`.
+        content, name = (part.encode(), "upload") if isinstance(part, str) else (part.file.read(), part.filename)
+        name = name or "upload"
         model = inspect(content[:100_000].partition(b"\n")[0], "", one_model=False).model
         file = self.state.files.add(self.provider, NewFile(self.new_file_id(), name, purpose, content, model))
         return reply(file_document(file))
 
     def list_files(self, call: Call) -> Response:
         files = self.state.files.newest_first(self.provider)
-        if call.query.get("order") == "asc":
+        order = call.query.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise Refused(400, "invalid_request_error", "Invalid 'order': asc or desc expected.", param="order")
+        if order == "asc":
             files.reverse()
         if purpose := call.query.get("purpose"):
             files = [file for file in files if file.purpose == purpose]
-        page, more = paged(files, call.query.get("after"), int(call.query.get("limit", "10000")))
-        data = [file_document(file) for file in page]
-        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-        return reply({"object": "list", "data": data, "has_more": more, **ends})
+        page, more = paged(call, files, usual=10_000, most=10_000)
+        return listed([file_document(file) for file in page], more)
 
     def retrieve_file(self, call: Call) -> Response:
         return reply(file_document(self._file(call.path["id"])))
@@ -109,7 +106,22 @@ def error_body(refused: Refused) -> dict[str, Any]:
     return {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
 
 
-def paged(items: list[Any], after: str | None, limit: int) -> tuple[list[Any], bool]:
-    """The page of `items` behind the one with id `after`, and whether there are more."""
-    start = next((place + 1 for place, item in enumerate(items) if item.id == after), 0) if after else 0
+def paged(call: Call, items: list[Any], *, usual: int, most: int) -> tuple[list[Any], bool]:
+    """The page of `items` that `limit` and `after` ask for, and whether there are more. Raises Refused for an `after`
+    that names none of them: a list that began anew would never end."""
+    limit, after = whole_number(call.query.get("limit", str(usual)), 1, most), call.query.get("after")
+    if limit is None:
+        message = f"Invalid 'limit': a number from 1 to {most} expected."
+        raise Refused(400, "invalid_request_error", message, param="limit")
+    start = 0
+    if after:
+        start = next((place for place, item in enumerate(items, 1) if item.id == after), 0)
+        if not start:
+            raise Refused(400, "invalid_request_error", f"Invalid 'after': no object with id '{after}'.", param="after")
     return items[start : start + limit], len(items) > start + limit
+
+
+def listed(data: list[dict[str, Any]], more: bool) -> Response:
+    """A page of a list."""
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return reply({"object": "list", "data": data, "has_more": more, **ends})

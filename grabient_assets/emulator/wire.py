@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from uuid import uuid4
 
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
@@ -73,8 +76,8 @@ class Call:
         return replace(self, plan=plan)
 
     def object(self) -> Any:
-        """The body as JSON. Raises json.JSONDecodeError."""
-        return json.loads(self.body)
+        """The body as JSON. Raises ValueError."""
+        return read_json(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ class Api(Protocol):
     prefix: str
     max_body: int
 
+    @property
+    def request_id_header(self) -> str | None:
+        """The header that names a request in every answer; None: this API has none."""
+        ...
+
     def routes(self) -> tuple[Route, ...]: ...
 
     def refusal(self, refused: Refused) -> Response:
@@ -131,6 +139,73 @@ class Line:
     succeeded: bool
     payload: dict[str, Any]
     tokens: tuple[int, int, int] = field(default=(0, 0, 0))
+    flawed: bool = False
+    """The model answered badly, so that the request will be asked again."""
+
+
+DEEPEST = 500
+"""Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
+request is less (shapes.py)."""
+
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def read_json(content: bytes) -> Any:
+    """The JSON value that `content` spells.
+
+    Raises ValueError for what is no JSON (RFC 8259): NaN and infinite numbers, half of a surrogate pair, another
+    encoding than UTF-8; and for more than DEEPEST levels.
+    """
+    text = content.decode("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if _LONE_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > DEEPEST and nested_deeper(value, DEEPEST):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def nested_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more than `levels` deep."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(inner, dict | list) for inner in layer)
+
+
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """The whole number that a query parameter or header spells in ASCII digits; None when it is none from `low` to
+    `high`."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) and low <= int(text) <= high else None
+
+
+def new_request_id() -> str:
+    """A name for one request, as the providers write it."""
+    return f"req_{uuid4().hex[:24]}"
+
+
+def named(api: Api, response: Response) -> Response:
+    """The response with the name of its request in the provider's header."""
+    if api.request_id_header is not None:
+        response.headers.setdefault(api.request_id_header, new_request_id())
+    return response
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a JSON number")
+    return number
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,8 +6,10 @@ numbers that the models see too (HSL and LCH, rounded), so anyone can check a fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import cos, hypot, radians, sin
 
 from grabient_assets.gradient.color import Triple
 
@@ -21,17 +23,35 @@ HIGH_CONTRAST, MEDIUM_CONTRAST = 50, 25
 DARK, LIGHT = 35, 65
 VIVID, DULL = 50, 40
 
+# Near black and near white HSL calls the least tint saturated: #010000 has 100. What a person sees there is `tint`.
+FAINT_TINT, WEAK_TINT, STRONG_TINT = 10, 25, 40
+NEAR_BLACK, NEAR_WHITE = 5, 95
+# Two colours so far apart in hue and chroma (CIE a*b*) are a contrast, whatever their lightness.
+LOW_CONTRAST_APART, MEDIUM_CONTRAST_APART = 50, 75
+# People call violet and magenta warm as well as cool: a word is clear only when it stands without them.
+MAGENTA = (270, 330)
+MID_LIGHTNESS, MEDIUM_LIGHTNESS = 50, (25, 75)
+_BETWEEN_THE_BANDS = 120
+_SPEAKS_AGAINST: dict[str, Callable[[int], bool]] = {
+    "dark": lambda lightness: lightness > MID_LIGHTNESS,
+    "light": lambda lightness: lightness < MID_LIGHTNESS,
+    "medium": lambda lightness: not MEDIUM_LIGHTNESS[0] <= lightness <= MEDIUM_LIGHTNESS[1],
+    "varied": lambda lightness: True,
+}
+"""Which colours make another word possible for a palette."""
+
 # How far a number must lie from a threshold for a clear-cut palette.
 HUE_MARGIN, LIGHTNESS_MARGIN = 2, 1
-CLEAR_MAJORITY = 9
+CLEAR_MAJORITY, SEEN_MAJORITY = 9, 7
 
 
 @dataclass(frozen=True, slots=True)
 class ColourFacts:
     """The computed fields of a palette, which of them are beyond dispute, and the numbers behind them.
 
-    A field is in `clear_cut` when every reasonable reading of the definition gives the same value (HSL or LCH,
-    any order of the rules, thresholds a little higher or lower). Only then is a different answer an error.
+    A field is in `clear_cut` when every reasonable reading of the definition gives the same value (HSL or LCH, any
+    order of the rules, thresholds a little higher or lower) and a person who looks would not say another one. Only then
+    is a different answer an error.
     Shares are 0-1, lightness is CIE L (0-100).
     """
 
@@ -58,10 +78,10 @@ def compute_facts(hsl: Sequence[Triple], lch: Sequence[Triple], harmonies: tuple
     count = len(hsl)
     warm, cool = _sides(hues[0], saturations)
     clear = {
-        "temperature": _clear_temperature(hues, saturations),
-        "contrast": _clear_contrast(lightnesses),
+        "temperature": _clear_temperature(hues, saturations, [tint(one) for one in hsl]),
+        "contrast": _clear_contrast(lightnesses, lch),
         "brightness": _clear_brightness(lightnesses),
-        "saturation": _clear_saturation(saturations),
+        "saturation": _clear_saturation(hsl),
     }
     return ColourFacts(
         temperature=temperature(hues[0], saturations),
@@ -119,28 +139,53 @@ def saturation_word(saturations: Sequence[int]) -> str:
     return "muted" if 2 * dull > len(saturations) else "mixed"
 
 
-def _clear_temperature(readings: Sequence[Sequence[int]], saturations: Sequence[int]) -> bool:
-    grey = sum(one < GREY_SATURATION for one in saturations)
-    if grey == len(saturations):
-        return True
-    if 2 * grey > len(saturations):
-        return False
-    for hues in readings:
-        for margin in (-HUE_MARGIN, 0, HUE_MARGIN):
-            warm, cool = _sides(hues, saturations, margin)
-            a_few = 0 < min(warm, cool) < GROUP
-            undecided = 2 * (warm + cool) < len(saturations) - grey
-            if a_few or undecided or temperature(hues, saturations, margin) != temperature(readings[0], saturations):
-                return False
+def tint(hsl: Triple) -> float:
+    """How much colour there is, in percent: the largest of red, green and blue minus the smallest.
+
+    At lightness 50 it is the saturation; towards black and white it becomes nothing.
+    """
+    _, saturation, lightness = hsl
+    return saturation * (100 - abs(2 * lightness - 100)) / 100
+
+
+def colours_apart(lch: Sequence[Triple]) -> float:
+    """The largest distance of two colours in CIE a*b*, so in hue and chroma alone."""
+    points = {(chroma * cos(radians(hue)), chroma * sin(radians(hue))) for _, chroma, hue in lch}
+    return max((hypot(one[0] - other[0], one[1] - other[1]) for one, other in combinations(points, 2)), default=0.0)
+
+
+def _clear_temperature(readings: Sequence[Sequence[int]], saturations: Sequence[int], tints: Sequence[float]) -> bool:
+    """The value is the same with the hues of HSL and of LCH, without magenta, with bands a little wider or narrower,
+    and whether greys are told by their saturation or by how little colour they hold."""
+    value = temperature(readings[0], saturations)
+    without_magenta = [_BETWEEN_THE_BANDS if MAGENTA[0] < hue < MAGENTA[1] else hue for hue in readings[0]]
+    by_tint = [0 if one <= FAINT_TINT else 100 for one in tints]
+    for of in (saturations, by_tint):
+        if (value == "neutral") != all(one < GREY_SATURATION for one in of):
+            return False
+        if value == "neutral":
+            continue
+        for hues in (*readings, without_magenta):
+            for margin in (-HUE_MARGIN, 0, HUE_MARGIN):
+                warm, cool = _sides(hues, of, margin)
+                a_few = 0 < min(warm, cool) < GROUP
+                undecided = 2 * (warm + cool) < len(_chromatic(hues, of))
+                if a_few or undecided or temperature(hues, of, margin) != value:
+                    return False
     return True
 
 
-def _clear_contrast(readings: Sequence[Sequence[int]]) -> bool:
+def _clear_contrast(readings: Sequence[Sequence[int]], lch: Sequence[Triple]) -> bool:
     spreads = [_spread(lightnesses) for lightnesses in readings]
     near = any(
         abs(spread - limit) <= LIGHTNESS_MARGIN for spread in spreads for limit in (HIGH_CONTRAST, MEDIUM_CONTRAST)
     )
-    return not near and len({contrast(lightnesses) for lightnesses in readings}) == 1
+    most = {"low": LOW_CONTRAST_APART, "medium": MEDIUM_CONTRAST_APART}.get(contrast(readings[0]))
+    return (
+        not near
+        and len({contrast(lightnesses) for lightnesses in readings}) == 1
+        and (most is None or colours_apart(lch) <= most)
+    )
 
 
 def _clear_brightness(readings: Sequence[Sequence[int]]) -> bool:
@@ -148,15 +193,39 @@ def _clear_brightness(readings: Sequence[Sequence[int]]) -> bool:
         mean = sum(lightnesses) / len(lightnesses)
         if all(_ends(lightnesses)) or min(abs(mean - DARK), abs(mean - LIGHT)) <= LIGHTNESS_MARGIN:
             return False
+        if sum(map(_SPEAKS_AGAINST[brightness(lightnesses)], lightnesses)) >= GROUP:
+            return False
     return len({brightness(lightnesses) for lightnesses in readings}) == 1
 
 
-def _clear_saturation(saturations: Sequence[int]) -> bool:
-    vivid, dull = sum(one > VIVID for one in saturations), sum(one < DULL for one in saturations)
+def _clear_saturation(hsl: Sequence[Triple]) -> bool:
+    """One side has a clear majority, whatever the colours near black and white count as; vivid colours are vivid to the
+    eye too, not only by HSL."""
+    near_ends = [_is_near_black_or_white(one) for one in hsl]
+    rest = [saturation for (_, saturation, _), is_near in zip(hsl, near_ends, strict=True) if not is_near]
+    vivid, dull, either = sum(one > VIVID for one in rest), sum(one < DULL for one in rest), sum(near_ends)
+    words = {_clear_majority(vivid + either, dull, len(hsl)), _clear_majority(vivid, dull + either, len(hsl))}
+    seen_vivid = sum(one[1] > VIVID and tint(one) > STRONG_TINT for one in hsl)
+    seen_dull = sum(one[1] < DULL or tint(one) < WEAK_TINT for one in hsl)
+    if words == {"vibrant"}:
+        return seen_vivid >= SEEN_MAJORITY and seen_dull < GROUP
+    if words == {"mixed"}:
+        return seen_vivid >= GROUP and 2 * seen_dull <= len(hsl)
+    return words == {"muted"}
+
+
+def _is_near_black_or_white(hsl: Triple) -> bool:
+    """Where HSL calls a tint that hardly anyone sees saturated: #030302 has 20, #010000 has 100."""
+    _, saturation, lightness = hsl
+    return saturation >= GREY_SATURATION and not NEAR_BLACK < lightness < NEAR_WHITE
+
+
+def _clear_majority(vivid: int, dull: int, count: int) -> str | None:
     more, fewer = max(vivid, dull), min(vivid, dull)
-    if 2 * more <= len(saturations):
-        return fewer >= GROUP
-    return more >= CLEAR_MAJORITY or (fewer == 0 and 2 * more > len(saturations) + 1)
+    if 2 * more <= count:
+        return "mixed" if fewer >= GROUP else None
+    is_clear = more >= CLEAR_MAJORITY or (fewer == 0 and 2 * more > count + 1)
+    return ("vibrant" if vivid > dull else "muted") if is_clear else None
 
 
 def _sides(hues: Sequence[int], saturations: Sequence[int], margin: int = 0) -> tuple[int, int]:

@@ -1,5 +1,7 @@
-"""Which harmonies of a palette are beyond dispute: those that stay, and those that stay away, wherever in their margins
-the thresholds of harmony.py lie. For many palettes at once; docs/colour-facts.md says the same in words.
+"""Which harmonies of a palette are beyond dispute, for many palettes at once.
+
+Those are the ones that stay, and those that stay away, wherever in their margins the thresholds of harmony.py lie. The
+colours near black and white, whose tint hardly anyone sees, change nothing either. docs/colour-facts.md says the same.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grabient_assets.gradient.color import linear
+from grabient_assets.gradient.facts import NEAR_BLACK, NEAR_WHITE
 from grabient_assets.gradient.harmony import (
     ANALOGOUS_DEGREES,
     CLUSTER_DEGREES,
@@ -39,17 +42,24 @@ def clear_harmonies(rgb: NDArray[np.integer]) -> NDArray[np.int8]:
     """
     found = np.empty((len(rgb), len(HARMONIES)), dtype=np.int8)
     for start in range(0, len(rgb), _AT_ONCE):
-        found[start : start + _AT_ONCE] = _clear(*_chroma_and_hue(rgb[start : start + _AT_ONCE, SAMPLED]))
+        found[start : start + _AT_ONCE] = _clear(rgb[start : start + _AT_ONCE, SAMPLED])
     return found
 
 
-def _clear(chroma: Floats, hue: Floats) -> NDArray[np.int8]:
+def _clear(rgb: NDArray[np.integer]) -> NDArray[np.int8]:
+    chroma, hue = _chroma_and_hue(rgb)
+    lightness = (rgb.max(axis=-1) + rgb.min(axis=-1).astype(int)) * 100 / (2 * 255)
+    faint = (lightness <= NEAR_BLACK) | (lightness >= NEAR_WHITE)
+    without_faint = np.flatnonzero((faint & (chroma >= MIN_CHROMA - CHROMA_MARGIN)).any(axis=1))
+    seen = np.where(faint, 0.0, chroma)
     always = np.ones((len(hue), len(HARMONIES)), dtype=bool)
     ever = np.zeros_like(always)
-    for min_chroma, cluster, some in _readings(chroma, hue):
-        hues = _main_hues(chroma[some], hue[some], MIN_CHROMA + min_chroma, CLUSTER_DEGREES + cluster)
-        always[some] &= _shown(hues, -DEGREES_MARGIN)
-        ever[some] |= _shown(hues, DEGREES_MARGIN)
+    for chromas, among in ((chroma, np.arange(len(hue))), (seen, without_faint)):
+        for min_chroma, cluster, some in _readings(chromas[among], hue[among]):
+            rows = among[some]
+            hues = _main_hues(chromas[rows], hue[rows], MIN_CHROMA + min_chroma, CLUSTER_DEGREES + cluster)
+            always[rows] &= _shown(hues, -DEGREES_MARGIN)
+            ever[rows] |= _shown(hues, DEGREES_MARGIN)
     return np.where(always, 1, np.where(ever, -1, 0)).astype(np.int8)
 
 

@@ -11,6 +11,7 @@ def thumbnail(hex_colors: Sequence[str], width: int = 220, height: int = 40) -> 
     bars = "".join(f'<path fill="{colour}" d="M{i} 0h1.02v1H{i}z"/>' for i, colour in enumerate(hex_colors))
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'shape-rendering="crispEdges" '
         f'viewBox="0 0 {len(hex_colors)} 1" preserveAspectRatio="none">{bars}</svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

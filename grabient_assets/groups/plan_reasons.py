@@ -13,5 +13,5 @@ WHY = {
     "waiting": "asked for, not sent yet",
     "new_model": "model not asked yet",
     "new_palette": "new palette",
-    "untagged": "not tagged yet",
+    "untagged": "consensus not complete yet",
 }

@@ -1,5 +1,6 @@
 """The daemon's work in one process: evaluates the same sensors and executes the same jobs, until nothing is open."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +10,15 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.instigation_logger import InstigationLogger
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.execution.execution_result import ExecutionResult
 
+from grabient_assets import interrupts
+from grabient_assets.partitions import add_partitions
+from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
-from grabient_assets.resources.runs import RUN_KEY_TAG
+from grabient_assets.resources.runs import PUT_OFF_TAG, REASON_TAG, RUN_KEY_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -35,12 +41,14 @@ class Driver:
         self._definitions = definitions
         self._instance = instance
         self._sensors = list(definitions.get_repository_def().sensor_defs)
+        add_partitions(instance, ())
         self.waiting: dict[str, str] = {}
         self._cursors: dict[str, str] = {}
 
     def tick(self) -> Iterator[Finished]:
         """Evaluate every sensor once and execute what it asks for, one run after the other."""
         for sensor in self._sensors:
+            interrupts.check()
             context = dg.build_sensor_context(
                 instance=self._instance,
                 instance_ref=self._instance.get_ref(),
@@ -49,6 +57,8 @@ class Driver:
                 resources=dict(self._definitions.resources or {}),
                 cursor=self._cursors.get(sensor.name),
             )
+            # Dagster's own logger writes to the terminal whatever the level.
+            context._logger = InstigationLogger(console_logger=logging.getLogger("grabient.sensors"))
             for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
@@ -94,16 +104,25 @@ def execute_job(
     tags: Mapping[str, str],
     **chosen: Any,
 ) -> Finished:
-    """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets."""
+    """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets.
+
+    Raises Interrupted when the program is to end; Dagster would make an ordinary failure of it, and the next run would
+    begin.
+    """
+    interrupts.check()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    result = job.execute_in_process(
-        run_config={**run_config, **quiet},
-        instance=instance,
-        tags={**tags, PID_TAG: str(os.getpid())},
-        raise_on_error=False,
-        **chosen,
-    )
+    result = execute_in_location(job, instance, {**run_config, **quiet}, {**tags, PID_TAG: str(os.getpid())}, **chosen)
+    if interrupts.requested() is not None:
+        _mark_interrupted(instance, result)
+        interrupts.check()
     return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
+
+
+def _mark_interrupted(instance: dg.DagsterInstance, result: ExecutionResult) -> None:
+    """Show the run as canceled, and count it as no failed attempt: a person ended it."""
+    if not result.success:
+        instance.add_run_tags(result.run_id, {PUT_OFF_TAG: "true"})
+        instance.report_run_canceled(result.dagster_run, "The command that executed this run was stopped.")
 
 
 def drive(
@@ -112,12 +131,14 @@ def drive(
     seen: Callable[[Finished | None], None],
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = interrupts.sleep,
+    waits: Callable[[float], None] = lambda _: None,
 ) -> bool:
     """Tick until `is_open` says no; False when `timeout` seconds passed first. A run that has begun is not cut short.
 
-    `seen` is told of every run, and of every pass with None. While nothing moves, the pause between two passes grows
-    from 0.2 to 30 seconds: an emulated batch ends within polls, a real one within hours.
+    `seen` is told of every run, and of every pass with None; `waits`, before each pause, how many seconds it has. While
+    nothing moves, the pause between two passes grows from 0.2 to 30 seconds: an emulated batch ends within polls, a
+    real one within hours.
     """
     started = clock()
     pause = SHORTEST_PAUSE
@@ -134,7 +155,9 @@ def drive(
         if clock() - started > timeout:
             return False
         if not moved:
-            sleep(min(pause, max(0.0, timeout - (clock() - started))))
+            seconds = min(pause, max(0.0, timeout - (clock() - started)))
+            waits(seconds)
+            sleep(seconds)
         pause = SHORTEST_PAUSE if moved else min(pause * 1.5, LONGEST_PAUSE)
 
 
@@ -142,13 +165,14 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark started runs whose process no longer lives as failed; otherwise they would hold up the next ones."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
         if is_dead(instance, run):
-            instance.report_run_failed(run, "The process that executed this run ended without finishing it.")
+            reason = "The process that executed this run ended without finishing it."
+            instance.add_run_tags(run.run_id, {REASON_TAG: reason})
+            instance.report_run_failed(run, reason)
 
 
 @contextmanager
 def quiet_dagster() -> Iterator[None]:
     """Keep Dagster's log lines and warnings off the terminal; everything stays in the event log."""
-    import logging
     import warnings
 
     logger = logging.getLogger("dagster")
@@ -162,7 +186,7 @@ def quiet_dagster() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: ExecutionResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
@@ -170,5 +194,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
             data = event.step_failure_data.user_failure_data
             if data and data.description:
                 return data.description
-            return cause.message.strip() if cause else "no reason given"
+            if cause is None:
+                return "no reason given"
+            said = cause.message.strip()
+            return said.partition(f"{cause.cls_name}: ")[2] or said
     return "the run failed before its first step"

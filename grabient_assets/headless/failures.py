@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from grabient_assets.batching.estimates import DollarRange
+from grabient_assets.batching.holding import release
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
@@ -64,6 +65,7 @@ def find_failures(
     for those anew.
     """
     from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
@@ -79,6 +81,9 @@ def find_failures(
 
     tagging = [one for one in failed if repeatable(one)]
     gone = [one for one in failed if not repeatable(one)]
+    versions = load_prompt_versions(PROMPTS_DIR)
+    gone += [one for one in refinements if one.partition.prompt_version not in versions]
+    refinements = [one for one in refinements if one.partition.prompt_version in versions]
     if refinements and refiner().provider not in usable:
         gone, refinements = [*gone, refinements[0]], []
     return Failures(tuple(tagging), tuple(refinements), tuple(dict.fromkeys(_why(one, usable) for one in gone)))
@@ -147,6 +152,8 @@ def ask_again(
 def ask_for(warehouse: Warehouse, settings: Settings, failures: Failures, now: datetime) -> AskedAgain:
     """Ask again for these failures. Nothing is sent here. The terms stand as they were: the cap, and the permissions to
     send at an unknown price and to refine despite a check."""
+    with warehouse.write() as connection:
+        release(connection, now)
     _ask_taggers(warehouse, failures.tagging, now)
     _ask_refiner(warehouse, settings, failures.refinements, now)
     return AskedAgain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
-from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
@@ -30,6 +30,7 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette, palette_rows
 from grabient_assets.warehouse.refinement_plan import Foreseen
+from grabient_assets.warehouse.tag_consensus import tagged_elsewhere
 from grabient_assets.warehouse.usage import measured_tokens
 from grabient_assets.warehouse.withheld import withheld_palettes
 
@@ -161,6 +162,7 @@ def make_plan(
             )
         rows = palette_rows(connection, needing)
         kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
+        elsewhere = tagged_elsewhere(connection, prompt_version, needing)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
         held = still_held(connection, settings.budget_usd, now, None, None)
     asked = [*models, *([refiner()] if refinement else [])]
@@ -169,7 +171,8 @@ def make_plan(
     if limits and needing:
         refining = max(1, len(needing) - len(withheld)) if refinement else 0
         finishing = _finishing(min(limits), rows, prompt_version, tuple(tagging), refinement, refining, waves)
-    warnings = (*_left_out(settings, loaded), *sentences(kept), *_about_models(asked, today))
+    others_words = _bought_again(elsewhere, prompt_version)
+    warnings = (*others_words, *_left_out(settings, loaded), *sentences(kept), *_about_models(asked, today))
     return Plan(
         prompt_version,
         analyses,
@@ -226,6 +229,21 @@ def _finishing(
         sums = cost[end]
         rest[end] = Decimal(str(round(sums[-1] - (sums[done - 1] if done else 0), 10)))
     return Finishing(usd, counts["high"], counts["expected"], counts["low"], DollarRange(**rest))
+
+
+def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:
+    """That palettes are tagged under another version, whose answers this one cannot use."""
+    digest = load_prompt_set(PROMPTS_DIR, prompt_version).tagging.digest
+    for version, palettes in elsewhere.items():
+        if version in load_prompt_versions(PROMPTS_DIR) and (
+            load_prompt_set(PROMPTS_DIR, version).tagging.digest == digest
+        ):
+            continue  # the wording is the same, and so are the requests: nothing is bought
+        were = "palette is" if palettes == 1 else "palettes are"
+        yield (
+            f"{palettes} {were} tagged under {version}. Prompt version {prompt_version} is another wording: they are "
+            f"asked about and paid for again. --prompt-version {version} goes on with what is there."
+        )
 
 
 def _left_out(settings: Settings, loaded: bool) -> Iterator[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from grabient_assets.errors import StoreError, StoreUnusableError
+from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import (
     Progress,
-    forget_unreachable,
     locked_out,
     progress,
     stopped_since,
@@ -47,25 +48,42 @@ class Outcome:
 
 @dataclass(slots=True)
 class Pursuit:
-    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news."""
+    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news;
+    `waits` of what is waited for, before every pause."""
 
     wish: Wish
     warehouse: Warehouse
     settings: Settings
     seen: Callable[[Finished | None, Progress], None]
+    waits: Callable[[Sequence[Waiting]], None] = lambda _: None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _given_up: dict[str, str] = field(default_factory=dict)
     _quiet: int = 0
     _stuck: tuple[str, ...] = ()
 
     def follow(self, driver: Driver, timeout: float) -> Outcome:
-        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed."""
+        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed.
+
+        Raises StoreUnusableError when a run failed and the object store takes nothing more.
+        """
+        from grabient_assets.batching.holding import release
         from grabient_assets.headless.driver import drive
 
         with self.warehouse.write() as connection:
-            forget_unreachable(connection, self.started)
-        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout)
-        return Outcome(finished, self.progress(), self._problems())
+            release(connection, self.started)
+        known = Waits(self.settings)
+
+        def tell_of_waits(seconds: float) -> None:
+            now = datetime.now(UTC)
+            with self.warehouse.read() as connection:
+                waiting = known.now(connection, driver.waiting, now, now + timedelta(seconds=seconds))
+            self.waits(waiting)
+
+        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout, waits=tell_of_waits)
+        progress = self.progress()
+        outcome = Outcome(finished, progress, ())
+        lacking = outcome.reached(self.wish.until) < progress.palettes
+        return replace(outcome, problems=self._problems(lacking=lacking))
 
     def progress(self) -> Progress:
         """How far the chosen palettes are now."""
@@ -75,7 +93,21 @@ class Pursuit:
     def _tell(self, finished: Finished | None) -> None:
         if finished is not None:
             self._quiet = 0
+            if not finished.success:
+                self._check_store()
         self.seen(finished, self.progress())
+
+    def _check_store(self) -> None:
+        """After a run that failed: a store that takes nothing more ends the command, instead of run after run."""
+        from grabient_assets.resources.objects import open_store
+        from grabient_assets.store.objects import check_store
+
+        try:
+            check_store(open_store(self.settings))
+        except StoreUnusableError:
+            raise
+        except StoreError:
+            return  # the next run may find it working again
 
     def _is_open(self, driver: Driver) -> bool:
         """Asked when nothing moved: whether anything is still to come."""
@@ -145,16 +177,23 @@ class Pursuit:
             tagged = [t.partition for t in complete_tagging(connection, self.wish.providers) if t.answers]
             return bool(chained_refinements(connection, tagged))
 
-    def _problems(self) -> tuple[str, ...]:
-        from grabient_assets.batching.holding import still_held
+    def _problems(self, *, lacking: bool) -> tuple[str, ...]:
+        """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
+        from grabient_assets.batching.holding import held_back
         from grabient_assets.groups.tagging.withheld import sentences
         from grabient_assets.warehouse.withheld import withheld_palettes
 
         refining = self.wish.seeds if self.wish.until == "refined" else ()
         with self.warehouse.read() as connection:
             stopped = stopped_since(connection, self.started)
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), None, None)
+            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC))
             withheld = withheld_palettes(connection, [PaletteVersion(self.wish.prompt_version, s) for s in refining])
         reasons = [reason for _, _, _, reason in stopped]
-        found = [*self._given_up.values(), *self._stuck, *held.values(), *reasons, *sentences(withheld)]
+        told = {
+            "over_budget",
+            *(["failed"] if lacking or self._stuck else []),
+            *(["put_off", "paused"] if lacking else []),
+        }
+        waiting = [one.sentence for one in held if one.kind in told]
+        found = [*self._given_up.values(), *waiting, *reasons, *sentences(withheld)]
         return tuple(dict.fromkeys(found))

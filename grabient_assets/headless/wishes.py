@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from grabient_assets.errors import GrabientError, SettingsError, UsageError
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
@@ -47,21 +47,38 @@ def chosen_until(text: str) -> Until:
 
 
 def chosen_prompt_version(text: str | None) -> str:
-    """The named prompt version, or the newest released one (the newest draft when nothing is released).
+    """The named prompt version, or that of GRABIENT_PROMPT_VERSION.
 
-    Raises UsageError naming those that exist.
+    A version that is released does not become the default by itself: every palette would be bought again under it.
+    Raises UnknownPromptVersionError, or SettingsError, naming those that exist.
     """
     from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.prompting.released import load_released
 
     versions = load_prompt_versions(PROMPTS_DIR)
     if not versions:
         raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
+    chosen = load_settings().prompt_version if text is None else text
+    if chosen in versions:
+        return chosen
     if text is None:
-        released = load_released(PROMPTS_DIR)
-        return next((version for version in reversed(versions) if version in released), versions[-1])
-    if text not in versions:
-        raise UsageError(f"There is no prompt version {text!r}; there is {', '.join(versions)}.")
+        raise SettingsError(f"GRABIENT_PROMPT_VERSION is {chosen!r}; it must be one of {', '.join(versions)}.")
+    raise UnknownPromptVersionError(chosen, versions)
+
+
+def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
+    """A prompt version that stands in prompts/, or under which something was asked before its folder was removed.
+
+    Raises UnknownPromptVersionError.
+    """
+    from grabient_assets.prompting.load import load_prompt_versions
+    from grabient_assets.warehouse.prompts import asked_prompt_versions
+
+    known = set(load_prompt_versions(PROMPTS_DIR))
+    if text not in known and warehouse.exists():
+        with warehouse.read() as connection:
+            known |= set(asked_prompt_versions(connection))
+    if text not in known:
+        raise UnknownPromptVersionError(text, sorted(known))
     return text
 
 

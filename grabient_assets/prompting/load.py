@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from grabient_assets.errors import PromptError
+from grabient_assets.errors import PromptError, UnknownPromptVersionError
 from grabient_assets.prompting.answer_schema import check_answer_schema
 from grabient_assets.prompting.front_matter import read_front_matter, split_front_matter
 from grabient_assets.prompting.prompt import PURPOSES, Prompt, PromptSet, Purpose, prompt_digest
@@ -44,12 +44,12 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
 def load_prompt_set(root: Path, version: str) -> PromptSet:
     """Both prompts of `version`, read and checked.
 
-    Raises PromptError for anything that is not right, and when a released version no longer says what it said.
+    Raises UnknownPromptVersionError when there is none of that name, PromptError for anything else that is not right,
+    and when a released version no longer says what it said.
     """
     versions = load_prompt_versions(root)
     if version not in versions:
-        known = ", ".join(versions) or "none"
-        raise PromptError(f"There is no prompt version {version!r} in {root.name}; known are: {known}.")
+        raise UnknownPromptVersionError(version, versions)
     tagging, refinement = (_load_prompt(root, version, purpose) for purpose in PURPOSES)
     released = load_released(root).get(version)
     for prompt in (tagging, refinement):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from grabient_assets.errors import ResultsError
+from grabient_assets.errors import ResultsError, SlowResultsError
 from grabient_assets.providers import anthropic_lines
 from grabient_assets.providers.anthropic_proof import Whose, whose
 from grabient_assets.providers.asking import check_size
@@ -16,15 +16,16 @@ from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, 
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.finding import may_be_ours, newest_first
-from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.guard import at_home, only_ours, origin
 from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import iso_time, plain, whole_number
 from grabient_assets.providers.reading import inside
-from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
+from grabient_assets.providers.redaction import redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.secrets import redact
 
 BASE_URL = "https://api.anthropic.com"
 # The bodies in anthropic_lines are made for this version; another one refuses or misreads them.
@@ -132,7 +133,7 @@ class AnthropicBatches:
         yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
 
     def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
-        """The lines behind `results_url`, only ever at the provider's own host, because it is asked with the key."""
+        """The lines behind `results_url`, only ever from the origin that is set, because it is asked with the key."""
         batch = value["id"]
         address = value.get("results_url")
         if not isinstance(address, str) or not address:
@@ -141,19 +142,35 @@ class AnthropicBatches:
                 why = f"they were removed on {value['archived_at']}; Anthropic keeps them 29 days"
             raise ResultsError(self.name, f"Batch {batch} has no results at Anthropic: {why}.")
         home = self._client.base_url
-        url = home.join(address)
-        if str(url).startswith(BASE_URL + "/"):
-            # Behind a gateway the API still names its own host; the key belongs to the gateway, so that is asked.
-            url = home.join(str(url).removeprefix(BASE_URL + "/"))
-        if (url.scheme, url.host, url.port) != (home.scheme, home.host, home.port):
+        with translated(self.name, self._key, f"reading where the results of batch {batch} lie"):
+            named = home.join(address)
+            url = at_home(named, home, BASE_URL, f"v1/messages/batches/{batch}/results")
+        where = (
+            f"The results of batch {batch} are said to lie at {redact(origin(named), self._key)}, which is not "
+            f"{origin(home)}, where Anthropic is asked."
+        )
+        if url is None:
             raise ResultsError(
                 self.name,
-                f"The results of batch {batch} are said to lie at {url.host}, which is not {home.host}. Nothing was "
-                "sent there, because the key would have gone along; check the base URL of Anthropic.",
+                f"{where} Nothing was sent there, because the key would have gone along; check ANTHROPIC_BASE_URL.",
             )
         headers = {"accept": "application/binary"}
         opener = stream_from(self._http, str(url), headers, self._patience.transfer)
-        return stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
+        lines = stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
+        return lines if origin(named) in (origin(home), BASE_URL) else self._from_home(lines, where)
+
+    def _from_home(self, lines: Generator[bytes, None, None], where: str) -> Generator[bytes, None, None]:
+        """The lines; when they cannot be had, an error that says where they were said to lie as well."""
+        try:
+            yield from lines
+        except SlowResultsError:
+            raise
+        except ResultsError as error:
+            raise ResultsError(
+                self.name,
+                f"{where} They were looked for at the latter only, because the key goes nowhere else: {error} Check "
+                "ANTHROPIC_BASE_URL.",
+            ) from None
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
-from grabient_assets.providers.contract import EMPTY_ANSWER, ImageInput, RequestSpec, Result
+from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
+    another,
     bad_line,
+    counted,
     custom_id_in,
     inside,
     items,
     needed_tokens,
     parsed_line,
+    picture_not_fetched,
     text_or_none,
     tokens,
     usage_of,
@@ -32,6 +35,8 @@ from grabient_assets.registry.usage import Usage
 PROVIDER = "anthropic"
 LEAST_BUDGET = 1024
 
+_WITHOUT_TEXT = {"text", "thinking", "redacted_thinking", "tool_use"}
+
 _PERMANENT = {
     "invalid_request_error",
     "authentication_error",
@@ -39,6 +44,7 @@ _PERMANENT = {
     "permission_error",
     "not_found_error",
     "request_too_large",
+    PICTURE_NOT_FETCHED,
 }
 
 
@@ -78,7 +84,7 @@ def _image(image: ImageInput) -> dict[str, Any]:
 
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
-    custom_id = custom_id_in(value, "custom_id", line, PROVIDER)
+    custom_id = custom_id_in(value, "custom_id")
     result = value.get("result")
     # By the word, never "else succeeded": the SDK itself builds unknown kinds as successes without a message.
     match inside(result, "type"):
@@ -96,15 +102,16 @@ def read_line(line: bytes) -> Result:
             raise bad_line(line, PROVIDER, f"its result is of the unknown type {other!r}")
 
 
-def _succeeded(custom_id: str, message: object, line: bytes) -> Result:
+def _succeeded(custom_id: str | None, message: object, line: bytes) -> Result:
     if not isinstance(message, Mapping):
         raise bad_line(line, PROVIDER, "it succeeded but holds no message")
-    texts = [inside(block, "text") for block in items(message.get("content")) if inside(block, "type") == "text"]
+    content = message.get("content")
+    texts = [inside(block, "text") for block in items(content) if inside(block, "type") == "text"]
     text = text_or_none("".join(part for part in texts if isinstance(part, str)))
     stop = text_or_none(message.get("stop_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(message.get("usage"), said=text is not None or fate == "truncated")
+        usage = reported_usage(message.get("usage"), said=text is not None or fate == "truncated")
         served, request_id = text_or_none(message.get("model")), text_or_none(message.get("id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
 
@@ -113,36 +120,65 @@ def _succeeded(custom_id: str, message: object, line: bytes) -> Result:
         return result("refused", f"the model refused to answer{f' ({why})' if why else ''}", "refusal")
     if stop in ("max_tokens", "model_context_window_exceeded"):
         return result("truncated", TOO_LONG, stop)
+    if text is None and not _holds_no_text(message):
+        raise bad_line(line, PROVIDER, "its message holds something else than text")
     if text is None:
         return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 
-def _errored(custom_id: str, error: object) -> Result:
+def _holds_no_text(message: Mapping[str, Any]) -> bool:
+    """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    content = message.get("content", "")
+    kinds = {inside(block, "type") for block in items(content)}
+    return content is None or (isinstance(content, list) and kinds <= _WITHOUT_TEXT)
+
+
+def _errored(custom_id: str | None, error: object) -> Result:
     # The real error sits two levels down: result.error.error.type.
     inner = inside(error, "error") or error
     code = text_or_none(inside(inner, "type")) or "unknown_error"
     message = text_or_none(inside(inner, "message")) or "the provider gave no reason"
     request_id = text_or_none(inside(error, "request_id"))
+    if picture_not_fetched(message):
+        code = PICTURE_NOT_FETCHED
     retryable = code not in _PERMANENT
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
 
 
-def _usage(usage: object, *, said: bool) -> Usage | None:
-    """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input."""
+def reported_usage(usage: object, *, said: bool) -> Usage | None:
+    """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input. Thinking is part
+    of `output_tokens`, and fetching pages costs nothing but their tokens."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        read, written = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
+        read, total = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
+        briefly = tokens(usage, "cache_creation", "ephemeral_5m_input_tokens")
+        lasting = tokens(usage, "cache_creation", "ephemeral_1h_input_tokens")
         plain, output = needed_tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
         thinking = tokens(usage, "output_tokens_details", "thinking_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+    written = max(total, briefly + lasting)
     return usage_of(
         whole_input=plain + read + written,
         output=output,
         cached=read,
         written=written,
+        written_5m=briefly,
         thinking=thinking,
+        unpriced=_unpriced(usage),
         said=said,
     )
+
+
+def _unpriced(usage: Mapping[str, Any]) -> list[str]:
+    """Searches and code runs are billed by the piece; other tiers, speeds and regions at other rates."""
+    tools = inside(usage, "server_tool_use")
+    pieces = tools if isinstance(tools, Mapping) else {}
+    return [
+        *(part for name, n in pieces.items() if name != "web_fetch_requests" for part in counted(name, n)),
+        *another("service tier", usage.get("service_tier"), ("batch",)),
+        *another("speed", usage.get("speed"), ("standard",)),
+        *another("inference region", usage.get("inference_geo"), ("global", "not_available")),
+    ]

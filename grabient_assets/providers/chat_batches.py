@@ -16,9 +16,10 @@ from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain, unix_time, whole_number
 from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
+from grabient_assets.providers.redaction import redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.secrets import redact
 
 LABEL = "grabient_batch"
 WINDOW = "24h"

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from grabient_assets.providers.asking import base64_of, check, effort, json_line
-from grabient_assets.providers.contract import EMPTY_ANSWER, ImageInput, RequestSpec, Result
+from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
     bad_line,
+    beyond,
+    counted,
     custom_id_in,
     inside,
+    items,
     needed_tokens,
     parsed_line,
+    picture_not_fetched,
     text_or_none,
     tokens,
     usage_of,
@@ -29,6 +33,8 @@ ENDPOINT = "/v1/chat/completions"
 # Groq's: the model broke off the JSON it was asked for.
 _RETRYABLE_CODES = {"json_validate_failed", "server_error", "rate_limit_exceeded", "internal_server_error"}
 _RETRYABLE_STATUS = {408, 409, 425, 429}
+# OpenAI says "default" of a batch; these cost more at OpenAI and Groq.
+_DEARER_TIERS = ("priority", "fast", "scale", "performance")
 
 
 def request_line(spec: RequestSpec, model: Model) -> bytes:
@@ -71,9 +77,11 @@ def _address(image: ImageInput) -> str:
 
 def read_line(line: bytes, provider: str) -> Result:
     value = parsed_line(line, provider)
-    custom_id = custom_id_in(value, "custom_id", line, provider)
+    custom_id = custom_id_in(value, "custom_id")
     response, error = value.get("response"), value.get("error")
     if not isinstance(response, Mapping):
+        if isinstance(error, str) and error:
+            error = {"message": error}
         if not isinstance(error, Mapping) or not error:
             raise bad_line(line, provider, "it holds neither a response nor an error")
         return _without_response(custom_id, error)
@@ -83,12 +91,14 @@ def read_line(line: bytes, provider: str) -> Result:
     request_id = text_or_none(response.get("request_id"))
     if status != 200:
         return _failed(custom_id, status, inside(body, "error") or error, request_id)
-    if not isinstance(body, Mapping) or inside(body, "choices", 0) is None:
-        raise bad_line(line, provider, "its response says 200 but holds no choice")
-    return _answered(custom_id, body, request_id, line, provider)
+    if not isinstance(body, Mapping) or not isinstance(message := inside(body, "choices", 0, "message"), Mapping):
+        raise bad_line(line, provider, "its response says 200 but holds no choice with a message")
+    if _text_of(message) is None and not _holds_no_text(message):
+        raise bad_line(line, provider, "its message holds something else than text")
+    return _answered(custom_id, body, request_id)
 
 
-def _without_response(custom_id: str, error: Mapping[str, Any]) -> Result:
+def _without_response(custom_id: str | None, error: Mapping[str, Any]) -> Result:
     code = text_or_none(error.get("code")) or "unknown_error"
     message = text_or_none(error.get("message")) or "the provider gave no reason"
     if code == "batch_expired":
@@ -99,23 +109,25 @@ def _without_response(custom_id: str, error: Mapping[str, Any]) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable)
 
 
-def _failed(custom_id: str, status: int, error: object, request_id: str | None) -> Result:
+def _failed(custom_id: str | None, status: int, error: object, request_id: str | None) -> Result:
     code = text_or_none(inside(error, "code")) or text_or_none(inside(error, "type")) or f"http_{status}"
     message = text_or_none(inside(error, "message")) or f"the provider answered {status} without a reason"
     retryable = status >= 500 or status in _RETRYABLE_STATUS or code in _RETRYABLE_CODES
+    if code == "invalid_image_url" or picture_not_fetched(message):
+        code, retryable = PICTURE_NOT_FETCHED, False
     if code == "insufficient_quota":
         retryable = False
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
 
 
-def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, line: bytes, provider: str) -> Result:
+def _answered(custom_id: str | None, body: Mapping[str, Any], request_id: str | None) -> Result:
     choice = inside(body, "choices", 0)
-    text = text_or_none(inside(choice, "message", "content"))
+    text = _text_of(inside(choice, "message"))
     refusal = text_or_none(inside(choice, "message", "refusal"))
     stop = text_or_none(inside(choice, "finish_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = _usage(body.get("usage"), said=text is not None or fate == "truncated")
+        usage = reported_usage(body, said=text is not None or fate == "truncated")
         served = text_or_none(body.get("model"))
         named = request_id or text_or_none(inside(body, "x_groq", "id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, named)
@@ -131,14 +143,49 @@ def _answered(custom_id: str, body: Mapping[str, Any], request_id: str | None, l
     return result("answered")
 
 
-def _usage(usage: object, *, said: bool) -> Usage | None:
-    """Cached tokens are part of prompt_tokens, and reasoning of completion_tokens, at both."""
+def _text_of(message: Mapping[str, Any]) -> str | None:
+    """The text of a message: some servers write it as a list of parts."""
+    content = message.get("content")
+    parts = [part for one in items(content) if isinstance(part := inside(one, "text"), str)]
+    return text_or_none("".join(parts) if parts else content)
+
+
+def _holds_no_text(message: Mapping[str, Any]) -> bool:
+    """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    said_otherwise = any(message.get(name) for name in ("refusal", "tool_calls", "reasoning", "reasoning_content"))
+    return message.get("content", "" if said_otherwise else 0) in (None, "", [])
+
+
+def reported_usage(body: Mapping[str, Any], *, said: bool) -> Usage | None:
+    """Cached and written tokens, and those of pictures, are part of prompt_tokens at both; reasoning and predicted ones
+    of completion_tokens, rejected predictions included."""
+    usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None
     try:
         whole_input, output = needed_tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
         cached = tokens(usage, "prompt_tokens_details", "cached_tokens")
+        written = tokens(usage, "prompt_tokens_details", "cache_write_tokens")
         thinking = tokens(usage, "completion_tokens_details", "reasoning_tokens")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
-    return usage_of(whole_input=whole_input, output=output, cached=cached, thinking=thinking, said=said)
+    return usage_of(
+        whole_input=whole_input,
+        output=output,
+        cached=cached,
+        written=written,
+        thinking=thinking,
+        unpriced=_unpriced(body, usage, whole_input + output),
+        said=said,
+    )
+
+
+def _unpriced(body: Mapping[str, Any], usage: Mapping[str, Any], known: int) -> list[str]:
+    """Sound has rates of its own, and so have the fast tiers."""
+    tier = body.get("service_tier")
+    return [
+        *counted("tokens of sound heard", inside(usage, "prompt_tokens_details", "audio_tokens")),
+        *counted("tokens of sound made", inside(usage, "completion_tokens_details", "audio_tokens")),
+        *beyond(usage.get("total_tokens"), known),
+        *([f"the service tier {tier!r}"] if tier in _DEARER_TIERS else []),
+    ]

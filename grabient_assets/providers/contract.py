@@ -13,10 +13,14 @@ from grabient_assets.registry.usage import Usage
 
 State: TypeAlias = Literal["running", "cancelling", "ended"]
 Outcome: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
-Fate: TypeAlias = Literal["answered", "errored", "refused", "truncated", "expired", "cancelled"]
+Fate: TypeAlias = Literal["answered", "errored", "refused", "truncated", "expired", "cancelled", "unreadable"]
+"""What a result line says of its request. No provider says `unreadable`: that stands for a line without a meaning."""
 
 EMPTY_ANSWER = "empty_answer"
 """Our own `error_code` for a response without any text."""
+
+PICTURE_NOT_FETCHED = "picture_not_fetched"
+"""Our own `error_code` of a request whose picture the provider could not fetch from its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +123,11 @@ class BatchState:
 class Result:
     """One result line, read. `text` is what the model wrote (also when refused or truncated, as far as it came).
 
-    `retryable` says whether the same request may succeed when it is sent again, of one that errored.
+    `custom_id` is None when the line does not say which request it is for. `retryable` says whether the same request
+    may succeed when it is sent again, of one that errored.
     """
 
-    custom_id: str
+    custom_id: str | None
     fate: Fate
     text: str | None = None
     error: str | None = None
@@ -136,7 +141,7 @@ class Result:
     @property
     def has_response(self) -> bool:
         """Whether the line holds a response of the model, be it of no use, rather than the word that there is none."""
-        return self.fate in ("answered", "refused", "truncated") or self.error_code == EMPTY_ANSWER
+        return self.fate in ("answered", "refused", "truncated", "unreadable") or self.error_code == EMPTY_ANSWER
 
 
 ReadLine: TypeAlias = Callable[[bytes], Result]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from grabient_assets import interrupts
 from grabient_assets.providers.patience import Patience
 
 WRITTEN_AT_ONCE = 65_536
@@ -27,7 +28,9 @@ class Deadline:
         self._thread = threading.local()
 
     def begin(self, request: Any) -> None:
-        """The time of this request begins; a redirect and the next page of a list are requests of their own."""
+        """The time of this request begins; a redirect and the next page of a list are requests of their own. Raises
+        Interrupted when the program is to end."""
+        interrupts.check_before_sending()
         waits = request.extensions.get("timeout", {}).get("read") or 0.0
         patience = self._patience
         self._thread.seconds = patience.whole_read if waits <= patience.read else patience.whole_transfer
@@ -78,12 +81,22 @@ class _Stream:
         self._inner, self._deadline = inner, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Waits in slices, because only between them it is seen that the program is to end."""
         with self._deadline.within(timeout) as seconds:
-            return self._inner.read(max_bytes, timeout=seconds)
+            end = time.monotonic() + seconds
+            while True:
+                interrupts.check()
+                left = end - time.monotonic()
+                try:
+                    return self._inner.read(max_bytes, timeout=min(max(left, 0.0), interrupts.SLICE_SECONDS))
+                except Exception as error:
+                    if left <= interrupts.SLICE_SECONDS or type(error).__name__ != "ReadTimeout":
+                        raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)
         for start in range(0, len(view), WRITTEN_AT_ONCE):
+            interrupts.check()
             with self._deadline.within(timeout) as seconds:
                 self._inner.write(view[start : start + WRITTEN_AT_ONCE], timeout=seconds)
 

@@ -9,6 +9,7 @@ ones. The original is never chained: its text may hold the key.
 | 403 or 404 for a file                   | Results              | -                    |
 | 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
 | 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
+| 400, 403, 404 that misses the new file  | -                    | InputFileUnseen      |
 | 408, 409                                | Busy                 | AmbiguousSubmission  |
 | 429                                     | Busy                 | Busy                 |
 | 5xx                                     | Busy                 | AmbiguousSubmission  |
@@ -21,15 +22,18 @@ ones. The original is never chained: its text may hold the key.
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+from grabient_assets import interrupts
 from grabient_assets.errors import (
     AmbiguousSubmissionError,
     BatchUnknownError,
     CredentialsError,
     GrabientError,
+    InputFileUnseenError,
     ModelUnavailableError,
     ProviderBusyError,
     ProviderError,
@@ -38,10 +42,15 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.answers import Answer, answer_of
-from grabient_assets.providers.redaction import redact
+from grabient_assets.secrets import redact
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
 _BAD_KEY = {"API_KEY_INVALID", "invalid_api_key", "authentication_error"}
+_UNSEEN = re.compile(
+    r"not (?:be )?found|no such|(?:does not|doesn't|may not|not) exist"
+    r"|(?:cannot|can't|could not|couldn't|unable to) (?:find|locate|see)"
+    r"|not (?:yet )?(?:in an? )?(?:processed|ready|active|available|visible)"
+)
 _NO_MODEL = {"model_not_found", "model_decommissioned", "model_not_active"}
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
@@ -58,10 +67,13 @@ def translated(
     """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
 
     `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
-    batch that the same key could see just before.
+    batch that the same key could see just before. A call that is `creating` a batch may be finished after the signal to
+    stop; one that has not begun is not made.
     """
+    interrupts.check()
     try:
-        yield
+        with interrupts.finishing() if creating else nullcontext():
+            yield
     except GrabientError:
         raise
     except Exception as error:
@@ -107,12 +119,23 @@ def translate(
 
 def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool, batch: str | None) -> ProviderError:
     opening = _opening(answer, provider, key, doing)
-    status, code = answer.status, answer.code
-    if batch is not None and status == 404:
+    if batch is not None and answer.status == 404:
         return BatchUnknownError(
             provider,
             f"{opening} It has no such batch, or not any more. To close it here: `grabient cancel {batch} --give-up`.",
         )
+    if creating and answer.status in (400, 403, 404) and means_unseen_file(answer.code, answer.text):
+        return InputFileUnseenError(
+            provider, f"{opening} The file was uploaded just before, so that is not believed yet. Try again later."
+        )
+    if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+    return error_of(answer, provider, opening)
+
+
+def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
+    """What an answer means that is about no batch yet. `opening` says what was answered, in a sentence."""
+    status, code = answer.status, answer.code
     if code in _NO_MODEL or (status == 404 and "model" in answer.text.lower()):
         return ModelUnavailableError(
             provider, f"{opening} The model is not served to this key; choose another in the registry."
@@ -126,13 +149,26 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
         return CredentialsError(provider, f"{opening} The account has no credit left; add some at {provider}.")
     if status in (401, 403) or _is_bad_key(answer):
         return CredentialsError(provider, f"{opening} Check the API key of {provider} and what it is allowed to do.")
-    if creating and (status >= 500 or status in (408, 409)):
-        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
     if status == 429 or status >= 500 or status in (408, 409):
         return ProviderBusyError(provider, f"{opening} Try again later.", answer.retry_after)
     if status < 400:
         return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
     return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether the code says more than the status."""
+    known = (*_NO_MODEL, *_NO_MONEY, "not_available_for_plan")
+    return answer.code in known or _is_bad_key(answer)
+
+
+def means_unseen_file(code: str | None, text: str | None) -> bool:
+    """Whether a provider says that it does not know, or cannot use yet, the file a batch is made of.
+
+    OpenAI has said so of files that were uploaded seconds before (tobert/kaibo#169).
+    """
+    said = f"{code or ''} {text or ''}".replace("_", " ").lower()
+    return "file" in said and "model" not in said and _UNSEEN.search(said) is not None
 
 
 def _denies_the_file(answer: Answer) -> bool:

@@ -28,10 +28,11 @@ from grabient_assets.providers.listing import each_once
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets.providers.plain import plain
 from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redact, redacted, redacted_state, without_key
+from grabient_assets.providers.redaction import redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.secrets import redact
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"

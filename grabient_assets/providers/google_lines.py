@@ -1,7 +1,8 @@
 """Gemini's request and result lines. Pure.
 
 A request line has the shape of Google's input files, `{"key", "request"}`; small batches send the same requests inline.
-Answers are bound to requests by key alone: inline responses come back out of order (googleapis/python-genai#1909).
+Answers are bound to requests by key, never by position: inline responses come back out of order
+(googleapis/python-genai#1909).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
     bad_line,
+    beyond,
+    counted,
     custom_id_in,
     inside,
     items,
@@ -36,6 +39,14 @@ _REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", 
 # google.rpc codes (2 unknown, 4 deadline, 8 exhausted, 10 aborted, 13 internal, 14 unavailable) and HTTP ones.
 _RETRYABLE = {2, 4, 8, 10, 13, 14, 408, 409, 429}
 _CANCELLED = {1, 499}
+_READ_ALIKE = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "MODALITY_UNSPECIFIED")
+# Modalities that have the same rate, by the breakdown that names them.
+_MODALITIES = {
+    "promptTokensDetails": _READ_ALIKE,
+    "cacheTokensDetails": _READ_ALIKE,
+    "toolUsePromptTokensDetails": _READ_ALIKE,
+    "candidatesTokensDetails": ("TEXT", "MODALITY_UNSPECIFIED"),
+}
 
 
 def request_line(spec: RequestSpec, model: Model) -> bytes:
@@ -75,8 +86,10 @@ def _image(spec: RequestSpec, model: Model) -> list[dict[str, Any]]:
 
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
-    custom_id = custom_id_in(value, "key", line, PROVIDER)
+    custom_id = custom_id_in(value, "key")
     response, error = value.get("response"), value.get("error")
+    if isinstance(error, str) and error:
+        error = {"message": error}
     if isinstance(error, Mapping) and error:
         return _errored(custom_id, error)
     if not isinstance(response, Mapping):
@@ -84,7 +97,7 @@ def read_line(line: bytes) -> Result:
     return _answered(custom_id, response, line)
 
 
-def _errored(custom_id: str, error: Mapping[str, Any]) -> Result:
+def _errored(custom_id: str | None, error: Mapping[str, Any]) -> Result:
     number = error.get("code")
     number = number if isinstance(number, int) else 0
     code = text_or_none(error.get("status")) or (str(number) if number else "unknown_error")
@@ -95,7 +108,7 @@ def _errored(custom_id: str, error: Mapping[str, Any]) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable)
 
 
-def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Result:
+def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -> Result:
     parts = items(inside(response, "candidates", 0, "content", "parts"))
     texts = [inside(part, "text") for part in parts if not inside(part, "thought")]
     text = text_or_none("".join(part for part in texts if isinstance(part, str)))
@@ -104,7 +117,7 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
         spoke = text is not None
-        usage = _usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
+        usage = reported_usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 
@@ -116,20 +129,60 @@ def _answered(custom_id: str, response: Mapping[str, Any], line: bytes) -> Resul
         return result("truncated", TOO_LONG, stop)
     if stop not in ("STOP", None):
         return result("errored", f"the model stopped for the reason {stop}", stop, retryable=True)
+    if text is None and not _holds_no_text(response):
+        raise bad_line(line, PROVIDER, "its response holds something else than text")
     if text is None:
         return result("errored", EMPTY, EMPTY_ANSWER, retryable=True)
     return result("answered")
 
 
-def _usage(usage: object, *, text: bool, said: bool) -> Usage | None:
-    """Gemini counts thoughts beside the candidates; both are output. What was all thought has no candidates' count."""
+def _holds_no_text(response: Mapping[str, Any]) -> bool:
+    """Whether a response without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    if "candidates" not in response:
+        receipt = inside(response, "usageMetadata")
+        return "promptFeedback" in response or (receipt is not None and not inside(receipt, "candidatesTokenCount"))
+    candidates = response["candidates"]
+    if candidates in (None, []):
+        return True
+    first = inside(candidates, 0)
+    parts = inside(first, "content", "parts")
+    if not isinstance(first, Mapping) or not {"content", "finishReason"} & first.keys():
+        return False
+    return parts in (None, []) or all(
+        inside(part, "thought") or inside(part, "text") == "" for part in items(parts) or [parts]
+    )
+
+
+def reported_usage(usage: object, *, text: bool, said: bool) -> Usage | None:
+    """Gemini counts thoughts beside the candidates; both are output. So are results of tools beside the prompt; both
+    are input. What was all thought has no candidates' count."""
     if not isinstance(usage, Mapping):
         return None
     try:
-        whole_input, cached = needed_tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
+        prompt, cached = needed_tokens(usage, "promptTokenCount"), tokens(usage, "cachedContentTokenCount")
         written, thinking = tokens(usage, "candidatesTokenCount"), tokens(usage, "thoughtsTokenCount")
+        whole_input = prompt + tokens(usage, "toolUsePromptTokenCount")
     except ValueError:
         return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
     if text and not written:
         return None
-    return usage_of(whole_input=whole_input, output=written + thinking, cached=cached, thinking=thinking, said=said)
+    return usage_of(
+        whole_input=whole_input,
+        output=written + thinking,
+        cached=cached,
+        thinking=thinking,
+        unpriced=_unpriced(usage, whole_input + written + thinking),
+        said=said,
+    )
+
+
+def _unpriced(usage: Mapping[str, Any], known: int) -> list[str]:
+    """Pictures, films and documents cost as much as text to read. Sound does not, nor does anything but text that is
+    made."""
+    found = beyond(usage.get("totalTokenCount"), known)
+    for field, alike in _MODALITIES.items():
+        for part in items(usage.get(field)):
+            modality = text_or_none(inside(part, "modality")) or "TEXT"
+            if modality not in alike:
+                found += counted(f"tokens of {modality} in {field}", inside(part, "tokenCount"))
+    return found

@@ -24,6 +24,7 @@ _NAMES = frozenset(
     }
 )
 _PREFIXES = ("x-goog-", "x-stainless-")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
 _SECRET = ("authorization", "x-api-key", "x-goog-api-key")
 
 
@@ -31,16 +32,14 @@ def only_ours(base_url: str, forced: Mapping[str, str]) -> Callable[[Any], None]
     """A request hook: drops foreign headers, sets the `forced` ones, and keeps keys from any origin but `base_url`."""
     from httpx2 import URL
 
-    home = URL(base_url)
-    origin = (home.scheme, home.host, home.port)
+    home = origin(URL(base_url))
 
     def hook(request: Any) -> None:
         headers = request.headers
         for name in {name.lower() for name in headers}:
             if name not in _NAMES and not name.startswith(_PREFIXES):
                 del headers[name]
-        url = request.url
-        if (url.scheme, url.host, url.port) == origin:
+        if origin(request.url) == home:
             for name, value in forced.items():
                 headers[name] = value
         else:
@@ -48,3 +47,24 @@ def only_ours(base_url: str, forced: Mapping[str, str]) -> Callable[[Any], None]
                 headers.pop(name, None)
 
     return hook
+
+
+def origin(url: Any) -> str:
+    """Scheme, host and port of an httpx URL: "https://api.anthropic.com". The usual port of the scheme is left out."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port is not None else "")
+
+
+def at_home(named: Any, home: Any, api: str, path: str) -> Any:
+    """Where under `home` the file lies that a server says lies at `named`; None when it names a foreign host.
+
+    A gateway names the API behind it (`api`), or itself as it is reached from within: by another port, scheme or name
+    of this machine. The key belongs to `home`, so that is asked. `path` is where the API keeps the file.
+    """
+    if origin(named) == origin(home):
+        return named
+    if origin(named) == api:
+        return home.join(named.raw_path.decode("ascii").removeprefix("/"))
+    if named.host != home.host and not _LOOPBACK.issuperset((named.host, home.host)):
+        return None
+    return home.join(path) if named.path.endswith(f"/{path}") else home.copy_with(raw_path=named.raw_path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from grabient_assets.errors import ResultsError
@@ -11,6 +12,11 @@ from grabient_assets.registry.usage import Usage
 
 EMPTY = "the model returned no text"
 TOO_LONG = "the answer reached the token limit before it was finished; raise max_output_tokens or lower the effort"
+
+_NOT_FETCHED = re.compile(
+    r"(?i)(?:unable|fail|error|time-?d? ?out|could not|couldn't|cannot|can't|not able)\w*\b.{0,40}"
+    r"\b(?:download|fetch|retriev|load)\w*\b.{0,60}(?:\bfile|\bimage|\bpicture|\bmedia|\burl|https?:)"
+)
 
 
 def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
@@ -26,12 +32,18 @@ def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
     return value
 
 
-def custom_id_in(value: Mapping[str, Any], field: str, line: bytes, provider: str) -> str:
-    """The id of the request that the line answers. Without it the answer can belong to any: ResultsError."""
-    custom_id = value.get(field)
-    if not isinstance(custom_id, str) or not custom_id:
-        raise bad_line(line, provider, f"it does not say which request it answers (no {field})")
-    return custom_id
+def custom_id_in(value: Mapping[str, Any], field: str) -> str | None:
+    """The id of the request that the line answers; None when it does not say. Then the answer's own `ref` may."""
+    return text_or_none(value.get(field))
+
+
+def picture_not_fetched(message: str) -> bool:
+    """Whether an error says that the provider could not get a picture from its address.
+
+    Anthropic: "Unable to download the file. Please verify the URL and try again." OpenAI: "Error while downloading
+    https://…", "Timeout while downloading …". Groq: "failed to retrieve media".
+    """
+    return _NOT_FETCHED.search(message) is not None
 
 
 def bad_line(line: bytes, provider: str, reason: str) -> ResultsError:
@@ -74,15 +86,39 @@ def needed_tokens(usage: object, *path: str) -> int:
     return value
 
 
+def beyond(total: object, counted: int) -> list[str]:
+    """What a total says above the sum of the counts that are known: tokens of a kind that nobody here prices."""
+    over = total - counted if type(total) is int else 0
+    return [f"{over} tokens of its total that are neither input nor output"] if over > 0 else []
+
+
+def counted(what: str, number: object) -> list[str]:
+    """A count of something that has a price of its own, as words; nothing when there is none."""
+    return [f"{number} {what}"] if type(number) is int and number > 0 else []
+
+
+def another(what: str, said: object, usual: Collection[str]) -> list[str]:
+    """The word for how it was served, when that has another price than the `usual` ones."""
+    return [f"the {what} {said!r}"] if isinstance(said, str) and said and said.lower() not in usual else []
+
+
 def usage_of(
-    *, whole_input: int, output: int, cached: int, written: int = 0, thinking: int = 0, said: bool
+    *,
+    whole_input: int,
+    output: int,
+    cached: int,
+    written: int = 0,
+    written_5m: int = 0,
+    thinking: int = 0,
+    unpriced: Sequence[str] = (),
+    said: bool,
 ) -> Usage | None:
-    """The counts as a Usage. `said`: the model produced something.
+    """The counts as a Usage. `said`: the model produced something. `unpriced`: what else was reported.
 
     None when a count is negative, when nothing was read, and when something was said without any output: half a receipt
     is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
     """
-    if min(whole_input, output, cached, written, thinking) < 0 or not whole_input or (said and not output):
+    if min(whole_input, output, cached, written, written_5m, thinking) < 0 or not whole_input or (said and not output):
         return None
     return Usage(
         input_tokens=max(whole_input, cached + written),
@@ -90,4 +126,6 @@ def usage_of(
         cached_input_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=thinking,
+        cache_write_5m_tokens=min(written_5m, written),
+        unpriced=", ".join(unpriced),
     )

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 
 from grabient_assets.providers.contract import BatchState, Result
-
-HIDDEN = "[key]"
-_HIDDEN_BYTES = HIDDEN.encode()
-
-# How the four providers' keys begin (sk- and sk-ant-, gsk_, AIza and AQ.), and any bearer token. `*` and `.` because
-# providers echo a wrong key with its middle starred out.
-_LOOKS_LIKE_A_KEY = re.compile(
-    r"\b(?:sk-|gsk_|AIza|AQ\.)[A-Za-z0-9_\-*.]{4,}[A-Za-z0-9_\-*]|(?i:(?<=bearer )[A-Za-z0-9_\-.~+/*=]{4,})"
-)
-
-
-def redact(text: str, key: str) -> str:
-    """`text` without `key` and without anything that looks like a provider's key."""
-    if key:
-        text = text.replace(key, HIDDEN)
-    return _LOOKS_LIKE_A_KEY.sub(HIDDEN, text)
+from grabient_assets.secrets import hide_in_bytes, redact
 
 
 def redacted(result: Result, key: str) -> Result:
@@ -42,10 +25,7 @@ def redacted_state(state: BatchState, key: str) -> BatchState:
 
 
 def without_key(lines: Iterable[bytes], key: str) -> Generator[bytes, None, None]:
-    """The raw lines without `key`, also where JSON writes it with escapes. They are kept for years, and read again when
-    the key of that time is long forgotten. Nothing else is taken out: what a model wrote stays as it came."""
-    spellings = [one.encode() for one in {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} if one]
+    """The raw lines without `key`. They are kept for years, and read again when the key of that time is long forgotten.
+    Nothing else is taken out: what a model wrote stays as it came."""
     for line in lines:
-        for spelling in spellings:
-            line = line.replace(spelling, _HIDDEN_BYTES)
-        yield line
+        yield hide_in_bytes(line, key)

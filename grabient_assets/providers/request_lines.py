@@ -1,11 +1,17 @@
-"""Writing request lines without a connection: no SDK, no key needed."""
+"""Writing request lines, and reading them again, without a connection: no SDK, no key needed."""
 
 from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
 
 from grabient_assets.errors import UsageError
 from grabient_assets.providers import anthropic_lines, chat_lines, google_lines
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
+
+_URL = re.compile(rb'"url":"(https?://[^"]+)"')
 
 
 def request_line(spec: RequestSpec, model: Model) -> bytes:
@@ -19,3 +25,13 @@ def request_line(spec: RequestSpec, model: Model) -> bytes:
             return google_lines.request_line(spec, model)
         case _:
             raise UsageError(f"There is no provider {model.provider!r}; use anthropic, openai, groq or google.")
+
+
+def picture_urls(lines: Iterable[bytes]) -> dict[str, str]:
+    """The address of the picture in each of these request lines, by custom_id; those without one are left out."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if address := _URL.search(line):
+            value = json.loads(line)
+            found[value.get("custom_id") or value["key"]] = address[1].decode()
+    return found

@@ -25,6 +25,15 @@ def prefix_cost(rates: Rates, hits: Decimal) -> Decimal:
     return ((1 - hits) * written + hits * read) / rates.input
 
 
+def may_write(model: Model, rates: Rates) -> bool:
+    """Whether a batch request to `model` may be billed for writing to the cache at `rates`: where it is written without
+    being asked for, and where asking pays, so that requests ask."""
+    terms = model.caching
+    if not terms.explicit:
+        return True
+    return terms.adds_up == "yes" and terms.least_hits is not None and prefix_cost(rates, terms.least_hits) < 1
+
+
 def worth_caching(model: Model, prefix: str) -> bool:
     """Whether a batch request to `model` should ask for `prefix` to be cached, at the fewest hits to be expected.
 

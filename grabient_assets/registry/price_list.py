@@ -23,6 +23,10 @@ UNIT = "USD per million tokens"
 EXACT = Decimal("1E-10")
 """Dollars are stored with ten decimals. Each answer is rounded to them by itself, so that sums add up to the last."""
 
+FIVE_MINUTES = Decimal("1.25")
+"""What writing to the cache for five minutes costs, times the input price, at Anthropic: nobody else tells such writes
+apart. The write rate of a price list is that of an hour there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -52,15 +56,15 @@ class PriceList:
         """US dollars of one answer, to ten decimals.
 
         (input - cached - written) * input rate + cached * cached rate + written * write rate + output * output rate,
-        with the rates for its prompt. Raises UnpricedError for a prompt longer than the list goes.
+        with the rates for its prompt; what was written for five minutes has a write rate of its own. Raises
+        UnpricedError for a prompt longer than the list goes.
         """
         rates = self._rates(usage.input_tokens)
-        cached, written = _cache_rates(rates)
         plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
         dollars = (
             plain * rates.input
-            + usage.cached_input_tokens * cached
-            + usage.cache_write_tokens * written
+            + usage.cached_input_tokens * _cached_rate(rates)
+            + _written(usage, rates)
             + usage.output_tokens * rates.output
         )
         return (dollars / MILLION).quantize(EXACT)
@@ -68,8 +72,8 @@ class PriceList:
     def cache_saving(self, usage: Usage) -> Decimal:
         """US dollars by which the provider's cache made the answer cheaper; negative when writing cost more."""
         rates = self._rates(usage.input_tokens)
-        cached, written = _cache_rates(rates)
-        saved = usage.cached_input_tokens * (rates.input - cached) - usage.cache_write_tokens * (written - rates.input)
+        dearer = _written(usage, rates) - usage.cache_write_tokens * rates.input
+        saved = usage.cached_input_tokens * (rates.input - _cached_rate(rates)) - dearer
         return (saved / MILLION).quantize(EXACT)
 
     def _rates(self, prompt_tokens: int) -> Rates:
@@ -142,9 +146,15 @@ def from_json(text: str) -> PriceList:
     return PriceList(said["provider"], said["model"], as_of, said["basis"], said["source"], tiers, checked)
 
 
-def _cache_rates(rates: Rates) -> tuple[Decimal, Decimal]:
-    cached = rates.input if rates.cached_input is None else rates.cached_input
-    return cached, rates.input if rates.cache_write is None else rates.cache_write
+def _cached_rate(rates: Rates) -> Decimal:
+    return rates.input if rates.cached_input is None else rates.cached_input
+
+
+def _written(usage: Usage, rates: Rates) -> Decimal:
+    """What writing to the cache cost, times a million."""
+    lasting = rates.input if rates.cache_write is None else rates.cache_write
+    briefly = FIVE_MINUTES * rates.input
+    return (usage.cache_write_tokens - usage.cache_write_5m_tokens) * lasting + usage.cache_write_5m_tokens * briefly
 
 
 def _rounded(rates: Rates) -> Rates:

@@ -8,7 +8,8 @@ at a price that was guessed.
 In batches, tokens that the provider reports as cached cost their cached rate only where the registry says that the two
 discounts add up (`caching.adds_up`): at Anthropic, where cache writes cost the one-hour rate of twice the input, and at
 Google. At Groq they do not, and OpenAI does not say; there cached tokens cost what other input costs, so that a cost is
-never reported too low.
+never reported too low. Writing to the cache costs its own rate everywhere: at OpenAI since GPT-5.6 a quarter more than
+other input, without being asked for.
 """
 
 from __future__ import annotations

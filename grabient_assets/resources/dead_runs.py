@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import dagster as dg
 
-PID_TAG = "grabient/pid"
+PID_TAG = ".dagster/grabient_pid"
 """On runs that a process without a daemon executes itself: which process."""
 
 LOCAL = ("localhost", "127.0.0.1", "::1")

@@ -5,27 +5,37 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, SettingsError
 from grabient_assets.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
+LOCK_PAUSE_SECONDS = 0.05
+
+
+_OPENED_FIRST = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of runs, events and partitions that `dagster dev` on the same data folder shows.
 
     The folder is made when it is not there, and named to Dagster. One that the owner names with DAGSTER_HOME keeps its
-    own dagster.yaml. Raises SettingsError when the folder cannot be written, GrabientError when the disk is full.
+    own dagster.yaml. Raises SettingsError when the folder cannot be written, GrabientError when the disk is full or a
+    file of it is damaged.
     """
     import dagster as dg
 
     home = settings.dagster_home
+    if damaged := damaged_records(home, thoroughly=False):
+        raise GrabientError(damaged)
     try:
         with _one_at_a_time(home):
             _put_configuration(home, ours=settings.data_dir / "dagster" == home)
@@ -43,6 +53,40 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
         ) from error
 
 
+def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
+    """The sentence about the first file of Dagster's records that SQLite cannot read; None when all can be read.
+
+    Thoroughly, every page is read, which takes seconds for a long history; otherwise the beginning of the files that
+    every process opens.
+    """
+    import sqlite3
+
+    files = sorted(home.rglob("*.db")) if thoroughly else [home / name for name in _OPENED_FIRST]
+    for file in files:
+        if not file.is_file() or not file.stat().st_size:
+            continue
+        try:
+            connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+            try:
+                [said] = connection.execute("PRAGMA quick_check(1)").fetchone() if thoroughly else ["ok"]
+                connection.execute("SELECT * FROM sqlite_master").fetchall()
+                connection.execute("SELECT * FROM alembic_version").fetchall()
+            finally:
+                connection.close()
+        except sqlite3.OperationalError:  # locked, or written for the first time just now
+            continue
+        except sqlite3.DatabaseError as error:
+            said = str(error)
+        if said != "ok":
+            return (
+                f"{file} is damaged ({said}). It holds what Dagster's UI shows of past runs; what was sent, paid for "
+                f"and answered is in the ledger, and nothing of it is lost. Move {home} aside "
+                f"(`mv {shlex.quote(str(home))} {shlex.quote(f'{home}.damaged')}`) and load your palette files again, "
+                "which makes a new one."
+            )
+    return None
+
+
 @contextmanager
 def _one_at_a_time(home: Path) -> Iterator[None]:
     """Dagster makes its SQLite tables on the first opening and does not expect company: of four processes that opened
@@ -51,8 +95,17 @@ def _one_at_a_time(home: Path) -> Iterator[None]:
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "opening.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _locked(lock):
+            interrupts.sleep(LOCK_PAUSE_SECONDS)
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _put_configuration(home: Path, *, ours: bool) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.resources.dead_runs import is_dead
+from grabient_assets.warehouse.attempts import Attempts, attempts_at, hold_work, record_attempt
+from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
 
-ROLE_TAG = "grabient/role"
-"""On every run that a sensor starts. A run without it was started by a person, and asks."""
+ROLE_TAG = ".dagster/grabient_role"
+"""On every run that a sensor starts. A run without it was started by a person, and asks. Dagster's UI does not show
+tags of this prefix: in the list of runs every tag takes a line."""
+
+ABOUT_TAG = "grabient/about"
+"""On a run that a sensor starts: what it is about, in a few words. The only tag of ours that the list of runs shows."""
 
 RUN_KEY_TAG = "dagster/run_key"
 """On every run that a sensor asked for, by Dagster's daemon: its run key."""
@@ -26,6 +32,11 @@ here can tell whether it lives."""
 
 DAEMON_SILENT_AFTER = timedelta(minutes=2)
 """Dagster's daemon sends a heartbeat every 30 seconds."""
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """The number with its noun: "1 palette", "3 batches"."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool = False) -> str | None:
@@ -63,8 +74,12 @@ def _daemon_is_alive(instance: dg.DagsterInstance) -> bool:
     return bool(beats) and datetime.now(UTC).timestamp() - max(beats) < DAEMON_SILENT_AFTER.total_seconds()
 
 
-WORK_TAG = "grabient/work"
+WORK_TAG = ".dagster/grabient_work"
 """A digest of what a sensor's run is about, so that attempts at the same work can be counted."""
+
+REASON_TAG = "reason"
+"""On a failed run: why. The list of runs shows it; otherwise Dagster says it among the events of the run alone."""
+LONGEST_REASON = 500
 
 MAX_FAILED_ATTEMPTS = 5
 GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
@@ -72,7 +87,7 @@ GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
 PAUSE_AFTER_FAILURES = timedelta(minutes=15)
 
 
-PUT_OFF_TAG = "grabient/put-off"
+PUT_OFF_TAG = ".dagster/grabient_put_off"
 """On a failed run whose provider was busy or out of reach. The ledger spaces the next tries out, for as long as it
 takes, so such runs are no reason to give up."""
 
@@ -86,47 +101,79 @@ class Attempt:
 
 
 def attempt(
-    instance: dg.DagsterInstance, role: str, items: Iterable[str], now: datetime | None = None
+    instance: dg.DagsterInstance, warehouse: Warehouse, role: str, items: Iterable[str], now: datetime | None = None
 ) -> Attempt | str:
     """The next attempt at this work; a sentence instead while it has failed too often to be tried at once.
 
     After five failures it is tried once in a quarter of an hour: an outage may last all night, and nobody should have
-    to be there when it ends. Dagster remembers a run key for ever, failed runs included, so the key of a new attempt
-    carries its number.
+    to be there when it ends. A person's command releases it (`release_work`).
+
+    Dagster remembers a run key as long as its run, failed runs included, so the key of a new attempt carries its
+    number. The numbers stand in the table run_attempts, because people delete runs.
     """
+    work, at = work_of(role, items), now or datetime.now(UTC)
+    with warehouse.read() as connection:
+        known = attempts_at(connection, work)
+    number = max(known.number, _number_of_last_run(instance, work))
+    if (hold := _hold(instance, work, known, at)) is not None:
+        until, reason = hold
+        if (until, reason) != (known.held_until, known.reason):
+            with warehouse.write() as connection:
+                hold_work(connection, work, role, number, until, reason)
+        return f"{GAVE_UP}: {reason.rstrip('.')}. The next try is at {until:%H:%M} UTC, or with `grabient run`."
+    return next_attempt(role, work, number)
+
+
+def work_of(role: str, items: Iterable[str]) -> str:
+    """The digest that stands for this work."""
+    return hashlib.sha256("\n".join([role, *sorted(items)]).encode()).hexdigest()[:16]
+
+
+def next_attempt(role: str, work: str, number: int) -> Attempt:
+    """The attempt that follows the one of this number."""
+    return Attempt(run_key=f"{role}-{work}-{number + 1}", tags={ROLE_TAG: role, WORK_TAG: work})
+
+
+def record_begun(run: dg.DagsterRun, warehouse: Warehouse) -> None:
+    """Write down which attempt this run is, if a sensor asked for it: its number is not given again."""
+    work = run.tags.get(WORK_TAG)
+    if work is not None:
+        with warehouse.write() as connection:
+            record_attempt(connection, work, run.tags[ROLE_TAG], _number(run))
+
+
+def _number(run: dg.DagsterRun) -> int:
+    """The number at the end of the run key."""
+    number = run.tags.get(RUN_KEY_TAG, "").rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _number_of_last_run(instance: dg.DagsterInstance, work: str) -> int:
+    """Of the runs at this work that are still there, the highest number; a run may end before it begins its work."""
+    from dagster import RunsFilter
+
+    return max((_number(run) for run in instance.get_runs(RunsFilter(tags={WORK_TAG: work}))), default=0)
+
+
+def _hold(instance: dg.DagsterInstance, work: str, known: Attempts, now: datetime) -> tuple[datetime, str] | None:
+    """Until when the work is left alone, and why; None when it may be tried."""
     from dagster import DagsterRunStatus, RunsFilter
 
-    work = hashlib.sha256("\n".join([role, *sorted(items)]).encode()).hexdigest()[:16]
     records = instance.get_run_records(RunsFilter(tags={WORK_TAG: work}), limit=MAX_FAILED_ATTEMPTS)
     ended_badly = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+    counted_from = known.counted_from or datetime.min.replace(tzinfo=UTC)
     failed = [
         record
         for record in records
-        if record.dagster_run.status in ended_badly and PUT_OFF_TAG not in record.dagster_run.tags
+        if record.dagster_run.status in ended_badly
+        and PUT_OFF_TAG not in record.dagster_run.tags
+        and record.create_timestamp.astimezone(UTC) > counted_from
     ]
-    if len(failed) == MAX_FAILED_ATTEMPTS:
-        latest = failed[0]
-        next_try = latest.create_timestamp.astimezone(UTC) + PAUSE_AFTER_FAILURES
-        if (now or datetime.now(UTC)) < next_try:
-            run = latest.dagster_run.run_id[:8]
-            return f"{GAVE_UP}, the latest is {run}; it says why. The next try is at {next_try:%H:%M} UTC."
-    number = instance.get_runs_count(RunsFilter(tags={WORK_TAG: work})) + 1
-    return Attempt(run_key=f"{role}-{work}-{number}", tags={ROLE_TAG: role, WORK_TAG: work})
-
-
-def runs_or_reason(
-    context: dg.SensorEvaluationContext, requests: Sequence[dg.RunRequest], reasons: Iterable[str]
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """What a tick says that asks for these runs, and not for others for these reasons.
-
-    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
-    reasons go into the tick's log.
-    """
-    import dagster as dg
-
-    said = list(dict.fromkeys(reasons))
-    if not requests:
-        return dg.SkipReason(" ".join(said))
-    for reason in said:
-        context.log.info(reason)
-    return list(requests)
+    if len(failed) < MAX_FAILED_ATTEMPTS:
+        return None
+    latest = failed[0]
+    until = latest.create_timestamp.astimezone(UTC) + PAUSE_AFTER_FAILURES
+    if not now < until <= now + PAUSE_AFTER_FAILURES:  # a time beyond it was set by a clock that ran ahead
+        return None
+    run = latest.dagster_run
+    return until, run.tags.get(REASON_TAG) or f"run {run.run_id[:8]} says why"

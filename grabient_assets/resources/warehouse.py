@@ -11,6 +11,7 @@ import dagster as dg
 
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.resources.dead_runs import PID_TAG
+from grabient_assets.resources.runs import record_begun
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
@@ -29,7 +30,7 @@ class WarehouseResource(dg.ConfigurableResource):
     def open(self, context: RunContext) -> Warehouse:
         """The warehouse for a run. It waits for its turn and says every minute in the run's log for whom.
 
-        Nothing is opened before `read()` or `write()` is called on it.
+        The run is counted as an attempt here, before it does anything: see `resources/runs.py`.
         """
 
         def told(sentence: str) -> None:
@@ -37,7 +38,9 @@ class WarehouseResource(dg.ConfigurableResource):
             if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
                 sys.stderr.write(f"{sentence}\n")
 
-        return Warehouse(load_settings().database, Patience(self.run_seconds, told))
+        house = Warehouse(load_settings().database, Patience(self.run_seconds, told))
+        record_begun(context.run, house)
+        return house
 
     def open_briefly(self) -> Warehouse:
         """The warehouse for a sensor tick, which gives up soon: see `skipped_while_locked`."""

@@ -52,5 +52,8 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         return (self._root / checked_key(key)).is_file()
 
+    def uri(self, key: str) -> str:
+        return (self._root / checked_key(key)).absolute().as_uri()
+
     def public_url(self, key: str) -> str | None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from grabient_assets.errors import StoreError
+from grabient_assets.errors import StoreError, StoreUnusableError
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
@@ -30,9 +30,27 @@ class ObjectStore(Protocol):
         """Whether an object lies under the key."""
         ...
 
+    def uri(self, key: str) -> str:
+        """Where the object lies, for people and programs that may read the store: `file:///...` or `s3://...`."""
+        ...
+
     def public_url(self, key: str) -> str | None:
         """The address under which anybody can fetch the object; None where there is none."""
         ...
+
+
+CHECK_KEY = "store-check.txt"
+_CHECK = b"grabient writes and reads this object to see whether the store works, before it sends anything.\n"
+
+
+def check_store(store: ObjectStore) -> None:
+    """Raise StoreError unless an object can be written and read again: without the store no request may be sent."""
+    store.put(CHECK_KEY, _CHECK, "text/plain")
+    if store.get(CHECK_KEY) != _CHECK:
+        raise StoreUnusableError(
+            f"The object store {store.name} answers with other bytes than were written to {CHECK_KEY}. A cache stands "
+            "between: let R2_ENDPOINT name the store itself."
+        )
 
 
 def checked_key(key: str) -> str:

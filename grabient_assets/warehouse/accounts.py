@@ -1,4 +1,4 @@
-"""The accounts: what was spent on what. Everything adds up the view cost_by_request."""
+"""The accounts: what was spent on what. Everything adds up the rows of the view cost_by_request."""
 
 from __future__ import annotations
 
@@ -97,3 +97,57 @@ def foreseen(connection: DuckDBPyConnection, since: date | None = None, until: d
         {"since": since, "until": until},
     ).fetchall()
     return [Foreseen(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What a provider's invoice of a month (UTC) should say, as far as it is known here.
+
+    `reported_usd`: from the tokens that the provider reported. `estimated_usd`: it answered and reported none.
+    `possible_usd`: the most that may come besides, of `possible` requests: those of open batches, and those of which
+    nobody knows whether they were billed; `unpriced` of them have no known price and are not in the sum.
+    `later_usd` is the part of reported and estimated that may stand on the next invoice: it was sent in this month, and
+    its batches ended in another.
+    """
+
+    month: str
+    provider: str
+    requests: int
+    reported_usd: Decimal
+    estimated_usd: Decimal
+    possible: int
+    possible_usd: Decimal
+    unpriced: int
+    later_usd: Decimal
+
+    @property
+    def total_usd(self) -> Decimal:
+        """What to look for on the invoice: reported and estimated."""
+        return self.reported_usd + self.estimated_usd
+
+
+def invoices(connection: DuckDBPyConnection, since: date | None = None, until: date | None = None) -> list[Invoice]:
+    """One per month and provider, the newest month first. A batch belongs to the month in which it was intended."""
+    rows = connection.execute(
+        f"""
+        WITH requests AS (
+            SELECT b.provider, (b.intended_at AT TIME ZONE 'UTC')::DATE AS day, b.status, r.cost_usd, r.cost_basis,
+                   b.reserved_usd / b.request_count AS most_usd,
+                   date_trunc('month', b.ended_at AT TIME ZONE 'UTC')
+                       > date_trunc('month', b.intended_at AT TIME ZONE 'UTC') AS later,
+                   b.status IN ('intended', 'submitted')
+                       OR (b.status = 'collected' AND r.cost_basis = 'unknown') AS possible
+            FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE b.status IN ('intended', 'submitted', 'collected')
+        )
+        SELECT strftime(day, '%Y-%m') AS month, provider, count(*),
+               coalesce(sum(cost_usd) FILTER (cost_basis = 'reported'), 0)::DECIMAL(18, 10),
+               coalesce(sum(cost_usd) FILTER (cost_basis = 'estimated'), 0)::DECIMAL(18, 10),
+               count(*) FILTER (possible), coalesce(sum(most_usd) FILTER (possible), 0)::DECIMAL(18, 10),
+               count(*) FILTER (possible AND most_usd IS NULL),
+               coalesce(sum(cost_usd) FILTER (later), 0)::DECIMAL(18, 10)
+        FROM requests WHERE {_PERIOD} GROUP BY ALL ORDER BY month DESC, provider
+        """,
+        {"since": since, "until": until},
+    ).fetchall()
+    return [Invoice(*row) for row in rows]

@@ -98,6 +98,17 @@ def record_asks(
     )
 
 
+def unchain(connection: DuckDBPyConnection, palettes: Sequence[PaletteVersion]) -> None:
+    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+    connection.execute(
+        """
+        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (seed, prompt_version) IN (
+            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
+        """,
+        [[p.seed for p in palettes], [p.prompt_version for p in palettes]],
+    )
+
+
 def stop_asks(
     connection: DuckDBPyConnection,
     purpose: str,
@@ -186,8 +197,56 @@ def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[Pale
     return {PaletteVersion(*row) for row in rows}
 
 
-def stopped_reasons(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """(provider, model, reason) of what was stopped and not asked again since."""
-    return connection.execute(
-        "SELECT DISTINCT provider, model, reason FROM asks WHERE state = 'stopped' ORDER BY ALL"
+def stopped_palettes(
+    connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
+) -> list[PaletteVersion]:
+    """The palettes about which something of the provider was stopped since then."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT prompt_version, seed FROM asks
+        WHERE purpose = $1 AND provider = $2 AND state = 'stopped' AND closed_at >= $3 ORDER BY ALL
+        """,
+        [purpose, provider, since],
     ).fetchall()
+    return [PaletteVersion(*row) for row in rows]
+
+
+def asked_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedAsks:
+    """What was stopped for one reason and not asked again since, and how many palettes it concerns.
+
+    `failed`: a refinement came to nothing for these palettes alone; the model goes on with the others.
+    """
+
+    provider: str
+    model: str
+    reason: str
+    palettes: int
+    failed: bool
+
+    @property
+    def sentence(self) -> str:
+        """Who does not go on, with how many palettes, and why."""
+        palettes = f"{self.palettes} palette{'' if self.palettes == 1 else 's'}"
+        if self.failed:
+            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason}"
+        return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
+
+
+def stopped_asks(connection: DuckDBPyConnection) -> list[StoppedAsks]:
+    """Everything that is stopped now, by provider, model and reason."""
+    rows = connection.execute(
+        """
+        SELECT a.provider, a.model, a.reason, count(DISTINCT a.seed), bool_and(r.error IS NOT NULL)
+        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
+            AND r.prompt_version = a.prompt_version AND r.error = a.reason
+        WHERE a.state = 'stopped' GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return [StoppedAsks(*row) for row in rows]

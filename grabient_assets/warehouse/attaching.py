@@ -42,7 +42,8 @@ class Attached:
     def add(self, path: Path, name: str, options: str) -> None:
         """Attach a file under this name. Raises duckdb.Error."""
         file = str(path).replace("'", "''")
-        self.connection.execute(f"ATTACH '{file}' AS {name} ({options})")
+        # Without a type DuckDB looks at the file, and loads an extension over the network for one of SQLite.
+        self.connection.execute(f"ATTACH '{file}' AS {name} (TYPE duckdb, {options})")
         self._names.append(name)
 
     def close(self) -> None:
@@ -58,24 +59,30 @@ class Attached:
             _give_up(self._engine)
 
 
-def attach(path: Path, *, read_only: bool, staged: Path | None = None) -> Attached:
-    """The file, open; with it a second one, which is made when there is none. Raises duckdb.Error."""
+def attach(path: Path, *, read_only: bool, staged: Path | None = None, storage_version: str | None = None) -> Attached:
+    """The file, open; with it a second one, which is made when there is none. Raises duckdb.Error.
+
+    `storage_version`: of a file that is made now. One that is there keeps its own.
+    """
     import duckdb
 
+    options = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROWS_PER_GROUP}"
+    if storage_version is not None:
+        options += f", STORAGE_VERSION '{storage_version}'"
     try:
-        return _attach(_engine(), path, read_only, staged)
+        return _attach(_engine(), path, options, staged)
     except duckdb.FatalException:  # another thread met a fatal error, which ends the whole of DuckDB in this process
-        return _attach(_engine(), path, read_only, staged)
+        return _attach(_engine(), path, options, staged)
 
 
-def _attach(engine: DuckDBPyConnection, path: Path, read_only: bool, staged: Path | None) -> Attached:
+def _attach(engine: DuckDBPyConnection, path: Path, options: str, staged: Path | None) -> Attached:
     import duckdb
 
     name = f"file_{next(_numbers)}"  # statements never say it; two threads may have two files open
     found: Attached | None = None
     try:
         found = Attached(engine)
-        found.add(path, name, "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROWS_PER_GROUP}")
+        found.add(path, name, options)
         if staged is not None:
             found.add(staged, STAGED, f"ROW_GROUP_SIZE {ROWS_PER_GROUP}")
         found.connection.execute(f"USE {name}")

@@ -102,6 +102,7 @@ class FateRecord:
     reasoning_tokens: int | None = None
     cost_basis: str | None = None
     cache_saved_usd: Decimal | None = None
+    error_code: str | None = None
 
 
 _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
@@ -186,10 +187,15 @@ def record_reported(connection: DuckDBPyConnection, batch_ids: Iterable[str], no
 
 
 def record_polled(
-    connection: DuckDBPyConnection, asked: Collection[str], troubles: Mapping[str, Exception], now: datetime
+    connection: DuckDBPyConnection,
+    asked: Collection[str],
+    troubles: Mapping[str, Exception],
+    now: datetime,
+    ended: Collection[str] = (),
 ) -> None:
     """Note when these batches were asked about, so that the others have their turn first next time, and the trouble
-    there is with some, asked or not. A trouble that is over is forgotten."""
+    there is with some, asked or not. A trouble that is over is forgotten: that of collecting one that has `ended` is
+    not, before it is collected."""
     connection.execute(
         """
         UPDATE batches SET polled_at = $now
@@ -201,15 +207,26 @@ def record_polled(
         """
         UPDATE batches SET error = NULL, error_kind = NULL
         WHERE batch_id IN (SELECT unnest($fine::VARCHAR[])) AND status = 'submitted'
+          AND NOT (batch_id IN (SELECT unnest($ended::VARCHAR[])) AND collect_attempts > 0
+                   AND error_kind IS DISTINCT FROM 'CredentialsError')
         """,
-        {"fine": list(set(asked) - set(troubles))},
+        {"fine": list(set(asked) - set(troubles)), "ended": list(ended)},
     )
+    _set_troubles(connection, "", "('intended', 'submitted')", troubles)
+
+
+def record_not_collected(connection: DuckDBPyConnection, troubles: Mapping[str, Exception]) -> None:
+    """Count a failed attempt at collecting these batches, and say why it failed."""
+    _set_troubles(connection, "collect_attempts = collect_attempts + 1,", "('submitted')", troubles)
+
+
+def _set_troubles(connection: DuckDBPyConnection, also: str, statuses: str, troubles: Mapping[str, Exception]) -> None:
     connection.execute(
-        """
-        UPDATE batches SET error = t.error, error_kind = t.kind
+        f"""
+        UPDATE batches SET {also} error = t.error, error_kind = t.kind
         FROM (SELECT unnest($ids::VARCHAR[]) AS batch_id, unnest($errors::VARCHAR[]) AS error,
                      unnest($kinds::VARCHAR[]) AS kind) AS t
-        WHERE batches.batch_id = t.batch_id AND status IN ('intended', 'submitted')
+        WHERE batches.batch_id = t.batch_id AND status IN {statuses}
         """,
         {
             "ids": list(troubles),
@@ -315,8 +332,36 @@ def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: s
     return dict(rows)
 
 
+def with_error_code(connection: DuckDBPyConnection, code: str, among: Iterable[str]) -> set[str]:
+    """Those of the custom_ids that ended with this `error_code` in some batch."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT custom_id FROM batch_requests
+        WHERE error_code = $1 AND custom_id IN (SELECT unnest($2::VARCHAR[]))
+        """,
+        [code, list(among)],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str, kind: str, but: str) -> int:
+    """How many batches of the model, `but` not counted, were put off in a row until now by this kind of error."""
+    row = connection.execute(
+        """
+        WITH decided AS (
+            SELECT status = 'deferred' AND error_kind IS NOT DISTINCT FROM $3 AS so, intended_at FROM batches
+            WHERE provider = $1 AND model = $2 AND batch_id <> $4 AND status <> 'intended'
+        )
+        SELECT count(*) FROM decided WHERE so AND intended_at > coalesce(
+            (SELECT max(intended_at) FROM decided WHERE NOT so), '-infinity')
+        """,
+        [provider, model, kind, but],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:
-    """How many submissions to the provider were put off in a row until now.
+    """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
 
     A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
     The batch `but` is not counted: it is about to be put off.
@@ -324,7 +369,9 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
     row = connection.execute(
         """
         WITH decided AS (
-            SELECT status, intended_at FROM batches WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+            SELECT status, intended_at FROM batches
+            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+              AND error_kind IS DISTINCT FROM 'StoreError'
         )
         SELECT count(*) FROM decided
         WHERE status = 'deferred' AND intended_at > coalesce(
@@ -336,20 +383,27 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
 
 
 def put_off_until(connection: DuckDBPyConnection, provider: str, now: datetime, longest: timedelta) -> datetime | None:
-    """Until when the provider takes nothing, if that is after `now`.
+    """Until when the provider takes nothing, if that is after `now`: see `put_off_providers`."""
+    return {name: until for name, until, _ in put_off_providers(connection, now, longest)}.get(provider)
+
+
+def put_off_providers(
+    connection: DuckDBPyConnection, now: datetime, longest: timedelta
+) -> list[tuple[str, datetime, str | None]]:
+    """The providers that take nothing at `now`, until when, and what was said last.
 
     A time that is more than `longest` away, or of a batch that was sent later than now, was set by a clock that ran
     ahead. It says nothing, and hides nothing that others say.
     """
-    row = connection.execute(
+    rows = connection.execute(
         """
-        SELECT max(retry_at) FROM batches
-        WHERE provider = $1 AND status = 'deferred' AND retry_at > $2 AND retry_at <= $3
-          AND coalesce(sent_after, '-infinity') <= $2
+        SELECT provider, max(retry_at), arg_max(error, retry_at) FROM batches
+        WHERE status = 'deferred' AND retry_at > $1 AND retry_at <= $2 AND coalesce(sent_after, '-infinity') <= $1
+        GROUP BY provider ORDER BY provider
         """,
-        [provider, now, now + longest],
-    ).fetchone()
-    return row[0].astimezone(UTC) if row and row[0] else None
+        [now, now + longest],
+    ).fetchall()
+    return [(provider, until.astimezone(UTC), error) for provider, until, error in rows]
 
 
 def _batches(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> list[BatchRecord]:

@@ -7,6 +7,7 @@ Within this process a lock does the same, because DuckDB refuses one file under 
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -14,18 +15,20 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.attaching import Attached, attach
-from grabient_assets.warehouse.creation import create
+from grabient_assets.warehouse.creation import create, is_there
 from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
 from grabient_assets.warehouse.waiting import Patience, Wait
+from grabient_assets.warehouse.write_ahead_log import fault_of_log
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 USUAL_PATIENCE = Patience()
 LONGEST_PAUSE = 0.5
-_process_locks: dict[Path, threading.RLock] = {}
+_process_locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
 
 
@@ -40,6 +43,10 @@ class Warehouse:
         self._patience = patience
         self._in_all = Wait(patience) if patience.in_all else None
         self._migrated = False
+
+    def exists(self) -> bool:
+        """Whether there is a database. Raises WarehouseError when there is none and none may be made in its place."""
+        return is_there(self.path)
 
     @contextmanager
     def write(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
@@ -64,6 +71,7 @@ class Warehouse:
 
     @contextmanager
     def _transaction(self, connection: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+        interrupts.check()
         with self._disk_faults():
             connection.begin()
             try:
@@ -81,7 +89,7 @@ class Warehouse:
         Statements see the DuckDB file `staged` under that name, and may write there; it is made when there is none.
         """
         with self._turn() as wait:
-            if not self.path.exists():
+            if not is_there(self.path):
                 self._bring_up_to_date(wait)
             with self._open(wait, True, staged) as connection:
                 if self._is_up_to_date(connection):
@@ -95,12 +103,14 @@ class Warehouse:
     @contextmanager
     def _turn(self) -> Iterator[Wait]:
         with _guard:
-            lock = _process_locks.setdefault(self.path.resolve(), threading.RLock())
+            lock = _process_locks.setdefault(os.path.realpath(self.path), threading.RLock())
+        interrupts.check()
         wait = self._in_all or Wait(self._patience)
         if not wait.acquire(lock):
             raise faults.locked(self.path, "Another thread of this program", wait.waited)
         try:
-            yield wait
+            with interrupts.heeded():
+                yield wait
         finally:
             lock.release()
 
@@ -128,15 +138,18 @@ class Warehouse:
     def _attach_when_free(self, wait: Wait, read_only: bool, staged: Path | None) -> Attached:
         import duckdb
 
-        if not read_only and not self.path.exists():
+        if not read_only and not is_there(self.path):
             create(self.path)
         pause = 0.01
         while True:
             try:
+                if fault := fault_of_log(self.path):
+                    raise fault
                 return attach(self.path, read_only=read_only, staged=staged)
             except duckdb.Error as error:
                 if not faults.is_lock(error):
-                    raise faults.opening(error, self.path) from error
+                    named = staged if staged is not None and str(staged) in str(error) else self.path
+                    raise faults.opening(error, named) from error
                 who = faults.holder(error)
                 if wait.is_over:
                     raise faults.locked(self.path, who, wait.waited) from error

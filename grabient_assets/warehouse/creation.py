@@ -11,6 +11,26 @@ from grabient_assets.errors import WarehouseReadOnlyError
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.attaching import attach
 from grabient_assets.warehouse.migrations import migrate
+from grabient_assets.warehouse.write_ahead_log import STORAGE_VERSION
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file to open. Raises WarehouseError where none may be made either.
+
+    A log that was left of another file would be taken into a new one, and what a dangling link leads to may lie on a
+    disk that is not mounted.
+    """
+    try:
+        log_is_there = faults.log_of(path).exists()  # asked first: whoever makes the file makes its log later
+        if path.exists():
+            return True
+        if path.is_symlink():
+            raise faults.dangling_link(path)
+    except OSError as error:
+        raise faults.opening(error, path) from error
+    if log_is_there:
+        raise faults.orphaned_log(path)
+    return False
 
 
 def create(path: Path) -> None:
@@ -25,15 +45,16 @@ def create(path: Path) -> None:
         with suppress(FileExistsError):
             _put_in_place(making, path)
     finally:
-        for rest in (making, making.with_name(f"{making.name}.wal")):
-            rest.unlink(missing_ok=True)
+        for rest in (making, faults.log_of(making)):
+            with suppress(OSError):  # of a file system that takes nothing
+                rest.unlink(missing_ok=True)
 
 
 def _fill(making: Path, path: Path) -> None:
     import duckdb
 
     try:
-        made = attach(making, read_only=False)
+        made = attach(making, read_only=False, storage_version=STORAGE_VERSION)
         try:
             migrate(made.connection, making)
             made.connection.execute("CHECKPOINT")
@@ -56,6 +77,9 @@ def _put_in_place(making: Path, path: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
+        for part in (folder, *folder.parents):
+            if part.is_symlink() and not part.exists():
+                raise faults.dangling_link(part)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseReadOnlyError(

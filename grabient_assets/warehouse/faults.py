@@ -1,18 +1,179 @@
-"""What DuckDB and the disk under it raise, as errors of errors.py."""
+"""What DuckDB and the file system under it raise, as errors of errors.py.
+
+Every cause has a sentence of its own, with a way out that loses nothing: the file is the only record of what was paid
+for. The words are those of DuckDB 1.5 and of the operating system.
+"""
 
 from __future__ import annotations
 
+import glob
 import re
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from grabient_assets.errors import WarehouseError, WarehouseLockedError, WarehouseReadOnlyError
+from grabient_assets.errors import WarehouseError, WarehouseLockedError, WarehouseReadOnlyError, WarehouseTooNewError
 
-ANOTHER_DATA_DIR = "set GRABIENT_DATA_DIR to another folder"
-# Words of the operating system for a full disk, an exceeded quota, a file limit, a broken device.
-_CANNOT_GROW = re.compile(
-    r"No space left|File too large|quota exceeded|Input/output error|Could not (?:write|truncate|sync|fsync)"
-    r"|fsync failed|failed to offload|max_temp_directory_size",
-    re.IGNORECASE,
+ELSEWHERE = "copy the whole data folder to a place that can be written and set GRABIENT_DATA_DIR to the copy"
+ARCHIVED = "The requests and answers of every batch also lie in the object store, below batches/."
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """One reason why a file is not opened, read or written.
+
+    `says` is what DuckDB or the system says. The sentence may name the database {file}, its {log}, the words {said},
+    how the log is put {aside}, what the file {looks} like, and where a whole copy may be ({back}, {archived},
+    {elsewhere}).
+    """
+
+    says: re.Pattern[str]
+    sentence: str
+    error: type[WarehouseError] = WarehouseError
+
+
+def _cause(says: str, sentence: str, error: type[WarehouseError] = WarehouseError) -> _Cause:
+    return _Cause(re.compile(says, re.IGNORECASE | re.DOTALL), sentence, error)
+
+
+FOREIGN_LOG = (
+    "{log} is the log of another database, not of {file}; DuckDB would take its rows in. Nothing was changed. Move it "
+    "back beside its own database, or keep it under another name ({aside}). Then run again: {file} is whole without it."
+)
+DAMAGED_LOG = (
+    "{log} is damaged: {said}. It holds what was stored since {file} was closed the last time; {file} itself is whole. "
+    "Nothing was changed. Copy both files. Put back a copy of the log if there is one; otherwise move it aside "
+    "({aside}) and run again. What only this log held is lost then: look in the consoles of the providers for batches "
+    "of that time, because the ledger does not know them and would send them again."
+)
+
+# Asked in this order. The log comes before the database: DuckDB names both when it cannot read the log.
+_CAUSES = (
+    _cause(
+        r"Too many open files",
+        "{file} cannot be opened: this process has too many files open. Nothing was changed. Raise the limit "
+        "(`ulimit -n 4096`), then run again.",
+    ),
+    _cause(
+        r"Out of Memory|Cannot allocate memory|bad.alloc|failed to (?:allocate|pin) |memory_limit=",
+        "There is not enough memory to work with {file}: {said}. Nothing of this step was stored. Close other programs "
+        "or take a machine with more memory, then run again: it goes on where it stopped.",
+    ),
+    _cause(
+        r"Read-only file system|read-only mode",
+        "{file} cannot be written: its file system is mounted read-only. Nothing was changed. Mount it for writing. "
+        "Where the kernel did this after a disk error (`dmesg` says so), {elsewhere}.",
+        WarehouseReadOnlyError,
+    ),
+    _cause(
+        r"\.wal\"?'?: (?:Permission denied|Operation not permitted)",
+        "{log} may not be read and written by this user. Nothing was changed. Do not remove it: it holds what is not "
+        "in {file} yet. Give it and its folder the owner and permissions of the database (`chown`, `chmod`), then run "
+        "again.",
+        WarehouseReadOnlyError,
+    ),
+    _cause(
+        r"Permission denied",
+        "{file} may not be read and written by this user. Nothing was changed. Make the file and its folder writable "
+        "(`chown`, `chmod`), or {elsewhere}.",
+        WarehouseReadOnlyError,
+    ),
+    _cause(
+        r"Operation not permitted",
+        "{file} cannot be written: the system permits it to nobody. Nothing was changed. `lsattr` shows whether it is "
+        "immutable (`chattr -i` ends that); or {elsewhere}.",
+        WarehouseReadOnlyError,
+    ),
+    _cause(
+        r"Input/output error",
+        "The disk under {file} does not work: {said}. Nothing of this step was stored. Look at `dmesg`, and "
+        "{elsewhere}.",
+    ),
+    _cause(
+        r"No space left|File too large|quota exceeded|Could not (?:write|truncate|sync|fsync)|fsync failed"
+        r"|failed to offload|max_temp_directory_size",
+        "{file} cannot be written: {said}. Nothing of this step was stored. Free space on the disk, then run again: it "
+        "goes on where it stopped.",
+    ),
+    _cause(
+        r"\.wal\"?'?: Is a directory",
+        "{log} is a folder, where the log of {file} belongs. Nothing was changed. Move the folder away, then run "
+        "again.",
+    ),
+    _cause(
+        r"Is a directory",
+        "{file} is a folder, where the database belongs. Nothing was changed. Move the folder away and put the "
+        "database back under this name, or set GRABIENT_DATA_DIR to the folder that holds it.",
+    ),
+    _cause(
+        r"Too many levels of symbolic links",
+        "{file} is a link that leads back to itself. Nothing was changed. Put the database, or a link to it, under "
+        "this name.",
+    ),
+    _cause(
+        r"File name too long",
+        "The path {file} is too long for this file system. Set GRABIENT_DATA_DIR to a shorter one.",
+    ),
+    _cause(
+        r"Not a directory",
+        "A part of the path {file} is a file, where a folder belongs. Set GRABIENT_DATA_DIR to a folder.",
+    ),
+    _cause(
+        r"Failed to read WAL of version",
+        "{log} was written by a newer DuckDB than the one installed: {said}. Nothing was changed. Update the program "
+        "(`git pull`, `make setup`), then run again.",
+        WarehouseTooNewError,
+    ),
+    _cause(r"WAL does not match database", FOREIGN_LOG),
+    _cause(
+        r"WAL was created for an older version",
+        "{log} belongs to an earlier state of {file}, which was written and closed since. Nothing was changed. Keep "
+        "the log under another name ({aside}), then run again: {file} is newer than it.",
+    ),
+    _cause(
+        r"WAL was created for a newer version",
+        "{file} is older than its log {log}: perhaps a backup was put back beside it. Nothing was changed. Put back "
+        "the database that the log belongs to. To go on from the older one, keep the log under another name ({aside}): "
+        "what was stored since that backup is not in it, and would be sent again.",
+    ),
+    _cause(r"replaying (?:checkpoint )?WAL|Corrupt (?:Encrypted )?WAL|WAL entry", DAMAGED_LOG),
+    _cause(
+        r"encrypted database|is encrypted",
+        "{file} is an encrypted database. This program makes none and has no key. Nothing was changed. Put the right "
+        "file back. To use this one, ATTACH it with its key in a `duckdb` shell and COPY FROM DATABASE into a new "
+        "file.",
+    ),
+    _cause(
+        r"newer version of DuckDB|storage version greater",
+        "{file} was written by a newer DuckDB than the one installed. Nothing was changed. Update the program "
+        "(`git pull`, `make setup`), then run again. DuckDB says: {said}.",
+        WarehouseTooNewError,
+    ),
+    _cause(
+        r"can only read versions|compiled vector size",
+        "{file} was written by an older or differently built DuckDB, which the installed one cannot read. Nothing was "
+        "changed. Open it with that one, EXPORT DATABASE, and IMPORT DATABASE with this one. DuckDB says: {said}.",
+    ),
+    _cause(
+        r"not a valid DuckDB database",
+        "{file} is not a DuckDB database{looks}. Nothing was changed. Put the database back under this name, or set "
+        "GRABIENT_DATA_DIR to the folder that holds it. {back}",
+    ),
+    _cause(
+        r"Could not read enough bytes|reached the end of the file",
+        "{file} is cut short: {said}. Perhaps a copy of it was not finished. Keep it as it is, with its log. {back} "
+        "{archived}",
+    ),
+    _cause(
+        r"Corrupt database file|Corrupted|computed checksum|Data corruption|appears to be corrupted",
+        "{file} is damaged: {said}. Keep it as it is, with its log; what can still be read, `duckdb -readonly` shows. "
+        "{back} {archived}",
+    ),
+    _cause(
+        r"database does not exist|No such file or directory",
+        "{file} or its folder is not there any more. Put it back, or run again to begin with an empty one.",
+    ),
 )
 
 
@@ -37,32 +198,91 @@ def locked(path: Path, who: str, seconds: float) -> WarehouseLockedError:
 
 def opening(error: Exception, path: Path) -> WarehouseError:
     """Why the file cannot be opened."""
-    text = str(error)
-    if re.search(r"Permission denied|Read-only file system|read-only mode", text, re.IGNORECASE):
-        return WarehouseReadOnlyError(
-            f"{path} cannot be written. Make the folder writable, or set GRABIENT_DATA_DIR to one that is."
-        )
-    if _CANNOT_GROW.search(text):
-        return full(error, path)
-    if re.search(r"newer version|storage version|version number", text, re.IGNORECASE):
-        return WarehouseError(
-            f"{path} was written by a newer DuckDB than the one installed. Run `make setup` to install the pinned "
-            f"one, or {ANOTHER_DATA_DIR}. DuckDB says: {text.splitlines()[0]}"
-        )
-    return WarehouseError(
-        f"{path} cannot be opened as a DuckDB file. Move it away to start empty, or {ANOTHER_DATA_DIR}. "
-        f"DuckDB says: {text.splitlines()[0]}"
+    return using(error, path) or WarehouseError(
+        f"{path} cannot be opened. Nothing was changed. Keep it as it is, with its log {log_of(path).name}. "
+        f"{_way_back(path)} DuckDB says: {_first_line(error)}."
     )
 
 
 def using(error: Exception, path: Path) -> WarehouseError | None:
-    """Why an open file cannot be read or written; None when the disk has no part in it (a mistake of ours)."""
-    return full(error, path) if _CANNOT_GROW.search(str(error)) else None
+    """Why a file cannot be read or written; None when neither file nor disk has a part in it (a mistake of ours)."""
+    text = str(error)
+    cause = next((cause for cause in _CAUSES if cause.says.search(text)), None)
+    return None if cause is None else cause.error(_filled(cause.sentence, path, _first_line(error)))
 
 
-def full(error: Exception, path: Path) -> WarehouseError:
-    """The disk takes no more."""
+def damaged_log(path: Path, what: str) -> WarehouseError:
+    """The log beside the database is none that DuckDB wrote; `what` is wrong with it."""
+    return WarehouseError(_filled(DAMAGED_LOG, path, what))
+
+
+def foreign_log(path: Path) -> WarehouseError:
+    """The log beside the database was written for another one."""
+    return WarehouseError(_filled(FOREIGN_LOG, path, ""))
+
+
+def orphaned_log(path: Path) -> WarehouseError:
+    """A log, and no database that it belongs to."""
     return WarehouseError(
-        f"{path} cannot be written: {str(error).splitlines()[0]}. Nothing of this step was stored. Free space on the "
-        "disk, then run again: it goes on where it stopped."
+        _filled(
+            "{log} is left of a database, but {file} is not there. No new one is made beside it: DuckDB would take the "
+            "old rows in. Put the database back. {back} To begin with an empty one, first keep the log under another "
+            "name ({aside}).",
+            path,
+            "",
+        )
     )
+
+
+def dangling_link(path: Path) -> WarehouseError:
+    """The path is a link to what is not there: a disk that is not mounted, a file that was moved."""
+    return WarehouseError(
+        f"{path} is a link to {path.readlink()}, which is not there. Nothing was changed, and no new database is made "
+        "in its place. Mount the disk or put back what it leads to; or remove the link and begin with an empty one."
+    )
+
+
+def log_of(path: Path) -> Path:
+    """DuckDB's write-ahead log of the file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _filled(sentence: str, path: Path, said: str) -> str:
+    log = log_of(path)
+    return sentence.format(
+        file=path,
+        log=log,
+        said=said,
+        aside=f"`mv {shlex.quote(str(log))} {shlex.quote(f'{log}.aside')}`",
+        looks=_looks(path),
+        back=_way_back(path),
+        archived=ARCHIVED,
+        elsewhere=ELSEWHERE,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".! ") or type(error).__name__
+
+
+def _looks(path: Path) -> str:
+    """What a file that is no database seems to be."""
+    kinds = {b"SQLite format 3": "a SQLite database", b"PAR1": "a Parquet file", b"PK\x03\x04": "a zip archive"}
+    try:
+        with path.open("rb") as file:
+            begin = file.read(16)
+    except OSError:
+        return ""
+    if not begin:
+        return ": it is empty (0 bytes)"
+    return next((f" but {kind}" for magic, kind in kinds.items() if begin.startswith(magic)), "")
+
+
+def _way_back(path: Path) -> str:
+    """Where a whole copy may be."""
+    copies: list[Path] = []
+    with suppress(OSError):  # the folder cannot be read either
+        copies = sorted(path.parent.glob(f"{glob.escape(path.name)}.before-[0-9]*"))
+    if not copies:
+        return "Look for it in your backups."
+    return f"Look for it in your backups; {copies[-1]} is a copy from before a change of its tables."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,12 +12,15 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError, WarehouseTooNewError
+from grabient_assets.warehouse import faults
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+LOOK_EVERY_SECONDS = 0.02
 SQL = resources.files("grabient_assets.warehouse") / "sql"
 
 
@@ -38,6 +42,7 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
         connection.execute("CHECKPOINT")
         _back_up(path, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
     for number, name, sql in pending:
+        interrupts.check()
         connection.begin()
         connection.execute(sql)
         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", [number, name, datetime.now(UTC)])
@@ -48,21 +53,43 @@ def _back_up(path: Path, copy: Path) -> None:
     """Copy the file; a copy under its final name is whole.
 
     Another process has to do it: one that closes any descriptor of a file loses its locks on it (POSIX), DuckDB's as
-    well. The next process would get in, beside the change.
+    well. The next process would get in, beside the change. It has a process group of its own: Ctrl-C is for us.
     """
     partial = copy.with_name(f"{copy.name}.partial")
     try:
-        done = subprocess.run(["cp", "-p", "--", path, partial], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise OSError(done.returncode, done.stderr.strip().removeprefix("cp: "))
+        command, in_english = ["cp", "-p", "--", path, partial], {**os.environ, "LC_ALL": "C"}
+        with subprocess.Popen(command, env=in_english, stderr=subprocess.PIPE, text=True, process_group=0) as copying:
+            try:
+                while copying.poll() is None:
+                    interrupts.sleep(LOOK_EVERY_SECONDS)
+            except BaseException:
+                copying.kill()
+                copying.wait()
+                partial.unlink(missing_ok=True)
+                raise
+            _, said = copying.communicate()
+        if copying.returncode:
+            raise OSError(copying.returncode, said.strip().removeprefix("cp: "))
         partial.replace(copy)
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
         raise WarehouseError(
             f"{path} is of an older version, and its backup {copy.name} cannot be written ({error.strerror}). Nothing "
-            "was changed. Free space on the disk, then run again."
+            f"was changed. {_way_out(error.strerror or '')}, then run again."
         ) from error
+
+
+def _way_out(said: str) -> str:
+    if "Is a directory" in said:
+        return "Move the folder of that name away"
+    if "ermi" in said:  # Permission denied, Operation not permitted
+        return "Make the folder of the database writable for this user"
+    if "Read-only" in said:
+        return f"Mount the file system for writing, or {faults.ELSEWHERE}"
+    if "Input/output" in said:
+        return f"The disk does not work: look at `dmesg`, and {faults.ELSEWHERE}"
+    return "Free space on the disk"
 
 
 def current_version(connection: DuckDBPyConnection) -> int:

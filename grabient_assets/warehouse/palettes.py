@@ -78,7 +78,11 @@ _IMAGE_COLUMNS = ", ".join(ImageRecord.__dataclass_fields__)
 
 
 def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord]) -> set[str]:
-    """Insert the palettes that are new and return their seeds; a known seed keeps its first row."""
+    """Insert the palettes that are new and return their seeds.
+
+    A known seed keeps its first row. Only what is clear-cut follows the rules of today: the words themselves do not
+    change with the rules for that.
+    """
     if not records:
         return set()
     added = with_rows(
@@ -87,7 +91,16 @@ def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord
         records,
         f"INSERT INTO palettes BY NAME SELECT {_PALETTE_COLUMNS} FROM new_rows ON CONFLICT DO NOTHING RETURNING seed",
     )
-    return {row[0] for row in added}
+    new = {row[0] for row in added}
+    if known := [record for record in records if record.seed not in new]:
+        with_rows(
+            connection,
+            "palettes",
+            known,
+            "UPDATE palettes SET clear_cut = n.clear_cut FROM new_rows n "
+            "WHERE palettes.seed = n.seed AND palettes.clear_cut IS DISTINCT FROM n.clear_cut",
+        )
+    return new
 
 
 def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None) -> list[PaletteRecord]:
@@ -117,6 +130,19 @@ def palette_rows(connection: DuckDBPyConnection, seeds: Sequence[str]) -> list[i
     ).fetchnumpy()
     connection.unregister("new_seeds")
     return rows["rowid"].tolist()
+
+
+def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+    """Seed and name of the palettes of this name, or of those that have it in theirs when none has just it; in order of
+    arrival. Capitals do not matter."""
+    return connection.execute(
+        """
+        SELECT seed, name FROM palettes WHERE contains(lower(name), lower(trim($1))) AND trim($1) <> ''
+        QUALIFY lower(trim(name)) = lower(trim($1)) OR NOT bool_or(lower(trim(name)) = lower(trim($1))) OVER ()
+        ORDER BY created_at, rowid
+        """,
+        [name],
+    ).fetchall()
 
 
 def any_palette(connection: DuckDBPyConnection) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grabient_assets.consensus.annotations import categorical_annotations
-from grabient_assets.consensus.grouping import Ints
+from grabient_assets.consensus.grouping import Floats, Ints
 from grabient_assets.consensus.majority import majority
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 
@@ -32,11 +32,12 @@ class Said:
     values: Mapping[str, Ints]
 
 
-def agreement(said: Said, side: int) -> dict[str, Share]:
-    """By field the mean share of the models behind the value that wins, over palettes; one vote per model."""
+def winning_shares(said: Said, side: int) -> dict[str, Floats]:
+    """By field the share of the models behind the value that wins, a number per palette, in the order of the palettes'
+    numbers; one vote per model."""
     rows = said.side == side
     palettes, item = np.unique(said.palette[rows], return_inverse=True)
-    found: dict[str, Share] = {}
+    found: dict[str, Floats] = {}
     for field, values in CATEGORICAL_VALUES.items():
         annotations = categorical_annotations(
             item,
@@ -48,5 +49,5 @@ def agreement(said: Said, side: int) -> dict[str, Share]:
         )
         winning = np.zeros(palettes.size)
         np.maximum.at(winning, annotations.candidates.item, majority(annotations).share)
-        found[field] = Share(float(winning.mean()), palettes.size)
+        found[field] = winning
     return found

@@ -2,10 +2,16 @@
 
 Only answers to the wording that is compared count (by the digest of their batch), and only pairs: a palette and a model
 that gave a usable answer under both versions. So neither a larger panel nor easier palettes look like a better prompt.
+
+How sure a difference is, the sign test says, with the palette as the unit: answers about one palette are no independent
+cases. It counts the palettes on which a figure rises and falls. Without a difference between the versions both are
+equally likely, so the chance of a split at least that uneven is that of coins (exact, two-sided, ties left out).
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.warehouse.prompt_agreement import Said, Share, agreement
+from grabient_assets.warehouse.prompt_agreement import Said, Share, winning_shares
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +33,22 @@ class Wording:
 
     prompt_version: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """On how many palettes a figure rises and falls from the first version to the second."""
+
+    rises: int
+    falls: int
+
+    @property
+    def chance(self) -> float:
+        """How likely a split at least this uneven is when the versions do not differ, 0-1."""
+        of = self.rises + self.falls
+        fewer = min(self.rises, self.falls)
+        logs = (math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1) for k in range(fewer + 1))
+        return min(1.0, 2 * math.fsum(math.exp(one - of * math.log(2)) for one in logs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +73,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two versions on the same palettes and models."""
+    """Two versions on the same palettes and models.
+
+    `shared` pairs are one answer that both versions use, because the request is the same. `splits` are by figure:
+    "accuracy contrast", "agreement contrast", "unusable", "input_tokens", "output_tokens".
+    """
 
     palettes: int
     models: int
     first: Measured
     second: Measured
+    shared: int = 0
+    splits: Mapping[str, Split] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +95,8 @@ class Pairs:
     models: int
     sides: tuple[Measured, Measured]
     said: Said | None
+    shared: int = 0
+    splits: Mapping[str, Split] = dataclasses.field(default_factory=dict)
 
 
 def tagging_pairs(connection: DuckDBPyConnection, first: Wording, second: Wording) -> Pairs | None:
@@ -82,11 +112,21 @@ def refinement_pairs(connection: DuckDBPyConnection, first: Wording, second: Wor
 def compare(pairs: Pairs) -> Comparison:
     """The comparison. Needs no database, and takes most of the time."""
     one, other = pairs.sides
+    splits = dict(pairs.splits)
     if pairs.said is not None:
+        before, after = winning_shares(pairs.said, 1), winning_shares(pairs.said, 2)
         one, other = (
-            replace(figures, agreement=agreement(pairs.said, side)) for side, figures in ((1, one), (2, other))
+            replace(figures, agreement={name: Share(float(of.mean()), of.size) for name, of in shares.items()})
+            for shares, figures in ((before, one), (after, other))
         )
-    return Comparison(pairs.palettes, pairs.models, one, other)
+        for name in before:
+            change = after[name] - before[name]
+            splits[f"agreement {name}"] = Split(int((change > SAME).sum()), int((change < -SAME).sum()))
+    return Comparison(pairs.palettes, pairs.models, one, other, pairs.shared, splits)
+
+
+SAME = 1e-9
+"""Shares that differ by less are equal: they are quotients of small whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +157,7 @@ _MODELS = """
 _ENDED = """
     CREATE OR REPLACE TEMP TABLE ended AS
     SELECT w.side::TINYINT AS side, p.rowid::INTEGER AS palette, m.number AS model, t.error IS NULL AS usable,
-           t.input_tokens, t.output_tokens, t.cost_usd, {columns}
+           hash(t.custom_id) AS request, t.input_tokens, t.output_tokens, t.cost_usd, {columns}
     FROM {table} t JOIN compared_models m USING ({key}) JOIN palettes p ON p.seed = t.seed
     JOIN (SELECT batch_id, prompt_digest FROM batches) b USING (batch_id)
     JOIN (VALUES (1, $first, $first_digest), (2, $second, $second_digest)) AS w(side, version, digest)
@@ -139,10 +179,19 @@ _TOTALS = """
            count(*) FILTER (cost_usd > 0), count(DISTINCT palette), count(DISTINCT model)
     FROM chosen GROUP BY ALL ORDER BY ALL
 """
+# Means per palette, because a model may have been asked more often under one version. Ties count on neither side.
+_SPLIT = """
+    SELECT count(*) FILTER (second > first), count(*) FILTER (second < first) FROM (
+        SELECT avg({value}) FILTER (side = 1) AS first, avg({value}) FILTER (side = 2) AS second
+        FROM {table} c JOIN palettes p ON p.rowid = c.palette WHERE {among} GROUP BY palette)
+"""
+_PAIRED = "(SELECT palette, model FROM ended GROUP BY ALL HAVING min(side) < max(side))"
+_SHARED = """
+    SELECT count(*) FROM (SELECT palette, model, request FROM chosen GROUP BY ALL HAVING min(side) < max(side))
+"""
 _UNUSABLE = """
     SELECT side, count(*) FILTER (NOT usable), count(*) FROM ended
-    SEMI JOIN (SELECT palette, model FROM ended GROUP BY ALL HAVING min(side) < max(side)) USING (palette, model)
-    GROUP BY ALL
+    SEMI JOIN {paired} USING (palette, model) GROUP BY ALL
 """
 
 
@@ -159,7 +208,9 @@ def _pairs(
     if not totals:
         return None
     right = _right(connection)
-    unusable = {side: _share(some, of) for side, some, of in connection.execute(_UNUSABLE).fetchall()}
+    unusable = {
+        side: _share(some, of) for side, some, of in connection.execute(_UNUSABLE.format(paired=_PAIRED)).fetchall()
+    }
     one, other = (
         Measured(
             answers,
@@ -173,7 +224,38 @@ def _pairs(
         )
         for side, answers, inputs, outputs, dollars, paid, _, _ in totals
     )
-    return Pairs(totals[0][6], totals[0][7], (one, other), _said(connection) if votes else None)
+    shared = connection.execute(_SHARED).fetchone()
+    return Pairs(
+        totals[0][6],
+        totals[0][7],
+        (one, other),
+        _said(connection) if votes else None,
+        shared[0] if shared else 0,
+        _splits(connection),
+    )
+
+
+def _splits(connection: DuckDBPyConnection) -> dict[str, Split]:
+    wanted = {
+        f"accuracy {name}": (
+            f"(c.{name} = {_code(name, f'p.{name}')})::INTEGER",
+            "chosen",
+            f"list_contains(p.clear_cut, '{name}')",
+        )
+        for name in FIELDS
+    }
+    wanted["unusable"] = (
+        "(NOT usable)::INTEGER",
+        f"(SELECT * FROM ended SEMI JOIN {_PAIRED} USING (palette, model))",
+        "true",
+    )
+    wanted |= {name: (name, "chosen", "true") for name in ("input_tokens", "output_tokens")}
+    found: dict[str, Split] = {}
+    for name, (value, table, among) in wanted.items():
+        row = connection.execute(_SPLIT.format(value=value, table=table, among=among)).fetchone()
+        assert row is not None
+        found[name] = Split(*row)
+    return found
 
 
 def _said(connection: DuckDBPyConnection) -> Said:

@@ -38,6 +38,12 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
     insert_rows(connection, "prompt_texts", [record], "ON CONFLICT DO NOTHING")
 
 
+def asked_prompt_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked, in the order of their names."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM prompt_versions ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class PromptUse:
     """What was sent under one wording, in one mode; `answers` counts the usable ones that are in.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
+from grabient_assets.warehouse.refined import refinement_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -134,6 +135,12 @@ def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
         HAVING count(*) FILTER (error IS NULL) = 0
         """,
     )
+
+
+def refinements_without_usable_answer(connection: DuckDBPyConnection) -> Count:
+    """Palettes whose refinement has failed and was not asked for once more since."""
+    failed = [one.partition for one in refinement_failures(connection)]
+    return len(failed), [f"{one.prompt_version}|{one.seed}" for one in failed[:20]]
 
 
 def words_outside(connection: DuckDBPyConnection, table: str, values: Mapping[str, Sequence[str]]) -> Count:

@@ -31,6 +31,7 @@ def queue_refusals(connection: DuckDBPyConnection, provider: str, model: str, si
         )
         SELECT count(request_count), coalesce(min(request_count), 0), any_value(largest)
         FROM taken LEFT JOIN recent r ON r.status = 'deferred' AND r.outcome = 'failed' AND r.request_count > largest
+          AND r.error_kind IS DISTINCT FROM 'InputFileUnseenError'
           AND NOT EXISTS (
             FROM batches o
             WHERE o.provider = $provider AND o.model = $model AND o.batch_id <> r.batch_id

@@ -60,6 +60,26 @@ class DueRefinement:
     cap_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RefinementFailure:
+    """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
+
+    partition: PaletteVersion
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRefinement:
+    """How far the refinement of a palette is: `answered`, `failed`, `with the provider` or `asked`; in which batch, and
+    why it failed."""
+
+    partition: PaletteVersion
+    state: str
+    batch_id: str | None
+    reason: str | None
+
+
 # The custom_id of a refinement covers colours, model, prompt and consensus: it is answered when its row was made from
 # the consensus as it stands now, and equal colours with an equal consensus are one request.
 _MISSING = """
@@ -275,17 +295,97 @@ def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[Palette
     return [PaletteVersion(*row) for row in rows]
 
 
+def open_refiners(
+    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
+) -> dict[PaletteVersion, tuple[str, str]]:
+    """Provider and model of whom the refinement of these palettes is asked now."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT prompt_version, seed, provider, model FROM asks JOIN chosen USING (seed, prompt_version)
+        WHERE purpose = 'refinement' AND state = 'open'
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return {PaletteVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
+
+
+def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+    """Remove what earlier refiners were asked about these palettes and what is not open: a palette has one refiner."""
+    connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        latest AS (
+            SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
+            WHERE purpose = 'refinement' GROUP BY ALL
+        )
+        DELETE FROM asks USING latest AS l
+        WHERE asks.purpose = 'refinement' AND asks.seed = l.seed AND asks.prompt_version = l.prompt_version
+          AND asks.asked_at < l.asked_at AND asks.state <> 'open'
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    )
+
+
 def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tuple[PaletteVersion, str]]) -> None:
-    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands."""
+    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
+    was stopped with its whole model keeps that reason."""
     connection.execute(
         """
         UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = now()
         FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
                      unnest($3::VARCHAR[]) AS reason) AS f
         WHERE asks.purpose = 'refinement' AND asks.seed = f.seed AND asks.prompt_version = f.prompt_version
+          AND asks.state <> 'stopped'
         """,
         [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
     )
+
+
+def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailure]:
+    """The palettes whose refinement has failed, and was not asked for once more since."""
+    rows = connection.execute(
+        """
+        SELECT a.prompt_version, a.seed, coalesce(r.error, a.reason, 'no reason given'),
+               coalesce(r.created_at, a.closed_at)
+        FROM asks a LEFT JOIN palette_tag_refined r USING (seed, prompt_version)
+        WHERE a.purpose = 'refinement' AND a.state <> 'open'
+          AND (r.error IS NOT NULL OR (r.seed IS NULL AND a.state = 'stopped'))
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [RefinementFailure(PaletteVersion(version, seed), why, since) for version, seed, why, since in rows]
+
+
+def asked_refinements(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[AskedRefinement]:
+    """How far the refinements of these palettes are, as far as they were asked for.
+
+    Of one that is refined again in vain the earlier answer stands, and its ask has failed.
+    """
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        {_MISSING},
+        carried AS (
+            SELECT m.seed, m.prompt_version, any_value(r.batch_id) AS batch_id
+            FROM missing m JOIN batch_requests r USING (custom_id) JOIN batches b ON b.batch_id = r.batch_id
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT a.prompt_version, a.seed,
+               CASE WHEN c.batch_id IS NOT NULL THEN 'with the provider' WHEN a.state = 'open' THEN 'asked'
+                    WHEN a.state = 'stopped' OR t.error IS NOT NULL THEN 'failed' ELSE 'answered' END,
+               coalesce(c.batch_id, t.batch_id), coalesce(a.reason, t.error)
+        FROM asks a JOIN chosen USING (seed, prompt_version)
+        LEFT JOIN palette_tag_refined t USING (seed, prompt_version)
+        LEFT JOIN carried c USING (seed, prompt_version)
+        WHERE a.purpose = 'refinement' ORDER BY 1, 2
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [
+        AskedRefinement(PaletteVersion(version, seed), state, batch, why if state == "failed" else None)
+        for version, seed, state, batch, why in rows
+    ]
 
 
 def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[PaletteVersion, str]]:

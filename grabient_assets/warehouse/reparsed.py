@@ -223,6 +223,30 @@ def _replace(connection: DuckDBPyConnection, table: str, key: str) -> Replaced:
     return Replaced(tuple(PaletteVersion(*row) for row in concerned), gone[0] if gone else 0)
 
 
+def close_answered(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+    """Close what was stopped of these palettes and has all its answers now."""
+    connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        answered AS (
+            SELECT 'tagging' AS purpose, seed, prompt_version, provider, model, count(*) AS answers
+            FROM palette_tags JOIN chosen USING (seed, prompt_version) WHERE error IS NULL GROUP BY ALL
+            UNION ALL
+            SELECT 'refinement', r.seed, r.prompt_version, b.provider, r.model, 1
+            FROM palette_tag_refined r JOIN chosen USING (seed, prompt_version)
+            JOIN tag_consensus c ON c.seed = r.seed AND c.prompt_version = r.prompt_version
+                AND c.digest = r.consensus_digest
+            JOIN batches b USING (batch_id) WHERE r.error IS NULL
+        )
+        UPDATE asks SET state = 'closed', reason = NULL FROM answered AS n
+        WHERE asks.state = 'stopped' AND asks.purpose = n.purpose AND asks.seed = n.seed
+          AND asks.prompt_version = n.prompt_version AND asks.provider = n.provider AND asks.model = n.model
+          AND n.answers >= asks.analyses
+        """,
+        [[p.seed for p in among], [p.prompt_version for p in among]],
+    )
+
+
 def newest_answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> dict[PaletteVersion, datetime]:
     """When the newest usable answer of each of these palettes was stored."""
     rows = connection.execute(

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from grabient_assets.errors import WarehouseLockedError
+from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.batches import FateRecord
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, with_rows
@@ -63,19 +64,24 @@ class Staging:
     def _open(self) -> Iterator[DuckDBPyConnection]:
         import duckdb
 
-        with duckdb.connect(str(self.path)) as connection:
-            yield connection
+        try:
+            with duckdb.connect(str(self.path)) as connection:
+                yield connection
+        except duckdb.Error as error:
+            fault = faults.using(error, self.path)
+            if fault is None:
+                raise
+            raise fault from error
 
 
 @contextmanager
 def staging(warehouse: Warehouse) -> Iterator[Staging]:
     """An empty staging file; what an earlier process left is dropped.
 
-    Raises WarehouseLockedError when another process is using it.
+    Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
     """
     path = warehouse.path.with_name("reparse.duckdb")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name("reparse.lock").open("w") as lock:
+    with _opened_lock(path.with_name("reparse.lock")) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -90,6 +96,14 @@ def staging(warehouse: Warehouse) -> Iterator[Staging]:
             _drop(path)
 
 
+def _opened_lock(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w")
+    except OSError as error:
+        raise faults.opening(error, path) from error
+
+
 def _make_tables(warehouse: Warehouse, path: Path) -> None:
     with warehouse.read(staged=path) as connection:
         for table, columns in _TABLES.items():
@@ -97,5 +111,8 @@ def _make_tables(warehouse: Warehouse, path: Path) -> None:
 
 
 def _drop(path: Path) -> None:
-    for leftover in (path, path.with_name(path.name + ".wal")):
-        leftover.unlink(missing_ok=True)
+    for leftover in (path, faults.log_of(path)):
+        try:
+            leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise faults.opening(error, path) from error

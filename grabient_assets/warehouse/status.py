@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Palettes loaded, with a consensus, refined, and with something still to come; stored failures; dollars."""
+    """Palettes loaded, with a consensus, refined, and with something still to come; answers that failed; dollars;
+    palettes that failed: their refinement, or all of their tagging, came to nothing, and nothing is to come."""
 
     palettes: int = 0
     tagged: int = 0
@@ -28,11 +29,12 @@ class Counts:
     pending: int = 0
     errors: int = 0
     cost_usd: Decimal = Decimal(0)
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderProgress:
-    """Tagging requests at one provider: wanted, given to it so far (answered ones included), and answered."""
+    """Tagging requests at one provider: wanted, accepted by it so far (answered ones included), and answered."""
 
     provider: str
     wanted: int
@@ -80,7 +82,20 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
     ).fetchone()
     assert row is not None
     palettes, tagged, refined, errors, cost = row
-    return Counts(palettes, tagged, refined, len(_pending(connection, providers)), errors, Decimal(cost))
+    pending = _pending(connection, providers)
+    failed = _failed(connection) - pending
+    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed))
+
+
+def _failed(connection: DuckDBPyConnection) -> set[str]:
+    rows = connection.execute(
+        """
+        SELECT seed FROM palette_tag_refined
+        WHERE error IS NOT NULL AND seed NOT IN (SELECT seed FROM palette_tag_refined WHERE error IS NULL)
+        UNION SELECT seed FROM palette_tags WHERE seed NOT IN (SELECT seed FROM palette_tags WHERE error IS NULL)
+        """
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
@@ -110,7 +125,7 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
             SELECT b.provider, count(*) AS n FROM batch_requests r JOIN batches b USING (batch_id)
             SEMI JOIN chosen ON chosen.seed = r.seed
             WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
-              AND b.status IN ('intended', 'submitted') GROUP BY ALL
+              AND b.status = 'submitted' GROUP BY ALL
         )
         SELECT w.provider, w.n, least(w.n, coalesce(f.n, 0) + coalesce(a.n, 0)), least(w.n, coalesce(a.n, 0))
         FROM wanted w LEFT JOIN answered a USING (provider) LEFT JOIN flying f USING (provider) ORDER BY 1

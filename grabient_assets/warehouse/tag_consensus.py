@@ -129,3 +129,18 @@ def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[T
     ).fetchall()
     stale = {PaletteVersion(*row) for row in rows}
     return [t for t in tagged if t.partition in stale]
+
+
+def tagged_elsewhere(connection: DuckDBPyConnection, prompt_version: str, among: Sequence[str]) -> dict[str, int]:
+    """How many of these palettes have no consensus under this version and one under another, by that other version."""
+    rows = connection.execute(
+        """
+        SELECT c.prompt_version, count(*) FROM tag_consensus c SEMI JOIN (SELECT unnest($seeds::VARCHAR[]) AS seed) n
+            USING (seed)
+        WHERE c.prompt_version <> $version AND NOT EXISTS (
+            FROM tag_consensus o WHERE o.seed = c.seed AND o.prompt_version = $version)
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {"seeds": list(among), "version": prompt_version},
+    ).fetchall()
+    return dict(rows)

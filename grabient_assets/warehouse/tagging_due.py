@@ -37,13 +37,26 @@ class DueRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
-    """A palette whose requests at one provider are all with the provider or answered."""
+class AskedOf:
+    """How far the requests about a palette at one provider are.
+
+    Of `requests`, `answered` have an answer, `unusable` of which cannot be used; `carried` are with the provider;
+    `stopped` are not asked any more, for the `reason`. What is left is due.
+    """
 
     partition: PaletteVersion
     requests: int
     answered: int
+    unusable: int
+    carried: int
+    stopped: int
+    reason: str | None
     batches: tuple[str, ...]
+
+    @property
+    def due(self) -> int:
+        """How many wait to be sent."""
+        return self.requests - self.answered - self.carried - self.stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +110,10 @@ def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget
     return [DueRequest(*row) for row in rows]
 
 
-def underway_tagging(
+def asked_tagging(
     connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[PaletteVersion] = ()
-) -> list[Underway]:
-    """Of the palettes in these batches (or equal to one of them) and those named: what leaves nothing due."""
+) -> list[AskedOf]:
+    """How far the palettes in these batches (or equal to one of them) and those named are at the provider."""
     rows = connection.execute(
         """
         WITH concerned AS (
@@ -116,21 +129,28 @@ def underway_tagging(
                        AS custom_id
             FROM asks a JOIN concerned USING (seed, prompt_version) JOIN palettes p USING (seed),
                  unnest(range(a.analyses)) AS i(analysis_index)
-            WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.state <> 'stopped'
+            WHERE a.purpose = 'tagging' AND a.provider = $provider
         ),
         carried AS (
             SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
             WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        ),
+        found AS (
+            SELECT q.prompt_version, q.seed, q.reason, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
+                   CASE WHEN t.seed IS NOT NULL THEN 'answered' WHEN c.custom_id IS NOT NULL THEN 'carried'
+                        WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state
+            FROM requests q
+            LEFT JOIN palette_tags t ON t.seed = q.seed AND t.prompt_version = q.prompt_version
+                AND t.provider = q.provider AND t.model = q.model AND t.analysis_index = q.analysis_index
+                AND t.custom_id = q.custom_id
+                AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
+            LEFT JOIN carried c ON c.custom_id = q.custom_id
         )
-        SELECT q.prompt_version, q.seed, count(*), count(t.seed),
-               list(DISTINCT coalesce(c.batch_id, t.batch_id) ORDER BY 1)
-        FROM requests q
-        LEFT JOIN palette_tags t ON t.seed = q.seed AND t.prompt_version = q.prompt_version AND t.provider = q.provider
-            AND t.model = q.model AND t.analysis_index = q.analysis_index AND t.custom_id = q.custom_id
-            AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
-        LEFT JOIN carried c ON c.custom_id = q.custom_id
-        GROUP BY ALL HAVING bool_and(t.seed IS NOT NULL OR c.custom_id IS NOT NULL)
-        ORDER BY 1, 2
+        SELECT prompt_version, seed, count(*), count(*) FILTER (state = 'answered'),
+               count(*) FILTER (state = 'answered' AND error IS NOT NULL), count(*) FILTER (state = 'carried'),
+               count(*) FILTER (state = 'stopped'), min(reason) FILTER (state = 'stopped'),
+               list(DISTINCT batch_id ORDER BY batch_id) FILTER (batch_id IS NOT NULL)
+        FROM found GROUP BY ALL ORDER BY 1, 2
         """,
         {
             "provider": provider,
@@ -139,7 +159,4 @@ def underway_tagging(
             "versions": [p.prompt_version for p in among],
         },
     ).fetchall()
-    return [
-        Underway(PaletteVersion(row[0], row[1]), row[2], row[3], tuple(b for b in row[4] if b is not None))
-        for row in rows
-    ]
+    return [AskedOf(PaletteVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]

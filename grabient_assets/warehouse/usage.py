@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Tokens per request over `answers` past answers: mean and standard deviation; of cached input only the mean."""
+    """Tokens per request over `answers` past answers: mean and standard deviation; of the input that was read from the
+    cache or written to it only the mean."""
 
     answers: int
     input_mean: float
@@ -19,6 +20,7 @@ class Measured:
     output_mean: float
     output_spread: float
     cached_mean: float = 0.0
+    written_mean: float = 0.0
 
 
 MeasuredKey: TypeAlias = tuple[str, str, str]
@@ -32,7 +34,7 @@ def measured_tokens(connection: DuckDBPyConnection) -> dict[MeasuredKey, Measure
         SELECT b.provider, b.model, b.prompt_digest, count(*),
                avg(r.input_tokens), coalesce(stddev_samp(r.input_tokens), 0),
                avg(r.output_tokens), coalesce(stddev_samp(r.output_tokens), 0),
-               avg(coalesce(r.cached_input_tokens, 0))
+               avg(coalesce(r.cached_input_tokens, 0)), avg(coalesce(r.cache_write_tokens, 0))
         FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE r.input_tokens > 0 AND r.output_tokens IS NOT NULL
         GROUP BY ALL

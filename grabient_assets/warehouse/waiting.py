@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from grabient_assets import interrupts
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -38,17 +40,19 @@ class Wait:
 
     def acquire(self, lock: threading.RLock) -> bool:
         """Whether the lock came within the patience."""
-        began = time.monotonic()
-        try:
+        while True:
+            began = time.monotonic()
             left = max(0.0, self._patience.seconds - self.waited)
-            return lock.acquire(timeout=min(left, threading.TIMEOUT_MAX))
-        finally:
+            got = lock.acquire(timeout=min(left, interrupts.SLICE_SECONDS))
             self.waited += time.monotonic() - began
+            if got or self.is_over:
+                return got
+            interrupts.check()
 
     def pause(self, seconds: float, who: str) -> None:
         """Sleep; tell whoever wants to know that `who` is waited for, when it is time."""
         began = time.monotonic()
-        time.sleep(seconds)
+        interrupts.sleep(seconds)
         self.waited += time.monotonic() - began
         if self._patience.told is not None and self.waited >= self._next_word:
             self._next_word = self.waited + self._patience.told_every

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from grabient_assets.warehouse.ask_terms import AskTerms
 from grabient_assets.warehouse.asks import ASKED_AGAIN, PaletteVersion
+from grabient_assets.warehouse.wave_audits import PENDING
 from grabient_assets.warehouse.wave_plans import WavePlan, covering_plans
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class WaveEnd:
     wave: int
     last: bool
     cancelled: bool
+    plan_id: str = ""
+    audited: bool = False
+    """It was certain after wave one, and what became of its values is not noted yet."""
 
 
 _ENDED = """
@@ -67,7 +71,7 @@ _ENTER = f"""
     ON CONFLICT DO UPDATE SET
         wave = excluded.wave, plan_id = excluded.plan_id, providers = excluded.providers,
         chained = excluded.chained, allow_unpriced = excluded.allow_unpriced, cap_id = excluded.cap_id,
-        state = 'open', reason = NULL, settled_at = NULL, wave_at = excluded.wave_at
+        state = 'open', reason = NULL, settled_at = NULL, wave_at = excluded.wave_at, held = false
 """
 
 # A settled palette is asked nothing. What follows its tagging follows on the new terms.
@@ -155,7 +159,8 @@ def start_waves(
 def ended_waves(
     connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[PaletteVersion] | None = None
 ) -> list[WaveEnd]:
-    """Palettes of whose wave every one of `providers` was asked and nothing is open any more: they can be judged."""
+    """Palettes of whose wave every one of `providers` was asked and nothing is open any more: they can be judged. Not
+    those that wait for the audit of their plan."""
     rows = connection.execute(
         f"""
         WITH {_CHOSEN}, heard AS (
@@ -163,9 +168,12 @@ def ended_waves(
             FROM palette_tags SEMI JOIN (SELECT * FROM tagging_waves WHERE state = 'open') USING (seed, prompt_version)
             GROUP BY ALL
         )
-        SELECT w.prompt_version, w.seed, w.wave, w.wave >= p.waves, coalesce(h.cancelled AND NOT h.usable, false)
+        SELECT w.prompt_version, w.seed, w.wave, w.wave >= p.waves, coalesce(h.cancelled AND NOT h.usable, false),
+               w.plan_id, EXISTS (SELECT 1 FROM wave_audits a WHERE a.seed = w.seed AND a.ended_at IS NULL
+                                  AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id)
         FROM tagging_waves w LEFT JOIN heard h USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
         WHERE w.state = 'open' AND list_has_all(w.providers, $providers::VARCHAR[])
+          AND NOT (coalesce(w.held, false) AND {PENDING})
           AND ($everything OR (w.seed, w.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
           AND NOT EXISTS (
             SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
@@ -190,7 +198,7 @@ def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: S
     connection.execute(
         f"""
         WITH {_ENDED}
-        UPDATE tagging_waves SET wave = c.wave + 1, wave_at = $now
+        UPDATE tagging_waves SET wave = c.wave + 1, wave_at = $now, held = false
         FROM ended c
         WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
           AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open' AND NOT EXISTS (
@@ -230,6 +238,19 @@ def settle(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], reason: Rea
           AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open'
         """,
         {**_keys(ended), "reason": reason, "now": now},
+    )
+
+
+def hold(connection: DuckDBPyConnection, ended: Sequence[WaveEnd]) -> None:
+    """Let these palettes wait for the audit of their plan: they are certain, as far as wave one is believed."""
+    connection.execute(
+        f"""
+        WITH {_ENDED}
+        UPDATE tagging_waves SET held = true FROM ended c
+        WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
+          AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open'
+        """,
+        _keys(ended),
     )
 
 

@@ -100,10 +100,11 @@ class ScriptedProvider:
 
     def _answers_any(self, one: Held, wanted: set[str], request_count: int) -> bool | None:
         """As Anthropic's client tells whose an ended batch is: by any id in its results; None when they do not tell."""
-        named: set[str] = set()
+        named: set[str | None] = set()
         for line in one.lines or []:
             with suppress(ResultsError):
                 named.add(self.read_line(line).custom_id)
+        named.discard(None)
         if named & wanted:
             return True
         return False if named and len(one.lines or []) >= request_count else None

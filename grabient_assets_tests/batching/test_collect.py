@@ -17,6 +17,7 @@ from grabient_assets.batching.archive import archived_results, archived_state
 from grabient_assets.batching.collect import Collected, fetch_batch, settle_batch, write_batch
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.fates import MAX_DELIVERIES
+from grabient_assets.batching.poll import poll_batches, record
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.settling import Verdict
 from grabient_assets.batching.submit import Order, PreparedRequest, submit_batch
@@ -24,7 +25,7 @@ from grabient_assets.errors import ResultsError
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.prices import rates_on
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, batches_of
+from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, batches_of, open_batches
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets_tests.batching.house import START, House
 from grabient_assets_tests.batching.scripted_provider import USAGE, ScriptedProvider, answered, result_line
@@ -129,7 +130,7 @@ def test_each_line_makes_its_fate_and_they_add_up(house: House, provider: Script
         "later": "errored",
         "late": "expired",
         "stopped": "cancelled",
-        "lost": "missing",
+        "lost": "unreadable",  # one line cannot be read, and this is the one request that has none
     }
     assert fates(house) == expected
     assert sum(done.fates.values()) == 12 and (done.batch.succeeded, done.batch.failed) == (2, 10)
@@ -137,9 +138,10 @@ def test_each_line_makes_its_fate_and_they_add_up(house: House, provider: Script
         "Result line 12 cannot be read: it is not a result (Expecting property name enclosed in double quotes: "
         "line 1 column 3 (char 2))",
         "Result line 13 is for 'stranger', which this batch never asked.",
+        "The provider reports no tokens for some answers; what they cost is estimated.",
     )
     stored = dict(house.rows("SELECT custom_id, error IS NULL FROM palette_tags"))
-    due_again = {"other", "later", "late", "stopped", "lost"}
+    due_again = {"other", "later", "late", "stopped"}
     assert stored == {i: i in ("good", "comma") for i in ids if i not in due_again}
     status = house.rows("SELECT status, outcome, raw_status, collect_run_id, collected_at FROM batches")
     assert [row[:4] for row in status] == [("collected", "completed", "completed", "run-2")]
@@ -196,6 +198,19 @@ def test_a_usage_block_without_tokens_is_no_usage(house: House, provider: Script
         ("succeeded", None, Decimal("0.000075"), "estimated")
     ]
     assert done.batch.cost_usd == Decimal("0.000075")
+
+
+def test_what_no_price_list_covers_is_said_and_leaves_the_cost_unknown(
+    house: House, provider: ScriptedProvider
+) -> None:
+    searched = answered("a", usage=USAGE | {"unpriced": "2 web searches"})
+    done = ended(house, provider, ["a", "b"], [searched, answered("b")])
+    assert done.problems == (
+        "openai reports what the price list of gpt-4o-mini does not cover (2 web searches). The cost of these answers "
+        "stays unknown; look at the bill.",
+    )
+    rows = house.rows("SELECT fate, cost_basis, cost_usd, input_tokens FROM batch_requests ORDER BY custom_id")
+    assert rows == [("succeeded", "unknown", None, 1000), ("succeeded", "reported", EACH, 1000)]
 
 
 def test_more_output_than_was_allowed_is_paid_for_and_counted(house: House, provider: ScriptedProvider) -> None:
@@ -468,6 +483,22 @@ def test_one_bad_batch_keeps_no_other_back(house: House, provider: ScriptedProvi
     assert "grabient status" in troubles["no-such-batch"] and troubles[ids[1]] == "The results broke off."
     assert "KeyError" in troubles[ids[2]] and "test_collect.py" in troubles[ids[2]]
     assert fates(house) == {"a": "succeeded", "b": None, "c": None, "d": "succeeded", "e": None}
+    counted = dict(house.rows("SELECT batch_id, collect_attempts FROM batches"))
+    assert counted == {ids[0]: 0, ids[1]: 1, ids[2]: 1, ids[3]: 0, running: 0}
+    polled = poll_batches(open_in(house), provider.connect, house.warehouse, house.clock)
+    record(polled, house.warehouse, house.clock())
+    kept = "SELECT error, error_kind FROM batches WHERE batch_id = ?"
+    assert house.rows(kept, ids[1]) == [("The results broke off.", "ResultsError")], "a good poll does not forget it"
+    collect_batches(ids, provider.connect, house.warehouse, house.store, reader, house.clock)
+    assert house.rows("SELECT collect_attempts FROM batches WHERE batch_id = ?", ids[1]) == [(2,)]
+    provider.held["openai-2"].breaks_off = False
+    collect_batches(ids, provider.connect, house.warehouse, house.store, reader, house.clock)
+    assert house.rows(kept, ids[1]) == [(None, None)]
+
+
+def open_in(house: House) -> list[BatchRecord]:
+    with house.warehouse.read() as connection:
+        return open_batches(connection)
 
 
 QUEUE_FULL: dict[str, Any] = {"outcome": "failed", "error_code": "token_limit_exceeded"}

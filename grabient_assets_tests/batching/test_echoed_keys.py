@@ -122,10 +122,26 @@ def test_a_batch_that_is_found(face: Face, httpserver: HTTPServer) -> None:
 
 
 def test_a_line_is_only_relieved_of_the_key() -> None:
-    lines = [b'{"text": "sk-this-is-what-the-model-wrote k/1", "n": 1}', b"\xff\x00", b'{"t": "k\\/1"}']
-    assert list(without_key(lines, "k/1")) == [
+    lines = [b'{"text": "sk-this-is-what-the-model-wrote k/123456", "n": 1}', b"\xff\x00", b'{"t": "\\nk\\/123456"}']
+    assert list(without_key(lines, "k/123456")) == [
         b'{"text": "sk-this-is-what-the-model-wrote [key]", "n": 1}',
         b"\xff\x00",
-        b'{"t": "[key]"}',
+        b'{"t": "\\n[key]"}',
     ]
     assert list(without_key(lines, "")) == lines
+
+
+@pytest.mark.parametrize("key", ["g", "none", "emulator", "dummy", "ollama", "EMPTY", "lm-studio", "not-needed", "k/1"])
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_a_key_that_can_be_no_secret_leaves_answers_as_they_came(face: Face, key: str, httpserver: HTTPServer) -> None:
+    """Local servers are used with keys like these."""
+    lines = [
+        face.answer_line("a-1", said("a-1").replace("dreamy", f"an emulator's {key} glow")),
+        refused_line(face, "b"),
+    ]
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for(""), "completed"))
+    httpserver.expect_request(results_path(face)).respond_with_data(b"\n".join(lines) + b"\n")
+    provider = connect(face.name, key, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+    assert list(provider.download(face.batch)) == lines
+    assert provider.read_line(lines[1]).error == ECHO
+    provider.close()

@@ -73,6 +73,26 @@ def test_the_high_end_does_not_count_on_the_cache() -> None:
     assert (found.expected, found.high) == (Decimal("0.0008"), Decimal("0.0015"))
 
 
+def test_the_high_end_knows_that_all_input_may_be_written_to_the_cache() -> None:
+    # gpt-5.6-luna in a batch: 0.10 in, 0.125 written, 0.60 out. Assumed: 1,600 to 2,400 in, 550 to 2,000 out.
+    luna = model("openai", "gpt-5.6-luna")
+    assumed = estimate(luna, DAY, token_estimate(SHAPE, luna), 1)
+    assert assumed.expected == Decimal("0.00049")  # 1,600 x 0.10 + 550 x 0.60
+    assert assumed.high == Decimal("0.0015")  # 2,400 x 0.125 + 2,000 x 0.60
+    # measured: 900 of 1,500 were written, 400 read: 200 x 0.10 + 900 x 0.125 + 400 x 0.10 + 200 x 0.60
+    past = Measured(5, 1500.0, 100.0, 200.0, 30.0, 400.0, 900.0)
+    measured = estimate(luna, DAY, token_estimate(SHAPE, luna, past), 1)
+    assert measured.expected == Decimal("0.0002925")
+    assert measured.high == Decimal("0.0003685")  # 1,700 x 0.125 + 260 x 0.60
+    # what costs no more to write, and what is never asked to be cached, has no such end
+    mini, haiku = model("openai", "gpt-4o-mini"), model("anthropic", "claude-haiku-4-5-20251001")
+    assert estimate(mini, DAY, token_estimate(SHAPE, mini), 1).high == Decimal("0.00033")
+    assert estimate(haiku, DAY, token_estimate(SHAPE, haiku), 1).high == Decimal("0.00245")
+    # if asking paid, requests would ask, and every one of them may have to write: 2,400 x 1.00 + 500 x 2.50
+    asked = replace(haiku, caching=replace(haiku.caching, least_hits=Decimal("0.9")))
+    assert estimate(asked, DAY, token_estimate(SHAPE, asked), 1).high == Decimal("0.00365")
+
+
 def test_no_price_no_estimate() -> None:
     mini = model("google", "gemini-3.5-flash-lite")
     with pytest.raises(UnpricedError):
@@ -107,10 +127,11 @@ def test_tokens_are_measured_over_the_answers_of_one_model_to_one_prompt(house: 
             read,
             written,
         )
+    house.write("UPDATE batch_requests SET cache_write_tokens = 30 WHERE custom_id = 'b1-0'")
     with house.warehouse.read() as connection:
         found = measured_tokens(connection)
     assert found == {
-        ("openai", "m", "d"): Measured(3, 110.0, 10.0, 20.0, 10.0),
+        ("openai", "m", "d"): Measured(3, 110.0, 10.0, 20.0, 10.0, 0.0, 10.0),
         ("openai", "m", "other"): Measured(1, 7.0, 0.0, 7.0, 0.0),
         ("openai", "n", "d"): Measured(1, 9.0, 0.0, 9.0, 0.0),
     }

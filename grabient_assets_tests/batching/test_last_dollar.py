@@ -8,6 +8,7 @@ import time
 from decimal import Decimal
 
 from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 
 def test_one_of_two_processes_gets_the_last_dollar(house: House) -> None:
@@ -22,7 +23,7 @@ def test_one_of_two_processes_gets_the_last_dollar(house: House) -> None:
         assert time.monotonic() < give_up, "the processes did not start"
         time.sleep(0.01)
     gate.touch()
-    assert sorted(spender.wait(timeout=60) for spender in spenders) == [0, 3]
+    assert sorted(spender.wait(timeout=HANGING_SECONDS) for spender in spenders) == [0, 3]
     assert len([name for name in names if (house.folder / f"{name}.sent").exists()]) == 1
     assert house.rows("SELECT status, request_count, reserved_usd FROM batches") == [
         ("submitted", 1, Decimal("0.00016125"))

@@ -156,7 +156,7 @@ def test_poison_in_a_result_file(face: Face, house: House, httpserver: HTTPServe
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000, "kilobytes; the file has 41 MB"
     check_fates(house, done)
     rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
-    assert {rows[lost] for lost in LOST} == {"missing"} and rows["named-twice"] == "mismatched"
+    assert {rows[lost] for lost in LOST} == {"unreadable"} and rows["named-twice"] == "mismatched"
     problems = done.collected[0].problems
     for number in range(1, len(LINES) + 1):
         assert any(problem.startswith(f"Result line {number} ") for problem in problems), number

@@ -34,6 +34,7 @@ from grabient_assets.warehouse.withheld import panels
 from grabient_assets_tests.batching.house import House, palette, twins
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, result_line
 from grabient_assets_tests.batching.watch import in_the_house
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 TABLES = ("batches", "batch_requests", "palette_tags", "tag_consensus", "palette_tag_refined", "asks")
 MODEL = "gpt-4o-mini"
@@ -314,7 +315,7 @@ def test_killed_before_the_end_of_the_swap_nothing_has_changed(house: House, pro
         "import sys; from pathlib import Path; from grabient_assets_tests.batching import test_reparse; "
         "test_reparse.reparse_and_die(Path(sys.argv[1]))"
     )
-    killed = subprocess.run([sys.executable, "-c", program, str(house.folder)], timeout=60, check=False)
+    killed = subprocess.run([sys.executable, "-c", program, str(house.folder)], timeout=HANGING_SECONDS, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (house.folder / "reparse.duckdb").exists()
     assert dump(house) == before

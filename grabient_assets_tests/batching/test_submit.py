@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from grabient_assets import interrupts
 from grabient_assets.batching.adopt import adopt_batch
 from grabient_assets.batching.deferral import deferral
 from grabient_assets.batching.send import closed_until, send_requests
@@ -283,3 +285,41 @@ def test_a_receipt_that_comes_late_takes_the_batch_back(house: House, provider: 
     assert house.rows("SELECT status, retry_at FROM batches") == [("submitted", None)]
     assert house.rows("SELECT fate, error FROM batch_requests") == [(None, None)]
     assert send(house, provider, "a") is None
+
+
+def test_stopped_before_the_create_call_its_requests_are_due_again(house: House, provider: ScriptedProvider) -> None:
+    def stop(_: BatchFile) -> None:
+        interrupts.record(signal.SIGINT)
+        interrupts.check_before_sending()
+
+    provider.before_submit = stop
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        send(house, provider, "a", "b")
+    [(status, error)] = house.rows("SELECT status, error FROM batches")
+    assert status == "deferred" and error.startswith("Not sent: the program was stopped before the create call.")
+    assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [("errored",)]
+    provider.before_submit = lambda _: None
+    again = send(house, provider, "a", "b")
+    assert again is not None and again.batch.status == "submitted"
+
+
+def test_stopped_in_the_create_call_it_is_recorded_and_no_other_is_sent(
+    house: House, provider: ScriptedProvider
+) -> None:
+    provider.before_submit = lambda _: interrupts.record(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        first = send(house, provider, "a")
+        assert first is not None and first.batch.status == "submitted"
+        send(house, provider, "b")
+    assert house.rows("SELECT status, provider_batch_id IS NOT NULL FROM batches") == [("submitted", True)]
+    assert house.rows("SELECT custom_id FROM batch_requests") == [("a",)]
+
+
+def test_left_in_the_create_call_the_intent_stands(house: House, provider: ScriptedProvider) -> None:
+    def leave(_: BatchFile) -> None:
+        raise interrupts.Interrupted(signal.SIGINT, unfinished=True)
+
+    provider.before_submit = leave
+    with pytest.raises(interrupts.Interrupted):
+        send(house, provider, "a")
+    assert house.rows("SELECT status FROM batches") == [("intended",)]

@@ -7,6 +7,7 @@ import sys
 import time
 
 from grabient_assets_tests.batching.house import House, palette
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 
 def test_no_request_is_sent_twice(house: House) -> None:
@@ -20,7 +21,7 @@ def test_no_request_is_sent_twice(house: House) -> None:
         assert time.monotonic() < give_up, "the senders did not start"
         time.sleep(0.01)
     gate.touch()
-    assert [sender.wait(timeout=40) for sender in senders] == [0, 0]
+    assert [sender.wait(timeout=HANGING_SECONDS) for sender in senders] == [0, 0]
     sent = [line for journal in journals if journal.exists() for line in journal.read_text().splitlines()]
     assert len(sent) == len(set(sent)) == 40 * 3 * 3
     assert house.rows("SELECT count(*), count(DISTINCT custom_id) FROM batch_requests") == [(360, 360)]

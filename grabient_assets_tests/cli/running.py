@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from grabient_assets.cli.main import app
 from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.settings import SETTINGS
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 SCRIPT = Path(sys.executable).with_name("grabient")
-SECONDS = 240
 OTHER_NAMES = ("GOOGLE_API_KEY", "GEMINI_API_KEY", "DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
@@ -55,7 +55,7 @@ def grabient(data: Path, *arguments: str | Path, **values: str) -> Ended:
         env=environment(data, **values),
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=HANGING_SECONDS,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
@@ -84,7 +84,7 @@ def emulator(data: Path, *arguments: str | Path) -> Iterator[dict[str, str]]:
         yield dict(line.split() for line in lines[1:])
     finally:
         process.send_signal(2)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=HANGING_SECONDS)
     assert process.returncode == 0, err
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from grabient_assets.cli.tables import print_figures
+from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import Ended, palettes, typed
 from grabient_assets_tests.docs.test_how_to import commands
+from grabient_assets_tests.warehouse.results import batch
 
 
 def type_in(data: Path, command: list[str], *more: str) -> Ended:
@@ -53,7 +60,10 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
 
     models, providers, days, seeds = commands("read-a-cost-report.md")
     shown = type_in(data, models).out
-    assert "total" in shown and "no budget is set (emulated)." in shown and "times)." in shown
+    assert "total" in shown and "no budget is set (emulated)." in shown
+    assert re.search(
+        r"^20 answers cost \d\.\d{4} USD, \d\.\d\d times what was expected; .+ times\.$", shown, re.MULTILINE
+    )
     found = type_in(data, providers, "--json").json
     assert (found["total"]["requests"], found["total"]["unknown"], len(found["estimates"])) == (20, 0, 10)
     assert sum(Decimal(row["cost_usd"]) for row in found["rows"]) == Decimal(found["total"]["cost_usd"]) > 0
@@ -78,6 +88,56 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
 def test_what_a_command_cannot_take(data: Path, arguments: tuple[str, ...], said: str) -> None:
     done = typed(data, *arguments)
     assert done.code == 2 and done.err.startswith(said)
+
+
+def test_the_invoices_of_a_month(data: Path) -> None:
+    november, december = datetime(2026, 11, 30, 12, tzinfo=UTC), datetime(2026, 12, 3, tzinfo=UTC)
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        answers = [("s", "succeeded", 0.25, "reported"), ("t", "missing", None, "unknown")]
+        batch(connection, "a", answers, at=november, ended_at=december, reserved_usd=2)
+        batch(connection, "b", [("s", None, None, None)], at=december, status="submitted", provider="groq")
+        batch(connection, "c", [("s", "succeeded", 0.5, "reported")], at=datetime(2026, 9, 1, tzinfo=UTC))
+    document = typed(data, "costs", "--json").json["invoices"]
+    assert [(one["month"], one["provider"]) for one in document] == [
+        ("2026-12", "groq"),
+        ("2026-11", "openai"),
+        ("2026-09", "openai"),
+    ]
+    assert document[1] == {
+        "month": "2026-11",
+        "provider": "openai",
+        "requests": 2,
+        "reported_usd": "0.2500000000",
+        "estimated_usd": "0.0000000000",
+        "total_usd": "0.2500000000",
+        "possible": 1,
+        "possible_usd": "1.0000000000",
+        "possible_unpriced": 0,
+        "maybe_next_month_usd": "0.2500000000",
+    }
+    shown = " ".join(typed(data, "costs").out.split())
+    assert "2026-11 openai 2 0.2500 0.0000 0.2500 1.0000" in shown
+    assert "Hold total_usd of a month (UTC) against the provider's invoice, before tax and credits" in shown
+    assert "openai ended batches of 2026-11 in a later month: 0.2500 USD of this may stand on the next" in shown
+    assert "groq, 2026-12: the price of 1 request is not known; possible_usd lacks it." in shown
+    assert "2026-09" not in shown.replace("Earlier months: --since 2026-09-01", "")
+    assert "2026-09 openai 1 0.5000" in " ".join(typed(data, "costs", "--since", "2026-09-01").out.split())
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_figures_are_whole_at_any_width(width: int) -> None:
+    """As a table with figures to the right, or where that is too wide below the names."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
+    models = [f"meta-llama/llama-4-maverick-17b-128e-instruct-{end}" for end in ("one", "two")]
+    rows = [["groq", model, "1,000,000", "12.3456", "0.0001"] for model in models]
+    print_figures(console, ("provider", "model"), ("requests", "cost_usd", "cache_saved_usd"), rows)
+    shown = text.getvalue()
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= width
+    assert all(word in shown for word in [*models, "1,000,000", "12.3456", "0.0001", "cache_saved_usd"])
+    if width > 80:
+        header, first, _ = shown.splitlines()
+        assert header.rstrip().index("cost_usd") + len("cost_usd") == first.index("12.3456") + len("12.3456")
 
 
 def test_an_account_of_nothing_makes_nothing(data: Path) -> None:

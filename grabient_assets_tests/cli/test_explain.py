@@ -126,10 +126,7 @@ def everything_failed(seed: str) -> None:
 
 def another_version(seed: str) -> None:
     ended = explain(seed, "--prompt-version", "v9")
-    assert ended.exit_code == 2 and ended.stderr == (
-        f"Nobody was asked about palette {seed} under v9, but under v1: "
-        f"grabient explain --prompt-version v1 -- {seed}\n"
-    )
+    assert ended.exit_code == 2 and ended.stderr.startswith("There is no prompt version 'v9'; there is v1")
 
 
 def adds_up(pipeline: Driven, seed: str, found: dict[str, Any]) -> None:
@@ -201,3 +198,11 @@ def readable(pipeline: Driven, seed: str) -> None:
     shown = explain(seed, "--field", "temperature").stdout
     assert "\ntemperature: " in shown and "\nmood: " not in shown and "right where clear-cut" in shown
     assert "Refined by claude-opus" in shown
+    brief = explain(seed).stdout
+    assert len(brief.splitlines()) < 40 and "said by" not in brief and "--full" in brief
+    [(text, name)] = pipeline.rows(
+        f"SELECT embed_text, name FROM palette_tag_refined JOIN palettes USING (seed) WHERE seed = '{seed}'"
+    )
+    said = " ".join(brief.split())
+    assert said.startswith(f"{name} {seed}, under v1 {text} Refined by "), "the result comes first"
+    assert explain(seed, "--full").stdout.count("said by") == 10, "a table for each field"

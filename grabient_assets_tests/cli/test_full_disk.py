@@ -11,7 +11,7 @@ import pytest
 from grabient_assets_tests.batching.disks import SmallDisk, small_disk
 from grabient_assets_tests.cli.running import grabient, palettes
 
-ROOM = 2_700_000
+ROOM = 1_600_000
 """Enough for the database, not enough for Dagster's records beside it."""
 
 

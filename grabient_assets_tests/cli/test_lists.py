@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
 from grabient_assets.settings import PROJECT_DIR, SETTINGS
 from grabient_assets_tests.cli.running import environment, grabient
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 
 def invoke(*arguments: str, data: Path = Path("/nowhere"), **values: str):
@@ -22,7 +25,7 @@ def test_models_are_the_panel_and_the_refiner():
     rows = json.loads(invoke("models", "--json").stdout)["models"]
     assert len(rows) == 11
     assert {row["provider"] for row in rows} == {"anthropic", "openai", "groq", "google"}
-    assert [row["model"] for row in rows if row["roles"] == ["refiner"]] == ["claude-opus-4-5-20251101"]
+    assert [row["model"] for row in rows if row["roles"] == ["refiner"]] == ["claude-opus-5-5"]
     mini = next(row for row in rows if row["model"] == "gpt-4o-mini")
     assert (mini["batch_usd_in"], mini["batch_usd_out"], mini["retires_on"]) == (0.075, 0.3, "2027-01-14")
 
@@ -88,5 +91,43 @@ def test_unknown_commands_are_a_usage_error(data: Path):
 def test_help_is_quick_because_nothing_heavy_is_imported():
     heavy = ("dagster", "duckdb", "pandas", "cairosvg", "anthropic", "openai", "groq", "google.genai", "pydantic")
     script = f"import sys, grabient_assets.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=HANGING_SECONDS
+    )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package():
+    shown = invoke("--version")
+    assert (shown.exit_code, shown.stdout) == (0, f"grabient {version('grabient-assets')}\n")
+
+
+def test_a_shell_completes_commands():
+    asked = {"_GRABIENT_COMPLETE": "complete_bash", "COMP_WORDS": "grabient prom", "COMP_CWORD": "1"}
+    program = str(Path(sys.executable).with_name("grabient"))
+    done = subprocess.run([program], env={**environment(Path("/nowhere")), **asked}, capture_output=True, text=True)
+    assert done.stdout.split() == ["prompts"], done.stderr
+    assert "--install-completion" in invoke("--help").stdout
+
+
+SEED = "_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--prompt-version", "v99"),
+        ("plan", "--prompt-version", "v99"),
+        ("retry", "--prompt-version", "v99"),
+        ("reparse", "--prompt-version", "v99"),
+        ("reports", "--prompt-version", "v99"),
+        ("explain", SEED, "--prompt-version", "v99"),
+        ("prompts", "diff", "v1", "v99"),
+        ("prompts", "release", "v99"),
+    ],
+    ids=" ".join,
+)
+def test_an_unknown_prompt_version_is_a_usage_error_everywhere(tmp_path: Path, arguments: tuple[str, ...]):
+    refused = invoke(*arguments, data=tmp_path / "data")
+    assert refused.exit_code == 2
+    assert "There is no prompt version 'v99'; there is v1" in refused.stderr

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
+import os
+import re
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from grabient_assets_tests.cli.running import grabient, palettes
+from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.palettes.palette_line import SEED_COLUMNS
+from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.cli.running import command, environment, grabient, palettes, typed
 
 SEED = "_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf"
 
@@ -79,3 +86,33 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path):
         ended = grabient(data, "load", palettes(tmp_path, 1))
         assert ended.code == 1 and "cannot be made" in ended.err and "GRABIENT_DATA_DIR" in ended.err
         assert "Traceback" not in ended.err
+
+
+def test_a_preset_with_alpha_is_asked_about_at_a_terminal_alone(data: Path, tmp_path: Path):
+    file = tmp_path / "presets.txt"
+    file.write_text("0.5,0.4,0.4,1,0.5,0.4,0.3,0,0.5,0.5,0.5,0,0,0.1,0.2,0\n")
+    ended = typed(data, "load", file)
+    assert (ended.code, ended.out) == (2, "") and "Say which: grabient load --sixteen preset" in ended.err
+    assert typed(data, "load", file, "--sixteen", "alpha").code == 2 and not data.exists()
+    ours, theirs = os.openpty()
+    asking = subprocess.Popen(
+        command("load", file, "--json"), env=environment(data), stdin=theirs, stderr=theirs, stdout=subprocess.PIPE
+    )
+    os.close(theirs)
+    said = b""
+    while b"[y/n]" not in said:
+        said += os.read(ours, 1000)
+    os.write(ours, b"y\n")
+    out, _ = asking.communicate(timeout=60)
+    os.close(ours)
+    seed = decode_seed("0.5,0.4,0.4,0.5,0.4,0.3,0.5,0.5,0.5,0,0.1,0.2").canonical
+    assert b"Are they presets with alpha?" in said and json.loads(out)["seeds"] == [seed]
+    assert typed(data, "load", file, "--sixteen", "preset", "--json").json["known"] == 1
+    assert typed(data, "load", file, "--sixteen", "modifiers", "--json").json["seeds"] != [seed]
+
+
+def test_the_help_names_the_columns_of_a_file(data: Path):
+    said = " ".join(typed(data, "load", "--help").out.split())
+    readme = " ".join((PROJECT_DIR / "README.md").read_text(encoding="utf-8").split())
+    for column in (*SEED_COLUMNS, "style", "steps", "angle", "name"):
+        assert re.search(rf"\b{column}\b", said) and f"`{column}`" in readme

@@ -54,7 +54,7 @@ def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Pat
         "qwen/qwen3.8-27b": "served",
         "gemini-2.5-flash-lite": "not asked",
         "gemini-3.5-flash-lite": "not asked",
-        "claude-opus-4-5-20251101": "not asked",
+        "claude-opus-5-5": "not asked",
     }
     assert "openai does not serve gpt-5.6-luna" in shown.stderr
     assert "google is left out: set GOOGLE_GENERATIVE_AI_API_KEY" in shown.stderr
@@ -89,16 +89,25 @@ def test_without_check_nobody_is_asked(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["models", "--json"], env=environment(tmp_path / "data"))
     assert shown.exit_code == 0 and set(served(shown).values()) == {None}
     assert not (tmp_path / "data").exists()
-    assert "Model claude-opus-4-5-20251101 of anthropic may be shut down" in shown.stderr
+    assert shown.stderr == "", "the panel as it is shipped gives no cause for a warning"
+    old = "claude-opus-4-5-20251101"
+    chosen = environment(tmp_path / "data", GRABIENT_REFINER=old)
+    shown = CliRunner().invoke(app, ["models", "--json"], env=chosen)
+    assert [r["model"] for r in json.loads(shown.stdout)["models"] if r["panel"] and "refiner" in r["roles"]] == [old]
+    assert f"Model {old} of anthropic may be shut down" in shown.stderr
 
 
-def test_a_run_begins_with_the_models_that_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_begins_with_the_models_that_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(until: str, today: date) -> list[str]:
         name_ends(("anthropic", "openai"), until, today)
         return capsys.readouterr().err.splitlines()
 
     opus = "Model claude-opus-4-5-20251101 of anthropic may be shut down from 2026-11-24 on; be ready to use "
     mini = "Model gpt-4o-mini of openai"
+    assert said("refined", date(2026, 11, 20)) == []
+    monkeypatch.setenv("GRABIENT_REFINER", "claude-opus-4-5-20251101")
     assert said("refined", date(2026, 11, 20)) == [opus + "claude-opus-5-5 instead."]
     assert said("consensus", date(2026, 11, 20)) == []
     assert said("tags", date(2027, 1, 13)) == [

@@ -77,18 +77,18 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
 
     # A new prompt set in which tagging.md did not change: nothing is sent, nothing is paid.
     before = spent(copy)
-    assert copy.run("cp", "-r", "prompts/v1", "prompts/v2").code == 0
-    planned = copy.grabient("plan", "--prompt-version", "v2", "--analyses", "1", "--json").json
+    assert copy.run("cp", "-r", "prompts/v1", "prompts/v3").code == 0
+    planned = copy.grabient("plan", "--prompt-version", "v3", "--analyses", "1", "--json").json
     assert (planned["models"][0]["cached"], planned["models"][0]["missing"]) == (2, 0)
     refiner = planned["refinement"]
     assert (refiner["why"], refiner["equal"], refiner["expected"]) == ({"new_palette": 1}, 1, 0)
-    refinement = copy.root / "prompts" / "v2" / "refinement.md"
+    refinement = copy.root / "prompts" / "v3" / "refinement.md"
     refinement.write_text(refinement.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
-    assert run(copy, "--prompt-version", "v2") == []
+    assert run(copy, "--prompt-version", "v3") == []
     assert spent(copy) == before
     kept = "SELECT purpose, prompt_version FROM prompt_versions ORDER BY ALL"
-    assert rows(copy, kept) == [("tagging", "v1"), ("tagging", "v2")], "although no batch carries the second"
-    again = rows(copy, "SELECT sum(cost_usd), count(*) FROM palette_tags WHERE prompt_version = 'v2'")
+    assert rows(copy, kept) == [("tagging", "v1"), ("tagging", "v3")], "although no batch carries the second"
+    again = rows(copy, "SELECT sum(cost_usd), count(*) FROM palette_tags WHERE prompt_version = 'v3'")
     assert again == [(0, 2 * PANEL)]
 
     # Another palette and another model: the palette's requests, and the model's for each of the two colourings.
@@ -105,5 +105,5 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     )
 
     # Whether an answer was paid for or taken over, its partition is green.
-    partitions = {f"v1|{one}", f"v1|{twin}", f"v2|{one}", f"v2|{twin}", f"v1|{third}"}
+    partitions = {f"v1|{one}", f"v1|{twin}", f"v3|{one}", f"v3|{twin}", f"v1|{third}"}
     assert green(copy, "tag_consensus") == partitions

@@ -44,7 +44,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
         assert (row["cached"], row["failed"], row["in_flight"], row["batches"], row["split_by"]) == (0, 0, 0, 1, [])
         assert row["usd"]["low"] < row["usd"]["expected"] < row["usd"]["high"]
     refinement = found["refinement"]
-    assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-4-5-20251101")
+    assert (refinement["palettes"], refinement["model"]) == (2, "claude-opus-5-5")
     assert (refinement["missing"], refinement["expected"], refinement["why"]) == (2, 2, {"untagged": 2})
     assert found["total"]["requests"] == 62 and found["total"]["batches"] == 11
     together = sum(row["usd"]["expected"] for row in [*found["models"], refinement])
@@ -161,6 +161,14 @@ def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_pa
     assert first.code == 0, first.err
     planned = plan(data, "--json", "--analyses", "3").json
     assert (planned["palettes"], planned["needing"]) == (4, 4), "two lack their refinement only"
+    shown = plan(data, "--analyses", "3").out
+    assert "consensus not complete yet: 2 requests" in shown and "not tagged yet" not in shown
+    other = plan(data, "--json", "--prompt-version", "v2").json
+    assert other["warnings"][0] == (
+        "2 palettes are tagged under v1. Prompt version v2 is another wording: they are asked about and paid for "
+        "again. --prompt-version v1 goes on with what is there."
+    )
+    assert plan(data, "--json", GRABIENT_PROMPT_VERSION="v2").json == other
     with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
         before = connection.execute("SELECT max(intended_at) FROM batches").fetchone()
     ended = typed(data, "run", "--analyses", "3")
@@ -184,3 +192,12 @@ def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_pa
     there = again.json["refinement"]
     assert (there["cached"], there["failed"], there["in_flight"], there["missing"], there["why"]) == (4, 0, 0, 0, {})
     assert there["usd"] == {"low": 0.0, "expected": 0.0, "high": 0.0}
+
+
+def test_the_default_prompt_version_is_a_setting(data: Path):
+    assert plan(data, "--json").json["prompt_version"] == "v1", "a release does not become the default by itself"
+    assert plan(data, "--json", GRABIENT_PROMPT_VERSION="v2").json["prompt_version"] == "v2"
+    assert plan(data, "--json", "--prompt-version", "v1", GRABIENT_PROMPT_VERSION="v2").json["prompt_version"] == "v1"
+    unknown = plan(data, GRABIENT_PROMPT_VERSION="v9")
+    assert unknown.code == 2
+    assert "GRABIENT_PROMPT_VERSION is 'v9'; it must be one of v1, v2." in unknown.err

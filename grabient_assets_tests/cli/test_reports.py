@@ -33,4 +33,4 @@ def test_a_report_is_shown_and_one_that_is_not_there_is_said(tmp_path: Path, mon
     assert (len(found["by_model"]), len(found["by_field"]), len(found["without"])) == (100, 10, 10)
 
     missing = CliRunner().invoke(app, ["reports", "--prompt-version", "v9"])
-    assert missing.exit_code == 1 and "v9 has no report yet." in missing.stderr
+    assert missing.exit_code == 2 and "There is no prompt version 'v9'" in missing.stderr

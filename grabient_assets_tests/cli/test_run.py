@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes, typed
 
 PANEL, ANALYSES = 10, 2
@@ -57,7 +59,7 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert (before["palettes"], before["tagged"], before["pending"]) == (4, 0, 0)
 
     code, err = interrupted(data)
-    assert code == 130 and err.endswith("Stopped. Nothing is lost: run the same command again.\n")
+    assert code == 130 and err.splitlines()[-1].startswith("Stopped. ") and "same command again to go on" in err
     assert "Traceback" not in err
     assert typed(data, "status", "--json").json["pending"] == 4
 
@@ -152,6 +154,42 @@ def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
 
 
+def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path):
+    ended = grabient(data, "demo", TAG_ANALYSIS_COUNT="1")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert len(lines) < 60 and sum(" #" in line for line in lines) == 5, "five palettes, and the end fits a window"
+    assert "These are 5 of 63 palettes: 63 tagged, 63 refined, in " in ended.out
+    pictures = Path(next(line for line in lines if line.startswith("Pictures:")).split()[1])
+    assert len(list(pictures.glob("*.png"))) == 63
+    assert f"Database:  {data / 'grabient.duckdb'}" in lines
+    start = lines.index("Next:")
+    steps = [line.split() for line in lines[start + 1 :: 2]]
+    assert [step[1] for step in steps] == ["explain", "dev", "load"]
+    assert typed(data, *steps[0][1:]).code == 0
+    stray = [line for line in ended.err.splitlines() if not line.startswith("[") and "bundled samples" not in line]
+    assert stray == [], "nothing of Dagster or of a library stands between our lines"
+
+
 def test_the_demo_refuses_live_mode(data: Path):
     ended = typed(data, "demo", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
     assert ended.code == 2 and "never spends money" in ended.err and not data.exists()
+
+
+def test_a_folder_whose_name_has_what_shells_and_addresses_mean_something_by(tmp_path: Path):
+    data = tmp_path / 'it\'s a #1 "data" ü & 100% 🎨 ~x'
+    try:
+        assert typed(data, "load", palettes(tmp_path, 1)).code == 0
+        ended = typed(data, "run", "--analyses", "1", "--until", "tags", "--json")
+        assert ended.code == 0 and ended.json["tagged"] == 1, ended.err
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([data.name, "palettes-1.jsonl"])
+        assert (data / "dagster" / "history" / "runs.db").stat().st_size > 0
+    finally:
+        if running := read_endpoint(data):
+            os.kill(running.pid, signal.SIGTERM)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for name, value in (("GRABIENT_DATA_DIR", str(tmp_path / "a?b")), ("DAGSTER_HOME", str(tmp_path / "a%20b"))):
+        for arguments in (("load", palettes(tmp_path, 1)), ("run",), ("status",), ("dev",)):
+            ended = typed(tmp_path / "other", *arguments, **{name: value})
+            assert ended.code == 2 and ended.err.startswith(f"{name} leads to"), ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before, "refused before anything is stored"

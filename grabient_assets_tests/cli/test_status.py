@@ -12,6 +12,7 @@ from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience
 from grabient_assets_tests.cli.running import environment, typed
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 EMPTY = {
     "palettes": 0,
@@ -21,6 +22,7 @@ EMPTY = {
     "errors": 0,
     "put_off": [],
     "over_budget": [],
+    "held": [],
     "withheld": [],
     "waves": [],
     "open_batches": [],
@@ -63,7 +65,7 @@ def test_a_database_that_another_program_holds_is_named_with_its_process(data: P
             status_document(Warehouse(path, Patience(0.3)), load_settings(environment(data)))
         assert caught.value.exit_code == 1
     finally:
-        holder.communicate(timeout=10)
+        holder.communicate(timeout=HANGING_SECONDS)
 
 
 def test_open_batches_and_money_are_reported(data: Path):

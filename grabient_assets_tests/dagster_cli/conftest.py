@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
 
@@ -41,7 +42,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=HANGING_SECONDS,
         )
         return Typed(done.returncode, done.stdout, time.monotonic() - started)
 
@@ -53,6 +54,11 @@ class Terminal:
     def runs(self, status: dg.DagsterRunStatus) -> int:
         return self.pipeline.instance.get_runs_count(dg.RunsFilter(statuses=[status]))
 
+    def latest_location(self) -> str | None:
+        """The code location that the latest run names."""
+        [run] = self.pipeline.instance.get_runs(limit=1)
+        return run.remote_job_origin.location_name if run.remote_job_origin else None
+
     def asked(self) -> set[tuple[str, str]]:
         """Provider and seed of everything that is wanted."""
         return set(self.pipeline.rows("SELECT DISTINCT provider, seed FROM asks"))
@@ -60,10 +66,10 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    from grabient_assets.partitions import add_seeds
+    from grabient_assets.partitions import add_partitions
 
     folder: Path = tmp_path_factory.mktemp("terminal") / "data"
     with driven(folder) as pipeline:
         seeds = pipeline.load(3)
-        add_seeds(pipeline.instance, seeds)
+        add_partitions(pipeline.instance, seeds)
         yield Terminal(pipeline, seeds)

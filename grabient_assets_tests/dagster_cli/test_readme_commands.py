@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 
 import pytest
 from dagster import DagsterRunStatus
 
+from grabient_assets.prompting.load import load_prompt_versions
+from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.dagster_cli.readme import dagster_commands
 
 MATERIALIZE = ["dagster", "asset", "materialize", "-m", "grabient_assets.definitions"]
-KNOWN = ["dagster asset materialize", "dagster asset materialize", "dagster job backfill", "dagster job backfill"]
+KNOWN = [
+    *["dg launch --assets", "dg launch --assets", "dagster job backfill", "dagster job backfill"],
+    *["dg check defs", "dg list defs"],
+]
 
 
 def test_the_readme_shows_one_palette_a_range_a_list_and_all():
     commands = dagster_commands("first", "second")
     assert [" ".join(command[:3]) for command in commands] == KNOWN
     texts = [" ".join(command) for command in commands]
-    for text, said in zip(texts, ["v1|first", "first...second", "v1|first,v1|second", "--all all"], strict=True):
+    for text, said in zip(
+        texts, ["v1|first", "first...second", "v1|first,v1|second", "--all all", "", ""], strict=True
+    ):
         assert said in text
 
 
@@ -27,8 +36,33 @@ def test_one_palette_is_asked_of_one_provider(terminal: Terminal):
     done = terminal.type(command)
     assert done.code == 0, done.text
     assert "1 palettes asked of openai; tagging_due sends what is missing" in done.text
+    assert "Warning" not in done.text and "warning" not in done.text, done.text
+    assert terminal.latest_location() == "grabient", "Timeline and Jobs list it"
     assert ("openai", terminal.seeds[0]) in terminal.asked()
     assert not {provider for provider, _ in terminal.asked()} - {"openai"}
+
+
+def test_the_older_form_asks_too(terminal: Terminal):
+    key = f"v1|{terminal.seeds[1]}"
+    done = terminal.type([*MATERIALIZE, "--select", "google_tag_batches", "--partition", key])
+    assert done.code == 0, done.text
+    assert "1 palettes asked of google; tagging_due sends what is missing" in done.text
+    assert ("google", terminal.seeds[1]) in terminal.asked()
+    assert terminal.latest_location() == "grabient"
+
+
+def test_everything_loads_and_is_listed(terminal: Terminal):
+    *_, check, listed = dagster_commands(terminal.seeds[0], terminal.seeds[2])
+    checked, found = terminal.type(check), terminal.type([*listed, "--json"])
+    assert (checked.code, found.code) == (0, 0), checked.text + found.text
+    assert "All definitions loaded successfully." in checked.text
+    assert "does not match" not in checked.text + found.text, "nothing is wrong with an environment in PATH"
+    document = json.loads(found.text[found.text.index("{") :])
+    assert {one["asset_key"] for one in document["assets"]} == {
+        key.to_user_string() for key in terminal.pipeline.definitions.resolve_asset_graph().get_all_asset_keys()
+    }
+    assert {"submit_tagging", "collect_batch", "cancel_batch"} <= {one["name"] for one in document["jobs"]}
+    assert {"batches_ended", "refinement_failed"} <= {one["name"] for one in document["sensors"]}
 
 
 def test_a_range_is_drawn_in_one_run(terminal: Terminal):
@@ -42,9 +76,11 @@ def test_a_range_is_drawn_in_one_run(terminal: Terminal):
     assert terminal.pipeline.checks()["palette_images:every_palette_has_an_image"] is True
 
 
-@pytest.mark.parametrize(("place", "chosen"), [(2, (0, 2)), (3, (0, 1, 2))])
+@pytest.mark.parametrize(
+    ("place", "versions", "chosen"), [(2, ["v1"], (0, 2)), (3, load_prompt_versions(PROMPTS_DIR), (0, 1, 2))]
+)
 def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
-    place: int, chosen: tuple[int, ...], terminal: Terminal
+    place: int, versions: Sequence[str], chosen: tuple[int, ...], terminal: Terminal
 ):
     before = terminal.backfills()
     done = terminal.type(dagster_commands(terminal.seeds[0], terminal.seeds[2])[place])
@@ -52,7 +88,8 @@ def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
     launched = re.search(r"Launched backfill job `(\w+)`", done.text)
     assert launched is not None, done.text
     new = {key: found for key, found in terminal.backfills().items() if key not in before}
-    assert new == {launched[1]: {f"v1|{terminal.seeds[number]}" for number in chosen}}
+    partitions = {f"{version}|{terminal.seeds[number]}" for version in versions for number in chosen}
+    assert new == {launched[1]: partitions}
 
 
 def test_a_range_that_names_the_later_palette_first_fails_and_says_so(terminal: Terminal):

@@ -10,6 +10,8 @@ import tempfile
 
 import pytest
 
+from grabient_assets_tests.hanging import HANGING_SECONDS
+
 PATIENCE_MS = 20_000
 """How long the page may go on loading, in the browser's own time, which runs faster than ours while nothing moves."""
 
@@ -30,7 +32,7 @@ def page(url: str) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=HANGING_SECONDS,
         )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -10,8 +10,12 @@ import dagster as dg
 import pytest
 
 from grabient_assets.emulator.client import ensure_emulator
-from grabient_assets.settings import PROJECT_DIR
-from grabient_assets_tests.pipeline.dev import HANGING_SECONDS, Dev, dagster_dev
+from grabient_assets.headless.driver import execute_job, quiet_dagster
+from grabient_assets.resources.home import dagster_instance
+from grabient_assets.resources.runs import ABOUT_TAG
+from grabient_assets.settings import PROJECT_DIR, load_settings
+from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.pipeline.dev import Dev, dagster_dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
 from grabient_assets_tests.pipeline.place import (
     COMMANDS,
@@ -20,6 +24,7 @@ from grabient_assets_tests.pipeline.place import (
     emulator_ended_after,
     environment_of,
     samples,
+    settings_of,
 )
 
 
@@ -27,13 +32,15 @@ from grabient_assets_tests.pipeline.place import (
 class Carried:
     """A running `dagster dev` whose daemon has carried scattered palettes from a backfill to the embed text.
 
-    `killed` are the runs that were launched and not over when an earlier one went down, as its storage tells.
+    `killed` are the runs that were launched and not over when an earlier one went down, as its storage tells;
+    `in_process` is one that a process without a daemon executed itself, as `grabient run` does.
     """
 
     dev: Dev
     seeds: list[str]
     chosen: set[str]
     killed: set[str]
+    in_process: str
     created: list[dict[str, Any]]
 
     @property
@@ -54,13 +61,14 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
     with emulator_ended_after(folder):
         with dagster_dev(folder) as dev:
             killed = _killed_while_it_sends(dev, seeds, chosen)
+        in_process = _executed_in_process(folder)
         with dagster_dev(folder) as dev:
             dev.until(
                 "from the power cut to the embed text",
                 lambda: dev.green("embed_text") == chosen,
                 lambda: {asset: chosen - dev.green(asset) for asset in (*TAG_BATCHES, "tag_consensus", "embed_text")},
             )
-            yield Carried(dev, seeds, chosen, killed, dev.creates())
+            yield Carried(dev, seeds, chosen, killed, in_process, dev.creates())
 
 
 def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[str]:
@@ -96,6 +104,20 @@ def _killed_while_it_sends(dev: Dev, seeds: list[str], chosen: set[str]) -> set[
     control(emulator, "faults", {"rules": []})
     control(emulator, "release", {})
     return _launched(dev.folder / "dagster")
+
+
+def _executed_in_process(folder: Path) -> str:
+    """The id of a run of a free job that this process executes."""
+    from grabient_assets.definitions import grabient
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in settings_of(folder).items():
+            environment.setenv(name, value)
+        with dagster_instance(load_settings()) as instance, quiet_dagster():
+            job = grabient().resolve_job_def("report_models")
+            done = execute_job(job, instance, {}, {ABOUT_TAG: "executed in process"}, partition_key="v1")
+    assert done.success, done.failure
+    return done.run_id
 
 
 def _launched(home: Path) -> set[str]:

@@ -18,7 +18,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.dagster_ui.chromium import page, pictures, words
 from grabient_assets_tests.dagster_ui.conftest import Carried
-from grabient_assets_tests.pipeline.dev import HANGING_SECONDS
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
 
@@ -60,6 +60,41 @@ def test_only_the_runs_that_were_killed_failed(carried: Carried):
     assert {run["status"] for run in runs} <= {"FAILURE", "SUCCESS", "QUEUED", "STARTING", "STARTED"}
     succeeded = {run["jobName"] for run in runs if run["status"] == "SUCCESS"}
     assert {"load_palettes", "submit_tagging", "collect_batch", "submit_refinement"} <= succeeded
+
+
+_JOB = """
+query Job($job: PipelineSelector!, $tags: [ExecutionTag!]!) {
+  pipelineOrError(params: $job) { ... on Pipeline { runs(limit: 50) { runId } } }
+  runsOrError(filter: {tags: $tags}) {
+    ... on Runs { results { runId repositoryOrigin { repositoryName repositoryLocationName } } } }
+}
+"""
+
+
+def test_a_run_executed_in_process_is_listed_like_any_other(carried: Carried):
+    """By what the pages Jobs and Timeline ask for, and on the page of its job."""
+    name, location = "__repository__", "grabient"
+    job = {"pipelineName": "report_models", "repositoryName": name, "repositoryLocationName": location}
+    found = carried.dev.ask(_JOB, job=job, tags=[{"key": ".dagster/repository", "value": f"{name}@{location}"}])
+    assert carried.in_process in {run["runId"] for run in found["pipelineOrError"]["runs"]}
+    listed = {run["runId"]: run["repositoryOrigin"] for run in found["runsOrError"]["results"]}
+    assert len({tuple(origin.items()) for origin in listed.values()}) == 1, "those of the daemon have the same origin"
+    assert listed[carried.in_process] == {"repositoryName": name, "repositoryLocationName": location}
+    shown = words(page(f"{carried.dev.url}/locations/{location}/jobs/report_models/runs"))
+    assert carried.in_process[:8] in shown
+    assert "executed in process" in shown and "grabient_pid" not in shown and "grabient_work" not in shown
+
+
+def test_the_timeline_shows_runs_of_every_job(carried: Carried):
+    shown = words(page(f"{carried.dev.url}/overview/activity/timeline"))
+    for job in ("load_palettes", "submit_tagging", "collect_batch", "submit_refinement", "report_models"):
+        assert job in shown
+
+
+def test_it_starts_without_a_warning(carried: Carried):
+    said = carried.dev.log.read_text(errors="replace")
+    start = said[: said.index("Serving dagster-webserver")]
+    assert "arning" not in start and "WARNING" not in start, start
 
 
 def test_a_backfill_by_the_command_line_for_the_same_palettes_makes_no_new_batch(carried: Carried):

@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.partitions import palette_versions, prompt_versions, seeds
+from grabient_assets.partitions import add_partitions, palette_versions, prompt_versions, seeds
+from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import settings_of
 
 BATCHES = ("anthropic_tag_batches", "openai_tag_batches", "groq_tag_batches", "google_tag_batches")
@@ -27,14 +29,21 @@ TABLE = {
     "refined_tags": ("refinement", ("refinement_batches",)),
     "embed_text": ("refinement", ("refined_tags",)),
     "model_reports": ("calibration", ("tag_consensus",)),
+    "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
-SPACES = {"palettes": seeds, "palette_images": seeds, "model_reports": prompt_versions}
+SPACES = {
+    "palettes": seeds,
+    "palette_images": seeds,
+    "model_reports": prompt_versions,
+    "palette_exports": prompt_versions,
+}
 JOBS = {
     "load_palettes": {"palettes", "palette_images"},
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
     "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
     "report_models": {"model_reports"},
+    "export_palettes": {"palette_exports"},
 }
 SENSORS = {
     "palettes_loaded": "load_palettes",
@@ -42,7 +51,10 @@ SENSORS = {
     "tagging_completed": "collect_batch",
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
+    "refinement_failed": "collect_batch",
     "consensus_settled": "report_models",
+    "refinement_settled": "export_palettes",
+    "something_to_tell": None,
 }
 
 
@@ -83,13 +95,16 @@ def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version
         assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_a_partition_key_is_prompt_version_and_seed_and_the_versions_are_the_folders_of_prompts():
+def test_a_partition_key_is_prompt_version_and_seed_and_a_draft_is_none_until_it_is_asked():
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("seeds", ["b", "a"])
-        keys = palette_versions.get_partition_keys(dynamic_partitions_store=instance)
-    versions = sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir())
-    assert list(keys) == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
+        add_partitions(instance, ["b", "a"])
+        released = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
+        add_partitions(instance, ["a", "c"], asked=["draft"])
+        asked = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
+    versions = list(load_released(PROMPTS_DIR))
     assert "v1" in versions
+    assert released == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
+    assert asked == [f"{version}|{seed}" for version in [*versions, "draft"] for seed in ("b", "a", "c")]
 
 
 @pytest.mark.usefixtures("environment")
@@ -108,7 +123,7 @@ def test_sensors_run_by_themselves_only_where_it_costs_nothing(
 ):
     environment.setenv("GRABIENT_MODE", mode)
     found = definitions().get_repository_def().sensor_defs
-    assert {sensor.name: sensor.job.name for sensor in found} == SENSORS
+    assert {sensor.name: sensor.job.name if sensor.has_jobs else None for sensor in found} == SENSORS
     assert {sensor.default_status.value for sensor in found} == {status}
     assert {sensor.minimum_interval_seconds for sensor in found} == {seconds}
 
@@ -147,7 +162,7 @@ print(len(names), *sorted(name for name in asked if "GRABIENT" in name or "API_K
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGING_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     count, *keys = done.stdout.split()

@@ -21,6 +21,7 @@ from google.genai import types
 
 from grabient_assets.emulator.models import ServedModel
 from grabient_assets.emulator.server import EmulatorServer
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 HAIKU, OPUS = "claude-haiku-4-5-20251001", "claude-opus-5-5"
 MINI, NANO, LUNA = "gpt-4o-mini", "gpt-5-nano", "gpt-6-luna"
@@ -84,7 +85,9 @@ class Running:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with http.urlopen(http.Request(f"{self.url}/_emulator/{path}", data, method=method), timeout=10) as answer:
+        with http.urlopen(
+            http.Request(f"{self.url}/_emulator/{path}", data, method=method), timeout=HANGING_SECONDS
+        ) as answer:
             return json.load(answer)
 
     def faults(self, *rules: dict[str, Any]) -> None:

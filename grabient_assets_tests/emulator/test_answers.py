@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import tomllib
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grabient_assets.consensus.independence import votes_interval
 from grabient_assets.emulator.answers.chance import Chance
-from grabient_assets.emulator.answers.lexicon import fitting, without_article
+from grabient_assets.emulator.answers.lexicon import LEXICON, fitting, is_plural, phrase_of, without_article
 from grabient_assets.emulator.answers.measures import measure
 from grabient_assets.emulator.answers.personality import CATEGORICAL, personality_of
+from grabient_assets.emulator.answers.prose import embed_text
 from grabient_assets.emulator.answers.reading import Question, asked_object, palette_in
 from grabient_assets.emulator.answers.speaking import answer
 from grabient_assets.emulator.answers.tagging import categorical
-from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, COLOUR_NAMES, HARMONY_WORDS, SEASONS
+from grabient_assets.gradient.vocabulary import (
+    CATEGORICAL_VALUES,
+    COLOUR_NAMES,
+    HARMONY_WORDS,
+    SEASONS,
+    with_capitals,
+)
+from grabient_assets.groups.tagging.answers import Unusable, read_answer
+from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.palettes import palettes
 from grabient_assets_tests.emulator.running import (
     HAIKU,
     MINI,
+    NANO,
     OPUS,
     OSS,
     PALETTE,
@@ -34,6 +50,7 @@ from grabient_assets_tests.emulator.running import (
     asked,
     chat_batch,
     chat_line,
+    chat_results,
     polled,
     running,
 )
@@ -83,7 +100,7 @@ def test_two_fresh_emulators_give_the_same_answers(tmp_path: Path) -> None:
 def test_answers_do_not_change_between_versions_and_machines() -> None:
     # Changes when words, personalities or the drawing change: on purpose only.
     text = "".join(tagged(model, list(PALETTE)) for model in PANEL) + json.dumps(refined(list(PALETTE)))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "82faa5de805609eb"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "ea706f18700ab381"
 
 
 def test_model_prompt_palette_and_ref_all_matter() -> None:
@@ -109,7 +126,7 @@ def test_categorical_errors_keep_to_the_declared_rate(model: str) -> None:
             for analysis in range(5)
         )
         assert 0.03 <= who.errors[field] <= 0.20
-        assert abs(wrong / 2000 - who.errors[field]) < 0.035, field
+        assert abs(wrong / 2000 - who.errors[field]) < 0.05, field
 
 
 def test_relatives_err_on_the_same_palettes() -> None:
@@ -124,7 +141,28 @@ def test_relatives_err_on_the_same_palettes() -> None:
         }
 
     one, relative, stranger = (failures(model) for model in (OSS, "openai/gpt-oss-120b", MINI))
-    assert len(one & relative) / len(relative) > 2 * len(one & stranger) / len(stranger)
+    assert len(one & relative) / len(relative) > 1.4 * len(one & stranger) / len(stranger)
+
+
+def test_the_default_panel_is_worth_two_to_four_votes() -> None:
+    """Models share errors, as real ones do: not only relatives."""
+    sample = [measure(tuple(palette)) for palette in palettes(400)]
+    models = [model.id for model in taggers(PROVIDERS)]
+    errors = [
+        np.array(
+            [
+                [
+                    categorical(field, one, personality_of(m), Chance(m, one.text, field)) != getattr(one, field)
+                    for m in models
+                ]
+                for one in sample
+            ],
+            dtype=float,
+        )
+        for field in CATEGORICAL
+    ]
+    low, high = votes_interval(errors)
+    assert len(models) == 10 and low is not None and high is not None and 2 < low < high < 4
 
 
 @pytest.mark.parametrize("model", PANEL)
@@ -209,6 +247,52 @@ def test_embed_texts_have_thirty_to_fifty_words_and_vary() -> None:
     assert not any("{" in text or "  " in text for text in texts)
 
 
+PLURALS = """
+    blackberries|sage leaves|black light posters|sugared violets|peonies|dried roses|black cherries|chilli peppers|
+    brake lights|tangerines|marigolds|campfire embers|clay pots|lemons|primroses|pickled olives|river stones|
+    charcoal sticks|salt flats|koi in a pond|northern lights|ripe tomatoes|azulejo tiles|figs and honey|acorns|
+    mushrooms|daffodils|fairy lights|twilight clouds|distant mountains|blueberries|bluebells|fallen leaves|
+    distant hills|French macarons|forget-me-nots|spruce needles
+"""
+CAPITALS = """
+    Arts and Crafts|Scandinavian|Art Deco|Victorian|Miami deco|Swiss modernism|Bauhaus|Gothic|Gothic Revival|
+    Art Nouveau|Provençal|Pre-Raphaelite|Y2K|Memphis|old Hollywood|Americana|Mediterranean|Japandi|Moroccan|
+    Mexican modernism
+"""
+FINITE = """
+    answers are belongs blurs carries come comes could drifts feels gives has hold holds is leans lies melts pull reads
+    recalls runs share suits think add file call would
+"""
+
+
+def lexicon(field: str) -> set[str]:
+    return {text for group in tomllib.loads(LEXICON.read_text(encoding="utf-8"))["group"] for text in group[field]}
+
+
+def test_every_word_of_the_lexicon_stands_rightly_in_every_sentence() -> None:
+    things = lexicon("associations")
+    plurals = {" ".join(text.split()) for text in PLURALS.split("|")}
+    assert {thing for thing in things if is_plural(thing)} == plurals
+    assert {phrase_of(without_article(thing).lower()) for thing in things} == things, "taggers write in lower case"
+    capitals = {" ".join(text.split()) for text in CAPITALS.split("|")}
+    written = {with_capitals(style) for style in lexicon("style")}
+    assert {style for style in written if style != style.lower()} == capitals
+
+    palette, said = measure(tuple(palettes(1)[0])), set[str]()
+    words = zip(cycle(sorted(lexicon("mood"))), sorted(things) * 8, cycle(sorted(lexicon("style"))), strict=False)
+    for place, (mood, thing, style) in enumerate(words):
+        text = embed_text(palette, [mood, "calm"], [style, "retro"], [thing, "ivy"], ["winter"], Chance(str(place)))
+        for sentence in re.split(r"(?<=\.) ", text):
+            assert re.fullmatch(r"[A-Z0-9É].*[^ ,;]\.", sentence), sentence
+            assert set(FINITE.split()).intersection(re.findall(r"[a-z']+", sentence.lower())), sentence
+            assert not re.search(r"\b(an?|the) (an?|the)\b| ,|\ba [aeio]|\ban [^aeiou]", re.sub("an LED", "", sentence))
+            if " to mind first" in sentence:
+                verb = "come" if is_plural(thing) else "comes"
+                assert sentence.lower().startswith(f"{thing} {verb} to mind first, then ".lower())
+                said.add(thing)
+    assert len(said) > 0.5 * len(things)
+
+
 def test_refinement_has_its_fields_and_takes_up_the_consensus() -> None:
     consensus = {"mood": [{"value": "Velvety", "models": 7}, {"value": "warm", "models": 5}], "style": {"cubist": 4}}
     given = refined(palettes(1)[0], **consensus)
@@ -235,6 +319,50 @@ def test_a_refinement_over_the_wire_thinks_before_it_speaks(emulator: Running) -
     assert message.content[0].thinking and len(message.content[0].signature) > 80
     assert message.usage.output_tokens_details.thinking_tokens > 0
     assert "embed_text" in message.content[1].text
+
+
+def numbered(model: str, count: int) -> list[Question]:
+    """So many questions that differ in their ids alone, as chat_line asks them."""
+    ids = [f"f{number}" for number in range(count)]
+    return [Question(model=model, custom_id=one, system="Answer in JSON.", text=asked(one)) for one in ids]
+
+
+def test_what_was_answered_badly_is_answered_well_when_it_is_asked_again(emulator: Running) -> None:
+    """By attempt, not by dice: otherwise no retry would ever repair what a model did badly once."""
+
+    def lost(key: str, text: str) -> bool:
+        return isinstance(read_answer(text, key), Unusable)
+
+    def texts() -> dict[str, str]:
+        results = chat_results(client, polled(client, chat_batch(client, [chat_line(key, NANO) for key in keys])))
+        return {key: row["response"]["body"]["choices"][0]["message"]["content"] or "" for key, row in results.items()}
+
+    numbered = [
+        Question(model=NANO, custom_id=f"f{n}", system="Answer in JSON.", text=asked(f"f{n}")) for n in range(999)
+    ]
+    failing = [one.custom_id for one in numbered if lost(one.custom_id, answer(one).text)]
+    assert len(failing) >= 2
+    client, keys = emulator.openai(), [*failing, "good"]
+    first, again = texts(), texts()
+    assert [key for key in keys if lost(key, first[key])] == failing
+    assert not any(lost(key, again[key]) for key in keys)
+    assert again["good"] == first["good"] and texts() == again
+    emulator.faults({"match": {}, "action": {"do": "garbage", "custom_ids": [failing[0]]}})
+    assert lost(failing[0], texts()[failing[0]])
+    emulator.faults()
+    assert texts() == again
+
+
+def test_a_slip_is_not_repeated_either(emulator: Running) -> None:
+    """A forgotten ref, a null: what a reader may refuse is gone at the second attempt."""
+    questions = [
+        Question(model=OSS, custom_id=f"s{n}", system="Answer in JSON.", text=asked(f"s{n}")) for n in range(99)
+    ]
+    slipped = [one.custom_id for one in questions if answer(one).flawed]
+    assert 5 < len(slipped) < 60
+    for one in questions:
+        whole = json.loads(answer(one, "complete").text)
+        assert whole["ref"] == one.custom_id and None not in whole.values()
 
 
 # habits and limits --------------------------------------------------------------------------------------------------

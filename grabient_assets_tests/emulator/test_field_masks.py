@@ -12,6 +12,7 @@ import pytest
 
 from grabient_assets.emulator.field_masks import masked, parsed
 from grabient_assets_tests.emulator.running import FLASH, Running, gemini_batch, gemini_polled, gemini_request
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 VALUE = {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "g": [{"c": 5, "h": 6}, {"h": 7}, 8]}
 
@@ -44,7 +45,7 @@ def test_an_operation_without_its_answers(emulator: Running) -> None:
 
     def got(path: str) -> Any:
         url = f"{emulator.bases['google']}/v1/{path}"
-        with http.urlopen(http.Request(url, headers={"x-goog-api-key": "k"}), timeout=10) as answer:
+        with http.urlopen(http.Request(url, headers={"x-goog-api-key": "k"}), timeout=HANGING_SECONDS) as answer:
             return json.loads(answer.read())
 
     assert "inlinedResponses" in json.dumps(got(f"{job.name}"))

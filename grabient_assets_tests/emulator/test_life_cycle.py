@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import anthropic
+import groq
 import openai
 import pytest
 from google.genai import errors, types
@@ -89,7 +92,7 @@ def test_anthropic_cancel_keeps_what_was_done(folder: Path) -> None:
         assert ended.request_counts.canceled == 4
         results = anthropic_results(client, ended)
         assert sum(result.type == "canceled" for result in results.values()) == 4 and len(results) == 8
-        with pytest.raises(anthropic.BadRequestError, match="already ended"):
+        with pytest.raises(anthropic.BadRequestError, match="has already finished processing"):
             client.messages.batches.cancel(batch.id)
 
 
@@ -225,3 +228,71 @@ def test_models_on_offer_are_listed(emulator: Running) -> None:
     assert {model.name for model in emulator.google().models.list()} >= {f"models/{FLASH}"}
     with pytest.raises(anthropic.NotFoundError):
         emulator.anthropic().models.retrieve("claude-3-5-haiku-20241022")
+
+
+def test_a_finished_batch_cannot_be_cancelled_as_each_provider_says(emulator: Running) -> None:
+    claude, gemini = emulator.anthropic(), emulator.google()
+    with pytest.raises(anthropic.BadRequestError, match="has already finished processing"):
+        claude.messages.batches.cancel(anthropic_batch(claude, [anthropic_request("a")]).id)
+    for client, kind, model in ((emulator.openai(), openai.ConflictError, MINI), (emulator.groq(), groq.APIError, OSS)):
+        done = polled(client, chat_batch(client, [chat_line("a", model)]))
+        with pytest.raises(kind, match="Cannot cancel a batch with status 'completed'") as refused:
+            client.batches.cancel(done.id)
+        assert refused.value.status_code == 409  # type: ignore[attr-defined]
+        assert client.batches.retrieve(done.id).status == "completed"
+    job = gemini_batch(gemini, [gemini_request("a")])
+    with pytest.raises(errors.ClientError) as last:
+        gemini.batches.cancel(name=job.name or "")
+    assert (last.value.code, last.value.status) == (400, "FAILED_PRECONDITION")
+
+
+def test_every_answer_names_its_request_in_the_providers_header(emulator: Running) -> None:
+    claude, client, other = emulator.anthropic(), emulator.openai(), emulator.groq()
+    names = [claude.messages.batches.with_raw_response.list().headers["request-id"]]
+    names += [one.batches.with_raw_response.list().headers["x-request-id"] for one in (client, other)]
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        claude.messages.batches.retrieve("msgbatch_none")
+    body: Any = refused.value.body
+    assert refused.value.request_id == body["request_id"]
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.batches.retrieve("batch_none")
+    emulator.faults({"match": {"provider": "openai"}, "action": {"do": "status", "status": 429}})
+    with pytest.raises(openai.RateLimitError) as busy:
+        client.batches.list()
+    names += [str(error.request_id) for error in (refused.value, missing.value, busy.value)]
+    assert all(name.startswith("req_") for name in names) and len(set(names)) == 6
+
+
+def test_pages_begin_where_a_known_object_ends_and_nowhere_else(emulator: Running) -> None:
+    """An `after` that names nothing is an error: a list that began anew would be read for ever."""
+    claude, client, other, gemini = emulator.anthropic(), emulator.openai(), emulator.groq(), emulator.google()
+    anthropic_batch(claude, [anthropic_request("a")])
+    chat_batch(client, [chat_line("a", MINI)])
+    for pages in (claude.messages.batches.list, claude.models.list):
+        for cursor in ("after_id", "before_id"):
+            with pytest.raises(anthropic.BadRequestError, match="msgbatch_none was not found"):
+                pages(extra_query={cursor: "msgbatch_none"})
+    for pages in (client.batches.list, client.files.list):
+        with pytest.raises(openai.BadRequestError, match="no object with id 'batch_none'"):
+            pages(after="batch_none")
+    for cursor in ("none", "c99", "c²"):
+        with pytest.raises(groq.BadRequestError, match="Invalid cursor"):
+            other.batches.list(extra_query={"cursor": cursor})
+    for listed in (gemini.batches.list, gemini.files.list, gemini.models.list):
+        with pytest.raises(errors.ClientError, match="Invalid page token"):
+            listed(config={"page_token": "99"})
+
+
+@pytest.mark.parametrize("limit", ["²", "٣", "0", "-1", "1.0", "x", "9" * 40])
+def test_a_limit_is_a_number_in_the_providers_range(emulator: Running, limit: str) -> None:
+    claude, client, gemini = emulator.anthropic(), emulator.openai(), emulator.google()
+    for refusing in (claude.messages.batches.list, claude.models.list):
+        with pytest.raises(anthropic.BadRequestError, match="between 1 and 1000"):
+            refusing(extra_query={"limit": limit})
+    for refusing in (client.batches.list, client.files.list):
+        with pytest.raises(openai.BadRequestError, match="Invalid 'limit'"):
+            refusing(extra_query={"limit": limit})
+    if limit != "0":  # the usual number, in Google's APIs
+        for listed in ("batches", "files", "models"):
+            with pytest.raises(errors.ClientError, match="Invalid page size"):
+                gemini._api_client.request("GET", f"{listed}?pageSize={quote(limit)}", {})

@@ -33,6 +33,7 @@ from grabient_assets_tests.emulator.running import (
     chat_results,
     running,
 )
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 KEYS = [f"k{number}" for number in range(6)]
 
@@ -133,7 +134,11 @@ def test_there_is_no_way_to_ask_for_another_address(tmp_path: Path) -> None:
     module = ["-m", "grabient_assets.emulator", "--data-dir", str(tmp_path)]
     for command in (module, ["-m", "grabient_assets.cli.main", "emulator"]):
         done = subprocess.run(
-            [sys.executable, *command, "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, *command, "--host", "0.0.0.0"],
+            capture_output=True,
+            text=True,
+            timeout=HANGING_SECONDS,
+            check=False,
         )
         assert done.returncode == 2 and "--host" in done.stderr
 
@@ -162,7 +167,7 @@ def test_an_unusable_script_ends_the_command_with_its_reason(folder: Path, tmp_p
     script = tmp_path / "faults.toml"
     script.write_text('[[rules]]\naction = { do = "explode" }', encoding="utf-8")
     command = [sys.executable, "-m", "grabient_assets.emulator", "--data-dir", str(folder), "--faults", str(script)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=HANGING_SECONDS, check=False)
     assert ended.returncode == 1 and "rule 1: action.do is missing or unknown" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -175,7 +180,11 @@ def test_ensure_starts_one_emulator_even_when_called_twice_at_once(folder: Path)
 
     def call(_: int) -> str:
         return subprocess.run(
-            [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=30, check=True
+            [sys.executable, "-c", program, str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=HANGING_SECONDS,
+            check=True,
         ).stdout
 
     with ThreadPoolExecutor(3) as pool:
@@ -195,3 +204,19 @@ def test_ensure_tells_the_end_of_the_log_when_none_starts(folder: Path) -> None:
     with pytest.raises(EmulatorError, match="ended with code 1") as refused:
         ensure_emulator(folder, polls=-1)
     assert "at least 1 poll" in str(refused.value)
+
+
+def test_a_damaged_state_is_named(folder: Path) -> None:
+    state = folder / "emulator" / "state.sqlite"
+    state.parent.mkdir(parents=True)
+    for content in (b"no database at all", b"SQLite format 3\x00" + b"Z" * 9000):
+        state.write_bytes(content)
+        with pytest.raises(EmulatorError, match=r"ended with code 1\. .*") as caught:
+            ensure_emulator(folder)
+        assert f"{state} cannot be used by the emulator: file is not a database" in str(caught.value)
+        assert f"move {state.parent} aside" in str(caught.value)
+        assert state.read_bytes() == content
+    state.unlink()
+    state.mkdir()
+    with pytest.raises(EmulatorError, match="unable to open database file"):
+        EmulatorServer(folder)

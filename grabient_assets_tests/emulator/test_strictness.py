@@ -43,6 +43,7 @@ from grabient_assets_tests.emulator.running import (
     lines_of,
     polled,
 )
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 CLOSED = {
     "type": "object",
@@ -98,17 +99,17 @@ def test_wrong_keys_are_refused_in_each_providers_shape(emulator: Running, key: 
 )
 def test_missing_keys_are_refused(emulator: Running, path: str) -> None:
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(emulator.url + path, timeout=5)
+        http.urlopen(emulator.url + path, timeout=HANGING_SECONDS)
     assert refused.value.code == 401
 
 
 def test_anthropic_takes_x_api_key_too_and_wants_a_version(emulator: Running) -> None:
     url = f"{emulator.bases['anthropic']}/v1/messages/batches"
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
-    with http.urlopen(http.Request(url, headers=headers), timeout=5) as answer:
+    with http.urlopen(http.Request(url, headers=headers), timeout=HANGING_SECONDS) as answer:
         assert json.load(answer)["data"] == []
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(http.Request(url, headers={"x-api-key": "k"}), timeout=5)
+        http.urlopen(http.Request(url, headers={"x-api-key": "k"}), timeout=HANGING_SECONDS)
     assert b"anthropic-version: header is required" in refused.value.read()
 
 
@@ -447,7 +448,7 @@ def test_gemini_refuses_large_inline_batches_unknown_fields_and_unknown_files(em
     body = {"batch": {"input_config": {"requests": {"requests": [{"request": {"prompt": "x"}}]}}}}
     wanted = http.Request(url, json.dumps(body).encode(), {"x-goog-api-key": "k"})
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(wanted, timeout=5)
+        http.urlopen(wanted, timeout=HANGING_SECONDS)
     assert b'Unknown name \\"prompt\\"' in refused.value.read()
 
 
@@ -467,5 +468,88 @@ def test_bodies_over_the_limit_are_refused_after_they_were_read(
 
     headers = {"Content-Length": str(megabytes * 1024 * 1024), "Content-Type": "application/json"}
     with pytest.raises(http_errors.HTTPError) as refused:
-        http.urlopen(http.Request(emulator.url + path, blocks(), headers), timeout=60)
+        http.urlopen(http.Request(emulator.url + path, blocks(), headers), timeout=HANGING_SECONDS)
     assert refused.value.code == status
+
+
+# what is not emulated, and what is the same as nothing ----------------------------------------------------------------
+
+TOOL = {"name": "t", "description": "d", "parameters": {"type": "object"}}
+
+
+def test_tools_are_refused_by_name(emulator: Running) -> None:
+    """An answer as if nobody had offered a tool would look like a model that does not use it."""
+    claude, gemini = emulator.anthropic(), emulator.google()
+    tools = [{"name": "t", "input_schema": {"type": "object"}}]
+    odd = {"tools": tools, "mcp_servers": [{"type": "url", "url": "x", "name": "y"}]}
+    requests = [anthropic_request(name, **{name: value}) for name, value in odd.items()]
+    requests.append(anthropic_request("none", tools=[], tool_choice={"type": "auto"}))
+    results = anthropic_results(claude, anthropic_batch(claude, requests))
+    assert all(name in results[name].error.error.message for name in odd) and results["none"].type == "succeeded"
+    bodies = {
+        "tools": {"tools": [{"type": "function", "function": TOOL}]},
+        "tool_choice": {"tool_choice": "required"},
+        "logprobs": {"logprobs": True},
+    }
+    for client, model in ((emulator.openai(), MINI), (emulator.groq(), QWEN)):
+        lines = [chat_line(name, model, **body) for name, body in bodies.items()]
+        lines.append(chat_line("none", model, tools=[], tool_choice="none"))
+        rows = chat_results(client, polled(client, chat_batch(client, lines)))
+        assert {name: rows[name]["response"]["body"]["error"]["param"] for name in bodies} == {
+            name: name for name in bodies
+        }
+        assert rows["none"]["response"]["status_code"] == 200
+    job = gemini_batch(gemini, [gemini_request("a", tools=[{"function_declarations": [{"name": "t"}]}])])
+    assert job.dest.inlined_responses[0].error.message.startswith("tools: this emulation")
+
+
+@pytest.mark.parametrize("file", [("words.txt", b"?"), ("batch", b"?"), b"?"])
+def test_uploads_may_have_any_name_or_none(emulator: Running, file: Any) -> None:
+    clients: list[tuple[Any, str]] = [(emulator.openai(), MINI), (emulator.groq(), OSS)]
+    for client, model in clients:
+        content = lines_of([chat_line("a", model)])
+        named = (file[0], content) if isinstance(file, tuple) else content
+        stored = client.files.create(file=named, purpose="batch")
+        assert stored.filename == (file[0] if isinstance(file, tuple) else "upload")
+        batch = client.batches.create(input_file_id=stored.id, endpoint="/v1/chat/completions", completion_window="24h")
+        assert polled(client, batch).request_counts.completed == 1
+
+
+def test_null_is_the_same_as_nothing(emulator: Running) -> None:
+    claude, client, other, gemini = emulator.anthropic(), emulator.openai(), emulator.groq(), emulator.google()
+    nothing: dict[str, Any] = dict.fromkeys(
+        ["thinking", "system", "output_config", "tools", "metadata", "stop_sequences", "stream"]
+    )
+    inside: dict[str, Any] = {"output_config": {"format": None, "effort": None}, "metadata": {"user_id": None}}
+    requests = [anthropic_request("a", **nothing), anthropic_request("b", **inside)]
+    results = anthropic_results(claude, anthropic_batch(claude, requests))
+    assert [results[key].type for key in "ab"] == ["succeeded", "succeeded"]
+    nulls = [
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "response_format",
+        "stop",
+        "n",
+        "seed",
+        "tools",
+        "user",
+    ]
+    nulls += ["top_p", "logprobs", "logit_bias", "reasoning_effort", "stream", "metadata", "store", "tool_choice"]
+    for chat, model in ((client, MINI), (other, OSS)):
+        line = chat_line("a", model, **dict.fromkeys(nulls))
+        line["body"]["messages"] += [
+            {"role": "assistant", "content": None, "name": None},
+            {"role": "user", "content": "x"},
+        ]
+        batch = chat_batch(chat, [line], metadata=None, extra_body={"output_expires_after": None})
+        assert polled(chat, batch).request_counts.completed == 1
+    content = {
+        "contents": [{"role": None, "parts": [{"text": asked("a"), "inlineData": None}]}],
+        "systemInstruction": None,
+    }
+    request = {**content, "generationConfig": {"temperature": None, "thinkingConfig": None}, "tools": None}
+    name = gemini_upload(gemini, lines_of([{"key": "a", "request": request}]))
+    job = gemini_polled(gemini, gemini.batches.create(model=FLASH, src=name, config={"display_name": None}))
+    row = json.loads(gemini.files.download(file=job.dest.file_name))
+    assert "response" in row

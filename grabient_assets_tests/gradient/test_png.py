@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import base64
+import re
+import shutil
 import subprocess
 import sys
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
+import cairosvg
 import pytest
 from PIL import Image
 
 from grabient_assets.gradient.colour_data import describe
 from grabient_assets.gradient.png import render_png
 from grabient_assets.gradient.seed import decode_seed
-from grabient_assets.gradient.svg import render_svg
+from grabient_assets.gradient.svg import render_crisp_svg, render_svg
+from grabient_assets.gradient.thumbnail import thumbnail
 from grabient_assets.gradient.vocabulary import STYLES
 from grabient_assets_tests.vectors import vectors
 
@@ -74,3 +79,47 @@ def test_without_cairo_the_error_says_how_to_get_it(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     for way in ("cairo library", "make setup", "apt-get install libcairo2", "brew install cairo"):
         assert way in done.stdout
+
+
+SWATCHES = [(style, angle) for style in STYLES if style.endswith("Swatches") for angle in (90.0, 33.0)]
+COLOURS = ["#ba0058", "#d6003b", "#ce0050", "#a6008a", "#7300cc", "#5100f2", "#5300e9", "#7700b5", "#ab0072"]
+SIZES = [(333, 77), (501, 113), (97, 20)]
+GREEN = "#00ff00"
+
+
+@pytest.mark.parametrize(("style", "angle"), SWATCHES)
+def test_no_background_between_the_swatches_at_any_size(style: str, angle: float):
+    svg = render_crisp_svg(COLOURS, style, angle, 440, 100, "s")
+    assert render_svg(COLOURS, style, angle, 440, 100, "s").count("<path") == svg.count("<path")
+    for width, height in SIZES:
+        png = cairosvg.svg2png(
+            bytestring=svg.encode(), output_width=width, output_height=height, background_color=GREEN
+        )
+        image = picture(png or b"")
+        assert {pixel for y in range(height) for pixel in row(image, y)} <= set(COLOURS)
+
+
+def test_no_background_between_the_swatches_in_a_browser(tmp_path: Path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    bar = base64.b64decode(thumbnail(COLOURS).partition(",")[2]).decode()
+    drawn = [*(render_crisp_svg(COLOURS, style, angle, 440, 100, "s") for style, angle in SWATCHES), bar]
+    boxes = [
+        re.sub(r'width="\d+" height="\d+"', f'width="{width}" height="{height}"', svg, count=1)
+        for width, height in SIZES
+        for svg in drawn
+    ]
+    style = f"body{{margin:0;background:{GREEN}}} svg{{display:block}}"
+    (tmp_path / "page.html").write_text(f"<style>{style}</style>{''.join(boxes)}", encoding="utf-8")
+    tall = len(drawn) * sum(height for _, height in SIZES)
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size=501,{tall}"]
+    shot = tmp_path / "page.png"
+    command = [chromium, *arguments, f"--screenshot={shot}", f"--user-data-dir={tmp_path}/profile"]
+    subprocess.run([*command, (tmp_path / "page.html").as_uri()], check=True, capture_output=True, timeout=60)
+    image, top = Image.open(shot).convert("RGB"), 0
+    for width, height in SIZES:
+        for at in range(len(drawn)):
+            pixels = {pixel for y in range(top, top + height) for pixel in row(image, y)[:width]}
+            assert pixels <= set(COLOURS), (at, width)
+            top += height

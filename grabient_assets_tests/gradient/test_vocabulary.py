@@ -24,5 +24,20 @@ def test_synonyms_lead_to_values_and_are_none_themselves():
     assert set(vocabulary.SEASON_SYNONYMS.values()) <= set(vocabulary.SEASONS)
 
 
+def test_names_have_capitals_in_a_sentence():
+    said = {
+        "scandinavian": "Scandinavian",
+        "swiss modernism": "Swiss modernism",
+        "old hollywood glamour": "old Hollywood glamour",
+        "art deco": "Art Deco",
+        "pre-raphaelite": "Pre-Raphaelite",
+        "japanese-inspired": "Japanese-inspired",
+        "y2k": "Y2K",
+        "calm swissair art": "calm swissair art",
+    }
+    assert {tag: vocabulary.with_capitals(tag) for tag in said} == said
+    assert vocabulary.is_name("Bauhaus") and not vocabulary.is_name("calm")
+
+
 def test_what_can_be_detected_may_be_said():
     assert set(HARMONIES) <= set(vocabulary.HARMONY_WORDS)

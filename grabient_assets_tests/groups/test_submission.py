@@ -244,7 +244,7 @@ def test_the_cap_goes_over_to_the_refinement_that_follows(house: House) -> None:
     ids = [s.batch.batch_id for s in sent.batches]
     collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     complete_palettes(house.warehouse, ["openai"], house.clock)
-    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == 2
+    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == ()
     found = house.rows("SELECT seed, cap_id FROM asks WHERE purpose = 'refinement'")
     assert dict(found) == {chosen[0].seed: "mine", chosen[1].seed: None}
 
@@ -259,7 +259,7 @@ def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -
     ids = [s.batch.batch_id for s in sent.batches]
     collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     complete_palettes(house.warehouse, ["openai"], house.clock)
-    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == 2
+    assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == ()
     found = dict(house.rows("SELECT seed, allow_unpriced FROM asks WHERE purpose = 'refinement'"))
     assert found == {chosen[0].seed: True, chosen[1].seed: False}
 
@@ -286,12 +286,31 @@ def test_a_model_that_is_shut_down_after_it_was_asked_is_not_sent_anything(house
     assert sent.complaints == ("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.",)
 
 
-def test_a_refiner_that_is_shut_down_is_refused_when_it_is_asked(house: House) -> None:
+def test_a_refiner_that_is_shut_down_is_refused_when_it_is_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRABIENT_REFINER", "claude-opus-4-5-20251101")
     (chosen,) = house.load(palette(1))
     ask_for_refinement([chosen], "emulator", house.warehouse, datetime(2025, 10, 1, tzinfo=UTC))
     assert house.rows("SELECT state, reason FROM asks") == [
         ("stopped", "Model claude-opus-4-5-20251101 of anthropic is not available before 2025-11-01.")
     ]
+
+
+def test_who_refines_is_a_setting_and_what_is_asked_of_another_stays_with_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, now = "claude-opus-4-5-20251101", "claude-opus-5-5"
+    first, second, third = house.load(palette(1), palette(2), palette(3))
+    monkeypatch.setenv("GRABIENT_REFINER", old)
+    ask_for_refinement([first, second], "emulator", house.warehouse, house.clock())
+    house.write("UPDATE asks SET state = 'closed' WHERE seed = ?", second.seed)
+    monkeypatch.delenv("GRABIENT_REFINER")
+    house.clock.wind(seconds=1)
+    ask_for_refinement([first, second, third], "emulator", house.warehouse, house.clock())
+    asked = house.rows("SELECT seed, model, state FROM asks WHERE purpose = 'refinement' ORDER BY ALL")
+    assert asked == sorted([(first.seed, old, "open"), (second.seed, now, "open"), (third.seed, now, "open")])
+    monkeypatch.setenv("GRABIENT_REFINER", "claude-haiku-5-5")
+    with pytest.raises(SettingsError, match=f"'claude-haiku-5-5', which refines nothing; choose {old} or"):
+        ask_for_refinement([first], "emulator", house.warehouse, house.clock())
 
 
 def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> None:

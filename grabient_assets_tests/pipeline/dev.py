@@ -20,10 +20,9 @@ import psutil
 
 from grabient_assets.emulator.client import running_emulator
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import COMMANDS, creates, environment_of
 
-HANGING_SECONDS = 300.0
-"""A guard against waiting for ever, not a measure: two quiet cores need a quarter of it for the longest."""
 PAUSE_SECONDS = 0.3
 LOG_LINES = 25
 

@@ -17,6 +17,7 @@ from grabient_assets.emulator.client import running_emulator
 from grabient_assets.emulator.endpoint import EmulatorEndpoint, read_endpoint
 from grabient_assets.groups.palettes.palette_file import SAMPLES, PaletteFile, read_palette_file
 from grabient_assets.settings import PROJECT_DIR, SETTINGS
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 COMMANDS = Path(sys.executable).parent
 _OTHER_NAMES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
@@ -49,7 +50,7 @@ def control(endpoint: EmulatorEndpoint, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     method = "GET" if body is None else "POST"
     with urllib.request.urlopen(
-        urllib.request.Request(f"{endpoint.url}/_emulator/{path}", data, method=method), timeout=10
+        urllib.request.Request(f"{endpoint.url}/_emulator/{path}", data, method=method), timeout=HANGING_SECONDS
     ) as answer:
         return json.load(answer)
 

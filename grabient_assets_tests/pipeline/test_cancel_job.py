@@ -14,6 +14,7 @@ from grabient_assets.headless.pursuit import Pursuit
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.cli.running import Ended, grabient
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import control
 
@@ -51,7 +52,7 @@ def a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Drive
             assert pipeline.green("palette_tags") == pipeline.green("tag_consensus") == keys
 
     with quiet_dagster():
-        outcome = Pursuit(wish, pipeline.warehouse, settings, seen).follow(pipeline.driver, 100)
+        outcome = Pursuit(wish, pipeline.warehouse, settings, seen).follow(pipeline.driver, HANGING_SECONDS)
     assert outcome.finished and outcome.progress.consensus == 2 and outcome.problems == ()
     said = ended[0].json
     assert ended[0].code == 0 and f"Waiting for openai to end batch {said['batch_id']}" in ended[0].err

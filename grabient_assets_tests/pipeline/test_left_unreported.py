@@ -74,8 +74,11 @@ def test_what_was_stored_is_reported_by_the_next_tick(pipeline: Driven) -> None:
     assert [run.success for run in told] == [True]
     assert [pipeline.green(asset) for asset in REPORTED] == [{key}, {key}, set(), set()]
     assert pipeline.metadata("tag_consensus", key)["models"] == 10
-    states = {asset: pipeline.metadata(asset, key)["state"] for asset in TAG_BATCHES}
-    assert states == dict.fromkeys(TAG_BATCHES, "with the provider") | {"groq_tag_batches": "answered"}
+    said = {asset: pipeline.metadata(asset, key) for asset in TAG_BATCHES}
+    assert {asset: one["state"] for asset, one in said.items()} == dict.fromkeys(TAG_BATCHES, "answered")
+    assert [(one["requests"], one["answered"], one["unusable"]) for one in said.values()] == [
+        (count, count, 0) for count in (2, 3, 3, 2)
+    ]
 
     while not pipeline.rows("SELECT 1 FROM batches WHERE purpose = 'refinement'"):
         pipeline.tick()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from grabient_assets.headless.driver import Finished
 from grabient_assets.registry.load import load_registry
+from grabient_assets.warehouse.exports import EXPORT_COLUMNS
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 
 PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
@@ -106,6 +110,21 @@ def test_the_models_are_measured_once_when_the_version_has_come_to_rest(story: S
 def test_at_the_end_every_asset_holds_exactly_the_palettes_that_were_asked_for(story: Story):
     assert story.green["refined"] == dict.fromkeys(AFTER_PICTURES, story.asked)
     assert story.created["refined"] == story.created["collected"]
+
+
+def test_the_refined_palettes_are_exported_once_when_they_have_come_to_rest(story: Story):
+    runs = [run for step in story.runs.values() for run in step if run.job == "export_palettes"]
+    assert [run.success for run in runs] == [True]
+    assert story.pipeline.green("palette_exports") == {"v1"}
+    metadata = story.pipeline.metadata("palette_exports", "v1")
+    file = metadata["dagster/uri"].removeprefix("file://")
+    rows = duckdb.sql(f"SELECT * EXCLUDE (refined_at) FROM read_parquet('{file}') ORDER BY seed").fetchall()
+    view = "SELECT * EXCLUDE (refined_at) FROM refined_palettes ORDER BY seed"
+    assert rows == story.pipeline.rows(view) and len(rows) == metadata["dagster/row_count"] == len(story.asked)
+    assert metadata["sha256"] == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    schema = {column.name: column.type for column in metadata["dagster/column_schema"].columns}
+    assert (schema["seed"], schema["tags"], schema["cost_usd"]) == ("VARCHAR", "VARCHAR[]", "DECIMAL(18,10)")
+    assert tuple(schema) == tuple(EXPORT_COLUMNS)
 
 
 def test_the_tables_hold_an_answer_of_every_model_and_analysis(story: Story):

@@ -19,6 +19,7 @@ from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import creates
 from grabient_assets_tests.warehouse.holding import held
@@ -50,7 +51,7 @@ def test_a_run_waits_for_a_persons_shell_and_says_so(pipeline: Driven) -> None:
     with contextlib.redirect_stderr(heard), held(pipeline.warehouse.path, "hold-reading") as shell:
 
         def let_go_when_waited_for() -> None:
-            said.append(heard.lines.get(timeout=60))
+            said.append(heard.lines.get(timeout=HANGING_SECONDS))
             shell.let_go()
 
         person = threading.Thread(target=let_go_when_waited_for)
@@ -86,20 +87,37 @@ def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) 
     data = tmp_path / "data"
     assert grabient(data, "load", palettes(tmp_path, 1)).code == 0
 
-    def status() -> subprocess.Popen[str]:
+    def status(ctrl_c: signal.Handlers = signal.SIG_DFL) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        return subprocess.Popen(command("status", "--json"), env=environment(data), stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command("status", "--json"),
+            env=environment(data),
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
+        )
 
-    with held(data / "grabient.duckdb", "hold") as other, status() as stopped, status() as patient:
-        for waiting in (stopped, patient):
+    with (
+        held(data / "grabient.duckdb", "hold") as other,
+        status() as stopped,
+        status() as patient,
+        status(signal.SIG_IGN) as under_nohup,
+    ):
+        for waiting in (stopped, patient, under_nohup):
             assert waiting.stderr is not None
             said = waiting.stderr.readline()
             assert f"(process {other.pid}) has" in said and "seconds have passed" in said and "at most" not in said
-        stopped.send_signal(signal.SIGINT)
-        _, err = stopped.communicate(timeout=60)
+        for waiting in (under_nohup, stopped):
+            waiting.send_signal(signal.SIGINT)
+        _, err = stopped.communicate(timeout=HANGING_SECONDS)
         assert (stopped.returncode, "Traceback" in err) == (INTERRUPTED, False)
+        assert under_nohup.poll() is None, "what was ignored at the start stays ignored"
+        under_nohup.send_signal(signal.SIGTERM)
+        _, err = under_nohup.communicate(timeout=HANGING_SECONDS)
+        assert (under_nohup.returncode, "Traceback" in err) == (143, False)
         other.let_go()
-        out, err = patient.communicate(timeout=60)
+        out, err = patient.communicate(timeout=HANGING_SECONDS)
     assert (patient.returncode, err) == (0, "") and '"palettes": 1' in out
 
 
@@ -126,7 +144,7 @@ def test_two_pipelines_a_status_and_a_shell_at_once(tmp_path: Path) -> None:
         assert (beside.json["palettes"], beside.json["tagged"]) == (2, 0)
         shell.let_go()
         looked = grabient(data, "status", "--json", **live)
-        ended = [one.communicate(timeout=180) for one in runs]
+        ended = [one.communicate(timeout=HANGING_SECONDS) for one in runs]
         endpoint = read_endpoint(tmp_path / "server")
         sent = [custom_id for batch in creates(endpoint) for custom_id in batch["custom_ids"]]
     assert [one.returncode for one in runs] == [0, 0], ended

@@ -25,6 +25,7 @@ from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.tagging_due import due_tagging
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 ANSWERED = "palette_tags:every_answered_palette_has_a_usable_answer"
@@ -152,7 +153,7 @@ def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytes
     assert sentences[1] in plan.warnings
     record_wish(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
-        ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, 240)
+        ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, HANGING_SECONDS)
     assert ended.finished and (ended.progress.consensus, ended.progress.refined) == (4, 2)
     assert ended.problems == sentences and len(pipeline.creates()) == 11
     with pytest.raises(typer.Exit) as exit_:

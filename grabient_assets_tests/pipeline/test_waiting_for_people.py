@@ -14,9 +14,22 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._daemon.types import DaemonHeartbeat
 
+from grabient_assets.batching.holding import Held, held_back
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
-from grabient_assets.partitions import add_seeds
-from grabient_assets.resources.runs import GAVE_UP, PAUSE_AFTER_FAILURES, Attempt, attempt
+from grabient_assets.partitions import add_partitions
+from grabient_assets.resources.dead_runs import PID_TAG
+from grabient_assets.resources.runs import (
+    ABOUT_TAG,
+    GAVE_UP,
+    PAUSE_AFTER_FAILURES,
+    REASON_TAG,
+    ROLE_TAG,
+    RUN_KEY_TAG,
+    WORK_TAG,
+    Attempt,
+    attempt,
+    record_begun,
+)
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
@@ -26,7 +39,7 @@ from grabient_assets_tests.pipeline.place import samples
 def pipeline(tmp_path: Path) -> Iterator[Driven]:
     """One palette is wanted from OpenAI. Nothing is sent in these tests, so no emulator starts."""
     with driven(tmp_path / "data") as pipeline:
-        add_seeds(pipeline.instance, pipeline.load(1))
+        add_partitions(pipeline.instance, pipeline.load(1))
         wish = TaggingWish(
             [PaletteVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
         )
@@ -52,14 +65,13 @@ def reason(pipeline: Driven) -> str:
     return said.skip_message
 
 
-def requested(pipeline: Driven) -> list[tuple[str | None, dict[str, str]]]:
+def requested(pipeline: Driven) -> list[tuple[str | None, str]]:
     """The runs it asks for: partition, and the tags that say for whom and how much."""
-    shown = ("grabient/provider", "grabient/requests")
     runs = look(pipeline).run_requests or ()
-    return [(run.partition_key, {name: run.tags[name] for name in shown}) for run in runs]
+    return [(run.partition_key, run.tags[ABOUT_TAG]) for run in runs]
 
 
-SENT = {"grabient/provider": "openai", "grabient/requests": "3"}
+SENT = "openai: 3 requests"
 
 
 def test_a_run_that_a_person_started_is_waited_for(pipeline: Driven):
@@ -69,7 +81,7 @@ def test_a_run_that_a_person_started_is_waited_for(pipeline: Driven):
         pipeline
     )
     pipeline.instance.report_run_canceled(run)
-    assert [tags for _, tags in requested(pipeline)] == [SENT]
+    assert [about for _, about in requested(pipeline)] == [SENT]
 
 
 def scattered() -> PartitionBackfill:
@@ -88,16 +100,16 @@ def test_what_only_a_daemon_could_start_is_not_waited_for_without_one(pipeline: 
     pipeline.instance.add_backfill(scattered())
     created = dg.DagsterRun(job_name="submit_tagging", run_id=run_id_of(1), status=dg.DagsterRunStatus.NOT_STARTED)
     pipeline.instance.add_run(created)
-    assert [tags for _, tags in requested(pipeline)] == [SENT]
+    assert [about for _, about in requested(pipeline)] == [SENT]
 
 
 def test_a_run_of_a_process_that_is_gone_is_not_waited_for(pipeline: Driven):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    tags = {"grabient/role": "submit-tagging-openai", "grabient/pid": str(gone.pid)}
+    tags = {ROLE_TAG: "submit-tagging-openai", PID_TAG: str(gone.pid)}
     run = dg.DagsterRun(job_name="submit_tagging", run_id=run_id_of(1), status=dg.DagsterRunStatus.STARTED, tags=tags)
     pipeline.instance.add_run(run)
-    assert [tags for _, tags in requested(pipeline)] == [SENT]
+    assert [about for _, about in requested(pipeline)] == [SENT]
 
 
 def test_a_backfill_is_waited_for(pipeline: Driven):
@@ -107,7 +119,7 @@ def test_a_backfill_is_waited_for(pipeline: Driven):
     pipeline.instance.add_backfill(backfill)
     assert "Waiting for backfill scattered, so that what it asks for goes out together." in reason(pipeline)
     pipeline.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
-    assert [tags for _, tags in requested(pipeline)] == [SENT]
+    assert [about for _, about in requested(pipeline)] == [SENT]
 
 
 def test_its_own_run_is_waited_for_and_that_of_another_provider_is_not(pipeline: Driven):
@@ -116,11 +128,11 @@ def test_its_own_run_is_waited_for_and_that_of_another_provider_is_not(pipeline:
             job_name="submit_tagging",
             run_id=run_id_of(number),
             status=dg.DagsterRunStatus.STARTED,
-            tags={"grabient/role": f"submit-tagging-{provider}"},
+            tags={ROLE_TAG: f"submit-tagging-{provider}"},
         )
         pipeline.instance.add_run(run)
         if provider == "groq":
-            assert [tags for _, tags in requested(pipeline)] == [SENT]
+            assert [about for _, about in requested(pipeline)] == [SENT]
         else:
             assert f"Run {run.run_id[:8]} is already doing this." in reason(pipeline)
 
@@ -131,18 +143,83 @@ def test_the_same_work_has_the_same_run_key(pipeline: Driven):
     assert keys[0] is not None and keys[0].startswith("submit-tagging-openai-") and keys[0].endswith("-1")
 
 
-def test_after_five_failures_there_is_a_pause_and_then_one_try_at_a_time(pipeline: Driven):
-    instance = pipeline.instance
+def fail(pipeline: Driven, going: Attempt | str, number: int, **tags: str) -> str:
+    """A run of this attempt that has failed; its id. `number` is in the id."""
+    assert isinstance(going, Attempt)
+    tags = {**going.tags, RUN_KEY_TAG: going.run_key, **tags}
+    run = dg.DagsterRun("collect_batch", run_id_of(number), tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    pipeline.instance.add_run(run)
+    return run.run_id
+
+
+def test_after_five_failures_there_is_a_pause_until_a_person_asks(pipeline: Driven):
+    """What is held is written down with its reason, and shown; a person's command releases it."""
+
+    def ask(*items: str, now: datetime | None = None) -> Attempt | str:
+        return attempt(pipeline.instance, pipeline.warehouse, "collect", items, now)
+
+    def held() -> list[Held]:
+        with pipeline.warehouse.read() as connection:
+            return held_back(connection, None, datetime.now(UTC))
+
     for number in range(1, 6):
-        going = attempt(instance, "collect", ["a", "b"])
+        going = ask("a", "b")
         assert isinstance(going, Attempt) and going.run_key.endswith(f"-{number}")
-        failed = dg.DagsterRunStatus.FAILURE
-        instance.add_run(dg.DagsterRun("collect_batch", run_id_of(number), tags=going.tags, status=failed))
-    waiting = attempt(instance, "collect", ["b", "a"])
-    assert isinstance(waiting, str) and waiting.startswith(f"{GAVE_UP}, the latest is 00000005; it says why.")
-    later = attempt(instance, "collect", ["a", "b"], now=datetime.now(UTC) + PAUSE_AFTER_FAILURES)
+        fail(pipeline, going, number, **{REASON_TAG: f"The disk said {number}."})
+    assert held() == []
+    waiting = ask("b", "a")
+    assert isinstance(waiting, str) and waiting.startswith(f"{GAVE_UP}: The disk said 5. The next try is at ")
+    [one] = held()
+    assert (one.kind, one.sentence.startswith("Held after failures (collect): The disk said 5. ")) == ("failed", True)
+    assert one.until is not None and one.until > datetime.now(UTC)
+    later = ask("a", "b", now=datetime.now(UTC) + PAUSE_AFTER_FAILURES)
     assert isinstance(later, Attempt) and later.run_key.endswith("-6")
-    assert isinstance(attempt(instance, "collect", ["a"]), Attempt), "other work is not held up"
+    assert isinstance(ask("a"), Attempt), "other work is not held up"
+    earlier = ask("a", "b", now=datetime.now(UTC) - 10 * PAUSE_AFTER_FAILURES)
+    assert isinstance(earlier, Attempt), "the clock was set back: nobody waits for hours"
+
+    assert pipeline.person("openai_tag_batches", f"v1|{samples(1).rows[0].palette.canonical}").success
+    assert held() == []
+    released = ask("a", "b")
+    assert isinstance(released, Attempt) and released.run_key.endswith("-6")
+    fail(pipeline, released, 6)
+    assert isinstance(ask("a", "b"), Attempt), "failures are counted from the release on"
+
+
+def test_a_run_key_never_comes_twice(pipeline: Driven):
+    """Whatever people delete: a failed run, or all of them, before or after the next look."""
+    keys: list[str] = []
+
+    def ask() -> Attempt:
+        going = attempt(pipeline.instance, pipeline.warehouse, "collect", ["a"])
+        assert isinstance(going, Attempt)
+        return going
+
+    first, second = (fail(pipeline, ask(), number) for number in (1, 2))
+    pipeline.instance.delete_run(first)
+    assert ask().run_key.endswith("-3")
+    keys += [f"collect-{ask().tags[WORK_TAG]}-{number}" for number in (1, 2)]
+    run = dg.DagsterRun("collect_batch", run_id_of(3), tags={**ask().tags, RUN_KEY_TAG: ask().run_key})
+    record_begun(run, pipeline.warehouse)  # it has begun, and is deleted before any sensor has seen it
+    pipeline.instance.delete_run(second)
+    keys.append(ask().run_key)
+    assert [key.rpartition("-")[2] for key in keys] == ["1", "2", "4"]
+
+
+def test_the_runs_of_a_sensor_are_counted_when_they_begin(pipeline: Driven):
+    """Whole runs: each fails, is deleted at once, and the next has another key."""
+    pipeline.faults({"match": {"provider": "openai", "route": "create"}, "action": {"do": "status", "status": 401}})
+    keys: list[str] = []
+    for _ in range(2):
+        [ended] = [run for run in pipeline.tick() if run.job == "submit_tagging"]
+        run = pipeline.instance.get_run_by_id(ended.run_id)
+        assert run is not None and not ended.success
+        keys.append(run.tags[RUN_KEY_TAG])
+        pipeline.instance.delete_run(run.run_id)
+        key = f"v1|{samples(1).rows[0].palette.canonical}"
+        assert pipeline.person("openai_tag_batches", key, {"analyses": 1}).success
+    assert [key.rpartition("-")[2] for key in keys] == ["1", "2"]
+    assert keys[0].rpartition("-")[0] == keys[1].rpartition("-")[0]
 
 
 def run_id_of(number: int) -> str:

@@ -60,7 +60,7 @@ def test_no_prompt_folder(tmp_path: Path) -> None:
 
 def test_unknown_version_names_those_that_exist(root: Path) -> None:
     (root / "v2").mkdir()
-    assert refusal(root, "v3") == "There is no prompt version 'v3' in prompts; known are: v1, v2."
+    assert refusal(root, "v3") == "There is no prompt version 'v3'; there is v1, v2."
     assert refusal(root, "../v1").startswith("There is no prompt version")
 
 

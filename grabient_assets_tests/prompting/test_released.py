@@ -17,7 +17,11 @@ SHIPPED = {
     "v1": {
         "tagging": "d694ff08030c301d1a663542a7a92cce2a356eaf795e3d6f1681fb0ac8f8c014",
         "refinement": "478ebfc1a127b3aff11ed45603a129a355fd644c2497220629ead5e0c2303253",
-    }
+    },
+    "v2": {
+        "tagging": "a7e8a05bf1c2a802a1274ddb0ae26b14a412e6c25f4d635f8df5ceeb3a6a7e18",
+        "refinement": "d02990d4ad2dae13e523739c9bafdb4d5d6f2890d288263d4372075a73e40aa4",
+    },
 }
 WAY_OUT = "A released prompt was changed: take the change back, and make it in a new version (docs/how-to)."
 
@@ -67,7 +71,7 @@ def test_the_message_of_a_release_may_be_mended(root: Path) -> None:
 def test_a_new_version_is_a_draft_until_it_is_released(root: Path) -> None:
     shutil.copytree(root / "v1", root / "v2.1")
     draft = load_prompt_set(root, "v2.1")
-    assert not draft.released and load_prompt_versions(root) == ("v1", "v2.1")
+    assert not draft.released and load_prompt_versions(root) == ("v1", "v2", "v2.1")
     refuse_draft(draft, "emulator")
     with pytest.raises(PromptError) as caught:
         refuse_draft(draft, "live")
@@ -91,9 +95,10 @@ def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(r
     draft = load_prompt_set(root, "v1")
     assert not draft.released
     release(root, draft)
-    assert load_prompt_set(root, "v1").released
+    assert load_prompt_set(root, "v1").released and not load_prompt_set(root, "v2").released
+    release(root, load_prompt_set(root, "v2"))
     assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
-    assert sorted(path.name for path in root.iterdir()) == ["released.toml", "v1"]
+    assert sorted(path.name for path in root.iterdir()) == ["released.toml", "v1", "v2"]
 
 
 DIGEST = "0" * 64

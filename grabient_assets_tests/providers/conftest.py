@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
-import stamina
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.providers.connect import connect
@@ -14,13 +14,6 @@ from grabient_assets_tests.providers.faces import FACES, KEY, Face
 Open = Callable[..., BatchProvider]
 
 
-@pytest.fixture(autouse=True)
-def no_pauses() -> Iterator[None]:
-    """Reads are repeated as often as the code says, without waiting in between."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
-
-
 @pytest.fixture(params=FACES, ids=lambda face: face.name)
 def face(request: pytest.FixtureRequest) -> Face:
     return request.param
@@ -28,11 +21,12 @@ def face(request: pytest.FixtureRequest) -> Face:
 
 @pytest.fixture
 def open_at() -> Iterator[Open]:
-    """Connects a face to an address, and closes it after the test."""
+    """Connects a face to an address, and closes it after the test. Reads are repeated without a pause in between."""
     opened: list[BatchProvider] = []
 
     def open_it(face: Face, url: str, patience: Patience | None = None, key: str = KEY) -> BatchProvider:
-        opened.append(connect(face.name, key, url.rstrip("/") + face.suffix, patience))
+        at_once = replace(patience or Patience(), pause=0.0)
+        opened.append(connect(face.name, key, url.rstrip("/") + face.suffix, at_once))
         return opened[-1]
 
     yield open_it

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import CredentialsError, ModelUnavailableError, UsageError
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.redaction import redact
+from grabient_assets.secrets import hide, redact
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face
 
@@ -134,7 +137,7 @@ def test_no_sdk_is_imported_before_it_is_needed() -> None:
     code = (
         "import sys, grabient_assets.providers.connect, grabient_assets.registry.prices;"
         "import grabient_assets.providers.anthropic, grabient_assets.providers.google, grabient_assets.providers.groq;"
-        "print([m for m in ('anthropic','openai','groq','google.genai','httpx','httpx2','stamina','genai_prices')"
+        "print([m for m in ('anthropic','openai','groq','google.genai','httpx','httpx2','genai_prices')"
         " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -145,12 +148,23 @@ def test_a_key_of_any_shape_is_hidden() -> None:
     assert redact("denied for emulator-key: emulator-key!", "emulator-key") == "denied for [key]: [key]!"
 
 
+@given(st.text(alphabet="abcgm 0.,-", max_size=11), st.text(alphabet="abcgm 0.,-"))
+def test_no_key_is_taken_out_of_the_middle_of_a_word(key: str, text: str) -> None:
+    """Whatever is taken out stood by itself and was long enough to be a secret."""
+    clean = hide(text, key)
+    assert clean == text or (len(key) >= 8 and re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", text))
+    assert hide(f"x{key}x", key) == f"x{key}x"
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
         (f"key {KEY}!", "key [key]!"),
         ("Incorrect API key provided: sk-proj-ab***********yz. Find it", "Incorrect API key provided: [key]. Find it"),
         ("authorization: bearer abcdef123456", "authorization: bearer [key]"),
+        ("a key" + KEY + "0 of another", "a key" + KEY + "0 of another"),
+        ("The bearer tokens are missing", "The bearer tokens are missing"),
+        ("AQ.Ab8RN6Lxyz and AIzaSyA1b2C3", "[key] and [key]"),
         ("task-force and risk-free are words", "task-force and risk-free are words"),
     ],
 )

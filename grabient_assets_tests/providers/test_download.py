@@ -179,15 +179,51 @@ def test_an_expired_or_cancelled_batch_gives_what_it_has(
 
 
 def test_results_at_another_host_are_not_asked_for(httpserver: HTTPServer, open_at: Open) -> None:
+    home = httpserver.url_for("").rstrip("/")
     with raw_server(lambda head: http(200, b"{}")) as elsewhere:
-        for url in (elsewhere.url + "/r", "https://example.invalid/r", "//example.invalid/r", "http://localhost:1/r"):
+        other = elsewhere.url.replace("127.0.0.1", "127.0.0.2")
+        for url in (
+            other + "/r",
+            "https://example.invalid:444/r",
+            "//example.invalid/r",
+            "http://u:p@example.invalid/r",
+        ):
             httpserver.clear()
-            httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(
-                ANTHROPIC.body("completed", results_url=url)
-            )
-            with pytest.raises(ResultsError, match="which is not localhost"):
-                list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+            body = ANTHROPIC.body("completed", results_url=url)
+            httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(body)
+            with pytest.raises(
+                ResultsError, match=rf"lie at \w+://[\w.]+(:\d+)?, which is not {home}, where"
+            ) as caught:
+                list(open_at(ANTHROPIC, home).download(ANTHROPIC.batch))
+            assert "Nothing was sent there" in str(caught.value) and "u:p" not in str(caught.value)
         assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "named", ["http://{host}:1", "https://{host}", "http://127.0.0.1:1", "http://0.0.0.0:8", "http://[::1]:8"]
+)
+def test_results_at_another_port_of_the_same_host_are_asked_for_at_home(
+    named: str, httpserver: HTTPServer, open_at: Open
+) -> None:
+    """A gateway names itself as it is reached from within. The key goes to the address that was set, and no further."""
+    home = httpserver.url_for("").rstrip("/")
+    url = named.format(host=httpserver.host)
+    results = results_path(ANTHROPIC)
+    for prefix in ("", "/anthropic"):
+        httpserver.clear()
+        body = ANTHROPIC.body("completed", results_url=url + results)
+        httpserver.expect_request(prefix + ANTHROPIC.retrieve).respond_with_json(body)
+        httpserver.expect_request(prefix + results, headers={"authorization": f"Bearer {KEY}"}).respond_with_data(b"{}")
+        assert list(open_at(ANTHROPIC, home + prefix).download(ANTHROPIC.batch)) == [b"{}"]
+    httpserver.clear()
+    body = ANTHROPIC.body("completed", results_url=url + "/files/1?sign=2")
+    httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(body)
+    httpserver.expect_request("/files/1", query_string="sign=2").respond_with_data(b"gone", status=404)
+    with pytest.raises(ResultsError) as caught:
+        list(open_at(ANTHROPIC, home).download(ANTHROPIC.batch))
+    said = f"lie at {url}, which is not {home}, where Anthropic is asked. They were looked for at the latter only"
+    assert said in str(caught.value) and "anthropic answered 404" in str(caught.value)
+    assert str(caught.value).endswith("Check ANTHROPIC_BASE_URL.")
 
 
 def test_a_relative_address_is_the_providers_own(httpserver: HTTPServer, open_at: Open) -> None:

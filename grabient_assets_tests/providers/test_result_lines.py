@@ -286,9 +286,6 @@ BAD = {
     "no object": b"[]",
     "null": b"null",
     "not UTF-8": b"\xff\xfe{}",
-    "no id": b'{"result": {"type": "expired"}, "response": {}, "error": {"code": 13}}',
-    "empty id": b'{"custom_id": "", "key": "", "result": {"type": "expired"}, "error": {"code": 13}}',
-    "id that is a number": b'{"custom_id": 7, "key": 7, "result": {"type": "expired"}, "error": {"code": 13}}',
     "nothing in it": b'{"custom_id": "a", "key": "a"}',
     "unknown kind": b'{"custom_id": "a", "key": "a", "result": {"type": "paused"}, "response": [], "error": null}',
     "hollow": b'{"custom_id": "a", "result": {"type": "succeeded"}, "response": {"status_code": 200}}',
@@ -302,6 +299,17 @@ def test_a_line_that_cannot_be_read(name: str, case: str) -> None:
     with pytest.raises(ResultsError, match=f"A result line of {name} cannot be read") as caught:
         READERS[name](BAD[case])
     assert caught.value.provider == name
+
+
+@pytest.mark.parametrize("named", ["absent", "", 7, None, {"id": "a"}])
+def test_a_line_that_does_not_say_whose_it_is_is_read_all_the_same(named: object, face: Face) -> None:
+    value = json.loads(face.answer_line("a-1", "calm"))
+    field = "key" if face.name == "google" else "custom_id"
+    value[field] = named
+    if named == "absent":
+        del value[field]
+    result = READERS[face.name](json.dumps(value).encode())
+    assert (result.custom_id, result.fate, result.text, result.usage) == (None, "answered", "calm", Usage(10, 5))
 
 
 @pytest.mark.parametrize("count", [-1, "7", 1.5, True, [1]])
@@ -437,3 +445,120 @@ def test_whatever_stands_in_a_line_it_is_read_or_refused(name: str, path: tuple[
         return
     assert result.custom_id == "a-1"
     assert (result.error is None) == (result.fate == "answered")
+
+
+# --- What else is reported ------------------------------------------------------------------------------------------
+
+
+CHAT = {"prompt_tokens": 2006, "completion_tokens": 431}
+GEMINI = {"promptTokenCount": 100, "candidatesTokenCount": 20}
+MADE = [{"modality": "IMAGE", "tokenCount": 3}]
+CLAUDE = {"input_tokens": 100, "output_tokens": 20}
+
+
+@pytest.mark.parametrize(
+    ("read", "usage"),
+    [
+        # OpenAI and Groq: what is written to the cache is told apart, pictures and text are parts of the prompt,
+        # reasoning and predictions, taken or not, parts of the completion
+        (chat(choice(usage=CHAT | {"prompt_tokens_details": {"cache_write_tokens": 1408}})), Usage(2006, 431, 0, 1408)),
+        (
+            chat(
+                choice(
+                    usage=CHAT
+                    | {
+                        "total_tokens": 2437,
+                        "prompt_tokens_details": {"image_tokens": 85, "text_tokens": 1921, "audio_tokens": 0},
+                        "completion_tokens_details": {
+                            "reasoning_tokens": 300,
+                            "accepted_prediction_tokens": 10,
+                            "rejected_prediction_tokens": 20,
+                            "text_tokens": 101,
+                            "audio_tokens": 0,
+                        },
+                    }
+                )
+            ),
+            Usage(2006, 431, reasoning_tokens=300),
+        ),
+        # Anthropic: reads and writes lie beside the input, thinking in the output, fetched pages in the input
+        (
+            anthropic(
+                claude(
+                    usage=CLAUDE
+                    | {
+                        "cache_creation_input_tokens": 50,
+                        "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30},
+                        "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 2},
+                        "service_tier": "batch",
+                        "inference_geo": "not_available",
+                        "speed": "standard",
+                    }
+                )
+            ),
+            Usage(150, 20, cache_write_tokens=50, cache_write_5m_tokens=20),
+        ),
+        (
+            anthropic(claude(usage=CLAUDE | {"cache_creation": {"ephemeral_1h_input_tokens": 30}})),
+            Usage(130, 20, cache_write_tokens=30),
+        ),
+        # Gemini: results of tools beside the prompt, thoughts beside the candidates
+        (
+            google(
+                gemini(
+                    usageMetadata=GEMINI
+                    | {
+                        "toolUsePromptTokenCount": 7,
+                        "thoughtsTokenCount": 5,
+                        "totalTokenCount": 132,
+                        "promptTokensDetails": [
+                            {"modality": "TEXT", "tokenCount": 42},
+                            {"modality": "IMAGE", "tokenCount": 58},
+                        ],
+                        "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 20}],
+                    }
+                )
+            ),
+            Usage(107, 25, reasoning_tokens=5),
+        ),
+    ],
+)
+def test_every_count_is_priced_or_part_of_one_that_is(read: Result, usage: Usage) -> None:
+    assert (read.fate, read.usage) == ("answered", usage)
+
+
+@pytest.mark.parametrize(
+    ("read", "named"),
+    [
+        (chat(choice(usage=CHAT | {"total_tokens": 2500})), "63 tokens of its total that are neither input nor output"),
+        (chat(choice(usage=CHAT | {"prompt_tokens_details": {"audio_tokens": 9}})), "9 tokens of sound heard"),
+        (chat(choice(usage=CHAT | {"completion_tokens_details": {"audio_tokens": 9}})), "9 tokens of sound made"),
+        (
+            anthropic(claude(usage=CLAUDE | {"server_tool_use": {"web_search_requests": 2}, "speed": "fast"})),
+            "2 web_search_requests, the speed 'fast'",
+        ),
+        (anthropic(claude(usage=CLAUDE | {"service_tier": "standard"})), "the service tier 'standard'"),
+        (anthropic(claude(usage=CLAUDE | {"inference_geo": "us"})), "the inference region 'us'"),
+        (anthropic(claude(usage=CLAUDE | {"speed": "fast"})), "the speed 'fast'"),
+        (google(gemini(usageMetadata=GEMINI | {"totalTokenCount": 150})), "30 tokens of its total"),
+        (
+            google(gemini(usageMetadata=GEMINI | {"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 3}]})),
+            "3 tokens of AUDIO in promptTokensDetails",
+        ),
+        (
+            google(gemini(usageMetadata=GEMINI | {"candidatesTokensDetails": MADE})),
+            "3 tokens of IMAGE in candidatesTokensDetails",
+        ),
+    ],
+)
+def test_what_has_a_price_of_its_own_is_named(read: Result, named: str) -> None:
+    assert read.fate == "answered" and read.usage is not None and read.usage.unpriced.startswith(named)
+
+
+def test_a_tier_that_costs_more_is_named() -> None:
+    value = choice(usage=CHAT)
+    value["response"]["body"]["service_tier"] = "priority"
+    read = chat(value)
+    assert read.usage is not None and read.usage.unpriced == "the service tier 'priority'"
+    value["response"]["body"]["service_tier"] = "default"
+    assert chat(value).usage == Usage(2006, 431)

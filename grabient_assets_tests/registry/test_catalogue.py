@@ -42,7 +42,11 @@ def test_the_panel() -> None:
 
 
 def test_the_refiners() -> None:
-    assert [model.id for model in REGISTRY.panel("refiner")] == ["claude-opus-4-5-20251101"]
+    assert [model.id for model in REGISTRY.panel("refiner")] == ["claude-opus-5-5"]
+    assert REGISTRY.warnings(REGISTRY.panel("refiner"), date(2027, 6, 1)) == [], (
+        "no warning nobody can do anything about"
+    )
+    REGISTRY.usable(REGISTRY.model("anthropic", "claude-opus-4-5-20251101"), TODAY)  # the source document's
     refiners = [model.id for model in REGISTRY.models if "refiner" in model.roles]
     assert refiners == ["claude-opus-4-5-20251101", "claude-opus-5", "claude-opus-5-5"]
 

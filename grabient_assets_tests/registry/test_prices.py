@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from genai_prices import Usage as Listed
+from genai_prices import calc_price
 
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
@@ -49,6 +52,49 @@ def test_openai_does_not_say_whether_the_discounts_stack_so_cached_tokens_count_
     assert cost(model, usage, TODAY) == (Decimal("0.000075"), "genai-prices")
     # Outside a batch they do.
     assert rates_on(model, TODAY, False, 1000)[0].cached_input == Decimal("0.01")
+
+
+@pytest.mark.parametrize("on", [TODAY, date(2026, 9, 1)], ids=["genai-prices", "registry"])
+@pytest.mark.parametrize(
+    ("model", "usage", "spent"),
+    [
+        # 598 x 0.10 + 1,408 x 0.125 + 431 x 0.60 = 59.8 + 176 + 258.6 = 494.4 per million
+        ("gpt-5.6-luna", Usage(2006, 431, cache_write_tokens=1408), "0.0004944000"),
+        # read from the cache: 598 x 0.10 + 1,000 x 0.10 + 408 x 0.125 + 431 x 0.60 = 469.4
+        ("gpt-5.6-luna", Usage(2006, 431, cached_input_tokens=1000, cache_write_tokens=408), "0.0004694000"),
+        ("gpt-4o-mini", Usage(2006, 431), "0.0002797500"),
+    ],
+)
+def test_what_openai_writes_to_its_cache_costs_a_quarter_more(model: str, usage: Usage, spent: str, on: date) -> None:
+    assert cost(REGISTRY.model("openai", model), usage, on)[0] == Decimal(spent)
+
+
+def test_what_gpt_6_writes_to_its_cache() -> None:
+    # 1,000 x 0.0625 + 100 x 0.25 = 87.5 per million
+    usage = Usage(1000, 100, cache_write_tokens=1000)
+    for on in (TODAY, date(2026, 10, 14)):
+        assert cost(REGISTRY.model("openai", "gpt-6-luna"), usage, on)[0] == Decimal("0.0000875")
+
+
+@pytest.mark.parametrize("model", [m for m in REGISTRY.models if m.provider == "anthropic"], ids=lambda m: m.id)
+def test_anthropic_writes_for_five_minutes_at_five_quarters_of_the_input_price(model: Model) -> None:
+    """An hour costs twice the input price. Another source says the same of five minutes."""
+    prices = price_list(model, TODAY)
+    rates = prices.tiers[0].rates
+    assert rates.cache_write == 2 * rates.input
+    usage = Usage(1000, 0, cache_write_tokens=900, cache_write_5m_tokens=500)
+    by_hand = (100 * rates.input + 400 * 2 * rates.input + 500 * Decimal("1.25") * rates.input) / 1_000_000
+    assert prices.cost(usage) == by_hand.quantize(Decimal("1E-10"))
+    saved = (400 * rates.input + 500 * Decimal("0.25") * rates.input) / 1_000_000
+    assert prices.cache_saving(usage) == -saved.quantize(Decimal("1E-10"))
+    listed = calc_price(
+        Listed(input_tokens=1000, cache_write_tokens=900, cache_write_5m_tokens=500, cache_write_1h_tokens=400),
+        model.id,
+        provider_id="anthropic",
+        genai_request_timestamp=datetime(2026, 11, 20, 12, tzinfo=UTC),
+        price_context={"processing": "batch"},
+    )
+    assert prices.basis != "genai-prices" or prices.cost(usage) == listed.input_price
 
 
 @pytest.mark.parametrize(
@@ -150,8 +196,9 @@ def test_a_model_that_only_looks_like_a_listed_one_is_not_taken_for_it() -> None
         {"input_tokens": -1, "output_tokens": 0},
         {"input_tokens": 1, "output_tokens": 0, "cached_input_tokens": 1, "cache_write_tokens": 1},
         {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
+        {"input_tokens": 9, "output_tokens": 1, "cache_write_tokens": 1, "cache_write_5m_tokens": 2},
     ],
 )
-def test_impossible_usage_is_refused(counts: dict[str, int]) -> None:
+def test_impossible_usage_is_refused(counts: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="tokens"):
         Usage(**counts)

@@ -75,7 +75,11 @@ class Doom:
         elif self._point.trap in ("settled", "committed", "closing"):
             sys.setprofile(self._watch_commit)
         else:
-            _die()
+            self.strike()
+
+    def strike(self) -> None:
+        """Kill the process, where it stands."""
+        _die()
 
     def _watch_commit(self, frame: FrameType, happening: str, argument: Any) -> None:
         """What the warehouse does next: it commits, then closes the file, which writes the log into the tables."""
@@ -113,7 +117,7 @@ def _limit_files(limit: int, least: int, most: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
-def _import_what_is_slow() -> None:
+def import_what_is_slow() -> None:
     """Imports make millions of calls. Under the profile function they would take half a minute."""
     import anthropic
     import duckdb
@@ -129,7 +133,7 @@ def _import_what_is_slow() -> None:
 
 def main() -> None:
     place, provider, *arguments = sys.argv[1:]
-    _import_what_is_slow()
+    import_what_is_slow()
     if POINTS[int(place)].trap == "closing":
         round.WRITTEN_TOGETHER = 1  # as with large batches; the log of many would be longer than the file it goes into
     sys.argv = ["grabient", *arguments]

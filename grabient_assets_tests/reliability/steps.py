@@ -66,6 +66,36 @@ POINTS = (
     Point(BESIDE, "the provider has it", "hold", accepted=True, beside=True),
 )
 
+POINTS_WITHOUT_DEATH = tuple(one for one in POINTS if one.how != "tear" and not one.beside)
+
+ANY = "any"
+"""The provider of moments at which nothing is done for a single one."""
+BEFORE, BETWEEN, WAITING, LEDGER = "before the work", "between the steps", "waiting", "at a provider"
+
+MOMENTS = (
+    Point(BEFORE, "Dagster's records are opened", "trap", "instance", providers=(ANY,)),
+    Point(BEFORE, "the database is about to be opened", "trap", "opening", providers=(ANY,)),
+    Point(BEFORE, "the wish is recorded", "trap", "wish", providers=(ANY,)),
+    Point(BETWEEN, "a sensor looks", "trap", "sensor", providers=(ANY,)),
+    Point(BETWEEN, "a run of Dagster begins", "trap", "run", providers=(ANY,)),
+    Point(BETWEEN, "Dagster stores an event", "trap", "event", providers=(ANY,)),
+    Point(BETWEEN, "pictures are drawn", "trap", "pictures", providers=(ANY,)),
+    Point(BETWEEN, "within a transaction", "trap", "transaction", providers=(ANY,)),
+    Point(BETWEEN, "a provider is connected", "trap", "connecting", providers=(ANY,)),
+    Point(BETWEEN, "palettes become complete", "trap", "completing", providers=(ANY,)),
+    Point(WAITING, "whether anything is open", "trap", "open", providers=(ANY,)),
+    Point(WAITING, "a pause between two looks", "trap", "pause", providers=(ANY,)),
+    Point(LEDGER, "a batch is about to be polled", "trap", "polling"),
+    *POINTS_WITHOUT_DEATH,
+)
+"""Where a run is stopped: at the moments above, and at the points of the ledger at which it is killed."""
+
+
+def moment(step: str, name: str) -> Point:
+    """The moment of this step and name."""
+    return next(moment for moment in MOMENTS if (moment.step, moment.name) == (step, name))
+
+
 STEPS = tuple(dict.fromkeys(point.step for point in POINTS))
 
 

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Literal
 
+from dagster import DagsterInstance, SensorDefinition
+
+from grabient_assets import interrupts
 from grabient_assets.batching import collect, submit
-from grabient_assets.providers import google_states, streaming
+from grabient_assets.groups.palettes import pictures
+from grabient_assets.groups.tagging import collection
+from grabient_assets.headless import driver, wishes
+from grabient_assets.headless.pursuit import Pursuit
+from grabient_assets.providers import connect, google_states, streaming
 from grabient_assets.providers.anthropic import AnthropicBatches
 from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.contract import Accepted
 from grabient_assets.providers.google import GoogleBatches
-from grabient_assets.warehouse import batches
+from grabient_assets.resources import home
+from grabient_assets.warehouse import attaching, batches
 
 Subject = tuple[str, str]
 """Provider and purpose of the work at hand."""
@@ -64,6 +72,19 @@ def _fetched(frame: FrameType, _: Any) -> Subject:
     return batch.provider, batch.purpose
 
 
+def _always(*_: Any) -> Subject:
+    return "any", "tagging"
+
+
+def _from_drive(frame: FrameType, _: Any) -> Subject | None:
+    caller = frame.f_back
+    return _always() if caller is not None and caller.f_code is driver.drive.__code__ else None
+
+
+def _own(frame: FrameType, _: Any) -> Subject:
+    return frame.f_locals["self"].name, "tagging"
+
+
 _PROVIDERS = (AnthropicBatches, ChatBatches, GoogleBatches)
 _SETTLED = (Trap(_codes(collect.write_settled), "return", _batch),)
 
@@ -81,4 +102,17 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     "settled": _SETTLED,
     "committed": _SETTLED,
     "closing": _SETTLED,
+    "instance": (Trap(_codes(home.dagster_instance), "call", _always),),
+    "opening": (Trap(_codes(attaching.attach), "call", _always),),
+    "wish": (Trap(_codes(wishes.record_wish), "call", _always),),
+    "sensor": (Trap(_codes(SensorDefinition.evaluate_tick), "call", _always),),
+    "run": (Trap(_codes(driver.execute_job), "call", _always),),
+    "event": (Trap(_codes(DagsterInstance.handle_new_event), "call", _always),),
+    "pictures": (Trap(_codes(pictures.draw_palettes), "call", _always),),
+    "transaction": (Trap(_codes(batches.taken), "call", _always),),
+    "connecting": (Trap(_codes(connect.connect), "return", _always),),
+    "completing": (Trap(_codes(collection.complete_palettes), "call", _always),),
+    "open": (Trap(_codes(Pursuit._is_open), "call", _always),),
+    "pause": (Trap(_codes(interrupts.sleep), "call", _from_drive),),
+    "polling": (Trap(_codes(*(provider.poll for provider in _PROVIDERS)), "call", _own),),
 }

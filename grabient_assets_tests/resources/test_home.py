@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.errors import SettingsError
-from grabient_assets.resources.home import dagster_instance
+from grabient_assets.errors import GrabientError, SettingsError
+from grabient_assets.partitions import SEEDS, add_seeds
+from grabient_assets.resources.home import dagster_instance, damaged_records
 from grabient_assets.settings import load_settings
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import environment_of
 
 PROCESSES = 4
@@ -31,7 +33,7 @@ def test_several_processes_open_a_new_folder_at_once(tmp_path: Path):
         )
         for _ in range(PROCESSES)
     ]
-    said = [(*process.communicate(timeout=120), process.returncode) for process in started]
+    said = [(*process.communicate(timeout=HANGING_SECONDS), process.returncode) for process in started]
     assert said == [("0 [] []\n", "", 0)] * PROCESSES
 
 
@@ -41,3 +43,25 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
         SettingsError, match=r"The Dagster folder .*/data/dagster cannot be written \(Not a directory\)"
     ):
         dagster_instance(load_settings({"GRABIENT_DATA_DIR": str(tmp_path / "data")}))
+
+
+@pytest.mark.parametrize("file", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_damaged_records_are_named_and_moving_them_aside_loses_no_palette(file: str, tmp_path: Path):
+    settings = load_settings({"GRABIENT_DATA_DIR": str(tmp_path / "data")})
+    home = settings.dagster_home
+    with dagster_instance(settings) as instance:
+        add_seeds(instance, ["one"])
+    spoilt = home / file
+    pages = spoilt.stat().st_size // 4096 - 1
+    for content in (b"no database at all", spoilt.read_bytes()[:4096] + b"Z" * 4096 * pages):
+        for rest in spoilt.parent.glob(f"{spoilt.name}-*"):
+            rest.unlink()
+        spoilt.write_bytes(content)
+        with pytest.raises(GrabientError) as caught:
+            dagster_instance(settings)
+        assert f"{spoilt} is damaged (" in str(caught.value) and f"`mv {home} {home}.damaged`" in str(caught.value)
+        assert damaged_records(home) == str(caught.value)
+    home.rename(f"{home}.damaged")
+    with dagster_instance(settings) as instance:
+        add_seeds(instance, ["one", "two"])  # what `grabient load` does, also with palettes that are known
+        assert instance.get_dynamic_partitions(SEEDS) == ["one", "two"]

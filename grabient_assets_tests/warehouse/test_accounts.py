@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, total_costs
+from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.warehouse.results import batch
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -126,6 +127,36 @@ def test_estimate_against_actual_of_a_period_is_that_of_its_days(accounts: DuckD
     ]
     assert foreseen(accounts, last, first) == foreseen(accounts)
     assert foreseen(accounts, date(2026, 12, 2)) == []
+
+
+def test_a_month_of_a_provider_as_its_invoice_says_it(tmp_path: Path) -> None:
+    """Worked out by hand: what was reported, what is estimated, and what may come besides."""
+    november, december = datetime(2026, 11, 30, 23, 59, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    lost, none = ("s", "missing", None, "unknown"), ("s", None, None, None)
+    with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
+        billed = [("s", "succeeded", 0.1, "reported"), ("t", "refused", 0.02, "reported")]
+        guessed = ("s", "succeeded", 0.5, "estimated")
+        batch(connection, "a", [*billed, guessed, lost], at=november, ended_at=december, reserved_usd=4)
+        batch(connection, "b", [*billed, ("s", "expired", None, None)], at=november, ended_at=november, reserved_usd=9)
+        batch(connection, "c", [none, none], at=december, status="submitted", reserved_usd=3)
+        batch(connection, "d", [none], at=december, status="intended", reserved_usd=2)
+        batch(connection, "e", [none], at=december, status="submitted")
+        batch(connection, "f", [none], at=december, status="deferred", reserved_usd=7)
+        batch(connection, "g", [none], at=december, status="refused", reserved_usd=7)
+        batch(connection, "h", [guessed], at=december, provider="groq", reserved_usd=1)
+        found = invoices(connection)
+        assert [one.month for one in invoices(connection, since=date(2026, 12, 1))] == ["2026-12", "2026-12"]
+    groq, openai, earlier = found
+    assert (groq.month, groq.provider, groq.estimated_usd, groq.total_usd) == (
+        *("2026-12", "groq"),
+        *(Decimal("0.5"), Decimal("0.5")),
+    )
+    assert (openai.month, openai.requests, openai.total_usd) == ("2026-12", 4, 0)
+    assert (openai.possible, openai.possible_usd, openai.unpriced) == (4, 5, 1), "c and d; nobody knows of e"
+    assert (earlier.month, earlier.provider, earlier.requests) == ("2026-11", "openai", 7)
+    assert (earlier.reported_usd, earlier.estimated_usd) == (Decimal("0.24"), Decimal("0.5"))
+    assert (earlier.possible, earlier.possible_usd) == (1, 1), "a quarter of what was set aside for a"
+    assert earlier.later_usd == Decimal("0.62"), "a ended in December"
 
 
 def test_every_grouping_is_known_to_the_view(accounts: DuckDBPyConnection) -> None:

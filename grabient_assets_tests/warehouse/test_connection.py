@@ -16,6 +16,7 @@ from grabient_assets.errors import WarehouseLockedError, WarehouseReadOnlyError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience, Wait
+from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.warehouse.holding import HOLDER, held
 
 
@@ -58,7 +59,7 @@ def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
         waiting.join(timeout=0.1)
         assert waiting.is_alive()
         other.let_go()
-        waiting.join(timeout=20)
+        waiting.join(timeout=HANGING_SECONDS)
         assert not waiting.is_alive()
     assert count(warehouse) == 1
 
@@ -69,9 +70,9 @@ def test_whoever_waits_says_for_whom(path: Path) -> None:
     with held(path, "hold-reading") as other:
         waiting = threading.Thread(target=add, args=[warehouse])
         waiting.start()
-        sentence = said.get(timeout=20)
+        sentence = said.get(timeout=HANGING_SECONDS)
         other.let_go()
-        waiting.join(timeout=20)
+        waiting.join(timeout=HANGING_SECONDS)
     assert "Waiting for the database: " in sentence and "of at most 20 seconds" in sentence
     assert f"(process {other.pid}) has {path} open" in sentence
     assert said.empty() and count(warehouse) == 1
@@ -112,7 +113,7 @@ def test_a_thread_that_keeps_the_file_is_waited_for_no_longer_than_another_progr
     with Warehouse(path).write():
         other = threading.Thread(target=impatient)
         other.start()
-        other.join(timeout=20)
+        other.join(timeout=HANGING_SECONDS)
     assert "Another thread of this program has held" in seen[0]
 
 
@@ -124,7 +125,7 @@ def test_a_reader_beside_a_reader(path: Path) -> None:
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "grabient.duckdb"  # and make the file at once, too
     writers = [subprocess.Popen([*HOLDER, "write", str(path), str(number)]) for number in range(3)]
-    assert [writer.wait(timeout=40) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=HANGING_SECONDS) for writer in writers] == [0, 0, 0]
     assert count(Warehouse(path)) == 30
 
 
@@ -136,7 +137,7 @@ def test_threads_take_turns(path: Path) -> None:
         other.start()
         other.join(timeout=0.05)
         assert seen == []
-    other.join(timeout=20)
+    other.join(timeout=HANGING_SECONDS)
     assert seen == [0]
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import SQL, current_version, migrate, newest_version
+from grabient_assets_tests.batching.disks import small_disk
 
 FIRST = "0001_pipeline.sql"
 VALUES = {
@@ -141,10 +147,33 @@ def test_killed_in_the_middle_of_a_schema_change(
     check_kept(older, path)
 
 
+def test_stopped_while_the_backup_is_written(path: Path, older: dict[str, list[dict[str, Any]]]) -> None:
+    partial = path.with_name("grabient.duckdb.before-0002.partial")
+    os.mkfifo(partial)  # nobody reads it, so `cp` waits
+    threading.Timer(0.3, interrupts.record, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded(), Warehouse(path).read():
+        pass
+    assert not partial.exists() and contents(path) == older
+    with Warehouse(path).read() as connection:
+        assert current_version(connection) == newest_version()
+
+
 def test_without_a_backup_nothing_is_changed(path: Path, older: dict[str, list[dict[str, Any]]]) -> None:
     path.with_name("grabient.duckdb.before-0002").mkdir()  # where the copy belongs
-    said = r"its backup grabient.duckdb.before-0002 cannot be written \(.+\)\. Nothing was changed\. Free space"
+    said = r"its backup grabient.duckdb.before-0002 cannot be written \(.+\)\. Nothing was changed\. Move the folder"
     with pytest.raises(WarehouseError, match=said), Warehouse(path).read():
         pass
     assert contents(path) == older
     assert not list(path.parent.glob("*.partial"))
+
+
+@pytest.mark.usefixtures("older")
+def test_a_backup_has_the_way_out_of_its_cause(path: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        small = Path(shutil.copy(path, disk.folder / path.name))
+        before = small.read_bytes()
+        disk.fill()
+        said = r"backup .* cannot be written \(.*No space left.*\)\. Nothing was changed\. Free space on the disk"
+        with pytest.raises(WarehouseError, match=said), Warehouse(small).read():
+            pass
+        assert small.read_bytes() == before

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,21 @@ from grabient_assets.warehouse.batches import BatchRecord, insert_intent
 from grabient_assets.warehouse.prompt_agreement import Share
 from grabient_assets.warehouse.prompt_comparison import (
     Comparison,
+    Split,
     Wording,
     compare,
     refinement_pairs,
     tagging_pairs,
 )
+from grabient_assets.warehouse.prompt_words import Words, words_side_by_side
 from grabient_assets.warehouse.prompts import prompt_uses
 from grabient_assets.warehouse.refined import RefinedRecord, record_refined
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
 from grabient_assets.warehouse.tags import TagRecord, record_tags
 from grabient_assets_tests.batching.house import House, palette
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LISTS = ("mood", "style", "associations")
 V1, V2 = Wording("v1", "digest-1"), Wording("v2", "digest-2")
 
 
@@ -120,6 +125,15 @@ def test_figures_by_hand(house: House) -> None:
     assert (first.usd_per_answer, second.usd_per_answer) == (Decimal("0.001"), Decimal("0.002"))
     # Ended under both: palette 1 a, b; palette 2 a, b, c.
     assert (first.unusable, second.unusable) == (Share(1 / 7, 7), Share(1 / 6, 6))
+    # Per palette: temperature 2 of 4 right -> 2 of 2, then 2 of 2 -> 1 of 2; contrast 1 of 2 -> 2 of 2; failures
+    # 0 of 4 -> 0 of 2, then 1 of 3 -> 1 of 4; agreement on contrast rises on both palettes.
+    splits = {name: (split.rises, split.falls) for name, split in found.splits.items()}
+    assert splits["accuracy temperature"] == (1, 1) and splits["accuracy contrast"] == (1, 0)
+    assert splits["accuracy brightness"] == (0, 0), "on no palette clear-cut"
+    assert splits["unusable"] == (0, 1) and splits["agreement contrast"] == (2, 0)
+    assert splits["agreement temperature"] == (1, 1)
+    assert splits["input_tokens"] == (1, 0) and splits["output_tokens"] == (0, 1)
+    assert found.shared == 4, "the answers of this test all have one custom_id"
 
 
 def test_another_wording_of_the_same_version_is_not_compared(house: House) -> None:
@@ -199,3 +213,89 @@ def test_where_a_wording_has_run(house: House) -> None:
     ]
     assert (uses[1].first, uses[1].purpose, uses[1].prompt_versions) == (NOW.replace(day=21), "tagging", ("v1",))
     assert (uses[0].last, uses[0].prompt_versions) == (NOW.replace(day=22), ("v1", "v3")), "one wording, two versions"
+
+
+@pytest.mark.parametrize(
+    ("rises", "falls", "chance"),
+    [
+        (0, 0, 1.0),
+        (1, 0, 1.0),
+        (5, 0, 2 / 32),
+        (0, 6, 2 / 64),
+        (7, 1, 2 * 9 / 256),
+        (4, 4, 1.0),
+        (9, 2, 2 * (1 + 11 + 55) / 2048),
+    ],
+)
+def test_how_often_coins_split_so_unevenly(rises: int, falls: int, chance: float) -> None:
+    assert Split(rises, falls).chance == pytest.approx(chance)
+
+
+def test_many_palettes_are_no_matter() -> None:
+    assert Split(50_500, 49_500).chance == pytest.approx(0.00158, rel=0.02)  # the normal distribution: 3.16 sigma
+    assert Split(100_000, 0).chance == 0.0
+
+
+def refined(number: int, version: str, batch: str, **said: Any) -> RefinedRecord:
+    fields = {"custom_id": f"c-{number}-{version}", "batch_id": batch, "cost_usd": Decimal("0.01"), **said}
+    return RefinedRecord(
+        seed(number), version, version, "opus", fate="succeeded", consensus_digest="d", created_at=NOW, **fields
+    )
+
+
+def said_by_the_panel(number: int, version: str, **said: list[str]) -> ConsensusRecord:
+    votes = {field: [{"value": value, "models": 1, "share": 0.5} for value in said.get(field, ())] for field in LISTS}
+    return ConsensusRecord(seed(number), version, 1, 1, None, None, None, None, json.dumps(votes), "{}", "d", NOW)
+
+
+def test_refinements_of_the_same_text_are_shared_only_where_the_request_is_the_same(house: House) -> None:
+    """Both versions tell the refiner the same; what it is shown differs where the panel said something else."""
+    same = Wording("v2", V1.digest)
+    one = send(house, V1, "refinement")
+    two = send(house, same, "refinement", batch_id="of-v2", provider_batch_id="of-v2")
+    with house.warehouse.write() as connection:
+        record_refined(
+            connection,
+            [
+                refined(1, "v1", one, custom_id="r-1", temperature="warm"),
+                refined(1, "v2", one, custom_id="r-1", temperature="warm"),
+                refined(2, "v1", one, custom_id="r-2", temperature="cool"),
+                refined(2, "v2", two, custom_id="r-3", temperature="warm"),
+            ],
+        )
+    found = compared(house, V1, same, "refinement")
+    assert found is not None and (found.palettes, found.shared) == (2, 1)
+    assert found.splits["accuracy temperature"] == Split(1, 0)
+
+
+def test_the_words_that_changed_most_come_first(house: House) -> None:
+    one = send(house, V1, "refinement")
+    with house.warehouse.write() as connection:
+        record_refined(
+            connection,
+            [
+                refined(1, "v1", one, mood=["calm"], style=["retro"], associations=["fog"], embed_text="Fog."),
+                refined(1, "v2", one, mood=["calm"], style=["retro"], associations=["dew"], embed_text="Dew."),
+                refined(2, "v1", one, mood=["calm"], style=["retro"], associations=["fog"], embed_text="Fog."),
+                refined(2, "v2", one, mood=["wild"], style=["punk"], associations=["fire"], embed_text="Fire."),
+                refined(3, "v1", one, mood=["calm"], style=["retro"], associations=["fog"], embed_text="Fog."),
+            ],
+        )
+        record_consensus(
+            connection,
+            [
+                said_by_the_panel(2, "v1", mood=["never", "shown"]),
+                said_by_the_panel(2, "v2", mood=["never", "shown"]),
+                said_by_the_panel(3, "v1", mood=["a", "b", "c", "d"], style=["e"]),
+                said_by_the_panel(3, "v2", mood=["a", "b", "x"], style=["y"]),
+            ],
+        )
+    with house.warehouse.read() as connection:
+        found = words_side_by_side(connection, "v1", "v2", 10)
+        assert [one.seed for one in words_side_by_side(connection, "v1", "v2", 1)] == [seed(2)]
+        assert words_side_by_side(connection, "v1", "v3", 10) == []
+    assert [(one.seed, one.kept) for one in found] == [(seed(2), 0.0), (seed(3), 2 / 6), (seed(1), 0.5)]
+    assert found[1].first == Words(("a", "b", "c"), ("e",), (), None), "not refined under v2: what the panel says"
+    assert found[2].first == Words(("calm",), ("retro",), ("fog",), "Fog.")
+    assert found[2].second == Words(("calm",), ("retro",), ("dew",), "Dew.")
+    assert len(found[0].hex) == 11

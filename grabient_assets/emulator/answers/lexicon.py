@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -9,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from grabient_assets.emulator.answers.measures import Measures, measure
+from grabient_assets.gradient.vocabulary import with_capitals
 
 LEXICON = Path(__file__).parents[1] / "lexicon.toml"
 FIELDS = ("mood", "style", "associations", "seasonal")
 ARTICLES = ("a ", "an ", "the ")
+_BEHIND_THE_NOUN = re.compile(r" (?:at|by|for|from|in|of|on|under|with) ")
+_PLURAL = re.compile(r"[^ius]s$")  # not grass, hibiscus, iris
+_PLURALS, _SINGULARS = frozenset({"koi"}), frozenset({"canvas"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,19 @@ def without_article(phrase: str) -> str:
 
 
 def phrase_of(tag: str) -> str:
-    """An association tag as it stands in a sentence: with its article when the lexicon knows one."""
-    return _phrases().get(tag, tag)
+    """An association tag as it stands in a sentence: with the article and the capitals that the lexicon knows."""
+    return _phrases().get(tag.lower()) or with_capitals(tag)
+
+
+def is_plural(phrase: str) -> bool:
+    """Whether a verb behind the phrase is in the plural: "brake lights come to mind", "a brake light comes"."""
+    if phrase.startswith(("a ", "an ")):
+        return False
+    head, joined, _ = phrase.partition(" and ")
+    last = _BEHIND_THE_NOUN.split(head, maxsplit=1)[0].split(" ")[-1]
+    return bool(joined) or last in _PLURALS or (last not in _SINGULARS and bool(_PLURAL.search(last)))
 
 
 @cache
 def _phrases() -> dict[str, str]:
-    return {without_article(text): text for group in _lexicon()["group"] for text in group["associations"]}
+    return {without_article(text).lower(): text for group in _lexicon()["group"] for text in group["associations"]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grabient_assets.emulator.answers.chance import Chance
-from grabient_assets.emulator.answers.lexicon import hue_names
+from grabient_assets.emulator.answers.lexicon import hue_names, is_plural
 from grabient_assets.emulator.answers.measures import Measures
+from grabient_assets.gradient.vocabulary import with_capitals
 
 MIN_WORDS, MAX_WORDS = 30, 50
-PROPER = ("scandinavian", "provençal", "mediterranean", "moroccan", "victorian", "mexican", "swiss", "pre-raphaelite")
 
 LIGHT = {
     "dark": ("kept low and shadowed", "sunk in shadow", "with the lamps turned down"),
@@ -24,7 +24,7 @@ TONE = {
 }
 THREE = (
     "{Start} melts through {middle} into {end}, {light}.",
-    "{A_tone} sweep from {start} to {end} with {middle} in between, {light}.",
+    "{A_tone} sweep runs from {start} to {end} with {middle} in between, {light}.",
     "{Start}, {middle} and {end} share one {tone} breath, {light}.",
     "Here {start} gives way to {end} by way of {middle}, {light}.",
     "Between {start} and {end} lies {middle}; the whole is {tone}, {light}.",
@@ -32,19 +32,19 @@ THREE = (
 )
 TWO = (
     "{Start} drifts towards {end}, {light}.",
-    "{A_tone} meeting of {start} and {end}, {light}.",
+    "It is {a_tone} meeting of {start} and {end}, {light}.",
     "{Start} answers {end} across {a_tone} field, {light}.",
-    "Nothing but {start} and {end}, {tone} throughout, {light}.",
+    "There is nothing but {start} and {end}, {tone} throughout, {light}.",
 )
 ONE = (
-    "{Start} and only {start}, in close steps, {light}.",
-    "{A_tone} study in {start}, {light}.",
-    "Many depths of one {start}, {light}.",
+    "It is {start} and only {start}, in close steps, {light}.",
+    "It is {a_tone} study in {start}, {light}.",
+    "It holds many depths of one {start}, {light}.",
 )
 FEEL = (
     "The mood is {mood} and {mood2}.",
     "It feels {mood}, even {mood2}.",
-    "{Mood} at first sight, then {mood2}.",
+    "It is {mood} at first sight, then {mood2}.",
     "Its temper is {mood}, with something {mood2} underneath.",
     "People would call it {mood} or {mood2}.",
 )
@@ -52,21 +52,21 @@ PICTURES = (
     "Think of {thing}, {thing2} and {thing3}.",
     "It recalls {thing}, {thing2} or perhaps {thing3}.",
     "There is something of {thing} in it, and of {thing2}.",
-    "{Thing} comes to mind first, then {thing2} and {thing3}.",
+    "{Thing} {comes} to mind first, then {thing2} and {thing3}.",
     "It has the colours of {thing} next to {thing2}.",
     "One could be looking at {thing}, or at {thing2} and {thing3}.",
 )
 USES = (
     "It suits {style} work with a touch of {style2}.",
-    "At home in {style} and {style2} settings.",
+    "It is at home in {style} and {style2} settings.",
     "It leans {style}, with a hint of {style2}.",
-    "A natural fit for {style} rooms, posters and pages.",
+    "It is a natural fit for {style} rooms, posters and pages.",
     "Designers would file it under {style}, beside {style2}.",
 )
 SEASON = (
     "Above all it belongs to {season}.",
     "It carries {season} with it.",
-    "A palette for {season} days.",
+    "It is a palette for {season} days.",
     "The season is {season}, without a doubt.",
 )
 MORE = (
@@ -141,13 +141,10 @@ def _slots(
         "a_tone": f"{'an' if tone[0] in 'aeiou' else 'a'} {tone}",
         "mood": moods[0],
         "mood2": moods[1 % len(moods)],
-        "style": _proper(styles[0]),
-        "style2": _proper(styles[1 % len(styles)]),
+        "style": with_capitals(styles[0]),
+        "style2": with_capitals(styles[1 % len(styles)]),
         "steps": STEPS[palette.contrast],
+        "comes": "come" if is_plural(things[0]) else "comes",
         **{f"thing{number or ''}": things[place % len(things)] for place, number in enumerate((0, 2, 3, 4))},
     }
     return slots | {name[0].upper() + name[1:]: text[0].upper() + text[1:] for name, text in slots.items()}
-
-
-def _proper(style: str) -> str:
-    return style[0].upper() + style[1:] if style.startswith(PROPER) else style

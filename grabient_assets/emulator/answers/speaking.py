@@ -1,7 +1,8 @@
 """The emulated models' answers: a pure function of the question.
 
 What varies: the model, the palette, the prompt's text and the `ref` inside the request (the custom id where there is
-none), which tells two otherwise equal requests apart.
+none), which tells two otherwise equal requests apart. A question that was answered badly before is answered well: real
+models do not fail for ever where they failed once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -38,6 +40,8 @@ class Answer:
     prompt_tokens: int
     answer_tokens: int
     thinking_tokens: int
+    flawed: bool = False
+    """It did not come to its end, or slips of the model are in it."""
 
     @property
     def output_tokens(self) -> int:
@@ -46,22 +50,26 @@ class Answer:
 
 
 def answer(question: Question, forced: Outcome | None = None) -> Answer:
-    """The model's answer; `forced` makes it end in a certain way whatever the model would have done."""
+    """The model's answer; `forced` makes it end in a certain way whatever the model would have done. Forced to be
+    complete it is also free of slips."""
     asked = asked_object(question.text)
     palette = palette_in(asked)
     who = personality_of(question.model)
     ref = str(asked.get("ref") or question.custom_id)
     chance = Chance("answer", question.model, "".join(palette), _prompt_digest(question.system), ref)
-    outcome = forced or _fate(who, chance.draw(), question)
+    outcome, flawed = _fate(who, chance.draw(), question), False
+    outcome = forced or outcome
     if palette:
         measured = measure(palette)
-        text = _on_palette(question, measured, {"ref": ref, **asked}, who, chance)
+        clean = forced == "complete"
+        text, flawed = _on_palette(question, measured, {"ref": ref, **asked}, who, chance, clean)
         thinking = _thinking(measured, chance) if question.effort != "none" or question.thinks_aloud else ""
     else:
         text, thinking = _generic(question, ref, chance), "A short request; a short answer will do."
     if question.thinks_aloud:
         text, thinking = f"<think>\n{thinking}\n</think>\n\n{text}", ""
-    return _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
+    given = _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
+    return replace(given, flawed=flawed or given.outcome != "complete")
 
 
 def tokens(text: str) -> int:
@@ -82,15 +90,21 @@ def _fate(who: Personality, draw: float, question: Question) -> Outcome:
     return "complete"
 
 
-def _on_palette(question: Question, palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance) -> str:
+def _on_palette(
+    question: Question, palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance, clean: bool
+) -> tuple[str, bool]:
+    """The text of an answer about a palette, and whether slips of content are in it. `clean`: none are."""
+    slipped = False
     if question.has_image or "consensus" in asked:
         given = refined_answer(palette, asked, who, chance)
     else:
         given = tagging_answer(palette, asked, who, chance)
-        given = damaged(given, who, chance, clean=question.json_only, strict=question.strict)
+        slips = damaged(deepcopy(given), who, chance, clean=question.json_only, strict=question.strict)
+        slipped = slips != given and not clean
+        given = given if clean else slips
     if question.schema:
         given = shaped(given, question.schema, chance)
-    return written(given, who, chance, json_only=question.json_only)
+    return written(given, who, chance, json_only=question.json_only or clean), slipped
 
 
 def _generic(question: Question, ref: str, chance: Chance) -> str:

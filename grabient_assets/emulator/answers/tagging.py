@@ -32,7 +32,9 @@ COUNTS = {
     "some": {"mood": (3, 4), "style": (2, 3), "associations": (4, 6)},
     "many": {"mood": (3, 5), "style": (3, 5), "associations": (5, 7)},
 }
-SHARED_ERRORS = 0.5
+SHARED_BY_ALL, SHARED_BY_FAMILY = 0.25, 0.35
+"""Parts of its errors that a model shares with every other, and with its relatives: ten models are then worth about
+three independent votes, as real panels are (arXiv 2605.29800)."""
 
 
 def tagging_answer(palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance) -> dict[str, Any]:
@@ -67,17 +69,18 @@ def chosen(words: tuple[Word, ...], count: int, who: Personality, chance: Chance
 def categorical(field: str, palette: Measures, who: Personality, chance: Chance) -> str:
     """The value of a categorical field, wrong as often as the model's error rate says.
 
-    Half of the errors belong to the palette and the model's family, so that relatives err together; the rest is
-    the single answer's own. Both parts add up to the declared rate e: s*e + (1 - s*e) * own = e.
+    A part of the errors belongs to the palette, a part to the palette and the model's family, the rest is the single
+    answer's own. Together they are the declared rate e: 1 - e = (1 - all) (1 - family) (1 - own).
     """
     truth: str = getattr(palette, field)
     rate = who.errors[field]
-    common = SHARED_ERRORS * rate
+    by_all, by_family = SHARED_BY_ALL * rate, SHARED_BY_FAMILY * rate
     wrong = MISTAKES[field][truth]
     own = chance.draw()
-    if share("family error", who.family, palette.text, field) < common:
+    hard = share("hard palette", palette.text, field)
+    if hard < by_all or share("family error", who.family, palette.text, field) < by_family:
         return wrong[0]
-    if own < (rate - common) / (1 - common):
+    if own < 1 - (1 - rate) / ((1 - by_all) * (1 - by_family)):
         return chance.pick(wrong)
     return truth
 

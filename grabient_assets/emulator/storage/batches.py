@@ -108,8 +108,13 @@ class Batches:
         with self._db.transaction() as db:
             db.execute("UPDATE batches SET cancelled_after = polls WHERE number = ?", (batch.number,))
 
-    def end(self, batch: Batch, ending: dict[str, Any], files: Iterable[NewFile]) -> None:
-        """Stores the results and the final document together. A batch that has ended stays as it is."""
+    def badly_answered(self, provider: str) -> set[str]:
+        """The custom ids of all requests that got no good answer in some batch."""
+        return {row[0] for row in self._db.rows("SELECT custom_id FROM bad_answers WHERE provider = ?", provider)}
+
+    def end(self, batch: Batch, ending: dict[str, Any], files: Iterable[NewFile], badly: Iterable[str] = ()) -> None:
+        """Stores the results, the final document and which requests got no good answer (`badly`) together. A batch that
+        has ended stays as it is."""
         at = self._db.now().timestamp()
         with self._db.transaction() as db:
             changed = db.execute(
@@ -118,6 +123,9 @@ class Batches:
             if changed:
                 for file in files:
                     insert_file(db, batch.provider, file, at)
+                db.executemany(
+                    "INSERT OR IGNORE INTO bad_answers VALUES (?, ?)", [(batch.provider, key) for key in badly]
+                )
 
     def delete(self, batch: Batch) -> None:
         with self._db.transaction() as db:

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from grabient_assets.errors import EmulatorError
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
@@ -32,9 +34,12 @@ CREATE TABLE IF NOT EXISTS creates (
     number INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, batch_id TEXT NOT NULL, model TEXT NOT NULL,
     at REAL NOT NULL, custom_ids TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS bad_answers (
+    provider TEXT NOT NULL, custom_id TEXT NOT NULL, PRIMARY KEY (provider, custom_id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fault_counts (rule TEXT PRIMARY KEY, seen INTEGER NOT NULL, fired INTEGER NOT NULL);
 """
-TABLES = ("batches", "files", "uploads", "calls", "creates", "fault_counts")
+TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "fault_counts")
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -46,7 +51,18 @@ class Database:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self.now = now
-        self._connection = sqlite3.connect(folder / "state.sqlite", check_same_thread=False, isolation_level=None)
+        path = folder / "state.sqlite"
+        try:
+            self._open(path)
+        except sqlite3.Error as error:
+            raise EmulatorError(
+                f"{path} cannot be used by the emulator: {error}. Make its folder writable or free the disk, if that "
+                f"is it. If it is damaged, move {folder} aside: it holds emulated batches, and nothing that was paid "
+                "for. Those that were open there then end with `grabient cancel BATCH --give-up`."
+            ) from error
+
+    def _open(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from grabient_assets.gradient.svg.render import render_svg
+from grabient_assets.gradient.svg.render import render_crisp_svg, render_svg
 
-__all__ = ["render_svg"]
+__all__ = ["render_crisp_svg", "render_svg"]

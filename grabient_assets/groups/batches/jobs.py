@@ -10,11 +10,15 @@ from grabient_assets.batching.finish import finish_batch
 from grabient_assets.batching.patience import USUAL_TIMEOUT_SECONDS, Patience
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.readers import reader_of
+from grabient_assets.groups.refinement.reports import asked_events as refinement_events
 from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.reports import asked_events as tagging_events
 from grabient_assets.groups.tagging.reports import completed_events
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
@@ -81,8 +85,7 @@ def _stop_and_collect(
             _tell(context, done)
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for event in _events(house, stopped.batch, providers.usable()):
-        context.log_event(event)
+    report_materializations(context, _events(house, stopped.batch, providers.usable()))
     with house.write() as connection:
         record_reported(connection, [stopped.batch.batch_id], _now())
 
@@ -98,16 +101,19 @@ def _tell(context: dg.OpExecutionContext, done: Collected | None) -> None:
 
 def _events(house: Warehouse, batch: BatchRecord, usable: tuple[str, ...]) -> list[dg.AssetMaterialization]:
     """What is complete now, as a collecting run reports it."""
-    if batch.purpose == "tagging":
-        return list(completed_events(house, complete_palettes(house, usable, _now)))
     with house.read() as connection:
         seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
-        rows = refined(connection, [PaletteVersion(batch.prompt_version, seed) for seed in seeds])
-    return list(refined_events(house, rows))
+        asked = [PaletteVersion(batch.prompt_version, seed) for seed in seeds]
+        rows = refined(connection, asked) if batch.purpose == "refinement" else []
+    if batch.purpose == "refinement":
+        return [*refined_events(house, rows), *refinement_events(house, asked)]
+    completed = complete_palettes(house, usable, _now)
+    return [*completed_events(house, completed), *tagging_events(house, batch.provider, [batch.batch_id], asked)]
 
 
 @dg.job(
     name="cancel_batch",
+    hooks={show_reason},
     description="Stop a batch at its provider, keep what was finished, and record the rest as cancelled: it is not "
     "asked again by itself. Name the batch in the run config.",
     tags={ROLE_TAG: "cancel"},  # nobody waits for it: what people ask for goes out meanwhile

@@ -1,23 +1,28 @@
 """When a provider has ended batches, their answers are collected."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from grabient_assets.batching.overdue import overdue, put_off_too_long
 from grabient_assets.batching.poll import Polled, poll_batches, record
 from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
-from grabient_assets.partitions import partition_key
+from grabient_assets.partitions import neighbours, partition_key, partitions_under
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, counted, next_attempt, work_of
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.attempts import attempt_numbers
 from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.put_off import PutOff, put_off
+
+MOST_MARKED_PER_TICK = 10
+MARKING = "mark-failed"
 
 
 def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -55,7 +60,10 @@ def batches_ended(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         asked = list(_requests(context.instance, house, ready))
         requests = [one for one in asked if isinstance(one, dg.RunRequest)]
         if requests:
-            return dg.SensorResult(run_requests=requests, asset_events=events, cursor=cursor)
+            added = partitions_under(context.instance, requests)
+            return dg.SensorResult(
+                run_requests=requests, dynamic_partitions_requests=added, asset_events=events, cursor=cursor
+            )
         reasons = [one for one in asked if isinstance(one, str)]
         said = " ".join([*reasons, *([_under_way(waiting, polled)] if waiting else []), *_put_off(idle)])
         return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
@@ -103,7 +111,7 @@ def _requests(
         batches = [b for b in ready if b.purpose == purpose]
         if not batches:
             continue
-        going = attempt(instance, "collect", [b.batch_id for b in batches])
+        going = attempt(instance, house, "collect", [b.batch_id for b in batches])
         if isinstance(going, str):
             yield going
             continue
@@ -112,6 +120,45 @@ def _requests(
             run_key=going.run_key,
             partition_key=partition_key(anchor),
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            tags={**going.tags, "grabient/batches": str(len(batches))},
+            tags={**going.tags, ABOUT_TAG: counted(len(batches), "batch", "batches")},
             run_config={"ops": {f"collect_{purpose}": {"config": {"batches": [b.batch_id for b in batches]}}}},
         )
+
+
+def marking_runs(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    purpose: str,
+    assets: Sequence[str],
+    failed: Mapping[PaletteVersion, str],
+) -> list[dg.RunRequest]:
+    """Runs that fail with the reasons, for palettes that failed: Dagster shows a partition as failed only through a
+    failed run. One for each row of neighbours, at most ten in a tick, and none that was asked for before.
+
+    `failed` says of each palette what tells this failure from an earlier one.
+    """
+    if not failed:
+        return []
+    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values}
+    with warehouse.read() as connection:
+        numbers = attempt_numbers(connection)
+    requests: list[dg.RunRequest] = []
+    for row in neighbours(instance, failed):
+        work = work_of(MARKING, [purpose, *(f"{partition_key(one)} {failed[one]}" for one in row)])
+        if work in seen:
+            continue
+        marking = next_attempt(MARKING, work, numbers.get(work, 0))
+        first, last = partition_key(row[0]), partition_key(row[-1])
+        where = {} if first == last else {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        requests.append(
+            dg.RunRequest(
+                run_key=marking.run_key,
+                partition_key=first if first == last else None,
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
+                tags={**marking.tags, **where, ABOUT_TAG: f"{counted(len(row), 'palette')} failed"},
+                run_config={"ops": {f"collect_{purpose}": {"config": {"ask": False}}}},
+            )
+        )
+        if len(requests) == MOST_MARKED_PER_TICK:
+            break
+    return requests

@@ -8,7 +8,9 @@ from grabient_assets.groups.calibration.checks import calibration_checks, run_ch
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.partitions import prompt_versions
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.wave_audits import audit_counts
 
 
 @dg.multi_asset(
@@ -27,6 +29,7 @@ from grabient_assets.resources.warehouse import WarehouseResource
     ],
     check_specs=calibration_checks,
     partitions_def=prompt_versions,
+    hooks={show_reason},
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -39,5 +42,7 @@ def model_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResourc
             context.log.info("%s has no usable answer yet; there is nothing to measure", version)
             continue
         context.log.info("%s: %s", version, report.panel.sentence)
-        context.log_event(dg.AssetMaterialization("model_reports", partition=version, metadata=report_metadata(report)))
+        with house.read() as connection:
+            metadata = report_metadata(report, audit_counts(connection, version))
+        context.log_event(dg.AssetMaterialization("model_reports", partition=version, metadata=metadata))
     yield from run_checks(context, house)

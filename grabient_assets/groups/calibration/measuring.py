@@ -38,7 +38,6 @@ from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVe
 from grabient_assets.warehouse.calibration import Asked, FieldReport, ModelReport, PanelReport, Report
 
 BOOTSTRAP = Bootstrap(seed=1)
-VOTES_BOOTSTRAP = Bootstrap(seed=1, replicates=300)
 NO_PAIR = (
     f"No two models were wrong at least {ENOUGH_ERRORS} times each on palettes whose answer the colours know, so "
     "nothing tells whether they err together."
@@ -170,7 +169,7 @@ def _panel(
     errors = [one.errors for one in measured]
     correlation = error_correlation(errors)
     matrix, votes = correlation.matrix, effective_votes(correlation.matrix)
-    low, high = votes_interval(errors, VOTES_BOOTSTRAP)
+    low, high = votes_interval(errors)
     dollars = dollars_per_effective_vote(costs, matrix)
     together, gold = _stacked(measured)
     consensus = PartMajority(together)

@@ -11,14 +11,17 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
 from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, percent, votes
 from grabient_assets.groups.markdown import table
+from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences
 from grabient_assets.warehouse.calibration import ModelReport, Report
+from grabient_assets.warehouse.wave_audits import AuditCount
 
 Metadata = dict[str, dg.MetadataValue]
 GOLD_TAGS = ("dominant_colors", "harmony")
 
 
-def report_metadata(report: Report) -> Metadata:
-    """Kept small: every event is stored for ever. The tables in the database hold all of it."""
+def report_metadata(report: Report, audits: Sequence[AuditCount] = ()) -> Metadata:
+    """Kept small: every event is stored for ever. The tables in the database hold all of it. `audits`: of wave one,
+    under this version."""
     panel = report.panel
     names = [model for _, model in json.loads(panel.models)]
     matrix = correlation_chart(names, json.loads(panel.correlation))
@@ -35,11 +38,22 @@ def report_metadata(report: Report) -> Metadata:
         "correlation of errors": dg.MetadataValue.md(f"![{len(names)} models]({matrix})"),
         "without one model": dg.MetadataValue.md(_without(report)),
     }
+    if audits:
+        found["audit of wave one"] = dg.MetadataValue.md(_audits(audits))
     if panel.effective_votes is not None:
         found["effective votes"] = dg.MetadataValue.float(round(panel.effective_votes, 2))
     if panel.usd_per_effective_vote is not None:
         found["usd per effective vote"] = dg.MetadataValue.float(float(panel.usd_per_effective_vote))
     return found
+
+
+def _audits(audits: Sequence[AuditCount]) -> str:
+    rows: list[Sequence[str]] = []
+    for one in audit_figures(audits):
+        share = percent(one.share, one.low, one.high)
+        rows.append((one.field or "all", f"{one.turned}/{one.values}", share, "yes" if one.too_many else ""))
+    sentences = "\n\n".join(audit_sentences(audits))
+    return f"{sentences}\n\n{table(('field', 'turned', 'share', 'too many'), rows)}"
 
 
 def _accuracy(report: Report) -> str:

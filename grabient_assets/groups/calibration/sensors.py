@@ -3,7 +3,8 @@
 import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
-from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
+from grabient_assets.partitions import runs_or_reason
+from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.calibration import settled_without_report
 
@@ -21,18 +22,19 @@ def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         description="Measures the models of a prompt version when its consensus has changed and nothing of it is open.",
     )
     @skipped_while_locked
-    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
         reason = busy_with(context.instance, ROLE)
         if reason:
             return dg.SkipReason(reason)
-        with warehouse.open_briefly().read() as connection:
+        house = warehouse.open_briefly()
+        with house.read() as connection:
             settled = settled_without_report(connection)
         if not settled:
             return dg.SkipReason("Every settled consensus has its report.")
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         for version, newest in settled:
-            going = attempt(context.instance, ROLE, [f"{version} {newest.isoformat()}"])
+            going = attempt(context.instance, house, ROLE, [f"{version} {newest.isoformat()}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:

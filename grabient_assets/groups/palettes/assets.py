@@ -1,7 +1,7 @@
 """Palettes and their pictures, partitioned by seed."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,7 +10,9 @@ from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
 from grabient_assets.groups.picture import picture
 from grabient_assets.partitions import chosen_seeds, seeds
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.palettes import PaletteRecord, palette_seeds
 
@@ -26,6 +28,7 @@ class PalettesConfig(dg.Config):
 
 @dg.asset(
     partitions_def=seeds,
+    hooks={show_reason},
     group_name="palettes",
     kinds={"duckdb"},
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -36,12 +39,13 @@ class PalettesConfig(dg.Config):
 def palettes(context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource) -> None:
     now = datetime.now(UTC)
     chosen = _due(context, warehouse, "palettes") if config.all_due else chosen_seeds(context)
-    for record in ensure_palettes(warehouse.open(context), chosen, now):
-        _report(context, record.seed, _palette_metadata(record))
+    records = ensure_palettes(warehouse.open(context), chosen, now)
+    _report(context, {record.seed: _palette_metadata(record) for record in records})
 
 
 @dg.asset(
     partitions_def=seeds,
+    hooks={show_reason},
     group_name="palettes",
     kinds={"s3", "python"},
     deps=[palettes],
@@ -57,8 +61,7 @@ def palette_images(
     chosen = _due(context, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
     house = warehouse.open(context)
     drawn = draw_palettes(ensure_palettes(house, chosen, now), house, objects.open(), now)
-    for one in drawn:
-        _report(context, one.palette.seed, _image_metadata(one))
+    _report(context, {one.palette.seed: _image_metadata(one) for one in drawn})
     context.log.info("%d pictures, %d of them drawn now", len(drawn), sum(d.fresh for d in drawn))
 
 
@@ -69,12 +72,16 @@ def _due(context: dg.AssetExecutionContext, warehouse: WarehouseResource, asset:
         return [seed for seed in palette_seeds(connection) if seed not in reported]
 
 
-def _report(context: dg.AssetExecutionContext, seed: str, metadata: dict[str, dg.MetadataValue]) -> None:
-    """Tell Dagster that this partition is there. For the partitions of the run itself Dagster does so at its end."""
-    if seed in {str(key) for key in context.partition_keys}:
-        context.add_asset_metadata(metadata, partition_key=seed)
-    else:
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=seed, metadata=metadata))
+def _report(context: dg.AssetExecutionContext, found: Mapping[str, dict[str, dg.MetadataValue]]) -> None:
+    """Tell Dagster that these partitions are there. For the partitions of the run itself Dagster does so at its end."""
+    own = {str(key) for key in context.partition_keys}
+    others: list[dg.AssetMaterialization] = []
+    for seed, metadata in found.items():
+        if seed in own:
+            context.add_asset_metadata(metadata, partition_key=seed)
+        else:
+            others.append(dg.AssetMaterialization(context.asset_key, partition=seed, metadata=metadata))
+    report_materializations(context, others)
 
 
 def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:

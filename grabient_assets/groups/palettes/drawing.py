@@ -9,7 +9,7 @@ from grabient_assets.errors import UsageError
 from grabient_assets.gradient.color import to_hex
 from grabient_assets.gradient.cosine import colors
 from grabient_assets.gradient.palette import Palette
-from grabient_assets.gradient.svg import render_svg
+from grabient_assets.gradient.svg import render_crisp_svg
 from grabient_assets.gradient.vocabulary import MAX_STEPS, MIN_STEPS, STYLES
 
 
@@ -33,4 +33,4 @@ def draw(palette: Palette, wish: PictureWish) -> str:
     if not math.isfinite(wish.angle):
         raise UsageError(f"--angle is {wish.angle}; it must be a finite number of degrees.")
     hexes = [to_hex(rgb) for rgb in colors(palette, wish.steps)]
-    return render_svg(hexes, wish.style, wish.angle, wish.width, wish.height, palette.canonical)
+    return render_crisp_svg(hexes, wish.style, wish.angle, wish.width, wish.height, palette.canonical)

@@ -1,4 +1,4 @@
-"""One line of a palette file, in each of the three formats. Pure functions; a bad line raises BadLineError."""
+"""One palette of a palette file, in each of its formats. Pure functions; a bad line raises BadLineError."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from grabient_assets.errors import SeedError
 from grabient_assets.gradient.seed import Palette, decode_seed
@@ -22,12 +23,29 @@ from grabient_assets.gradient.vocabulary import (
 )
 
 MAX_NAME_CHARS = 100
-SEED_COLUMNS = ("seed", "id")
+SEED_COLUMNS = ("seed", "id", "url")
+DELIMITERS = (",", ";", "\t", "|")
+Sixteen = Literal["preset", "modifiers"]
+"""What 16 numbers are that may be either: four vectors with alpha, or twelve coefficients and four modifiers."""
+
+COLOUR_LIST = re.compile(
+    r"(?<![\w-])#?(?:[0-9a-f]{6}|[0-9a-f]{8})(?![\w-])|coolors\.co|lospec\.com|^GIMP Palette|^JASC-PAL|\brgba?\("
+    r"|^\s*\d{1,3}\s+\d{1,3}\s+\d{1,3}\b(?![.,])",
+    re.IGNORECASE,
+)
+"""What Lospec, coolors and paint programs write: colours, one by one."""
+_ADDRESS = re.compile(r"(?:https?://)?(?:[a-z0-9-]+\.)*grabient\.com(?=[/?#]|$)", re.IGNORECASE)
+_NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?"
+_OTHER_NUMBERS = re.compile(rf"{_NUMBER}(?:[\s;|]+{_NUMBER}){{11,15}}[\s;|]*", re.IGNORECASE | re.ASCII)
 HEX_COLOURS_ONLY = re.compile(r"#[0-9a-f]{3,8}(?:[\s,;]+#[0-9a-f]{3,8})*\s*", re.IGNORECASE)
 
 
 class BadLineError(Exception):
     """A line that gives no palette. The text is the reason, shown beside the line number."""
+
+
+class AmbiguousNumbersError(BadLineError):
+    """16 numbers that are a preset with alpha as well as a seed with modifiers. A person has to say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +71,33 @@ def is_comment(text: str) -> bool:
     return not stripped or (stripped[0] == "#" and not HEX_COLOURS_ONLY.fullmatch(stripped))
 
 
-def csv_columns(text: str) -> tuple[str, ...] | None:
-    """The column names, in lower case, if `text` is the header of a CSV file with a seed or id column."""
-    try:
-        columns = tuple(name.strip().lower() for name in _csv_fields(text))
-    except BadLineError:
-        return None
-    return columns if any(name in columns for name in SEED_COLUMNS) else None
+def csv_columns(text: str, delimiters: Sequence[str] = DELIMITERS) -> tuple[tuple[str, ...], str] | None:
+    """The column names, in lower case, and the delimiter, if `text` is the header of a CSV file that names a column of
+    SEED_COLUMNS."""
+    for delimiter in delimiters:
+        try:
+            columns = tuple(name.strip().lower() for name in csv_fields(text, delimiter))
+        except BadLineError:
+            continue
+        if any(name in columns for name in SEED_COLUMNS):
+            return columns, delimiter
+    return None
 
 
-def row_from_text(line: int, text: str) -> PaletteRow:
-    """A row from a line that is a seed and nothing else."""
-    return _row(line, {"seed": text.strip()})
+def row_from_text(line: int, text: str, sixteen: Sixteen | None = None) -> PaletteRow:
+    """A row from a line that is a seed, a Grabient address or plain numbers and nothing else."""
+    return _row(line, {"seed": text.strip()}, sixteen)
 
 
-def row_from_csv(line: int, text: str, columns: Sequence[str]) -> PaletteRow:
+def row_from_csv(
+    line: int, text: str, columns: Sequence[str], delimiter: str = ",", sixteen: Sixteen | None = None
+) -> PaletteRow:
     """A row from the fields that `columns` names. Empty fields take the default."""
-    fields = _csv_fields(text)
+    fields = csv_fields(text, delimiter)
+    if len(columns) == 1 and _OTHER_NUMBERS.fullmatch(" ".join(fields)):
+        fields = [",".join(fields)]
+    while len(fields) > len(columns) and not fields[-1].strip():
+        fields.pop()
     if len(fields) > len(columns):
         raise BadLineError(
             f"it has {len(fields)} fields, but the header names {len(columns)}; a seed with commas must stand in quotes"
@@ -80,23 +108,37 @@ def row_from_csv(line: int, text: str, columns: Sequence[str]) -> PaletteRow:
     for name in ("steps", "angle"):
         if name in values:
             try:
-                values[name] = float(values[name])
+                values[name] = float(values[name] if delimiter == "," else values[name].replace(",", "."))
             except ValueError:
                 raise BadLineError(f"its {name} {_short(values[name])} is not a number") from None
-    return _row(line, values)
+    return _row(line, values, sixteen)
 
 
-def row_from_json(line: int, text: str) -> PaletteRow:
-    """A row from a JSON object with `seed` or `id`, and if wanted `style`, `steps`, `angle`, `name`."""
+def row_from_json(line: int, text: str, sixteen: Sixteen | None = None) -> PaletteRow:
+    """A row from a JSON object with `seed`, `id` or `url`, and if wanted `style`, `steps`, `angle`, `name`; or from an
+    array of 12 or 16 numbers."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise BadLineError("its JSON is nested too deeply") from None
     except ValueError as error:
         raise BadLineError(f"it is not valid JSON ({error})") from None
+    if isinstance(value, str):
+        raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
+    return row_from_value(line, value, sixteen)
+
+
+def row_from_value(line: int, value: Any, sixteen: Sixteen | None = None) -> PaletteRow:
+    """A row from an element of a JSON array: an object, a seed, or 12 or 16 numbers."""
+    if isinstance(value, str):
+        return _row(line, {"seed": value}, sixteen)
+    if isinstance(value, list):
+        numbers = [one for row in value for one in (row if isinstance(row, list) else [row])]
+        if len(numbers) in (12, 16) and all(type(one) in (int, float) for one in numbers):
+            return _row(line, {"seed": ",".join(map(str, numbers))}, sixteen)
     if not isinstance(value, dict):
         raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
-    return _row(line, value)
+    return _row(line, value, sixteen)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -104,33 +146,85 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _csv_fields(text: str) -> list[str]:
+class UnfinishedCsvError(BadLineError):
+    """A quoted field is still open at the end of the text: it may go on in the next line."""
+
+
+def csv_fields(text: str, delimiter: str = ",") -> list[str]:
+    """The fields of one CSV record. Raises UnfinishedCsvError when it does not end with the text."""
     try:
-        return next(csv.reader([text], strict=True, skipinitialspace=True), [])
+        records = csv.reader(
+            text.splitlines(keepends=True), delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t"
+        )
+        return next(records, [])
     except csv.Error as error:
-        raise BadLineError(f"it is not valid CSV ({error})") from None
+        kind = UnfinishedCsvError if "unexpected end of data" in str(error) else BadLineError
+        raise kind(f"it is not valid CSV ({error})") from None
 
 
-def _row(line: int, values: Mapping[str, Any]) -> PaletteRow:
-    """Every value checked; None and absent values take the default."""
-    seed = next((values[name] for name in SEED_COLUMNS if values.get(name) is not None), None)
+def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> PaletteRow:
+    """Every value checked; None and absent values take what the address says, or the default."""
+    named = [values[name] for name in SEED_COLUMNS if values.get(name) is not None]
+    seed = next((one for one in named if isinstance(one, str)), named[0] if named else None)
     if seed is None:
         raise BadLineError("it has no seed (nor id)")
     if not isinstance(seed, str):
         raise BadLineError(f"its seed is {_kind(seed)} instead of text")
+    written, said = _from_address(seed)
+    values = {**said, **{name: value for name, value in values.items() if value is not None}}
     try:
-        palette = decode_seed(seed)
+        palette = decode_seed(_one_spelling(written, sixteen))
     except SeedError as error:
         raise BadLineError(f"its seed cannot be read: {error.reason}") from None
     return PaletteRow(
         line=line,
-        source_seed=seed.strip(),
+        source_seed=written.strip(),
         palette=palette,
         style=_style(values.get("style")),
         steps=_steps(values.get("steps")),
         angle=_angle(values.get("angle")),
         name=_name(values.get("name")),
     )
+
+
+def _from_address(seed: str) -> tuple[str, dict[str, Any]]:
+    """The seed of a Grabient address, with the style, steps and angle that it names; any other text as it is."""
+    text = seed.strip()
+    if not _ADDRESS.match(text):
+        return seed, {}
+    address = urlsplit(text if "://" in text else f"https://{text}")
+    asked = dict(parse_qsl(address.query))
+    parts = [part for part in address.path.split("/") if part]
+    found = asked.get("seed") or (unquote(parts[-1]) if parts else "")
+    if not found:
+        raise BadLineError("it is a Grabient address without a palette; a palette's ends in its seed")
+    said: dict[str, Any] = {"style": asked["style"]} if "style" in asked else {}
+    for name in ("steps", "angle"):
+        if name in asked:
+            try:
+                said[name] = float(asked[name])
+            except ValueError:
+                raise BadLineError(f"its {name} {_short(asked[name])} is not a number") from None
+    return found, said
+
+
+def _one_spelling(seed: str, sixteen: Sixteen | None) -> str:
+    """The seed as decode_seed reads it: numbers with commas between them, a preset without its alpha."""
+    if _OTHER_NUMBERS.fullmatch(seed.strip()):
+        seed = ",".join(re.split(r"[\s;|]+", seed.strip().strip(";|").replace(",", ".").strip()))
+    numbers = seed.split(",")
+    try:
+        preset = len(numbers) == 16 and [float(numbers[place]) for place in (3, 7, 11, 15)] == [1, 0, 0, 0]
+    except ValueError:
+        preset = False
+    if not preset or sixteen == "modifiers":
+        return seed
+    if sixteen is None:
+        raise AmbiguousNumbersError(
+            "its 16 numbers have 1, 0, 0, 0 in places 4, 8, 12 and 16; that may be a preset, four vectors with alpha, "
+            "or twelve coefficients with exposure, contrast, frequency and phase"
+        )
+    return ",".join(number for place, number in enumerate(numbers) if place % 4 != 3)
 
 
 def _style(value: Any) -> str:
@@ -169,7 +263,9 @@ def _angle(value: Any) -> float:
 
 def _name(value: Any) -> str | None:
     # A name is decoration: one that is no text does not cost the palette.
-    return value.strip()[:MAX_NAME_CHARS] or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-8", "replace").decode().strip()[:MAX_NAME_CHARS] or None
 
 
 def _kind(value: Any) -> str:

@@ -1,19 +1,26 @@
 """When palettes arrive, they are stored and drawn without anybody asking."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
-from grabient_assets.partitions import SEEDS, seeds
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.partitions import missing_partitions, released_versions
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.warehouse.asks import asked_versions
 from grabient_assets.warehouse.palettes import palette_seeds
 
 ROLE = "load"
 
 
 def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor: new seeds become partitions, and one run stores and draws all that are due."""
+    """The sensor: loaded seeds and prompt versions become partitions, and one run stores and draws all that are due.
+
+    A partition that a person deletes is added again: a palette that is loaded is one, and so is a version that is
+    released or asked.
+    """
 
     @dg.sensor(
         name="palettes_loaded",
@@ -23,29 +30,32 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         description="Adds loaded palettes as partitions and draws their pictures in one run.",
     )
     @skipped_while_locked
-    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
-        with warehouse.open_briefly().read() as connection:
-            loaded = palette_seeds(connection)
-        known = set(context.instance.get_dynamic_partitions(SEEDS))
-        fresh = [seed for seed in loaded if seed not in known]
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult:
+        house = warehouse.open_briefly()
+        with house.read() as connection:
+            loaded, asked = palette_seeds(connection), asked_versions(connection)
+        added = missing_partitions(context.instance, loaded, [*released_versions(), *asked])
         done = context.instance.get_materialized_partitions(palette_images.key)
         due = [seed for seed in loaded if seed not in done]
         if not due:
-            return dg.SkipReason("Every loaded palette has its picture.")
+            return _waiting("Every loaded palette has its picture.", added)
         reason = busy_with(context.instance, ROLE)
         if reason:
-            return dg.SkipReason(reason)
-        going = attempt(context.instance, ROLE, due)
+            return _waiting(reason, added)
+        going = attempt(context.instance, house, ROLE, due)
         if isinstance(going, str):
-            return dg.SkipReason(going)
+            return _waiting(going, added)
         config = {"config": {"all_due": True}}
         request = dg.RunRequest(
             run_key=going.run_key,
             partition_key=due[0],
-            tags={**going.tags, "grabient/palettes": str(len(due))},
+            tags={**going.tags, ABOUT_TAG: counted(len(due), "palette")},
             run_config={"ops": {"palettes": config, "palette_images": config}},
         )
-        added = [seeds.build_add_request(fresh)] if fresh else []
         return dg.SensorResult(run_requests=[request], dynamic_partitions_requests=added)
 
     return look
+
+
+def _waiting(reason: str, added: Sequence[dg.AddDynamicPartitionsRequest]) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=added)

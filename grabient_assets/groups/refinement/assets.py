@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
+from grabient_assets.batching.holding import release
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
@@ -17,6 +18,7 @@ from grabient_assets.groups.refinement.run_reports import (
     observe_plan,
     report_asked,
     report_collected,
+    report_ended,
     report_held,
     report_refined,
     report_sent,
@@ -25,12 +27,14 @@ from grabient_assets.groups.refinement.submission import ask_for_chained, submit
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.refined import refinement_failures
 
 GROUP = "refinement"
 
@@ -53,6 +57,8 @@ class CollectConfig(dg.Config):
 
     batches: list[str] = Field(default_factory=list)
     """Batches to collect, by our id."""
+    ask: bool = True
+    """Unset by the sensor that marks failed palettes: what was asked before is reported, and nothing asked anew."""
 
 
 def _now() -> datetime:
@@ -61,6 +67,7 @@ def _now() -> datetime:
 
 @dg.asset(
     partitions_def=palette_versions,
+    hooks={show_reason},
     group_name=GROUP,
     kinds={"anthropic"},
     deps=["tag_consensus", "palette_images"],
@@ -79,12 +86,12 @@ def refinement_batches(
 ):
     house = warehouse.open(context)
     if config.send_due:
-        ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
+        complaints = ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
         with providers.connect(refiner().provider) as connection:
             sent = submit_due_refinements(
                 connection,
                 house,
-                objects.open(),
+                objects.open_for_sending(),
                 _now,
                 by_url=providers.images_by_url(),
                 run_id=context.run_id,
@@ -98,8 +105,8 @@ def refinement_batches(
         report_held(context, house, sent.held)
         if any(one.batch.status == "deferred" for one in sent.batches):
             context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-        if sent.complaints:
-            raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+        if complaints := (*complaints, *sent.complaints):
+            raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
         _ask(
@@ -140,6 +147,7 @@ def refinement_batches(
     ],
     check_specs=refinement_checks,
     partitions_def=palette_versions,
+    hooks={show_reason},
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -170,17 +178,28 @@ def collect_refinement(
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
     else:
         chosen = chosen_palettes(context)
-        _ask(house, providers, chosen)
-        failed = report_refined(context, house, chosen)
+        if config.ask:
+            _ask(house, providers, chosen)
+        report_refined(context, house, chosen)
+        failed = _failed(house, chosen)
+        report_ended(context, house, list(failed))
         for one in kept_back(house, chosen).values():
             context.log.warning("%s: %s", partition_key(one.partition), explained(one))
         yield from run_checks(context, house)
         if failed:
+            named = [f"{one.seed}: {reason.rstrip('.')}" for one, reason in failed.items()][:10]
             raise dg.Failure(
-                f"{len(failed)} palettes could not be refined. {'; '.join(failed[:10])}. "
+                f"{len(failed)} palettes could not be refined. {'; '.join(named)}. "
                 "Ask again with `grabient retry`, or materialize refinement_batches with retry_failed.",
                 allow_retries=False,
             )
+
+
+def _failed(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[PaletteVersion, str]:
+    """Those of the palettes whose refinement has failed, and why."""
+    among = set(chosen)
+    with warehouse.read() as connection:
+        return {one.partition: one.reason for one in refinement_failures(connection) if one.partition in among}
 
 
 def _ask(
@@ -196,6 +215,8 @@ def _ask(
     if provider not in providers.usable():
         raise dg.Failure(providers.why_not(provider), allow_retries=False)
     ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    with warehouse.write() as connection:
+        release(connection, _now())
     ask_for_refinement(
         chosen,
         providers.answers_from(),

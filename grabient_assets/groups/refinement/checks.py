@@ -15,6 +15,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 WITHIN_LIMITS = "every_refinement_is_within_its_limits"
 IN_ENUMERATION = "every_refined_word_is_in_its_enumeration"
+ANSWERED = "every_refinement_has_a_usable_answer"
 ADDS_UP = "requests_cost_what_their_batches_do"
 
 refinement_checks = [
@@ -29,6 +30,12 @@ refinement_checks = [
         description="Temperature, contrast, brightness and saturation hold only words of their enumeration.",
     ),
     dg.AssetCheckSpec(
+        ANSWERED,
+        asset="refined_tags",
+        description="No refinement that was asked for has failed: unusable answer, or nothing could be asked. "
+        "`grabient retry` asks for it again.",
+    ),
+    dg.AssetCheckSpec(
         ADDS_UP,
         asset="refined_tags",
         description="What the requests of a refinement batch cost adds up to what the batch cost.",
@@ -41,6 +48,7 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     """Results of the checks that this run selected."""
     with warehouse.read() as connection:
         counts = {
+            ANSWERED: quality.refinements_without_usable_answer(connection),
             ADDS_UP: quality.batches_that_do_not_add_up(connection, "refinement"),
             WITHIN_LIMITS: quality.refinements_outside_limits(connection),
             IN_ENUMERATION: quality.words_outside(connection, "palette_tag_refined", CATEGORICAL_VALUES),

@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import GrabientError, UsageError
+from grabient_assets.errors import GrabientError, SeedError, UsageError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.refinement.departure import Departure, departures
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
@@ -30,7 +30,7 @@ from grabient_assets.warehouse.inquiries import (
     tagging_inquiries,
     versions_asked,
 )
-from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palettes
+from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palettes, palettes_named
 from grabient_assets.warehouse.refined import RefinedRecord, refined
 from grabient_assets.warehouse.skills import SkillRecord, skills
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 SLIPS = 3
 """So many wrong characters may a seed have for another one to be meant."""
+NAMED_AT_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,15 @@ class Explanation:
 
 
 def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
-    """The palette of this seed, in any spelling. Raises SeedError, and UsageError for one that is not loaded."""
-    meant = decode_seed(seed)
+    """The palette of this seed, in any spelling, or the one of this name: in full, or else a part of it.
+
+    Raises UsageError for a seed that is not loaded, for a name that several palettes have, naming them, and for what is
+    neither seed nor name.
+    """
+    try:
+        meant = decode_seed(seed)
+    except SeedError as error:
+        return _named_palette(connection, seed, error)
     found = palettes(connection, [meant.canonical])
     if found:
         return found[0]
@@ -111,9 +119,22 @@ def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
     raise UsageError(f"Palette {meant.canonical} is not loaded. {hint}")
 
 
+def _named_palette(connection: DuckDBPyConnection, name: str, no_seed: SeedError) -> PaletteRecord:
+    found = palettes_named(connection, name)
+    if not found:
+        raise UsageError(f"{no_seed} Nor does a loaded palette have it in its name.")
+    if len(found) == 1:
+        return palettes(connection, [found[0][0]])[0]
+    listed = "".join(f"\n  {one} {seed}" for seed, one in found[:NAMED_AT_MOST])
+    more = f"\n  and {len(found) - NAMED_AT_MOST:,} more" if len(found) > NAMED_AT_MOST else ""
+    raise UsageError(
+        f"{len(found):,} palettes have {name!r} in their name. Give the seed of one of them:{listed}{more}"
+    )
+
+
 def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -> Stored:
-    """Read what is stored. Raises SeedError, UsageError for a palette that is not loaded or was asked about under
-    another version, GrabientError for one that nobody was asked about."""
+    """Read what is stored. Raises UsageError for a palette that is not loaded or was asked about under another version,
+    GrabientError for one that nobody was asked about."""
     palette = loaded_palette(connection, seed)
     versions = versions_asked(connection, palette.seed)
     if not versions:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from grabient_assets.batching.archive import archived_requests
 from grabient_assets.batching.cells import storable
 from grabient_assets.batching.fates import USABLE
 from grabient_assets.batching.settling import Settled, Verdict
+from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.refinement.basis import basis_of
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
+from grabient_assets.providers.request_lines import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of
@@ -42,6 +46,7 @@ class RefinedReader:
     table = "palette_tag_refined"
 
     def __init__(self, warehouse: Warehouse, store: ObjectStore, batch: BatchRecord) -> None:
+        self._batch, self._store = batch, store
         self._basis = basis_of(batch, warehouse, store)
         with warehouse.read() as connection:
             seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
@@ -54,6 +59,17 @@ class RefinedReader:
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired or answer.embed_text_repaired else "succeeded", payload=answer)
+
+    def picture_url(self, request: RequestRecord) -> str | None:
+        return self._picture_urls.get(request.custom_id)
+
+    @cached_property
+    def _picture_urls(self) -> dict[str, str]:
+        """As they were sent: R2_PUBLIC_URL may be another one by now."""
+        try:
+            return picture_urls(archived_requests(self._store, self._batch))
+        except StoreError:
+            return {}
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[RefinedRecord]:
         return [self._row(batch, one, now) for one in settled if one.final]

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from grabient_assets.gradient.cosine import RGB
-from grabient_assets.groups.refinement.embed_text import EmbedText, fit_embed_text, plain_words
+from grabient_assets.groups.refinement.embed_text import (
+    MAX_WORDS,
+    MIN_WORDS,
+    Description,
+    EmbedText,
+    fit_embed_text,
+    plain_words,
+)
 from grabient_assets.groups.tagging.answers import (
     CATEGORICAL_FIELDS,
     OPEN_FIELDS,
@@ -32,6 +39,8 @@ LIMITS: dict[str, tuple[int, int]] = {
 }
 _FINDER = AnswerFinder((*CATEGORICAL_FIELDS, *LIMITS, "embed_text"))
 _MAX_NOTES = 20
+MOST_COLOURS = 4
+"""So many embed_text names at most where it is filled up."""
 MAJORITY = 0.5
 """From this part of the models on, a colour that is not there is what the panel says, and no slip of one of them."""
 
@@ -72,7 +81,7 @@ def read_refined(
     `ref` is the request's own; None leaves it unchecked. Too many tags: the first ones stay. Too few, or a missing
     categorical: filled with the strongest of `consensus` (dominant_colors also from the palette's own `color_names`).
     Unusable when that is not enough, and when the refiner itself filled fewer than half of the fields.
-    `color_names` and `harmonies` are computed facts of the palette; they may also extend a short embed_text. Tags that
+    `color_names` and `harmonies` are computed facts of the palette; they may also fill up embed_text. Tags that
     name a colour which its colours, `rgb`, contradict are dropped before all this, and embed_text does not name one.
     """
     found = find_fields(_FINDER, text, ref)
@@ -93,8 +102,13 @@ def read_refined(
     lacking += [field for field, (fewest, _) in LIMITS.items() if len(tags[field]) < fewest]
     if lacking:
         return Unusable(f"The answer has too little for {', '.join(lacking)}, and the consensus has no more to add.")
-    extension = _extension(words, tags, color_names, harmonies)
-    embed = _embed_text(written if isinstance(written, str) else "", extension, unseen, notes)
+    measured = {field: word for field, word in words.items() if word is not None}
+    own_names = color_names if len(tags["dominant_colors"]) < 2 else ()
+    colours = tuple(dict.fromkeys((*tags["dominant_colors"], *own_names)))[:MOST_COLOURS]
+    description = Description(
+        tags["mood"], tags["style"], colours, harmonies, tags["seasonal"], tags["associations"], measured
+    )
+    embed = _embed_text(written if isinstance(written, str) else "", description, unseen, notes)
     fields: dict[str, Any] = {**words, **tags}
     return Refined(
         **fields,
@@ -126,15 +140,15 @@ def _unseen(fields: dict[str, Any], own: dict[str, Any], consensus: Consensus | 
     return Unseen(rgb, imagined_names(said, rgb), thing_phrases(kept))
 
 
-def _embed_text(written: str, extension: list[str], unseen: Unseen, notes: list[str]) -> EmbedText:
+def _embed_text(written: str, description: Description, unseen: Unseen, notes: list[str]) -> EmbedText:
     words = plain_words(written)
-    seen = unseen.without(words)
-    embed = fit_embed_text(" ".join(seen), extension, unseen.without)
-    if seen != words:
-        notes.append("embed_text: names of colours that no colour of the palette comes near were taken out.")
-    if embed.repaired or words != written.split():
+    imagined = unseen.named(words)
+    embed = fit_embed_text(written, description, unseen.named)
+    if imagined:
+        notes.append("embed_text: what names colours that no colour of the palette comes near was left out.")
+    if not MIN_WORDS <= len(words) <= MAX_WORDS or words != written.split():
         notes.append("embed_text: brought to plain text of 30 to 50 words.")
-    return EmbedText(embed.text, repaired=embed.text.split() != written.split())
+    return embed
 
 
 def _seen(field: str, own: tuple[str, ...], rgb: Sequence[RGB], changes: list[str]) -> tuple[str, ...]:
@@ -165,13 +179,3 @@ def _fitted(
         if tags:
             changes.append(f"{field}: {', '.join(tags)} was taken from {source}.")
     return (*own, *added)
-
-
-def _extension(
-    words: dict[str, Any], tags: dict[str, tuple[str, ...]], color_names: Sequence[str], harmonies: Sequence[str]
-) -> list[str]:
-    """What may extend a short embed_text, in this order: what people search for first, measured fields last."""
-    phrases = [tag for field in ("mood", "style", "dominant_colors") for tag in tags[field]]
-    phrases += [*color_names, *harmonies]
-    phrases += [tag for field in ("seasonal", "associations") for tag in tags[field]]
-    return phrases + [f"{words[field]} {field}" for field in CATEGORICAL_FIELDS]

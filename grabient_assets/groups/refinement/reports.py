@@ -11,7 +11,7 @@ from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.refined import RefinedRecord
+from grabient_assets.warehouse.refined import RefinedRecord, asked_refinements
 
 Metadata = dict[str, dg.MetadataValue]
 ASSETS = ("refined_tags", "embed_text")
@@ -30,6 +30,18 @@ def refined_events(
         for asset, metadata in zip(ASSETS, (refined_metadata, embed_text_metadata), strict=True):
             if asset in selected:
                 yield dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette))
+
+
+def asked_events(warehouse: Warehouse, among: Sequence[PaletteVersion]) -> Iterator[dg.AssetMaterialization]:
+    """A materialization of `refinement_batches` for each of these palettes whose refinement is asked for: how far it
+    is, and why it failed."""
+    with warehouse.read() as connection:
+        found = asked_refinements(connection, among)
+    for one in found:
+        metadata = {"state": dg.MetadataValue.text(one.state), "batch": dg.MetadataValue.text(one.batch_id or "none")}
+        if one.reason:
+            metadata["why"] = dg.MetadataValue.text(one.reason[:1000])
+        yield dg.AssetMaterialization("refinement_batches", partition=partition_key(one.partition), metadata=metadata)
 
 
 def refined_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metadata:

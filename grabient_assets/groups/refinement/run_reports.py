@@ -8,11 +8,11 @@ import dagster as dg
 from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.planning import plan_refinements
-from grabient_assets.groups.refinement.reports import refined_events
+from grabient_assets.groups.refinement.reports import asked_events, refined_events
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, partition_key
-from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
@@ -35,14 +35,14 @@ def kept_back(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[Pa
 def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
     """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
     withheld = kept_back(warehouse, chosen)
+    events = []
     for partition in chosen:
         state = {"state": "asked; the sensor refinement_due sends it when the tagging is complete"}
         if partition in withheld:
             state = {"state": "kept from refinement", "why": explained(withheld[partition])}
             context.log.warning("%s: %s", partition_key(partition), state["why"])
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=state))
+    report_materializations(context, events)
 
 
 def observe_plan(
@@ -69,6 +69,7 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
     with warehouse.read() as connection:
         sent = underway_refinements(connection, batch_ids)
         runs = submit_runs(connection, batch_ids)
+    events = []
     for partition, batch_id in sent:
         metadata: dict[str, dg.MetadataValue] = {
             "state": dg.MetadataValue.text("with the provider"),
@@ -77,9 +78,8 @@ def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_i
         run_id = runs.get(batch_id)
         if run_id:
             metadata["sent by"] = dg.MetadataValue.dagster_run(run_id)
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata)
-        )
+        events.append(dg.AssetMaterialization(context.asset_key, partition=partition_key(partition), metadata=metadata))
+    report_materializations(context, events)
 
 
 def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentences: Sequence[str]) -> None:
@@ -96,35 +96,32 @@ def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentenc
         "state": dg.MetadataValue.text("over budget"),
         "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),
     }
-    for partition in due:
-        key = partition_key(partition)
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+    report_materializations(
+        context,
+        [dg.AssetMaterialization(context.asset_key, partition=partition_key(p), metadata=metadata) for p in due],
+    )
 
 
 def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
-    """Report what these batches brought, also when a process that was killed has collected them, and the asking of
-    palettes whose submitting run did not come to its end."""
+    """Report what these batches brought, also when a process that was killed has collected them, and that what they
+    asked for is answered, or failed."""
     with warehouse.read() as connection:
         found = [one for one in batches_of(connection, batch_ids) if one.status == "collected"]
-    unsent = broken_off(context.instance, {one.submit_run_id for one in found})
-    with warehouse.read() as connection:
         chosen = palettes_in(connection, [one.batch_id for one in found])
-        silent = palettes_in(connection, [one.batch_id for one in found if one.submit_run_id in unsent])
     report_refined(context, warehouse, chosen)
-    for partition in silent:
-        key, metadata = partition_key(partition), {"state": "answered"}
-        context.log_event(dg.AssetMaterialization("refinement_batches", partition=key, metadata=metadata))
+    report_ended(context, warehouse, chosen)
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
 
-def report_refined(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]
-) -> list[str]:
-    """Report the refined ones among the palettes; returns a sentence for each that failed."""
+def report_ended(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report how far what was asked for is."""
+    report_materializations(context, list(asked_events(warehouse, chosen)))
+
+
+def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+    """Report the refined ones among the palettes."""
     with warehouse.read() as connection:
         rows = refined(connection, chosen)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in refined_events(warehouse, rows, selected):
-        context.log_event(event)
-    return [f"{row.seed}: {row.error.rstrip('.')}" for row in rows if row.error is not None]
+    report_materializations(context, list(refined_events(warehouse, rows, selected)))

@@ -8,16 +8,18 @@ import dagster as dg
 
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.send import closed_until
+from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
+from grabient_assets.groups.batches.sensors import marking_runs
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.groups.refinement.submission import hold_key
-from grabient_assets.partitions import partition_key
+from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import chained_refinements, due_refinements
+from grabient_assets.warehouse.refined import chained_refinements, due_refinements, refinement_failures
 from grabient_assets.warehouse.tagging_ends import complete_tagging
 
 ROLE = "submit-refinement"
@@ -36,7 +38,7 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> dg.RunRequest | dg.SkipReason:
+    ) -> dg.SensorResult | dg.SkipReason:
         house, name = warehouse.open_briefly(), refiner().provider
         due, held = _due(house, providers.usable(), name, providers.budget_usd())
         if not due:
@@ -48,15 +50,16 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         reason = reason or _busy(context.instance)
         if reason:
             return dg.SkipReason(reason)
-        going = attempt(context.instance, ROLE, [partition_key(p) for p in due])
+        going = attempt(context.instance, house, ROLE, [partition_key(p) for p in due])
         if isinstance(going, str):
             return dg.SkipReason(going)
-        return dg.RunRequest(
+        request = dg.RunRequest(
             run_key=going.run_key,
             partition_key=partition_key(due[0]),
-            tags={**going.tags, "grabient/provider": name, "grabient/palettes": str(len(due))},
+            tags={**going.tags, ABOUT_TAG: f"{name}: {counted(len(due), 'palette')}"},
             run_config={"ops": {"refinement_batches": {"config": {"send_due": True}}}},
         )
+        return runs_or_reason(context, [request], ())
 
     return look
 
@@ -76,3 +79,25 @@ def _due(
 def _busy(instance: dg.DagsterInstance) -> str | None:
     """Palettes complete one after the other; those that are being collected should go out with the rest."""
     return busy_with(instance, ROLE, wait_for_people=True) or busy_with(instance, "collect")
+
+
+def refinement_failed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: a red mark for palettes whose refinement failed, as `tagging_completed` makes for their tagging."""
+
+    @dg.sensor(
+        name="refinement_failed",
+        job=collect_batch,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Marks palettes whose refinement has failed, by a run that fails with the reasons.",
+    )
+    @skipped_while_locked
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
+        house = warehouse.open_briefly()
+        with house.read() as connection:
+            failed = {one.partition: one.since.isoformat() for one in refinement_failures(connection)}
+        assets = COLLECTED_BY_PURPOSE[PURPOSE]
+        requests = marking_runs(context.instance, house, PURPOSE, assets, failed)
+        return runs_or_reason(context, requests, ["No refinement has failed that is not marked."])
+
+    return look

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
@@ -13,18 +14,21 @@ from grabient_assets.batching.reservation import Terms, sendable
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.batching.wordings import keep_wording
-from grabient_assets.errors import StoreError
+from grabient_assets.errors import PromptError, StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
 from grabient_assets.groups.requests import keep_request_sizes, refinement_spec
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.providers.contract import ImageInput
+from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.ask_terms import tagging_terms
+from grabient_assets.warehouse.asks import PaletteVersion, unchain
+from grabient_assets.warehouse.batches import with_error_code
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import HoldKey
@@ -43,19 +47,33 @@ READ_AT_ONCE = 5_000
 """The colours and votes of so many palettes are read from the database at a time."""
 
 
-def ask_for_chained(warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime) -> int:
-    """Ask for the refinement of every completely tagged palette that was to go on by itself; returns how many."""
+def ask_for_chained(
+    warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime
+) -> tuple[str, ...]:
+    """Ask for the refinement of every completely tagged palette that was to go on by itself.
+
+    A prompt version that cannot be used any more, because its folder is gone or reads otherwise, does not go on: that
+    must not keep the others back. Returns a sentence for each.
+    """
     with warehouse.read() as connection:
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
-        chained = chained_refinements(connection, tagged)
-        by_terms = tagging_terms(connection, chained)
+        by_terms = tagging_terms(connection, chained_refinements(connection, tagged))
+    complaints: list[str] = []
     for terms, partitions in by_terms.items():
-        ask_for_refinement(
-            partitions, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
-        )
-    return len(chained)
+        for version, seeds in by_version(partitions).items():
+            chosen = [PaletteVersion(version, seed) for seed in seeds]
+            try:
+                ask_for_refinement(
+                    chosen, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
+                )
+            except PromptError as error:
+                with warehouse.write() as connection:
+                    unchain(connection, chosen)
+                complaints.append(f"{len(chosen)} palettes are not refined. {error}")
+    return tuple(complaints)
 
 
+@interrupts.heeded()
 def submit_due_refinements(
     connection: Connection,
     warehouse: Warehouse,
@@ -66,7 +84,8 @@ def submit_due_refinements(
     run_id: str | None = None,
     announce: Callable[[Sequence[DueRefinement]], None] = lambda _: None,
 ) -> Sent:
-    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes.
+    """Send every refinement that is due. `by_url`: pictures go as addresses instead of bytes, but for those that the
+    provider could not fetch before.
 
     `announce` is told what goes out, before the first of it does.
     """
@@ -142,6 +161,7 @@ def _prepared(
         with warehouse.read() as database:
             rows = {record.seed: record for record in palettes(database, seeds)}
             pictures = images(database, seeds)
+            unfetched = with_error_code(database, PICTURE_NOT_FETCHED, [d.custom_id for d in part])
             votes = {
                 (record.prompt_version, record.seed): record
                 for record in consensus(database, [d.partition for d in part])
@@ -149,7 +169,7 @@ def _prepared(
         for one in part:
             seed = one.partition.seed
             try:
-                picture = _image(pictures[seed], store, by_url)
+                picture = _image(pictures[seed], store, by_url and one.custom_id not in unfetched)
             except StoreError as error:
                 lost.append(str(error))
                 continue

@@ -12,30 +12,32 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
+from grabient_assets.batching.holding import release
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.run_reports import (
     observe_plan,
+    report_collected,
     report_completed,
     report_held,
-    report_left_behind,
     report_sent,
 )
 from grabient_assets.groups.tagging.submission import submit_due_tagging
-from grabient_assets.partitions import chosen_palettes, palette_versions
+from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import PaletteVersion, stopped_palettes
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.tagging_due import DueTarget
@@ -95,6 +97,8 @@ def ask(
     settings = load_settings()
     analyses = parse_analyses(config.analyses, "analyses") if config.analyses else settings.analyses
     ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    with warehouse.write() as connection:
+        release(connection, _now())
     wish = TaggingWish(
         chosen,
         names,
@@ -123,6 +127,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
     @dg.asset(
         name=f"{provider}_tag_batches",
         partitions_def=palette_versions,
+        hooks={show_reason},
         group_name=GROUP,
         kinds={provider},
         deps=["palette_images"],
@@ -141,16 +146,21 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
     ):
         house = warehouse.open(context)
         if config.send_due:
+            started = _now()
+            store = objects.open_for_sending()
             with providers.connect(provider) as connection:
 
                 def announce(targets: Sequence[DueTarget]) -> None:
                     observe_plan(context, house, connection, targets)
 
-                sent = submit_due_tagging(connection, house, objects.open(), _now, context.run_id, announce)
+                sent = submit_due_tagging(connection, house, store, _now, context.run_id, announce)
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
-            report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches])
+            with house.read() as database:
+                stopped = stopped_palettes(database, PURPOSE, provider, started)
+            stopped = [one for one in stopped if partition_key(one) != context.partition_key]  # this one turns red
+            report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches], stopped)
             if any(one.batch.status == "deferred" for one in sent.batches):
                 context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
             report_held(context, house, provider, sent.held)
@@ -194,6 +204,7 @@ tag_batches = [_tag_batches(provider) for provider in PROVIDERS]
     ],
     check_specs=tagging_checks,
     partitions_def=palette_versions,
+    hooks={show_reason},
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -214,7 +225,7 @@ def collect_tagging(
         )
         log_round(context.log, done)
         report_completed(context, house, complete_palettes(house, usable, _now))
-        report_left_behind(context, house, config.batches, done, usable)
+        report_collected(context, house, config.batches, done, usable)
         yield from run_checks(context, house)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +22,7 @@ from grabient_assets.gradient.colour_words import (
 )
 from grabient_assets.gradient.cosine import RGB
 from grabient_assets.groups.tagging.answers import OPEN_FIELDS
+from grabient_assets.groups.tagging.spared_words import is_denied, is_proper_name
 from grabient_assets.groups.tagging.tag_forms import tag_form
 
 # Letters, those of a compound held together by hyphens; everything else parts words: blanks, slashes, markup.
@@ -31,7 +31,6 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _HYPHEN = re.compile(r"[-\u2010-\u2013]")
 _PAUSE = re.compile(r"[.,;:!?…]")
 _JOINED = re.compile(r"\s*(?:[,/&+]|(?:,\s*)?\b(?:and|or|to)\b)\s*")
-_LOOSE_ENDS = re.compile(r"^[/&+|~_*–—-]+|[/&+|~_*–—-]+(?=[.,;:!?…]*$)")
 
 
 def is_hallucinated(field: str, tag: str, rgb: Sequence[RGB]) -> bool:
@@ -68,45 +67,34 @@ class Unseen:
     """What prose on one palette may not name.
 
     `rgb`: its colours. `flagged`: named colours that somebody took for colours of it and that they contradict. Words
-    that are things too (orange, rose) are taken out only then, and where the words around them make them colours.
-    `things`: where such a word stands within one of these, it stays.
+    that are things too (orange, rose) name a colour only then, and where the words around them make them colours.
+    `things`: within one of these such a word is a thing.
     """
 
     rgb: Sequence[RGB]
     flagged: frozenset[str] = frozenset()
     things: frozenset[Phrase] = frozenset()
 
-    def without(self, words: Sequence[str]) -> list[str]:
-        """The words of a text, as they stand between blanks, without these colours."""
-        left = list(words)
-        while (kept := self._pass(left)) != left:  # what is taken out may bring "gold" before "tones"
-            left = kept
-        return left
-
-    def _pass(self, words: Sequence[str]) -> list[str]:
+    def named(self, words: Sequence[str]) -> frozenset[int]:
+        """The places of the words, as they stand between blanks, that name such a colour as one that is seen. A proper
+        name ("Red Sea") and a denial ("no red in it", "without any orange") do not."""
         found = [_Found(place, match) for place, word in enumerate(words) for match in _COMPOUND.finditer(word)]
-        out = [self._is_unseen(one.parts) and not self._is_spared(found, place) for place, one in enumerate(found)]
+        out = [
+            self._is_unseen(one.parts) and not self._is_spared(words, found, place) for place, one in enumerate(found)
+        ]
         for number in reversed(range(len(found) - 1)):
             one, following = found[number], found[number + 1]
             is_noun = len(following.parts) == 1 and following.parts[0] in COLOUR_NOUNS
             if not out[number] and (out[number + 1] or is_noun) and _adjacent(one, following):
-                out[number] = self._is_imagined(found, number)
+                out[number] = self._is_imagined(words, found, number)
             if not out[number + 1] and _adjacent(one, following) and _is_modified(one, following):
-                out[number + 1] = self._is_imagined(found, number + 1)
+                out[number + 1] = self._is_imagined(words, found, number + 1)
         self._follow(words, found, out)
-        taken: defaultdict[int, list[_Found]] = defaultdict(list)
-        for one, gone in zip(found, out, strict=True):
-            if gone:
-                taken[one.place].append(one)
-        kept: list[str] = []
-        for place, word in enumerate(words):
-            if place in taken:
-                _keep_rest(word, taken[place], kept)
-            else:
-                kept.append(word)
-        return kept
+        return frozenset(one.place for one, is_named in zip(found, out, strict=True) if is_named)
 
-    def _is_spared(self, found: Sequence[_Found], number: int) -> bool:
+    def _is_spared(self, words: Sequence[str], found: Sequence[_Found], number: int) -> bool:
+        if is_denied(words, found[number].place) or is_proper_name(words, found[number].place):
+            return True
         return not any(map(_is_certain, found[number].parts)) and any(
             _reads(found, start, number, phrase)
             for phrase in self.things
@@ -122,7 +110,7 @@ class Unseen:
             for one, gone in zip(found, out, strict=True)
         ]
         for number, other in (*pairs, *((other, number) for number, other in reversed(pairs))):
-            if colours[number] and not found[other].parts[-1].endswith("s") and self._is_imagined(found, other):
+            if colours[number] and not found[other].parts[-1].endswith("s") and self._is_imagined(words, found, other):
                 out[other] = colours[other] = True  # but roses are flowers
 
     def _is_unseen(self, parts: tuple[str, ...]) -> bool:
@@ -135,11 +123,11 @@ class Unseen:
     def _is_flagged(self, parts: tuple[str, ...]) -> bool:
         return any((colour := colour_word(part)) and colour.name in self.flagged for part in parts)
 
-    def _is_imagined(self, found: Sequence[_Found], number: int) -> bool:
+    def _is_imagined(self, words: Sequence[str], found: Sequence[_Found], number: int) -> bool:
         colour = colour_word(found[number].parts[-1])
         if colour is None or not self.rgb or not is_contradicted(colour.name, self.rgb):
             return False
-        return not self._is_spared(found, number)
+        return not self._is_spared(words, found, number)
 
 
 class _Found:
@@ -196,17 +184,6 @@ def _adjacent(one: _Found, following: _Found) -> bool:
         and one.match.end() == len(one.match.string)
         and not _PAUSE.search(following.match.string[: following.match.start()])
     )
-
-
-def _keep_rest(word: str, taken: Sequence[_Found], kept: list[str]) -> None:
-    """Append what is left of a word. Without letters only a pause is left, and goes to the word before it."""
-    for one in reversed(taken):
-        word = word[: one.match.start()] + word[one.match.end() :]
-    rest = _LOOSE_ENDS.sub("", word)
-    if any(map(str.isalnum, rest)):
-        kept.append(rest)
-    elif kept and kept[-1][-1].isalnum() and (pause := _PAUSE.search(rest)):
-        kept[-1] += pause[0]
 
 
 @lru_cache(maxsize=65_536)

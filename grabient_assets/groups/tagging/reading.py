@@ -32,6 +32,9 @@ class TagReader:
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)
 
+    def picture_url(self, request: RequestRecord) -> str | None:
+        return None  # taggers are shown no picture
+
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[TagRecord]:
         return [_row(batch, one, now) for one in settled if one.final]
 

@@ -13,11 +13,12 @@ from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import partition_key
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import PaletteVersion, asked_of
+from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord
-from grabient_assets.warehouse.tagging_due import Underway
+from grabient_assets.warehouse.tagging_due import AskedOf, asked_tagging
 from grabient_assets.warehouse.tagging_ends import Tagged
 from grabient_assets.warehouse.wave_states import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
@@ -49,9 +50,22 @@ def completed_events(
             yield dg.AssetMaterialization("tag_consensus", partition=partition_key(partition), metadata=metadata)
 
 
-def asked_metadata() -> Metadata:
-    """Wanted, and not with the provider yet."""
-    return {"state": dg.MetadataValue.text("asked; the sensor tagging_due sends it together with what else is asked")}
+def asked_events(
+    warehouse: Warehouse, provider: str, batch_ids: Sequence[str] = (), among: Sequence[PaletteVersion] = ()
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialization of the provider's batch asset for each palette in these batches and each of those named: how
+    far its requests are. One of which something is due is left out, unless it is named."""
+    with warehouse.read() as connection:
+        found = asked_tagging(connection, provider, batch_ids, among)
+        runs = submit_runs(connection, {batch for one in found for batch in one.batches})
+        has_part = asked_of(connection, provider, among)
+        waves = wave_states(connection, [*among, *(one.partition for one in found)])
+    reports: dict[PaletteVersion, Metadata] = {p: no_part_metadata() for p in among if p not in has_part}
+    named = set(among)
+    reports |= {one.partition: asked_metadata(one, runs) for one in found if not one.due or one.partition in named}
+    for partition, metadata in reports.items():
+        metadata |= wave_metadata(waves.get(partition))
+        yield dg.AssetMaterialization(f"{provider}_tag_batches", partition=partition_key(partition), metadata=metadata)
 
 
 def no_part_metadata() -> Metadata:
@@ -69,19 +83,33 @@ def over_budget_metadata(sentences: Sequence[str]) -> Metadata:
     return {"state": dg.MetadataValue.text("over budget"), "why": dg.MetadataValue.text(" ".join(sentences)[:1000])}
 
 
-def sent_metadata(sent: Underway, submit_runs: Mapping[str, str | None]) -> Metadata:
-    """How many requests are with the provider, in which batches, sent by which run."""
-    state = "answered" if sent.answered == sent.requests else "with the provider"
+def asked_metadata(asked: AskedOf, submit_runs: Mapping[str, str | None]) -> Metadata:
+    """How many requests there are, how far they are, in which batches, sent by which run."""
     found: Metadata = {
-        "state": dg.MetadataValue.text(state),
-        "requests": dg.MetadataValue.int(sent.requests),
-        "answered": dg.MetadataValue.int(sent.answered),
-        "batches": dg.MetadataValue.text(", ".join(sent.batches) or "none: answered before"),
+        "state": dg.MetadataValue.text(_state(asked)),
+        "requests": dg.MetadataValue.int(asked.requests),
+        "answered": dg.MetadataValue.int(asked.answered),
+        "unusable": dg.MetadataValue.int(asked.unusable),
     }
-    runs = dict.fromkeys(run for batch in sent.batches if (run := submit_runs.get(batch)))
+    if asked.stopped:
+        found["stopped"] = dg.MetadataValue.int(asked.stopped)
+        found["why"] = dg.MetadataValue.text((asked.reason or "no reason given")[:1000])
+    if asked.batches or not asked.due:
+        found["batches"] = dg.MetadataValue.text(", ".join(asked.batches) or "none: answered before")
+    runs = dict.fromkeys(run for batch in asked.batches if (run := submit_runs.get(batch)))
     if runs:
         found["sent by"] = dg.MetadataValue.dagster_run(next(iter(runs)))
     return found
+
+
+def _state(asked: AskedOf) -> str:
+    if asked.due:
+        return "asked; the sensor tagging_due sends it together with what else is asked"
+    if asked.carried:
+        return "with the provider"
+    if not asked.stopped:
+        return "answered"
+    return "answered in part, the rest is stopped" if asked.answered else "stopped"
 
 
 def tags_metadata(tagged: Tagged, palette: PaletteRecord) -> Metadata:

@@ -1,6 +1,6 @@
 """What a run of the tagging assets says while it works: its log, its plan, and a materialization for each palette."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,23 +13,19 @@ from grabient_assets.groups.tagging.collection import Completed, complete_palett
 from grabient_assets.groups.tagging.planning import plan_due
 from grabient_assets.groups.tagging.reports import (
     Metadata,
-    asked_metadata,
+    asked_events,
     completed_events,
-    no_part_metadata,
     over_budget_metadata,
-    sent_metadata,
-    wave_metadata,
 )
 from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.dead_runs import broken_off
-from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion, asked_of
-from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
+from grabient_assets.resources.reporting import report_materializations
+from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
-from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets, underway_tagging
-from grabient_assets.warehouse.wave_states import wave_states
+from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets
 
 
 def _now() -> datetime:
@@ -54,19 +50,8 @@ def report_sent(
     batch_ids: Sequence[str] = (),
     asked: Sequence[PaletteVersion] = (),
 ) -> None:
-    """Report the palettes of these batches, and those just asked for: how far their requests are."""
-    with warehouse.read() as connection:
-        sent = underway_tagging(connection, provider, batch_ids, asked)
-        runs = submit_runs(connection, {b for one in sent for b in one.batches})
-        has_part = asked_of(connection, provider, asked)
-        waves = wave_states(connection, [*asked, *(one.partition for one in sent)])
-    reports: dict[PaletteVersion, Metadata] = {
-        partition: asked_metadata() if partition in has_part else no_part_metadata() for partition in asked
-    }
-    reports |= {one.partition: sent_metadata(one, runs) for one in sent}
-    for partition, metadata in reports.items():
-        metadata |= wave_metadata(waves.get(partition))
-        _report(context, f"{provider}_tag_batches", partition, metadata)
+    """Report the palettes of these batches, and those named: how far their requests are."""
+    report_materializations(context, list(asked_events(warehouse, provider, batch_ids, asked)))
 
 
 def report_held(
@@ -82,26 +67,26 @@ def report_held(
         targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
         due = [request for target in targets for request in due_tagging(connection, provider, target)]
     state = over_budget_metadata(sentences)
-    for partition in dict.fromkeys(PaletteVersion(request.prompt_version, request.seed) for request in due):
-        _report(context, context.asset_key.to_user_string(), partition, state)
+    waiting_for_money = dict.fromkeys((PaletteVersion(request.prompt_version, request.seed) for request in due), state)
+    _report(context, context.asset_key.to_user_string(), waiting_for_money)
 
 
 def report_completed(context: dg.AssetExecutionContext, warehouse: Warehouse, completed: Completed) -> None:
     """Report the palettes that are completely tagged, and their consensus, as far as these assets are selected."""
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    for event in completed_events(warehouse, completed, selected):
-        context.log_event(event)
+    report_materializations(context, list(completed_events(warehouse, completed, selected)))
 
 
-def report_left_behind(
+def report_collected(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     batch_ids: Sequence[str],
     done: Round,
     usable: Sequence[str],
 ) -> None:
-    """Report in place of processes that were killed: palettes of batches that were collected before and not reported,
-    and the asking of palettes whose submitting run did not come to its end."""
+    """Report that what these batches asked for is answered; and, in place of processes that were killed, palettes of
+    batches that were collected before and not reported, and the asking of palettes whose submitting run did not come to
+    its end."""
     if not batch_ids:
         return
     just_now = {one.batch.batch_id for one in done.collected}
@@ -112,13 +97,21 @@ def report_left_behind(
     if chosen:
         report_completed(context, warehouse, complete_palettes(warehouse, usable, _now, chosen))
     unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
-    for provider in PROVIDERS:
-        mine = [b.batch_id for b in found if b.provider == provider and b.submit_run_id in unsent]
-        if mine:
-            report_sent(context, warehouse, provider, mine)
+    told = [batch for batch in found if batch.status == "collected" or batch.submit_run_id in unsent]
+    for provider in dict.fromkeys(batch.provider for batch in told):
+        mine = [batch.batch_id for batch in told if batch.provider == provider]
+        with warehouse.read() as connection:
+            answered = palettes_in(connection, mine)
+        report_sent(context, warehouse, provider, mine, answered)
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
 
-def _report(context: dg.AssetExecutionContext, asset: str, partition: PaletteVersion, metadata: Metadata) -> None:
-    context.log_event(dg.AssetMaterialization(asset, partition=partition_key(partition), metadata=metadata))
+def _report(context: dg.AssetExecutionContext, asset: str, found: Mapping[PaletteVersion, Metadata]) -> None:
+    report_materializations(
+        context,
+        [
+            dg.AssetMaterialization(asset, partition=partition_key(p), metadata=metadata)
+            for p, metadata in found.items()
+        ],
+    )

@@ -1,6 +1,5 @@
 """When tags are wanted, they are sent for; when a palette's tagging is complete, its consensus is built."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,24 +8,22 @@ import dagster as dg
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.send import closed_until
 from grabient_assets.groups.batches.jobs import collect_batch
+from grabient_assets.groups.batches.sensors import marking_runs
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
 from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
-from grabient_assets.partitions import partition_key
+from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ROLE_TAG, RUN_KEY_TAG, Attempt, attempt, busy_with, runs_or_reason
+from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with, counted
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_due import due_targets
-from grabient_assets.warehouse.tagging_ends import Tagged
 from grabient_assets.warehouse.wave_states import wave_counts
 
-MOST_FAILED_PER_TICK = 10
 COLLECT = {"palette_tags", "tag_consensus"}
-MARKING = "mark-failed"
 
 
 def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -42,7 +39,7 @@ def tagging_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> list[dg.RunRequest] | dg.SkipReason:
+    ) -> dg.SensorResult | dg.SkipReason:
         house, budget = warehouse.open_briefly(), providers.budget_usd()
         found = [_provider_due(context.instance, house, name, budget) for name in providers.usable()]
         requests = [one for one in found if isinstance(one, dg.RunRequest)]
@@ -67,7 +64,7 @@ def _provider_due(
     reason = busy_with(instance, role, wait_for_people=True)
     if reason:
         return reason
-    going = attempt(instance, role, [f"{t.prompt_version} {t.model} {t.digest}" for t in due])
+    going = attempt(instance, warehouse, role, [f"{t.prompt_version} {t.model} {t.digest}" for t in due])
     if isinstance(going, str):
         return going
     asset = f"{name}_tag_batches"
@@ -75,7 +72,7 @@ def _provider_due(
         run_key=going.run_key,
         partition_key=partition_key(PaletteVersion(due[0].prompt_version, due[0].seed)),
         asset_selection=[dg.AssetKey(asset)],
-        tags={**going.tags, "grabient/provider": name, "grabient/requests": str(sum(t.requests for t in due))},
+        tags={**going.tags, ABOUT_TAG: f"{name}: {counted(sum(t.requests for t in due), 'request')}"},
         run_config={"ops": {asset: {"config": {"send_due": True}}}},
     )
 
@@ -105,7 +102,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
-    ) -> list[dg.RunRequest] | dg.SkipReason:
+    ) -> dg.SensorResult | dg.SkipReason:
         reason = busy_with(context.instance, "collect")
         if reason:
             return dg.SkipReason(reason)
@@ -113,11 +110,12 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         waiting = [partition_key(palette) for palette in palettes_to_complete(house, usable)]
         going: Attempt | str = "No palette waits for its consensus."
         if waiting:
-            going = attempt(context.instance, "complete-tagging", waiting)
-        requests = _not_yet_marked(context.instance, palettes_without_answer(house, usable))[:MOST_FAILED_PER_TICK]
+            going = attempt(context.instance, house, "complete-tagging", waiting)
+        failed = {one.partition: str(one.failures) for one in palettes_without_answer(house, usable)}
+        requests = marking_runs(context.instance, house, PURPOSE, ["palette_tags"], failed)
         if isinstance(going, Attempt):
             requests.append(_completing(waiting[0], going))
-        return requests or dg.SkipReason(" ".join([str(going), *_waves(house)]))
+        return runs_or_reason(context, requests, [str(going), *_waves(house)] if isinstance(going, str) else ())
 
     return look
 
@@ -129,23 +127,4 @@ def _completing(anchor: str, going: Attempt) -> dg.RunRequest:
         asset_selection=[dg.AssetKey(asset) for asset in sorted(COLLECT)],
         tags=going.tags,
         run_config={"ops": {"collect_tagging": {"config": {"all_due": True}}}},
-    )
-
-
-def _not_yet_marked(instance: dg.DagsterInstance, failed: Sequence[Tagged]) -> list[dg.RunRequest]:
-    """The marking runs that were not asked for before: Dagster would leave those out, and the ones behind them wait."""
-    if not failed:
-        return []
-    marked = {run.tags.get(RUN_KEY_TAG) for run in instance.get_runs(dg.RunsFilter(tags={ROLE_TAG: MARKING}))}
-    return [one for one in map(_marking, failed) if one.run_key not in marked]
-
-
-def _marking(failed: Tagged) -> dg.RunRequest:
-    key = partition_key(failed.partition)
-    return dg.RunRequest(
-        run_key=f"failed-tagging-{key}-{failed.failures}",
-        partition_key=key,
-        asset_selection=[dg.AssetKey("palette_tags")],
-        tags={ROLE_TAG: MARKING},
-        run_config={"ops": {"collect_tagging": {"config": {"ask": False}}}},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
@@ -32,6 +33,7 @@ READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""
 
 
+@interrupts.heeded()
 def submit_due_tagging(
     connection: Connection,
     warehouse: Warehouse,

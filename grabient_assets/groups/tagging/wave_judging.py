@@ -7,7 +7,9 @@ as well be missing, and where closed ones are undecided the full panel does not 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,18 +17,21 @@ import numpy as np
 
 from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.consensus.dawid_skene import posteriors
+from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.panel import uncertain
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.asking import PURPOSE, taggers
 from grabient_assets.groups.tagging.coded import CodedVersion, read_values
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
+from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
 from grabient_assets.groups.tagging.wave_numbers import CERTAIN
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
 from grabient_assets.warehouse.tags import share_answers
-from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, settle
+from grabient_assets.warehouse.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
+from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, hold, settle
 from grabient_assets.warehouse.withheld import withheld_palettes
 
 if TYPE_CHECKING:
@@ -50,9 +55,9 @@ def judge_waves(
             ended = ended_waves(connection, providers, among)
         if not ended:
             return
-        going = _uncertain(warehouse, ended, clock())
+        judged = _judge(warehouse, ended, clock())
         with warehouse.write() as connection:
-            _decide(connection, ended, going, providers, clock())
+            _decide(connection, ended, judged, providers, clock())
 
 
 def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], threshold: float = CERTAIN) -> set[str]:
@@ -74,40 +79,92 @@ def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], thresho
     return {seed for seed, sure in zip(answered.seeds, certain.tolist(), strict=True) if sure}
 
 
-def _uncertain(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> set[PaletteVersion]:
-    """The palettes that should be asked about again: those that are not certain, and those on which so few models spoke
-    that they would be kept from refinement."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The palettes that go on, and those of them that are certain and go on for the audit, each with its plan; those
+    that wait for it; and what became of audited ones."""
+
+    going: set[PaletteVersion]
+    chosen: dict[PaletteVersion, tuple[str, Heard]]
+    held: set[PaletteVersion]
+    audited: dict[PaletteVersion, Heard]
+
+
+def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Judged:
+    """What is to become of the palettes whose wave has ended."""
     seeds: dict[str, list[str]] = {}
     for one in ended:
-        if not (one.last or one.cancelled):
+        if not one.cancelled and (not one.last or one.audited):
             seeds.setdefault(one.partition.prompt_version, []).append(one.partition.seed)
     skills = fresh_skills(warehouse, seeds.keys(), now)
     with warehouse.read() as connection:
         answers = [read_values(connection, version, chosen) for version, chosen in seeds.items()]
         going = [PaletteVersion(version, seed) for version, chosen in seeds.items() for seed in chosen]
         found = {one.partition for one in withheld_palettes(connection, going) if one.too_few}
+        figures = audit_figures([count for version in seeds for count in audit_counts(connection, version)])
+        awaited = Counter(plans_under_audit(connection, [one.plan_id for one in ended]))
+    heard: dict[PaletteVersion, Heard] = {}
     for one in answers:
         version = one.prompt_version
         rates = {field: skills[key] for field in CATEGORICAL_VALUES if (key := (version, field, "full")) in skills}
         certain = certain_palettes(one, rates)
         found |= {PaletteVersion(version, seed) for seed in seeds[version] if seed not in certain}
-    return found
+        heard |= _heard(one)
+    first = [one for one in ended if one.wave == 1 and not (one.last or one.cancelled or one.partition in found)]
+    lost = unbelieved(figures)
+    found |= {one.partition for one in first if one.plan_id in lost}
+    believed = [one for one in first if one.plan_id not in lost]
+    chosen = {
+        one.partition: (one.plan_id, heard[one.partition])
+        for one in believed
+        if is_audited(one.partition) and one.partition in heard
+    }
+    awaited.update(plan for plan, _ in chosen.values())
+    worth = worth_waiting(figures, awaited)
+    waiting = {one.partition for one in believed if one.plan_id in worth} - chosen.keys()
+    audited = {
+        one.partition: heard.get(one.partition, Heard(0, ()))
+        for one in ended
+        if one.audited and not one.cancelled and one.wave > 1
+    }
+    return _Judged(found | chosen.keys(), chosen, waiting, audited)
+
+
+def _heard(version: CodedVersion) -> dict[PaletteVersion, Heard]:
+    """How many models spoke about each palette, and its strongest values by votes."""
+    answered = version.answered
+    if not answered.seeds:
+        return {}
+    pairs = np.unique(answered.item.astype(np.int64) * len(answered.models) + answered.annotator)
+    voices = np.bincount(pairs // len(answered.models), minlength=len(answered.seeds)).tolist()
+    columns: list[list[str | None]] = []
+    for field, values in CATEGORICAL_VALUES.items():
+        top = majority(version.categorical(field).annotations).top.tolist()
+        columns.append([values[code] if code >= 0 else None for code in top])
+    return {
+        PaletteVersion(version.prompt_version, seed): Heard(number, tops)
+        for seed, number, tops in zip(answered.seeds, voices, zip(*columns, strict=True), strict=True)
+    }
 
 
 def _decide(
     connection: DuckDBPyConnection,
     ended: Sequence[WaveEnd],
-    going: set[PaletteVersion],
+    judged: _Judged,
     providers: Sequence[str],
     clock: datetime,
 ) -> None:
     now = ledger_time(connection, clock)
+    end_audits(connection, judged.audited, now)
     settle(connection, [one for one in ended if one.cancelled], "cancelled", now)
     rest = [one for one in ended if not one.cancelled]
     settle(connection, [one for one in rest if one.last], "last wave", now)
     rest = [one for one in rest if not one.last]
-    settle(connection, [one for one in rest if one.partition not in going], "certain", now)
-    go_on(connection, [one for one in rest if one.partition in going], providers, now)
+    hold(connection, [one for one in rest if one.partition in judged.held])
+    begin_audits(connection, judged.chosen, now)
+    kept = judged.going | judged.held
+    settle(connection, [one for one in rest if one.partition not in kept], "certain", now)
+    go_on(connection, [one for one in rest if one.partition in judged.going], providers, now)
     share_answers(connection)
     close_finished_tagging(connection, now)
     stop_refused(connection, PURPOSE, taggers(providers), now)

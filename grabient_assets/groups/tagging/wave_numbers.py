@@ -26,9 +26,23 @@ FEWEST_GOLD = 30
 """Palettes of known answers on which a model must have been measured before it is chosen for what was measured: the
 95 % interval of an accuracy of 0.9 is then some 20 points wide, enough to tell a good model from a bad one."""
 
+AUDITED = 0.10
+"""The part of the palettes that are certain after wave one and go on anyway. Less finds too late that wave one errs:
+of 200 certain palettes 20 are looked at. It costs a tenth of what the first wave saves."""
+
+FEWEST_AUDITED = 10
+"""From so many audited palettes on wave one can lose belief. Certain palettes wait for as many, and for no more."""
+
+TURNED_AT_MOST = 0.02
+"""Wave one is not believed in a field when the whole 95 % interval of the share of values that turn lies above it.
+CERTAIN promises 1 % at most; of 20 palettes two must turn. Where 0.5 % turn that happens once in 200 audits."""
+
 ASSUMED_TO_GO_ON = 0.5
 """The part of the palettes that is expected to go on to the next wave until there are figures. On the emulator it is
 less; a plan that is too dear does less harm than one that is too cheap."""
+
+EXPECTED_TO_GO_ON = ASSUMED_TO_GO_ON + (1 - ASSUMED_TO_GO_ON) * AUDITED
+"""The same of the wave after the first, with the audited ones. What happened before contains them already."""
 
 FEWEST_JUDGED = 20
 """From so many judged palettes on, the part that went on is believed."""
@@ -37,7 +51,7 @@ FEWEST_JUDGED = 20
 def went_on(counts: Sequence[WaveCount], wave: int) -> float | None:
     """The part of the palettes judged after this wave that went on to the next; None while too few were judged."""
     went = sum(one.palettes for one in counts if one.wave > wave)
-    stayed = sum(one.palettes for one in counts if one.wave == wave and one.reason == "certain")
+    stayed = sum(one.palettes for one in counts if one.wave == wave and one.reason in ("certain", "held"))
     return went / (went + stayed) if went + stayed >= FEWEST_JUDGED else None
 
 
@@ -46,5 +60,6 @@ def step_shares(counts: Sequence[WaveCount]) -> dict[int, float]:
     found: dict[int, float] = {}
     for wave in range(1, max((one.waves for one in counts), default=1)):
         measured = went_on(counts, wave)
-        found[wave] = ASSUMED_TO_GO_ON if measured is None else measured
+        assumed = EXPECTED_TO_GO_ON if wave == 1 else ASSUMED_TO_GO_ON
+        found[wave] = assumed if measured is None else measured
     return found

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from grabient_assets.batching.estimates import DollarRange
 from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
-from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, went_on
+from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
+from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, went_on
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
+from grabient_assets.warehouse.wave_audits import audit_counts
 from grabient_assets.warehouse.wave_plans import WavePlan
 from grabient_assets.warehouse.wave_states import wave_counts
 from grabient_assets.warehouse.waves import answered_enough
@@ -100,12 +102,14 @@ def plan_in_waves(
 
     steps = [until(wave) for wave in range(1, len(plan.waves) + 1)]
     counts = wave_counts(connection, plan.prompt_version)
+    lost = plan.plan_id in unbelieved(audit_figures(audit_counts(connection, plan.prompt_version)))
     later: list[LaterWave] = []
     reached, known = 1.0, True
     for wave, (before, after) in enumerate(pairwise(steps), 2):
-        share = went_on(counts, wave - 1)
+        share = 1.0 if wave == 2 and lost else went_on(counts, wave - 1)
         known = known and share is not None
-        reached *= ASSUMED_TO_GO_ON if share is None else share
+        assumed = EXPECTED_TO_GO_ON if wave == 2 else ASSUMED_TO_GO_ON
+        reached *= assumed if share is None else share
         later.append(_later(wave, len(plan.waves[wave - 1]), reached, known, _total(before), _total(after)))
     return PlannedWaves(plan, tuple(steps[0]), tuple(later))
 

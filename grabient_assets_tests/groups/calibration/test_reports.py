@@ -102,7 +102,7 @@ def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(rep
     assert sum(kin) / len(kin) > 0.2 > 0.1 > sum(strangers) / len(strangers)
     panel = report.panel
     assert panel.effective_votes and panel.effective_votes_low and panel.effective_votes_high
-    assert 4 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high < 10
+    assert 4 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high <= 10
     assert 5 < panel.effective_votes < 9 and panel.effective_votes_reason is None
     assert panel.pairs == len(known) > 30
     assert votes(panel).endswith(f"known from {panel.pairs} of 45 pairs of models")
@@ -270,7 +270,7 @@ def test_a_model_that_got_worse_under_the_next_prompt_version_is_found(tmp_path:
     found, half = lost_accuracy(now, before), (len(clear) + 1) // 2
     assert found.found == 1 and found.figures["comparisons"] == 2
     assert found.examples[0].startswith(f"groq falls, saturation: {half / len(clear):.0%} (")
-    assert found.examples[0].endswith(f" of {len(clear)} under v2, 100% (91-100) of {len(clear)} under v1.")
+    assert found.examples[0].endswith(f" of {len(clear)} under v2, 100% (88-100) of {len(clear)} under v1.")
     assert found.figures["largest fall"] == pytest.approx(1 - half / len(clear))
 
 

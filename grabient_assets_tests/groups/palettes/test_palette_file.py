@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lzstring import LZString
 
-from grabient_assets.errors import PaletteFileError
+from grabient_assets.errors import AmbiguousPaletteError, PaletteFileError
 from grabient_assets.gradient.seed import decode_seed, is_canonical
 from grabient_assets.groups.palettes.palette_file import PaletteFile, read_palette_file
 from grabient_assets_tests.vectors import vectors_dir
@@ -106,6 +107,185 @@ def test_windows_files(tmp_path: Path):
         assert file.rows[0].source_seed == OTHER
 
 
+def drawn(file: PaletteFile) -> list[tuple[int, str, str, int, float]]:
+    assert (file.rejected, file.duplicates) == ([], [])
+    return [(row.line, row.palette.canonical, row.style, row.steps, row.angle) for row in file.rows]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_tables_as_programs_write_them(tmp_path: Path, delimiter: str, encoding: str, end: str):
+    lines = [
+        ["name", "seed", "steps", "angle", "style"],
+        ["Größe", f'"{DECIMAL}"', "7", "45", "radialSwatches"],
+        [f'"two{end}lines, ""quoted"""', OTHER, "", "", "", "", ""],
+    ]
+    text = "".join(delimiter.join(line) + end for line in lines)
+    for head in ("", f"sep={delimiter}{end}", end):
+        found = drawn(read(tmp_path, (head + text).encode(encoding), "palettes.csv"))
+        first = 2 + head.count(end)
+        assert found == [
+            (first, ALIGNED, "radialSwatches", 7, 45.0),
+            (first + 1, OTHER, "linearSwatches", 11, 90.0),
+        ]
+    assert read(tmp_path, text.encode(encoding)).rows[1].name == 'two\nlines, "quoted"'
+
+
+def test_a_decimal_comma_between_semicolons(tmp_path: Path):
+    text = f"seed;angle\n{DECIMAL};22,5\n0,1;0,2\n"
+    file = read(tmp_path, text)
+    assert [(row.palette.canonical, row.angle) for row in file.rows] == [(ALIGNED, 22.5)]
+    assert rejections(file) == [(3, "its seed cannot be read: it has 2 numbers instead of 12 or 16")]
+
+
+def test_lines_keep_their_numbers_behind_line_breaks_in_fields(tmp_path: Path):
+    text = f'seed,name\n"nothing","a\nb\nc"\n{OTHER},"never closed\n{LZ},x\n{ALIGNED},"d\ne"\nbad,y\n'
+    file = read(tmp_path, text)
+    assert [(row.line, row.palette.canonical) for row in file.rows][-1] == (7, ALIGNED)
+    assert [line for line, _ in rejections(file)] == [2, 5, 9]
+    assert file.rejected[0].text == '"nothing","a\nb\nc"'
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_on_one_or_many_lines(tmp_path: Path, indent: int | None):
+    numbers = [float(number) for number in DECIMAL.split(",")]
+    rows = [numbers[at : at + 3] for at in range(0, 12, 3)]
+    for content in (
+        [{"seed": DECIMAL, "steps": 7}, {"id": OTHER}],
+        [DECIMAL, OTHER],
+        [numbers, {"seed": OTHER}],
+        [rows, OTHER],
+    ):
+        text = json.dumps(content, indent=indent)
+        for head, tail in (("", ""), ("\n# mine\n\n", "\n\n")):
+            file = read(tmp_path, head + text + tail)
+            assert file.rejected == [] and seeds(file) == [ALIGNED, OTHER]
+            found = (head + text).splitlines()
+            if indent:
+                begins = [number for number, line in enumerate(found, 1) if re.match(r'  [{\["]', line)]
+                assert [row.line for row in file.rows] == begins
+    for text in (json.dumps(numbers, indent=indent), f"\n{json.dumps(numbers)}"):
+        assert seeds(read(tmp_path, text)) == [ALIGNED], "twelve numbers are one palette"
+    assert drawn(read(tmp_path, f'{{"seed": "{OTHER}"}}\n\n \n{json.dumps(numbers)}\n'))[1][:2] == (4, ALIGNED)
+
+
+def test_what_is_wrong_in_an_array_costs_its_element(tmp_path: Path):
+    good = json.dumps(GOOD)
+    text = f'[\n{good},\n{{"seed": nothing}},\n{{"seed": "_abc"}},\n17,\n{{"seed": NaN, "id": "{LZ}"}},\n"{ALIGNED}"\n]'
+    file = read(tmp_path, text)
+    assert [(row.line, row.palette.canonical) for row in file.rows][:1] == [(2, OTHER)]
+    assert file.rows[-1].line == 7
+    assert [line for line, _ in rejections(file)] == [3, 4, 5]
+
+
+def test_a_large_array_is_read_an_element_at_a_time(tmp_path: Path):
+    count = 3000
+    text = ",".join(
+        json.dumps({"seed": f"0.5,{n / 1000},0.4,0.5,0.4,0.3,0.5,0.5,0.5,0,0.1,0.2", "x": "y" * 90})
+        for n in range(count)
+    )
+    file = read(tmp_path, f"[{text}]")
+    assert len(text) > 5 * 65_536 and len(file.rows) == count and file.rejected == []
+    assert {row.line for row in file.rows} == {1}
+
+
+def test_addresses_say_how_a_palette_is_drawn(tmp_path: Path):
+    text = (
+        f"https://grabient.com/{OTHER}?style=radialGradient&steps=7&angle=45.5&size=2#top\n"
+        f"www.grabient.com/palettes/{ALIGNED}/\n"
+        f"http://beta.grabient.com/{LZ.replace('+', '%2B').replace('$', '%24')}?angle=-30\n"
+    )
+    assert drawn(read(tmp_path, text)) == [
+        (1, OTHER, "radialGradient", 7, 45.5),
+        (2, ALIGNED, "linearSwatches", 11, 90.0),
+        (3, decode_seed(LZ).canonical, "linearSwatches", 11, -30.0),
+    ]
+    assert read(tmp_path, text).rows[2].source_seed == LZ
+    table = f"url,angle\nhttps://grabient.com/{OTHER}?steps=7&angle=45,12\nhttps://grabient.com/{ALIGNED}?angle=45,\n"
+    assert [one[3:] for one in drawn(read(tmp_path, table))] == [(7, 12.0), (11, 45.0)], "what the file names counts"
+
+
+@pytest.mark.parametrize("between", [", ", " ", "\t", ";", "; ", "|"])
+def test_twelve_plain_numbers(tmp_path: Path, between: str):
+    line = DECIMAL.replace(",", between)
+    assert seeds(read(tmp_path, f"{line}\n{line}{between.strip()}\n{OTHER}\n")) in ([ALIGNED, OTHER],)
+    if between != ", ":
+        assert seeds(read(tmp_path, line.replace(".", ",") + "\n")) == [ALIGNED]
+
+
+PRESET = "0.5,0.4,0.4,1,0.5,0.4,0.3,0,0.5,0.5,0.5,0,0,0.1,0.2,0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PRESET,
+        PRESET.replace(",", " "),
+        PRESET.replace(",", ";").replace(".", ","),
+        f"[{PRESET}]",
+        f'{{"seed": "{PRESET}"}}',
+        f'seed\n"{PRESET.replace(",1,", ",1.0,")}"',
+        "[[[0.5,0.4,0.4,1],[0.5,0.4,0.3,0],[0.5,0.5,0.5,0],[0,0.1,0.2,0]]]",
+    ],
+)
+def test_a_preset_with_alpha_is_not_guessed(tmp_path: Path, content: str):
+    text = f"{content}\n"
+    with pytest.raises(AmbiguousPaletteError, match=r"^Line \d of .*--sixteen preset, or --sixteen modifiers"):
+        read(tmp_path, text)
+    path = tmp_path / "palettes.txt"
+    assert seeds(read_palette_file(path, "preset")) == [ALIGNED]
+    [as_it_is] = [*read_palette_file(path, "modifiers").rows, *read_palette_file(path, "modifiers").rejected]
+    assert as_it_is == read_palette_file(path, "modifiers").rows[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["sep=;", "sep=;\n", "sep=;\n\n", "[", "[\n", "[]", "[ ", "[\n{", "[,", '["', "[1", "[1,"]
+)
+def test_beginnings_without_an_end(tmp_path: Path, content: str):
+    try:
+        assert read(tmp_path, content).rows == []
+    except PaletteFileError as error:
+        assert "holds only blank lines" in str(error)
+
+
+def test_a_name_that_is_no_text_for_a_database_is_mended(tmp_path: Path):
+    for content in (b'[{"seed": "%s", "name": "gr\xfcn"}]', b'{"seed": "%s", "name": "gr\\ud800n"}'):
+        [row] = read(tmp_path, content % OTHER.encode()).rows
+        assert row.name == "gr?n"
+
+
+def test_one_column_of_numbers_needs_no_quotes(tmp_path: Path):
+    assert seeds(read(tmp_path, f"seed\n{DECIMAL}\n{OTHER}\n")) == [ALIGNED, OTHER]
+
+
+def test_sixteen_other_numbers_are_no_question(tmp_path: Path):
+    assert len(read(tmp_path, f"{DECIMAL},0.1,1,1,0\n").rows) == 1
+
+
+COLOURS = {
+    "lospec.hex": "1a1c2c\n5d275d\nb13e53\nef7d57\n",
+    "lospec.txt": ";paint.net Palette File\n;Palette Name: Sweetie 16\nFF1a1c2c\nFF5d275d\n",
+    "lospec.gpl": "GIMP Palette\n#Palette Name: Sweetie\n26\t28\t44\t1a1c2c\n93\t39\t93\t5d275d\n",
+    "lospec.pal": "JASC-PAL\n0100\n2\n26 28 44\n93 39 93\n",
+    "lospec.json": '{"name":"Sweetie 16","author":"G","colors":["1a1c2c","5d275d"]}',
+    "coolors.csv": "264653,2a9d8f,e9c46a,f4a261,e76f51\n",
+    "coolors.txt": "https://coolors.co/palette/264653-2a9d8f-e9c46a\n",
+    "hashes.txt": "#264653, #2a9d8f, #e9c46a\n#fff\n",
+    "array.json": '["264653","2a9d8f","e9c46a"]',
+    "object.json": '{"Charcoal":"264653","Persian Green":"2a9d8f"}',
+    "extended.json": '[{"name":"Charcoal","hex":"264653","rgb":[38,70,83]},\n{"name":"Green","hex":"2a9d8f"}]',
+    "coolors.css": "/* CSS HEX */\n--charcoal: #264653ff;\n--green: #2a9d8fff;\n",
+    "coolors.scss": "$charcoal: rgba(38, 70, 83, 1);\n$green: rgba(42, 157, 143, 1);\n",
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_lists_of_colours_are_refused_with_what_a_seed_is(tmp_path: Path, name: str):
+    with pytest.raises(PaletteFileError, match=r"is a list of colours, as Lospec.* 12 numbers of its cosine curves"):
+        read(tmp_path, COLOURS[name], name)
+
+
 # Duplicates
 
 
@@ -194,12 +374,16 @@ def test_bad_csv_lines_are_reported_and_the_rest_is_read(tmp_path: Path, line: s
     [
         (b"#ff0000", "it is a hex colour"),
         (b"#fff, #000000 ", "it is a hex colour"),
-        (b"https://grabient.com/abc", "it is a web address"),
+        (b"https://example.com/abc", "it is a web address"),
+        (b"https://grabient.com/abc", "read as lz-string text it has no end"),
+        (b"https://www.grabient.com/?style=linearSwatches", "it is a Grabient address without a palette"),
+        (f"https://grabient.com/{OTHER}?style=stripes".encode(), "its style 'stripes' is none of"),
+        (f"https://grabient.com/{OTHER}?steps=many".encode(), "its steps 'many' is not a number"),
         (b"0.5,0.5", "it has 2 numbers instead of 12 or 16"),
         (b"ab\x00cd", "character 3 is the control character U+0000"),
         ("grün".encode("latin-1"), "byte 3 (0xfc) is not UTF-8"),
         ("grün".encode(), "character 3 is the character outside ASCII U+00FC"),
-        (b"x" * 10_000_000, "it is longer than 65536 bytes"),
+        (b"x" * 10_000_000, "it is longer than 65536 characters"),
     ],
 )
 def test_bad_text_lines_are_reported_and_the_rest_is_read(tmp_path: Path, line: bytes, reason: str):
@@ -243,7 +427,6 @@ def test_every_line_is_accounted_for(tmp_path: Path, lines: list[bytes]):
         (b"seed,style\n", "holds only blank lines, comments or a header"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\xb8" + bytes(range(256)), "is not text"),
         (bytes(range(256)) * 20, "is not text"),
-        (OTHER.encode("utf-16"), "is UTF-16 text. Save it as UTF-8."),
         (OTHER.encode("utf-16-le"), "is not text"),
     ],
 )
@@ -256,7 +439,7 @@ def test_files_without_palettes_say_so(tmp_path: Path, content: bytes, expected:
 
 
 def test_a_csv_file_without_a_seed_column_says_so(tmp_path: Path):
-    with pytest.raises(PaletteFileError, match=r"no column named seed or id; its first line is 'name,colour'"):
+    with pytest.raises(PaletteFileError, match=r"no column named seed, id or url; its first line is 'name,colour'"):
         read(tmp_path, "name,colour\nsunset,red\n", "palettes.csv")
 
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from grabient_assets.gradient.colour_data import PaletteColours, describe
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, STYLES
+from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, PaletteFile, read_palette_file
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.palettes import palettes
 from grabient_assets_tests.vectors import vectors_dir
 
 
@@ -44,3 +50,15 @@ def test_they_are_none_of_the_real_palettes(samples: PaletteFile):
         pytest.skip("the list of real palettes lies only on machines that hold the real system's outputs")
     real = {row.palette.palette_key for row in read_palette_file(path).rows}
     assert not real & {row.palette.palette_key for row in samples.rows}
+
+
+def test_loading_again_renews_what_is_clear_cut(tmp_path: Path, samples: PaletteFile):
+    warehouse = Warehouse(tmp_path / "grabient.duckdb")
+    first = load_palettes(warehouse, samples, "samples", datetime(2026, 1, 1, tzinfo=UTC))
+    with warehouse.write() as connection:
+        before = palettes(connection)
+        connection.execute("UPDATE palettes SET clear_cut = ['saturation'] WHERE len(clear_cut) != 2")
+    again = load_palettes(warehouse, samples, "samples", datetime(2026, 2, 2, tzinfo=UTC))
+    assert (len(first.accepted), again.accepted, len(again.known)) == (len(samples.rows), (), len(samples.rows))
+    with warehouse.read() as connection:
+        assert {one.seed: one for one in palettes(connection)} == {one.seed: one for one in before}

@@ -17,12 +17,12 @@ TAGS = {
     "associations": ["ocean", "sand"],
 }
 PROSE = (
-    "Deep navy and orange light over quiet water, amber and re\u200bd-brown sails, golden hour at a calm harbour with "
-    "soft reds, a rose in the window and a minimal look that drifts into the open blue ocean night"
+    "Deep navy and orange light lie over quiet water. Amber and re\u200bd-brown sails pass. It is golden hour at a "
+    "calm harbour with a rose in the window and no red in it. A minimal look drifts into the open blue ocean night."
 )
-TAKEN_OUT = (
-    "Deep navy and light over quiet water, and sails, hour at a calm harbour with soft, a rose in the window and a "
-    "minimal look that drifts into the open blue ocean night"
+LEFT = (
+    "The colours are navy, teal and charcoal. A minimal look drifts into the open blue ocean night. The mood is calm "
+    "and dreamy. The style is soft. The harmony is monochromatic."
 )
 
 
@@ -37,7 +37,7 @@ def test_from_the_taggers_answer_to_the_table(tmp_path: Path) -> None:
     )
     query = "SELECT embed_text, embed_text_repaired, dominant_colors, associations, fate FROM palette_tag_refined"
     [row] = pipeline.house.rows(query)
-    assert row == (TAKEN_OUT, True, ["navy"], ["dune", "sky", "kelp", "ocean", "sand"], "repaired")
+    assert row == (LEFT, True, ["navy"], ["dune", "sky", "kelp", "ocean", "sand"], "repaired")
 
     everything = pipeline.house.rows("SELECT * FROM palette_tag_refined")
     pipeline.reparse()
@@ -47,6 +47,9 @@ def test_from_the_taggers_answer_to_the_table(tmp_path: Path) -> None:
 def test_what_the_panel_imagined_is_known_when_its_consensus_has_changed(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, TAGS, BLUE)
     pipeline.house.write("UPDATE tag_consensus SET digest = 'another'")
-    pipeline.refine(dominant_colors=["navy"], embed_text="Orange " + PROSE)
+    pipeline.refine(dominant_colors=["navy"], embed_text="Orange sails. " + PROSE)
     [[text]] = pipeline.house.rows("SELECT embed_text FROM palette_tag_refined")
-    assert "orange" not in text.lower() and "golden hour" in text
+    assert (
+        "orange" not in text.lower()
+        and "golden hour at a calm harbour with a rose in the window and no red in it" in text
+    )

@@ -22,17 +22,19 @@ from grabient_assets.groups.tagging.collection import (
 )
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.skills import read_skills
+from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.groups.tagging.wave_numbers import went_on
 from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.asks import stop_asks
+from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
-from grabient_assets.warehouse.wave_states import WaveCount, WaveState
-from grabient_assets_tests.groups.tagging.wave_house import WaveHouse
+from grabient_assets.warehouse.wave_audits import AuditCount, audit_counts
+from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
+from grabient_assets_tests.groups.tagging.wave_house import TruthfulHouse, WaveHouse
 
 FIRST = {"claude-haiku-5-5", "gpt-4o-mini", "openai/gpt-oss-20b", "gemini-2.5-flash-lite"}
 
@@ -291,3 +293,86 @@ def test_the_share_that_went_on_is_believed_from_twenty_palettes_on() -> None:
 
     assert went_on(counts(15), 1) == went_on(counts(15, 90), 1) == 5 / 20
     assert went_on(counts(14), 1) is None and went_on(counts(15), 2) is None
+
+
+# the audit of wave one ----------------------------------------------------------------------------------------------
+
+MANY = 200
+
+
+def audit(house: WaveHouse) -> list[AuditCount]:
+    with house.house.warehouse.read() as connection:
+        return audit_counts(connection, "v1")
+
+
+def test_a_tenth_of_all_palettes_is_audited_and_always_the_same() -> None:
+    chosen = [seed for seed in range(20_000) if is_audited(PaletteVersion("v1", f"seed {seed}"))]
+    assert 0.09 < len(chosen) / 20_000 < 0.11
+    assert chosen[:3] == [3, 4, 26]
+    assert chosen != [seed for seed in range(20_000) if is_audited(PaletteVersion("v2", f"seed {seed}"))]
+
+
+def test_certain_palettes_wait_for_the_audit_and_settle_when_nothing_turns(tmp_path: Path) -> None:
+    house = TruthfulHouse(tmp_path, MANY)
+    house.ask()
+    house.answer()
+    assert house.complete().tagged == ()
+    chosen = {row[0] for row in house.house.rows("SELECT seed FROM wave_audits")}
+    assert chosen == {p.seed for p in house.palettes if is_audited(p)} and 10 <= len(chosen) < MANY / 5
+    assert house.waves() == {(1, None): MANY - len(chosen), (2, None): len(chosen)}
+    assert set(house.by_model().values()) == {len(chosen)} and not FIRST & set(house.by_model())
+    with house.house.warehouse.read() as connection:
+        counts = wave_counts(connection, "v1")
+    assert under_way_sentence(counts) == (
+        f"Tagged adaptively: {MANY - len(chosen)} certain after wave 1 of 3, waiting for its audit (v1), "
+        f"{len(chosen)} palettes in wave 2 of 3 (v1)."
+    )
+    assert settled_sentence(counts) == ""
+    assert went_on(counts, 1) == len(chosen) / MANY, "who waits stays, for all that is known"
+    assert house.complete().tagged == () and palettes_to_complete(house.house.warehouse, PROVIDERS) == []
+    house.answer()
+    assert len(house.complete().consensus) == MANY
+    assert house.waves() == {(1, "certain"): MANY - len(chosen), (2, "certain"): len(chosen)}
+    assert [(one.field, one.values, one.turned) for one in audit(house)] == [
+        (field, len(chosen), 0) for field in CATEGORICAL_VALUES
+    ]
+    [sentence] = audit_sentences(audit(house))
+    assert sentence.startswith(f"Audit of wave one (v1): {len(chosen)} certain palettes were asked about again, 0 of ")
+    assert "no palette is called certain" not in sentence
+    with house.house.warehouse.read() as connection:
+        [state] = wave_states(connection, [PaletteVersion("v1", min(chosen))]).values()
+    assert wave_words(state).endswith("was asked on for the audit: none of its values turned")
+
+
+def test_where_too_many_values_turn_no_palette_is_certain_any_more(tmp_path: Path) -> None:
+    """The models of wave one agree on what is wrong; no agreement among them shows it."""
+    house = TruthfulHouse(tmp_path, MANY, frozenset(FIRST))
+    house.ask()
+    house.answer()
+    house.complete()
+    chosen = house.house.rows("SELECT count(*) FROM wave_audits")[0][0]
+    house.answer()
+    house.complete()
+    turned = {one.field: one.turned for one in audit(house)}
+    assert turned["contrast"] > chosen / 5 and sum(turned.values()) == turned["contrast"]
+    assert (1, "certain") not in house.waves() and (1, None) not in house.waves()
+    [sentence] = audit_sentences(audit(house))
+    assert sentence.endswith("Too many in contrast: no palette is called certain after wave one now.")
+    house.to_the_end()
+    wrong = "SELECT count(*) FROM tag_consensus c JOIN palettes p USING (seed) WHERE c.contrast <> p.contrast"
+    assert house.house.rows(wrong) == [(0,)]
+    assert list(unbelieved(audit_figures(audit(house))).values()) == [["contrast"]]
+
+
+def test_nobody_waits_for_an_audit_that_money_keeps_back(tmp_path: Path) -> None:
+    house = TruthfulHouse(tmp_path, MANY)
+    house.ask()
+    house.answer()
+    house.complete()
+    waiting = house.waves()[1, None]
+    house.house.write(
+        "INSERT INTO budget_holds BY NAME SELECT 'tagging' AS purpose, 'groq' AS provider, 'a' AS model, 'v1' AS "
+        "prompt_version, 1 AS requests, '' AS prompt_digest, 1 AS text_bytes, 0 AS pictures, 1 AS max_output_tokens, "
+        "'' AS reason, now() AS held_at"
+    )
+    assert len(house.complete().consensus) == waiting == house.waves()[1, "certain"]

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from grabient_assets.emulator.answers.reading import Question
 from grabient_assets.emulator.answers.speaking import answer
-from grabient_assets.groups.palettes.loading import load_palettes
+from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.palettes.loading import load_palettes, palette_record
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
@@ -20,7 +22,7 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.render import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.palettes import PaletteRecord, palettes
+from grabient_assets.warehouse.palettes import PaletteRecord, add_palettes, palettes
 from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
 from grabient_assets.warehouse.tags import TagRecord, record_tags
 from grabient_assets_tests.batching.house import House
@@ -96,7 +98,33 @@ class WaveHouse:
             message = tagging_message(one.custom_id, colours[one.seed].colours())
             read = read_answer(answer(Question(one.model, one.custom_id, system, message)).text, one.custom_id)
             usable = isinstance(read, Answer) and one.seed not in bad
-            said = {f: getattr(read, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if usable else {}
+            said = self.said(one.model, colours[one.seed], read) if usable and isinstance(read, Answer) else {}
             key = (one.seed, "v1", provider, one.model, one.analysis_index, one.custom_id)
             how = ("succeeded", None) if usable else (fate, "of no use")
             yield TagRecord(*key, fate=how[0], created_at=self.house.clock(), error=how[1], cost_usd=COST, **said)
+
+    def said(self, model: str, palette: PaletteRecord, read: Answer) -> dict[str, Any]:
+        """What a model is recorded to have said, of what it said."""
+        return {f: getattr(read, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)}
+
+
+@dataclass
+class TruthfulHouse(WaveHouse):
+    """Invented palettes of which every model says what the colours say, but for `mistaken`: they call every contrast
+    that is not clear-cut medium, or low where it is medium."""
+
+    mistaken: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.house = House(self.folder)
+        dice = Random(1)
+        seeds = [decode_seed(",".join(f"{dice.uniform(0.1, 1):.3f}" for _ in range(12))) for _ in range(self.count)]
+        self.palettes = [PaletteVersion("v1", seed.canonical) for seed in seeds]
+        with self.house.warehouse.write() as connection:
+            add_palettes(connection, [palette_record(seed, seed.canonical, self.house.clock()) for seed in seeds])
+
+    def said(self, model: str, palette: PaletteRecord, read: Answer) -> dict[str, Any]:
+        values = {field: getattr(palette, field) for field in CATEGORICAL_FIELDS}
+        if model in self.mistaken and "contrast" not in palette.clear_cut:
+            values["contrast"] = "low" if values["contrast"] == "medium" else "medium"
+        return super().said(model, palette, read) | values

@@ -1,0 +1,89 @@
+"""`grabient errors`: what failed, by reason and model."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grabient_assets.cli.console import counted, output, print_indented, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grabient_assets.warehouse.failures import FailureGroup
+
+
+def errors(
+    prompt_version: Annotated[
+        str | None, typer.Option("--prompt-version", metavar="V", help="Only under this version; default: all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same with every palette, as JSON on stdout.")] = False,
+) -> None:
+    """Show what failed, grouped by reason and model: which palettes, and what asking again would cost."""
+    from grabient_assets.cli.database import opened_as_it_is
+    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.failures import NAMED_PALETTES, failure_groups
+
+    settings = load_settings()
+    version = None if prompt_version is None else chosen_prompt_version(prompt_version)
+    with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
+        found = failure_groups(connection, version, None if as_json else NAMED_PALETTES)
+    if as_json:
+        print_json({"groups": [_document(one) for one in found], "total": _total(found)})
+    else:
+        show_errors(output(), found, emulated=settings.mode == "emulator")
+
+
+def _document(one: FailureGroup) -> dict[str, Any]:
+    """Dollars as text: exact in every language. `retry_usd` is null where nobody knows."""
+    cost = _retry_usd(one)
+    return {
+        "purpose": one.purpose,
+        "provider": one.provider,
+        "model": one.model,
+        "fate": one.fate,
+        "reason": one.reason,
+        "palettes": [{"seed": seed, "name": name} for seed, name in one.named],
+        "requests": one.requests,
+        "retry_usd": None if cost is None else f"{cost:f}",
+    }
+
+
+def _retry_usd(one: FailureGroup) -> Decimal | None:
+    return None if one.request_usd is None else one.request_usd * one.requests
+
+
+def _total(found: list[FailureGroup]) -> dict[str, Any]:
+    known = [cost for one in found if (cost := _retry_usd(one)) is not None]
+    return {
+        "requests": sum(one.requests for one in found),
+        "retry_usd": f"{sum(known, Decimal(0)):f}",
+        "unknown": sum(one.requests for one in found if one.request_usd is None),
+    }
+
+
+def show_errors(console: Console, found: list[FailureGroup], *, emulated: bool) -> None:
+    """The groups, and what asking all of them again would cost."""
+    if not found:
+        console.print("Nothing failed.")
+        return
+    for one in found:
+        cost = _retry_usd(one)
+        price = "at a cost nobody knows" if cost is None else f"about {cost:.4f} USD"
+        more = f", and {one.palettes - len(one.named):,} more" if one.palettes > len(one.named) else ""
+        named = ", ".join(f"{name} ({seed})" if name else seed for seed, name in one.named)
+        console.print(f"{one.provider} {one.model}, {one.purpose}: {counted(one.palettes, 'palette')}", style="bold")
+        print_indented(console, one.reason)
+        print_indented(console, f"Palettes: {named}{more}")
+        print_indented(console, f"Again: {counted(one.requests, 'request')}, {price}")
+        console.print()
+    total = _total(found)
+    unknown = f", and {counted(total['unknown'], 'request')} at a cost nobody knows" if total["unknown"] else ""
+    usd = f"about {Decimal(total['retry_usd']):.4f} USD{unknown}{' (emulated)' if emulated else ''}"
+    console.print(
+        f"`grabient retry --run` asks all of them again: {counted(total['requests'], 'request')}, {usd}. A request is "
+        "taken to cost what such requests did cost, or were expected to."
+    )

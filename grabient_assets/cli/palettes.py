@@ -1,0 +1,168 @@
+"""`grabient palettes`: the loaded palettes, and how each stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grabient_assets.cli.console import counted, output, print_indented, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from grabient_assets.warehouse.palette_list import Filter, ListedPalette, PalettePage
+
+SEED_WIDTH = 45
+WIDE = 150
+"""From so many columns on, a palette is one row of a table; below it is a few lines."""
+
+
+def palettes(
+    failed: Annotated[bool, typer.Option("--failed", help="Those of which something failed.")] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="Those of which something is still to come.")] = False,
+    withheld: Annotated[bool, typer.Option("--withheld", help="Those that a check keeps from refinement.")] = False,
+    uncertain: Annotated[bool, typer.Option("--uncertain", help="Those on which the models do not agree.")] = False,
+    like: Annotated[
+        str | None, typer.Option(metavar="WORD", help="With this in their name, seed, tags or text.")
+    ] = None,
+    prompt_version: Annotated[
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="So many at once.")] = 20,
+    page: Annotated[int, typer.Option(min=1, metavar="P", help="Which of the pages.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+) -> None:
+    """List the loaded palettes: colours, name, top tags, how each stands and why."""
+    from grabient_assets.cli.database import opened_as_it_is
+    from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.resources.modes import usable_providers
+    from grabient_assets.settings import load_settings
+    from grabient_assets.warehouse.palette_list import list_palettes
+
+    wanted: dict[Filter, bool] = {"failed": failed, "pending": pending, "withheld": withheld, "uncertain": uncertain}
+    filters: list[Filter] = [name for name in wanted if wanted[name]]
+    settings, version = load_settings(), chosen_prompt_version(prompt_version)
+    with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
+        found = list_palettes(
+            connection, version, usable_providers(settings), CERTAIN, filters, like, limit, (page - 1) * limit
+        )
+    if as_json:
+        print_json(_document(found, version, page, limit))
+        return
+    console = output()
+    if found.palettes:
+        show_palettes(console, found.palettes)
+    console.print(_left_out(found, version, page, limit, filtered=bool(filters or like)), soft_wrap=True)
+
+
+def show_palettes(console: Console, listed: Sequence[ListedPalette]) -> None:
+    """The palettes as a table, or where there is no room as a few lines each."""
+    (_table if console.width >= WIDE else _stacked)(console, listed)
+
+
+def _document(found: PalettePage, version: str, page: int, limit: int) -> dict[str, Any]:
+    return {
+        "prompt_version": version,
+        "total": found.total,
+        "states": found.states,
+        "page": page,
+        "limit": limit,
+        "left_out": found.total - len(found.palettes),
+        "palettes": [
+            {
+                "seed": one.seed,
+                "name": one.name,
+                "hex": list(one.hex),
+                "tags": list(one.tags),
+                "state": one.state,
+                "reason": _reason(one) or None,
+                "answers": one.answers,
+                "failures": one.failures,
+                "undecided": {
+                    undecided.field: [{"value": value, "probability": p} for value, p in undecided.values]
+                    for undecided in one.undecided
+                },
+            }
+            for one in found.palettes
+        ],
+    }
+
+
+def _reason(one: ListedPalette) -> str:
+    """Why it stands so, as half sentences; empty where nothing is to be said."""
+    said: list[str] = []
+    if one.state == "pending":
+        said.append(f"waits for {counted(one.waiting, 'model')}" if one.waiting else "goes on with the next run")
+    if one.withheld and one.state != "pending":
+        said.append(one.withheld.why)
+    if one.failures:
+        said.append(f"{counted(one.failures, 'answer')} failed")
+    if one.stopped:
+        said.append(f"{counted(one.stopped, 'model')} stopped")
+    if one.error and (one.failures or one.stopped):
+        said.append(one.error)
+    said += [
+        f"{undecided.field} undecided: {' or '.join(f'{value} ({p:.0%})' for value, p in undecided.values)}"
+        for undecided in one.undecided
+    ]
+    return "; ".join(said)
+
+
+def _bar(console: Console, one: ListedPalette, block: int) -> Text:
+    from rich.text import Text
+
+    from grabient_assets.cli.colour_bar import colour_bar
+
+    if console.is_terminal and not console.no_color:
+        return colour_bar(one.hex, block)
+    return Text(" ".join(one.hex[::5]), no_wrap=True)
+
+
+def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("colours", no_wrap=True)
+    table.add_column("name", min_width=SEED_WIDTH)
+    table.add_column("tags", ratio=5)
+    table.add_column("state", no_wrap=True)
+    table.add_column("reason", ratio=5)
+    for one in listed:
+        name = Text(one.name or one.seed)
+        if one.name:
+            name.append(f"\n{one.seed}", style="dim")
+        table.add_row(_bar(console, one, 2), name, ", ".join(one.tags) or "-", one.state, _reason(one))
+    console.print(table)
+
+
+def _stacked(console: Console, listed: Sequence[ListedPalette]) -> None:
+    from rich.text import Text
+
+    for one in listed:
+        console.print(_bar(console, one, 2).append(f"  {one.state}"))
+        console.print(Text(one.name or one.seed, style="bold"))
+        if one.name:
+            console.print(f"  {one.seed}")
+        for text in (", ".join(one.tags), _reason(one)):
+            if text:
+                print_indented(console, text)
+        console.print()
+
+
+def _left_out(found: PalettePage, version: str, page: int, limit: int, *, filtered: bool) -> str:
+    if not found.total:
+        return f"No palette is like that under {version}." if filtered else "Nothing is loaded yet: grabient load FILE"
+    states = ", ".join(f"{count:,} {state}" for state, count in found.states.items())
+    first, last = (page - 1) * limit + 1, (page - 1) * limit + len(found.palettes)
+    if first > found.total:
+        return f"There is no page {page}: {counted(found.total, 'palette')} ({states}) in pages of {limit}."
+    if last - first + 1 == found.total:
+        return f"{counted(found.total, 'palette')} under {version}: {states}."
+    more = f" {found.total - last:,} more: --page {page + 1}." if last < found.total else ""
+    return f"Palettes {first:,} to {last:,} of {found.total:,} under {version} ({states}).{more}"

@@ -1,0 +1,128 @@
+"""A command on a terminal that somebody ends: Ctrl-C, SIGTERM, or the terminal closed.
+
+The command works in a thread, and the main thread handles signals. The first signal lets the work come to an end
+(interrupts.py). When it does not within seconds, and at the second signal, the process ends where it stands. That is
+safe at any moment, as `kill -9` is: what was sent is in the ledger before it is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import TypeVar
+
+from grabient_assets import interrupts
+
+T = TypeVar("T")
+
+STOPPED = "Stopped. Nothing is lost: run the same command again to go on."
+AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
+
+LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
+"""When, after the signal, the work is not waited for any more, and when the process ends without last words."""
+SPEAK_SECONDS = 0.5
+"""How long a terminal may take no text."""
+STDERR = 2
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class _Process:
+    """What the signal handler has to know."""
+
+    handles_signals = False
+    is_working = False
+
+
+_process = _Process()
+
+
+def leave_when_asked() -> None:
+    """Handle signals from now on. Until a command works, one ends the process at once."""
+    for one in interrupts.signals_to_handle():
+        signal.signal(one, _handle)
+        _process.handles_signals = True
+
+
+def in_a_thread(work: Callable[[], T]) -> T:
+    """The result of `work`, or what it raises. When a signal comes meanwhile, the process ends: it returns never.
+
+    Without `leave_when_asked` before it (somebody else owns the process) the work is done as it is.
+    """
+    if not _process.handles_signals:
+        return work()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def working() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            errors.append(error)
+
+    thread = threading.Thread(target=working, name="command", daemon=True)
+    _process.is_working = True
+    thread.start()
+    asked_at = None
+    while thread.is_alive() and (asked_at is None or time.monotonic() - asked_at < LEAVE_AFTER_SECONDS):
+        thread.join(interrupts.SLICE_SECONDS)
+        if asked_at is None and interrupts.requested() is not None:
+            asked_at = time.monotonic()
+    _process.is_working = False
+    number = interrupts.requested()
+    if number is not None:
+        _leave(number, asked_at or time.monotonic())
+    for error in errors:
+        raise error
+    return results[0]
+
+
+def _handle(number: int, _: FrameType | None) -> None:
+    if not _process.is_working:
+        _leave_at_once(number, STOPPED)
+    elif interrupts.requested() is not None:
+        _leave_at_once(number, AT_ONCE)
+    interrupts.record(number)
+
+
+def _leave_at_once(number: int, words: str) -> None:
+    """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
+    with suppress(OSError, ValueError):  # nobody listens any more
+        if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
+            os.write(STDERR, f"{_cursor()}{words}\n".encode())
+    os._exit(128 + number)
+
+
+def _leave(number: int, asked_at: float) -> None:
+    """Say what goes on where, as far as that is known in time, and end the process without waiting for the rest."""
+    found: list[str] = []
+
+    def find() -> None:
+        with suppress(Exception):
+            found.append(_last_words())
+            sys.stdout.flush()
+
+    finder = threading.Thread(target=find, daemon=True)
+    finder.start()
+    finder.join(max(asked_at + END_AFTER_SECONDS - time.monotonic(), 0.0))
+    _leave_at_once(number, found[0] if found else STOPPED)
+
+
+def _cursor() -> str:
+    """A live table hides the cursor of the terminal."""
+    return SHOW_CURSOR if os.isatty(STDERR) else ""
+
+
+def _last_words() -> str:
+    """What is still under way at which provider, and how to go on."""
+    from grabient_assets.headless.waiting import left_under_way
+    from grabient_assets.settings import load_settings
+
+    with interrupts.finishing(END_AFTER_SECONDS):
+        return left_under_way(load_settings())

@@ -1,0 +1,45 @@
+"""When nothing of a prompt version is open any more, its refined palettes are exported."""
+
+import dagster as dg
+
+from grabient_assets.groups.exports.jobs import export_palettes
+from grabient_assets.partitions import prompt_versions
+from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.warehouse.exports import settled_without_export
+
+ROLE = "export-palettes"
+
+
+def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: a new file for every version whose palettes are not in the object store as they are now."""
+
+    @dg.sensor(
+        name="refinement_settled",
+        job=export_palettes,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Exports the refined palettes of a version when they have changed and nothing of it is open.",
+    )
+    @skipped_while_locked
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
+        reason = busy_with(context.instance, ROLE)
+        if reason:
+            return dg.SkipReason(reason)
+        with warehouse.open_briefly().read() as connection:
+            settled = settled_without_export(connection)
+        partitions = prompt_versions.get_partition_keys()
+        requests: list[dg.RunRequest] = []
+        reasons = ["Every settled version is exported as it is."]
+        for version, content in settled:
+            if version not in partitions:
+                reasons.append(f"{version} is exported no more: its folder is not in prompts/.")
+                continue
+            going = attempt(context.instance, ROLE, [f"{version} {content}"])
+            if isinstance(going, str):
+                reasons.append(going)
+            else:
+                requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
+        return runs_or_reason(context, requests, reasons[1:] or reasons)
+
+    return look

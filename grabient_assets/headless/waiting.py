@@ -1,0 +1,186 @@
+"""Whom the pipeline waits for, since when, why and until when, in sentences for the person who looks on."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.settings import Settings
+from grabient_assets.warehouse.batches import BatchRecord
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NAMED_AT_MOST = 3
+NOTHING_UNDER_WAY = (
+    "Stopped. Nothing is under way at a provider, and nothing is lost: run the same command again to go on."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is waited for at one place (`topic`: a provider, or a sensor).
+
+    `trouble` says why it takes longer than it should; None while everything is as it should be. `sentence` has all of
+    it, with times that differ from look to look; `gist` has none, so it tells whether the wait is another one.
+    """
+
+    topic: str
+    gist: str
+    trouble: str | None
+    sentence: str
+
+
+class Waits:
+    """The waits of one run. Since when there is trouble only this process knows: the ledger keeps the latest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._since: dict[tuple[str, str], datetime] = {}
+
+    def now(
+        self, connection: DuckDBPyConnection, sensors: Mapping[str, str], now: datetime, next_look: datetime
+    ) -> list[Waiting]:
+        """What is waited for now, by the ledger and by the reasons of the `sensors` (`Driver.waiting`)."""
+        found = [*self._at_providers(connection, now, next_look), *self._at_sensors(sensors, next_look)]
+        current = {(one.topic, _gist(one.trouble)) for one in found if one.trouble}
+        self._since = {key: since for key, since in self._since.items() if key in current}
+        return found
+
+    def _at_providers(self, connection: DuckDBPyConnection, now: datetime, next_look: datetime) -> Iterator[Waiting]:
+        from grabient_assets.batching.deferral import LONGEST_NAMED
+        from grabient_assets.warehouse.batches import put_off_until
+        from grabient_assets.warehouse.pauses import pauses
+        from grabient_assets.warehouse.put_off import put_off
+
+        paused = pauses(connection, now)
+        idle = put_off(connection)
+        opened = by_provider(_open_here(connection, self._settings))
+        for provider in sorted({*opened, *(one.provider for one in idle)}):
+            open_here = opened.get(provider, [])
+            closed = put_off_until(connection, provider, now, LONGEST_NAMED)
+            parts, troubles = [], []
+            looked_at = next_look
+            if open_here:
+                since = min(one.submitted_at or one.intended_at for one in open_here)
+                parts.append(f"{_counted(open_here)} open at {provider} since {_clock(since, now)}")
+                troubles += _different(one.error for one in open_here)
+            if provider in paused:
+                troubles.append(f"{provider} asked for time.")
+                looked_at = paused[provider]
+            put_off_here = [one for one in idle if one.provider == provider] if closed else []
+            if closed and put_off_here:
+                since = min(one.since for one in put_off_here)
+                models = ", ".join(dict.fromkeys(one.model for one in put_off_here))
+                parts.append(
+                    f"{provider} has taken no batch for {models} since {_clock(since, now)}; "
+                    f"the next try is at {_clock(closed, now)}"
+                )
+                troubles += _different(one.error for one in put_off_here)
+            if parts:
+                yield self._wait(provider, "; ".join(parts), " ".join(troubles) or None, now, looked_at, next_look)
+
+    def _wait(
+        self, provider: str, what: str, trouble: str | None, now: datetime, looked_at: datetime, next_look: datetime
+    ) -> Waiting:
+        why = ""
+        if trouble:
+            since = self._since.setdefault((provider, _gist(trouble)), now)
+            why = f" Trouble since {_clock(since, now)}: {_ended(trouble)}"
+        until = max(looked_at, next_look)
+        sentence = f"Waiting: {what}.{why} Next look at {_clock(until, now)}."
+        return Waiting(provider, _gist(f"{what} {trouble}"), trouble, sentence)
+
+    def _at_sensors(self, sensors: Mapping[str, str], next_look: datetime) -> Iterator[Waiting]:
+        """What holds up work besides providers: failed attempts, runs of other people, a database that is taken."""
+        from grabient_assets.resources.runs import GAVE_UP
+
+        said: set[str] = set()
+        for name, reason in sensors.items():
+            held_up = GAVE_UP in reason or "Waiting for" in reason or " has held " in reason
+            if held_up and reason not in said:
+                said.add(reason)
+                yield Waiting(
+                    name, _gist(reason), reason, f"{_ended(reason)} Next look at {_clock(next_look, next_look)}."
+                )
+
+
+def left_under_way(settings: Settings) -> str:
+    """The last words of a stopped command: what goes on at which provider, and how to go on or cancel.
+
+    The file is opened as it is: no time is left to wait for it, or to bring an older one up to date.
+    """
+    from grabient_assets.warehouse.attaching import attach
+
+    if not settings.database.exists():
+        return NOTHING_UNDER_WAY
+    attached = attach(settings.database, read_only=True)
+    try:
+        found = _open_here(attached.connection, settings)
+    finally:
+        attached.close()
+    if not found:
+        return NOTHING_UNDER_WAY
+    parts = [f"{_counted(batches)} at {provider}" for provider, batches in sorted(by_provider(found).items())]
+    one = found[0].batch_id
+    which = f"`grabient cancel {one}` stops it" if len(found) == 1 else f"`grabient cancel BATCH` stops one ({one} ...)"
+    return (
+        f"Stopped. Still under way: {'; '.join(parts)}. They go on there and are paid for. Run the same command again "
+        f"to go on and collect them; {which}."
+    )
+
+
+def by_provider(batches: Sequence[BatchRecord]) -> dict[str, list[BatchRecord]]:
+    """The batches of each provider."""
+    found: dict[str, list[BatchRecord]] = defaultdict(list)
+    for one in batches:
+        found[one.provider].append(one)
+    return found
+
+
+def _open_here(connection: DuckDBPyConnection, settings: Settings) -> list[BatchRecord]:
+    from grabient_assets.resources.modes import belongs_here
+    from grabient_assets.warehouse.batches import open_batches
+
+    return [one for one in open_batches(connection) if belongs_here(settings, one.account)]
+
+
+def _counted(batches: Sequence[BatchRecord]) -> str:
+    """How many there are, of how many requests, and for which models; what is special about some."""
+    requests = sum(one.request_count for one in batches)
+    models = list(dict.fromkeys(one.model for one in batches))
+    named = ", ".join(models[:NAMED_AT_MOST]) + (", ..." if len(models) > NAMED_AT_MOST else "")
+    noun = "batch" if len(batches) == 1 else "batches"
+    asked = "request" if requests == 1 else "requests"
+    unclear = sum(one.status == "intended" for one in batches)
+    stopping = sum(one.cancel_asked_at is not None for one in batches)
+    extra = [
+        what if count == len(batches) else f"{count} of them {what}"
+        for count, what in ((unclear, "sent without an answer, to be looked for first"), (stopping, "to be cancelled"))
+        if count
+    ]
+    return f"{len(batches)} {noun} of {requests} {asked} ({'; '.join([named, *extra])})"
+
+
+def _clock(time: datetime, now: datetime) -> str:
+    """The time in UTC, with its date when that is not today's."""
+    form = "%H:%M:%S UTC" if time.astimezone(UTC).date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    return time.astimezone(UTC).strftime(form)
+
+
+def _different(errors: Iterable[str | None]) -> list[str]:
+    """One of each kind: what is said about two batches often differs in their ids alone."""
+    return list({_gist(error): error for error in errors if error}.values())
+
+
+def _gist(text: str) -> str:
+    """The text without the words that hold a digit: times, counts and the ids of single calls."""
+    return re.sub(r"\S*\d\S*", "", text)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,80 @@
+"""The class of the project's Dagster instance, which dagster.yaml names."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._serdes import ConfigurableClassData
+
+from grabient_assets.resources.code_location import is_ours, job_origin
+
+EVENTS_PER_WRITE = 500
+"""How many events Dagster collects before it stores them together. DAGSTER_EVENT_BATCH_SIZE says otherwise."""
+
+
+class BatchingInstance(dg.DagsterInstance):
+    """A Dagster instance whose default event log keeps its connections and stores events in batches (event_log.py).
+
+    A dagster.yaml that names a storage of its own gets that one.
+    """
+
+    @staticmethod
+    def config_schema() -> dict[str, Any]:
+        """No fields beside Dagster's own."""
+        return {}
+
+    @staticmethod
+    def config_defaults(base_dir: str) -> Mapping[str, ConfigurableClassData | None]:
+        """Dagster's own defaults for the folder `base_dir`, with the event log of event_log.py.
+
+        Dagster's own event log stays, with a warning, when the private parts of Dagster are not as expected.
+        """
+        defaults = InstanceRef.config_defaults(base_dir)
+        if reason := _why_not_kept():
+            warnings.warn(
+                f"Dagster's own event log is used, which is slower: {reason}. Install Dagster at the version of "
+                "constraints.txt.",
+                stacklevel=2,
+            )
+            return defaults
+        stock = defaults["event_log_storage"]
+        assert stock is not None
+        kept = ConfigurableClassData("grabient_assets.resources.event_log", "KeptEventLogStorage", stock.config_yaml)
+        parts = {**{name: defaults[name] for name in ("run_storage", "schedule_storage")}, "event_log_storage": kept}
+        config = {
+            name: {"module_name": part.module_name, "class_name": part.class_name, "config_yaml": part.config_yaml}
+            for name, part in parts.items()
+            if part is not None
+        }
+        storage = ConfigurableClassData(
+            "dagster._core.storage.legacy_storage",
+            "CompositeStorage",
+            json.dumps(config),  # YAML reads JSON
+        )
+        return {**defaults, "event_log_storage": kept, "storage": storage}
+
+    def create_run_for_job(self, job_def: dg.JobDefinition, *more: Any, **details: Any) -> dg.DagsterRun:
+        """Create a run. Those of `dg launch` and `dagster asset materialize`, which name the code only, get the code
+        location too: see code_location.py."""
+        code = details.get("job_code_origin")
+        if code is not None and details.get("remote_job_origin") is None and is_ours(code):
+            details["remote_job_origin"] = job_origin(job_def.name)
+        return super().create_run_for_job(job_def, *more, **details)
+
+    def _get_event_batch_size(self) -> int:
+        """Dagster's own method says 0, which stores every event by itself, unless the environment says otherwise."""
+        return int(os.environ.get("DAGSTER_EVENT_BATCH_SIZE", EVENTS_PER_WRITE))
+
+
+def _why_not_kept() -> str | None:
+    try:
+        from grabient_assets.resources.event_log import unexpected
+    except ImportError as error:
+        return str(error)
+    return unexpected()

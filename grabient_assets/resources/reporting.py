@@ -1,0 +1,29 @@
+"""Reporting many partitions from one run, as one write of the event log."""
+
+import warnings
+from collections.abc import Sequence
+
+import dagster as dg
+
+
+def report_materializations(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, events: Sequence[dg.AssetMaterialization]
+) -> None:
+    """Store these materializations of the running step, hundreds at a time (`BatchingInstance` says how many).
+
+    Dagster has no public way to do this. Where its private one is not as it was in Dagster 1.13, a warning says so and
+    every event is stored by itself. Either way all of them are stored when this returns.
+    """
+    try:
+        from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+
+        step = getattr(context, "op_execution_context", context).get_step_execution_context()
+        batch = generate_event_batch_id()
+    except (ImportError, AttributeError) as error:
+        warnings.warn(f"Materializations are stored one by one, which is slower: {error}.", stacklevel=2)
+        for event in events:
+            context.log_event(event)
+        return
+    for number, event in enumerate(events, start=1):
+        # Dagster writes at the end of the batch, and whenever enough events have come together.
+        DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, number == len(events)))

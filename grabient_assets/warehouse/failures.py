@@ -1,0 +1,99 @@
+"""What failed, grouped by reason: stored failures to get an answer, and asks that a provider or model stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NAMED_PALETTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures of one model for one reason.
+
+    `fate` as in batch_requests, or `stopped`. `reason` is one of the sentences: they may differ in numbers, quotations
+    and ids. `requests` is what asking again would send, `request_usd` what such a request costs: the mean of those that
+    reported it, or else of what they were expected to cost, None when unknown. `named`: seeds and names of the first
+    palettes.
+    """
+
+    purpose: str
+    provider: str
+    model: str
+    fate: str
+    reason: str
+    palettes: int
+    requests: int
+    request_usd: Decimal | None
+    named: tuple[tuple[str, str | None], ...]
+
+
+def failure_groups(
+    connection: DuckDBPyConnection, prompt_version: str | None = None, named: int | None = NAMED_PALETTES
+) -> list[FailureGroup]:
+    """The failures under one prompt version or all, the largest group first; with at most `named` palettes each."""
+    rows = connection.execute(
+        r"""
+        WITH refiners AS (
+            SELECT seed, prompt_version, any_value(provider) AS provider FROM asks
+            WHERE purpose = 'refinement' GROUP BY ALL
+        ),
+        failures AS (
+            SELECT 'tagging' AS purpose, provider, model, prompt_version, seed, fate, error AS reason, 1 AS requests
+            FROM palette_tags WHERE error IS NOT NULL
+            UNION ALL
+            SELECT 'refinement', coalesce(b.provider, a.provider, '-'), r.model, r.prompt_version, r.seed, r.fate,
+                   r.error, 1
+            FROM palette_tag_refined r LEFT JOIN batches b USING (batch_id)
+            LEFT JOIN refiners a ON a.seed = r.seed AND a.prompt_version = r.prompt_version
+            WHERE r.error IS NOT NULL
+            UNION ALL
+            SELECT a.purpose, a.provider, a.model, a.prompt_version, a.seed, 'stopped', a.reason,
+                   greatest(a.analyses - coalesce(t.answers, 0), 1)
+            FROM asks a LEFT JOIN (
+                SELECT seed, prompt_version, provider, model, count(*) AS answers FROM palette_tags GROUP BY ALL
+            ) t ON a.purpose = 'tagging' AND t.seed = a.seed AND t.prompt_version = a.prompt_version
+                AND t.provider = a.provider AND t.model = a.model
+            WHERE a.state = 'stopped' AND NOT EXISTS (
+                SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.seed
+                  AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL)
+        ),
+        -- Sentences of one kind differ in what they quote, count and name.
+        alike AS (
+            SELECT *, regexp_replace(regexp_replace(coalesce(reason, fate),
+                '"[^"]*"|''[^'']*''|`[^`]*`', '…', 'g'), '[^\s.,;:()]*[0-9][^\s,;:()]*', '…', 'g') AS kind
+            FROM failures WHERE $version IS NULL OR prompt_version = $version
+        ),
+        grouped AS (
+            SELECT purpose, provider, model, fate, kind, min(coalesce(reason, fate)) AS reason,
+                   count(DISTINCT seed) AS palettes, sum(requests)::BIGINT AS requests, list(DISTINCT seed) AS seeds
+            FROM alike GROUP BY purpose, provider, model, fate, kind
+        ),
+        prices AS (
+            SELECT b.purpose, b.provider, b.model, avg(r.cost_usd) FILTER (r.cost_basis = 'reported') AS paid
+            FROM batch_requests r JOIN batches b USING (batch_id) WHERE b.status = 'collected' GROUP BY ALL
+        ),
+        expected AS (
+            SELECT purpose, provider, model, sum(estimated_usd) / sum(request_count) AS usd FROM batches
+            WHERE estimated_usd IS NOT NULL GROUP BY ALL
+        )
+        SELECT g.purpose, g.provider, g.model, g.fate, g.reason, g.palettes, g.requests,
+               coalesce(p.paid, e.usd)::DECIMAL(18, 10), list_sort(g.seeds)[:$named]
+        FROM grouped g LEFT JOIN prices p USING (purpose, provider, model)
+        LEFT JOIN expected e USING (purpose, provider, model)
+        ORDER BY g.palettes DESC, g.purpose DESC, g.provider, g.model, g.reason
+        """,
+        {"version": prompt_version, "named": named if named is not None else 2_000_000_000},
+    ).fetchall()
+    names = dict(
+        connection.execute(
+            "SELECT seed, name FROM palettes WHERE seed IN (SELECT unnest($1::VARCHAR[]))",
+            [list({seed for row in rows for seed in row[8]})],
+        ).fetchall()
+    )
+    return [FailureGroup(*[*row[:8], tuple((seed, names.get(seed)) for seed in row[8])]) for row in rows]

@@ -1,0 +1,224 @@
+"""Answers that were paid for and cannot be read, or do not say whose they are: never bought again by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from grabient_assets.batching.connection import Connection
+from grabient_assets.batching.round import Round, collect_batches
+from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.providers.connect import connect
+from grabient_assets.providers.contract import Result
+from grabient_assets.providers.patience import Patience
+from grabient_assets.warehouse.asks import stopped_asks
+from grabient_assets.warehouse.batches import BatchRecord, open_batches
+from grabient_assets.warehouse.quality import unbalanced_batches
+from grabient_assets_tests.batching.house import House, palette
+from grabient_assets_tests.batching.scripted_provider import ANSWER, SETTLING, USAGE, ScriptedProvider, answered
+from grabient_assets_tests.batching.test_poison import open_batch, said
+from grabient_assets_tests.batching.test_reparse import MODEL, ask, collect, reparse, retry, send, send_if_due
+from grabient_assets_tests.providers.faces import FACES, GOOGLE, KEY, Face
+from grabient_assets_tests.providers.test_download import ended, inline, results_path
+
+IDS = [f"request-{number}" for number in range(4)]
+
+
+def nameless(text: str, **more: Any) -> bytes:
+    """A result line as a scripted provider writes it that says nothing about its request."""
+    return json.dumps({"custom_id": None, "fate": "answered", "text": text, "usage": USAGE, **more}).encode()
+
+
+def sent_to(house: House, provider: ScriptedProvider, palettes: int) -> list[str]:
+    """The custom_ids of a batch about so many palettes."""
+    ask(house, house.load(*map(palette, range(palettes))))
+    send(house, provider)
+    return list(provider.held["openai-1"].file.custom_ids)
+
+
+def house_batch(house: House) -> BatchRecord:
+    """The one that is open."""
+    with house.warehouse.read() as connection:
+        [batch] = open_batches(connection)
+    return batch
+
+
+def fates(house: House) -> dict[str, int]:
+    return dict(house.rows("SELECT fate, count(*) FROM batch_requests GROUP BY ALL"))
+
+
+def test_an_answer_without_a_key_is_bound_by_the_ref_in_it(house: House, provider: ScriptedProvider) -> None:
+    ids = sent_to(house, provider, 8)
+    lines = [nameless(json.dumps({"ref": custom_id, **ANSWER, "mood": [custom_id]})) for custom_id in reversed(ids)]
+    lines[0] = lines[0].replace(b'"custom_id": null', b'"custom_id": "theirs-1"')  # a gateway has names of its own
+    provider.end("openai-1", lines)
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"succeeded": 8}
+    assert dict(house.rows("SELECT custom_id, mood[1] FROM palette_tags")) == {i: i.lower() for i in ids}
+    assert house.rows("SELECT DISTINCT cost_basis FROM batch_requests") == [("reported",)]
+    assert send_if_due(house, provider) is None and provider.sent == ids
+
+
+def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
+    house: House, provider: ScriptedProvider
+) -> None:
+    ids = sent_to(house, provider, 8)
+    later = house.load(palette(99))
+    ask(house, later)
+    usages = [{"input_tokens": 1000 + number, "output_tokens": 200} for number in range(8)]
+    texts = [json.dumps({**ANSWER, "mood": [custom_id]}) for custom_id in ids]  # no ref
+    provider.end("openai-1", [nameless(text, usage=usage) for text, usage in zip(texts, usages, strict=True)])
+    batch = house_batch(house)
+    collect(house, provider, batch)
+
+    assert fates(house) == {"unreadable": 8}
+    each = [(usage["input_tokens"] * Decimal("0.075") + 200 * Decimal("0.30")) / 1_000_000 for usage in usages]
+    [(cost, failed, error)] = house.rows("SELECT cost_usd, failed, error FROM batches")
+    assert (cost, failed) == (sum(each), 8), "what came was billed, whosever it is"
+    assert error.startswith(f"Not one line of the results of batch {batch.batch_id} can be read")
+    with house.warehouse.read() as connection:
+        assert unbalanced_batches(connection) == (0, [])
+        [stopped] = stopped_asks(connection)
+    assert (stopped.model, stopped.failed) == (MODEL, False)
+    reason = stopped.reason
+    assert f"`grabient reparse {batch.batch_id}`" in reason and "`grabient retry`" in reason
+    for _ in range(3):
+        house.clock.wind(hours=12)
+        assert send_if_due(house, provider) is None, "also nothing else of this model"
+
+    # An update that can read them: at no cost, and nothing is stopped any more but what was never sent.
+    named = dict(zip(texts, ids, strict=True))
+    plain = provider.read_line
+
+    def better(line: bytes) -> Result:
+        result = plain(line)
+        return Result(named[result.text or ""], result.fate, result.text, usage=result.usage)
+
+    provider.read_line = better
+    done = reparse(house, provider)
+    assert done.fates == {("unreadable", "succeeded"): 8}
+    assert house.rows("SELECT cost_usd FROM batches") == [(sum(each),)]
+    assert house.rows("SELECT state, count(*) FROM asks GROUP BY ALL ORDER BY 1") == [("closed", 8), ("stopped", 1)]
+    assert send_if_due(house, provider) is None
+    retry(house)
+    assert send(house, provider).request_count == 1
+
+
+def test_a_person_may_buy_them_again(house: House, provider: ScriptedProvider) -> None:
+    sent_to(house, provider, 2)
+    provider.end("openai-1", [b"<html>", b"</html>"])
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"unreadable": 2} and send_if_due(house, provider) is None
+    assert house.rows("SELECT DISTINCT cost_basis FROM batch_requests") == [("estimated",)]
+    retry(house)
+    assert send(house, provider).request_count == 2
+
+
+def test_where_some_lines_can_be_read_the_others_are_not_bought_again_either(
+    house: House, provider: ScriptedProvider
+) -> None:
+    ids = sent_to(house, provider, 6)
+    lines = [answered(i) for i in ids[:3]]
+    lines += [b'{"id": "%s", "says": ["nothing"]}' % ids[3].encode(), b"{ cut"]
+    provider.end("openai-1", lines)
+    collect(house, provider, house_batch(house))
+    rows = house.rows("SELECT fate, cost_basis, count(*) FROM batch_requests GROUP BY ALL ORDER BY ALL")
+    # one is named by its line; of the last two one has the line that names nobody, and nobody knows which
+    assert rows == [("succeeded", "reported", 3), ("unreadable", "estimated", 2), ("unreadable", None, 1)]
+    assert house.rows("SELECT count(*) FROM asks WHERE state = 'stopped'") == [(0,)], "the model can be read"
+    assert send_if_due(house, provider) is None
+    retry(house)
+    assert send(house, provider).request_count == 3
+
+
+def test_lines_that_say_there_is_no_answer_are_no_answers(house: House, provider: ScriptedProvider) -> None:
+    """Nothing was billed, so what they may be about is due again."""
+    ids = sent_to(house, provider, 2)
+    line = json.dumps({"custom_id": None, "fate": "errored", "error": "overloaded", "retryable": True}).encode()
+    provider.end("openai-1", [answered(ids[0]), line])
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"succeeded": 1, "missing": 1}
+    assert send(house, provider).request_count == 1
+
+
+def unnamed(line: bytes) -> bytes:
+    value = json.loads(line)
+    value.pop("custom_id", None)
+    value.pop("key", None)
+    return json.dumps(value).encode()
+
+
+def renamed(line: bytes) -> bytes:
+    """The answer lies where nobody looks for it."""
+    return line.replace(b'"result"', b'"outcome"').replace(b'"response"', b'"reply"')
+
+
+def reworded(line: bytes) -> bytes:
+    """The envelope is right, and what it holds has other names."""
+    return line.replace(b'"content"', b'"contents"').replace(b'"parts"', b'"pieces"').replace(b'"candidates"', b'"x"')
+
+
+SHAPES: dict[str, Callable[[bytes], bytes]] = {
+    "a list": lambda line: b"[" + line + b"]",
+    "an envelope around it": lambda line: b'{"data": ' + line + b', "object": "batch.result"}',
+    "a string of JSON": lambda line: json.dumps(line.decode()).encode(),
+    "another envelope": renamed,
+    "another nesting": reworded,
+    "another envelope without a key": lambda line: renamed(unnamed(line)),
+}
+
+
+def collected(house: House, face: Face, httpserver: HTTPServer, lines: list[bytes]) -> Round:
+    """A batch of IDS that ended with these lines, collected."""
+
+    @contextmanager
+    def connected(name: str) -> Iterator[Connection]:
+        provider = connect(name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+        yield Connection(provider, "emulator", "emulator", SETTLING, None)
+        provider.close()
+
+    httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
+    httpserver.expect_request(results_path(face)).respond_with_data(b"\n".join(lines) + b"\n")
+    batch_id = open_batch(house, face, IDS)
+    done = collect_batches([batch_id], connected, house.warehouse, house.store, lambda _: TagReader(), house.clock)
+    assert done.troubles == ()
+    return done
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_every_shape_at_every_provider(shape: str, face: Face, house: House, httpserver: HTTPServer) -> None:
+    """10 + 5 tokens each, as far as they can be read."""
+    lines = [SHAPES[shape](face.answer_line(i, said(i))) for i in IDS]
+    collected(house, face, httpserver, lines)
+    rows = house.rows("SELECT DISTINCT fate, input_tokens, output_tokens FROM batch_requests")
+    tokens = (None, None) if shape == "a string of JSON" else (10, 5)
+    assert rows == [("unreadable", *tokens)]
+    assert "Not one line of the results" in house.rows("SELECT error FROM batches")[0][0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_every_shape_among_good_lines(shape: str, face: Face, house: House, httpserver: HTTPServer) -> None:
+    lines = [face.answer_line(i, said(i)) for i in IDS]
+    lines[0], lines[2] = SHAPES[shape](lines[0]), unnamed(lines[2])
+    collected(house, face, httpserver, lines)
+    rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
+    assert rows == {IDS[0]: "unreadable", **dict.fromkeys(IDS[1:], "succeeded")}
+
+
+def test_gemini_answers_without_metadata(house: House, httpserver: HTTPServer) -> None:
+    """Inline answers have lost their metadata before (googleapis/python-genai#1886), and come in any order (#1909)."""
+    answers = [{"response": json.loads(GOOGLE.answer_line(i, said(i)))["response"]} for i in reversed(IDS)]
+    body = GOOGLE.body("completed", response=inline(*answers))
+    httpserver.expect_oneshot_request(GOOGLE.retrieve).respond_with_json(body)
+    httpserver.expect_oneshot_request(GOOGLE.retrieve).respond_with_json(body)
+    done = collected(house, GOOGLE, httpserver, [])
+    assert dict(house.rows("SELECT custom_id, fate FROM batch_requests")) == dict.fromkeys(IDS, "succeeded")
+    assert done.collected[0].problems == ()
