@@ -225,6 +225,11 @@ def parse_dollars(text: str, name: str, without: str) -> Decimal:
     return dollars
 
 
+def parse_cap(text: str | None) -> Decimal | None:
+    """The value of --max-usd; None when it is not given. Raises SettingsError."""
+    return None if text is None else parse_dollars(text, "--max-usd", "Leave it out to run without a cap")
+
+
 def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     if environ is None:
         from dotenv import dotenv_values

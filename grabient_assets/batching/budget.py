@@ -7,13 +7,13 @@ what it cost: collecting releases the rest by itself. A batch counts for the mon
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from grabient_assets.batching.estimates import DollarRange
-from grabient_assets.warehouse.money import HoldKey, cap_usd, spending_between, spending_under
+from grabient_assets.warehouse.money import spending_between, spending_by_cap
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 OVER_BUDGET = "Over budget"
 """How the sentence begins that says so."""
 
+Limit: TypeAlias = str | None
+"""The id of a cap; None is the month's budget."""
+MONTH: Limit = None
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Money for some purpose. `named`: as it is called in a sentence.
+    """Money for some purpose. `named`: as it is called in a sentence. `expected` is what open batches are expected to
+    cost of the `reserved` that is set aside for them.
 
     What a person can do about its end is in two sentences: while open batches may release some, and when none is open.
     """
@@ -33,6 +38,7 @@ class Allowance:
     usd: Decimal
     spent: Decimal
     reserved: Decimal
+    expected: Decimal
     way_out_while_open: str
     way_out_otherwise: str
 
@@ -42,17 +48,9 @@ class Allowance:
         return max(Decimal(0), self.usd - self.spent - self.reserved)
 
     @property
-    def way_out(self) -> str:
-        """What a person can do about its end, as things stand."""
-        return self.way_out_while_open if self.reserved else self.way_out_otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Fitting:
-    """How many requests there is money for, and the sentence about the others."""
-
-    count: int
-    reason: str | None = None
+    def expected_left(self) -> Decimal:
+        """What is expected to be left when all open batches are collected; never negative."""
+        return max(Decimal(0), self.usd - self.spent - self.expected)
 
 
 def month_of(now: datetime) -> tuple[datetime, datetime]:
@@ -70,67 +68,36 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
     used = spending_between(connection, start, following)
     later = f"when GRABIENT_BUDGET_USD is raised, or on {following:%Y-%m-%d} (UTC)."
     return Allowance(
-        f"the {_usd(budget)} USD of {start:%B %Y}",
+        f"the {dollars(budget)} USD of {start:%B %Y}",
         budget,
         used.spent,
         used.reserved,
+        used.expected,
         f"They go out by themselves when open batches release money, {later}",
         f"They go out by themselves {later}",
     )
 
 
 def allowances(
-    connection: DuckDBPyConnection, budget: Decimal | None, cap_id: str | None, now: datetime
-) -> list[Allowance]:
-    """Every limit that holds for requests asked under this cap: the month's budget, and the cap."""
-    found = [] if budget is None else [monthly(connection, budget, now)]
-    if cap_id is not None:
-        cap, used = cap_usd(connection, cap_id), spending_under(connection, cap_id)
-        found.append(
-            Allowance(
-                f"the {_usd(cap)} USD that it was asked with",
-                cap,
-                used.spent,
-                used.reserved,
-                "They go out by themselves when open batches release money; or ask again with a higher --max-usd.",
-                "No batch is open that could release some: ask again with a higher --max-usd.",
-            )
+    connection: DuckDBPyConnection, budget: Decimal | None, cap_ids: Iterable[str], now: datetime
+) -> dict[Limit, Allowance]:
+    """Every limit that holds: the month's budget for all requests, a cap for those that were asked under it."""
+    found: dict[Limit, Allowance] = {} if budget is None else {MONTH: monthly(connection, budget, now)}
+    for cap_id, (cap, used) in spending_by_cap(connection, cap_ids).items():
+        found[cap_id] = Allowance(
+            f"the {dollars(cap)} USD that it was asked with",
+            cap,
+            used.spent,
+            used.reserved,
+            used.expected,
+            "They go out by themselves when open batches release money; or ask again with a higher --max-usd.",
+            "No batch is open that could release some: ask again with a higher --max-usd.",
         )
     return found
 
 
-def fitting(among: list[Allowance], key: HoldKey, count: int, one: DollarRange | None, behind: int = 0) -> Fitting:
-    """How many of `count` requests fit into every allowance; `one` is what a single one costs (None: not known).
-
-    `behind` is how many more wait behind these; they are part of the sentence only.
-    """
-    tightest = min(among, key=lambda allowance: allowance.left, default=None)
-    if tightest is None:
-        return Fitting(count)
-    who = f"{key.model} ({key.provider})"
-    if one is None:
-        return Fitting(
-            0,
-            f"{OVER_BUDGET}: the price of {who} is not known, so nothing can be set aside for its {count + behind} "
-            f"requests out of {tightest.named}. Add the price to registry/data/{key.provider}.toml, or ask without a "
-            "budget and a cap.",
-        )
-    fits = count if one.high == 0 else min(count, int(tightest.left / one.high))
-    waiting = count - fits + behind
-    if not waiting or fits == count:
-        return Fitting(fits)
-    granted = replace(tightest, reserved=tightest.reserved + one.high * fits)
-    return Fitting(fits, _sentence(granted, who, waiting, one.high * waiting))
-
-
-def _sentence(tightest: Allowance, who: str, waiting: int, needed: Decimal) -> str:
-    return (
-        f"{OVER_BUDGET}: {waiting} requests to {who} wait. They may cost up to {_usd(needed)} USD; of "
-        f"{tightest.named}, {_usd(tightest.spent)} are spent and {_usd(tightest.reserved)} set aside for open batches. "
-        f"{tightest.way_out}"
-    )
-
-
-def _usd(dollars: Decimal) -> str:
-    """Cents, or as many decimals as it takes to show four figures of a small sum."""
-    return f"{dollars:.2f}" if dollars == dollars.quantize(Decimal("0.01")) else f"{dollars:.4f}"
+def dollars(usd: Decimal) -> str:
+    """Cents, or four decimals, or of a smaller sum all."""
+    if usd == usd.quantize(Decimal("0.01")):
+        return f"{usd:.2f}"
+    return f"{usd:.4f}" if usd >= Decimal("0.0001") else f"{usd:.10f}".rstrip("0")

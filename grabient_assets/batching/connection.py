@@ -24,6 +24,8 @@ class Connection:
     """How long after its create call a batch that is not listed may still turn up in the provider's list."""
     budget_usd: Decimal | None
     """The most to spend in a calendar month, over all providers; None: no limit."""
+    usable: tuple[str, ...] = ()
+    """All providers that can be asked now: a refinement follows by itself when each of them was."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

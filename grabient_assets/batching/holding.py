@@ -1,7 +1,7 @@
 """What is not tried now, and why: held back for want of money, left alone after failures, put off, paused, stopped.
 
-A hold for want of money says what its requests are made of. What one of them may cost is estimated anew at every look,
-as a submission would: answers come in and their tokens are measured, prices become known.
+Whether there is money is judged anew at every look, as a submission would: answers come in and their tokens are
+measured, prices become known.
 """
 
 from __future__ import annotations
@@ -11,19 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.budget import allowances, fitting
 from grabient_assets.batching.deferral import LONGEST_NAMED
-from grabient_assets.batching.estimates import DollarRange, RequestShape, estimate, token_estimate
-from grabient_assets.errors import RegistryError, UnpricedError
-from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model
+from grabient_assets.batching.finishing import grant, kind_of, open_funding, over_budget, request_prices
 from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets.warehouse.attempts import held_work, release_work
 from grabient_assets.warehouse.batches import put_off_providers
-from grabient_assets.warehouse.money import BudgetHold, HoldKey, holds
+from grabient_assets.warehouse.money import HoldKey, holds
 from grabient_assets.warehouse.pauses import pauses
 from grabient_assets.warehouse.status import forget_unreachable
-from grabient_assets.warehouse.usage import Measured, measured_tokens
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -59,7 +54,10 @@ def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datet
         found.append(
             Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
         )
-    found += [Held("over_budget", reason) for reason in still_held(connection, budget, now, None, None).values()]
+    found += [
+        Held("over_budget", reason)
+        for reason in dict.fromkeys(still_held(connection, budget, now, None, None).values())
+    ]
     found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
     return found
 
@@ -78,30 +76,22 @@ def _next_try(until: datetime) -> str:
 def still_held(
     connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, purpose: str | None, provider: str | None
 ) -> dict[HoldKey, str]:
-    """What was held back, is still asked for and does not fit yet, not even one request of it; with the sentence.
+    """What was held back, is still asked for and cannot go out yet, not even one request of it; with the sentence.
 
-    What was asked for once more since is not among it: it may read differently now, so it is tried again.
+    It is judged anew at every look, as a submission would: answers come in and their tokens are measured, prices become
+    known. What was asked for once more since is not among it: it may read differently now, so it is tried again.
     """
-    found: dict[HoldKey, str] = {}
     waiting = holds(connection, purpose, provider)
-    measured = measured_tokens(connection) if waiting else {}
+    if not waiting:
+        return {}
+    prices = request_prices(connection, now)
+    funding = open_funding(connection, budget, now, prices, [hold.cap_id for hold in waiting])
+    found: dict[HoldKey, str] = {}
     for hold in waiting:
-        among = allowances(connection, budget, hold.cap_id, now)
-        try:
-            model = load_registry().model(hold.provider, hold.model)
-        except RegistryError:  # sending stops its asks, and says why
-            continue
-        one = _one(hold, model, measured.get((hold.provider, hold.model, hold.prompt_digest)), now)
-        fits = fitting(among, hold.key, 1, one, hold.requests - 1)
-        if fits.reason is not None and fits.count == 0:
-            found[hold.key] = fits.reason
+        key, kind = hold.key, kind_of(hold.key)
+        if kind not in prices or not funding.limits_of(key.cap_id):
+            continue  # sending stops its asks, or nothing limits them any more
+        one = prices[kind]
+        if grant(connection, funding, key, one).is_empty:
+            found[key] = over_budget(funding, key, one)
     return found
-
-
-def _one(hold: BudgetHold, model: Model, measured: Measured | None, now: datetime) -> DollarRange | None:
-    """What a single request costs by what is known now."""
-    shape = RequestShape(hold.text_bytes, hold.max_output_tokens, hold.pictures, hold.thinking_budget, hold.effort)
-    try:
-        return estimate(model, now.date(), token_estimate(shape, model, measured), 1)
-    except UnpricedError:
-        return None

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.batching.budget import allowances, fitting
+from grabient_assets.batching.budget import allowances
 from grabient_assets.batching.estimates import DollarRange, RequestShape, estimate, token_estimate
+from grabient_assets.batching.finishing import (
+    Grant,
+    grant,
+    kind_of,
+    open_funding,
+    over_budget,
+    request_prices,
+    rounded_up,
+)
 from grabient_assets.errors import UnpricedError
 from grabient_assets.registry.model import Model
-from grabient_assets.registry.price_list import EXACT, PriceList, price_list
+from grabient_assets.registry.price_list import PriceList, price_list
 from grabient_assets.warehouse.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
+from grabient_assets.warehouse.unfinished import RequestSize, measure_request
 from grabient_assets.warehouse.usage import measured_tokens
 
 if TYPE_CHECKING:
@@ -36,10 +46,10 @@ NO_LIMIT = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What may be sent: the first `count` requests. `prices`, `estimated_usd` and `reserved_usd` are None at an unknown
-    price. `held` is the sentence about the requests for which there is no money."""
+    """What may be sent: the requests at these `places`. `prices`, `estimated_usd` and `reserved_usd` are None at an
+    unknown price. `held` is the sentence about the requests for which there is no money."""
 
-    count: int
+    places: Sequence[int]
     prices: PriceList | None = None
     estimated_usd: Decimal | None = None
     reserved_usd: Decimal | None = None
@@ -64,31 +74,102 @@ def reserve(
     model: Model,
     prompt_digest: str,
     shape: RequestShape,
-    count: int,
-    behind: int,
+    custom_ids: Sequence[str],
     now: datetime,
 ) -> Reservation:
-    """How many of `count` requests of this shape there is money for, and what to write down with them.
+    """Which of these requests, all of this shape, there is money for, and what to write down with them.
 
-    What does not fit is recorded as held, together with the `behind` requests that wait behind these.
+    Money goes to whole palettes (finishing.py). What has to wait, these or others of the key, is recorded as held.
     """
     on = now.date()
-    measured = measured_tokens(connection).get((model.provider, model.id, prompt_digest))
-    tokens = token_estimate(shape, model, measured)
+    tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
     try:
-        prices, one = price_list(model, on), estimate(model, on, tokens, 1)
+        prices, one = price_list(model, on), rounded_up(estimate(model, on, tokens, 1))
     except UnpricedError:
         prices, one = None, None
-    found = fitting(allowances(connection, terms.budget_usd, terms.cap_id, now), key, count, one, behind)
-    _keep_account_of_held(connection, key, found.reason, count - found.count + behind, prompt_digest, shape, one, now)
+    places, held = range(len(custom_ids)), None
+    if allowances(connection, terms.budget_usd, [terms.cap_id] if terms.cap_id else [], now):
+        measure_request(connection, _size(key, prompt_digest, shape))
+        places, held = _affordable(connection, terms, key, one, custom_ids, now)
+    else:
+        release(connection, key)
     if one is None:
-        return Reservation(found.count, held=found.reason)
-    return Reservation(
-        found.count,
-        prices,
-        (one.expected * found.count).quantize(EXACT),
-        (one.high * found.count).quantize(EXACT),
-        found.reason,
+        return Reservation(places, held=held)
+    return Reservation(places, prices, one.expected * len(places), one.high * len(places), held)
+
+
+def sendable(
+    connection: DuckDBPyConnection, budget: Decimal | None, keys: Sequence[HoldKey], now: datetime
+) -> tuple[dict[HoldKey, Grant], tuple[str, ...]]:
+    """What may be sent under each key as things stand, so that no other line is written; keys without a limit, and
+    those of which no price is known yet, are not in it. And the sentences about keys of which nothing may be sent.
+
+    Whether a request really goes out is decided when it is intended.
+    """
+    if budget is None and all(key.cap_id is None for key in keys):
+        return {}, ()
+    prices = request_prices(connection, now)
+    funding = open_funding(connection, budget, now, prices, [key.cap_id for key in keys])
+    found, waiting = dict[HoldKey, Grant](), dict[str, None]()
+    for key in keys:
+        one = prices.get(kind_of(key))
+        if one is None or not funding.limits_of(key.cap_id):
+            continue
+        found[key] = granted = grant(connection, funding, key, one)
+        if granted.is_empty:
+            reason = over_budget(funding, key, one)
+            waiting[reason] = None
+            _keep_account_of_held(connection, key, reason, granted.held, one, now)
+    return found, tuple(waiting)
+
+
+def _affordable(
+    connection: DuckDBPyConnection,
+    terms: Terms,
+    key: HoldKey,
+    one: DollarRange | None,
+    custom_ids: Sequence[str],
+    now: datetime,
+) -> tuple[Sequence[int], str | None]:
+    """The places of the requests that there is money for, and the sentence about what has to wait."""
+    prices = request_prices(connection, now) | {kind_of(key): one}
+    funding = open_funding(connection, terms.budget_usd, now, prices, [terms.cap_id])
+    granted = grant(connection, funding, key, one)
+    places = granted.admitted(custom_ids)
+    outside = [place for place, custom_id in enumerate(custom_ids) if custom_id[:-3] not in granted.requests]
+    spare = 0
+    if one is not None:
+        limits = funding.limits_of(terms.cap_id)
+        left = min(funding.limits[limit].left for limit in limits)
+        free = min(max(Decimal(0), funding.limits[limit].left - funding.kept[limit]) for limit in limits)
+        places = places[: _times(one.high, left, len(places))]
+        spare = _times(one.high, free, len(outside))
+    held = granted.held + len(outside) - spare
+    reason = None
+    if held:
+        each = one.high if one else Decimal(0)
+        reason = over_budget(funding, key, one, len(outside) - spare, each * spare)
+    _keep_account_of_held(connection, key, reason, held, one, now)
+    return sorted([*places, *outside[:spare]]), reason
+
+
+def _times(high: Decimal, usd: Decimal, most: int) -> int:
+    """How often so much fits into the dollars, `most` at most."""
+    return min(most, int(usd / high)) if high else most
+
+
+def _size(key: HoldKey, prompt_digest: str, shape: RequestShape) -> RequestSize:
+    return RequestSize(
+        key.purpose,
+        key.provider,
+        key.model,
+        key.prompt_version,
+        prompt_digest,
+        shape.text_bytes,
+        shape.pictures,
+        shape.max_output_tokens,
+        shape.thinking_budget,
+        shape.effort,
     )
 
 
@@ -97,8 +178,6 @@ def _keep_account_of_held(
     key: HoldKey,
     reason: str | None,
     waiting: int,
-    prompt_digest: str,
-    shape: RequestShape,
     one: DollarRange | None,
     now: datetime,
 ) -> None:
@@ -106,7 +185,6 @@ def _keep_account_of_held(
     if reason is None:
         release(connection, key)
         return
-    each = one.high.quantize(EXACT) if one else None
     record_hold(
         connection,
         BudgetHold(
@@ -116,14 +194,8 @@ def _keep_account_of_held(
             prompt_version=key.prompt_version,
             cap_id=key.cap_id,
             requests=waiting,
-            prompt_digest=prompt_digest,
-            text_bytes=shape.text_bytes,
-            pictures=shape.pictures,
-            max_output_tokens=shape.max_output_tokens,
-            thinking_budget=shape.thinking_budget,
-            effort=shape.effort,
-            request_usd=each,
-            needed_usd=each * waiting if each is not None else None,
+            request_usd=one.high if one else None,
+            needed_usd=one.high * waiting if one else None,
             reason=reason,
             held_at=now,
         ),

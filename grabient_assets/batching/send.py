@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -93,7 +93,6 @@ def orderable(
 def send_requests(
     order: Order,
     requests: Iterable[PreparedRequest],
-    count: int,
     provider: BatchProvider,
     warehouse: Warehouse,
     store: ObjectStore,
@@ -102,13 +101,13 @@ def send_requests(
     """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
 
     They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
-    palettes, are more than a machine's memory. `count`: how many there are.
+    palettes, are more than a machine's memory.
 
     A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
     that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
-    there is no money for stays asked, and so does what comes after it.
+    there is no money for stays asked.
     """
-    sent, behind = Sent(), count
+    sent = Sent()
     limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
     parts = split(requests, limits)
     while True:
@@ -119,18 +118,15 @@ def send_requests(
             return sent + Sent(complaints=(reason,))
         if part is None:
             return sent
-        behind -= len(part)
         try:
-            submitted = submit_batch(order, part, provider, warehouse, store, clock, behind)
+            submitted = submit_batch(order, part, provider, warehouse, store, clock)
         except OverBudgetError as error:
-            return sent + Sent(held=(str(error),))
+            return replace(sent, held=(str(error),))
         if submitted is None:
             continue
-        sent += Sent(batches=(submitted,))
-        if submitted.error is None and submitted.held is None:
-            continue
+        sent = replace(sent, batches=(*sent.batches, submitted), held=(submitted.held,) if submitted.held else ())
         if submitted.error is None:
-            return sent + Sent(held=(submitted.held or "",))
+            continue
         reason, model = str(submitted.error), order.model
         match submitted.error:
             case CredentialsError():

@@ -114,16 +114,14 @@ def submit_batch(
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
-    behind: int = 0,
 ) -> Submitted | None:
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
 
-    Only as many go out as there is money for. `behind`: how many more wait to be sent after these. Raises
-    OverBudgetError when there is none for a single one, StoreError when the requests cannot be archived: then nothing
-    was sent, and they are due again.
+    Only those go out that there is money for. Raises OverBudgetError when there is none for a single one, StoreError
+    when the requests cannot be archived: then nothing was sent, and they are due again.
     """
     with ExitStack() as lock:
-        intended = _intend(order, requests, behind, warehouse, clock(), lock)
+        intended = _intend(order, requests, warehouse, clock(), lock)
         if intended is None:
             return None
         if intended.batch is None:
@@ -181,7 +179,6 @@ def _create(
 def _intend(
     order: Order,
     requests: Sequence[PreparedRequest],
-    behind: int,
     warehouse: Warehouse,
     wall: datetime,
     lock: ExitStack,
@@ -195,8 +192,9 @@ def _intend(
         now = ledger_time(connection, wall)
         key = HoldKey(order.purpose, order.model.provider, order.model.id, order.prompt_version, order.terms.cap_id)
         shape = _mean_shape(free, order)
-        granted = reserve(connection, order.terms, key, order.model, order.prompt_digest, shape, len(free), behind, now)
-        carried = free[: granted.count]
+        ids = [r.custom_id for r in free]
+        granted = reserve(connection, order.terms, key, order.model, order.prompt_digest, shape, ids, now)
+        carried = [free[place] for place in granted.places]
         if not carried:
             return _Intended(None, [], granted.held)
         batch = _batch(order, carried, granted, shape.max_output_tokens, now, wall)

@@ -10,7 +10,9 @@ import typer
 from grabient_assets.cli.console import print_json, say
 
 if TYPE_CHECKING:
+    from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.headless.planning import Plan
+    from grabient_assets.settings import Settings
 
 
 def plan(
@@ -28,12 +30,17 @@ def plan(
         bool,
         typer.Option("--adaptive", help="As `grabient run --adaptive` would: the first wave, then the later ones."),
     ] = False,
+    until: Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")] = "refined",
+    max_usd: Annotated[
+        str | None, typer.Option("--max-usd", metavar="X", help="Say how many palettes so many dollars finish.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
     """Show what `grabient run` with these options would send: requests, batches, tokens, dollars. Sends nothing."""
     from grabient_assets.settings import load_settings
 
-    report_plan(_made(prompt_version, analyses, limit, seeds, adaptive=adaptive), load_settings().mode, as_json=as_json)
+    found = _made(prompt_version, analyses, limit, seeds, until, max_usd, adaptive=adaptive)
+    report_plan(found, load_settings().mode, as_json=as_json)
 
 
 def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
@@ -51,18 +58,59 @@ def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
 
 
 def _made(
-    prompt_version: str | None, analyses: str | None, limit: int | None, seeds: Path | None, *, adaptive: bool
+    prompt_version: str | None,
+    analyses: str | None,
+    limit: int | None,
+    seeds: Path | None,
+    until: str,
+    max_usd: str | None,
+    *,
+    adaptive: bool,
 ) -> Plan:
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.headless.planning import make_plan
-    from grabient_assets.headless.wishes import chosen_prompt_version, seeds_of_file
-    from grabient_assets.settings import load_settings, parse_analyses
+    from grabient_assets.headless.wishes import chosen_prompt_version, chosen_until, seeds_of_file
+    from grabient_assets.settings import load_settings, parse_analyses, parse_cap
 
     settings = load_settings()
+    stage, cap = chosen_until(until), parse_cap(max_usd)
     version = chosen_prompt_version(prompt_version)
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
     with opened_as_it_is(settings) as warehouse:
         among = None if seeds is None else seeds_of_file(seeds, warehouse)
-        return make_plan(warehouse, settings, version, count, among, limit, datetime.now(UTC), adaptive=adaptive)
+        now = datetime.now(UTC)
+        return make_plan(
+            warehouse, settings, version, count, among, limit, now, adaptive=adaptive, until=stage, max_usd=cap
+        )
+
+
+def agree_to_spend(
+    usd: DollarRange | None, requests: int, settings: Settings, limited: bool, sentence: str | None, *, yes: bool
+) -> None:
+    """In live mode, say what is about to be spent, and ask a person for their yes. Exits with 1 when it is not given.
+
+    Without a terminal nobody is asked, and it goes on. `limited`: whether a cap or a budget holds; `sentence`: what
+    else is to be said, such as how many palettes the money finishes.
+    """
+    import sys
+
+    if settings.mode != "live" or not requests:
+        return
+    cost = (
+        "at a price that is not known"
+        if usd is None
+        else (f"for {usd.expected:.4f} USD, from {usd.low:.4f} to {usd.high:.4f}")
+    )
+    say(f"{requests:,} {'request goes' if requests == 1 else 'requests go'} out {cost}.")
+    if sentence:
+        say(sentence)
+    if not limited:
+        say("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd for a run.")
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("Nothing was asked for, and nothing is spent. With --yes nobody is asked.")
+        raise typer.Exit(1)

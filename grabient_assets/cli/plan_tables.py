@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from grabient_assets.groups.refinement.planning import PlannedRefinement
     from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
-    from grabient_assets.headless.planning import Plan
+    from grabient_assets.headless.planning import Finishing, Plan
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
             "left_usd": float(budget.left),
             "fits": plan.fits,
         },
+        "finishes": None if plan.finishing is None else _finishes(plan.finishing),
         "over_budget": list(plan.over_budget),
         "warnings": list(plan.warnings),
         "refused": list(plan.refused),
@@ -105,6 +106,13 @@ def _sending(sending: Sending) -> dict[str, Any]:
         "usd": None if sending.usd is None else _dollars(sending.usd),
         "cache_saved_usd": float(sending.cache_saved_usd),
     }
+
+
+def _finishes(one: Finishing) -> dict[str, Any]:
+    """`low` is the least number of palettes: everything costs the high end of its estimate. `rest_usd` is what the
+    palettes cost for which it is not expected to be enough."""
+    palettes = {"low": one.least, "expected": one.expected, "high": one.most}
+    return {"usd": float(one.usd), "palettes": palettes, "rest_usd": _dollars(one.rest)}
 
 
 def _dollars(usd: DollarRange) -> dict[str, float]:
@@ -229,7 +237,24 @@ def _totals(plan: Plan) -> list[str]:
             f"Budget of the month: {budget.usd:.2f} USD; {budget.spent:.4f} used, {budget.reserved:.4f} set aside for "
             f"open batches, {budget.left:.4f} left. {verdict}"
         )
+    if plan.finishing is not None:
+        found.append(finishing_sentence(plan.finishing, plan.needing))
     if plan.over_budget:
         found.append("Waiting for money now (the figures above are those of a run without a cap):")
         found += plan.over_budget
+    return found
+
+
+def finishing_sentence(one: Finishing, needing: int) -> str:
+    """How many of the palettes the money finishes, and what the others would cost."""
+    from grabient_assets.batching.budget import dollars
+
+    range_ = f"{one.expected}" if one.least == one.most else f"{one.expected} (from {one.least} to {one.most})"
+    found = f"{dollars(one.usd)} USD finish {range_} of {_count(needing)} palettes, one after the other."
+    if one.expected < needing:
+        rest = needing - one.expected
+        found += (
+            f" The other {_count(rest)} would cost {one.rest.expected:.4f} USD more, from {one.rest.low:.4f} to "
+            f"{one.rest.high:.4f}."
+        )
     return found

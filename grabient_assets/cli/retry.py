@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,41 +11,75 @@ from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.batching.holding import Held
-    from grabient_assets.headless.failures import AskedAgain
+    from grabient_assets.headless.failures import AskedAgain, Repeat
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
 
 def retry(
+    seeds_named: Annotated[list[str] | None, typer.Argument(metavar="SEED...", help="Only these palettes.")] = None,
     prompt_version: Annotated[
         str | None, typer.Option(metavar="V", help="Only under this version; default: all.")
     ] = None,
+    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    provider: Annotated[str | None, typer.Option(metavar="P", help="Only what was asked of this provider.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="M", help="Only what was asked of this model.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be asked again and what it costs; ask nothing.")
+    ] = False,
     run: Annotated[bool, typer.Option("--run", help="Drive the pipeline at once, until nothing is open.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What was asked again, as JSON on stdout.")] = False,
 ) -> None:
-    """Ask again exactly what failed: unusable answers, and what a provider or model refused."""
+    """Ask again exactly what failed: unusable answers, and what a provider or model refused.
+
+    Example: grabient retry --dry-run --provider openai
+    """
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.following import follow, report
-    from grabient_assets.headless.failures import ask_again
+    from grabient_assets.cli.plan import agree_to_spend
+    from grabient_assets.errors import UsageError
+    from grabient_assets.headless.failures import ask_for, find_failures, repeats
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
+    from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.objects import open_store
-    from grabient_assets.settings import load_settings
+    from grabient_assets.settings import PROVIDERS, load_settings
     from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
+    if provider is not None and provider not in PROVIDERS:
+        raise UsageError(f"There is no provider {provider!r}; use one of {', '.join(PROVIDERS)}.")
+    known = [one.id for one in load_registry().models]
+    if model is not None and model not in known:
+        raise UsageError(f"There is no model {model!r}; `grabient models` lists them.")
     askable_providers(settings)
     check_store(open_store(settings))
     name_left_out(settings)
-    warehouse = open_warehouse(settings)
+    warehouse, now = open_warehouse(settings), datetime.now(UTC)
+    failures = find_failures(warehouse, settings, version, _among(seeds_named, seeds, warehouse), provider, model)
+    found = repeats(warehouse, failures, now.date())
+    if dry_run:
+        _show_repeats(found, failures.left_out, as_json)
+        return
+    if found and settings.mode == "live":
+        for one in found:
+            say(_sentence(one))
+        capped = all(one.cap_id is not None for one in [*failures.tagging, *failures.refinements])
+        limited = settings.budget_usd is not None or capped
+        requests = sum(one.requests for one in found if not one.follows)
+        agree_to_spend(_total(found), requests, settings, limited, None, yes=yes)
     held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
-    asked = ask_again(warehouse, settings, version, datetime.now(UTC))
+    asked = ask_for(warehouse, settings, failures, now)
     for one in held:
         say(f"{one.sentence} It is released.")
-    _show(asked, _held(warehouse, settings), as_json and not run)
+    _show(asked, found, _held(warehouse, settings), as_json and not run)
     if not (asked.tagging or asked.refinement):
         say("Nothing failed that could be asked again.")
         return
@@ -53,6 +88,68 @@ def retry(
         return
     wish = wish_of_asked(asked.partitions, "refined" if asked.chained else "consensus", settings)
     report(follow(wish, warehouse, settings, DEFAULT_TIMEOUT), wish, warehouse, settings, as_json=as_json)
+
+
+def _among(named: Sequence[str] | None, file: Path | None, warehouse: Warehouse) -> tuple[str, ...] | None:
+    """The chosen palettes by their canonical seed; None for all."""
+    from grabient_assets.gradient.seed import decode_seed
+    from grabient_assets.headless.wishes import seeds_of_file
+
+    chosen = [decode_seed(seed).canonical for seed in named or ()]
+    if file is not None:
+        chosen += seeds_of_file(file, warehouse)
+    return tuple(chosen) if named or file else None
+
+
+def _total(found: Sequence[Repeat]) -> DollarRange | None:
+    from grabient_assets.batching.estimates import DollarRange
+
+    usd: DollarRange | None = DollarRange()
+    for one in found:
+        usd = None if usd is None or one.usd is None else usd + one.usd
+    return usd
+
+
+def _sentence(one: Repeat) -> str:
+    what = "refinements that follow" if one.follows else f"{one.purpose} requests"
+    cost = (
+        "price not known"
+        if one.usd is None
+        else (f"{one.usd.expected:.4f} USD (from {one.usd.low:.4f} to {one.usd.high:.4f})")
+    )
+    return f"{one.provider} {one.model}: palettes {one.palettes:,}, {what} {one.requests:,}, {cost}"
+
+
+def _repeat(one: Repeat) -> dict[str, Any]:
+    return {
+        "purpose": one.purpose,
+        "provider": one.provider,
+        "model": one.model,
+        "palettes": one.palettes,
+        "requests": one.requests,
+        "follows": one.follows,
+        "usd": _dollars(one.usd),
+    }
+
+
+def _dollars(usd: DollarRange | None) -> dict[str, float] | None:
+    return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
+
+
+def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], as_json: bool) -> None:
+    for reason in left_out:
+        say(reason)
+    total = _total(found)
+    if as_json:
+        document = {"models": [_repeat(one) for one in found], "usd": _dollars(total), "left_out": list(left_out)}
+        print_json(document)
+        return
+    for one in found:
+        typer.echo(_sentence(one))
+    if not found:
+        say("Nothing failed that could be asked again.")
+    elif total is not None:
+        typer.echo(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
 
 
 def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
@@ -65,7 +162,7 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
         return held_back(connection, settings.budget_usd, datetime.now(UTC))
 
 
-def _show(asked: AskedAgain, held: list[Held], as_json: bool) -> None:
+def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
     for reason in (*asked.left_out, *(one.sentence for one in held)):
         say(reason)
     if as_json:
@@ -74,6 +171,7 @@ def _show(asked: AskedAgain, held: list[Held], as_json: bool) -> None:
             {
                 "tagging": tagging,
                 "refinement": asked.refinement,
+                "usd": _dollars(_total(found)),
                 "left_out": list(asked.left_out),
                 "held": [one.document() for one in held],
             }

@@ -44,6 +44,7 @@ def run(
         bool,
         typer.Option("--adaptive", help="Ask a few cheap models first, the others only where those are uncertain."),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
 ) -> None:
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
@@ -59,14 +60,14 @@ def run(
         seeds_of_file,
     )
     from grabient_assets.resources.objects import open_store
-    from grabient_assets.settings import load_settings, parse_analyses, parse_dollars
+    from grabient_assets.settings import load_settings, parse_analyses, parse_cap
     from grabient_assets.store.objects import check_store
 
     settings = load_settings()
     stage = chosen_until(until)
     version = chosen_prompt_version(prompt_version)
     count = settings.analyses if analyses is None else parse_analyses(analyses, "--analyses")
-    cap = None if max_usd is None else parse_dollars(max_usd, "--max-usd", "Leave it out to run without a cap")
+    cap = parse_cap(max_usd)
     warehouse = open_warehouse(settings)
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
@@ -74,6 +75,16 @@ def run(
     wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date(), adaptive=adaptive)
     name_ends(wish.providers, stage, now.date())
     check_store(open_store(settings))
+    if settings.mode == "live" and wish.needing:
+        from grabient_assets.cli.plan import agree_to_spend
+        from grabient_assets.cli.plan_tables import finishing_sentence
+        from grabient_assets.headless.planning import make_plan
+
+        plan = make_plan(
+            warehouse, settings, version, count, among, limit, now, adaptive=adaptive, until=stage, max_usd=cap
+        )
+        said = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
+        agree_to_spend(plan.usd, plan.total.requests, settings, plan.finishing is not None, said, yes=yes)
     record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
     times = f"adaptively, up to {count} analyses" if adaptive else f"{count} analyses"
     say(f"{len(wish.needing)} palettes need work under {version}: {times} by {', '.join(wish.providers)}.")

@@ -4,14 +4,126 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
 
+from grabient_assets.batching.estimates import DollarRange
 from grabient_assets.batching.holding import release
+from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.needs import FailedAsk
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What is asked of one model again: how many palettes, requests and US dollars (None: not known). `follows`: these
+    are refinements that follow when tags that are asked again change what the refiner reads."""
+
+    purpose: str
+    provider: str
+    model: str
+    palettes: int
+    requests: int
+    usd: DollarRange | None
+    follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What failed and can be asked again, tags and refinements, and what is left out and why."""
+
+    tagging: tuple[FailedAsk, ...]
+    refinements: tuple[FailedAsk, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def chained(self) -> bool:
+        """Whether refinement follows, or is asked for itself."""
+        return bool(self.refinements) or any(one.chained for one in self.tagging)
+
+    @property
+    def partitions(self) -> tuple[PaletteVersion, ...]:
+        """Which palettes these are."""
+        return tuple(dict.fromkeys(one.partition for one in [*self.tagging, *self.refinements]))
+
+
+def find_failures(
+    warehouse: Warehouse,
+    settings: Settings,
+    prompt_version: str | None = None,
+    among: Sequence[str] | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+) -> Failures:
+    """Every failed answer and every stopped ask, of these palettes, this provider and this model, or of all.
+
+    Left out is what cannot be repeated as it was: providers without a key, models that left the panel, and requests
+    that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
+    for those anew.
+    """
+    from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.prompting.load import load_prompt_versions
+    from grabient_assets.resources.modes import usable_providers
+    from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
+
+    usable = usable_providers(settings)
+    current = _current_targets(settings, usable)
+    with warehouse.read() as connection:
+        failed = _of(failed_tagging(connection, prompt_version), among, provider, model)
+        refinements = _of(failed_refinements(connection, prompt_version), among, provider, model)
+
+    def repeatable(one: FailedAsk) -> bool:
+        asked_today = current.get((one.partition.prompt_version, one.target.provider, one.target.model))
+        return asked_today == one.target.request_digest
+
+    tagging = [one for one in failed if repeatable(one)]
+    gone = [one for one in failed if not repeatable(one)]
+    versions = load_prompt_versions(PROMPTS_DIR)
+    gone += [one for one in refinements if one.partition.prompt_version not in versions]
+    refinements = [one for one in refinements if one.partition.prompt_version in versions]
+    if refinements and refiner().provider not in usable:
+        gone, refinements = [*gone, refinements[0]], []
+    return Failures(tuple(tagging), tuple(refinements), tuple(dict.fromkeys(_why(one, usable) for one in gone)))
+
+
+def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
+    """What asking them again comes to, model by model, at the prices of the day `on`."""
+    from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.groups.requests import requests_usd
+    from grabient_assets.registry.load import load_registry
+
+    refined = {one.partition for one in failures.refinements}
+    following = {one.partition for one in failures.tagging if one.chained} - refined
+    counts: dict[tuple[str, str, str, bool], Counter[str]] = {}
+    palettes: dict[tuple[str, str, str, bool], set[PaletteVersion]] = defaultdict(set)
+
+    def add(purpose: str, model: Model, partition: PaletteVersion, requests: int, *, follows: bool = False) -> None:
+        key = (purpose, model.provider, model.id, follows)
+        counts.setdefault(key, Counter())[partition.prompt_version] += requests
+        palettes[key].add(partition)
+
+    registry = load_registry()
+    for one in failures.tagging:
+        add("tagging", registry.model(one.target.provider, one.target.model), one.partition, one.missing)
+    for partition in sorted(refined, key=str):
+        add("refinement", refiner(), partition, 1)
+    for partition in sorted(following, key=str):
+        add("refinement", refiner(), partition, 1, follows=True)
+    found: list[Repeat] = []
+    with warehouse.read() as connection:
+        for (purpose, provider, model_id, follows), versions in counts.items():
+            model, usd = registry.model(provider, model_id), DollarRange()
+            for version, requests in versions.items():
+                part = requests_usd(connection, purpose, model, version, requests, on)
+                usd = None if usd is None or part is None else usd + part
+            if follows and usd is not None:
+                usd = replace(usd, low=Decimal(0))
+            of = palettes[purpose, provider, model_id, follows]
+            found.append(Repeat(purpose, provider, model_id, len(of), versions.total(), usd, follows))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,45 +145,23 @@ def ask_again(
     now: datetime,
     among: Sequence[str] | None = None,
 ) -> AskedAgain:
-    """Ask again for every failed answer and every stopped ask, of these palettes or all. Nothing is sent here.
+    """Ask again for everything that failed, of these palettes or all. Nothing is sent here."""
+    return ask_for(warehouse, settings, find_failures(warehouse, settings, prompt_version, among), now)
 
-    Left out is what cannot be repeated as it was: providers without a key, models that left the panel, and requests
-    that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
-    for those anew. The terms stand as they were: the cap, and the permissions to send at an unknown price and to
-    refine despite a check.
-    """
-    from grabient_assets.groups.refinement.asking import refiner
-    from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.resources.modes import usable_providers
-    from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
-    usable = usable_providers(settings)
-    current = _current_targets(settings, usable)
-    with warehouse.read() as connection:
-        failed = _of(failed_tagging(connection, prompt_version), among)
-        refinements = _of(failed_refinements(connection, prompt_version), among)
-
-    def repeatable(one: FailedAsk) -> bool:
-        asked_today = current.get((one.partition.prompt_version, one.target.provider, one.target.model))
-        return asked_today == one.target.request_digest
-
+def ask_for(warehouse: Warehouse, settings: Settings, failures: Failures, now: datetime) -> AskedAgain:
+    """Ask again for these failures. Nothing is sent here. The terms stand as they were: the cap, and the permissions to
+    send at an unknown price and to refine despite a check."""
     with warehouse.write() as connection:
         release(connection, now)
-    tagging = [one for one in failed if repeatable(one)]
-    gone = [one for one in failed if not repeatable(one)]
-    versions = load_prompt_versions(PROMPTS_DIR)
-    gone += [one for one in refinements if one.partition.prompt_version not in versions]
-    refinements = [one for one in refinements if one.partition.prompt_version in versions]
-    if refinements and refiner().provider not in usable:
-        gone, refinements = [*gone, refinements[0]], []
-    _ask_taggers(warehouse, tagging, now)
-    _ask_refiner(warehouse, settings, refinements, now)
+    _ask_taggers(warehouse, failures.tagging, now)
+    _ask_refiner(warehouse, settings, failures.refinements, now)
     return AskedAgain(
-        tagging=dict(Counter((one.target.provider, one.target.model) for one in tagging)),
-        refinement=len(refinements),
-        chained=bool(refinements) or any(one.chained for one in tagging),
-        partitions=tuple(dict.fromkeys(one.partition for one in [*tagging, *refinements])),
-        left_out=tuple(dict.fromkeys(_why(one, usable) for one in gone)),
+        tagging=dict(Counter((one.target.provider, one.target.model) for one in failures.tagging)),
+        refinement=len(failures.refinements),
+        chained=failures.chained,
+        partitions=failures.partitions,
+        left_out=failures.left_out,
     )
 
 
@@ -140,9 +230,17 @@ def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[st
     }
 
 
-def _of(failed: Sequence[FailedAsk], among: Sequence[str] | None) -> list[FailedAsk]:
+def _of(
+    failed: Sequence[FailedAsk], among: Sequence[str] | None, provider: str | None, model: str | None
+) -> list[FailedAsk]:
     chosen = None if among is None else set(among)
-    return [one for one in failed if chosen is None or one.partition.seed in chosen]
+    return [
+        one
+        for one in failed
+        if (chosen is None or one.partition.seed in chosen)
+        and provider in (None, one.target.provider)
+        and model in (None, one.target.model)
+    ]
 
 
 def _why(failed: FailedAsk, usable: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from grabient_assets.batching.budget import Allowance, monthly
 from grabient_assets.batching.drafts import refuse_draft
@@ -19,7 +20,7 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
-from grabient_assets.headless.wishes import make_wish, tagging_targets
+from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -27,11 +28,23 @@ from grabient_assets.resources.modes import answers_from, images_by_url, usable_
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import any_palette
+from grabient_assets.warehouse.palettes import any_palette, palette_rows
 from grabient_assets.warehouse.refinement_plan import Foreseen
 from grabient_assets.warehouse.tag_consensus import tagged_elsewhere
 from grabient_assets.warehouse.usage import measured_tokens
 from grabient_assets.warehouse.withheld import withheld_palettes
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """How many palettes so many dollars bring to their end: if everything costs the high end of its estimate, what is
+    expected, or the low end. `rest` is what the palettes cost that it is not expected to be enough for."""
+
+    usd: Decimal
+    least: int
+    expected: int
+    most: int
+    rest: DollarRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,7 @@ class Plan:
     `palettes` were chosen, `needing` of them lack something. `refinement` is None when its provider is left out.
     `warnings` are sentences about what is left out and what ends soon; `refused` about what could not be sent;
     `over_budget` about what was asked for and waits for money, under the limits it was asked with. Of an adaptive run
-    `tagging` is the first wave, and `waves` says what may follow.
+    `tagging` is the first wave, and `waves` says what may follow. `finishing` is None where nothing limits the money.
     """
 
     prompt_version: str
@@ -54,6 +67,7 @@ class Plan:
     warnings: tuple[str, ...]
     waves: PlannedWaves | None = None
     over_budget: tuple[str, ...] = ()
+    finishing: Finishing | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -92,8 +106,11 @@ def make_plan(
     now: datetime,
     *,
     adaptive: bool = False,
+    until: Until = "refined",
+    max_usd: Decimal | None = None,
 ) -> Plan:
-    """The plan for the palettes that `grabient run` would take, with `adaptive` as `grabient run --adaptive` does.
+    """The plan for the palettes that `grabient run` would take: wave by wave with `adaptive`, up to the stage `until`,
+    and under a cap with `max_usd`.
 
     Without any provider that can be asked, it is made as if all could be. Raises what `grabient run` raises for a
     draft in live mode and for a folder of the other mode.
@@ -111,7 +128,7 @@ def make_plan(
             settings,
             prompt_version,
             analyses,
-            "refined",
+            until,
             among,
             limit,
             today=today,
@@ -129,7 +146,7 @@ def make_plan(
             tagging = waves.first
         else:
             tagging = plan_tagging(connection, models, prompt_version, needing, analyses, mode, today, measured, others)
-        if refiner().provider in providers:
+        if refiner().provider in providers and until == "refined":
             targets = tagging_targets(settings, prompt_version, providers, today)
             refinement = plan_refinements(
                 connection,
@@ -143,11 +160,17 @@ def make_plan(
                 refined=others,
                 foreseen=None if adaptive else Foreseen(targets, analyses, settings.consensus == "majority"),
             )
+        rows = palette_rows(connection, needing)
         kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
         elsewhere = tagged_elsewhere(connection, prompt_version, needing)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
         held = still_held(connection, settings.budget_usd, now, None, None)
     asked = [*models, *([refiner()] if refinement else [])]
+    limits = [usd for usd in (max_usd, budget.left if budget else None) if usd is not None]
+    finishing = None
+    if limits and needing:
+        refining = max(1, len(needing) - len(withheld)) if refinement else 0
+        finishing = _finishing(min(limits), rows, prompt_version, tuple(tagging), refinement, refining, waves)
     others_words = _bought_again(elsewhere, prompt_version)
     warnings = (*others_words, *_left_out(settings, loaded), *sentences(kept), *_about_models(asked, today))
     return Plan(
@@ -160,8 +183,52 @@ def make_plan(
         budget,
         warnings,
         waves,
-        tuple(held.values()),
+        tuple(dict.fromkeys(held.values())),
+        finishing,
     )
+
+
+def _finishing(
+    usd: Decimal,
+    rows: Sequence[int],
+    prompt_version: str,
+    tagging: Sequence[PlannedModel],
+    refinement: PlannedRefinement | None,
+    refining: int,
+    waves: PlannedWaves | None,
+) -> Finishing:
+    """Palettes are finished as they are sent (batching/finishing.py): the cheapest first. Refinement and later waves
+    are shared out evenly among those that may still get them, `refining` of the palettes in these `rows`."""
+    import numpy
+
+    places = numpy.sort(numpy.asarray(rows))
+    ends = ("low", "expected", "high")
+    cost = {end: numpy.zeros(len(places)) for end in ends}
+    for one in tagging:
+        if one.cannot is not None or one.sending.usd is None or not one.sending.requests:
+            continue
+        for lines in one.counts.lines:
+            here = numpy.isin(lines.palettes, places) & (lines.prompt_version == prompt_version)
+            requests = numpy.bincount(
+                numpy.searchsorted(places, lines.palettes[here]), lines.requests[here], len(places)
+            )
+            for end in ends:
+                cost[end] += requests * float(getattr(one.sending.usd, end)) / one.sending.requests
+    even = DollarRange()
+    if refinement is not None and refinement.cannot is None and refinement.sending.usd is not None:
+        even += refinement.sending.usd
+    later = DollarRange() if waves is None else DollarRange(expected=waves.expected_usd, high=waves.most_usd)
+    counts, rest = dict[str, int](), dict[str, Decimal]()
+    for end in ends:
+        each = float(getattr(even, end)) / max(1, refining) + float(getattr(later, end)) / len(places)
+        sums = numpy.cumsum(numpy.sort(cost[end] + each))
+        counts[end] = int(numpy.searchsorted(sums, float(usd) * (1 + 1e-12), side="right"))
+        cost[end] = sums
+    done = counts["expected"]
+    for end in ends:
+        sums = cost[end]
+        rest[end] = Decimal(str(round(sums[-1] - (sums[done - 1] if done else 0), 10)))
+    return Finishing(usd, counts["high"], counts["expected"], counts["low"], DollarRange(**rest))
 
 
 def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:

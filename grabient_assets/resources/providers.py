@@ -71,6 +71,13 @@ class ProvidersResource(dg.ConfigurableResource):
         access = provider_access(settings, name)
         provider = connect(name, access.api_key, access.base_url, patience)
         try:
-            yield Connection(provider, access.account, answers_from(settings), settling(settings), settings.budget_usd)
+            yield Connection(
+                provider,
+                access.account,
+                answers_from(settings),
+                settling(settings),
+                settings.budget_usd,
+                usable_providers(settings),
+            )
         finally:
             provider.close()

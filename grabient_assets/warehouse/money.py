@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """US dollars: what collected batches cost, and what is set aside for open ones.
+    """US dollars: what collected batches cost, what is set aside for open ones, and what these are expected to cost.
 
     An answer of unknown cost counts with its share of what was set aside for its batch.
     """
 
     spent: Decimal
     reserved: Decimal
+    expected: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,7 @@ class HoldKey:
 class BudgetHold:
     """One row of `budget_holds`.
 
-    `text_bytes`, `pictures`, `max_output_tokens`, `thinking_budget` and `effort` are those of a request in the middle,
-    so that its cost can be estimated again. `request_usd` is what one could cost at `held_at`, `needed_usd` all; None:
-    unknown.
+    `request_usd` is what one of the requests could cost at `held_at`, `needed_usd` all; None: unknown.
     """
 
     purpose: str
@@ -58,12 +58,6 @@ class BudgetHold:
     prompt_version: str
     cap_id: str | None
     requests: int
-    prompt_digest: str
-    text_bytes: int
-    pictures: int
-    max_output_tokens: int
-    thinking_budget: int | None
-    effort: str | None
     request_usd: Decimal | None
     needed_usd: Decimal | None
     reason: str
@@ -79,7 +73,8 @@ _SPENDING = """
     SELECT coalesce(sum(CASE WHEN b.status = 'collected' THEN
                coalesce(b.cost_usd, 0)
                + coalesce((b.reserved_usd * coalesce(u.requests, 0) / b.request_count)::DECIMAL(18, 10), 0) END), 0),
-           coalesce(sum(b.reserved_usd) FILTER (b.status IN ('intended', 'submitted')), 0)
+           coalesce(sum(b.reserved_usd) FILTER (b.status IN ('intended', 'submitted')), 0),
+           coalesce(sum(b.estimated_usd) FILTER (b.status IN ('intended', 'submitted')), 0)
     FROM batches b LEFT JOIN (
         SELECT batch_id, count(*) AS requests FROM batch_requests WHERE cost_basis = 'unknown' GROUP BY ALL
     ) AS u USING (batch_id)
@@ -91,22 +86,23 @@ def spending_between(connection: DuckDBPyConnection, start: datetime, end: datet
     return _spending(connection, "WHERE b.intended_at >= $1 AND b.intended_at < $2", [start, end])
 
 
-def spending_under(connection: DuckDBPyConnection, cap_id: str) -> Spending:
-    """Over the batches that were sent under this cap."""
-    return _spending(connection, "WHERE b.cap_id = $1", [cap_id])
+def spending_by_cap(connection: DuckDBPyConnection, cap_ids: Iterable[str]) -> dict[str, tuple[Decimal, Spending]]:
+    """By cap: what may be spent under it, and what the batches that were sent under it come to."""
+    rows = connection.execute(
+        f"""
+        SELECT c.cap_id, c.usd, s.*
+        FROM spending_caps c, LATERAL ({_SPENDING} WHERE b.cap_id = c.cap_id) AS s
+        WHERE c.cap_id IN (SELECT unnest($1::VARCHAR[]))
+        """,
+        [list(cap_ids)],
+    ).fetchall()
+    return {cap_id: (usd, Spending(*map(Decimal, used))) for cap_id, usd, *used in rows}
 
 
 def make_cap(connection: DuckDBPyConnection, cap: SpendingCap, now: datetime) -> None:
     """Record the cap. One that exists under this id stays as it is."""
     insert = "INSERT INTO spending_caps VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
     connection.execute(insert, [cap.cap_id, cap.usd, now])
-
-
-def cap_usd(connection: DuckDBPyConnection, cap_id: str) -> Decimal:
-    """What may be spent under the cap."""
-    row = connection.execute("SELECT usd FROM spending_caps WHERE cap_id = ?", [cap_id]).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def record_hold(connection: DuckDBPyConnection, hold: BudgetHold) -> None:
@@ -162,4 +158,4 @@ def forget_unwanted_holds(connection: DuckDBPyConnection) -> None:
 def _spending(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> Spending:
     row = connection.execute(f"{_SPENDING} {where}", parameters).fetchone()
     assert row is not None
-    return Spending(Decimal(row[0]), Decimal(row[1]))
+    return Spending(*map(Decimal, row))

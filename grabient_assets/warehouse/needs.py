@@ -34,7 +34,8 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class FailedAsk:
-    """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on."""
+    """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on.
+    `missing` requests have no usable answer."""
 
     partition: PaletteVersion
     target: AskTarget
@@ -44,6 +45,7 @@ class FailedAsk:
     cap_id: str | None
     failures: int
     stopped: bool
+    missing: int
 
 
 _IF_ASKED = """
@@ -113,12 +115,14 @@ def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -
     rows = connection.execute(
         """
         SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, a.cap_id, count(t.seed), a.state = 'stopped'
+               a.despite_checks, a.cap_id, count(t.error), a.state = 'stopped',
+               a.analyses - count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL AND t.analysis_index < a.analyses)
         FROM asks a LEFT JOIN palette_tags t
           ON t.seed = a.seed AND t.prompt_version = a.prompt_version AND t.provider = a.provider AND t.model = a.model
-             AND t.error IS NOT NULL
         WHERE a.purpose = 'tagging' AND ($1 IS NULL OR a.prompt_version = $1)
-        GROUP BY ALL HAVING count(t.seed) > 0 OR a.state = 'stopped' ORDER BY ALL
+        GROUP BY a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+                 a.despite_checks, a.cap_id, a.state, a.analyses
+        HAVING count(t.error) > 0 OR a.state = 'stopped' ORDER BY ALL
         """,
         [prompt_version],
     ).fetchall()
@@ -130,7 +134,7 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     rows = connection.execute(
         """
         SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, a.cap_id, count(r.seed), a.state = 'stopped'
+               a.despite_checks, a.cap_id, count(r.seed), a.state = 'stopped', 1
         FROM asks a LEFT JOIN palette_tag_refined r
           ON r.seed = a.seed AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
         WHERE a.purpose = 'refinement' AND ($1 IS NULL OR a.prompt_version = $1)
@@ -141,8 +145,8 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     return [_failed(row) for row in rows]
 
 
-def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool]) -> FailedAsk:
-    version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped = row
+def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool, int]) -> FailedAsk:
+    version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped, missing = row
     return FailedAsk(
         PaletteVersion(version, seed),
         AskTarget(provider, model, digest),
@@ -152,4 +156,5 @@ def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, in
         cap_id,
         failures,
         stopped,
+        missing,
     )

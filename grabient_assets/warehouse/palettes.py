@@ -120,6 +120,18 @@ def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
 
 
+def palette_rows(connection: DuckDBPyConnection, seeds: Sequence[str]) -> list[int]:
+    """The rows of these palettes in their table, as `DueLines` names them."""
+    import pandas
+
+    connection.register("new_seeds", pandas.DataFrame({"seed": pandas.Series(seeds, dtype="object")}))
+    rows = connection.execute(
+        "SELECT rowid FROM palettes WHERE seed IN (SELECT seed::VARCHAR FROM new_seeds)"
+    ).fetchnumpy()
+    connection.unregister("new_seeds")
+    return rows["rowid"].tolist()
+
+
 def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
     """Seed and name of the palettes of this name, or of those that have it in theirs when none has just it; in order of
     arrival. Capitals do not matter."""

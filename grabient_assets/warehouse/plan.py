@@ -32,11 +32,12 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class DueLines:
-    """What goes to one model under one prompt version and one cap, in the order of sending: palette after palette the
-    number of requests, and the bytes of its colours in each."""
+    """What goes to one model under one prompt version and one cap, in the order of sending: palette after palette its
+    row in `palettes`, the number of requests, and the bytes of its colours in each."""
 
     prompt_version: str
     cap_id: str | None
+    palettes: Any
     requests: Any
     colour_bytes: Any
 
@@ -69,6 +70,11 @@ SIZED = 1000
 """The mean size of colours is taken from so many palettes at most."""
 
 
+_COLOUR_SIZES = f"""
+    CREATE TEMP TABLE colour_bytes AS SELECT seed, rowid AS palette, {COLOUR_BYTES} AS bytes FROM palettes
+"""
+
+
 @contextmanager
 def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Sequence[str] = ()) -> Iterator[None]:
     """Lay out what the plans of all models share: seeds of the palettes that would be asked for, and of `others` that
@@ -83,7 +89,7 @@ def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Seque
         "CREATE TEMP TABLE chosen AS SELECT seed::VARCHAR AS seed, idle::BOOLEAN AS idle FROM new_chosen"
     )
     connection.unregister("new_chosen")
-    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {COLOUR_BYTES} AS bytes FROM palettes")
+    connection.execute(_COLOUR_SIZES)
     connection.execute(
         """
         CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed, prompt_version FROM asks SEMI JOIN chosen USING (seed)
@@ -103,7 +109,7 @@ def planning_due(connection: DuckDBPyConnection, provider: str) -> Iterator[None
 
     Chosen are the asks that are open at the provider, and those that were recorded together with one of them.
     """
-    connection.execute(f"CREATE TEMP TABLE colour_bytes AS SELECT seed, {COLOUR_BYTES} AS bytes FROM palettes")
+    connection.execute(_COLOUR_SIZES)
     connection.execute(
         """
         CREATE TEMP TABLE due_asks AS SELECT * FROM asks
@@ -320,13 +326,13 @@ def _lines(connection: DuckDBPyConnection) -> Iterator[DueLines]:
     for version, cap in groups:
         found = connection.execute(
             """
-            SELECT bit_count(bits)::INTEGER AS requests, bytes::INTEGER AS bytes
+            SELECT palette, bit_count(bits)::INTEGER AS requests, bytes::INTEGER AS bytes
             FROM planned_due JOIN colour_bytes USING (seed)
             WHERE prompt_version = $1 AND cap_id IS NOT DISTINCT FROM $2 ORDER BY seed
             """,
             [version, cap],
         ).fetchnumpy()
-        yield DueLines(version, cap, found["requests"], found["bytes"])
+        yield DueLines(version, cap, found["palette"], found["requests"], found["bytes"])
 
 
 def mean_colour_bytes(connection: DuckDBPyConnection) -> int:

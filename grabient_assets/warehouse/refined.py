@@ -135,6 +135,70 @@ def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
     return [DueRefinement(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
+def refinements_to_come() -> str:
+    """Common table expression `to_refine` (seed, prompt_version, provider, model, cap_id, allow_unpriced, stem,
+    tagging_goes_on): the refinements that are wanted, not there, not under way and not kept back by a check; also those
+    that follow by themselves and are not asked for yet. `stem` is null while the consensus is still to come.
+
+    Who refines, and which providers must be asked before it follows, says `request_sizes`.
+    """
+    return f"""
+        {_MISSING},
+        unsettled AS (
+            SELECT seed, prompt_version FROM tagging_open
+            UNION SELECT seed, prompt_version FROM tagging_waves WHERE state = 'open'
+        ),
+        wished AS (
+            SELECT a.seed, a.prompt_version, max(a.asked_at) FILTER (a.chained) AS asked_at,
+                   arg_max_null(a.cap_id, a.asked_at) AS cap_id, bool_or(a.allow_unpriced) AS allow_unpriced,
+                   list_concat(list(DISTINCT a.provider), coalesce(any_value(v.providers), [])) AS providers
+            FROM asks a LEFT JOIN tagging_waves v USING (seed, prompt_version) WHERE a.purpose = 'tagging'
+            GROUP BY ALL HAVING bool_or(a.chained)
+        ),
+        following AS (
+            SELECT w.seed, w.prompt_version, z.provider, z.model, w.cap_id, w.allow_unpriced
+            FROM wished w JOIN request_sizes z USING (prompt_version)
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN unsettled u ON u.seed = w.seed AND u.prompt_version = w.prompt_version
+            LEFT JOIN tag_consensus c ON c.seed = w.seed AND c.prompt_version = w.prompt_version
+            LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
+            WHERE z.purpose = 'refinement' AND list_has_all(w.providers, z.follows)
+              AND (a.seed IS NULL OR (a.state <> 'open' AND a.asked_at < w.asked_at))
+              AND (u.seed IS NOT NULL
+                   OR (c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest)
+                   OR (c.seed IS NULL AND EXISTS (
+                       SELECT 1 FROM palette_tags t
+                       WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.error IS NULL)))
+        ),
+        in_open_batches AS (
+            SELECT DISTINCT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
+        ),
+        coming AS (
+            SELECT f.*, NULL AS stem, false AS despite_checks FROM following f
+            UNION ALL
+            SELECT a.seed, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
+                   CASE WHEN u.seed IS NULL THEN left(m.custom_id, -3) END, a.despite_checks
+            FROM asks a LEFT JOIN unsettled u USING (seed, prompt_version)
+            LEFT JOIN missing m ON m.seed = a.seed AND m.prompt_version = a.prompt_version
+            WHERE a.purpose = 'refinement' AND a.state = 'open' AND (
+                u.seed IS NOT NULL
+                OR (m.seed IS NOT NULL AND m.custom_id NOT IN (SELECT custom_id FROM in_open_batches)))
+        ),
+        {
+        withheld(
+            "SELECT seed, prompt_version FROM coming ANTI JOIN unsettled USING (seed, prompt_version)"
+            " WHERE NOT despite_checks"
+        )
+    },
+        to_refine AS (
+            SELECT c.* EXCLUDE (despite_checks), u.seed IS NOT NULL AS tagging_goes_on
+            FROM coming c ANTI JOIN withheld USING (seed, prompt_version)
+            LEFT JOIN unsettled u ON u.seed = c.seed AND u.prompt_version = c.prompt_version
+        )
+    """
+
+
 def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
     """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
     insert_rows(connection, "palette_tag_refined", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")

@@ -377,6 +377,10 @@ class Refining:
         connection = replace(self.refiner.connection(), budget_usd=None if month is None else Decimal(month))
         return submit_due_refinements(connection, house.warehouse, house.store, house.clock, by_url=False)
 
+    def lower_caps(self, usd: str) -> None:
+        """As if the answers so far had been dearer by the difference."""
+        self.house.write("UPDATE spending_caps SET usd = $1", Decimal(usd))
+
     def retry(self) -> None:
         ask_again(self.house.warehouse, self.settings, None, self.house.clock.wind(seconds=1))
 
@@ -393,10 +397,11 @@ class Refining:
 @pytest.mark.parametrize("later", [None, "5"])
 def test_a_refinement_that_a_cap_held_goes_out_on_the_terms_of_the_next_run(house: House, later: str | None) -> None:
     story = Refining(house, 2)
-    story.run("0.03")
+    story.run("0.2")
     story.tag()
+    story.lower_caps("0.03")
     (held,) = story.refine().held
-    assert held.startswith("Over budget: 2 requests") and "of the 0.03 USD that it was asked with" in held
+    assert held.startswith("Over budget: 2 palettes wait.") and "of the 0.03 USD that it was asked with" in held
     assert story.run(later) == tuple(p.seed for p in story.chosen), "their refinement is all they lack"
     sent = story.refine()
     assert [(s.batch.request_count, s.error) for s in sent.batches] == [(2, None)] and sent.held == ()
@@ -442,8 +447,9 @@ def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_ru
 
 def test_a_failed_refinement_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_run(house: House) -> None:
     story = Refining(house, 1)
-    story.run("0.03")
+    story.run("0.2")
     story.tag()
+    story.lower_caps("0.03")
     assert len(story.refine().held) == 1
     _fail_refinement(house)
     assert story.run() == (), "a failure is an answer"

@@ -26,11 +26,11 @@ def test_the_sensor_waits_for_money_and_goes_on_by_itself(pipeline: Driven, monk
     runs = [run for run in pipeline.tick() if run.job == "submit_tagging"]
     assert [run.success for run in runs] == [True], "waiting for money is no failure"
     said = pipeline.metadata("groq_tag_batches", key)
-    assert said["state"] == "over budget" and said["why"].startswith("Over budget: 1 requests to openai/gpt-oss-120b")
+    assert said["state"] == "over budget" and said["why"].startswith("Over budget: 1 palette waits.")
     assert pipeline.creates() == []
 
     assert [run for run in pipeline.tick() if run.job == "submit_tagging"] == [], "nothing is tried until it fits"
-    assert pipeline.driver.waiting["tagging_due"].count("Over budget: ") == 3
+    assert pipeline.driver.waiting["tagging_due"].count("Over budget: ") == 1
     assert pipeline.rows("SELECT count(*) FROM asks WHERE state = 'open'") == [(3,)]
 
     monkeypatch.setenv("GRABIENT_BUDGET_USD", "1")

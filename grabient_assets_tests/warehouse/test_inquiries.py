@@ -94,7 +94,6 @@ def test_every_way_in_which_a_request_can_stand(house: House) -> None:
         """
         INSERT INTO budget_holds BY NAME
         SELECT 'tagging' AS purpose, 'openai' AS provider, $1 AS model, 'v1' AS prompt_version, 3 AS requests,
-               'digest' AS prompt_digest, 400 AS text_bytes, 0 AS pictures, 500 AS max_output_tokens,
                'No money left.' AS reason, now() AS held_at
         """,
         two,

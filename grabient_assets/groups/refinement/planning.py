@@ -11,30 +11,19 @@ from typing import TYPE_CHECKING
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
-from grabient_assets.groups.refinement.submission import refinement_spec
-from grabient_assets.groups.tagging.consensus import consensus_for_prompt
-from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.groups.requests import refinement_bytes
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.providers.asking import json_line
-from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.warehouse.tag_consensus import some_consensus
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CONSENSUS_BYTES = 2_500
-"""The votes of ten models in a request, as the emulator's answers make them; stored ones replace this."""
 PICTURE_BYTES = 6_000
 """A drawn picture, 440 x 100 pixels; the stored ones replace this."""
-SAMPLE = 100
-"""So many stored consensus are measured."""
-_SOME_COLOURS = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
-_SOME_ID = "0" * 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +62,7 @@ def plan_refinements(
     digest = request_digest(PURPOSE, answers_from, model, prompt.digest)
     counts = plan_refinement(connection, prompt_version, digest, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
-    fixed = len(request_line(refinement_spec(_SOME_ID, _SOME_COLOURS, {}, prompt, None), model))
-    size = fixed + round(counts.colour_bytes) + _consensus_bytes(connection) + picture
+    size = refinement_bytes(connection, prompt, model) + round(counts.colour_bytes) + picture
     lines = Lines(numpy.array([sum(counts.missing.values())]), numpy.array([size]), pictures=1, picture_bytes=picture)
     found = sending(
         model,
@@ -85,11 +73,3 @@ def plan_refinements(
         on,
     )
     return PlannedRefinement(model, counts, found, why_not_sent(registry, model, found, on))
-
-
-def _consensus_bytes(connection: DuckDBPyConnection) -> int:
-    stored = some_consensus(connection, SAMPLE)
-    if not stored:
-        return CONSENSUS_BYTES
-    texts = (json_line(consensus_for_prompt(stored_consensus(one))).decode() for one in stored)
-    return round(sum(len(json_line(text)) for text in texts) / len(stored))

@@ -73,7 +73,7 @@ def _due(
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
         asked = [d.partition for d in due_refinements(connection) if hold_key(name, d) not in held]
-    return list(dict.fromkeys([*asked, *chained])), tuple(held.values())
+    return list(dict.fromkeys([*asked, *chained])), tuple(dict.fromkeys(held.values()))
 
 
 def _busy(instance: dg.DagsterInstance) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -10,19 +10,19 @@ from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
-from grabient_assets.batching.reservation import Terms
+from grabient_assets.batching.reservation import Terms, sendable
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.errors import PromptError, StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
+from grabient_assets.groups.requests import keep_request_sizes, refinement_spec
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.prompting.render import refinement_message, system_text
-from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
+from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
@@ -95,9 +95,11 @@ def submit_due_refinements(
         due_at = ledger_time(database, clock())
         share_refinements(database)
         close_finished_refinements(database, clock())
+        keep_request_sizes(database, connection.usable, due_at.date())
         held = still_held(database, connection.budget_usd, due_at, PURPOSE, name)
         due = [one for one in due_refinements(database) if hold_key(name, one) not in held]
-    sent += Sent(held=tuple(held.values()))
+        granted, waiting = sendable(database, connection.budget_usd, list({hold_key(name, one) for one in due}), due_at)
+    sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
     wait = closed_until(name, warehouse, clock())
     if due and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
@@ -110,6 +112,10 @@ def submit_due_refinements(
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).refinement
         lost: list[str] = []
+        terms = Terms(connection.budget_usd, cap)
+        allowed = granted.get(HoldKey(PURPOSE, name, model_id, version, cap))
+        if allowed is not None:
+            chosen = [chosen[place] for place in allowed.admitted([one.custom_id for one in chosen])]
         requests = _prepared(chosen, prompt, model, connection, warehouse, store, clock(), by_url, lost)
         order = Order(
             PURPOSE,
@@ -120,9 +126,9 @@ def submit_due_refinements(
             run_id,
             due_at,
             prompt.parameters,
-            Terms(connection.budget_usd, cap),
+            terms,
         )
-        sent += send_requests(order, requests, len(chosen), connection.provider, warehouse, store, clock)
+        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         sent += Sent(complaints=tuple(lost))
         if sent.closed:
             break
@@ -182,22 +188,3 @@ def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:
 def _bytes_in_line(picture: ImageInput) -> int:
     """Base64 writes three bytes as four characters; an address counts as text."""
     return 4 * ((len(picture.data) + 2) // 3) if picture.data else 0
-
-
-def refinement_spec(
-    custom_id: str,
-    colours: Mapping[str, Sequence[object]],
-    counts: Mapping[str, object],
-    prompt: Prompt,
-    image: ImageInput | None,
-) -> RequestSpec:
-    """The request about these colours, this picture and the votes as `consensus_for_prompt` makes them."""
-    return RequestSpec(
-        custom_id=custom_id,
-        system=system_text(prompt),
-        text=refinement_message(custom_id, colours, counts),
-        image=image,
-        schema=prompt.schema,
-        schema_name="refined_tags",
-        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
-    )

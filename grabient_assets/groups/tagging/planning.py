@@ -12,12 +12,10 @@ from grabient_assets.batching.drafts import refuse_draft
 from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.errors import PromptError, RequestRejectedError
+from grabient_assets.groups.requests import tagging_bytes
 from grabient_assets.groups.tagging.asking import PURPOSE
-from grabient_assets.groups.tagging.submission import tagging_spec
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
-from grabient_assets.providers.asking import json_line
-from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROMPTS_DIR
@@ -28,10 +26,6 @@ from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_toke
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-_SOME_COLOURS = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
-_SOME_ID = "0" * 61
-"""As long as every custom_id of tagging: 37 of colours, 20 of the request, 2 of the analysis, and two dashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +117,7 @@ class _Askable:
         for lines in going:
             prompt = self._sets[lines.prompt_version].tagging
             try:
-                fixed = _fixed_bytes(prompt, model)
+                fixed = tagging_bytes(prompt, model)
             except RequestRejectedError as error:
                 refused = str(error)
                 continue
@@ -144,7 +138,7 @@ def request_usd(model: Model, prompt: Prompt, colour_bytes: int, measured: Measu
     import numpy
 
     try:
-        size = _fixed_bytes(prompt, model) + colour_bytes
+        size = tagging_bytes(prompt, model) + colour_bytes
     except RequestRejectedError:
         return None
     lines = Lines(numpy.ones(1, dtype=numpy.int64), numpy.asarray([size]))
@@ -163,9 +157,3 @@ def _askable(answers_from: str) -> dict[str, PromptSet]:
             continue
         found[version] = prompts
     return found
-
-
-def _fixed_bytes(prompt: Prompt, model: Model) -> int:
-    """The bytes of a request line without those of the palette's colours."""
-    line = request_line(tagging_spec(_SOME_ID, _SOME_COLOURS, prompt), model)
-    return len(line) - len(json_line(json_line(_SOME_COLOURS).decode())) + 2

@@ -56,7 +56,7 @@ def _provider_due(
         held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)
         due = [target for target in due_targets(connection, name) if hold_key(name, target) not in held]
     if not due:
-        return " ".join(held.values()) or f"Nothing is due at {name}."
+        return " ".join(dict.fromkeys(held.values())) or f"Nothing is due at {name}."
     wait = closed_until(name, warehouse, datetime.now(UTC))
     if wait:
         return f"{name} takes nothing before {wait:%H:%M:%S} UTC."

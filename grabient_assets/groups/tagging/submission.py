@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from grabient_assets import interrupts
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.holding import still_held
 from grabient_assets.batching.outdated import stop_outdated_asks
-from grabient_assets.batching.reservation import Terms
+from grabient_assets.batching.reservation import Terms, sendable
 from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.batching.submit import Order, PreparedRequest
 from grabient_assets.batching.wordings import keep_wording
+from grabient_assets.groups.requests import keep_request_sizes, tagging_spec
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.prompting.render import system_text, tagging_message
-from grabient_assets.providers.contract import BatchProvider, RequestSpec
+from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
@@ -52,9 +52,11 @@ def submit_due_tagging(
         due_at = ledger_time(database, clock())
         share_answers(database)
         close_finished_tagging(database, clock())
+        keep_request_sizes(database, connection.usable, due_at.date())
         held = still_held(database, connection.budget_usd, due_at, PURPOSE, name)
         targets = [target for target in due_targets(database, name) if hold_key(name, target) not in held]
-    sent += Sent(held=tuple(held.values()))
+        granted, waiting = sendable(database, connection.budget_usd, [hold_key(name, one) for one in targets], due_at)
+    sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
     wait = closed_until(name, warehouse, clock())
     if targets and wait:
         return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
@@ -69,6 +71,10 @@ def submit_due_tagging(
         if model is None:
             continue
         prompt = load_prompt_set(PROMPTS_DIR, version).tagging
+        terms = Terms(connection.budget_usd, target.cap_id)
+        allowed = granted.get(hold_key(name, target))
+        if allowed is not None:
+            chosen = [chosen[place] for place in allowed.admitted([request.custom_id for request in chosen])]
         requests = _prepared(chosen, prompt, model, connection.provider, warehouse, clock())
         order = Order(
             PURPOSE,
@@ -79,9 +85,9 @@ def submit_due_tagging(
             run_id,
             due_at,
             prompt.parameters,
-            Terms(connection.budget_usd, target.cap_id),
+            terms,
         )
-        sent += send_requests(order, requests, len(chosen), connection.provider, warehouse, store, clock)
+        sent += send_requests(order, requests, connection.provider, warehouse, store, clock)
         if sent.closed:
             break
     return sent
@@ -110,15 +116,3 @@ def _prepared(
         for r in part:
             line = provider.request_line(tagging_spec(r.custom_id, rows[r.seed].colours(), prompt), model)
             yield PreparedRequest(r.custom_id, r.seed, r.analysis_index, line)
-
-
-def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt: Prompt) -> RequestSpec:
-    """The request about these colours."""
-    return RequestSpec(
-        custom_id=custom_id,
-        system=system_text(prompt),
-        text=tagging_message(custom_id, colours),
-        schema=prompt.schema,
-        schema_name="palette_tags",
-        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
-    )

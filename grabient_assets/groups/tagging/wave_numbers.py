@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+
+from grabient_assets.warehouse.wave_states import WaveCount
 
 FEWEST_FIRST, MOST_FIRST = 3, 5
 """Models in wave one. Two cannot outvote a mistake; a sixth adds little to good ones of other families."""
@@ -43,3 +46,20 @@ EXPECTED_TO_GO_ON = ASSUMED_TO_GO_ON + (1 - ASSUMED_TO_GO_ON) * AUDITED
 
 FEWEST_JUDGED = 20
 """From so many judged palettes on, the part that went on is believed."""
+
+
+def went_on(counts: Sequence[WaveCount], wave: int) -> float | None:
+    """The part of the palettes judged after this wave that went on to the next; None while too few were judged."""
+    went = sum(one.palettes for one in counts if one.wave > wave)
+    stayed = sum(one.palettes for one in counts if one.wave == wave and one.reason in ("certain", "held"))
+    return went / (went + stayed) if went + stayed >= FEWEST_JUDGED else None
+
+
+def step_shares(counts: Sequence[WaveCount]) -> dict[int, float]:
+    """By wave the part of the palettes judged after it that is expected to go on to the next one."""
+    found: dict[int, float] = {}
+    for wave in range(1, max((one.waves for one in counts), default=1)):
+        measured = went_on(counts, wave)
+        assumed = EXPECTED_TO_GO_ON if wave == 1 else ASSUMED_TO_GO_ON
+        found[wave] = assumed if measured is None else measured
+    return found

@@ -17,12 +17,12 @@ from grabient_assets.batching.estimates import DollarRange
 from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
-from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, FEWEST_JUDGED
+from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, went_on
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
 from grabient_assets.warehouse.wave_audits import audit_counts
 from grabient_assets.warehouse.wave_plans import WavePlan
-from grabient_assets.warehouse.wave_states import WaveCount, wave_counts
+from grabient_assets.warehouse.wave_states import wave_counts
 from grabient_assets.warehouse.waves import answered_enough
 
 if TYPE_CHECKING:
@@ -112,13 +112,6 @@ def plan_in_waves(
         reached *= assumed if share is None else share
         later.append(_later(wave, len(plan.waves[wave - 1]), reached, known, _total(before), _total(after)))
     return PlannedWaves(plan, tuple(steps[0]), tuple(later))
-
-
-def went_on(counts: Sequence[WaveCount], wave: int) -> float | None:
-    """The part of the palettes judged after this wave that went on to the next; None while too few were judged."""
-    went = sum(one.palettes for one in counts if one.wave > wave)
-    stayed = sum(one.palettes for one in counts if one.wave == wave and one.reason in ("certain", "held"))
-    return went / (went + stayed) if went + stayed >= FEWEST_JUDGED else None
 
 
 def _total(planned: Sequence[PlannedModel]) -> Sending:

@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.skills import read_skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
-from grabient_assets.groups.tagging.wave_planning import went_on
+from grabient_assets.groups.tagging.wave_numbers import went_on
 from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish

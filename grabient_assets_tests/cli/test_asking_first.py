@@ -1,0 +1,56 @@
+"""In live mode a person at a terminal is asked before anything is spent; without a terminal nobody is."""
+
+from __future__ import annotations
+
+import os
+import pty
+from pathlib import Path
+
+import duckdb
+
+from grabient_assets_tests.cli.running import command, environment, palettes, typed
+
+LIVE = {"GRABIENT_MODE": "live", "OPENAI_API_KEY": "sk-0123456789abcdef", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+RUN = ("run", "--until", "tags", "--analyses", "1", "--timeout", "0")
+
+
+def at_a_terminal(data: Path, answer: str, *arguments: str) -> tuple[int, str]:
+    """The exit code, and all that the terminal showed, when a person answers the question so."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(command()[0], command(*arguments), environment(data, **LIVE))
+    shown, answered = b"", False
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux says so at the end
+            break
+        shown += part
+        if not part:
+            break
+        if b"[y/N]" in shown and not answered:
+            answered = True
+            os.write(terminal, answer.encode() + b"\n")
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
+def asks(data: Path) -> int:
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        row = connection.execute("SELECT count(*) FROM asks").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_person_is_asked_and_a_script_is_not(data: Path, tmp_path: Path) -> None:
+    typed(data, "load", palettes(tmp_path, 2))
+    code, shown = at_a_terminal(data, "", *RUN)
+    assert code == 1 and "Nothing was asked for, and nothing is spent." in shown and asks(data) == 0
+    assert "6 requests go out for " in shown and shown.count("Nothing limits what is spent.") == 1
+    code, shown = at_a_terminal(data, "no", *RUN, "--max-usd", "0.01")
+    assert code == 1 and asks(data) == 0 and "Nothing limits" not in shown
+    assert "0.01 USD finish " in shown and " of 2 palettes" in shown
+
+    script = typed(data, *RUN, **LIVE)
+    assert "[y/N]" not in script.err and script.err.count("Nothing limits what is spent.") == 1 and asks(data) == 6
+    code, shown = at_a_terminal(data, "never read", *RUN, "--analyses", "2", "--yes")
+    assert "[y/N]" not in shown and "requests go out for " in shown
