@@ -3,7 +3,7 @@
 import dagster as dg
 
 from grabient_assets.groups.exports.jobs import export_palettes
-from grabient_assets.partitions import prompt_versions, runs_or_reason
+from grabient_assets.partitions import runs_or_reason
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.exports import settled_without_export
@@ -22,24 +22,23 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
         description="Exports the refined palettes of a version when they have changed and nothing of it is open.",
     )
     @skipped_while_locked
-    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
         reason = busy_with(context.instance, ROLE)
         if reason:
             return dg.SkipReason(reason)
-        with warehouse.open_briefly().read() as connection:
+        house = warehouse.open_briefly()
+        with house.read() as connection:
             settled = settled_without_export(connection)
-        partitions = prompt_versions.get_partition_keys()
+        if not settled:
+            return dg.SkipReason("Every settled version is exported as it is.")
         requests: list[dg.RunRequest] = []
-        reasons = ["Every settled version is exported as it is."]
+        reasons: list[str] = []
         for version, content in settled:
-            if version not in partitions:
-                reasons.append(f"{version} is exported no more: its folder is not in prompts/.")
-                continue
-            going = attempt(context.instance, ROLE, [f"{version} {content}"])
+            going = attempt(context.instance, house, ROLE, [f"{version} {content}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:
                 requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
-        return runs_or_reason(context, requests, reasons[1:] or reasons)
+        return runs_or_reason(context, requests, reasons)
 
     return look
