@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.cli.console import output
+from grabient_assets.cli.console import counted, output, tell
+from grabient_assets.cli.tables import print_figures
 from grabient_assets.groups.plan_reasons import WHY
 
 if TYPE_CHECKING:
@@ -120,39 +121,43 @@ def _dollars(usd: DollarRange) -> dict[str, float]:
 
 
 def show_plan(plan: Plan, mode: str) -> None:
-    """The plan as tables on stdout."""
-    console = output()
+    """The plan as a table on stdout, and the sentences that go with it."""
     emulated = " The emulator charges nothing." if mode == "emulator" else ""
-    console.print(
-        f"{plan.needing} of {plan.palettes} palettes need work under {plan.prompt_version}, "
-        f"{'up to ' if plan.waves else ''}{plan.analyses} analyses of each model.{emulated}",
-        soft_wrap=True,
+    up_to = "up to " if plan.waves else ""
+    tell(
+        f"{plan.needing:,} of {counted(plan.palettes, 'palette')} need work under {plan.prompt_version}: "
+        f"{up_to}{counted(plan.analyses, 'analysis', 'analyses')} of each model.{emulated}"
     )
     if not plan.tagging:
         return
-    console.print(_table(plan))
-    for sentence in [*_later_waves(plan), *_whys(plan)]:
-        console.print(sentence, soft_wrap=True)
-    for sentence in _totals(plan):
-        console.print(sentence, soft_wrap=True)
+    _show_table(plan)
+    for sentence in (*_later_waves(plan), *_whys(plan), *_totals(plan)):
+        tell(sentence)
 
 
-def _table(plan: Plan) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None)
-    for name in ("provider", "model"):
-        table.add_column(name)
-    for name in ("cached", "failed", "in flight", "missing", "batches", "tokens in", "tokens out", "USD", "from", "to"):
-        table.add_column(name, justify="right")
-    for one, what in [*((tagger, "") for tagger in plan.tagging), *((r, " (refinement)") for r in _refiners(plan))]:
-        counts, missing = one.counts, sum(one.counts.missing.values())
+def _show_table(plan: Plan) -> None:
+    """A line for each model. What is 0 for all of them has no column."""
+    parts = [*((one, "") for one in plan.tagging), *((one, "refines") for one in _refiners(plan))]
+    rows = []
+    for one, role in parts:
+        counts = one.counts
+        before = (counts.cached, counts.failed, counts.in_flight, sum(counts.missing.values()))
         sent = ["-"] * 6 if one.cannot else _cells(one.sending)
-        names = (one.model.provider, f"{one.model.id}{what}")
-        table.add_row(*names, *map(_count, (counts.cached, counts.failed, counts.in_flight, missing)), *sent)
-    total = plan.total
-    table.add_row("together", "", "", "", "", _count(total.requests), *_cells(total), style="bold")
-    return table
+        rows.append((one.model.provider, one.model.id, role, *map(_count, before), *sent))
+    rows.append(("together", "", "", "", "", "", _count(plan.total.requests), *_cells(plan.total)))
+    figures = ("answered", "failed", "in flight", "missing", "batches", "tokens in", "tokens out", "USD", "from", "to")
+    shown = [
+        place
+        for place, figure in enumerate(figures)
+        if figure not in ("answered", "failed", "in flight") or any(row[3 + place] not in ("", "0") for row in rows)
+    ]
+    print_figures(
+        output(),
+        ("provider", "model", ""),
+        [figures[place] for place in shown],
+        [(*row[:3], *(row[3 + place] for place in shown)) for row in rows],
+        optional=("tokens in", "tokens out", "from", "failed", "in flight"),
+    )
 
 
 def _refiners(plan: Plan) -> list[PlannedRefinement]:
@@ -164,13 +169,14 @@ def _later_waves(plan: Plan) -> list[str]:
     if waves is None:
         return []
     chosen = "by what was measured" if waves.plan.basis == "measured" else "the cheapest of each family"
-    first = f"The table is wave 1 of {len(waves.plan.waves)}: {len(waves.plan.waves[0])} models, chosen {chosen}."
+    models = counted(len(waves.plan.waves[0]), "model")
+    first = f"The table is wave 1 of {len(waves.plan.waves)}: {models}, chosen {chosen}."
     found = [f"{first} Only palettes that are not certain then go on."]
     for one in waves.later:
         how = "as before under this prompt version" if one.measured else "assumed, until there are figures"
         found.append(
-            f"Wave {one.wave}: at most {_count(one.requests)} requests to {one.models} models, {one.usd.expected:.4f} "
-            f"USD ({one.usd.low:.4f} to {one.usd.high:.4f}); {one.share:.0%} of it is expected ({how})."
+            f"Wave {one.wave}: at most {counted(one.requests, 'request')} to {counted(one.models, 'model')}, "
+            f"{one.usd.expected:.4f} USD ({one.usd.low:.4f} to {one.usd.high:.4f}); {one.share:.0%} of it is expected ({how})."
         )
     usd = plan.usd
     found.append(f"All waves and refinement: {usd.expected:.4f} USD, from {usd.low:.4f} to {usd.high:.4f}.")
@@ -196,13 +202,13 @@ def _whys(plan: Plan) -> list[str]:
     for one in plan.tagging:
         for reason, count in one.counts.missing.items():
             whys[reason] = whys.get(reason, 0) + count
-    found = [f"Missing because: {WHY[reason]}: {_count(count)} requests." for reason, count in whys.items() if count]
+    found = [f"Missing because: {WHY[reason]}: {counted(count, 'request')}." for reason, count in whys.items() if count]
     for one in _refiners(plan):
         for reason, count in one.counts.missing.items():
-            found += [f"Refinement missing because: {WHY[reason]}: {_count(count)} requests."] if count else []
+            found += [f"Refinement missing because: {WHY[reason]}: {counted(count, 'request')}."] if count else []
     for one in plan.tagging:
         for reason, count in one.counts.stopped.items():
-            found.append(f"{one.model.id} was stopped ({_count(count)} requests): {reason}")
+            found.append(f"{one.model.id} was stopped ({counted(count, 'request')}): {reason}")
     parts = [*plan.tagging, *_refiners(plan)]
     equal = sum(one.counts.equal for one in parts)
     if equal:
@@ -227,7 +233,7 @@ def _totals(plan: Plan) -> list[str]:
     expected = sum(one.counts.missing["untagged"] for one in _refiners(plan))
     if expected:
         found.append(
-            f"Refinement of {_count(expected)} palettes follows when they are tagged. What it reads is not known "
+            f"Refinement of {counted(expected, 'palette')} follows when they are tagged. What it reads is not known "
             "before, so some may turn out to be there already."
         )
     budget = plan.budget
@@ -250,7 +256,7 @@ def finishing_sentence(one: Finishing, needing: int) -> str:
     from grabient_assets.batching.budget import dollars
 
     range_ = f"{one.expected}" if one.least == one.most else f"{one.expected} (from {one.least} to {one.most})"
-    found = f"{dollars(one.usd)} USD finish {range_} of {_count(needing)} palettes, one after the other."
+    found = f"{dollars(one.usd)} USD finish {range_} of {counted(needing, 'palette')}, one after the other."
     if one.expected < needing:
         rest = needing - one.expected
         found += (
