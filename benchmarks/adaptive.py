@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.groups.tagging.skills import Skills
-    from grabient_assets.warehouse.wave_plans import WavePlan
+    from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan
 
 VERSION, ANALYSES = "v1", 2
 THRESHOLDS = (0.0, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
@@ -176,25 +176,57 @@ def _plan(data: Path, *, measured: bool) -> WavePlan:
 def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBPyConnection) -> Outcome:
     """Wave after wave, with the rates that are fitted on what is there by then."""
     from grabient_assets.groups.tagging.coded import read_values
+    from grabient_assets.groups.tagging.wave_audit import is_audited
     from grabient_assets.groups.tagging.wave_judging import certain_palettes
+    from grabient_assets.warehouse.asks import PaletteVersion
 
     with _replay(data) as connection:
-        going = [row[0] for row in connection.execute("SELECT seed FROM palettes").fetchall()]
-        palettes, went_on = len(going), list[float]()
-        for wave in plan.waves:
-            connection.execute(
-                """
-                INSERT OR IGNORE INTO palette_tags SELECT t.* FROM done.palette_tags t
-                JOIN (SELECT unnest($1::VARCHAR[]) AS model, unnest($2::INTEGER[]) AS analyses) AS m USING (model)
-                WHERE t.analysis_index < m.analyses AND t.seed IN (SELECT unnest($3::VARCHAR[]))
-                """,
-                [[one.model for one in wave], [one.analyses for one in wave], going],
-            )
+        everything = [row[0] for row in connection.execute("SELECT seed FROM palettes").fetchall()]
+        going, went_on, audited = everything, list[float](), set[str]()
+        before: dict[str | None, tuple[str | None, ...]] = {}
+        for number, wave in enumerate(plan.waves):
+            _hear(connection, wave, going)
+            if number == 1 and audited and _turned(plan, audited, before, connection):
+                _hear(connection, wave, everything)
+                going, went_on = everything, [1.0]
             if wave is not plan.waves[-1]:
                 certain = certain_palettes(read_values(connection, VERSION, going), _rates(connection), threshold)
-                going = [seed for seed in going if seed not in certain]
-                went_on.append(len(going) / palettes)
+                if number == 0 and threshold:
+                    audited = {seed for seed in certain if is_audited(PaletteVersion(VERSION, seed))}
+                    before = {row[0]: row[1:] for row in _tops(connection)}
+                going = [seed for seed in going if seed not in certain or (number == 0 and seed in audited)]
+                went_on.append(len(going) / len(everything))
         return _outcome(connection, reference, tuple(went_on))
+
+
+def _hear(connection: DuckDBPyConnection, wave: Sequence[WaveMember], seeds: Sequence[str]) -> None:
+    """The answers of a wave about these palettes."""
+    connection.execute(
+        """
+        INSERT OR IGNORE INTO palette_tags SELECT t.* FROM done.palette_tags t
+        JOIN (SELECT unnest($1::VARCHAR[]) AS model, unnest($2::INTEGER[]) AS analyses) AS m USING (model)
+        WHERE t.analysis_index < m.analyses AND t.seed IN (SELECT unnest($3::VARCHAR[]))
+        """,
+        [[one.model for one in wave], [one.analyses for one in wave], list(seeds)],
+    )
+
+
+def _turned(
+    plan: WavePlan,
+    audited: set[str],
+    before: dict[str | None, tuple[str | None, ...]],
+    connection: DuckDBPyConnection,
+) -> bool:
+    """Whether so many values of audited palettes turned that wave one is not believed."""
+    from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
+    from grabient_assets.warehouse.wave_audits import FIELDS, AuditCount
+
+    pairs = [(before[row[0]], row[1:]) for row in _tops(connection) if row[0] in audited]
+    counts = [
+        AuditCount(VERSION, plan.plan_id, field, len(pairs), sum(old[place] != new[place] for old, new in pairs))
+        for place, field in enumerate(FIELDS)
+    ]
+    return bool(unbelieved(audit_figures(counts)))
 
 
 def _rates(connection: DuckDBPyConnection) -> dict[str, Skills]:

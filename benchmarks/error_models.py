@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -173,7 +173,7 @@ def _answer(
     for place, one in enumerate(palettes):
         for number in models if one.seed in seeds else ():
             cell = place * len(panel.models) + number
-            values = dict(zip(CATEGORICAL_VALUES, (column[cell] for column in said), strict=True))
+            values: dict[str, Any] = dict(zip(CATEGORICAL_VALUES, (column[cell] for column in said), strict=True))
             provider, model = panel.models[number]
             rows.append(TagRecord(one.seed, VERSION, provider, model, 0, f"{cell}", "succeeded", AT, **values))
     record_tags(connection, rows)

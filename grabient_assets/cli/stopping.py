@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TypeVar
 
@@ -81,6 +81,16 @@ def in_a_thread(work: Callable[[], T]) -> T:
     for error in errors:
         raise error
     return results[0]
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """A signal in the block ends the process at once: a person is asked something, and nothing is half done."""
+    before, _process.is_working = _process.is_working, False
+    try:
+        yield
+    finally:
+        _process.is_working = before
 
 
 def _handle(number: int, _: FrameType | None) -> None:

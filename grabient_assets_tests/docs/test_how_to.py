@@ -15,9 +15,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 
+from grabient_assets.definitions import grabient
 from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.groups.batches.jobs import CancelConfig
+from grabient_assets.groups.refinement.assets import RefineConfig
+from grabient_assets.groups.tagging.assets import AskConfig
 from grabient_assets.registry.load import DATA, load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import Ended, environment, palettes
@@ -86,7 +92,7 @@ def test_adding_a_prompt_version(copy: Copy) -> None:
 
     listed, first, second, diff, release = commands("add-a-prompt-version.md")
     shown = copy.run(*listed)
-    for line in (r"v1 +released", r"v2 +released", r"v3 +draft +tagging"):
+    for line in ("v1 tagging, released, ", "v2 tagging, released, ", "v3 tagging, draft, "):
         assert re.search(line, shown.out), shown.err
     live = copy.grabient("run", "--prompt-version", "v3", GRABIENT_MODE="live", GROQ_API_KEY="gsk_x")
     assert live.code == 1 and "Prompt version v3 is a draft, and drafts run only against the emulator." in live.err
@@ -131,7 +137,7 @@ def test_adding_a_model(copy: Copy) -> None:
 
     copy_with(file, before, place, entry[1].replace("panel = false", "panel = true"))
     shown = copy.run(*every)
-    assert shown.code == 0 and re.search(r"openai/gpt-oss-240b +gpt-oss +tagger +0\.1 +0\.4", shown.out), shown.err
+    assert shown.code == 0 and re.search(r"openai/gpt-oss-240b +tagger +- +0\.1 +0\.4", shown.out), shown.err
     checked = copy.run(*check, "--json")
     assert checked.code == 0, checked.err
     served = {row["model"]: row["served"] for row in checked.json["models"]}
@@ -157,3 +163,22 @@ def test_every_key_of_a_model_entry_is_explained() -> None:
         for key in model
     }
     assert {key for key in used if key not in page} == set()
+
+
+def test_the_run_configs_are_all_that_can_be_said() -> None:
+    """Every field of a config stands on the page, and what stands there can be launched."""
+    page = (HOW_TO / "configure-a-run.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    definitions = grabient()
+    configs = {
+        "openai_tag_batches": ("submit_tagging", AskConfig),
+        "refinement_batches": ("submit_refinement", RefineConfig),
+        "stop_and_collect": ("cancel_batch", CancelConfig),
+    }
+    assert [next(iter(config["ops"])) for config in shown] == list(configs)
+    for config, (name, (job, fields)) in zip(shown, configs.items(), strict=True):
+        assert set(config["ops"][name]["config"]) == set(fields.model_fields) - {"send_due"}
+        assert dg.validate_run_config(definitions.resolve_job_def(job), config)
+        config["ops"][name]["config"]["no_such_key"] = 1
+        with pytest.raises(dg.DagsterInvalidConfigError, match="no_such_key"):
+            dg.validate_run_config(definitions.resolve_job_def(job), config)

@@ -13,6 +13,7 @@ import pytest
 from grabient_assets.cli.explain_document import explanation_document
 from grabient_assets.cli.status import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.tagging.wave_numbers import EXPECTED_TO_GO_ON
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.accounts import costs
@@ -42,7 +43,7 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     pipeline.tick()
     plan = make_plan(pipeline.warehouse, load_settings(), "v1", 2, None, None, datetime.now(UTC), adaptive=True)
     assert plan.waves is not None and [one.wave for one in plan.waves.later] == [2, 3]
-    assert (plan.waves.later[0].share, plan.waves.later[0].measured) == (0.5, False)
+    assert (plan.waves.later[0].share, plan.waves.later[0].measured) == (EXPECTED_TO_GO_ON, False)
     planned = {one.model.id: one.sending.requests for one in plan.tagging if one.sending.requests}
 
     assert pipeline.person(TAG_BATCHES, key_range=(keys[0], keys[-1]), config=ADAPTIVELY).success

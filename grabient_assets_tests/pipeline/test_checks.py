@@ -17,6 +17,7 @@ LISTS = "most_models_keep_to_the_lists"
 LEAVES = "no_model_leaves_the_lists"
 VOTES = "every_model_votes_once"
 LIMITS = "every_refinement_is_within_its_limits"
+REFINED = "every_refinement_has_a_usable_answer"
 REFINED_WORDS = "every_refined_word_is_in_its_enumeration"
 PICTURES = "every_palette_has_an_image"
 FAILING = "no_model_fails_too_often"
@@ -33,6 +34,7 @@ CHECKS = (
     LEAVES,
     VOTES,
     LIMITS,
+    REFINED,
     REFINED_WORDS,
     PICTURES,
     FAILING,
@@ -110,6 +112,15 @@ BAD = {
     ),
     VOTES: ("UPDATE tag_consensus SET models = 2", "v1|{seed}"),
     LIMITS: ("UPDATE palette_tag_refined SET embed_text = repeat('word ', 51)", "v1|{seed}"),
+    REFINED: (
+        """
+        INSERT INTO asks BY NAME
+            SELECT 'refinement' AS purpose, 'sixth' AS seed, 'v1' AS prompt_version, 'anthropic' AS provider,
+                'r' AS model, 'd' AS request_digest, 1 AS analyses, false AS chained, 'stopped' AS state,
+                'no key' AS reason, now() AS asked_at
+        """,
+        "v1|sixth",
+    ),
     REFINED_WORDS: ("UPDATE palette_tag_refined SET saturation = 'loud'", "saturation=loud"),
     FAILING: (
         """

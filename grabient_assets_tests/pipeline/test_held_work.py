@@ -43,20 +43,21 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
 
 
 def run(pipeline: Driven) -> tuple[Outcome, list[Finished]]:
-    """What `grabient run --until consensus --analyses 1` does, without the display."""
+    """What `grabient run --analyses 1` does, without the display."""
     settings, now, runs = load_settings(), datetime.now(UTC), list[Finished]()
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus", today=now.date())
+    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
     record_wish(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
         pursuit = Pursuit(wish, pipeline.warehouse, settings, lambda one, _: runs.append(one) if one else None)
-        return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 300), runs
+        return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 3600), runs
 
 
 def test_a_run_ends_with_the_reason_and_the_next_one_tries_at_once(pipeline: Driven) -> None:
-    """The object store cannot be written while pictures are drawn; then it can."""
-    pipeline.load(1)
+    """The picture cannot be written; then it can."""
+    [seed] = pipeline.load(1)
     store = pipeline.folder / "objects"
-    store.write_text("a file where the folder should be", encoding="utf-8")
+    in_the_way = store / "palettes" / f"{seed}.png" / "a folder where the file should be"
+    in_the_way.mkdir(parents=True)
     outcome, runs = run(pipeline)
     failed = [one for one in runs if one.job == "load_palettes"]
     assert [one.success for one in failed] == [False] * 5
@@ -73,10 +74,11 @@ def test_a_run_ends_with_the_reason_and_the_next_one_tries_at_once(pipeline: Dri
     assert timedelta(0) < until - datetime.now(UTC) <= timedelta(minutes=15)
     assert pipeline.tick() == [], "the daemon leaves it alone until then"
 
-    store.unlink()
+    in_the_way.rmdir()
+    in_the_way.parent.rmdir()
     outcome, runs = run(pipeline)
     assert [one.success for one in runs if one.job == "load_palettes"] == [True]
-    assert (outcome.progress.pictures, outcome.progress.consensus, outcome.problems) == (1, 1, ())
+    assert (outcome.progress.pictures, outcome.progress.refined, outcome.problems) == (1, 1, ())
     assert status_document(pipeline.warehouse, load_settings())["held"] == []
 
 

@@ -20,7 +20,7 @@ IN_TURN = (
     (moment("before record", "the receipt is written, not committed"), "groq", TERM),
     (moment("after accept", "the provider has it, the answer does not come"), "google", INT),
     (moment("during create", HELD), "anthropic", INT),
-    (moment("between raw and rows", "the results are archived"), "groq", TERM),
+    (moment("between raw and rows", "the results are archived"), "anthropic", TERM),
 )
 STATUS = "SELECT DISTINCT status FROM batches WHERE provider = ? ORDER BY 1"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import GrabientError, SettingsError
-from grabient_assets.partitions import SEEDS, add_seeds
+from grabient_assets.partitions import SEEDS, add_partitions
 from grabient_assets.resources.home import dagster_instance, damaged_records
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -50,7 +50,7 @@ def test_damaged_records_are_named_and_moving_them_aside_loses_no_palette(file: 
     settings = load_settings({"GRABIENT_DATA_DIR": str(tmp_path / "data")})
     home = settings.dagster_home
     with dagster_instance(settings) as instance:
-        add_seeds(instance, ["one"])
+        add_partitions(instance, ["one"])
     spoilt = home / file
     pages = spoilt.stat().st_size // 4096 - 1
     for content in (b"no database at all", spoilt.read_bytes()[:4096] + b"Z" * 4096 * pages):
@@ -63,5 +63,5 @@ def test_damaged_records_are_named_and_moving_them_aside_loses_no_palette(file: 
         assert damaged_records(home) == str(caught.value)
     home.rename(f"{home}.damaged")
     with dagster_instance(settings) as instance:
-        add_seeds(instance, ["one", "two"])  # what `grabient load` does, also with palettes that are known
+        add_partitions(instance, ["one", "two"])  # what `grabient load` does, also with palettes that are known
         assert instance.get_dynamic_partitions(SEEDS) == ["one", "two"]

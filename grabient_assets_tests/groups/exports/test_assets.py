@@ -15,8 +15,10 @@ from grabient_assets.definitions import grabient
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.exports.assets import palette_exports, store_export
 from grabient_assets.groups.exports.sensors import refinement_settled
+from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.settings import load_settings
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.exports import settled_without_export
@@ -41,12 +43,17 @@ class Place:
     def look(self) -> list[dg.RunRequest] | str:
         """What the sensor asks for, or why nothing."""
         context = dg.build_sensor_context(
-            instance=self.instance, definitions=self.definitions, resources={"warehouse": WarehouseResource()}
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            definitions=self.definitions,
+            resources={"warehouse": WarehouseResource()},
         )
         said = refinement_settled(30, dg.DefaultSensorStatus.STOPPED).evaluate_tick(context)
         return list(said.run_requests or ()) or str(said.skip_message)
 
     def export(self, request: dg.RunRequest) -> dict[str, Any]:
+        assert request.partition_key is not None
+        self.instance.add_dynamic_partitions("prompt_versions", [request.partition_key])
         done = dg.materialize(
             [palette_exports, dg.AssetSpec("refined_tags"), dg.AssetSpec("embed_text")],
             selection=[palette_exports],
@@ -64,7 +71,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     for name, value in settings_of(tmp_path).items():
         monkeypatch.setenv(name, value)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dagster_instance(load_settings()) as instance:
         yield Place(tmp_path, instance)
 
 
@@ -101,10 +108,10 @@ def test_nothing_is_exported_while_something_is_open(place: Place) -> None:
     assert place.look() == "Every settled version is exported as it is."
 
 
-def test_a_version_whose_folder_is_gone_hangs_nothing(place: Place) -> None:
+def test_a_version_that_is_no_partition_becomes_one(place: Place) -> None:
     place.write(refined, "one", prompt_version="v0")
-    (only,) = place.look()
-    assert isinstance(only, dg.RunRequest) and only.partition_key == "v1"
+    requests = place.look()
+    assert [one.partition_key for one in requests if isinstance(one, dg.RunRequest)] == ["v0", "v1"]
 
 
 class FullStore(FolderStore):
