@@ -33,6 +33,14 @@ from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 CAPS = (None, "a", "b")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def known_refiner() -> Iterator[None]:
+    """Figures below are worked out with its price."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRABIENT_REFINER", "claude-opus-4-5-20251101")
+        yield
+
+
 def allowance(usd: int, spent: int = 0, reserved: int = 0) -> Allowance:
     expected = Decimal(reserved) / 2
     return Allowance("so much", Decimal(usd), Decimal(spent), Decimal(reserved), expected, "Wait.", "Ask.")

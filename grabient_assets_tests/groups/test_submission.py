@@ -430,7 +430,7 @@ def test_a_refinement_that_the_month_held_stays_within_the_cap_of_the_next_run(h
 
 def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_run(house: House) -> None:
     story = Refining(house, 1)
-    story.run("0.05")
+    story.run("0.2")
     story.tag()
     assert len(story.refine().batches) == 1
     house.write("UPDATE palette_tags SET error = 'no JSON' WHERE model = 'gpt-4o-mini'")
@@ -438,7 +438,7 @@ def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_ru
     assert story.run() == (), "a failure is an answer"
     house.write("DELETE FROM asks WHERE purpose = 'refinement'")
     story.retry()
-    assert story.caps("tagging") == [Decimal("0.05")], "on the terms on which it was asked for"
+    assert story.caps("tagging") == [Decimal("0.2")], "on the terms on which it was asked for"
     assert story.run("5") == (story.chosen[0].seed,)
     assert story.caps("tagging") == [Decimal(5)]
     with house.warehouse.read() as connection:
