@@ -156,7 +156,8 @@ def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
     figures = ("requests", "usable", "input_tokens", "output_tokens", "cost_usd", "cache_saved_usd")
     total = dict.fromkeys(names, "") | {names[0]: "total"} | document["total"]
     rows = [[_cell(name, row[name]) for name in (*names, *figures)] for row in [*document["rows"], total]]
-    print_figures(console, names, figures, rows)
+    optional = ("usable", "input_tokens", "output_tokens", "cache_saved_usd")
+    print_figures(console, names, figures, rows, optional=optional)
     total, month = document["total"], document["month"]
     if total["estimated"] or total["unknown"]:
         console.print(
@@ -185,7 +186,13 @@ def _show_invoices(console: Console, document: dict[str, Any]) -> None:
     console.print()
     names, dollars = ("month", "provider"), ("reported_usd", "estimated_usd", "total_usd", "possible_usd")
     columns = (*names, "requests", *dollars)
-    print_figures(console, names, columns[2:], [[_cell(name, one[name]) for name in columns] for one in found])
+    print_figures(
+        console,
+        names,
+        columns[2:],
+        [[_cell(name, one[name]) for name in columns] for one in found],
+        optional=("requests",),
+    )
     console.print(
         "Hold total_usd of a month (UTC) against the provider's invoice, before tax and credits, and less what else "
         "the key was used for. It is what the provider reported, and estimates for answers of which it reported no "

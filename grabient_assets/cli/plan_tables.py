@@ -156,7 +156,7 @@ def _show_table(plan: Plan) -> None:
         ("provider", "model", ""),
         [figures[place] for place in shown],
         [(*row[:3], *(row[3 + place] for place in shown)) for row in rows],
-        optional=("tokens in", "tokens out", "from", "failed", "in flight"),
+        optional=("answered", "failed", "in flight", "batches", "tokens in", "tokens out", "from"),
     )
 
 
@@ -176,7 +176,8 @@ def _later_waves(plan: Plan) -> list[str]:
         how = "as before under this prompt version" if one.measured else "assumed, until there are figures"
         found.append(
             f"Wave {one.wave}: at most {counted(one.requests, 'request')} to {counted(one.models, 'model')}, "
-            f"{one.usd.expected:.4f} USD ({one.usd.low:.4f} to {one.usd.high:.4f}); {one.share:.0%} of it is expected ({how})."
+            f"{one.usd.expected:.4f} USD ({one.usd.low:.4f} to {one.usd.high:.4f}); {one.share:.0%} of it is expected "
+            f"({how})."
         )
     usd = plan.usd
     found.append(f"All waves and refinement: {usd.expected:.4f} USD, from {usd.low:.4f} to {usd.high:.4f}.")
