@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +68,7 @@ class BatchingInstance(dg.DagsterInstance):
 
     def _get_event_batch_size(self) -> int:
         """Dagster's own method says 0, which stores every event by itself, unless the environment says otherwise."""
-        return int(os.environ.get("DAGSTER_EVENT_BATCH_SIZE", EVENTS_PER_WRITE))
+        return super()._get_event_batch_size() or EVENTS_PER_WRITE
 
 
 def _why_not_kept() -> str | None:

@@ -27,21 +27,20 @@ def type_in(data: Path, command: list[str], *more: str) -> Ended:
 
 def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     """Their commands, one after the other: a budget that is too small, a larger one, a cap, none, and the reports."""
-    assert typed(data, "load", palettes(tmp_path, 1)).code == 0
+    assert typed(data, "load", palettes(tmp_path, 3)).code == 0
     scarce, status, costs, enough, capped, free = commands("set-a-budget.md")
 
-    # ten models want one answer each; together they may cost more than a third of a cent
+    # the money brings one of three palettes to its consensus; no other is begun
     stopped = type_in(data, scarce)
-    assert stopped.code == 1
-    assert "Over budget: 1 requests to" in stopped.err and "of the 0.0030 USD of" in stopped.err
+    assert stopped.code == 1 and "Over budget: 2 palettes wait." in stopped.err
     waiting = type_in(data, status, "--json").json
-    assert waiting["over_budget"] and all(text.startswith("Over budget: ") for text in waiting["over_budget"])
-    assert waiting["open_batches"] == []
+    assert [text.partition(". ")[0] for text in waiting["over_budget"]] == ["Over budget: 2 palettes wait"]
+    assert (waiting["open_batches"], waiting["tagged"]) == ([], 1)
     partly = type_in(data, costs, "--json").json
-    assert 0 < partly["total"]["requests"] == 10 - len(waiting["over_budget"]) < 10
+    assert partly["total"]["requests"] == 10
     month = partly["month"]
-    assert Decimal(month["spent_usd"]) == Decimal(partly["total"]["cost_usd"]) <= Decimal("0.003")
-    assert Decimal(month["left_usd"]) == Decimal("0.003") - Decimal(month["spent_usd"])
+    assert Decimal(month["spent_usd"]) == Decimal(partly["total"]["cost_usd"]) <= Decimal("0.008")
+    assert Decimal(month["left_usd"]) == Decimal("0.008") - Decimal(month["spent_usd"])
 
     # raised: nothing has to be asked again
     done = type_in(data, enough)
@@ -49,10 +48,10 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
 
     # a second analysis under a cap that is too small for it, and then without one
     stopped = type_in(data, capped)
-    assert stopped.code == 1 and "of the 0.0001 USD that it was asked with" in stopped.err
+    assert stopped.code == 1 and "Over budget: 3 palettes wait." in stopped.err
     planned = typed(data, "plan", "--analyses", "2", "--json").json
     assert planned["over_budget"] == [text for text in stopped.err.splitlines() if text.startswith("Over budget: ")]
-    assert planned["over_budget"] and planned["total"]["requests"] == 11, "ten tags and the refinement after them"
+    assert planned["over_budget"] and planned["total"]["requests"] == 33, "ten tags and the refinement after them"
     shown = typed(data, "plan", "--analyses", "2").out
     assert f"(the figures above are those of a run without a cap):\n{planned['over_budget'][0]}" in shown
     done = type_in(data, free)
@@ -62,16 +61,16 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     shown = type_in(data, models).out
     assert "total" in shown and "no budget is set (emulated)." in shown
     assert re.search(
-        r"^20 answers cost \d\.\d{4} USD, \d\.\d\d times what was expected; .+ times\.$", shown, re.MULTILINE
+        r"^60 answers cost \d\.\d{4} USD, \d\.\d\d times what was expected; .+ times\.$", shown, re.MULTILINE
     )
     found = type_in(data, providers, "--json").json
-    assert (found["total"]["requests"], found["total"]["unknown"], len(found["estimates"])) == (20, 0, 10)
+    assert (found["total"]["requests"], found["total"]["unknown"], len(found["estimates"])) == (60, 0, 10)
     assert sum(Decimal(row["cost_usd"]) for row in found["rows"]) == Decimal(found["total"]["cost_usd"]) > 0
     assert {row["provider"] for row in found["rows"]} == {"anthropic", "openai", "groq", "google"}
     assert type_in(data, days).code == 0
     nothing = typed(data, "costs", "--until", "2020-01-01", "--json").json
     assert (nothing["total"]["requests"], nothing["rows"], nothing["estimates"]) == (0, [], [])
-    assert [row["requests"] for row in type_in(data, seeds).json["rows"]] == [20]
+    assert [row["requests"] for row in type_in(data, seeds).json["rows"]] == [20, 20, 20]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     found = plan(data, "--json", "--analyses", "3", "--limit", "2", GRABIENT_BUDGET_USD="0.05").json
     assert set(found) == {
         *("mode", "prompt_version", "analyses", "palettes", "needing", "models", "refinement", "total", "budget"),
-        *("warnings", "refused", "over_budget", "adaptive"),
+        *("warnings", "refused", "over_budget", "adaptive", "finishes"),
     }
     assert (found["mode"], found["prompt_version"], found["analyses"], found["needing"]) == ("emulator", "v1", 3, 2)
     for row in found["models"]:
@@ -83,7 +83,7 @@ def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_
     assert usd["expected"] == pytest.approx(expected)
     assert usd["high"] == pytest.approx(full["total"]["usd"]["high"]), "at most everybody as often as that"
     shown = plan(data, "--adaptive").out
-    assert "3 of 3 palettes need work under v1, up to 2 analyses" in shown
+    assert "3 of 3 palettes need work under v1: up to 2 analyses" in shown
     assert "The table is wave 1 of 3: 4 models, chosen the cheapest of each family." in shown
     assert "Wave 2: at most 18 requests to 6 models" in shown and "55% of it is expected (assumed" in shown
 
