@@ -28,7 +28,7 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
             return dg.SkipReason(reason)
         with warehouse.open_briefly().read() as connection:
             settled = settled_without_export(connection)
-        partitions = prompt_versions.get_partition_keys()
+        partitions = prompt_versions.get_partition_keys(dynamic_partitions_store=context.instance)
         requests: list[dg.RunRequest] = []
         reasons = ["Every settled version is exported as it is."]
         for version, content in settled:
