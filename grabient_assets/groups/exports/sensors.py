@@ -22,11 +22,12 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
         description="Exports the refined palettes of a version when they have changed and nothing of it is open.",
     )
     @skipped_while_locked
-    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
         reason = busy_with(context.instance, ROLE)
         if reason:
             return dg.SkipReason(reason)
-        with warehouse.open_briefly().read() as connection:
+        house = warehouse.open_briefly()
+        with house.read() as connection:
             settled = settled_without_export(connection)
         partitions = prompt_versions.get_partition_keys(dynamic_partitions_store=context.instance)
         requests: list[dg.RunRequest] = []
@@ -35,7 +36,7 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
             if version not in partitions:
                 reasons.append(f"{version} is exported no more: its folder is not in prompts/.")
                 continue
-            going = attempt(context.instance, ROLE, [f"{version} {content}"])
+            going = attempt(context.instance, house, ROLE, [f"{version} {content}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:
