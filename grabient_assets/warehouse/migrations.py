@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -57,8 +56,8 @@ def _back_up(path: Path, copy: Path) -> None:
     """
     partial = copy.with_name(f"{copy.name}.partial")
     try:
-        command, in_english = ["cp", "-p", "--", path, partial], {**os.environ, "LC_ALL": "C"}
-        with subprocess.Popen(command, env=in_english, stderr=subprocess.PIPE, text=True, process_group=0) as copying:
+        command = ["env", "LC_ALL=C", "cp", "-p", "--", path, partial]  # its errors are read below, in English
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as copying:
             try:
                 while copying.poll() is None:
                     interrupts.sleep(LOOK_EVERY_SECONDS)
