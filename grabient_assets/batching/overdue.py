@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from grabient_assets.thresholds import BATCH_ENDS_WITHIN, CREATE_IS_CLEARED_UP_WITHIN, PUT_OFF_AT_MOST
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.put_off import PutOff
+from grabient_assets.wording import counted
 
 
 def overdue(batch: BatchRecord, now: datetime) -> str | None:
     """A sentence with age and way out for an open batch that is older than it should be, otherwise None."""
     age = now - _since(batch, now)
-    name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {batch.request_count} requests)"
+    name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {counted(batch.request_count, 'request')})"
     why = f" Last trouble: {batch.error}" if batch.error else ""
     if batch.status == "intended" and age > CREATE_IS_CLEARED_UP_WITHIN:
         return (

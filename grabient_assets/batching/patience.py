@@ -89,7 +89,7 @@ class Wait:
         pause = min(max(self._pause, at_least), self.left)
         waited = self.now - self._began
         so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
-        times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g}"
+        times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g} s"
         self._announcer.tell("", what, f"Waiting for {what}. ({times}.)")
         self._patience.sleep(pause)
         self._pause = min(self._pause * 1.5, LONGEST_PAUSE_SECONDS)

@@ -63,11 +63,6 @@ def print_indented(console: Console, text: str) -> None:
     console.print(Padding(text, (0, 0, 0, 2)))
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 palette`, `1,000 palettes`; `plural` where it is not the noun with an s."""
-    return f"1 {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
-
-
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 

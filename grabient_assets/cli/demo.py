@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import counted, output, print_json, say, typed_program
+from grabient_assets.cli.console import output, print_json, say, typed_program
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.cli.following import Followed
@@ -93,4 +94,4 @@ def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
         f"  {typed_program()} load FILE",
         "      your own palettes; `grabient plan` then says what they would cost",
     ):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=not console.is_terminal)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import counted, output, print_indented, print_json
+from grabient_assets.cli.console import output, print_indented, print_json
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

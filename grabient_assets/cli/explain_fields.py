@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,9 +31,9 @@ def show_field(
     `rates_moved`: there are two probabilities, the stored one and that of the present rates.
     """
     console.print()
-    console.print(f"{field.field}: {_result(field)}", soft_wrap=True, style="bold")
+    console.print(f"{field.field}: {_result(field)}", soft_wrap=not console.is_terminal, style="bold")
     for sentence in (*_facts(field), *_changed(field, departed)):
-        console.print(f"  {sentence}", soft_wrap=True)
+        console.print(f"  {sentence}", soft_wrap=not console.is_terminal)
     if field.values:
         console.print(_values(field, departed, numbers, rates_moved=rates_moved))
     if field.prior is not None:
@@ -49,7 +50,7 @@ def _result(field: FieldExplanation) -> str:
         return "nobody said"
     top = field.values[0]
     probable = "" if top.probability is None else f", probability {top.probability:.4f}"
-    return f"{top.value}, {top.models} models ({top.share:.0%}){probable}"
+    return f"{top.value}, {counted(top.models, 'model')} ({top.share:.0%}){probable}"
 
 
 def _facts(field: FieldExplanation) -> Iterator[str]:

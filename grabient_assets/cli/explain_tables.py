@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.cli.colour_bar import colour_bar
-from grabient_assets.cli.console import counted
 from grabient_assets.cli.explain_fields import LETTERS, show_field
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,9 +38,9 @@ def show_explanation(
     well while nobody has answered.
     """
     stored = explanation.stored
-    console.print(_heading(console, explanation), soft_wrap=True)
+    console.print(_heading(console, explanation), soft_wrap=not console.is_terminal)
     if stored.withheld is not None:
-        console.print(explained(stored.withheld), soft_wrap=True)
+        console.print(explained(stored.withheld), soft_wrap=not console.is_terminal)
     for sentence in _refinement(explanation):
         console.print(sentence)
     console.print()
@@ -48,17 +48,18 @@ def show_explanation(
         console.print(_results(explanation))
         console.print()
     for sentence in (*_counted(explanation), *_money(explanation, emulated=emulated)):
-        console.print(sentence, soft_wrap=True)
+        console.print(sentence, soft_wrap=not console.is_terminal)
     if stored.answers and not full:
         console.print(
-            "Who said what, and what it weighed: the same command with --full, or --field mood.", soft_wrap=True
+            "Who said what, and what it weighed: the same command with --full, or --field mood.",
+            soft_wrap=not console.is_terminal,
         )
         return
     console.print()
     numbers = {who: place for place, who in enumerate(_models(explanation), start=1)}
     console.print(_asked(explanation, numbers))
     if stored.answers:
-        console.print(_LEGEND, soft_wrap=True)
+        console.print(_LEGEND, soft_wrap=not console.is_terminal)
         departed = {one.field: one for one in explanation.departures}
         for field in explanation.fields:
             if field.field in chosen:
@@ -167,7 +168,7 @@ def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
     requests = sum(one.requests for one in costs)
     yield (
         f"Cost: tagging {sums['tagging']:.6f} USD, refinement {sums['refinement']:.6f}, together "
-        f"{sum(sums.values()):.6f} for {requests} requests{' (emulated)' if emulated else ''}."
+        f"{sum(sums.values()):.6f} for {counted(requests, 'request')}{' (emulated)' if emulated else ''}."
     )
     estimated, unknown = (
         sum(one.requests for one in costs if one.basis == basis) for basis in ("estimated", "unknown")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import counted, say
+from grabient_assets.cli.console import say
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,7 +31,7 @@ def export(
         typer.Option(metavar="DATE", help="Refined from this day on (UTC); or 'last': changed since the last export."),
     ] = None,
     prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     columns: Annotated[
         str | None, typer.Option(metavar="A,B", help="Columns of the view refined_palettes; default: all but cost_usd.")

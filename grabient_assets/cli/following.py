@@ -11,6 +11,7 @@ import typer
 
 from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.progress import shown_progress
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.headless.pursuit import Outcome
@@ -57,7 +58,7 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
     else:
         progress = outcome.progress
         typer.echo(
-            f"{progress.consensus} of {progress.palettes} palettes tagged, {progress.refined} refined; "
+            f"{progress.consensus:,} of {counted(progress.palettes, 'palette')} tagged, {progress.refined:,} refined; "
             f"unusable answers stored: {document['errors']}; {progress.cost_usd:.4f} USD"
             f"{' (emulated)' if settings.mode == 'emulator' else ''}; {followed.seconds:.1f} s"
         )
@@ -68,13 +69,14 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
     if not outcome.finished:
         open_batches = len(document["open_batches"])
         say(
-            f"The time is up: {open_batches} batches are open and {document['pending']} palettes are not done. "
+            f"The time is up: {counted(open_batches, 'open batch', 'open batches')}, and "
+            f"{counted(document['pending'], 'palette')} not done. "
             "Nothing is lost: run the same command again to go on."
         )
     elif done < outcome.progress.palettes:
         lacking = outcome.progress.palettes - done
         say(
-            f"{lacking} palettes did not get to {wish.until!r}. The same command goes on where it can; "
+            f"{counted(lacking, 'palette')} did not get to {wish.until!r}. The same command goes on where it can; "
             "`grabient retry --run` asks again what failed."
         )
     elif document["errors"] and not as_json:

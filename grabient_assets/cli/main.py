@@ -104,7 +104,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Words for colour gradients: many language models through batch APIs, their consensus, refined tags.",
     epilog="Start with: grabient demo. Every command has --help with an example. "
-    "Exit codes: 0 done, 1 failed, 2 usage.",
+    "Exit codes: 0 done, 1 failed, 2 usage, 130 and 143 stopped by Ctrl-C and SIGTERM.",
 )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import counted, output, print_json, say, tell
+from grabient_assets.cli.console import output, print_json, say, tell
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.calibration import Report

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import counted, output, print_indented, print_json
+from grabient_assets.cli.console import output, print_indented, print_json
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def palettes(
         str | None, typer.Option(metavar="WORD", help="With this in their name, seed, tags or text.")
     ] = None,
     prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: the newest released one.")
+        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="So many at once.")] = 20,
     page: Annotated[int, typer.Option(min=1, metavar="P", help="Which of the pages.")] = 1,
@@ -57,7 +58,9 @@ def palettes(
     console = output()
     if found.palettes:
         show_palettes(console, found.palettes)
-    console.print(_left_out(found, version, page, limit, filtered=bool(filters or like)), soft_wrap=True)
+    console.print(
+        _left_out(found, version, page, limit, filtered=bool(filters or like)), soft_wrap=not console.is_terminal
+    )
 
 
 def show_palettes(console: Console, listed: Sequence[ListedPalette]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.cli.console import counted, output, tell
+from grabient_assets.cli.console import output, tell
 from grabient_assets.cli.tables import print_figures
 from grabient_assets.groups.plan_reasons import WHY
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.batching.estimates import DollarRange
@@ -124,8 +125,9 @@ def show_plan(plan: Plan, mode: str) -> None:
     """The plan as a table on stdout, and the sentences that go with it."""
     emulated = " The emulator charges nothing." if mode == "emulator" else ""
     up_to = "up to " if plan.waves else ""
+    need = "needs" if plan.palettes == 1 else "need"
     tell(
-        f"{plan.needing:,} of {counted(plan.palettes, 'palette')} need work under {plan.prompt_version}: "
+        f"{plan.needing:,} of {counted(plan.palettes, 'palette')} {need} work under {plan.prompt_version}: "
         f"{up_to}{counted(plan.analyses, 'analysis', 'analyses')} of each model.{emulated}"
     )
     if not plan.tagging:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.cli.console import counted, output, tell
+from grabient_assets.cli.console import output, tell
+from grabient_assets.cli.tables import print_figures
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.prompt_agreement import Share
@@ -41,8 +43,6 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
     if figures is None:
         tell(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")
         return
-    from rich.table import Table
-
     if same_text:
         asked = figures.first.answers - figures.shared
         tell(
@@ -50,12 +50,14 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
             f"{counted(figures.shared, 'answer')} shared by both, {counted(asked, 'answer')} asked for each."
         )
     over = f"{counted(figures.palettes, 'palette')}, {counted(figures.models, 'model')} that answered under both"
-    table = Table(box=None, title=f"{purpose}: {over}", title_justify="left")
-    for heading in ("", first, second, "change", "of answers", "palettes", "by chance"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for row in _lines(figures):
-        table.add_row(*row)
-    output().print(table)
+    tell(f"{purpose}: {over}")
+    print_figures(
+        output(),
+        ("figure",),
+        (first, second, "change", "of answers", "palettes", "by chance"),
+        list(_lines(figures)),
+        optional=("of answers",),
+    )
     tell(
         "palettes: on how many the figure rises and falls. by chance: how often versions that do not differ show such "
         f"a split; below {UNLIKELY:.0%} it is a difference (*), but one of twenty lines is below it by chance.\n"

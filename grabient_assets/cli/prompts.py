@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import counted, output, print_indented, print_json, say, tell
+from grabient_assets.cli.console import output, print_indented, print_json, say, tell
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.prompting.prompt import Prompt

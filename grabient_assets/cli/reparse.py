@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import print_json, say, tell
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.batching.reparse import Reparsed
@@ -79,13 +80,16 @@ def _show(done: Reparsed, as_json: bool) -> None:
             }
         )
         return
-    tell(f"{done.answers} answers of {done.batches} batches read again; {done.consensus} consensus changed")
+    tell(
+        f"{counted(done.answers, 'answer')} of {counted(done.batches, 'batch', 'batches')} read again; "
+        f"{done.consensus:,} consensus changed"
+    )
     for (was, now), count in sorted(done.fates.items()):
         tell(f"  {was} -> {now}: {count}")
     if done.gone:
         tell(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
     if done.outdated:
         tell(
-            f"{done.outdated} palettes were refined from an earlier consensus; "
+            f"{counted(done.outdated, 'palette')} refined from an earlier consensus; "
             "the next `grabient run` refines them again."
         )

@@ -9,6 +9,7 @@ import typer
 
 from grabient_assets.cli.console import print_json, say
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,6 +179,6 @@ def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json:
         )
         return
     for (provider, model), count in asked.tagging.items():
-        say(f"{provider} {model}: {count} palettes asked again")
+        say(f"{provider} {model}: {counted(count, 'palette')} asked again")
     if asked.refinement:
-        say(f"refinement: {asked.refinement} palettes asked again")
+        say(f"refinement: {counted(asked.refinement, 'palette')} asked again")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import say
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +87,10 @@ def run(
         said = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
         agree_to_spend(plan.usd, plan.total.requests, settings, plan.finishing is not None, said, yes=yes)
     record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
-    times = f"adaptively, up to {count} analyses" if adaptive else f"{count} analyses"
-    say(f"{len(wish.needing)} palettes need work under {version}: {times} by {', '.join(wish.providers)}.")
+    times = counted(count, "analysis", "analyses")
+    times = f"adaptively, up to {times}" if adaptive else times
+    need = "needs" if len(wish.needing) == 1 else "need"
+    say(f"{counted(len(wish.needing), 'palette')} {need} work under {version}: {times} by {', '.join(wish.providers)}.")
     report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
 
 

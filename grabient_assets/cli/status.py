@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_json
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,17 +131,17 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         oldest = batches[0]
         console.print(
             f"The oldest open batch is {oldest['batch_id']} ({oldest['provider']} {oldest['model']}, "
-            f"{oldest['request_count']} requests, {oldest['status']} for {oldest['age_seconds']:.0f} s).",
-            soft_wrap=True,
+            f"{counted(oldest['request_count'], 'request')}, {oldest['status']} for {oldest['age_seconds']:.0f} s).",
+            soft_wrap=not console.is_terminal,
         )
     for batch in batches:
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
-            console.print(trouble, soft_wrap=True)
+            console.print(trouble, soft_wrap=not console.is_terminal)
     for sentence in (*document["put_off"], *(one["why"] for one in document["held"])):
-        console.print(sentence, soft_wrap=True)
+        console.print(sentence, soft_wrap=not console.is_terminal)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
-        console.print(sentence, soft_wrap=True)
+        console.print(sentence, soft_wrap=not console.is_terminal)
     if not document["palettes"]:
         console.print("Nothing is loaded yet. Next: grabient load FILE, or grabient demo.")
 

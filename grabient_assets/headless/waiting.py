@@ -126,11 +126,15 @@ def left_under_way(settings: Settings) -> str:
     if not found:
         return NOTHING_UNDER_WAY
     parts = [f"{_counted(batches)} at {provider}" for provider, batches in sorted(by_provider(found).items())]
-    one = found[0].batch_id
-    which = f"`grabient cancel {one}` stops it" if len(found) == 1 else f"`grabient cancel BATCH` stops one ({one} ...)"
+    kept = [one.batch_id for one in found if one.cancel_asked_at is None]
+    which = f"`grabient cancel {kept[0]}` stops it" if len(kept) == 1 else "`grabient cancel BATCH` stops one"
+    if len(kept) > 1:
+        which += f" ({kept[0]} ...)"
+    if not kept:
+        which = "they are being cancelled, and the same command goes on with that"
     return (
-        f"Stopped. Still under way: {'; '.join(parts)}. They go on there and are paid for. Run the same command again "
-        f"to go on and collect them; {which}."
+        f"Stopped. Still under way: {'; '.join(parts)}. They go on there and are paid for. `grabient run` collects "
+        f"them; {which}."
     )
 
 

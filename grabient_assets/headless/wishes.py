@@ -15,6 +15,7 @@ from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_sett
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
+from grabient_assets.wording import counted
 
 Until = Literal["tags", "consensus", "refined"]
 UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined")
@@ -115,7 +116,9 @@ def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
     unknown = [row.source_seed for row in file.rows if row.palette.canonical not in loaded]
     if unknown:
         named = "; ".join(unknown[:NAMED_AT_MOST]) + ("; ..." if len(unknown) > NAMED_AT_MOST else "")
-        raise UsageError(f"{len(unknown)} palettes of {path} are not loaded: {named}. Load them: grabient load {path}")
+        raise UsageError(
+            f"Not loaded of {path}: {counted(len(unknown), 'palette')} ({named}). Load them: grabient load {path}"
+        )
     return tuple(row.palette.canonical for row in file.rows)
 
 

@@ -34,11 +34,6 @@ DAEMON_SILENT_AFTER = timedelta(minutes=2)
 """Dagster's daemon sends a heartbeat every 30 seconds."""
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """The number with its noun: "1 palette", "3 batches"."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
-
-
 def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool = False) -> str | None:
     """Why a run of this role should not start now, or None.
 

@@ -177,7 +177,7 @@ def test_while_it_cannot_be_told_whether_it_arrived_it_is_waited_for(place: Plac
     watch = Watch(meanwhile=lambda: place.house.clock.wind(seconds=61))
     assert stop(place, batch.batch_id, watch).how == "not_sent"
     waits_for = f"the create call of batch {batch.batch_id}, whose end nobody saw, to be cleared up"
-    assert watch.said == [f"Waiting for {waits_for}. (60 seconds at most, next look in 0.5.)"]
+    assert watch.said == [f"Waiting for {waits_for}. (60 seconds at most, next look in 0.5 s.)"]
 
 
 def refuse_cancel(place: Place, status: int, **more: Any) -> None:

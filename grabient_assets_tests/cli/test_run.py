@@ -83,7 +83,7 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert "4 of 4 palettes tagged, 4 refined" in again.out and "0.0000 USD (emulated)" in again.out
 
     more = typed(data, "run", "--analyses", "3", "--limit", "1", "--json")
-    assert more.code == 0 and said(more.err, "1 palettes need work")
+    assert more.code == 0 and said(more.err, "1 palette needs work")
     assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
 
 

@@ -110,7 +110,7 @@ def test_the_last_words_say_what_goes_on_and_how_to_stop_it(house: House, settin
     add(house, "one", "openai", "submitted")
     assert left_under_way(settings) == (
         f"Stopped. Still under way: 1 batch of 24 requests ({MODEL}) at openai. They go on there and are paid for. "
-        "Run the same command again to go on and collect them; `grabient cancel one` stops it."
+        "`grabient run` collects them; `grabient cancel one` stops it."
     )
     house.write("UPDATE batches SET cancel_asked_at = now() WHERE batch_id = 'one'")
     add(house, "two", "groq", "intended")

@@ -82,7 +82,7 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     with pipeline.warehouse.read() as connection:
         explained = [explain(read_about(connection, key.removeprefix("v1|"), "v1")) for key in (min(settled), keys[1])]
     waves = [explanation_document(one, (), emulated=True)["wave"] for one in explained]
-    assert waves == [{"wave": 1, "waves": 3, "reason": "certain"}, {"wave": 2, "waves": 3, "reason": None}]
+    assert [(wave["wave"], wave["waves"], wave["reason"]) for wave in waves] == [(1, 3, "certain"), (2, 3, None)]
     assert sent(pipeline) == planned
     assert pipeline.metadata("openai_tag_batches", f"v1|{seeds[1]}")["state"] == "over budget"
     under_way = f"Tagged adaptively: {len(going)} palettes in wave 2 of 3 (v1)."

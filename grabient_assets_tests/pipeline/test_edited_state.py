@@ -115,9 +115,9 @@ def test_a_version_whose_folder_is_gone_keeps_no_other_back(pipeline: Driven) ->
     why = "There is no prompt version 'gone' in prompts; known are: "
     assert set(failed) == {"submit_tagging", "submit_refinement"}, "what was to be sent under it is stopped"
     assert (failed["submit_tagging"].failure or "").startswith(why)
-    assert (failed["submit_refinement"].failure or "").startswith(f"1 palettes are not refined. {why}")
+    assert (failed["submit_refinement"].failure or "").startswith(f"1 palette not refined. {why}")
     found = pipeline.instance.get_run_by_id(failed["submit_refinement"].run_id)
-    assert found is not None and found.tags[REASON_TAG].startswith(f"1 palettes are not refined. {why}")
+    assert found is not None and found.tags[REASON_TAG].startswith(f"1 palette not refined. {why}")
     assert [run for run in pipeline.tick() if not run.success] == []
     for asset in AFTER_PICTURES:
         assert f"v1|{other}" in pipeline.green(asset)

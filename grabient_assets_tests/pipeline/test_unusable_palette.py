@@ -85,7 +85,7 @@ def test_it_is_red_and_the_run_says_why(spoilt: Spoilt):
     failed = [run for run in spoilt.runs if not run.success]
     assert len(failed) == 1
     assert failed[0].failure is not None
-    assert failed[0].failure.startswith(f"1 palettes have no usable answer. {spoilt.bad.removeprefix('v1|')}: ")
+    assert failed[0].failure.startswith(f"1 palette without a usable answer. {spoilt.bad.removeprefix('v1|')}: ")
     assert failed[0].failure.endswith(
         ". Ask again with `grabient retry`, or materialize a batch asset with retry_failed."
     )
@@ -139,9 +139,9 @@ def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytes
     pipeline, settings, now = spoilt.pipeline, load_settings(), datetime.now(UTC)
     few, taken, bad = (key.removeprefix("v1|") for key in (spoilt.few, spoilt.taken, spoilt.bad))
     sentences = (
-        f"1 palettes are kept from refinement because no model gave a usable answer (v1|{bad}: 0 of 10). Way out: "
+        f"1 palette kept from refinement because no model gave a usable answer (v1|{bad}: 0 of 10). Way out: "
         "`grabient retry --run` asks the failed ones again, and refinement follows.",
-        "2 palettes are kept from refinement because fewer than 50% of the models that were asked gave a usable answer "
+        "2 palettes kept from refinement because fewer than 50% of the models that were asked gave a usable answer "
         f"({'; '.join(f'v1|{seed}: 3 of 10' for seed in sorted((few, taken)))}). Way out: `grabient retry --run` asks "
         "the failed ones again, and refinement follows; to have it as it is, materialize refinement_batches with "
         "despite_checks.",

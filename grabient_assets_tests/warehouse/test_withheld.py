@@ -282,10 +282,10 @@ def test_the_sentences() -> None:
     )
     assert sentences([]) == ()
     assert [sentence.partition(". Way out: ")[0] for sentence in sentences([few, none, odd])] == [
-        f"1 palettes are kept from refinement because no model gave a usable answer (v1|{TWIN}: 0 of 10)",
-        "1 palettes are kept from refinement because fewer than 50% of the models that were asked gave a usable answer "
+        f"1 palette kept from refinement because no model gave a usable answer (v1|{TWIN}: 0 of 10)",
+        "1 palette kept from refinement because fewer than 50% of the models that were asked gave a usable answer "
         f"(v1|{SEED}: 4 of 10)",
-        "1 palettes are kept from refinement because most models named in a field what its list lacks "
+        "1 palette kept from refinement because most models named in a field what its list lacks "
         f"(v1|{SEED}: contrast=enormous)",
     ]
     assert "and 2 more)" in sentences([few] * 7)[0]

@@ -13,13 +13,14 @@ from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.partitions import neighbours, partition_key, partitions_under
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, counted, next_attempt, work_of
+from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, next_attempt, work_of
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.attempts import attempt_numbers
 from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.put_off import PutOff, put_off
+from grabient_assets.wording import counted
 
 MOST_MARKED_PER_TICK = 10
 MARKING = "mark-failed"
@@ -99,7 +100,7 @@ def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> str:
     late = [sentence for b in waiting if (sentence := overdue(b, now))]
     troubles = dict.fromkeys(str(error) for error in polled.troubles.values())
     paused = [f"{name} asked for time until {until:%H:%M:%S} UTC." for name, until in polled.paused.items()]
-    return " ".join([f"{len(waiting)} batches are under way: {running}.", *late, *troubles, *paused])
+    return " ".join([f"{counted(len(waiting), 'batch', 'batches')} under way: {running}.", *late, *troubles, *paused])
 
 
 def _requests(

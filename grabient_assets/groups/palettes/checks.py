@@ -5,6 +5,7 @@ import dagster as dg
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.palettes import palettes_without_image
+from grabient_assets.wording import counted
 
 
 @dg.asset_check(asset=palette_images, description="Every loaded palette has a picture in the object store.")
@@ -16,5 +17,7 @@ def every_palette_has_an_image(
     return dg.AssetCheckResult(
         passed=not missing,
         metadata={"missing": len(missing), "seeds": ", ".join(missing[:20])},
-        description=f"{len(missing)} palettes have no picture: materialize palette_images." if missing else None,
+        description=f"{counted(len(missing), 'palette')} without a picture: materialize palette_images."
+        if missing
+        else None,
     )

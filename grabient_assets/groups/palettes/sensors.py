@@ -7,10 +7,11 @@ import dagster as dg
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
 from grabient_assets.partitions import missing_partitions, released_versions
-from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import asked_versions
 from grabient_assets.warehouse.palettes import palette_seeds
+from grabient_assets.wording import counted
 
 ROLE = "load"
 

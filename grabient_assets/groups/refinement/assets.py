@@ -35,6 +35,7 @@ from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import refinement_failures
+from grabient_assets.wording import counted
 
 GROUP = "refinement"
 
@@ -189,7 +190,7 @@ def collect_refinement(
         if failed:
             named = [f"{one.seed}: {reason.rstrip('.')}" for one, reason in failed.items()][:10]
             raise dg.Failure(
-                f"{len(failed)} palettes could not be refined. {'; '.join(named)}. "
+                f"{counted(len(failed), 'palette')} could not be refined. {'; '.join(named)}. "
                 "Ask again with `grabient retry`, or materialize refinement_batches with retry_failed.",
                 allow_retries=False,
             )

@@ -15,12 +15,13 @@ from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with, counted
+from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import chained_refinements, due_refinements, refinement_failures
 from grabient_assets.warehouse.tagging_ends import complete_tagging
+from grabient_assets.wording import counted
 
 ROLE = "submit-refinement"
 
@@ -44,7 +45,7 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         if not due:
             return dg.SkipReason(" ".join(held) or "No palette waits for its refinement.")
         if name not in providers.usable():
-            return dg.SkipReason(f"{len(due)} palettes wait for their refinement. {providers.why_not(name)}")
+            return dg.SkipReason(f"Refinement of {counted(len(due), 'palette')} waits. {providers.why_not(name)}")
         wait = closed_until(name, house, datetime.now(UTC))
         reason = f"{name} takes nothing before {wait:%H:%M:%S} UTC." if wait else None
         reason = reason or _busy(context.instance)

@@ -42,6 +42,7 @@ from grabient_assets.warehouse.refined import (
 )
 from grabient_assets.warehouse.tag_consensus import consensus
 from grabient_assets.warehouse.tagging_ends import complete_tagging
+from grabient_assets.wording import counted
 
 READ_AT_ONCE = 5_000
 """The colours and votes of so many palettes are read from the database at a time."""
@@ -69,7 +70,7 @@ def ask_for_chained(
             except PromptError as error:
                 with warehouse.write() as connection:
                     unchain(connection, chosen)
-                complaints.append(f"{len(chosen)} palettes are not refined. {error}")
+                complaints.append(f"{counted(len(chosen), 'palette')} not refined. {error}")
     return tuple(complaints)
 
 

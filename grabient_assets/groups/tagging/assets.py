@@ -42,6 +42,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.tagging_due import DueTarget
 from grabient_assets.warehouse.wave_states import wave_states
+from grabient_assets.wording import counted
 
 GROUP = "tagging"
 BACKFILL_ID_TAG = "dagster/backfill"
@@ -249,7 +250,7 @@ def _fail_without_answers(completed: Completed) -> None:
         reasons = [(t.partition.seed, (t.error or "nothing could be asked").rstrip(".")) for t in failed[:10]]
         named = "; ".join(f"{seed}: {reason}" for seed, reason in reasons)
         raise dg.Failure(
-            f"{len(failed)} palettes have no usable answer. {named}. "
+            f"{counted(len(failed), 'palette')} without a usable answer. {named}. "
             "Ask again with `grabient retry`, or materialize a batch asset with retry_failed.",
             allow_retries=False,
         )

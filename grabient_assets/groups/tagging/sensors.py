@@ -16,12 +16,13 @@ from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with, counted
+from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets.warehouse.wave_states import wave_counts
+from grabient_assets.wording import counted
 
 COLLECT = {"palette_tags", "tag_consensus"}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from grabient_assets.thresholds import ANSWERING_MODELS
 from grabient_assets.warehouse.withheld import Withheld
+from grabient_assets.wording import counted
 
 NAMED_AT_MOST = 5
 _AGAIN = "`grabient retry --run` asks the failed ones again, and refinement follows"
@@ -54,6 +55,6 @@ def _said(found: Sequence[Withheld], reason: str, figure: Callable[[Withheld], s
     named = [f"{one.partition.prompt_version}|{one.partition.seed}: {figure(one)}" for one in found[:NAMED_AT_MOST]]
     more = [f"and {len(found) - NAMED_AT_MOST} more"] if len(found) > NAMED_AT_MOST else []
     return (
-        f"{len(found)} palettes are kept from refinement because {reason} ({'; '.join([*named, *more])}). "
+        f"{counted(len(found), 'palette')} kept from refinement because {reason} ({'; '.join([*named, *more])}). "
         f"Way out: {way_out}."
     )
