@@ -117,7 +117,7 @@ def test_the_last_words_say_what_goes_on_and_how_to_stop_it(house: House, settin
     said = left_under_way(settings)
     assert f"1 batch of 24 requests ({MODEL}; sent without an answer" in said
     assert f"1 batch of 24 requests ({MODEL}; to be cancelled) at openai" in said
-    assert "`grabient cancel BATCH` stops one (" in said
+    assert said.endswith("`grabient cancel two` stops it."), "not the one that is being cancelled"
 
 
 def test_said_on_change_and_then_at_growing_distances(capsys: pytest.CaptureFixture[str]) -> None:
