@@ -115,7 +115,7 @@ def test_a_version_whose_folder_is_gone_keeps_no_other_back(pipeline: Driven) ->
     assert pipeline.rows("SELECT count(*) FROM palette_tags WHERE prompt_version = 'gone' AND error IS NULL") == [(10,)]
     assert pipeline.instance.get_dynamic_partitions(PROMPT_VERSIONS) == [*released_versions(), "gone"]
     failed = {run.job: run for run in runs if not run.success}
-    why = "There is no prompt version 'gone' in prompts; known are: "
+    why = "There is no prompt version 'gone'; there is "
     assert set(failed) == {"submit_tagging", "submit_refinement"}, "what was to be sent under it is stopped"
     assert (failed["submit_tagging"].failure or "").startswith(why)
     assert (failed["submit_refinement"].failure or "").startswith(f"1 palettes are not refined. {why}")
