@@ -11,6 +11,7 @@ folder is gone keeps its partitions. A person may delete any of them in the UI. 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
@@ -20,6 +21,9 @@ from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import PaletteVersion
+
+# Dagster warns of each `backfill_policy` that it is in beta. Every file of assets imports this one before it has one.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 
 SEEDS, PROMPT_VERSIONS = "seeds", "prompt_versions"
 seeds = dg.DynamicPartitionsDefinition(name=SEEDS)

@@ -20,6 +20,7 @@ EMPTY = {
     "refined": 0,
     "pending": 0,
     "errors": 0,
+    "failed": 0,
     "put_off": [],
     "over_budget": [],
     "held": [],
@@ -49,7 +50,7 @@ def test_a_file_that_is_no_database(data: Path):
     data.mkdir()
     (data / "grabient.duckdb").write_text("hello " * 3000)
     ended = typed(data, "status")
-    assert ended.code == 1 and "cannot be opened as a DuckDB file" in ended.err and "Traceback" not in ended.err
+    assert ended.code == 1 and "is not a DuckDB database" in ended.err and "Traceback" not in ended.err
 
 
 def test_a_database_that_another_program_holds_is_named_with_its_process(data: Path):

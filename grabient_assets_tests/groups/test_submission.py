@@ -20,9 +20,10 @@ from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.prompting.released import load_released
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROVIDERS, Settings, load_settings
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.palettes import ImageRecord, record_images
 from grabient_assets.warehouse.tagging_due import due_tagging
@@ -108,7 +109,7 @@ def test_a_prompt_version_that_is_gone_keeps_no_other_back(house: House) -> None
     provider = ScriptedProvider(clock=house.clock)
     sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
     assert len(sent.batches) == 2
-    assert sent.complaints == ("There is no prompt version 'v0' in prompts; known are: v1.",)
+    assert sent.complaints == (f"There is no prompt version 'v0'; there is {', '.join(load_released(PROMPTS_DIR))}.",)
     assert house.rows("SELECT state, reason FROM asks WHERE prompt_version = 'v0'") == [("stopped", sent.complaints[0])]
 
 

@@ -157,7 +157,7 @@ def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytes
     assert ended.finished and (ended.progress.consensus, ended.progress.refined) == (4, 2)
     assert ended.problems == sentences and len(pipeline.creates()) == 11
     with pytest.raises(typer.Exit) as exit_:
-        report(Followed(ended, 1.0), wish, pipeline.warehouse, settings, as_json=False)
+        report(Followed(ended, 1.0, now), wish, pipeline.warehouse, settings, as_json=False)
     assert exit_.value.exit_code == 1 and sentences[1] in capsys.readouterr().err
 
 

@@ -112,7 +112,6 @@ def _limit_files(limit: int, least: int, most: int) -> None:
     """Let the kernel end the process at the first byte that is written behind the limit, in whichever file."""
     note = load_settings().data_dir / TORN
     note.write_text(json.dumps({"least": least, "most": most}), encoding="utf-8")
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -136,6 +135,8 @@ def main() -> None:
     import_what_is_slow()
     if POINTS[int(place)].trap == "closing":
         round.WRITTEN_TOGETHER = 1  # as with large batches; the log of many would be longer than the file it goes into
+    # Python ignores it. Only the main thread may change that, and the command works in another.
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     sys.argv = ["grabient", *arguments]
     Doom(POINTS[int(place)], provider).arm()
     console_script()

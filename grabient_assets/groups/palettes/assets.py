@@ -1,6 +1,5 @@
 """Palettes and their pictures, partitioned by seed."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -15,8 +14,6 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.palettes import PaletteRecord, palette_seeds
-
-warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 
 
 class PalettesConfig(dg.Config):
