@@ -90,7 +90,10 @@ def store(found: PaletteFile, source: str) -> LoadReport:
 def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
     accepted, known = (len(report.accepted), len(report.known)) if report else (0, 0)
     if as_json:
-        rejected = [{"line": line.line, "text": line.text, "reason": line.reason} for line in found.rejected]
+        rejected = [
+            {"line": line.line, "entry": line.entry, "text": line.text, "reason": line.reason}
+            for line in found.rejected
+        ]
         seeds = [row.palette.canonical for row in found.rows] if report else []
         print_json({"accepted": accepted, "known": known, "rejected": rejected, "seeds": seeds})
         return
@@ -100,7 +103,7 @@ def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
     if len(found.rejected) > SHOWN:
         tell(f"  ... and {len(found.rejected) - SHOWN} more")
     if report and found.rejected:
-        tell("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
+        tell("Rejected lines are kept in the table rejected_palettes (source, line, entry, text, reason).")
     if accepted:
         say("Next: grabient run, or `make dev` and watch.")
 
@@ -109,4 +112,5 @@ def _rejected(line: RejectedLine) -> str:
     text = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line.text[:60]
     )
-    return f"  line {line.line}: {line.reason} ({text})"
+    entry = f", entry {line.entry}" if line.entry > 1 else ""
+    return f"  line {line.line}{entry}: {line.reason} ({text})"

@@ -43,8 +43,24 @@ def test_palettes_are_loaded_once_and_become_partitions_in_order(data: Path, tmp
     assert "rejected_palettes" in again.out
     index = data / "dagster" / "history" / "runs" / "index.db"
     with closing(sqlite3.connect(index)) as database:
-        keys = database.execute("SELECT partition FROM dynamic_partitions ORDER BY id").fetchall()
+        keys = database.execute(
+            "SELECT partition FROM dynamic_partitions WHERE partitions_def_name = '' ORDER BY id"
+        ).fetchall()
     assert [key for (key,) in keys] == first.json["seeds"]
+
+
+def test_several_bad_entries_of_a_line_are_all_kept(data: Path, tmp_path: Path):
+    file = tmp_path / "one-line.json"
+    file.write_text(f'["bad one","worse","{SEED}","last"]')
+    for times in ("1 accepted, 0 known", "0 accepted, 1 known"):
+        ended = typed(data, "load", file)
+        assert ended.code == 0 and times in ended.out, ended.err
+        assert [line[:20] for line in ended.out.splitlines() if line.startswith("  line")] == [
+            "  line 1: its seed c", "  line 1, entry 2: i", "  line 1, entry 4: i",
+        ]  # fmt: skip
+    stored = table(data, "SELECT line, entry, text, reason <> '' FROM rejected_palettes ORDER BY entry")
+    assert stored == [(1, 1, '"bad one"', True), (1, 2, '"worse"', True), (1, 4, '"last"', True)]
+    assert [one["entry"] for one in typed(data, "load", file, "--json").json["rejected"]] == [1, 2, 4]
 
 
 def test_strict_stores_nothing(data: Path, tmp_path: Path):

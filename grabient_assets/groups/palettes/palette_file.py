@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -27,6 +29,7 @@ from grabient_assets.groups.palettes.palette_line import (
     csv_columns,
     csv_fields,
     is_comment,
+    is_one_palette,
     row_from_csv,
     row_from_json,
     row_from_text,
@@ -50,9 +53,11 @@ RowReader = Callable[..., PaletteRow]
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """A line that gave no palette: its number, its text (cut to 200 characters) and the reason."""
+    """An entry that gave no palette: its line, which entry of that line it is (from 1; most lines have one), its text
+    (cut to 200 characters) and the reason."""
 
     line: int
+    entry: int
     text: str
     reason: str
 
@@ -104,7 +109,9 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
 def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
     found = PaletteFile(path)
     first_lines: dict[str, int] = {}
+    entries = Counter[int]()
     for number, text, read_row in _palettes(path, file, sixteen):
+        entries[number] += 1
         try:
             row = read_row()
         except AmbiguousNumbersError as error:
@@ -113,7 +120,7 @@ def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
                 "or --sixteen modifiers."
             ) from None
         except BadLineError as error:
-            found.rejected.append(RejectedLine(number, _shown(text), str(error)))
+            found.rejected.append(RejectedLine(number, entries[number], _shown(text), str(error)))
             continue
         seed = row.palette.canonical
         if seed in first_lines:
@@ -136,8 +143,7 @@ _Palette = tuple[int, str, Callable[[], PaletteRow]]
 
 def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
     """Every palette of the file, in whichever format its first line with content shows."""
-    begin = _first_content(file)
-    if re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin) or (begin.lstrip().startswith("[") and "]" not in begin):
+    if _begins_array(_first_content(file)):
         yield from _elements(file, sixteen)
         return
     lines = _lines(file)
@@ -156,6 +162,17 @@ def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Pa
         for number, text in lines:
             if not is_comment(text):
                 yield number, text, partial(_checked, read_row, number, text, sixteen)
+
+
+def _begins_array(begin: str) -> bool:
+    """Whether the file is a JSON array of palettes. A first line that is one palette itself, `[0.5, ...]` or four
+    vectors, begins a file of such lines."""
+    if not re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin):
+        return begin.lstrip().startswith("[") and "]" not in begin
+    try:
+        return not is_one_palette(json.loads(begin))
+    except (ValueError, RecursionError):
+        return True
 
 
 def _first_content(file: TextIO) -> str:
@@ -254,7 +271,16 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
             if numbers:
                 line, values = numbers[0][0], [value for _, value in numbers]
                 yield line, str(values), partial(row_from_value, line, values, sixteen)
-            return
+            if position == len(text):
+                return
+            # What follows may be another array, as in a file with one on each line.
+            text, numbers, opened = text[position + 1 :] + file.read(MAX_LINE), [], False
+            begin = _BEFORE.match(text)
+            if begin is None:
+                yield from _behind_array(number, text, file)
+                return
+            position = 0
+            continue
         try:
             value, end = decoder.raw_decode(text, position)
             # A number may go on in what was not read yet.
@@ -279,6 +305,14 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
             yield number, element, partial(row_from_value, number, value, sixteen)
         number += element.count("\n")
         position = end
+
+
+def _behind_array(number: int, text: str, file: TextIO) -> Iterator[_Palette]:
+    """Each line behind the end of a JSON array is refused; blank lines and comments are none."""
+    begun = StringIO(text + file.readline(MAX_LINE))
+    for line_number, line in enumerate(chain(begun, (line for _, line in _lines(file))), number):
+        if not is_comment(line):
+            yield line_number, line, partial(_refuse, "it stands behind the end of a JSON array")
 
 
 _BEFORE = re.compile(r"(?:\s|#[^\n]*\n)*\[\s*")

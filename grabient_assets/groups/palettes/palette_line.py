@@ -132,13 +132,21 @@ def row_from_value(line: int, value: Any, sixteen: Sixteen | None = None) -> Pal
     """A row from an element of a JSON array: an object, a seed, or 12 or 16 numbers."""
     if isinstance(value, str):
         return _row(line, {"seed": value}, sixteen)
-    if isinstance(value, list):
-        numbers = [one for row in value for one in (row if isinstance(row, list) else [row])]
-        if len(numbers) in (12, 16) and all(type(one) in (int, float) for one in numbers):
-            return _row(line, {"seed": ",".join(map(str, numbers))}, sixteen)
+    if is_one_palette(value):
+        return _row(line, {"seed": ",".join(map(str, _flat(value)))}, sixteen)
     if not isinstance(value, dict):
         raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
     return _row(line, value, sixteen)
+
+
+def is_one_palette(value: Any) -> bool:
+    """Whether a JSON value is an array of 12 or 16 numbers, flat or as vectors."""
+    numbers = _flat(value) if isinstance(value, list) else []
+    return len(numbers) in (12, 16) and all(type(one) in (int, float) for one in numbers)
+
+
+def _flat(rows: Sequence[Any]) -> list[Any]:
+    return [one for row in rows for one in (row if isinstance(row, list) else [row])]
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -401,6 +401,32 @@ def test_a_file_of_nothing_but_bad_lines_is_still_a_report(tmp_path: Path):
     assert [line.line for line in file.rejected] == [1, 2]
 
 
+VECTORS = "[[0.5,0.5,0.5],[0.5,0.5,0.5],[1,1,1],[0,0.33,0.67]]"
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted", "rejected"),
+    [
+        ('["bad one","worse"]', 0, [(1, 1), (1, 2)]),
+        ("[[0.5,0.5,0.5],[1,1,1]]", 0, [(1, 1), (1, 2)]),
+        (f'[{{"seed":"{OTHER}"}},{{"seed":"x"}},{{"seed":"y"}}]', 1, [(1, 2), (1, 3)]),
+        ('["bad",\n1,"worse",\n"last"]', 0, [(1, 1), (2, 1), (3, 1), (2, 2)]),
+        (VECTORS, 1, []),
+        (f"{VECTORS}\n[[0.5,0.5,0.5],[1,1,1]]\n" + f'{{"seed":"{OTHER}"}}', 2, [(2, 1)]),
+        (f'{{"seed":"{OTHER}"}}\n{VECTORS}\n["x","y"]', 2, [(3, 1)]),
+        (f'["x"]\n["{OTHER}","y"]\n', 1, [(1, 1), (2, 2)]),
+        (f'["{OTHER}"] more\n\n# a comment\nlast', 1, [(1, 2), (4, 1)]),
+    ],
+)
+def test_every_entry_of_a_line_is_accounted_for(
+    tmp_path: Path, text: str, accepted: int, rejected: list[tuple[int, int]]
+):
+    file = read(tmp_path, text)
+    assert len(file.rows) == accepted
+    assert [(one.line, one.entry) for one in file.rejected] == rejected
+    assert all(one.reason and one.text for one in file.rejected)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([OTHER.encode(), b'{"seed": 1}', b"seed,steps", b"# x"])))
 def test_every_line_is_accounted_for(tmp_path: Path, lines: list[bytes]):
