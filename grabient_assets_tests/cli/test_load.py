@@ -44,7 +44,7 @@ def test_palettes_are_loaded_once_and_become_partitions_in_order(data: Path, tmp
     index = data / "dagster" / "history" / "runs" / "index.db"
     with closing(sqlite3.connect(index)) as database:
         keys = database.execute(
-            "SELECT partition FROM dynamic_partitions WHERE partitions_def_name = '' ORDER BY id"
+            "SELECT partition FROM dynamic_partitions WHERE partitions_def_name = 'seeds' ORDER BY id"
         ).fetchall()
     assert [key for (key,) in keys] == first.json["seeds"]
 
