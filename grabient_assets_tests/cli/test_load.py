@@ -63,12 +63,29 @@ def test_several_bad_entries_of_a_line_are_all_kept(data: Path, tmp_path: Path):
     assert [one["entry"] for one in typed(data, "load", file, "--json").json["rejected"]] == [1, 2, 4]
 
 
+def test_what_comes_through_a_pipe_is_a_file_like_another(data: Path, tmp_path: Path):
+    content = f'{{"seed":"{SEED}","name":"{"n" * 101}"}}\nnonsense\n'.encode()
+    for name, known in (("-", 0), ("/dev/stdin", 1)):
+        done = subprocess.run(
+            command("load", name, "--json"), env=environment(data), input=content, capture_output=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert (said["known"], said["seeds"], len(said["rejected"])) == (known, [SEED], 1)
+        assert said["notes"] == [{"line": 1, "note": "its name has 101 characters; the first 100 are kept"}]
+    assert table(data, "SELECT source, line FROM rejected_palettes") == [("standard input", 2)]
+    assert table(data, "SELECT name FROM palettes") == [("n" * 100,)]
+    file = tmp_path / "long-name.jsonl"
+    file.write_bytes(content)
+    assert "  line 1: its name has 101 characters; the first 100 are kept" in typed(data, "load", file).out
+
+
 def test_strict_stores_nothing(data: Path, tmp_path: Path):
     file = tmp_path / "some.txt"
     file.write_text(f"{SEED}\nnonsense\n")
     ended = grabient(data, "load", file, "--strict", "--json")
     assert ended.code == 1 and "Nothing was stored" in ended.err
-    assert ended.json == {"accepted": 0, "known": 0, "rejected": ended.json["rejected"], "seeds": []}
+    assert ended.json == {"accepted": 0, "known": 0, "rejected": ended.json["rejected"], "notes": [], "seeds": []}
     assert ended.json["rejected"][0]["line"] == 2
     assert not data.exists()
 

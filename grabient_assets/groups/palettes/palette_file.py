@@ -10,11 +10,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from io import StringIO, TextIOWrapper
+from io import BufferedReader, StringIO, TextIOWrapper
 from itertools import chain
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import BinaryIO, TextIO
 
 from grabient_assets.errors import AmbiguousPaletteError, PaletteFileError
@@ -26,6 +29,7 @@ from grabient_assets.groups.palettes.palette_line import (
     PaletteRow,
     Sixteen,
     UnfinishedCsvError,
+    columns_named_twice,
     csv_columns,
     csv_fields,
     is_comment,
@@ -89,7 +93,7 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as opened, _from_the_start(opened) as file:
             encoding = _encoding(path, file)
             errors = "replace" if encoding == "utf-16" else "surrogateescape"
             with TextIOWrapper(file, encoding, errors) as text:
@@ -104,6 +108,18 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
         ) from None
     except OSError as error:
         raise PaletteFileError(f"The palette file {path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _from_the_start(file: BufferedReader) -> Iterator[BinaryIO]:
+    """The file, such that it can be read from its start again; what comes through a pipe is kept for that."""
+    if file.seekable():
+        yield file
+        return
+    with TemporaryFile() as kept:
+        copyfileobj(file, kept)
+        kept.seek(0)
+        yield kept
 
 
 def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
@@ -143,7 +159,13 @@ _Palette = tuple[int, str, Callable[[], PaletteRow]]
 
 def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
     """Every palette of the file, in whichever format its first line with content shows."""
-    if _begins_array(_first_content(file)):
+    begin = _first_content(file)
+    if _is_spread_object(begin, file):
+        raise PaletteFileError(
+            f"The palette file {path} is an object over several lines. Give a JSON array of palettes, or one object a "
+            "line."
+        )
+    if _begins_array(begin):
         yield from _elements(file, sixteen)
         return
     lines = _lines(file)
@@ -155,6 +177,10 @@ def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Pa
             delimiters = (said[1],)
             continue
         if header := csv_columns(text, delimiters):
+            if twice := columns_named_twice(header[0]):
+                raise PaletteFileError(
+                    f"The palette file {path} has two columns named {', '.join(twice)}. Rename or remove one."
+                )
             yield from _csv_records(lines, *header, sixteen)
             return
         read_row = _reader(path, text)
@@ -173,6 +199,22 @@ def _begins_array(begin: str) -> bool:
         return not is_one_palette(json.loads(begin))
     except (ValueError, RecursionError):
         return True
+
+
+def _is_spread_object(begin: str, file: TextIO) -> bool:
+    """Whether the first line with content, `begin`, opens a JSON object that ends on a later line."""
+    start = begin.strip()
+    if not start.startswith("{"):
+        return False
+    if start[-1] in "{[:":  # its end may be far away
+        return True
+    text = file.read(MAX_LINE)
+    file.seek(0)
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, text.index(start))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and end > text.index(start) + len(start)
 
 
 def _first_content(file: TextIO) -> str:

@@ -355,7 +355,9 @@ def test_bad_json_lines_are_reported_and_the_rest_is_read(tmp_path: Path, line: 
         (f"{OTHER},seven,90", "its steps 'seven' is not a number"),
         (f"{OTHER},7.5,90", "its steps 7.5 is not a whole number"),
         (f"{OTHER},nan,90", "its steps nan is not a whole number"),
-        (f"{OTHER},99,90", "its steps 99.0 is outside 2 to 50"),
+        (f"{OTHER},99,90", "its steps 99 is outside 2 to 50"),
+        (f"{OTHER},99.50,90", "its steps 99.50 is not a whole number"),
+        (f"{OTHER},1e2,90", "its steps 1e2 is outside 2 to 50"),
         (f"{OTHER},7,inf", "its angle inf is not a finite number"),
         (f"{OTHER},7,nan", "its angle nan is not a finite number"),
         ("hello,7,90", "its seed cannot be read: read as lz-string text it has no end"),
@@ -399,6 +401,37 @@ def test_a_file_of_nothing_but_bad_lines_is_still_a_report(tmp_path: Path):
     file = read(tmp_path, "hello\nworld\n")
     assert file.rows == []
     assert [line.line for line in file.rejected] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{\n  "palettes": [\n    {{"seed": "{OTHER}"}}\n  ]\n}}\n',
+        f'# of today\n{{"palettes": [\n{{"seed": "{OTHER}"}}]}}',
+        f'{{"seed": "{OTHER}",\n "name": "x"}}\n',
+        f'{{\n "seed": "{OTHER}"\n}}\n{{\n "seed": "{LZ}"\n}}\n',
+    ],
+)
+def test_an_object_over_several_lines_is_one_refusal(tmp_path: Path, text: str):
+    with pytest.raises(PaletteFileError, match=r"is an object over several lines\. Give a JSON array"):
+        read(tmp_path, text)
+
+
+def test_an_object_around_a_list_says_what_to_give(tmp_path: Path):
+    [line] = read(tmp_path, f'{{"palettes": [{{"seed": "{OTHER}"}}]}}').rejected
+    assert line.reason.startswith("it is an object around a list; give the list itself, as a JSON array")
+
+
+def test_a_broken_first_line_is_no_object_over_several(tmp_path: Path):
+    file = read(tmp_path, f'{{"seed": "x",\n{{"seed": "{OTHER}"}}\n')
+    assert seeds(file) == [OTHER] and [one.line for one in file.rejected] == [1]
+
+
+@pytest.mark.parametrize("name", ["seed", "Name", "steps"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str):
+    with pytest.raises(PaletteFileError, match=f"has two columns named {name.lower()}"):
+        read(tmp_path, f"seed,{name},{name},other,other\n{OTHER},,,,\n")
+    assert seeds(read(tmp_path, f"seed,other,other\n{OTHER},1,2\n")) == [OTHER]
 
 
 VECTORS = "[[0.5,0.5,0.5],[0.5,0.5,0.5],[1,1,1],[0,0.33,0.67]]"
