@@ -16,7 +16,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
 │   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── StoreError                   the object store (local folder or R2)
-│   └── StoreUnusableError       no bucket, a refused token, a wrong endpoint: trying again is useless
+│   └── StoreUnusableError       no bucket, a refused token, a file in the way: trying again is useless
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more

@@ -6,6 +6,8 @@ measured, prices become known.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.batching.deferral import LONGEST_NAMED
 from grabient_assets.batching.finishing import grant, kind_of, open_funding, over_budget, request_prices
 from grabient_assets.warehouse.asks import stopped_asks
-from grabient_assets.warehouse.attempts import held_work, release_work
+from grabient_assets.warehouse.attempts import HeldWork, held_work, release_work
 from grabient_assets.warehouse.batches import put_off_providers
 from grabient_assets.warehouse.money import HoldKey, holds
 from grabient_assets.warehouse.pauses import pauses
@@ -43,10 +45,7 @@ class Held:
 
 def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datetime) -> list[Held]:
     """Everything that is not tried now. Nothing is counted twice."""
-    found = [
-        Held("failed", f"Held after failures ({one.role}): {one.reason.rstrip('.')}. {_next_try(one.until)}", one.until)
-        for one in held_work(connection, now)
-    ]
+    found = _after_failures(held_work(connection, now))
     for provider, until, error in put_off_providers(connection, now, LONGEST_NAMED):
         said = (error or "no reason given").rstrip(".")
         found.append(Held("put_off", f"{provider} is put off: {said}. {_next_try(until)}", until))
@@ -59,6 +58,25 @@ def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datet
         for reason in dict.fromkeys(still_held(connection, budget, now, None, None).values())
     ]
     found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
+    return found
+
+
+def gist(text: str) -> str:
+    """The text without the words that hold a digit: times, counts and the ids of single calls."""
+    return re.sub(r"\S*\d\S*", "", text)
+
+
+def _after_failures(work: Sequence[HeldWork]) -> list[Held]:
+    """One sentence for each reason, with the work that it holds; reasons that differ in ids and times are one."""
+    alike: dict[str, list[HeldWork]] = {}
+    for one in work:
+        alike.setdefault(gist(one.reason), []).append(one)
+    found: list[Held] = []
+    for same in alike.values():
+        roles = ", ".join(dict.fromkeys(one.role for one in same))
+        until = min(one.until for one in same)
+        said = same[0].reason.rstrip(".")
+        found.append(Held("failed", f"Held after failures ({roles}): {said}. {_next_try(until)}", until))
     return found
 
 

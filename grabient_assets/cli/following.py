@@ -42,7 +42,8 @@ def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float)
     with quiet_dagster(), shown_progress() as seen:
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
-        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(Driver(grabient(), instance), timeout)
+        driver = Driver(grabient(), instance, asked_only=True)
+        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(driver, timeout)
     return Followed(outcome, time.monotonic() - started, began)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from grabient_assets.groups.palettes.palette_file import PaletteFile, RejectedLine
 
 SHOWN = 20
+STDIN = Path("/dev/stdin")
 
 
 def load(
@@ -34,7 +35,7 @@ def load(
 ) -> None:
     """Load palettes. Rejected lines are shown with the reason and kept in the table rejected_palettes.
 
-    FILE is JSON lines, a JSON array, a table with a header (between commas,
+    FILE, or - for standard input, is JSON lines, a JSON array, a table with a header (between commas,
     semicolons, tabs or |), or one palette a line. Its columns or fields:
 
     seed, id or url: a seed, its 12 or 16 numbers, or its address at grabient.com
@@ -42,12 +43,14 @@ def load(
     linearGradient, angularSwatches ..., 2 to 50, degrees; name: for people.
     All others are ignored.
     """
+    file = STDIN if str(file) == "-" else file
     found = _read(file, sixteen)
     if strict and found.rejected:
         _show(found, None, as_json)
         say(f"Nothing was stored: {len(found.rejected)} lines of {file} are not palettes, and --strict was given.")
         raise typer.Exit(1)
-    _show(found, store(found, str(file.resolve())), as_json)
+    source = "standard input" if file == STDIN else str(file.resolve() if file.is_file() else file.absolute())
+    _show(found, store(found, source), as_json)
     if not found.rows:
         say(f"No line of {file} is a palette.")
         raise typer.Exit(1)
@@ -90,17 +93,26 @@ def store(found: PaletteFile, source: str) -> LoadReport:
 def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
     accepted, known = (len(report.accepted), len(report.known)) if report else (0, 0)
     if as_json:
-        rejected = [{"line": line.line, "text": line.text, "reason": line.reason} for line in found.rejected]
+        rejected = [
+            {"line": line.line, "entry": line.entry, "text": line.text, "reason": line.reason}
+            for line in found.rejected
+        ]
+        notes = [{"line": row.line, "note": row.note} for row in found.rows if row.note]
         seeds = [row.palette.canonical for row in found.rows] if report else []
-        print_json({"accepted": accepted, "known": known, "rejected": rejected, "seeds": seeds})
+        print_json({"accepted": accepted, "known": known, "rejected": rejected, "notes": notes, "seeds": seeds})
         return
     tell(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
     for line in found.rejected[:SHOWN]:
         tell(_rejected(line))
     if len(found.rejected) > SHOWN:
         tell(f"  ... and {len(found.rejected) - SHOWN} more")
+    noted = [f"  line {row.line}: {row.note}" for row in found.rows if row.note]
+    for note in noted[:SHOWN]:
+        tell(note)
+    if len(noted) > SHOWN:
+        tell(f"  ... and {len(noted) - SHOWN} more notes")
     if report and found.rejected:
-        tell("Rejected lines are kept in the table rejected_palettes (source, line, text, reason).")
+        tell("Rejected lines are kept in the table rejected_palettes (source, line, entry, text, reason).")
     if accepted:
         say("Next: grabient run, or `make dev` and watch.")
 
@@ -109,4 +121,5 @@ def _rejected(line: RejectedLine) -> str:
     text = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line.text[:60]
     )
-    return f"  line {line.line}: {line.reason} ({text})"
+    entry = f", entry {line.entry}" if line.entry > 1 else ""
+    return f"  line {line.line}{entry}: {line.reason} ({text})"

@@ -46,6 +46,25 @@ class _Quiet:
         return [one for one in waiting if long or one.trouble]
 
 
+class _Failures:
+    """The failures of runs, each kind once: those of two tries often differ in ids and times alone."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def new(self, finished: Finished | None) -> str | None:
+        """The sentence, if it was not told before."""
+        from grabient_assets.batching.holding import gist
+
+        if finished is None or finished.success:
+            return None
+        said = f"{finished.job} failed: {finished.failure}"
+        if gist(said) in self._told:
+            return None
+        self._told.add(gist(said))
+        return said
+
+
 @contextmanager
 def shown_progress() -> Iterator[Seen]:
     """The display that suits stderr, for as long as the block lasts."""
@@ -69,11 +88,12 @@ class Lines:
         self._started = clock()
         self._said: dict[str, str] = {}
         self._quiet = _Quiet(clock)
+        self._failures = _Failures()
         self._announcer = Announcer(self._say, clock)
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
-        if finished is not None and not finished.success:
-            self._say(f"{finished.job} failed: {finished.failure}")
+        if failed := self._failures.new(finished):
+            self._say(failed)
         for stage, count in _stages(progress):
             if self._said.get(stage) != count:
                 self._said[stage] = count
@@ -96,11 +116,12 @@ class _Table:
         self._progress: Progress | None = None
         self._waiting: list[Waiting] = []
         self._quiet = _Quiet()
+        self._failures = _Failures()
         live.update("Starting ...")
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
-        if finished is not None and not finished.success:
-            self._live.console.print(f"{finished.job} failed: {finished.failure}", style="red", soft_wrap=True)
+        if failed := self._failures.new(finished):
+            self._live.console.print(failed, style="red", soft_wrap=True)
         if progress != self._progress:
             self._progress, self._waiting = progress, []
             self._quiet.moved()

@@ -18,7 +18,7 @@ from grabient_assets import interrupts
 from grabient_assets.partitions import add_partitions
 from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
-from grabient_assets.resources.runs import PUT_OFF_TAG, REASON_TAG, RUN_KEY_TAG
+from grabient_assets.resources.runs import PUT_OFF_TAG, REASON_TAG, RUN_KEY_TAG, UNASKED_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -35,11 +35,15 @@ class Finished:
 
 
 class Driver:
-    """Drives the sensors of `definitions` on `instance`. `waiting` holds why sensors asked for nothing, by name."""
+    """Drives the sensors of `definitions` on `instance`. `waiting` holds why sensors asked for nothing, by name.
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    With `asked_only`, runs for palettes that nobody asked a model about are left to the daemon.
+    """
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, *, asked_only: bool = False) -> None:
         self._definitions = definitions
         self._instance = instance
+        self._asked_only = asked_only
         self._sensors = list(definitions.get_repository_def().sensor_defs)
         add_partitions(instance, ())
         self.waiting: dict[str, str] = {}
@@ -74,7 +78,7 @@ class Driver:
             self._cursors[name] = said.cursor
         if said.skip_message:
             self.waiting[name] = said.skip_message
-        return list(said.run_requests or ())
+        return [one for one in said.run_requests or () if not (self._asked_only and UNASKED_TAG in one.tags)]
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:
         """Whether this sensor has asked for this run before: the daemon's own rule."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.batching.holding import gist
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.batches import BatchRecord
 
@@ -47,7 +47,7 @@ class Waits:
     ) -> list[Waiting]:
         """What is waited for now, by the ledger and by the reasons of the `sensors` (`Driver.waiting`)."""
         found = [*self._at_providers(connection, now, next_look), *self._at_sensors(sensors, next_look)]
-        current = {(one.topic, _gist(one.trouble)) for one in found if one.trouble}
+        current = {(one.topic, gist(one.trouble)) for one in found if one.trouble}
         self._since = {key: since for key, since in self._since.items() if key in current}
         return found
 
@@ -89,11 +89,11 @@ class Waits:
     ) -> Waiting:
         why = ""
         if trouble:
-            since = self._since.setdefault((provider, _gist(trouble)), now)
+            since = self._since.setdefault((provider, gist(trouble)), now)
             why = f" Trouble since {_clock(since, now)}: {_ended(trouble)}"
         until = max(looked_at, next_look)
         sentence = f"Waiting: {what}.{why} Next look at {_clock(until, now)}."
-        return Waiting(provider, _gist(f"{what} {trouble}"), trouble, sentence)
+        return Waiting(provider, gist(f"{what} {trouble}"), trouble, sentence)
 
     def _at_sensors(self, sensors: Mapping[str, str], next_look: datetime) -> Iterator[Waiting]:
         """What holds up work besides providers: failed attempts, runs of other people, a database that is taken."""
@@ -105,7 +105,7 @@ class Waits:
             if held_up and reason not in said:
                 said.add(reason)
                 yield Waiting(
-                    name, _gist(reason), reason, f"{_ended(reason)} Next look at {_clock(next_look, next_look)}."
+                    name, gist(reason), reason, f"{_ended(reason)} Next look at {_clock(next_look, next_look)}."
                 )
 
 
@@ -178,12 +178,7 @@ def _clock(time: datetime, now: datetime) -> str:
 
 def _different(errors: Iterable[str | None]) -> list[str]:
     """One of each kind: what is said about two batches often differs in their ids alone."""
-    return list({_gist(error): error for error in errors if error}.values())
-
-
-def _gist(text: str) -> str:
-    """The text without the words that hold a digit: times, counts and the ids of single calls."""
-    return re.sub(r"\S*\d\S*", "", text)
+    return list({gist(error): error for error in errors if error}.values())
 
 
 def _ended(text: str) -> str:

@@ -22,6 +22,10 @@ tags of this prefix: in the list of runs every tag takes a line."""
 ABOUT_TAG = "grabient/about"
 """On a run that a sensor starts: what it is about, in a few words. The only tag of ours that the list of runs shows."""
 
+UNASKED_TAG = ".dagster/grabient_unasked"
+"""On a run that a sensor starts for palettes which nobody asked a model about: `grabient run` leaves it to the
+daemon."""
+
 RUN_KEY_TAG = "dagster/run_key"
 """On every run that a sensor asked for, by Dagster's daemon: its run key."""
 

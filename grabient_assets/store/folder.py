@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
 
-from grabient_assets.errors import StoreError
+from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.store.objects import checked_key
+
+_LASTING = {
+    errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG
+}  # fmt: skip
+"""What another try does not change: a person has to."""
 
 
 class FolderStore:
@@ -35,10 +41,23 @@ class FolderStore:
                     Path(partial).unlink()
                 raise
         except OSError as error:
-            raise StoreError(
-                f"Object {key} cannot be written below {self._root} ({error.strerror}). Free the disk or make the "
-                "folder writable, then run again: nothing of the object was stored."
-            ) from error
+            said = f"Object {key} cannot be written below {self._root} ({error.strerror})."
+            if error.errno in _LASTING:
+                raise StoreUnusableError(
+                    f"{said} {self._in_the_way(path)}, then run again: nothing of the object was stored."
+                ) from error
+            raise StoreError(f"{said} Free the disk, then run again: nothing of the object was stored.") from error
+
+    def _in_the_way(self, path: Path) -> str:
+        """What a person has to do before this path can be written."""
+        for folder in path.parents:
+            if folder.is_file():
+                return f"{folder} is a file, where a folder belongs: move it away"
+            if folder == self._root:
+                break
+        if path.is_dir():
+            return f"{path} is a folder, where the object belongs: move it away"
+        return "Make the folder writable for this user"
 
     def get(self, key: str) -> bytes:
         path = self._root / checked_key(key)

@@ -39,18 +39,20 @@ class ObjectStore(Protocol):
         ...
 
 
-CHECK_KEY = "store-check.txt"
+CHECK_KEYS = ("palettes/store-check.txt", "batches/store-check.txt", "exports/store-check.txt")
+"""One below each prefix that a run writes to: a store may take objects below one and refuse them below another."""
 _CHECK = b"grabient writes and reads this object to see whether the store works, before it sends anything.\n"
 
 
 def check_store(store: ObjectStore) -> None:
-    """Raise StoreError unless an object can be written and read again: without the store no request may be sent."""
-    store.put(CHECK_KEY, _CHECK, "text/plain")
-    if store.get(CHECK_KEY) != _CHECK:
-        raise StoreUnusableError(
-            f"The object store {store.name} answers with other bytes than were written to {CHECK_KEY}. A cache stands "
-            "between: let R2_ENDPOINT name the store itself."
-        )
+    """Raise StoreError unless objects can be written and read again: without the store no request may be sent."""
+    for key in CHECK_KEYS:
+        store.put(key, _CHECK, "text/plain")
+        if store.get(key) != _CHECK:
+            raise StoreUnusableError(
+                f"The object store {store.name} answers with other bytes than were written to {key}. A cache stands "
+                "between: let R2_ENDPOINT name the store itself."
+            )
 
 
 def checked_key(key: str) -> str:

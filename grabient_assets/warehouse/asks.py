@@ -211,6 +211,11 @@ def stopped_palettes(
     return [PaletteVersion(*row) for row in rows]
 
 
+def asked_seeds(connection: DuckDBPyConnection) -> set[str]:
+    """The palettes that some model was asked about, whatever became of it."""
+    return {row[0] for row in connection.execute("SELECT DISTINCT seed FROM asks").fetchall()}
+
+
 def asked_versions(connection: DuckDBPyConnection) -> list[str]:
     """The prompt versions under which something was asked."""
     rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import re
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from grabient_assets.errors import WarehouseError, WarehouseLockedError, WarehouseReadOnlyError, WarehouseTooNewError
 
 ELSEWHERE = "copy the whole data folder to a place that can be written and set GRABIENT_DATA_DIR to the copy"
+NAMED_AT_MOST = 5
 ARCHIVED = "The requests and answers of every batch also lie in the object store, below batches/."
 
 
@@ -209,6 +211,16 @@ def using(error: Exception, path: Path) -> WarehouseError | None:
     text = str(error)
     cause = next((cause for cause in _CAUSES if cause.says.search(text)), None)
     return None if cause is None else cause.error(_filled(cause.sentence, path, _first_line(error)))
+
+
+def foreign_database(path: Path, tables: Sequence[str]) -> WarehouseError:
+    """A DuckDB file that another program made, with these tables."""
+    named = ", ".join(tables[:NAMED_AT_MOST]) + (", ..." if len(tables) > NAMED_AT_MOST else "")
+    return WarehouseError(
+        f"{path} is a DuckDB database of another program: it holds {named}, and no list of our migrations. Nothing was "
+        f"changed. Move it away and put the database back under this name, or set GRABIENT_DATA_DIR to another folder. "
+        f"{_way_back(path)}"
+    )
 
 
 def damaged_log(path: Path, what: str) -> WarehouseError:

@@ -26,9 +26,11 @@ SQL = resources.files("grabient_assets.warehouse") / "sql"
 def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQL) -> None:
     """Bring the open file up to date, each step in a transaction of its own; an older file is backed up first.
 
-    `folder` holds the steps, as `<number>_<name>.sql`.
+    `folder` holds the steps, as `<number>_<name>.sql`. Raises WarehouseError for a file with tables of somebody else.
     """
     version = current_version(connection)
+    if not version and (strange := _names_in(connection)):
+        raise faults.foreign_database(path, strange)
     known = _migrations(folder)
     newest = known[-1][0]
     if version > newest:
@@ -92,14 +94,25 @@ def _way_out(said: str) -> str:
 
 
 def current_version(connection: DuckDBPyConnection) -> int:
-    """The newest migration applied to this file, 0 for a new one."""
-    exists = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'schema_migrations'"
-    ).fetchone()
-    if not exists:
+    """The newest migration applied to this file; 0 for one that has no list of ours."""
+    columns = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = 'main' AND table_name = 'schema_migrations' ORDER BY column_index"
+    ).fetchall()
+    if columns != [("number",), ("name",), ("applied_at",)]:  # other programs have a table of this name as well
         return 0
     row = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()
     return int(row[0]) if row else 0
+
+
+def _names_in(connection: DuckDBPyConnection) -> list[str]:
+    """The tables and views of the file."""
+    query = """
+        SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal
+        UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal
+        ORDER BY 1
+    """
+    return [row[0] for row in connection.execute(query).fetchall()]
 
 
 def newest_version() -> int:

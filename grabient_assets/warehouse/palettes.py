@@ -48,10 +48,11 @@ class PaletteRecord:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A line of a palette file that is not a palette."""
+    """An entry of a palette file that is not a palette; `entry` counts those of its line, from 1."""
 
     source: str
     line: int
+    entry: int
     text: str
     reason: str
     rejected_at: datetime

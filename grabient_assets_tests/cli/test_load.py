@@ -43,8 +43,41 @@ def test_palettes_are_loaded_once_and_become_partitions_in_order(data: Path, tmp
     assert "rejected_palettes" in again.out
     index = data / "dagster" / "history" / "runs" / "index.db"
     with closing(sqlite3.connect(index)) as database:
-        keys = database.execute("SELECT partition FROM dynamic_partitions ORDER BY id").fetchall()
+        keys = database.execute(
+            "SELECT partition FROM dynamic_partitions WHERE partitions_def_name = 'seeds' ORDER BY id"
+        ).fetchall()
     assert [key for (key,) in keys] == first.json["seeds"]
+
+
+def test_several_bad_entries_of_a_line_are_all_kept(data: Path, tmp_path: Path):
+    file = tmp_path / "one-line.json"
+    file.write_text(f'["bad one","worse","{SEED}","last"]')
+    for times in ("1 accepted, 0 known", "0 accepted, 1 known"):
+        ended = typed(data, "load", file)
+        assert ended.code == 0 and times in ended.out, ended.err
+        assert [line[:20] for line in ended.out.splitlines() if line.startswith("  line")] == [
+            "  line 1: its seed c", "  line 1, entry 2: i", "  line 1, entry 4: i",
+        ]  # fmt: skip
+    stored = table(data, "SELECT line, entry, text, reason <> '' FROM rejected_palettes ORDER BY entry")
+    assert stored == [(1, 1, '"bad one"', True), (1, 2, '"worse"', True), (1, 4, '"last"', True)]
+    assert [one["entry"] for one in typed(data, "load", file, "--json").json["rejected"]] == [1, 2, 4]
+
+
+def test_what_comes_through_a_pipe_is_a_file_like_another(data: Path, tmp_path: Path):
+    content = f'{{"seed":"{SEED}","name":"{"n" * 101}"}}\nnonsense\n'.encode()
+    for name, known in (("-", 0), ("/dev/stdin", 1)):
+        done = subprocess.run(
+            command("load", name, "--json"), env=environment(data), input=content, capture_output=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert (said["known"], said["seeds"], len(said["rejected"])) == (known, [SEED], 1)
+        assert said["notes"] == [{"line": 1, "note": "its name has 101 characters; the first 100 are kept"}]
+    assert table(data, "SELECT source, line FROM rejected_palettes") == [("standard input", 2)]
+    assert table(data, "SELECT name FROM palettes") == [("n" * 100,)]
+    file = tmp_path / "long-name.jsonl"
+    file.write_bytes(content)
+    assert "  line 1: its name has 101 characters; the first 100 are kept" in typed(data, "load", file).out
 
 
 def test_strict_stores_nothing(data: Path, tmp_path: Path):
@@ -52,7 +85,7 @@ def test_strict_stores_nothing(data: Path, tmp_path: Path):
     file.write_text(f"{SEED}\nnonsense\n")
     ended = grabient(data, "load", file, "--strict", "--json")
     assert ended.code == 1 and "Nothing was stored" in ended.err
-    assert ended.json == {"accepted": 0, "known": 0, "rejected": ended.json["rejected"], "seeds": []}
+    assert ended.json == {"accepted": 0, "known": 0, "rejected": ended.json["rejected"], "notes": [], "seeds": []}
     assert ended.json["rejected"][0]["line"] == 2
     assert not data.exists()
 

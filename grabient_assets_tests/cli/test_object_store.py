@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_a_store_that_takes_nothing_is_found_before_anything_is_asked(
     cases = {
         moto: "There is no bucket pictures at R2_ENDPOINT. Make it, or correct R2_BUCKET.",
         httpserver.url_for("/"): "R2 refuses this token for bucket pictures (SignatureDoesNotMatch).",
-        "http://127.0.0.1:9": "R2 cannot be reached for object store-check.txt in bucket pictures",
+        "http://127.0.0.1:9": "R2 cannot be reached for object palettes/store-check.txt in bucket pictures",
     }
     for endpoint, says in cases.items():
         for arguments in (RUN, ("retry", "--run"), ("demo",)):
@@ -77,7 +78,17 @@ def test_a_store_that_takes_nothing_is_found_before_anything_is_asked(
     assert rows(data, "SELECT count(*) FROM asks") == [(0,)] == rows(data, "SELECT count(*) FROM batches")
     (data / "objects").write_text("a file where the folder of objects belongs")
     ended = typed(data, *RUN)
-    assert ended.code == 1 and "Object store-check.txt cannot be written below" in ended.err
+    assert ended.code == 1 and "Object palettes/store-check.txt cannot be written below" in ended.err
+    assert "objects is a file, where a folder belongs: move it away" in ended.err
+    (data / "objects").unlink()
+    for prefix in ("palettes", "batches", "exports"):
+        (data / "objects").mkdir(exist_ok=True)
+        (data / "objects" / prefix).write_text("a file where a folder belongs")
+        for arguments in (RUN, ("retry", "--run")):
+            ended = typed(data, *arguments)
+            assert ended.code == 1 and ended.err.count("cannot be written") == 1, ended.err
+            assert f"objects/{prefix} is a file, where a folder belongs: move it away" in ended.err
+        shutil.rmtree(data / "objects")
     assert rows(data, "SELECT count(*) FROM asks") == [(0,)]
 
 
@@ -85,7 +96,7 @@ def test_a_store_that_stops_taking_ends_the_run_with_one_sentence(
     data: Path, tmp_path: Path, httpserver: HTTPServer
 ) -> None:
     typed(data, "load", palettes(tmp_path, 2))
-    bucket = Bucket(httpserver, takes=4)  # the check, two pictures, and the requests of one batch
+    bucket = Bucket(httpserver, takes=6)  # the check, two pictures, and the requests of one batch
     settings = r2(httpserver.url_for("/"))
     ended = typed(data, *RUN, **settings)
     assert ended.code == 1

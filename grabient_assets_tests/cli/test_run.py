@@ -87,6 +87,16 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
 
 
+def test_a_run_draws_the_pictures_of_its_palettes_alone(data: Path, tmp_path: Path):
+    """The daemon draws those of the others."""
+    typed(data, "load", palettes(tmp_path, 4))
+    ended = typed(data, "run", "--limit", "1", "--analyses", "1", "--until", "consensus")
+    assert ended.code == 0, ended.err
+    assert len(list((data / "objects" / "palettes").glob("*.png"))) == 1
+    assert count(data, "SELECT count(*) FROM palette_images") == 1
+    assert count(data, "SELECT count(*) FROM palettes") == 4
+
+
 def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path):
     script = tmp_path / "faults.toml"
     script.write_text(GARBAGE)

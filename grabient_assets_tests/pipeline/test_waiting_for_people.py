@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from grabient_assets.batching.holding import Held, held_back
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.headless.driver import Driver, quiet_dagster
 from grabient_assets.partitions import add_partitions
 from grabient_assets.resources.dead_runs import PID_TAG
 from grabient_assets.resources.runs import (
@@ -31,6 +33,7 @@ from grabient_assets.resources.runs import (
     record_begun,
 )
 from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.attempts import hold_work
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
 
@@ -184,6 +187,40 @@ def test_after_five_failures_there_is_a_pause_until_a_person_asks(pipeline: Driv
     assert isinstance(released, Attempt) and released.run_key.endswith("-6")
     fail(pipeline, released, 6)
     assert isinstance(ask("a", "b"), Attempt), "failures are counted from the release on"
+
+
+def test_pictures_of_palettes_that_were_asked_about_come_first(pipeline: Driven):
+    """In a run of their own; the others follow, and a driver for asked palettes alone leaves those out."""
+    asked = {samples(1).rows[0].palette.canonical}
+    loaded = set(pipeline.load(3))
+    driver = Driver(pipeline.definitions, pipeline.instance, asked_only=True)
+
+    def drawn(by: Driver) -> set[str]:
+        with quiet_dagster():
+            assert next(by.tick()).job == "load_palettes"
+        return pipeline.green("palette_images")
+
+    assert drawn(driver) == asked
+    with quiet_dagster():
+        assert "load_palettes" not in {one.job for one in islice(driver.tick(), 1)}
+    assert pipeline.green("palette_images") == asked
+    assert drawn(pipeline.driver) == loaded
+
+
+def test_equal_reasons_are_one_sentence(pipeline: Driven):
+    """What differs in ids and times alone is said once, with all the work that it holds."""
+    now = datetime.now(UTC)
+    with pipeline.warehouse.write() as connection:
+        for minutes, role in enumerate(("submit-groq", "submit-openai", "submit-google", "load"), 10):
+            reason = "No room." if role == "load" else f"Object batches/tagging-{minutes}/a.gz cannot be written."
+            hold_work(connection, f"work of {role}", role, 5, now + timedelta(minutes=minutes), reason)
+        held = held_back(connection, None, now)
+    assert [one.sentence.partition(" The next")[0] for one in held] == [
+        "Held after failures (submit-groq, submit-openai, submit-google): Object batches/tagging-10/a.gz cannot be "
+        "written.",
+        "Held after failures (load): No room.",
+    ]
+    assert held[0].until == now + timedelta(minutes=10)
 
 
 def test_a_run_key_never_comes_twice(pipeline: Driven):

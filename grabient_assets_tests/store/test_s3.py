@@ -150,14 +150,14 @@ def quick_client(server: HTTPServer) -> Any:
 def test_a_store_that_answers_with_something_else_is_unusable(httpserver: HTTPServer) -> None:
     httpserver.expect_request(re.compile(".*"), method="PUT").respond_with_data("")
     httpserver.expect_request(re.compile(".*"), method="GET").respond_with_data("what was there yesterday")
-    with pytest.raises(StoreUnusableError, match="answers with other bytes than were written to store-check"):
+    with pytest.raises(StoreUnusableError, match="answers with other bytes than were written to palettes/store-check"):
         check_store(store(httpserver.url_for("/")))
 
 
-def test_a_store_that_works_is_checked_with_one_object(endpoint: str) -> None:
+def test_a_store_that_works_is_checked_with_an_object_below_each_prefix(endpoint: str) -> None:
     found = store(endpoint)
     check_store(found)
-    assert found.exists("store-check.txt")
+    assert all(found.exists(f"{prefix}/store-check.txt") for prefix in ("palettes", "batches", "exports"))
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_place_that_cannot_be_a_folder(tmp_path: Path) -> None:
 
 def test_a_write_touches_one_small_group_of_rows(path: Path) -> None:
     """With DuckDB's own groups, closing the file compresses up to 122,880 rows again for every row that is added."""
-    rows = "SELECT 'seeds', i, 'a line', 'a reason', now() FROM range(10000) AS r(i)"
+    rows = "SELECT 'seeds', i, 1, 'a line', 'a reason', now() FROM range(10000) AS r(i)"
     with Warehouse(path).write() as connection:
         connection.execute(f"INSERT INTO rejected_palettes {rows}")
     with Warehouse(path).read() as connection:

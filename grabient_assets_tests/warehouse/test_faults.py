@@ -182,7 +182,7 @@ def re_search(pattern: str, text: str) -> bool:
 
 def test_pages_that_turn_out_damaged_while_they_are_read(path: Path) -> None:
     with Warehouse(path).write() as connection:
-        many = "SELECT 's', i, i || '', md5(i || ''), now() FROM range(9000) r(i)"
+        many = "SELECT 's', i, 1, i || '', md5(i || ''), now() FROM range(9000) r(i)"
         connection.execute(f"INSERT INTO rejected_palettes {many}")
     size = path.stat().st_size
     for block in range(12_288 + 3 * 2**18, size, 2**18):

@@ -89,6 +89,33 @@ def test_a_newer_file_is_refused_and_left_as_it_is(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE mine(x INT)",
+        "CREATE VIEW mine AS SELECT 1",
+        "CREATE SCHEMA other; CREATE TABLE other.mine(x INT)",
+        "CREATE TABLE schema_migrations(version VARCHAR PRIMARY KEY); CREATE TABLE mine(x INT)",  # of Rails
+        "CREATE TABLE schema_migrations(number INT, name VARCHAR, applied_at TIMESTAMPTZ); CREATE TABLE mine(x INT)",
+    ],
+)
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path, made: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(made)
+    before = path.read_bytes()
+    for use in ("read", "write"):
+        said = r"is a DuckDB database of another program: it holds mine.* Nothing was changed\. Move it away"
+        with pytest.raises(WarehouseError, match=said), getattr(Warehouse(path), use)():
+            pass
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_an_empty_database_is_taken(path: Path) -> None:
+    duckdb.connect(str(path)).close()
+    with Warehouse(path).read() as connection:
+        assert current_version(connection) == newest_version()
+
+
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one", b"SQLite format 3\x00" * 300])
 def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -13,6 +13,7 @@ from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.warehouse.asks import asked_seeds
 from grabient_assets.warehouse.palettes import PaletteRecord, palette_seeds
 
 
@@ -21,6 +22,9 @@ class PalettesConfig(dg.Config):
 
     all_due: bool = False
     """Every loaded palette that this asset has not reported yet, instead of the partitions the run was started for."""
+
+    asked: bool = False
+    """With `all_due`: of these only the palettes that somebody asked a model about."""
 
 
 @dg.asset(
@@ -35,7 +39,7 @@ class PalettesConfig(dg.Config):
 )
 def palettes(context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource) -> None:
     now = datetime.now(UTC)
-    chosen = _due(context, warehouse, "palettes") if config.all_due else chosen_seeds(context)
+    chosen = _due(context, config, warehouse, "palettes") if config.all_due else chosen_seeds(context)
     records = ensure_palettes(warehouse.open(context), chosen, now)
     _report(context, {record.seed: _palette_metadata(record) for record in records})
 
@@ -55,18 +59,22 @@ def palette_images(
     context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource, objects: ObjectsResource
 ) -> None:
     now = datetime.now(UTC)
-    chosen = _due(context, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
+    chosen = _due(context, config, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
     house = warehouse.open(context)
     drawn = draw_palettes(ensure_palettes(house, chosen, now), house, objects.open(), now)
     _report(context, {one.palette.seed: _image_metadata(one) for one in drawn})
     context.log.info("%d pictures, %d of them drawn now", len(drawn), sum(d.fresh for d in drawn))
 
 
-def _due(context: dg.AssetExecutionContext, warehouse: WarehouseResource, asset: str) -> Sequence[str]:
+def _due(
+    context: dg.AssetExecutionContext, config: PalettesConfig, warehouse: WarehouseResource, asset: str
+) -> Sequence[str]:
     """What is loaded and not reported yet, and always the partition that the run stands under."""
     reported = context.instance.get_materialized_partitions(dg.AssetKey(asset)) - {context.partition_key}
     with warehouse.open(context).read() as connection:
-        return [seed for seed in palette_seeds(connection) if seed not in reported]
+        among = asked_seeds(connection) | {context.partition_key} if config.asked else None
+        loaded = palette_seeds(connection)
+    return [seed for seed in loaded if seed not in reported and (among is None or seed in among)]
 
 
 def _report(context: dg.AssetExecutionContext, found: Mapping[str, dict[str, dg.MetadataValue]]) -> None:

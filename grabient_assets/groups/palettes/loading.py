@@ -26,7 +26,7 @@ class LoadReport:
 def load_palettes(warehouse: Warehouse, file: PaletteFile, source: str, now: datetime) -> LoadReport:
     """Store every palette of the file that is new, and keep its rejected lines under the name `source`."""
     records = [_record(row, now) for row in file.rows]
-    rejected = [RejectedRecord(source, line.line, line.text, line.reason, now) for line in file.rejected]
+    rejected = [RejectedRecord(source, line.line, line.entry, line.text, line.reason, now) for line in file.rejected]
     with warehouse.write() as connection:
         added = add_palettes(connection, records)
         record_rejected(connection, source, rejected)

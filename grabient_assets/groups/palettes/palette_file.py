@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from io import TextIOWrapper
+from io import BufferedReader, StringIO, TextIOWrapper
+from itertools import chain
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import BinaryIO, TextIO
 
 from grabient_assets.errors import AmbiguousPaletteError, PaletteFileError
@@ -24,9 +29,11 @@ from grabient_assets.groups.palettes.palette_line import (
     PaletteRow,
     Sixteen,
     UnfinishedCsvError,
+    columns_named_twice,
     csv_columns,
     csv_fields,
     is_comment,
+    is_one_palette,
     row_from_csv,
     row_from_json,
     row_from_text,
@@ -50,9 +57,11 @@ RowReader = Callable[..., PaletteRow]
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """A line that gave no palette: its number, its text (cut to 200 characters) and the reason."""
+    """An entry that gave no palette: its line, which entry of that line it is (from 1; most lines have one), its text
+    (cut to 200 characters) and the reason."""
 
     line: int
+    entry: int
     text: str
     reason: str
 
@@ -84,7 +93,7 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as opened, _from_the_start(opened) as file:
             encoding = _encoding(path, file)
             errors = "replace" if encoding == "utf-16" else "surrogateescape"
             with TextIOWrapper(file, encoding, errors) as text:
@@ -101,10 +110,24 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
         raise PaletteFileError(f"The palette file {path} cannot be read: {error.strerror or error}.") from error
 
 
+@contextmanager
+def _from_the_start(file: BufferedReader) -> Iterator[BinaryIO]:
+    """The file, such that it can be read from its start again; what comes through a pipe is kept for that."""
+    if file.seekable():
+        yield file
+        return
+    with TemporaryFile() as kept:
+        copyfileobj(file, kept)
+        kept.seek(0)
+        yield kept
+
+
 def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
     found = PaletteFile(path)
     first_lines: dict[str, int] = {}
+    entries = Counter[int]()
     for number, text, read_row in _palettes(path, file, sixteen):
+        entries[number] += 1
         try:
             row = read_row()
         except AmbiguousNumbersError as error:
@@ -113,7 +136,7 @@ def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
                 "or --sixteen modifiers."
             ) from None
         except BadLineError as error:
-            found.rejected.append(RejectedLine(number, _shown(text), str(error)))
+            found.rejected.append(RejectedLine(number, entries[number], _shown(text), str(error)))
             continue
         seed = row.palette.canonical
         if seed in first_lines:
@@ -137,7 +160,12 @@ _Palette = tuple[int, str, Callable[[], PaletteRow]]
 def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
     """Every palette of the file, in whichever format its first line with content shows."""
     begin = _first_content(file)
-    if re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin) or (begin.lstrip().startswith("[") and "]" not in begin):
+    if _is_spread_object(begin, file):
+        raise PaletteFileError(
+            f"The palette file {path} is an object over several lines. Give a JSON array of palettes, or one object a "
+            "line."
+        )
+    if _begins_array(begin):
         yield from _elements(file, sixteen)
         return
     lines = _lines(file)
@@ -149,6 +177,10 @@ def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Pa
             delimiters = (said[1],)
             continue
         if header := csv_columns(text, delimiters):
+            if twice := columns_named_twice(header[0]):
+                raise PaletteFileError(
+                    f"The palette file {path} has two columns named {', '.join(twice)}. Rename or remove one."
+                )
             yield from _csv_records(lines, *header, sixteen)
             return
         read_row = _reader(path, text)
@@ -156,6 +188,33 @@ def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Pa
         for number, text in lines:
             if not is_comment(text):
                 yield number, text, partial(_checked, read_row, number, text, sixteen)
+
+
+def _begins_array(begin: str) -> bool:
+    """Whether the file is a JSON array of palettes. A first line that is one palette itself, `[0.5, ...]` or four
+    vectors, begins a file of such lines."""
+    if not re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin):
+        return begin.lstrip().startswith("[") and "]" not in begin
+    try:
+        return not is_one_palette(json.loads(begin))
+    except (ValueError, RecursionError):
+        return True
+
+
+def _is_spread_object(begin: str, file: TextIO) -> bool:
+    """Whether the first line with content, `begin`, opens a JSON object that ends on a later line."""
+    start = begin.strip()
+    if not start.startswith("{"):
+        return False
+    if start[-1] in "{[:":  # its end may be far away
+        return True
+    text = file.read(MAX_LINE)
+    file.seek(0)
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, text.index(start))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and end > text.index(start) + len(start)
 
 
 def _first_content(file: TextIO) -> str:
@@ -254,7 +313,16 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
             if numbers:
                 line, values = numbers[0][0], [value for _, value in numbers]
                 yield line, str(values), partial(row_from_value, line, values, sixteen)
-            return
+            if position == len(text):
+                return
+            # What follows may be another array, as in a file with one on each line.
+            text, numbers, opened = text[position + 1 :] + file.read(MAX_LINE), [], False
+            begin = _BEFORE.match(text)
+            if begin is None:
+                yield from _behind_array(number, text, file)
+                return
+            position = 0
+            continue
         try:
             value, end = decoder.raw_decode(text, position)
             # A number may go on in what was not read yet.
@@ -279,6 +347,14 @@ def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
             yield number, element, partial(row_from_value, number, value, sixteen)
         number += element.count("\n")
         position = end
+
+
+def _behind_array(number: int, text: str, file: TextIO) -> Iterator[_Palette]:
+    """Each line behind the end of a JSON array is refused; blank lines and comments are none."""
+    begun = StringIO(text + file.readline(MAX_LINE))
+    for line_number, line in enumerate(chain(begun, (line for _, line in _lines(file))), number):
+        if not is_comment(line):
+            yield line_number, line, partial(_refuse, "it stands behind the end of a JSON array")
 
 
 _BEFORE = re.compile(r"(?:\s|#[^\n]*\n)*\[\s*")

@@ -24,6 +24,7 @@ from grabient_assets.gradient.vocabulary import (
 
 MAX_NAME_CHARS = 100
 SEED_COLUMNS = ("seed", "id", "url")
+READ_COLUMNS = (*SEED_COLUMNS, "style", "steps", "angle", "name")
 DELIMITERS = (",", ";", "\t", "|")
 Sixteen = Literal["preset", "modifiers"]
 """What 16 numbers are that may be either: four vectors with alpha, or twelve coefficients and four modifiers."""
@@ -52,7 +53,8 @@ class AmbiguousNumbersError(BadLineError):
 class PaletteRow:
     """One palette of a file: where it stands, the spelling it came in, how it wants to be drawn, what it is called.
 
-    `angle` is in degrees; `name` is for people only. The palette's identity is `palette.canonical`, not `source_seed`.
+    `note` says what was not taken over as it is written. `angle` is in degrees; `name` is for people only. The
+    palette's identity is `palette.canonical`, not `source_seed`.
     """
 
     line: int
@@ -62,6 +64,22 @@ class PaletteRow:
     steps: int = DEFAULT_STEPS
     angle: float = DEFAULT_ANGLE
     name: str | None = None
+    note: str | None = None
+
+
+class _Written(float):
+    """A number that is shown as the file writes it."""
+
+    def __new__(cls, text: str, decimal: str = ".") -> _Written:
+        """Raises ValueError when the text is no number. `decimal` is what parts the fraction."""
+        found = super().__new__(cls, text.replace(decimal, "."))
+        found._text = text
+        return found
+
+    _text: str
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def is_comment(text: str) -> bool:
@@ -82,6 +100,11 @@ def csv_columns(text: str, delimiters: Sequence[str] = DELIMITERS) -> tuple[tupl
         if any(name in columns for name in SEED_COLUMNS):
             return columns, delimiter
     return None
+
+
+def columns_named_twice(columns: Sequence[str]) -> list[str]:
+    """The names that several columns have, of those that are read."""
+    return [name for name in READ_COLUMNS if columns.count(name) > 1]
 
 
 def row_from_text(line: int, text: str, sixteen: Sixteen | None = None) -> PaletteRow:
@@ -108,7 +131,7 @@ def row_from_csv(
     for name in ("steps", "angle"):
         if name in values:
             try:
-                values[name] = float(values[name] if delimiter == "," else values[name].replace(",", "."))
+                values[name] = _Written(values[name], "." if delimiter == "," else ",")
             except ValueError:
                 raise BadLineError(f"its {name} {_short(values[name])} is not a number") from None
     return _row(line, values, sixteen)
@@ -132,13 +155,21 @@ def row_from_value(line: int, value: Any, sixteen: Sixteen | None = None) -> Pal
     """A row from an element of a JSON array: an object, a seed, or 12 or 16 numbers."""
     if isinstance(value, str):
         return _row(line, {"seed": value}, sixteen)
-    if isinstance(value, list):
-        numbers = [one for row in value for one in (row if isinstance(row, list) else [row])]
-        if len(numbers) in (12, 16) and all(type(one) in (int, float) for one in numbers):
-            return _row(line, {"seed": ",".join(map(str, numbers))}, sixteen)
+    if is_one_palette(value):
+        return _row(line, {"seed": ",".join(map(str, _flat(value)))}, sixteen)
     if not isinstance(value, dict):
         raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
     return _row(line, value, sixteen)
+
+
+def is_one_palette(value: Any) -> bool:
+    """Whether a JSON value is an array of 12 or 16 numbers, flat or as vectors."""
+    numbers = _flat(value) if isinstance(value, list) else []
+    return len(numbers) in (12, 16) and all(type(one) in (int, float) for one in numbers)
+
+
+def _flat(rows: Sequence[Any]) -> list[Any]:
+    return [one for row in rows for one in (row if isinstance(row, list) else [row])]
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -166,6 +197,8 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
     """Every value checked; None and absent values take what the address says, or the default."""
     named = [values[name] for name in SEED_COLUMNS if values.get(name) is not None]
     seed = next((one for one in named if isinstance(one, str)), named[0] if named else None)
+    if seed is None and any(isinstance(one, list) and one and isinstance(one[0], dict) for one in values.values()):
+        raise BadLineError("it is an object around a list; give the list itself, as a JSON array, or one object a line")
     if seed is None:
         raise BadLineError("it has no seed (nor id)")
     if not isinstance(seed, str):
@@ -176,6 +209,7 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
         palette = decode_seed(_one_spelling(written, sixteen))
     except SeedError as error:
         raise BadLineError(f"its seed cannot be read: {error.reason}") from None
+    name = _name(values.get("name"))
     return PaletteRow(
         line=line,
         source_seed=written.strip(),
@@ -183,7 +217,8 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
         style=_style(values.get("style")),
         steps=_steps(values.get("steps")),
         angle=_angle(values.get("angle")),
-        name=_name(values.get("name")),
+        name=None if name is None else name[:MAX_NAME_CHARS],
+        note=_cut(name),
     )
 
 
@@ -202,7 +237,7 @@ def _from_address(seed: str) -> tuple[str, dict[str, Any]]:
     for name in ("steps", "angle"):
         if name in asked:
             try:
-                said[name] = float(asked[name])
+                said[name] = _Written(asked[name])
             except ValueError:
                 raise BadLineError(f"its {name} {_short(asked[name])} is not a number") from None
     return found, said
@@ -265,7 +300,13 @@ def _name(value: Any) -> str | None:
     # A name is decoration: one that is no text does not cost the palette.
     if not isinstance(value, str):
         return None
-    return value.encode("utf-8", "replace").decode().strip()[:MAX_NAME_CHARS] or None
+    return value.encode("utf-8", "replace").decode().strip() or None
+
+
+def _cut(name: str | None) -> str | None:
+    if name is None or len(name) <= MAX_NAME_CHARS:
+        return None
+    return f"its name has {len(name)} characters; the first {MAX_NAME_CHARS} are kept"
 
 
 def _kind(value: Any) -> str:

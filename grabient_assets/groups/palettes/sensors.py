@@ -7,9 +7,9 @@ import dagster as dg
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
 from grabient_assets.partitions import missing_partitions, released_versions
-from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
+from grabient_assets.resources.runs import ABOUT_TAG, UNASKED_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import asked_versions
+from grabient_assets.warehouse.asks import asked_seeds, asked_versions
 from grabient_assets.warehouse.palettes import palette_seeds
 from grabient_assets.wording import counted
 
@@ -18,6 +18,9 @@ ROLE = "load"
 
 def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor: loaded seeds and prompt versions become partitions, and one run stores and draws all that are due.
+
+    Palettes that somebody asked a model about come first, in a run of their own: requests wait for these pictures.
+    The run for the others has UNASKED_TAG.
 
     A partition that a person deletes is added again: a palette that is loaded is one, and so is a version that is
     released or asked.
@@ -34,23 +37,30 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
     def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult:
         house = warehouse.open_briefly()
         with house.read() as connection:
-            loaded, asked = palette_seeds(connection), asked_versions(connection)
-        added = missing_partitions(context.instance, loaded, [*released_versions(), *asked])
+            loaded, versions = palette_seeds(connection), asked_versions(connection)
+            asked = asked_seeds(connection)
+        added = missing_partitions(context.instance, loaded, [*released_versions(), *versions])
         done = context.instance.get_materialized_partitions(palette_images.key)
         due = [seed for seed in loaded if seed not in done]
         if not due:
             return _waiting("Every loaded palette has its picture.", added)
+        wanted = [seed for seed in due if seed in asked]
+        due = wanted or due
         reason = busy_with(context.instance, ROLE)
         if reason:
             return _waiting(reason, added)
         going = attempt(context.instance, house, ROLE, due)
         if isinstance(going, str):
             return _waiting(going, added)
-        config = {"config": {"all_due": True}}
+        config = {"config": {"all_due": True, "asked": bool(wanted)}}
         request = dg.RunRequest(
             run_key=going.run_key,
             partition_key=due[0],
-            tags={**going.tags, ABOUT_TAG: counted(len(due), "palette")},
+            tags={
+                **going.tags,
+                ABOUT_TAG: counted(len(due), "palette"),
+                **({} if wanted else {UNASKED_TAG: "true"}),
+            },
             run_config={"ops": {"palettes": config, "palette_images": config}},
         )
         return dg.SensorResult(run_requests=[request], dynamic_partitions_requests=added)

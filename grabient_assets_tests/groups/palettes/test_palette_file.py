@@ -355,7 +355,9 @@ def test_bad_json_lines_are_reported_and_the_rest_is_read(tmp_path: Path, line: 
         (f"{OTHER},seven,90", "its steps 'seven' is not a number"),
         (f"{OTHER},7.5,90", "its steps 7.5 is not a whole number"),
         (f"{OTHER},nan,90", "its steps nan is not a whole number"),
-        (f"{OTHER},99,90", "its steps 99.0 is outside 2 to 50"),
+        (f"{OTHER},99,90", "its steps 99 is outside 2 to 50"),
+        (f"{OTHER},99.50,90", "its steps 99.50 is not a whole number"),
+        (f"{OTHER},1e2,90", "its steps 1e2 is outside 2 to 50"),
         (f"{OTHER},7,inf", "its angle inf is not a finite number"),
         (f"{OTHER},7,nan", "its angle nan is not a finite number"),
         ("hello,7,90", "its seed cannot be read: read as lz-string text it has no end"),
@@ -399,6 +401,63 @@ def test_a_file_of_nothing_but_bad_lines_is_still_a_report(tmp_path: Path):
     file = read(tmp_path, "hello\nworld\n")
     assert file.rows == []
     assert [line.line for line in file.rejected] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{\n  "palettes": [\n    {{"seed": "{OTHER}"}}\n  ]\n}}\n',
+        f'# of today\n{{"palettes": [\n{{"seed": "{OTHER}"}}]}}',
+        f'{{"seed": "{OTHER}",\n "name": "x"}}\n',
+        f'{{\n "seed": "{OTHER}"\n}}\n{{\n "seed": "{LZ}"\n}}\n',
+    ],
+)
+def test_an_object_over_several_lines_is_one_refusal(tmp_path: Path, text: str):
+    with pytest.raises(PaletteFileError, match=r"is an object over several lines\. Give a JSON array"):
+        read(tmp_path, text)
+
+
+def test_an_object_around_a_list_says_what_to_give(tmp_path: Path):
+    [line] = read(tmp_path, f'{{"palettes": [{{"seed": "{OTHER}"}}]}}').rejected
+    assert line.reason.startswith("it is an object around a list; give the list itself, as a JSON array")
+
+
+def test_a_broken_first_line_is_no_object_over_several(tmp_path: Path):
+    file = read(tmp_path, f'{{"seed": "x",\n{{"seed": "{OTHER}"}}\n')
+    assert seeds(file) == [OTHER] and [one.line for one in file.rejected] == [1]
+
+
+@pytest.mark.parametrize("name", ["seed", "Name", "steps"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str):
+    with pytest.raises(PaletteFileError, match=f"has two columns named {name.lower()}"):
+        read(tmp_path, f"seed,{name},{name},other,other\n{OTHER},,,,\n")
+    assert seeds(read(tmp_path, f"seed,other,other\n{OTHER},1,2\n")) == [OTHER]
+
+
+VECTORS = "[[0.5,0.5,0.5],[0.5,0.5,0.5],[1,1,1],[0,0.33,0.67]]"
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted", "rejected"),
+    [
+        ('["bad one","worse"]', 0, [(1, 1), (1, 2)]),
+        ("[[0.5,0.5,0.5],[1,1,1]]", 0, [(1, 1), (1, 2)]),
+        (f'[{{"seed":"{OTHER}"}},{{"seed":"x"}},{{"seed":"y"}}]', 1, [(1, 2), (1, 3)]),
+        ('["bad",\n1,"worse",\n"last"]', 0, [(1, 1), (2, 1), (3, 1), (2, 2)]),
+        (VECTORS, 1, []),
+        (f"{VECTORS}\n[[0.5,0.5,0.5],[1,1,1]]\n" + f'{{"seed":"{OTHER}"}}', 2, [(2, 1)]),
+        (f'{{"seed":"{OTHER}"}}\n{VECTORS}\n["x","y"]', 2, [(3, 1)]),
+        (f'["x"]\n["{OTHER}","y"]\n', 1, [(1, 1), (2, 2)]),
+        (f'["{OTHER}"] more\n\n# a comment\nlast', 1, [(1, 2), (4, 1)]),
+    ],
+)
+def test_every_entry_of_a_line_is_accounted_for(
+    tmp_path: Path, text: str, accepted: int, rejected: list[tuple[int, int]]
+):
+    file = read(tmp_path, text)
+    assert len(file.rows) == accepted
+    assert [(one.line, one.entry) for one in file.rejected] == rejected
+    assert all(one.reason and one.text for one in file.rejected)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
