@@ -34,12 +34,13 @@ THINKING_TOKENS = {
     "none": (0, 0, 0),
     "minimal": (0, 50, 300),
     "low": (0, 300, 1_500),
-    "medium": (100, 1_000, 4_000),
+    "medium": (100, 1_000, 3_000),
     "high": (500, 3_000, 10_000),
     "xhigh": (1_000, 6_000, 20_000),
     "max": (2_000, 12_000, 40_000),
 }
-"""By the effort that is asked for. No provider publishes figures; the first answers replace these."""
+"""By the effort that is asked for. No provider publishes figures; the first answers replace these. The high end is
+three to six times what is expected: an assumption, no ceiling."""
 
 FEWEST_MEASURED = 5
 """From so many answers on, their tokens are believed."""

@@ -7,9 +7,11 @@ there for the next. Only requests of palettes that were taken are sent. Nothing 
 ledger, in the transaction that writes an intent, so it is freed by itself when a request is sent, withheld or not
 wanted any more.
 
-When the money covers the high end of no palette, one is sent *step by step* if its expected cost fits: as many of its
-requests as can be set aside for, and the others as its answers release what they did not cost. It may end unfinished,
-when its answers are dearer than expected; no other is begun meanwhile.
+When the money covers the high end of no palette, one is sent *step by step*: as many of its requests as can be set
+aside for, and the others as its answers release what they did not cost. For this its expected cost has to fit, and what
+the riskiest request, mostly the refinement, sets aside above its own expected cost: that one can then still be sent
+last, when all others cost what is expected. The palette may end unfinished, when its answers are dearer than expected;
+no other is begun meanwhile.
 """
 
 from __future__ import annotations
@@ -59,11 +61,17 @@ def kind_of(key: HoldKey) -> RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What finishing a palette takes out of one limit, in US dollars; `dearest` is the most that one request may."""
+    """What finishing a palette takes out of one limit, in US dollars; `spread` is the most by which the high end of one
+    request lies above what is expected of it."""
 
     high: Decimal = Decimal(0)
     expected: Decimal = Decimal(0)
-    dearest: Decimal = Decimal(0)
+    spread: Decimal = Decimal(0)
+
+    @property
+    def stepwise(self) -> Decimal:
+        """The least with which it comes to its end request after request, when each costs what is expected."""
+        return self.expected + self.spread
 
 
 def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, Cost]:
@@ -72,9 +80,7 @@ def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, Cost]:
     for need in one.needs:
         for limit in {MONTH, need.cap_id} & set(limits):
             known = found.get(limit, Cost())
-            found[limit] = Cost(
-                known.high + need.high, known.expected + need.expected, max(known.dearest, need.dearest)
-            )
+            found[limit] = Cost(known.high + need.high, known.expected + need.expected, max(known.spread, need.spread))
     return found
 
 
@@ -139,8 +145,8 @@ def _order(priced: tuple[Unfinished, Mapping[Limit, Cost]]) -> tuple[bool, Decim
 
 
 def _could_end(cost: Mapping[Limit, Cost], usd: Mapping[Limit, Decimal]) -> bool:
-    """Whether so much money may bring it to its end, request after request."""
-    return all(max(c.expected, c.dearest) <= usd[limit] for limit, c in cost.items())
+    """Whether so much money brings it to its end, request after request, when each costs what is expected."""
+    return all(c.stepwise <= usd[limit] for limit, c in cost.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,11 @@ from grabient_assets.cli.console import output, print_indented, print_json
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from grabient_assets.headless.failures import Repeat
     from grabient_assets.warehouse.failures import FailureGroup
 
 
@@ -23,19 +27,34 @@ def errors(
     as_json: Annotated[bool, typer.Option("--json", help="The same with every palette, as JSON on stdout.")] = False,
 ) -> None:
     """Show what failed, grouped by reason and model: which palettes, and what asking again would cost."""
+    from datetime import UTC, datetime
+
     from grabient_assets.cli.database import opened_as_it_is
+    from grabient_assets.headless.failures import find_failures, repeats
     from grabient_assets.headless.wishes import chosen_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.failures import NAMED_PALETTES, failure_groups
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
-    with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
-        found = failure_groups(connection, version, None if as_json else NAMED_PALETTES)
+    with opened_as_it_is(settings) as warehouse:
+        with warehouse.read() as connection:
+            found = failure_groups(connection, version, None if as_json else NAMED_PALETTES)
+        again = repeats(warehouse, find_failures(warehouse, settings, version), datetime.now(UTC).date())
+    found = [_priced(one, again) for one in found]
     if as_json:
-        print_json({"groups": [_document(one) for one in found], "total": _total(found)})
+        print_json({"groups": [_document(one) for one in found], "total": _total(found, again)})
     else:
-        show_errors(output(), found, emulated=settings.mode == "emulator")
+        show_errors(output(), found, again, emulated=settings.mode == "emulator")
+
+
+def _priced(one: FailureGroup, again: Sequence[Repeat]) -> FailureGroup:
+    """The group at the price at which `grabient retry` asks again; what retry leaves out keeps what it did cost."""
+    for repeat in again:
+        asked = (repeat.purpose, repeat.provider, repeat.model) == (one.purpose, one.provider, one.model)
+        if asked and not repeat.follows:
+            return replace(one, request_usd=repeat.usd and repeat.usd.expected / repeat.requests)
+    return one
 
 
 def _document(one: FailureGroup) -> dict[str, Any]:
@@ -57,16 +76,23 @@ def _retry_usd(one: FailureGroup) -> Decimal | None:
     return None if one.request_usd is None else one.request_usd * one.requests
 
 
-def _total(found: list[FailureGroup]) -> dict[str, Any]:
+def _total(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> dict[str, Any]:
+    """Dollars as `grabient retry --dry-run` has them: with the refinements that may follow."""
+    follow = [one for one in again if one.follows]
     known = [cost for one in found if (cost := _retry_usd(one)) is not None]
+    known += [one.usd.expected for one in follow if one.usd is not None]
     return {
         "requests": sum(one.requests for one in found),
+        "follow": sum(one.requests for one in follow),
         "retry_usd": f"{sum(known, Decimal(0)):f}",
-        "unknown": sum(one.requests for one in found if one.request_usd is None),
+        "unknown": sum(one.requests for one in found if one.request_usd is None)
+        + sum(one.requests for one in follow if one.usd is None),
     }
 
 
-def show_errors(console: Console, found: list[FailureGroup], *, emulated: bool) -> None:
+def show_errors(
+    console: Console, found: Sequence[FailureGroup], again: Sequence[Repeat] = (), *, emulated: bool
+) -> None:
     """The groups, and what asking all of them again would cost."""
     if not found:
         console.print("Nothing failed.")
@@ -81,10 +107,11 @@ def show_errors(console: Console, found: list[FailureGroup], *, emulated: bool) 
         print_indented(console, f"Palettes: {named}{more}")
         print_indented(console, f"Again: {counted(one.requests, 'request')}, {price}")
         console.print()
-    total = _total(found)
+    total = _total(found, again)
     unknown = f", and {counted(total['unknown'], 'request')} at a cost nobody knows" if total["unknown"] else ""
     usd = f"about {Decimal(total['retry_usd']):.4f} USD{unknown}{' (emulated)' if emulated else ''}"
+    follow = f", and {counted(total['follow'], 'refinement')} that may follow" if total["follow"] else ""
     console.print(
-        f"`grabient retry --run` asks all of them again: {counted(total['requests'], 'request')}, {usd}. A request is "
-        "taken to cost what such requests did cost, or were expected to."
+        f"`grabient retry --run` asks all of them again: {counted(total['requests'], 'request')}{follow}; {usd}. "
+        "`grabient retry --dry-run` says it model by model."
     )

@@ -10,6 +10,8 @@ import typer
 from grabient_assets.cli.console import print_json, say
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.headless.planning import Plan
     from grabient_assets.settings import Settings
@@ -87,14 +89,22 @@ def _made(
 
 
 def agree_to_spend(
-    usd: DollarRange | None, requests: int, settings: Settings, limited: bool, sentence: str | None, *, yes: bool
+    usd: DollarRange | None,
+    requests: int,
+    settings: Settings,
+    limit: Decimal | None,
+    sentence: str | None,
+    *,
+    yes: bool,
 ) -> None:
     """In live mode, say what is about to be spent, and ask a person for their yes. Exits with 1 when it is not given.
 
-    Without a terminal nobody is asked, and it goes on. `limited`: whether a cap or a budget holds; `sentence`: what
-    else is to be said, such as how many palettes the money finishes.
+    Without a terminal nobody is asked, and it goes on. `limit`: how much a cap or what is left of a budget allows
+    (None: neither holds); `sentence`: what else is to be said, such as how many palettes the money finishes.
     """
     import sys
+
+    from grabient_assets.batching.budget import dollars
 
     if settings.mode != "live" or not requests:
         return
@@ -103,11 +113,15 @@ def agree_to_spend(
         if usd is None
         else (f"for {usd.expected:.4f} USD, from {usd.low:.4f} to {usd.high:.4f}")
     )
-    say(f"{requests:,} {'request goes' if requests == 1 else 'requests go'} out {cost}.")
+    if limit is not None and (usd is None or usd.high > limit):
+        all_ = "The only request" if requests == 1 else f"All {requests:,} requests"
+        say(f"At most {dollars(limit)} USD are spent. {all_} would go out {cost}.")
+    else:
+        say(f"{requests:,} {'request goes' if requests == 1 else 'requests go'} out {cost}.")
     if sentence:
         say(sentence)
-    if not limited:
-        say("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd for a run.")
+    if limit is None:
+        say("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd.")
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)

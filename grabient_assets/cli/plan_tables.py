@@ -112,9 +112,14 @@ def _sending(sending: Sending) -> dict[str, Any]:
 
 def _finishes(one: Finishing) -> dict[str, Any]:
     """`low` is the least number of palettes: everything costs the high end of its estimate. `rest_usd` is what the
-    palettes cost for which it is not expected to be enough."""
+    palettes cost for which it is not expected to be enough; with less than `begins_usd` none is begun."""
     palettes = {"low": one.least, "expected": one.expected, "high": one.most}
-    return {"usd": float(one.usd), "palettes": palettes, "rest_usd": _dollars(one.rest)}
+    return {
+        "usd": float(one.usd),
+        "palettes": palettes,
+        "rest_usd": _dollars(one.rest),
+        "begins_usd": float(one.begins),
+    }
 
 
 def _dollars(usd: DollarRange) -> dict[str, float]:
@@ -256,8 +261,17 @@ def _totals(plan: Plan) -> list[str]:
 
 def finishing_sentence(one: Finishing, needing: int) -> str:
     """How many of the palettes the money finishes, and what the others would cost."""
+    from decimal import ROUND_UP, Decimal
+
     from grabient_assets.batching.budget import dollars
 
+    if not one.most:
+        begins = one.begins.quantize(Decimal("0.0001"), ROUND_UP)
+        return (
+            f"{dollars(one.usd)} USD finish 0 of {counted(needing, 'palette')}: none is begun that could not be "
+            f"finished. It takes {begins} USD to begin one; all of them would cost {one.rest.expected:.4f} USD, from "
+            f"{one.rest.low:.4f} to {one.rest.high:.4f}."
+        )
     range_ = f"{one.expected}" if one.least == one.most else f"{one.expected} (from {one.least} to {one.most})"
     found = f"{dollars(one.usd)} USD finish {range_} of {counted(needing, 'palette')}, one after the other."
     if one.expected < needing:

@@ -13,6 +13,7 @@ from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.batching.holding import Held
@@ -33,6 +34,9 @@ def retry(
         bool, typer.Option("--dry-run", help="Show what would be asked again and what it costs; ask nothing.")
     ] = False,
     run: Annotated[bool, typer.Option("--run", help="Drive the pipeline at once, until nothing is open.")] = False,
+    max_usd: Annotated[
+        str | None, typer.Option("--max-usd", metavar="X", help="Spend at most so many dollars on what is asked again.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What was asked again, as JSON on stdout.")] = False,
 ) -> None:
@@ -46,14 +50,14 @@ def retry(
     from grabient_assets.cli.following import follow, report
     from grabient_assets.cli.plan import agree_to_spend
     from grabient_assets.errors import UsageError
-    from grabient_assets.headless.failures import ask_for, find_failures, repeats
+    from grabient_assets.headless.failures import ask_for, find_failures, repeats, spendable, together
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.objects import open_store
-    from grabient_assets.settings import PROVIDERS, load_settings
+    from grabient_assets.settings import PROVIDERS, load_settings, parse_cap
     from grabient_assets.store.objects import check_store
 
-    settings = load_settings()
+    settings, cap = load_settings(), parse_cap(max_usd)
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)
     if provider is not None and provider not in PROVIDERS:
         raise UsageError(f"There is no provider {provider!r}; use one of {', '.join(PROVIDERS)}.")
@@ -67,17 +71,16 @@ def retry(
     failures = find_failures(warehouse, settings, version, _among(seeds_named, seeds, warehouse), provider, model)
     found = repeats(warehouse, failures, now.date())
     if dry_run:
-        _show_repeats(found, failures.left_out, as_json)
+        _show_repeats(found, failures.left_out, cap, as_json)
         return
     if found and settings.mode == "live":
         for one in found:
             say(_sentence(one))
-        capped = all(one.cap_id is not None for one in [*failures.tagging, *failures.refinements])
-        limited = settings.budget_usd is not None or capped
+        most = spendable(warehouse, settings.budget_usd, cap, failures, now)
         requests = sum(one.requests for one in found if not one.follows)
-        agree_to_spend(_total(found), requests, settings, limited, None, yes=yes)
+        agree_to_spend(together(found), requests, settings, most, None, yes=yes)
     held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
-    asked = ask_for(warehouse, settings, failures, now)
+    asked = ask_for(warehouse, settings, failures, now, cap)
     for one in held:
         say(f"{one.sentence} It is released.")
     _show(asked, found, _held(warehouse, settings), as_json and not run)
@@ -100,15 +103,6 @@ def _among(named: Sequence[str] | None, file: Path | None, warehouse: Warehouse)
     if file is not None:
         chosen += seeds_of_file(file, warehouse)
     return tuple(chosen) if named or file else None
-
-
-def _total(found: Sequence[Repeat]) -> DollarRange | None:
-    from grabient_assets.batching.estimates import DollarRange
-
-    usd: DollarRange | None = DollarRange()
-    for one in found:
-        usd = None if usd is None or one.usd is None else usd + one.usd
-    return usd
 
 
 def _sentence(one: Repeat) -> str:
@@ -137,10 +131,13 @@ def _dollars(usd: DollarRange | None) -> dict[str, float] | None:
     return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
-def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], as_json: bool) -> None:
+def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal | None, as_json: bool) -> None:
+    from grabient_assets.batching.budget import dollars
+    from grabient_assets.headless.failures import together
+
     for reason in left_out:
         say(reason)
-    total = _total(found)
+    total = together(found)
     if as_json:
         document = {"models": [_repeat(one) for one in found], "usd": _dollars(total), "left_out": list(left_out)}
         print_json(document)
@@ -151,6 +148,8 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], as_json: boo
         say("Nothing failed that could be asked again.")
     elif total is not None:
         typer.echo(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
+        if cap is not None and total.high > cap:
+            typer.echo(f"Of this, at most {dollars(cap)} USD would be spent.")
 
 
 def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
@@ -166,13 +165,15 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
 def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
     for reason in (*asked.left_out, *(one.sentence for one in held)):
         say(reason)
+    from grabient_assets.headless.failures import together
+
     if as_json:
         tagging = [{"provider": p, "model": m, "palettes": count} for (p, m), count in asked.tagging.items()]
         print_json(
             {
                 "tagging": tagging,
                 "refinement": asked.refinement,
-                "usd": _dollars(_total(found)),
+                "usd": _dollars(together(found)),
                 "left_out": list(asked.left_out),
                 "held": [one.document() for one in held],
             }

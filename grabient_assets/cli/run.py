@@ -85,7 +85,8 @@ def run(
             warehouse, settings, version, count, among, limit, now, adaptive=adaptive, until=stage, max_usd=cap
         )
         said = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
-        agree_to_spend(plan.usd, plan.total.requests, settings, plan.finishing is not None, said, yes=yes)
+        most = None if plan.finishing is None else plan.finishing.usd
+        agree_to_spend(plan.usd, plan.total.requests, settings, most, said, yes=yes)
     record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
     times = counted(count, "analysis", "analyses")
     times = f"adaptively, up to {times}" if adaptive else times

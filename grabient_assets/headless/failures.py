@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import uuid4
 
+from grabient_assets.batching.budget import MONTH, allowances
 from grabient_assets.batching.estimates import DollarRange
 from grabient_assets.batching.holding import release
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets.warehouse.needs import FailedAsk
 
 
@@ -126,6 +130,30 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     return found
 
 
+def spendable(
+    warehouse: Warehouse, budget: Decimal | None, max_usd: Decimal | None, failures: Failures, now: datetime
+) -> Decimal | None:
+    """The most that asking them again can spend: the new cap `max_usd`, or what is left of the caps they are under, and
+    no more than is left of the month's budget. None when some of it is under no limit."""
+    caps = {one.cap_id for one in [*failures.tagging, *failures.refinements]} if max_usd is None else set()
+    with warehouse.read() as connection:
+        limits = allowances(connection, budget, [cap for cap in caps if cap is not None], now)
+    found = [limits[MONTH].left] if MONTH in limits else []
+    if max_usd is not None:
+        found.append(max_usd)
+    elif caps and None not in caps:
+        found.append(sum((limits[cap].left for cap in caps), Decimal(0)))
+    return min(found, default=None)
+
+
+def together(found: Sequence[Repeat]) -> DollarRange | None:
+    """What all of it costs, the refinements that follow included; None when a price is not known."""
+    usd: DollarRange | None = DollarRange()
+    for one in found:
+        usd = None if usd is None or one.usd is None else usd + one.usd
+    return usd
+
+
 @dataclass(frozen=True, slots=True)
 class AskedAgain:
     """What was asked again: palettes by (provider, model), palettes for the refiner, whether refinement follows,
@@ -149,11 +177,22 @@ def ask_again(
     return ask_for(warehouse, settings, find_failures(warehouse, settings, prompt_version, among), now)
 
 
-def ask_for(warehouse: Warehouse, settings: Settings, failures: Failures, now: datetime) -> AskedAgain:
+def ask_for(
+    warehouse: Warehouse, settings: Settings, failures: Failures, now: datetime, max_usd: Decimal | None = None
+) -> AskedAgain:
     """Ask again for these failures. Nothing is sent here. The terms stand as they were: the cap, and the permissions to
-    send at an unknown price and to refine despite a check."""
+    send at an unknown price and to refine despite a check. With `max_usd`, a new cap takes the place of theirs."""
+    cap = None if max_usd is None else SpendingCap(uuid4().hex, max_usd)
     with warehouse.write() as connection:
         release(connection, now)
+        if cap is not None:
+            make_cap(connection, cap, ledger_time(connection, now))
+    if cap is not None:
+        failures = replace(
+            failures,
+            tagging=tuple(replace(one, cap_id=cap.cap_id) for one in failures.tagging),
+            refinements=tuple(replace(one, cap_id=cap.cap_id) for one in failures.refinements),
+        )
     _ask_taggers(warehouse, failures.tagging, now)
     _ask_refiner(warehouse, settings, failures.refinements, now)
     return AskedAgain(
@@ -168,7 +207,6 @@ def ask_for(warehouse: Warehouse, settings: Settings, failures: Failures, now: d
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
     from grabient_assets.warehouse.asks import record_asks
-    from grabient_assets.warehouse.clock import ledger_time
     from grabient_assets.warehouse.waves import reopen_cancelled
 
     alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[PaletteVersion]] = defaultdict(list)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from grabient_assets.batching.budget import Allowance, monthly
 from grabient_assets.batching.drafts import refuse_draft
@@ -38,13 +39,15 @@ from grabient_assets.warehouse.withheld import withheld_palettes
 @dataclass(frozen=True, slots=True)
 class Finishing:
     """How many palettes so many dollars bring to their end: if everything costs the high end of its estimate, what is
-    expected, or the low end. `rest` is what the palettes cost that it is not expected to be enough for."""
+    expected, or the low end. `rest` is what the palettes cost that it is not expected to
+    be enough for. With less than `begins`, none is begun."""
 
     usd: Decimal
     least: int
     expected: int
     most: int
     rest: DollarRange
+    begins: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +200,15 @@ def _finishing(
     refining: int,
     waves: PlannedWaves | None,
 ) -> Finishing:
-    """Palettes are finished as they are sent (batching/finishing.py): the cheapest first. Refinement and later waves
-    are shared out evenly among those that may still get them, `refining` of the palettes in these `rows`."""
+    """Palettes are finished as they are sent (batching/finishing.py): the cheapest first, and one is begun when what is
+    left then covers its expected cost and the spread of its riskiest request. Refinement and later waves are shared out
+    evenly among those that may still get them, `refining` of the palettes in these `rows`."""
     import numpy
 
     places = numpy.sort(numpy.asarray(rows))
     ends = ("low", "expected", "high")
     cost = {end: numpy.zeros(len(places)) for end in ends}
+    spread = numpy.zeros(len(places))
     for one in tagging:
         if one.cannot is not None or one.sending.usd is None or not one.sending.requests:
             continue
@@ -214,21 +219,44 @@ def _finishing(
             )
             for end in ends:
                 cost[end] += requests * float(getattr(one.sending.usd, end)) / one.sending.requests
-    even = DollarRange()
+            spread = numpy.maximum(spread, (requests > 0) * _spread(one.sending.usd, one.sending.requests))
+    even, later = DollarRange(), DollarRange()
     if refinement is not None and refinement.cannot is None and refinement.sending.usd is not None:
-        even += refinement.sending.usd
-    later = DollarRange() if waves is None else DollarRange(expected=waves.expected_usd, high=waves.most_usd)
-    counts, rest = dict[str, int](), dict[str, Decimal]()
+        even = refinement.sending.usd
+        spread = numpy.maximum(spread, _spread(even, refinement.sending.requests))
+    if waves is not None:
+        later = DollarRange(expected=waves.expected_usd, high=waves.most_usd)
+        spread = numpy.maximum(spread, max((_spread(one.usd, one.requests) for one in waves.later), default=0.0))
+    order, sums = numpy.argsort(cost["expected"], kind="stable"), dict[str, Any]()
     for end in ends:
         each = float(getattr(even, end)) / max(1, refining) + float(getattr(later, end)) / len(places)
-        sums = numpy.cumsum(numpy.sort(cost[end] + each))
-        counts[end] = int(numpy.searchsorted(sums, float(usd) * (1 + 1e-12), side="right"))
-        cost[end] = sums
-    done = counts["expected"]
-    for end in ends:
-        sums = cost[end]
-        rest[end] = Decimal(str(round(sums[-1] - (sums[done - 1] if done else 0), 10)))
-    return Finishing(usd, counts["high"], counts["expected"], counts["low"], DollarRange(**rest))
+        cost[end] = (cost[end] + each)[order]
+        sums[end] = numpy.concatenate(([0.0], numpy.cumsum(cost[end])))
+    begins = numpy.minimum(cost["expected"] + spread[order], cost["high"])
+    most = float(usd) * (1 + 1e-12)
+    counts = {
+        end: int(numpy.searchsorted(numpy.maximum.accumulate(sums[end][:-1] + begins), most, side="right"))
+        for end in ("low", "expected")
+    }
+    least, done = int(numpy.searchsorted(sums["high"][1:], most, side="right")), counts["expected"]
+
+    def dollars_of(end: str, start: int, stop: int) -> Decimal:
+        return Decimal(str(round(sums[end][stop] - sums[end][start], 10)))
+
+    rest = {end: dollars_of(end, done, len(places)) for end in ends}
+    return Finishing(
+        usd,
+        least,
+        done,
+        max(done, counts["low"]),
+        DollarRange(**rest),
+        Decimal(str(round(float(begins.min()), 10))),
+    )
+
+
+def _spread(usd: DollarRange, requests: int) -> float:
+    """How far the high end of one of so many requests lies above what is expected of it."""
+    return float(usd.high - usd.expected) / requests if requests else 0.0
 
 
 def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:

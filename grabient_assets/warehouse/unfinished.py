@@ -57,14 +57,14 @@ class RequestPrice:
 class Need:
     """US dollars that an unfinished palette needs out of one cap (None: asked under no cap), at most and as expected.
 
-    `dearest` is the most that a single one of its requests may cost. With `unpriced`, some of it may be sent at an
-    unknown price.
+    `spread` is the most by which the high end of a single one of its requests lies above what is expected of it. With
+    `unpriced`, some of it may be sent at an unknown price.
     """
 
     cap_id: str | None
     high: Decimal
     expected: Decimal
-    dearest: Decimal
+    spread: Decimal
     unpriced: bool
 
 
@@ -169,7 +169,7 @@ _LATER_WAVES = """
     ),
     step_prices AS (
         SELECT s.plan_id, s.prompt_version, s.wave, sum(s.requests * p.high) AS high,
-               sum(s.requests * p.expected) AS expected
+               sum(s.requests * p.expected) AS expected, max(p.high - p.expected) AS spread
         FROM steps s JOIN request_prices p USING (provider, model, prompt_version)
         WHERE p.purpose = 'tagging' AND s.requests > 0 GROUP BY ALL
     ),
@@ -182,7 +182,7 @@ _LATER_WAVES = """
     ),
     later_waves AS (
         SELECT r.plan_id, r.wave, sum(r.share * l.high)::DECIMAL(18, 10) AS high,
-               sum(r.share * l.expected)::DECIMAL(18, 10) AS expected
+               sum(r.share * l.expected)::DECIMAL(18, 10) AS expected, max(l.spread) AS spread
         FROM reached r JOIN step_prices l ON l.plan_id = r.plan_id AND l.wave = r.later GROUP BY ALL
     )
 """
@@ -200,17 +200,17 @@ _STEPS = f"""
     ),
     priced AS (
         SELECT w.*, coalesce(p.high * w.requests, 0) AS high, coalesce(p.expected * w.requests, 0) AS expected,
-               coalesce(p.high, 0) AS one,
+               coalesce(p.high - p.expected, 0) AS spread,
                p.purpose IS NOT NULL AND p.high IS NULL AND w.allow_unpriced AS unpriced
         FROM wanted w LEFT JOIN request_prices p USING (purpose, provider, model, prompt_version)
         UNION ALL
         SELECT w.seed, w.prompt_version, 'tagging', NULL, NULL, w.cap_id, w.allow_unpriced, NULL, 0, true,
-               l.high, l.expected, 0, false
+               l.high, l.expected, l.spread, false
         FROM tagging_waves w JOIN later_waves l USING (plan_id, wave) WHERE w.state = 'open'
     )
     SELECT q.palette_key, p.prompt_version, p.purpose, p.provider, p.model, p.stem,
            arg_min_null(p.cap_id, p.seed) AS cap_id, max(p.requests) AS requests, p.later,
-           max(p.high) AS high, max(p.expected) AS expected, max(p.one) AS dearest, bool_or(p.unpriced) AS unpriced,
+           max(p.high) AS high, max(p.expected) AS expected, max(p.spread) AS spread, bool_or(p.unpriced) AS unpriced,
            count(DISTINCT p.seed) AS seeds, min(q.rowid) AS arrival
     FROM priced p JOIN palettes q USING (seed) GROUP BY ALL
 """
@@ -245,12 +245,12 @@ def unfinished(connection: DuckDBPyConnection) -> list[Unfinished]:
         WITH begun AS ({_BEGUN}),
         by_cap AS (
             SELECT palette_key, prompt_version, cap_id, max(seeds) AS seeds, min(arrival) AS arrival,
-                   sum(high) AS high, sum(expected) AS expected, max(dearest) AS dearest,
+                   sum(high) AS high, sum(expected) AS expected, max(spread) AS spread,
                    bool_or(unpriced) AS unpriced
             FROM open_steps GROUP BY ALL
         )
         SELECT c.palette_key, c.prompt_version, c.seeds, b.palette_key IS NOT NULL, c.arrival,
-               c.cap_id, c.high, c.expected, c.dearest, c.unpriced
+               c.cap_id, c.high, c.expected, c.spread, c.unpriced
         FROM by_cap c LEFT JOIN begun b USING (palette_key, prompt_version)
         ORDER BY c.arrival, c.prompt_version, c.palette_key, c.cap_id NULLS FIRST
         """

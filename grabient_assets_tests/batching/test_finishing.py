@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.batching.budget import MONTH, Allowance, Limit
@@ -98,6 +98,14 @@ def test_no_new_palette_is_begun_before_those_that_what_is_not_spent_could_finis
     could = [one for one in begun if costs(one, limits)[MONTH].high <= month.usd - month.spent]
     if could:
         assert all(one.begun for one in found if one.key in done.whole)
+
+
+@pytest.mark.parametrize(("usd", "begun"), [(22, False), (53, False), (57, False), (58, True)])
+def test_a_palette_goes_step_by_step_only_when_its_last_step_can_still_be_set_aside(usd: int, begun: bool) -> None:
+    """Tags are expected to cost 6 of 23, and the refinement sets aside 52: so much has to be left when it comes."""
+    one = Unfinished("key", "v1", 1, False, 0, (Need("a", Decimal(67), Decimal(23), Decimal(35), False),))
+    done = fund([one], {"a": allowance(usd)}, {})
+    assert not done.whole and bool(done.stepwise) is begun
 
 
 class Four:
@@ -188,6 +196,7 @@ ONE = Decimal("0.0556")
 
 
 @settings(max_examples=5, deadline=None)
+@example(43, 1, list(PROVIDERS), False)  # more than the refinement sets aside, less than it takes with the tags before
 @given(st.integers(0, 180), st.integers(1, 3), st.permutations(PROVIDERS), st.booleans())
 def test_a_cap_ends_with_whole_palettes_and_is_never_passed(
     thousandths: int, count: int, order: list[str], monthly: bool

@@ -49,6 +49,10 @@ def test_a_person_is_asked_and_a_script_is_not(data: Path, tmp_path: Path) -> No
     code, shown = at_a_terminal(data, "no", *RUN, "--max-usd", "0.01")
     assert code == 1 and asks(data) == 0 and "Nothing limits" not in shown
     assert "0.01 USD finish " in shown and " of 2 palettes" in shown
+    code, shown = at_a_terminal(data, "no", *RUN, "--max-usd", "0.003")
+    assert code == 1 and asks(data) == 0
+    assert "At most 0.0030 USD are spent. All 6 requests would go out for " in shown
+    assert "6 requests go out" not in shown and "0.0030 USD finish " in shown and " of 2 palettes" in shown
 
     script = typed(data, *RUN, **LIVE)
     assert "[y/N]" not in script.err and script.err.count("Nothing limits what is spent.") == 1 and asks(data) == 6

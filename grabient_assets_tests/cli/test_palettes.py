@@ -168,7 +168,7 @@ def test_errors_by_reason_and_model(filled: Path) -> None:
     assert (refused["requests"], refused["retry_usd"]) == (1, "0.2000000000"), "what answers of m did cost: 0.1 and 0.3"
     assert (gone["requests"], gone["retry_usd"], gone["reason"]) == (2, None, "The model gone is not served.")
     assert found["opus", "invalid"]["purpose"] == "refinement"
-    assert document["total"] == {"requests": 6, "retry_usd": "0.2000000000", "unknown": 5}
+    assert document["total"] == {"requests": 6, "follow": 0, "retry_usd": "0.2000000000", "unknown": 5}
     assert len(document["groups"]) == 4
     assert typed(filled, "errors", "--prompt-version", "v9").code == 2
 

@@ -63,6 +63,18 @@ def test_the_shape_of_the_document(data: Path, tmp_path: Path):
     assert "Tokens are assumed for every model that is still to be asked: there are too few answers yet" in shown
 
 
+def test_a_limit_begins_no_palette_whose_last_step_can_never_be_set_aside(data: Path, tmp_path: Path):
+    """Of a palette, 0.0229 USD expected, the refinement is 0.0171 and sets aside 0.0422: 0.0480 begin one."""
+    typed(data, "load", palettes(tmp_path, 4))
+    for usd, low, expected, high in (("0.0479", 0, 0, 0), ("0.05", 0, 1, 1), ("0.06", 1, 1, 2), ("1", 4, 4, 4)):
+        found = plan(data, "--json", "--analyses", "1", "--max-usd", usd).json["finishes"]
+        assert found["palettes"] == {"low": low, "expected": expected, "high": high}
+        assert 0.0479 < found["begins_usd"] <= 0.048
+    shown = plan(data, "--analyses", "1", "--max-usd", "0.03").out
+    assert "0.03 USD finish 0 of 4 palettes: none is begun that could not be finished." in shown
+    assert "It takes 0.0480 USD to begin one; all of them would cost 0.0915 USD" in shown
+
+
 def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_path: Path):
     typed(data, "load", palettes(tmp_path, 3))
     found = plan(data, "--json", "--adaptive", "--analyses", "3").json

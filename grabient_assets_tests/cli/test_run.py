@@ -111,12 +111,23 @@ def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path
         assert count(data, "SELECT count(*) FROM palette_tags") == PANEL
         batches = count(data, "SELECT count(*) FROM batches")
 
-        asked = typed(data, "retry", "--json")
-        assert asked.json == {
-            "tagging": [{"provider": "anthropic", "model": "claude-haiku-5-5", "palettes": 1}],
-            "refinement": 0,
-            "left_out": [],
-        }
+        with duckdb.connect(str(data / "grabient.duckdb")) as connection:  # as if refinement followed
+            connection.execute("UPDATE asks SET chained = true")
+        dry, listed = typed(data, "retry", "--dry-run", "--json").json, typed(data, "errors", "--json").json["total"]
+        assert float(listed["retry_usd"]) == pytest.approx(dry["usd"]["expected"]) and dry["usd"]["expected"] > 0.01
+        assert (listed["requests"], listed["follow"], listed["unknown"]) == (1, 1, 0)
+        assert "1 request, and 1 refinement that may follow; about " in typed(data, "errors").out
+        limited = typed(data, "retry", "--dry-run", "--max-usd", "0.02").out
+        assert "Of this, at most 0.02 USD would be spent." in limited
+        with duckdb.connect(str(data / "grabient.duckdb")) as connection:
+            connection.execute("UPDATE asks SET chained = false")
+
+        asked = typed(data, "retry", "--max-usd", "0.5", "--json").json
+        assert asked["tagging"] == [{"provider": "anthropic", "model": "claude-haiku-5-5", "palettes": 1}]
+        assert (asked["refinement"], asked["left_out"]) == (0, [])
+        capped = "SELECT usd FROM spending_caps JOIN asks USING (cap_id) WHERE model = 'claude-haiku-5-5'"
+        assert float(count(data, capped)) == 0.5
+        assert count(data, "SELECT count(*) FROM asks WHERE cap_id IS NOT NULL") == 1
         mended = typed(data, "run", "--until", "consensus", "--limit", "1", "--seeds", one, "--analyses", "1")
         assert mended.code == 0, mended.err
         assert count(data, "SELECT count(*) FROM batches") == batches + 1
