@@ -19,7 +19,7 @@ def send(house: House, provider: ScriptedProvider) -> list[int]:
     house.clock.wind(hours=1)
     answered = {row[0] for row in house.rows("SELECT custom_id FROM batch_requests WHERE fate = 'succeeded'")}
     due = [one for one in IDS if one not in answered]
-    sent = send_requests(ORDER, requests(*due), len(due), provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, requests(*due), provider, house.warehouse, house.store, house.clock)
     return [one.batch.request_count for one in sent.batches]
 
 
@@ -65,7 +65,7 @@ def test_a_queue_full_of_our_own_batches_says_nothing_about_their_size(
     house: House, provider: ScriptedProvider, refused: int
 ) -> None:
     house.clock.wind(hours=1)
-    send_requests(ORDER, requests("other"), 1, provider, house.warehouse, house.store, house.clock)
+    send_requests(ORDER, requests("other"), provider, house.warehouse, house.store, house.clock)
     [(other,)] = house.rows("SELECT provider_batch_id FROM batches")
     for _ in range(refused):
         assert send(house, provider) == [200]

@@ -43,6 +43,9 @@ class DyingStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def uri(self, key: str) -> str:
+        return self.inner.uri(key)
+
     def public_url(self, key: str) -> str | None:
         return None
 

@@ -201,7 +201,7 @@ def test_a_text_that_is_no_unicode_cannot_stop_the_ledger(house: House, provider
 def test_a_file_too_long_is_refused_and_the_reason_stays_with_the_asks(house: House) -> None:
     house.ask(house.load(palette(1)))
     provider = ScriptedProvider(limits=BatchLimits(10, 10), clock=house.clock)
-    sent = send_requests(ORDER, requests("a" * 20), 1, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, requests("a" * 20), provider, house.warehouse, house.store, house.clock)
     assert sent.complaints == ("The file is too large.",) and not sent.closed
     assert house.rows("SELECT state, reason FROM asks WHERE model = 'gpt-4o-mini'") == [
         ("stopped", "The file is too large.")
@@ -222,7 +222,7 @@ def test_lines_are_made_a_batch_at_a_time_and_one_that_cannot_be_made_stops_the_
         raise RequestRejectedError("openai", "gpt-4o-mini takes no pictures.")
 
     provider.before_submit = lambda _: when_sent.append(len(made))
-    sent = send_requests(ORDER, prepared(), 6, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, prepared(), provider, house.warehouse, house.store, house.clock)
     # One more than a batch holds is made, to see that the batch is full; the last line was never made.
     assert (when_sent, [s.batch.request_count for s in sent.batches]) == ([3, 5], [2, 2])
     assert (sent.complaints, sent.closed) == (("gpt-4o-mini takes no pictures.",), False)
@@ -241,7 +241,7 @@ def test_a_refused_key_stops_the_provider_and_a_full_queue_only_the_round(house:
 
     provider.before_submit = next_ending
     three = requests("a", "b", "c")
-    sent = send_requests(ORDER, three, 3, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, three, provider, house.warehouse, house.store, house.clock)
     assert ([s.batch.status for s in sent.batches], sent.complaints, sent.closed) == (
         ["submitted", "deferred"],
         ("full",),
@@ -249,7 +249,7 @@ def test_a_refused_key_stops_the_provider_and_a_full_queue_only_the_round(house:
     )
     assert house.rows("SELECT DISTINCT state FROM asks") == [("open",)]
     house.clock.wind(seconds=1)
-    sent = send_requests(ORDER, three, 3, provider, house.warehouse, house.store, house.clock)
+    sent = send_requests(ORDER, three, provider, house.warehouse, house.store, house.clock)
     assert (sent.complaints, sent.closed) == (("bad key",), True)
     found = house.rows("SELECT DISTINCT provider, state, reason FROM asks ORDER BY ALL")
     assert found == [("groq", "open", None), ("openai", "stopped", "bad key")]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.batching.house import palette, twins
 from grabient_assets_tests.docs.test_how_to import Copy
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 PANEL = 10
 
@@ -23,9 +24,17 @@ PANEL = 10
 def copy(tmp_path: Path) -> Iterator[Copy]:
     made = Copy(tmp_path)
     yield made
-    running = read_endpoint(made.data)
+    end_emulator(made)
+
+
+def end_emulator(copy: Copy) -> None:
+    """The next command starts another one on the same state; it serves the models that the registry has then."""
+    running = read_endpoint(copy.data)
     if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(running.pid)
+            process.terminate()
+            psutil.wait_procs([process], timeout=HANGING_SECONDS)
 
 
 def rows(copy: Copy, query: str) -> list[tuple[Any, ...]]:
@@ -99,6 +108,7 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     start, end = (text.index("[[models]]", text.index(f'id = "openai/gpt-oss-{size}"')) for size in ("120b", "20b"))
     entry = text[start:end].replace("openai/gpt-oss-20b", "openai/gpt-oss-40b")
     data.write_text(text[:end] + entry + text[end:], encoding="utf-8")
+    end_emulator(copy)
     new = run(copy)
     assert sorted(new) == sorted(
         [*((model, third) for model, _ in sent), *(("openai/gpt-oss-40b", s) for s in (asked, third))]

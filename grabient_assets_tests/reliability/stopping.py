@@ -41,6 +41,7 @@ COMMANDS = (
     ("reports",),
 )
 WITHIN_SECONDS = 10.0
+WAYS_ON = ("un the same command again", "`grabient run` collects them")
 NEVER_SAID = ("Traceback", "Query interrupted", "Interrupt", "Move it away", "cannot be opened", "failed:")
 NEVER_ENDS = {"match": {}, "action": {"do": "pending"}}
 KEYS = {
@@ -135,7 +136,7 @@ class Stopped(Victim):
         if seconds > WITHIN_SECONDS:
             wrong.append(f"{seconds:.1f} seconds")
         last = err.rstrip().splitlines()[-1] if err.strip() else ""
-        if not last.startswith("Stopped") or "un the same command again" not in last:
+        if not last.startswith("Stopped") or not any(way in last for way in WAYS_ON):
             wrong.append("no last words")
         if wrong or out:
             raise NotStoppedError(f"{what}: {wrong} {out} {err[-800:]}")
