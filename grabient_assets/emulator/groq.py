@@ -18,7 +18,7 @@ from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, re
 
 PAGE = 20
 OWN = frozenset(["reasoning_format", "include_reasoning", "documents", "search_settings", "compound_custom"])
-STRICT_SCHEMAS = ("openai/gpt-oss-20b", "openai/gpt-oss-120b")
+STRICT_SCHEMAS = "openai/gpt-oss-"
 
 
 class Groq(FileBatches):
@@ -96,7 +96,7 @@ def _check_format(body: dict[str, Any], kind: str, strict: bool) -> None:
     model = body["model"]
     if kind == "json_schema" and model.startswith("qwen/"):
         raise invalid("This model does not support response format `json_schema`.", "response_format")
-    if strict and model not in STRICT_SCHEMAS:
+    if strict and not model.startswith(STRICT_SCHEMAS):
         raise invalid("This model does not support strict JSON schemas.", "response_format")
 
 

@@ -160,7 +160,7 @@ for check, purpose in zip(OVERDUE, ("tagging", "refinement"), strict=True):
         SELECT 'old-{purpose}', '{purpose}', 'openai', 'm', 'v1', 'd', 'submitted', 1, 0, 0, '', 'emulator', now(),
             now() - INTERVAL 49 HOUR, 'batch_1', 0
         """,
-        f"Batch old-{purpose} (openai m, 1 requests) has been with the provider for 49 hours; 24 hours are promised. "
+        f"Batch old-{purpose} (openai m, 1 request) has been with the provider for 49 hours; 24 hours are promised. "
         f"Look it up in the provider's console as batch_1, or stop it and keep what is finished: "
         f"`grabient cancel old-{purpose}`, then `grabient retry`.",
     )

@@ -24,7 +24,7 @@ INSERT INTO batches (batch_id, purpose, provider, model, prompt_version, prompt_
 VALUES ('old', 'tagging', 'openai', 'm', 'v1', 'd', 'submitted', 1, 0, 0, '', 'emulator', now(),
     now() - INTERVAL 49 HOUR, 'batch_unknown', 0)
 """
-LATE = "Batch old (openai m, 1 requests) has been with the provider for 49 hours"
+LATE = "Batch old (openai m, 1 request) has been with the provider for 49 hours"
 
 
 @pytest.fixture
