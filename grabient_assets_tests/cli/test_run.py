@@ -140,7 +140,7 @@ def test_failed_answers_are_asked_again_and_no_others(data: Path, tmp_path: Path
 def test_time_that_is_up_is_said_and_lost_for_nothing(data: Path, tmp_path: Path):
     typed(data, "load", palettes(tmp_path, 1))
     ended = typed(data, "run", "--timeout", "0", "--analyses", "1", "--json")
-    assert ended.code == 1 and "The time is up" in ended.err and "1 palettes are not done" in ended.err
+    assert ended.code == 1 and "The time is up" in ended.err and "1 palette not done" in ended.err
     assert ended.json["pending"] == 1
 
 
@@ -171,7 +171,7 @@ def test_refusals(data: Path, arguments: list[str], values: dict[str, str], code
 def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
     typed(data, "load", palettes(tmp_path, 1))
     ended = typed(data, "run", "--seeds", palettes(tmp_path, 9))
-    assert ended.code == 2 and "8 palettes of" in ended.err and "grabient load" in ended.err
+    assert ended.code == 2 and ": 8 palettes (" in ended.err and "grabient load" in ended.err
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
 
 
