@@ -19,7 +19,7 @@ from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.batching.mistakes import said_of
 from grabient_assets.batching.pausing import pause_after
 from grabient_assets.batching.settling import ReaderOf
-from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError, UsageError
+from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError, UsageError, WarehouseError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -111,9 +111,13 @@ def collect_batches(
                 written.add(settled)
         written.flush()
     if asked_for or troubles:
-        with warehouse.write() as database:
-            record_pauses(database, asked_for)
-            batches.record_not_collected(database, troubles)
+        try:
+            with warehouse.write() as database:
+                record_pauses(database, asked_for)
+                batches.record_not_collected(database, troubles)
+        except WarehouseError:  # a full disk takes no note either; the troubles below say so
+            if not troubles:
+                raise
     return Round(tuple(written.collected), tuple(waiting), tuple((i, str(error)) for i, error in troubles.items()))
 
 
