@@ -163,7 +163,7 @@ class Warehouse:
         try:
             yield
         except duckdb.Error as error:
-            fault = faults.using(error, self.path)
+            fault = faults.using(error, self.path) if faults.is_about(error, self.path) else None
             if fault is None:
                 raise
             raise fault from error

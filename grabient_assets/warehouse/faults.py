@@ -206,6 +206,12 @@ def opening(error: Exception, path: Path) -> WarehouseError:
     )
 
 
+def is_about(error: Exception, path: Path) -> bool:
+    """Whether DuckDB speaks of this database or its log, or names no file: a statement may write to another one."""
+    files = [name for name in re.findall(r'"([^"]+)"', str(error)) if "/" in name]
+    return not files or any(name.startswith(str(path)) for name in files)
+
+
 def using(error: Exception, path: Path) -> WarehouseError | None:
     """Why a file cannot be read or written; None when neither file nor disk has a part in it (a mistake of ours)."""
     text = str(error)

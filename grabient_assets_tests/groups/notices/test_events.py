@@ -74,10 +74,8 @@ def test_what_is_stuck_withheld_and_without_money(tmp_path: Path) -> None:
             prompt_version="v1",
             cap_id=None,
             requests=3,
-            prompt_digest="d",
-            text_bytes=1000,
-            pictures=0,
-            max_output_tokens=500,
+            request_usd="0.001",
+            needed_usd="0.003",
             reason="Over budget: 3 requests wait.",
             held_at=NOON,
         )

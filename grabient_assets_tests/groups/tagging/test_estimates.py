@@ -138,7 +138,7 @@ def test_every_palette_has_its_estimates(house: Warehouse) -> None:
     }
     assert {one.palettes for one in stored} == {63}
     (shared,) = {one.correlation for one in stored}
-    assert shared is not None and 0.02 < shared < 0.15, "of ten models, six to eight votes"
+    assert shared is not None and 0.1 < shared < 0.35, "of ten models, two to five votes"
     seed = all_palettes(house)[0].seed
     with house.read() as connection:
         given = [model_answer(one) for one in answers(connection, [PaletteVersion("v1", seed)])]
