@@ -100,12 +100,14 @@ class S3Store:
             return call()
         except ClientError as error:
             raise self._answered(key, error) from None
-        except BotoCoreError as error:
+        except (BotoCoreError, RecursionError) as error:
+            # boto3 follows redirections of a bucket without end; botocore wraps the error, or does not.
+            if isinstance(error, RecursionError) or "maximum recursion depth" in str(error):
+                raise StoreUnusableError(
+                    f"R2_ENDPOINT answers with redirections for bucket {self._bucket}. Name the S3 API itself, with "
+                    "https://."
+                ) from None
             raise self._unanswered(key, error) from None
-        except RecursionError:  # boto3 follows redirections of a bucket without end
-            raise StoreUnusableError(
-                f"R2_ENDPOINT answers with redirections for bucket {self._bucket}. Name the S3 API itself, with https://."
-            ) from None
 
     def _answered(self, key: str, error: ClientError) -> StoreError:
         """What the server refused."""

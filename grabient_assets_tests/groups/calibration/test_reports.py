@@ -102,8 +102,8 @@ def test_relatives_err_together_and_the_panel_is_worth_less_than_its_members(rep
     assert sum(kin) / len(kin) > 0.2 > 0.18 > sum(strangers) / len(strangers)
     panel = report.panel
     assert panel.effective_votes and panel.effective_votes_low and panel.effective_votes_high
-    assert 4 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high <= 10
-    assert 5 < panel.effective_votes < 9 and panel.effective_votes_reason is None
+    assert 1 < panel.effective_votes_low < panel.effective_votes < panel.effective_votes_high <= 10
+    assert 2 < panel.effective_votes < 9 and panel.effective_votes_reason is None
     assert panel.pairs == len(known) > 30
     assert votes(panel).endswith(f"known from {panel.pairs} of 45 pairs of models")
     assert report.panel.cost_usd == COST * 1260

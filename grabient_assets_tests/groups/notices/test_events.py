@@ -87,13 +87,10 @@ def test_what_is_stuck_withheld_and_without_money(tmp_path: Path) -> None:
         assert [event.kind for event in found.values()] == ["stuck", "day"], "what is set aside may come free"
         assert found["stuck:late:submitted"].sentence.startswith("Batch late (openai m, 1 request")
         connection.execute("UPDATE batches SET status = 'collected'")
-        found = seen(connection)
-        assert [event.kind for event in found.values()] == ["over_budget", "day"]
-        assert "over-budget:2026-11:tagging:openai:gpt-4o-mini:v1:c" in found
         connection.execute("UPDATE asks SET state = 'closed'")
         (withheld,) = [event for event in seen(connection).values() if event.kind == "withheld"]
         assert withheld.key == "withheld:v1:mute:0"
-        assert "1 palettes are kept" in withheld.sentence or "1 palette is kept" in withheld.sentence
+        assert "1 palette kept" in withheld.sentence
         assert "Now 0 over budget, 0 stuck, 1 withheld." in seen(connection)["day:2026-11-20"].sentence
 
 

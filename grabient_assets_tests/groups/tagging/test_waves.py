@@ -372,7 +372,6 @@ def test_nobody_waits_for_an_audit_that_money_keeps_back(tmp_path: Path) -> None
     waiting = house.waves()[1, None]
     house.house.write(
         "INSERT INTO budget_holds BY NAME SELECT 'tagging' AS purpose, 'groq' AS provider, 'a' AS model, 'v1' AS "
-        "prompt_version, 1 AS requests, '' AS prompt_digest, 1 AS text_bytes, 0 AS pictures, 1 AS max_output_tokens, "
-        "'' AS reason, now() AS held_at"
+        "prompt_version, 1 AS requests, '' AS reason, now() AS held_at"
     )
     assert len(house.complete().consensus) == waiting == house.waves()[1, "certain"]
