@@ -7,8 +7,6 @@ safe at any moment, as `kill -9` is: what was sent is in the ledger before it is
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import sys
 import threading
@@ -19,18 +17,14 @@ from types import FrameType
 from typing import TypeVar
 
 from grabient_assets import interrupts
+from grabient_assets.cli.leaving import STOPPED, leave_at_once
 
 T = TypeVar("T")
 
-STOPPED = "Stopped. Nothing is lost: run the same command again to go on."
 AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
 
 LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
 """When, after the signal, the work is not waited for any more, and when the process ends without last words."""
-SPEAK_SECONDS = 0.5
-"""How long a terminal may take no text."""
-STDERR = 2
-SHOW_CURSOR = "\x1b[?25h"
 
 
 class _Process:
@@ -38,6 +32,7 @@ class _Process:
 
     handles_signals = False
     is_working = False
+    words = STOPPED
 
 
 _process = _Process()
@@ -84,29 +79,22 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """A signal in the block ends the process at once: a person is asked something, and nothing is half done."""
-    before, _process.is_working = _process.is_working, False
+def asking() -> Iterator[None]:
+    """A person is asked something in the block, and nothing is half done: a signal ends the process at once, and its
+    sentence begins a line."""
+    before, _process.is_working, _process.words = _process.is_working, False, f"\n{STOPPED}"
     try:
         yield
     finally:
-        _process.is_working = before
+        _process.is_working, _process.words = before, STOPPED
 
 
 def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
-        _leave_at_once(number, STOPPED)
+        leave_at_once(number, _process.words)
     elif interrupts.requested() is not None:
-        _leave_at_once(number, AT_ONCE)
+        leave_at_once(number, AT_ONCE)
     interrupts.record(number)
-
-
-def _leave_at_once(number: int, words: str) -> None:
-    """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
-    with suppress(OSError, ValueError):  # nobody listens any more
-        if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
-            os.write(STDERR, f"{_cursor()}{words}\n".encode())
-    os._exit(128 + number)
 
 
 def _leave(number: int, asked_at: float) -> None:
@@ -121,12 +109,7 @@ def _leave(number: int, asked_at: float) -> None:
     finder = threading.Thread(target=find, daemon=True)
     finder.start()
     finder.join(max(asked_at + END_AFTER_SECONDS - time.monotonic(), 0.0))
-    _leave_at_once(number, found[0] if found else STOPPED)
-
-
-def _cursor() -> str:
-    """A live table hides the cursor of the terminal."""
-    return SHOW_CURSOR if os.isatty(STDERR) else ""
+    leave_at_once(number, found[0] if found else STOPPED)
 
 
 def _last_words() -> str:
