@@ -35,7 +35,7 @@ from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError
 
 INTERRUPTED = 130
-IN_THE_MAIN_THREAD = ("emulator",)
+IN_THE_MAIN_THREAD = ("emulator", "dev")
 """Commands that handle signals themselves."""
 
 

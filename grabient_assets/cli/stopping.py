@@ -72,7 +72,7 @@ def in_a_thread(work: Callable[[], T]) -> T:
     _process.is_working = False
     number = interrupts.requested()
     if number is not None:
-        _leave(number, asked_at or time.monotonic())
+        leave(number, asked_at or time.monotonic())
     for error in errors:
         raise error
     return results[0]
@@ -97,7 +97,7 @@ def _handle(number: int, _: FrameType | None) -> None:
     interrupts.record(number)
 
 
-def _leave(number: int, asked_at: float) -> None:
+def leave(number: int, asked_at: float) -> None:
     """Say what goes on where, as far as that is known in time, and end the process without waiting for the rest."""
     found: list[str] = []
 
