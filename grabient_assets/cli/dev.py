@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,5 +24,6 @@ def dev(context: typer.Context) -> None:
     with dagster_instance(settings) as instance:  # `dg dev` wants a folder that is there
         add_partitions(instance, ())
     os.chdir(settings.dagster_home)  # in a folder with another dagster.yaml, `dg dev` warns that it does not read it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # where nohup or `&` made it ignored, Dagster ignores SIGTERM as well
     program = str(Path(sys.executable).with_name("dg"))
     os.execv(program, [program, "dev", "-w", str(WORKSPACE), *context.args])

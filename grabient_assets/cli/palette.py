@@ -94,8 +94,11 @@ def _show(described: dict[str, Any]) -> None:
             for row, values in zip("abcd", described["coeffs"], strict=True)
         ),
     )
+    facts_table = Table.grid(padding=(0, 1, 0, 0))
+    facts_table.add_column(width=12)
     for name, value in lines:
-        console.print(f"{name:12} {value}", soft_wrap=True)
+        facts_table.add_row(name, str(value))
+    console.print(facts_table)
     table = Table("#", "hex", *("r", "g", "b"), *("h", "s", "l"), *("L", "C", "H"), box=None)
     for column in (table.columns[0], *table.columns[2:]):
         column.justify = "right"

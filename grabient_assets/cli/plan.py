@@ -125,6 +125,9 @@ def agree_to_spend(
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D ends no line
+        typer.echo(err=True)
+    if answer.strip().lower() not in ("y", "yes"):
         say("Nothing was asked for, and nothing is spent. With --yes nobody is asked.")
         raise typer.Exit(1)

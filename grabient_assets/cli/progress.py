@@ -121,7 +121,7 @@ class _Table:
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
         if failed := self._failures.new(finished):
-            self._live.console.print(failed, style="red", soft_wrap=True)
+            self._live.console.print(failed, style="red")
         if progress != self._progress:
             self._progress, self._waiting = progress, []
             self._quiet.moved()

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ def _leave_at_once(number: int, words: str) -> None:
     """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
     with suppress(OSError, ValueError):  # nobody listens any more
         if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
-            os.write(STDERR, f"{_cursor()}{words}\n".encode())
+            os.write(STDERR, f"{_on_the_terminal(words)}\n".encode())
     os._exit(128 + number)
 
 
@@ -124,9 +125,14 @@ def _leave(number: int, asked_at: float) -> None:
     _leave_at_once(number, found[0] if found else STOPPED)
 
 
-def _cursor() -> str:
-    """A live table hides the cursor of the terminal."""
-    return SHOW_CURSOR if os.isatty(STDERR) else ""
+def _on_the_terminal(words: str) -> str:
+    """On a terminal: with the cursor, which a live table hides; below the `^C` or the question that stands in the
+    line; and with lines that end between words."""
+    if not os.isatty(STDERR):
+        return words
+    columns = os.get_terminal_size(STDERR).columns or len(words)
+    lines = textwrap.wrap(words, columns, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([SHOW_CURSOR, *lines])
 
 
 def _last_words() -> str:

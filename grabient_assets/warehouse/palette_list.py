@@ -158,8 +158,11 @@ def _stand(
         f"""
         CREATE OR REPLACE TEMP TABLE palette_states AS
         WITH asked AS (
-            SELECT seed, count(*) FILTER (state = 'open') AS waiting, count(*) FILTER (state = 'stopped') AS stopped
-            FROM asks WHERE prompt_version = $version GROUP BY ALL
+            SELECT a.seed, count(*) FILTER (a.state = 'open') AS waiting,
+                   count(*) FILTER (a.state = 'stopped' AND r.error IS NULL) AS stopped
+            FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
+                AND r.prompt_version = a.prompt_version
+            WHERE a.prompt_version = $version GROUP BY ALL
         ),
         told AS (
             SELECT seed, count(*) FILTER (error IS NULL) AS answers, count(*) FILTER (error IS NOT NULL) AS failures

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import pty
+import termios
 from pathlib import Path
 
 import duckdb
 
+from grabient_assets.cli.main import INTERRUPTED
 from grabient_assets_tests.cli.running import command, environment, palettes, typed
 
 LIVE = {"GRABIENT_MODE": "live", "OPENAI_API_KEY": "sk-0123456789abcdef", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+CTRL_C, CTRL_D = "\x03", "\x04"
 RUN = ("run", "--until", "tags", "--analyses", "1", "--timeout", "0")
 
 
-def at_a_terminal(data: Path, answer: str, *arguments: str) -> tuple[int, str]:
+def at_a_terminal(data: Path, answer: str, *arguments: str, columns: int = 0) -> tuple[int, str]:
     """The exit code, and all that the terminal showed, when a person answers the question so."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -30,7 +33,9 @@ def at_a_terminal(data: Path, answer: str, *arguments: str) -> tuple[int, str]:
             break
         if b"[y/N]" in shown and not answered:
             answered = True
-            os.write(terminal, answer.encode() + b"\n")
+            if columns:
+                termios.tcsetwinsize(terminal, (24, columns))
+            os.write(terminal, answer.encode() + (b"" if answer in (CTRL_C, CTRL_D) else b"\n"))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
@@ -58,3 +63,15 @@ def test_a_person_is_asked_and_a_script_is_not(data: Path, tmp_path: Path) -> No
     assert "[y/N]" not in script.err and script.err.count("Nothing limits what is spent.") == 1 and asks(data) == 6
     code, shown = at_a_terminal(data, "never read", *RUN, "--analyses", "2", "--yes")
     assert "[y/N]" not in shown and "requests go out for " in shown
+
+
+def test_what_is_said_instead_of_an_answer_begins_a_line(data: Path, tmp_path: Path) -> None:
+    """After Ctrl-D and Ctrl-C, which end no line; and the words of a stop are broken between words, not within them."""
+    typed(data, "load", palettes(tmp_path, 1))
+    code, shown = at_a_terminal(data, CTRL_D, *RUN)
+    assert code == 1 and "[y/N] \r\nNothing was asked for, and nothing is spent." in shown
+    code, shown = at_a_terminal(data, CTRL_C, *RUN, columns=40)
+    lines = shown.replace("\x1b[?25h", "").partition("[y/N] ")[2].split("\r\n")
+    said = " ".join(lines[1:]).strip()
+    assert code == INTERRUPTED and lines[0] == "^C" and said.startswith("Stopped. Nothing is under way")
+    assert max(map(len, lines)) <= 40 and len(lines) > 3 and asks(data) == 0

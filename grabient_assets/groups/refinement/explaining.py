@@ -37,6 +37,7 @@ from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.warehouse.tags import answers
 from grabient_assets.warehouse.wave_states import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.wording import one_line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -125,7 +126,7 @@ def _named_palette(connection: DuckDBPyConnection, name: str, no_seed: SeedError
         raise UsageError(f"{no_seed} Nor does a loaded palette have it in its name.")
     if len(found) == 1:
         return palettes(connection, [found[0][0]])[0]
-    listed = "".join(f"\n  {one} {seed}" for seed, one in found[:NAMED_AT_MOST])
+    listed = "".join(f"\n  {one_line(one)} {seed}" for seed, one in found[:NAMED_AT_MOST])
     more = f"\n  and {len(found) - NAMED_AT_MOST:,} more" if len(found) > NAMED_AT_MOST else ""
     raise UsageError(
         f"{len(found):,} palettes have {name!r} in their name. Give the seed of one of them:{listed}{more}"
