@@ -34,8 +34,8 @@ from grabient_assets.cli.stopping import STOPPED, in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError
 
 INTERRUPTED = 130
-IN_THE_MAIN_THREAD = ("emulator",)
-"""Commands that handle signals themselves."""
+IN_THE_MAIN_THREAD = ("emulator", "dev")
+"""Commands that handle signals themselves, or become another program that does."""
 
 
 class Commands(TyperGroup):

@@ -57,7 +57,9 @@ def show_settings(console: Console, rows: Sequence[tuple[str, str, str]]) -> Non
 
     from grabient_assets.cli.tables import UNLIMITED
 
-    table = Table("setting", "value", "meaning", box=None)
+    table = Table(box=None)
+    for name in ("setting", "value", "meaning"):
+        table.add_column(name, no_wrap=name != "meaning")
     for row in rows:
         table.add_row(*row)
     # Measured as if there were room: on the console as it is, no table is wider than the screen.

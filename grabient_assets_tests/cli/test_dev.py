@@ -15,15 +15,16 @@ from grabient_assets_tests.hanging import HANGING_SECONDS
 
 def test_sigterm_ends_it_also_where_ctrl_c_is_ignored(data: Path) -> None:
     """`nohup grabient dev &` starts it with SIGINT ignored, and Dagster handles SIGTERM as it finds SIGINT."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command("dev", "-p", "0"),
         env=environment(data),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    ) as process:
+    )
+    try:
         about, until = Path("/proc") / str(process.pid), time.monotonic() + HANGING_SECONDS
-        while not about.joinpath("cmdline").read_text().split("\0")[1].endswith("/dg"):
+        while "/dg\0dev\0" not in about.joinpath("cmdline").read_text():
             if process.poll() is not None or time.monotonic() > until:
                 pytest.fail("It never became dg dev.")
             time.sleep(0.1)
@@ -31,3 +32,6 @@ def test_sigterm_ends_it_also_where_ctrl_c_is_ignored(data: Path) -> None:
         assert not int(ignored.split()[1], 16) >> (signal.SIGINT - 1) & 1
         process.terminate()
         process.wait(HANGING_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
