@@ -183,11 +183,11 @@ class Pursuit:
         from grabient_assets.groups.tagging.withheld import sentences
         from grabient_assets.warehouse.withheld import withheld_palettes
 
-        refining = self.wish.seeds if self.wish.until == "refined" else ()
+        chosen = [PaletteVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
             stopped = stopped_since(connection, self.started)
-            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC))
-            withheld = withheld_palettes(connection, [PaletteVersion(self.wish.prompt_version, s) for s in refining])
+            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)
+            withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
         reasons = [reason for _, _, _, reason in stopped]
         told = {
             "over_budget",
