@@ -37,7 +37,10 @@ def palettes(
     page: Annotated[int, typer.Option(min=1, metavar="P", help="Which of the pages.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
-    """List the loaded palettes: colours, name, top tags, how each stands and why."""
+    """List the loaded palettes: colours, name, top tags, how each stands and why.
+
+    With several of the filters, what one of them takes is listed; --like narrows it.
+    """
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.tagging.wave_numbers import CERTAIN
     from grabient_assets.headless.wishes import chosen_prompt_version
