@@ -14,10 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.batching.budget import MONTH, Allowance, Limit
-from grabient_assets.batching.finishing import costs, fund
+from grabient_assets.batching.finishing import Funding, costs, fund, open_funding, request_prices
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
@@ -263,6 +264,27 @@ def test_a_later_wave_is_set_aside_as_far_as_it_is_expected(tmp_path: Path) -> N
     four.ask(Decimal("0.2135"), adaptive=True)
     four.submit("groq")
     assert four.house.rows("SELECT count(DISTINCT seed) FROM batch_requests") == [(4,)]
+
+
+def test_nothing_is_put_into_an_order_while_there_is_room_for_everything(tmp_path: Path) -> None:
+    """An order of 100,000 palettes takes seconds, and each intent would make it anew."""
+    four = Four(tmp_path, 3)
+    four.ask(None)
+    with four.house.warehouse.write() as connection:
+        now = four.house.clock()
+        keep_request_sizes(connection, PROVIDERS, now.date())
+        prices = request_prices(connection, now)
+
+        def funding(budget: Decimal, besides: Decimal = Decimal(0)) -> Funding | None:
+            return open_funding(connection, budget, now, prices, besides=besides)
+
+        short = funding(Decimal("0.15"))
+        assert short is not None and len(short.whole) == 2 and len(short.waiting) == 1
+        third = costs(short.waiting[0], [MONTH])[MONTH].high
+        exactly = short.kept[MONTH] + third
+        assert funding(exactly) is None
+        assert funding(exactly - Decimal("0.0000000001")) is not None
+        assert funding(exactly, besides=Decimal("0.0000000001")) is not None
 
 
 def test_equal_colours_are_paid_once(tmp_path: Path) -> None:
