@@ -258,7 +258,7 @@ def test_what_is_kept_back_by_a_check_sets_nothing_aside(tmp_path: Path) -> None
 
 
 def test_a_later_wave_is_set_aside_as_far_as_it_is_expected(tmp_path: Path) -> None:
-    """A palette in wave one may cost 0.0425 dollars with its refinement, 0.049 with the half of wave two that is
+    """A palette in wave one may cost 0.0425 dollars with its refinement, 0.0527 with the part of wave two that is
     expected, 0.0556 with all of it: 0.2135 are five, four or three palettes."""
     four = Four(tmp_path, 6)
     four.ask(Decimal("0.2135"), adaptive=True)
