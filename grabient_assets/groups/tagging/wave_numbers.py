@@ -39,9 +39,9 @@ TURNED_AT_MOST = 0.02
 CERTAIN promises 1 % at most; of 20 palettes two must turn. Where 0.5 % turn that happens once in 200 audits."""
 
 ASSUMED_TO_GO_ON = 0.75
-"""The part of the palettes that is expected to go on to the next wave until there are figures. On the emulator 78 % went
-on after wave one, chosen by price, and 29 % of these after wave two; a plan that is too dear does less harm than one that
-is too cheap."""
+"""The part of the palettes that is expected to go on to the next wave until there are figures. On the emulator 78 %
+went on after wave one, chosen by price, and 29 % of these after wave two; a plan that is too dear does less harm than
+one that is too cheap."""
 
 EXPECTED_TO_GO_ON = ASSUMED_TO_GO_ON + (1 - ASSUMED_TO_GO_ON) * AUDITED
 """The same of the wave after the first, with the audited ones. What happened before contains them already."""
