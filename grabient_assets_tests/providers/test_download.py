@@ -295,7 +295,7 @@ def inline(*answers: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
-    """Without a key an answer belongs to the request whose `ref` it repeats. Where it does not, it may be the one of any
+    """Without a key an answer belongs to the request whose `ref` it repeats. Where it does not, it may be that of any
     request that is left, so that one is unreadable, not unanswered."""
     response = google_answer("b-2", "calm")["response"]
     named = google_answer("", '{"ref": "c-3", "mood": ["calm"]}')["response"]
