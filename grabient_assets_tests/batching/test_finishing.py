@@ -296,14 +296,21 @@ def test_equal_colours_are_paid_once(tmp_path: Path) -> None:
     assert four.finished() == 2 and four.house.rows("SELECT count(*) FROM batch_requests") == [(11,)]
 
 
-def test_prompt_versions_beside_each_other_are_palettes_of_their_own(tmp_path: Path) -> None:
-    """The wording of the tags is the same in both, so they are asked once; the refinement is each one's own."""
-    four = Four(tmp_path, 1)
-    four.month = Decimal("0.2")
-    four.ask(None)
+@pytest.mark.parametrize(("cap", "at_once"), [("0.02", 0), ("0.06", 1), ("0.2", 2)])
+def test_prompt_versions_under_one_cap_are_palettes_of_their_own(tmp_path: Path, cap: str, at_once: int) -> None:
+    """The same colours under v1 and v2 are two palettes: where the cap does not pay for both, one is brought to its
+    end, and nothing of the other is sent before."""
+    four, open_ones = Four(tmp_path, 1), [0]
+    four.asked = [*four.asked, PaletteVersion("v2", four.asked[0].seed)]
+    four.ask(Decimal(cap))
+    begun, ended = "SELECT DISTINCT prompt_version FROM batches", "SELECT prompt_version FROM palette_tag_refined"
     for sent in four.rounds():
-        assert sent and four.used() <= four.month
-    assert four.finished() == 1
+        assert sent and four.used() <= Decimal(cap)
+        open_ones.append(four.house.rows(f"SELECT count(*) FROM ({begun} EXCEPT {ended})")[0][0])
+    assert max(open_ones) == at_once
+    assert sorted(four.house.rows(begun)) == sorted(four.house.rows(ended)), "none is left half done"
+    answers = four.house.rows("SELECT prompt_version, count(*) FROM palette_tags GROUP BY 1")
+    assert dict(answers) == {version: 10 for (version,) in four.house.rows(ended)}
 
 
 def test_what_an_unpriced_model_is_asked_keeps_its_palette_from_being_begun(tmp_path: Path) -> None:
