@@ -13,9 +13,10 @@ from grabient_assets.emulator.answers.reading import Question
 from grabient_assets.emulator.answers.speaking import answer
 from grabient_assets.gradient.colour_data import describe
 from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.render import system_text
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets_tests.emulator.running import asked
 from grabient_assets_tests.vectors import vectors
 
