@@ -1,4 +1,6 @@
-"""How counts and foreign texts are written for people."""
+"""How counts and foreign texts are written for people, and which texts are the same to them."""
+
+import unicodedata
 
 _STEERING = dict.fromkeys(
     [
@@ -25,3 +27,8 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """A name as it stands within a sentence or a table: harmless, and on one line."""
     return " ".join(harmless(text).split())
+
+
+def folded(text: str) -> str:
+    """The text as it is compared when somebody looks for a word: `STRASSE` is `Straße`."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
