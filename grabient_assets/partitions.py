@@ -3,10 +3,10 @@
 Palettes and pictures are partitioned by seed alone; everything that depends on what models are told is partitioned by
 prompt version and seed, in one space (`v1|<seed>`), and what is said about a whole version by the version alone.
 
-Both dimensions are dynamic. `seeds` are the palettes that are loaded. `prompt_versions` are the released versions and
-those drafts of which something was asked: a draft that nobody asks makes nothing look missing, and a version whose
-folder is gone keeps its partitions. A person may delete any of them in the UI. They are added again by the next tick of
-`palettes_loaded`, and by every run that stands under one of them.
+Both dimensions are dynamic. `seeds` are the palettes that are loaded. `prompt_versions` are the version that commands
+use and those of which something was asked: a draft or a release that nobody asks makes nothing look missing, and a
+version whose folder is gone keeps its partitions. A person may add another one in the UI, or delete any of them. Those
+in use are added again by the next tick of `palettes_loaded`, and by every run that stands under one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import dagster as dg
 from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.prompting.released import load_released
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import PROMPTS_DIR, load_settings
 from grabient_assets.warehouse.asks import PaletteVersion
 
 # Dagster warns of each `backfill_policy` that it is in beta. Every file of assets imports this one before it has one.
@@ -32,8 +32,8 @@ palette_versions = dg.MultiPartitionsDefinition({"prompt_version": prompt_versio
 
 
 def add_partitions(instance: dg.DagsterInstance, loaded: Iterable[str], asked: Iterable[str] = ()) -> None:
-    """Make partitions of these seeds, in order, of the released prompt versions, and of the `asked` ones."""
-    for added in missing_partitions(instance, loaded, [*released_versions(), *asked]):
+    """Make partitions of these seeds, in order, of the prompt version in use, and of the `asked` ones."""
+    for added in missing_partitions(instance, loaded, [*version_in_use(), *asked]):
         instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
 
 
@@ -51,10 +51,12 @@ def missing_partitions(
     return found
 
 
-def released_versions() -> tuple[str, ...]:
-    """The released prompt versions; none while `released.toml` cannot be read, which whoever asks or sends says."""
+def version_in_use() -> tuple[str, ...]:
+    """The prompt version of GRABIENT_PROMPT_VERSION; none while it is a draft, or `released.toml` cannot be read, which
+    whoever asks or sends says."""
+    version = load_settings().prompt_version
     try:
-        return tuple(load_released(PROMPTS_DIR))
+        return (version,) if version in load_released(PROMPTS_DIR) else ()
     except PromptError:
         return ()
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.batching.deferral import LONGEST_NAMED
 from grabient_assets.batching.finishing import grant, kind_of, open_funding, over_budget, request_prices
-from grabient_assets.warehouse.asks import stopped_asks
+from grabient_assets.warehouse.asks import PaletteVersion, stopped_asks
 from grabient_assets.warehouse.attempts import HeldWork, held_work, release_work
 from grabient_assets.warehouse.batches import put_off_providers
-from grabient_assets.warehouse.money import HoldKey, holds
+from grabient_assets.warehouse.money import HoldKey, holds, keys_of_open_asks
 from grabient_assets.warehouse.pauses import pauses
 from grabient_assets.warehouse.status import forget_unreachable
 
@@ -43,8 +43,11 @@ class Held:
         return {"kind": self.kind, "why": self.sentence, "until": self.until.isoformat() if self.until else None}
 
 
-def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datetime) -> list[Held]:
-    """Everything that is not tried now. Nothing is counted twice."""
+def held_back(
+    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, among: Sequence[PaletteVersion] | None = None
+) -> list[Held]:
+    """Everything that is not tried now; what waits for money only where it concerns one of `among`. Nothing is counted
+    twice."""
     found = _after_failures(held_work(connection, now))
     for provider, until, error in put_off_providers(connection, now, LONGEST_NAMED):
         said = (error or "no reason given").rstrip(".")
@@ -53,10 +56,11 @@ def held_back(connection: DuckDBPyConnection, budget: Decimal | None, now: datet
         found.append(
             Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
         )
-    found += [
-        Held("over_budget", reason)
-        for reason in dict.fromkeys(still_held(connection, budget, now, None, None).values())
-    ]
+    waiting = still_held(connection, budget, now, None, None)
+    if among is not None:
+        theirs = keys_of_open_asks(connection, among)
+        waiting = {key: reason for key, reason in waiting.items() if key in theirs}
+    found += [Held("over_budget", reason) for reason in dict.fromkeys(waiting.values())]
     found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
     return found
 
@@ -104,6 +108,8 @@ def still_held(
         return {}
     prices = request_prices(connection, now)
     funding = open_funding(connection, budget, now, prices, [hold.cap_id for hold in waiting])
+    if funding is None:
+        return {}
     found: dict[HoldKey, str] = {}
     for hold in waiting:
         key, kind = hold.key, kind_of(hold.key)

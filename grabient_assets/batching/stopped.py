@@ -49,8 +49,7 @@ def not_sent(batch: BatchRecord) -> Stopped:
     return Stopped(
         batch,
         "not_sent",
-        f"Batch {batch.batch_id} never reached {batch.provider}; its {batch.request_count} requests are recorded as "
-        "cancelled, and `grabient retry` asks them again.",
+        f"Batch {batch.batch_id} never reached {batch.provider}; {_recorded(batch, 'cancelled')}.",
     )
 
 
@@ -66,6 +65,12 @@ def given_up(batch: BatchRecord) -> Stopped:
     return Stopped(
         batch,
         "given_up",
-        f"Batch {batch.batch_id} is closed in the ledger: its {batch.request_count} requests are recorded as missing, "
-        f"and `grabient retry` asks them again. If {batch.provider} has it after all, it may still run and be billed.",
+        f"Batch {batch.batch_id} is closed in the ledger: {_recorded(batch, 'missing')}. "
+        f"If {batch.provider} has it after all, it may still run and be billed.",
     )
+
+
+def _recorded(batch: BatchRecord, fate: str) -> str:
+    if batch.request_count == 1:
+        return f"its only request is recorded as {fate}, and `grabient retry` asks it again"
+    return f"its {batch.request_count:,} requests are recorded as {fate}, and `grabient retry` asks them again"

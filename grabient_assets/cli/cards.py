@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grabient_assets.cli.colour_bar import colour_bar
+from grabient_assets.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def draw_cards(console: Console, palettes: Sequence[Shown]) -> None:
 def _named_bar(console: Console, shown: Shown) -> Text:
     from rich.text import Text
 
-    named = Text(f"{shown.name or shown.seed}  ", style="bold")
+    named = Text(f"{one_line(shown.name or '') or shown.seed}  ", style="bold")
     if console.is_terminal and not console.no_color:
         return named.append_text(colour_bar(shown.hex, 3))
     return named.append(" ".join(shown.hex[::5]), style="not bold")

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from grabient_assets.wording import harmless
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterator
+
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -45,7 +49,7 @@ def _print_text(text: str, *, stderr: bool) -> None:
     if (sys.stderr if stderr else sys.stdout).isatty():
         _console(stderr=stderr).print(text)
     else:
-        typer.echo(text, err=stderr)
+        typer.echo(harmless(text), err=stderr)
 
 
 def typed_program() -> str:
@@ -65,11 +69,19 @@ def print_indented(console: Console, text: str) -> None:
 
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
 
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Screen(Console):
+        """Shows words and colours. Nothing that is printed steers the terminal but what rich itself sends."""
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    console = Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
+        return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
     if console.color_system == "standard":
         # TERM=xterm says sixteen colours, which would draw other palettes; what answers to it today knows 24 bits.
-        return Console(stderr=stderr, highlight=False, markup=False, emoji=False, color_system="truecolor")
+        return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, color_system="truecolor")
     return console

@@ -103,19 +103,24 @@ def _figures(one: Costs) -> dict[str, Any]:
 
 
 def _month(connection: DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
     from grabient_assets.batching.budget import month_of, monthly
+    from grabient_assets.warehouse.accounts import total_costs
     from grabient_assets.warehouse.money import spending_between
 
     now = datetime.now(UTC)
     start, following = month_of(now)
     used = spending_between(connection, start, following)
+    known = total_costs(connection, start.date(), following.date() - timedelta(days=1))
     budget = settings.budget_usd
     return {
         "month": f"{start:%Y-%m}",
         "budget_usd": None if budget is None else f"{budget:f}",
         "spent_usd": f"{used.spent:f}",
+        "known_usd": f"{known.cost_usd:f}",
+        "unknown": known.unknown,
+        "unknown_usd": f"{used.spent - known.cost_usd:f}",
         "reserved_usd": f"{used.reserved:f}",
         "left_usd": None if budget is None else f"{monthly(connection, budget, now).left:f}",
     }
@@ -161,17 +166,30 @@ def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
     print_figures(console, names, figures, rows, optional=optional)
     total, month = document["total"], document["month"]
     if total["estimated"] or total["unknown"]:
-        console.print(
-            f"Of the costs {total['estimated']:,} are estimated, and {total['unknown']:,} unknown and not in the sums."
-        )
+        console.print(_basis(total["estimated"], total["unknown"]))
     _show_invoices(console, document)
+    unknown = (
+        f" and {_short(month['unknown_usd'])} counted for {counted(month['unknown'], 'request')} of unknown cost"
+        if month["unknown"]
+        else ""
+    )
     left = "no budget is set" if month["left_usd"] is None else f"{_short(month['left_usd'])} left of the budget"
     emulated = " (emulated)" if settings.mode == "emulator" else ""
     console.print(
-        f"{month['month']} (UTC): {_short(month['spent_usd'])} USD spent, {_short(month['reserved_usd'])} set aside "
-        f"for open batches, {left}{emulated}."
+        f"{month['month']} (UTC): {_short(month['known_usd'])} USD spent{unknown}, {_short(month['reserved_usd'])} set "
+        f"aside for open batches, {left}{emulated}."
     )
     _show_estimates(console, document["estimates"])
+
+
+def _basis(estimated: int, unknown: int) -> str:
+    """How many of the costs are no provider's word."""
+    parts: list[str] = []
+    if estimated:
+        parts.append(f"The cost of {counted(estimated, 'request')} is estimated.")
+    if unknown:
+        parts.append(f"The cost of {counted(unknown, 'request')} is unknown and not in the sums.")
+    return " ".join(parts)
 
 
 def _show_invoices(console: Console, document: dict[str, Any]) -> None:

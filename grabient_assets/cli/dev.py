@@ -51,6 +51,8 @@ def _serve(command: list[str]) -> int:
     asked: list[int] = []
     for one in interrupts.signals_to_handle():
         signal.signal(one, lambda number, _: asked.append(number))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by nohup or `&`; Dagster would ignore SIGTERM as well
+        signal.signal(signal.SIGINT, lambda *_: None)
     services = subprocess.Popen(command, start_new_session=True)
     told = False
     while _runs(services) and len(asked) < 2:

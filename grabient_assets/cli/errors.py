@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_indented, print_json
-from grabient_assets.wording import counted
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,7 @@ def show_errors(
         cost = _retry_usd(one)
         price = "at a cost nobody knows" if cost is None else f"about {cost:.4f} USD"
         more = f", and {one.palettes - len(one.named):,} more" if one.palettes > len(one.named) else ""
-        named = ", ".join(f"{name} ({seed})" if name else seed for seed, name in one.named)
+        named = ", ".join(f"{one_line(name)} ({seed})" if name else seed for seed, name in one.named)
         console.print(f"{one.provider} {one.model}, {one.purpose}: {counted(one.palettes, 'palette')}", style="bold")
         print_indented(console, one.reason)
         print_indented(console, f"Palettes: {named}{more}")

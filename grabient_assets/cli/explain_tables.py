@@ -11,7 +11,7 @@ from grabient_assets.cli.colour_bar import colour_bar
 from grabient_assets.cli.explain_fields import LETTERS, show_field
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
-from grabient_assets.wording import counted
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def _heading(console: Console, explanation: Explanation) -> Text:
     from rich.text import Text
 
     palette = explanation.stored.palette
-    heading = Text(palette.name or palette.seed, style="bold")
+    heading = Text(one_line(palette.name or "") or palette.seed, style="bold")
     if console.is_terminal and not console.no_color:
         heading.append("  ").append_text(colour_bar(palette.hex, 3))
     named = f"{palette.seed}, " if palette.name else ""
@@ -173,8 +173,10 @@ def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
     estimated, unknown = (
         sum(one.requests for one in costs if one.basis == basis) for basis in ("estimated", "unknown")
     )
-    if estimated or unknown:
-        yield f"The cost of {estimated} requests is estimated (~), that of {unknown} unknown (?) and not in the sums."
+    if estimated:
+        yield f"The cost of {counted(estimated, 'request')} is estimated (~)."
+    if unknown:
+        yield f"The cost of {counted(unknown, 'request')} is unknown (?) and not in the sums."
 
 
 def _refinement(explanation: Explanation) -> Iterator[str]:

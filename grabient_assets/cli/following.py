@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 from grabient_assets.cli.progress import shown_progress
 from grabient_assets.wording import counted
 
@@ -58,7 +58,7 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         print_json({**document, "elapsed_seconds": round(followed.seconds, 1)})
     else:
         progress = outcome.progress
-        typer.echo(
+        tell(
             f"{progress.consensus:,} of {counted(progress.palettes, 'palette')} tagged, {progress.refined:,} refined; "
             f"unusable answers stored: {document['errors']}; {progress.cost_usd:.4f} USD"
             f"{' (emulated)' if settings.mode == 'emulator' else ''}; {followed.seconds:.1f} s"

@@ -49,8 +49,22 @@ def leave_at_once(number: int, words: str) -> None:
     """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
     try:
         if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
-            cursor = SHOW_CURSOR if os.isatty(STDERR) else ""
-            os.write(STDERR, f"{cursor}{words}\n".encode())
+            os.write(STDERR, f"{_on_the_terminal(words)}\n".encode())
     except (OSError, ValueError):  # nobody listens any more
         pass
     os._exit(128 + number)
+
+
+def _on_the_terminal(words: str) -> str:
+    """On a terminal: with the cursor, which a live table hides; below the `^C` or the question that stands in the
+    line; and with lines that end between words."""
+    if not os.isatty(STDERR):
+        return words
+    columns = os.get_terminal_size(STDERR).columns or len(words)
+    lines = [""]
+    for word in words.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > columns:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join([SHOW_CURSOR, *lines])

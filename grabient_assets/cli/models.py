@@ -85,12 +85,12 @@ def _row(
 def _show(rows: list[dict[str, Any]], checked: bool) -> None:
     from grabient_assets.cli.tables import print_figures
 
-    names = ("provider", "model", "role", "until", *(("served",) if checked else ()))
+    names = ("provider", "model", "role", *(("served",) if checked else ()))
     lines = []
     for row in rows:
         prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
         role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
         served = [row["served"]] if checked else []
-        lines.append((row["provider"], row["model"], role, row["retires_on"] or "-", *served, *prices))
-    print_figures(output(), names, ("in", "out"), lines)
+        lines.append((row["provider"], row["model"], role, *served, row["retires_on"] or "", *prices))
+    print_figures(output(), names, ("until", "in", "out"), lines)
     tell("Prices: US dollars per million tokens in batches, today.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_indented, print_json
-from grabient_assets.wording import counted
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,10 @@ def palettes(
     page: Annotated[int, typer.Option(min=1, metavar="P", help="Which of the pages.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
-    """List the loaded palettes: colours, name, top tags, how each stands and why."""
+    """List the loaded palettes: colours, name, top tags, how each stands and why.
+
+    With several of the filters, what one of them takes is listed; --like narrows it.
+    """
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.tagging.wave_numbers import CERTAIN
     from grabient_assets.headless.wishes import chosen_prompt_version
@@ -137,7 +140,7 @@ def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
     table.add_column("state", no_wrap=True)
     table.add_column("reason", ratio=5)
     for one in listed:
-        name = Text(one.name or one.seed)
+        name = Text(one_line(one.name or "") or one.seed)
         if one.name:
             name.append(f"\n{one.seed}", style="dim")
         table.add_row(_bar(console, one, 2), name, ", ".join(one.tags) or "-", one.state, _reason(one))
@@ -149,7 +152,7 @@ def _stacked(console: Console, listed: Sequence[ListedPalette]) -> None:
 
     for one in listed:
         console.print(_bar(console, one, 2).append(f"  {one.state}"))
-        console.print(Text(one.name or one.seed, style="bold"))
+        console.print(Text(one_line(one.name or "") or one.seed, style="bold"))
         if one.name:
             console.print(f"  {one.seed}")
         for text in (", ".join(one.tags), _reason(one)):

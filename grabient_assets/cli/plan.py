@@ -128,6 +128,8 @@ def agree_to_spend(
     with asking():
         typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)
         answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D ends no line
+        typer.echo(err=True)
     if answer.strip().lower() not in ("y", "yes"):
         say("Nothing was asked for, and nothing is spent. With --yes nobody is asked.")
         raise typer.Exit(1)

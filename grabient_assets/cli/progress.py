@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from grabient_assets.cli.console import notes, say
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -121,7 +122,7 @@ class _Table:
 
     def __call__(self, finished: Finished | None, progress: Progress) -> None:
         if failed := self._failures.new(finished):
-            self._live.console.print(failed, style="red", soft_wrap=True)
+            self._live.console.print(failed, style="red")
         if progress != self._progress:
             self._progress, self._waiting = progress, []
             self._quiet.moved()
@@ -145,14 +146,14 @@ class _Table:
 
 
 def _stages(progress: Progress) -> Iterator[tuple[str, str]]:
-    total = progress.palettes
-    yield "pictures", f"{progress.pictures} of {total}"
+    total = f"{progress.palettes:,}"
+    yield "pictures", f"{progress.pictures:,} of {total}"
     for one in progress.providers:
-        yield one.provider, f"{one.sent} of {one.wanted} requests sent, {one.answered} answered"
+        yield one.provider, f"{one.sent:,} of {counted(one.wanted, 'request')} sent, {one.answered:,} answered"
     if progress.waves:
         yield "waves", _waves(progress.waves)
-    yield "consensus", f"{progress.consensus} of {total}"
-    yield "refined", f"{progress.refined} of {total}"
+    yield "consensus", f"{progress.consensus:,} of {total}"
+    yield "refined", f"{progress.refined:,} of {total}"
     yield "dollars", f"{progress.cost_usd:.4f}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output, tell
 from grabient_assets.cli.tables import print_figures
-from grabient_assets.wording import counted
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from grabient_assets.warehouse.prompt_agreement import Share
@@ -117,7 +117,7 @@ def show_words(first: str, second: str, found: list[SideBySide]) -> None:
     console = output()
     tell(f"The palettes whose words changed most (- only in {first}, + only in {second}):")
     for one in found:
-        heading = Text(f"\n{one.name or one.seed}  ", style="bold")
+        heading = Text(f"\n{one_line(one.name or '') or one.seed}  ", style="bold")
         if console.is_terminal and not console.no_color:
             heading.append_text(colour_bar(one.hex, 2))
         console.print(heading.append(f"  {one.kept:.0%} of the words in both", style="not bold"))

@@ -87,7 +87,10 @@ def _show(done: Reparsed, as_json: bool) -> None:
     for (was, now), count in sorted(done.fates.items()):
         tell(f"  {was} -> {now}: {count}")
     if done.gone:
-        tell(f"  {done.gone} rows are gone: nothing final is known of them. The next `grabient run` asks again.")
+        tell(
+            f"  {counted(done.gone, 'row is', 'rows are')} gone: nothing final is known of them. "
+            "The next `grabient run` asks again."
+        )
     if done.outdated:
         tell(
             f"{counted(done.outdated, 'palette')} refined from an earlier consensus; "

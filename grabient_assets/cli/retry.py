@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.console import print_json, say, tell
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 from grabient_assets.wording import counted
 
@@ -96,23 +96,27 @@ def retry(
 
 def _among(named: Sequence[str] | None, file: Path | None, warehouse: Warehouse) -> tuple[str, ...] | None:
     """The chosen palettes by their canonical seed; None for all."""
-    from grabient_assets.gradient.seed import decode_seed
+    from grabient_assets.groups.palettes.palette_line import typed_palette
     from grabient_assets.headless.wishes import seeds_of_file
 
-    chosen = [decode_seed(seed).canonical for seed in named or ()]
+    chosen = [typed_palette(seed).palette.canonical for seed in named or ()]
     if file is not None:
         chosen += seeds_of_file(file, warehouse)
     return tuple(chosen) if named or file else None
 
 
 def _sentence(one: Repeat) -> str:
-    what = "refinements that follow" if one.follows else f"{one.purpose} requests"
+    what = (
+        f"{counted(one.requests, 'refinement')} that may follow"
+        if one.follows
+        else counted(one.requests, f"{one.purpose} request")
+    )
     cost = (
         "price not known"
         if one.usd is None
         else (f"{one.usd.expected:.4f} USD (from {one.usd.low:.4f} to {one.usd.high:.4f})")
     )
-    return f"{one.provider} {one.model}: palettes {one.palettes:,}, {what} {one.requests:,}, {cost}"
+    return f"{one.provider} {one.model}: {counted(one.palettes, 'palette')}, {what}, {cost}"
 
 
 def _repeat(one: Repeat) -> dict[str, Any]:
@@ -143,13 +147,13 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal
         print_json(document)
         return
     for one in found:
-        typer.echo(_sentence(one))
+        tell(_sentence(one))
     if not found:
         say("Nothing failed that could be asked again.")
     elif total is not None:
-        typer.echo(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
+        tell(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
         if cap is not None and total.high > cap:
-            typer.echo(f"Of this, at most {dollars(cap)} USD would be spent.")
+            tell(f"Of this, at most {dollars(cap)} USD would be spent.")
 
 
 def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:

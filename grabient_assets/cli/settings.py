@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, tell
+from grabient_assets.cli.console import output, print_indented, print_json, tell
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def settings(
@@ -21,14 +26,7 @@ def settings(
         return
     values = setting_values()
     if not as_json:
-        from rich.table import Table
-
-        table = Table("setting", "value", "meaning", box=None)
-        for column in table.columns:
-            column.overflow = "fold"  # an address that is cut cannot be copied
-        for one in SETTINGS:
-            table.add_row(one.name, values[one.name] or "-", one.meaning)
-        output().print(table)
+        show_settings(output(), [(one.name, values[one.name] or "-", one.meaning) for one in SETTINGS])
     found = load_settings()  # after the table: it shows what is wrong, this says so
     from grabient_assets.resources.modes import usable_providers, why_not_usable
     from grabient_assets.settings import PROVIDERS
@@ -46,7 +44,28 @@ def settings(
         )
         return
     tell(f"\nData folder: {found.data_dir}")
-    tell(f"For Dagster's own commands: export DAGSTER_HOME={found.dagster_home}")
+    tell(f"For Dagster's own commands: export DAGSTER_HOME={shlex.quote(str(found.dagster_home))}")
     tell(f"Providers: {', '.join(usable) or 'none'}" + (" (emulated)" if found.mode == "emulator" else ""))
     for reason in left_out.values():
         tell(f"  {reason}")
+
+
+def show_settings(console: Console, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Name, value and meaning of each as a table. Where a word would not fit into its column, the meaning stands below:
+    an address that is cut or broken cannot be copied."""
+    from rich.table import Table
+
+    from grabient_assets.cli.tables import UNLIMITED
+
+    table = Table(box=None)
+    for name in ("setting", "value", "meaning"):
+        table.add_column(name, no_wrap=name != "meaning")
+    for row in rows:
+        table.add_row(*row)
+    # Measured as if there were room: on the console as it is, no table is wider than the screen.
+    if console.measure(table, options=console.options.update(width=UNLIMITED)).minimum <= console.width:
+        console.print(table)
+        return
+    for name, value, meaning in rows:
+        console.print(f"{name} {value}", style="bold")
+        print_indented(console, meaning)

@@ -32,7 +32,6 @@ class _Process:
 
     handles_signals = False
     is_working = False
-    words = STOPPED
 
 
 _process = _Process()
@@ -80,18 +79,17 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """A person is asked something in the block, and nothing is half done: a signal ends the process at once, and its
-    sentence begins a line."""
-    before, _process.is_working, _process.words = _process.is_working, False, f"\n{STOPPED}"
+    """A person is asked something in the block, and nothing is half done: a signal ends the process at once."""
+    before, _process.is_working = _process.is_working, False
     try:
         yield
     finally:
-        _process.is_working, _process.words = before, STOPPED
+        _process.is_working = before
 
 
 def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
-        leave_at_once(number, _process.words)
+        leave_at_once(number, STOPPED)
     elif interrupts.requested() is not None:
         leave_at_once(number, AT_ONCE)
     interrupts.record(number)

@@ -11,13 +11,12 @@ from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import PaletteVersion, stopped_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import (
     Progress,
     locked_out,
     progress,
-    stopped_since,
     unanswered_in_a_row,
     unreachable_in_a_row,
 )
@@ -183,12 +182,12 @@ class Pursuit:
         from grabient_assets.groups.tagging.withheld import sentences
         from grabient_assets.warehouse.withheld import withheld_palettes
 
-        refining = self.wish.seeds if self.wish.until == "refined" else ()
+        chosen = [PaletteVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
-            stopped = stopped_since(connection, self.started)
-            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC))
-            withheld = withheld_palettes(connection, [PaletteVersion(self.wish.prompt_version, s) for s in refining])
-        reasons = [reason for _, _, _, reason in stopped]
+            stopped = stopped_asks(connection, self.started)
+            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)
+            withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
+        reasons = [one.sentence if one.failed else one.reason for one in stopped]
         told = {
             "over_budget",
             *(["failed"] if lacking or self._stuck else []),

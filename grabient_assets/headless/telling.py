@@ -12,6 +12,7 @@ from grabient_assets.resources.modes import usable_providers
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.notices import undelivered
+from grabient_assets.wording import counted
 
 
 def tell_outcome(outcome: Outcome, done: int, warehouse: Warehouse, settings: Settings, started: datetime) -> list[str]:
@@ -34,8 +35,7 @@ def tell_outcome(outcome: Outcome, done: int, warehouse: Warehouse, settings: Se
 
 def _badly_ended(outcome: Outcome, done: int) -> Event:
     why = "" if outcome.finished else " The time was up before everything was answered."
-    sentence = (
-        f"A run ended with {done} of {outcome.progress.palettes} palettes done.{why} {' '.join(outcome.problems)}"
-    )
+    palettes = counted(outcome.progress.palettes, "palette")
+    sentence = f"A run ended with {done:,} of {palettes} done.{why} {' '.join(outcome.problems)}"
     counts = {"palettes": outcome.progress.palettes, "done": done, "problems": len(outcome.problems)}
     return Event(f"run:{uuid4()}", "failed", sentence.strip(), counts)

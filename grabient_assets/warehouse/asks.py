@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.rows import utf8
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -238,20 +239,21 @@ class StoppedAsks:
     @property
     def sentence(self) -> str:
         """Who does not go on, with how many palettes, and why."""
-        palettes = f"{self.palettes} palette{'' if self.palettes == 1 else 's'}"
+        palettes = counted(self.palettes, "palette")
         if self.failed:
-            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason}"
+            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
         return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
 
 
-def stopped_asks(connection: DuckDBPyConnection) -> list[StoppedAsks]:
-    """Everything that is stopped now, by provider, model and reason."""
+def stopped_asks(connection: DuckDBPyConnection, since: datetime | None = None) -> list[StoppedAsks]:
+    """Everything that is stopped now, or was stopped since then, by provider, model and reason."""
     rows = connection.execute(
         """
         SELECT a.provider, a.model, a.reason, count(DISTINCT a.seed), bool_and(r.error IS NOT NULL)
         FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
             AND r.prompt_version = a.prompt_version AND r.error = a.reason
-        WHERE a.state = 'stopped' GROUP BY ALL ORDER BY ALL
-        """
+        WHERE a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1) GROUP BY ALL ORDER BY ALL
+        """,
+        [since],
     ).fetchall()
     return [StoppedAsks(*row) for row in rows]

@@ -44,8 +44,14 @@ def failure_groups(
             WHERE purpose = 'refinement' GROUP BY ALL
         ),
         failures AS (
-            SELECT 'tagging' AS purpose, provider, model, prompt_version, seed, fate, error AS reason, 1 AS requests
-            FROM palette_tags WHERE error IS NOT NULL
+            -- What failed with the batch that stopped its model is one failure, with the reason of the stop.
+            SELECT 'tagging' AS purpose, t.provider, t.model, t.prompt_version, t.seed,
+                   CASE WHEN a.seed IS NULL THEN t.fate ELSE 'stopped' END AS fate,
+                   CASE WHEN a.seed IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
+            FROM palette_tags t LEFT JOIN asks a ON a.purpose = 'tagging' AND a.state = 'stopped'
+                AND t.fate = 'errored' AND a.seed = t.seed AND a.prompt_version = t.prompt_version
+                AND a.provider = t.provider AND a.model = t.model
+            WHERE t.error IS NOT NULL
             UNION ALL
             SELECT 'refinement', coalesce(b.provider, a.provider, '-'), r.model, r.prompt_version, r.seed, r.fate,
                    r.error, 1
@@ -54,12 +60,12 @@ def failure_groups(
             WHERE r.error IS NOT NULL
             UNION ALL
             SELECT a.purpose, a.provider, a.model, a.prompt_version, a.seed, 'stopped', a.reason,
-                   greatest(a.analyses - coalesce(t.answers, 0), 1)
+                   a.analyses - coalesce(t.answers, 0)
             FROM asks a LEFT JOIN (
                 SELECT seed, prompt_version, provider, model, count(*) AS answers FROM palette_tags GROUP BY ALL
             ) t ON a.purpose = 'tagging' AND t.seed = a.seed AND t.prompt_version = a.prompt_version
                 AND t.provider = a.provider AND t.model = a.model
-            WHERE a.state = 'stopped' AND NOT EXISTS (
+            WHERE a.state = 'stopped' AND a.analyses > coalesce(t.answers, 0) AND NOT EXISTS (
                 SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.seed
                   AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL)
         ),

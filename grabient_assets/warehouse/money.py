@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -109,6 +110,20 @@ def record_hold(connection: DuckDBPyConnection, hold: BudgetHold) -> None:
     """Say that these requests wait for money."""
     release(connection, hold.key)
     insert_rows(connection, "budget_holds", [hold])
+
+
+def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> set[HoldKey]:
+    """What the open asks about these palettes would be held back under."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT purpose, provider, model, prompt_version, cap_id FROM asks
+        SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS prompt_version, unnest($2::VARCHAR[]) AS seed)
+            USING (prompt_version, seed)
+        WHERE state = 'open'
+        """,
+        [[one.prompt_version for one in among], [one.seed for one in among]],
+    ).fetchall()
+    return {HoldKey(*row) for row in rows}
 
 
 def release(connection: DuckDBPyConnection, key: HoldKey) -> None:

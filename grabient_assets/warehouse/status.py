@@ -168,17 +168,6 @@ def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: 
     return [Spent(row[0], row[1], Decimal(row[2])) for row in rows]
 
 
-def stopped_since(connection: DuckDBPyConnection, since: datetime) -> list[tuple[str, str, str, str]]:
-    """(purpose, provider, model, reason) of every ask that was stopped since then, each reason once."""
-    return connection.execute(
-        """
-        SELECT DISTINCT purpose, provider, model, reason FROM asks
-        WHERE state = 'stopped' AND closed_at >= $1 ORDER BY ALL
-        """,
-        [since],
-    ).fetchall()
-
-
 def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
     """How many submissions to the provider failed in a row until now because it could not be reached, and the last
     sentence; None when the last one was no such failure or lies before `since`."""

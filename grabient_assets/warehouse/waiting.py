@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grabient_assets import interrupts
+from grabient_assets.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,7 @@ class Wait:
         self.waited += time.monotonic() - began
         if self._patience.told is not None and self.waited >= self._next_word:
             self._next_word = self.waited + self._patience.told_every
-            end = "" if math.isinf(self._patience.seconds) else f" of at most {self._patience.seconds:.0f}"
-            self._patience.told(
-                f"Waiting for the database: {who}. {self.waited:.0f}{end} seconds have passed. Close it there to go on "
-                "at once."
-            )
+            passed = f"{counted(round(self.waited), 'second')} so far"
+            if not math.isinf(self._patience.seconds):
+                passed += f", {counted(round(self._patience.seconds), 'second')} at most"
+            self._patience.told(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")

@@ -15,7 +15,7 @@ import pytest
 
 from grabient_assets.batching.budget import month_of
 from grabient_assets.batching.collect import fetch_batch, settle_batch, write_batch
-from grabient_assets.batching.holding import still_held
+from grabient_assets.batching.holding import held_back, still_held
 from grabient_assets.batching.reservation import Terms
 from grabient_assets.batching.submit import Order, PreparedRequest, Submitted, submit_batch
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
@@ -216,13 +216,17 @@ def test_a_price_of_later_changes_nothing(house: House, provider: ScriptedProvid
 
 def test_what_waits_for_money_goes_on_by_itself(house: House, provider: ScriptedProvider) -> None:
     """There is money for one of three models, and for none of the palette: nothing is sent until there is."""
-    house.ask(house.load(palette(1)), analyses=1)
+    (waiting, other) = house.load(palette(1), palette(2))
+    house.ask([waiting], analyses=1)
     provider.budget_usd = Decimal("0.0006")
     first = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
     assert first.batches == () and len(first.held) == 1 and not first.complaints
     with house.warehouse.read() as connection:
         held = still_held(connection, provider.budget_usd, house.clock(), "tagging", "openai")
         assert len(held) == 3 and set(held.values()) == set(first.held)
+        for among, said in ((None, first.held), ([waiting], first.held), ([other], ()), ([], ())):
+            back = held_back(connection, provider.budget_usd, house.clock(), among)
+            assert tuple(one.sentence for one in back) == said, "a run for other palettes is not told of it"
         assert still_held(connection, Decimal(1), house.clock(), "tagging", "openai") == {}
         assert still_held(connection, None, house.clock(), "tagging", "openai") == {}
     again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)

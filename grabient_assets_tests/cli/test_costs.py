@@ -137,6 +137,25 @@ def test_the_invoices_of_a_month(data: Path) -> None:
     assert "2026-09 openai 1 0.5000" in " ".join(typed(data, "costs", "--since", "2026-09-01").out.split())
 
 
+def test_what_nobody_knows_is_not_called_spent(data: Path) -> None:
+    """The line of the month holds the same sum as the table above it, and beside it what counts for unknown costs."""
+    now = datetime.now(UTC)
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        answers = [("s", "succeeded", 0.25, "reported"), ("t", "missing", None, "unknown")]
+        batch(connection, "a", answers, at=now, ended_at=now, reserved_usd=2)
+        batch(connection, "b", [("u", "succeeded", 0.125, "estimated")], at=now, ended_at=now, reserved_usd=2)
+    month = typed(data, "costs", "--json").json["month"]
+    assert {name: Decimal(month[name]) for name in ("known_usd", "unknown", "unknown_usd", "spent_usd")} == {
+        "known_usd": Decimal("0.375"),
+        "unknown": 1,
+        "unknown_usd": Decimal(1),
+        "spent_usd": Decimal("1.375"),
+    }
+    shown = " ".join(typed(data, "costs").out.split())
+    assert "(UTC): 0.3750 USD spent and 1.0000 counted for 1 request of unknown cost, 0.0000 set aside" in shown
+    assert "The cost of 1 request is estimated. The cost of 1 request is unknown and not in the sums." in shown
+
+
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_figures_are_whole_at_any_width(width: int) -> None:
     """As a table with figures to the right, or where that is too wide below the names."""

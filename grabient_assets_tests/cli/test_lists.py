@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
+from grabient_assets.cli.settings import show_settings
 from grabient_assets.settings import PROJECT_DIR, SETTINGS
 from grabient_assets_tests.cli.running import environment, grabient
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -52,6 +55,23 @@ def test_settings_never_show_a_secret(tmp_path: Path):
     plain = invoke("settings", data=tmp_path, GROQ_API_KEY="gsk_secret")
     assert "gsk_secret" not in plain.output and all(s.name in plain.stdout for s in SETTINGS)
     assert f"export DAGSTER_HOME={tmp_path / 'dagster'}" in plain.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_setting_is_cut_or_broken_at_any_width(width: int):
+    """An address and a path can be copied, and a folder with a space in its name goes to the shell as one word."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
+    path = "/srv/data/a-folder-with-a-long-name/grabient"
+    show_settings(console, [(one.name, path, one.meaning) for one in SETTINGS])
+    shown = text.getvalue().split()
+    assert all(word in shown for one in SETTINGS for word in (one.name, path, *one.meaning.split()))
+    assert max(map(len, text.getvalue().splitlines())) <= width
+
+
+def test_the_line_for_the_shell_is_quoted(tmp_path: Path):
+    spaced = tmp_path / "my data"
+    assert f"export DAGSTER_HOME='{spaced / 'dagster'}'" in invoke("settings", data=spaced).stdout
 
 
 def test_settings_that_cannot_be_are_shown_and_named():

@@ -34,7 +34,7 @@ def test_each_thing_is_told_once_and_trouble_harms_no_run(data: Path, tmp_path: 
         assert all(event["event"].startswith("over-budget:") for event in budget["events"])
         assert (len(budget["sentences"]), len(budget["events"])) == (1, 10), "ten models wait for one reason"
         assert failed["text"].startswith(
-            "Grabient (emulated), failed: A run ended with 0 of 1 palettes done. Over budget:"
+            "Grabient (emulated), failed: A run ended with 0 of 1 palette done. Over budget:"
         )
         (event,) = failed["events"]
         assert (event["palettes"], event["done"], event["problems"]) == (1, 0, 1)

@@ -108,7 +108,7 @@ def test_a_store_that_stops_taking_ends_the_run_with_one_sentence(
     )
     assert (sent, put_off, intended) == (1, 1, 0)
     assert rows(data, "SELECT DISTINCT error_kind FROM batches WHERE status = 'deferred'") == [("StoreError",)]
-    requests = [line for line in ended.err.splitlines() if "requests sent" in line]
+    requests = [line for line in ended.err.splitlines() if " sent, " in line]
     assert sum(int(line.split(": ")[1].split(" of ")[0]) for line in requests) <= 2, "those of the batch that exists"
     bucket.takes = 10_000
     ended = typed(data, *RUN, **settings)

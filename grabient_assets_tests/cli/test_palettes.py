@@ -18,6 +18,7 @@ from grabient_assets.groups.tagging.wave_numbers import CERTAIN
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.failures import failure_groups
+from grabient_assets.warehouse.needs import failed_tagging
 from grabient_assets.warehouse.palette_list import list_palettes
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.warehouse.results import NOON, answer, batch, consensus, insert, palette, refined
@@ -137,6 +138,24 @@ def test_some_of_them(filled: Path) -> None:
     assert seeds(filled, "--like", "100%_'") == []
 
 
+ALIKE = [
+    ("Straße am Fluss", "STRASSE"),
+    ("STRASSE AM FLUSS", "straße"),
+    ("ΟΔΟΣ", "οδος"),
+    ("Ｎｅｏｎ", "neon"),
+    ("Cafe\u0301", "CAFÉ"),
+    ("ﬁlm", "Film"),
+]
+
+
+@pytest.mark.parametrize(("name", "word"), ALIKE)
+def test_capitals_and_ways_to_write_a_letter_do_not_matter(filled: Path, name: str, word: str) -> None:
+    with Warehouse(filled / "grabient.duckdb").write() as connection:
+        palette(connection, "alike", name)
+    assert seeds(filled, "--like", word) == ["alike"]
+    assert typed(filled, "explain", word).err.startswith("Palette alike is loaded"), "and in names"
+
+
 def test_pages_say_what_they_leave_out(filled: Path) -> None:
     first, last = (typed(filled, "palettes", "--limit", "4", "--page", page) for page in ("1", "3"))
     states = "3 failed, 1 loaded, 1 pending, 3 refined, 1 tagged, 1 withheld"
@@ -186,6 +205,45 @@ def test_nothing_is_cut_at_any_width(rows: DuckDBPyConnection, width: int) -> No
     for word in [*LONG.split(), "withheld", "undecided:", "(62%)", "0.2000", "#0000ff", "unsure"]:
         assert word in words, word
     assert "1 palettes" not in shown and "1 requests" not in shown
+
+
+def test_what_a_stop_left_unanswered_failed_once(filled: Path) -> None:
+    """A batch that fails because its model is not served leaves failures and stops the model: `errors` counts what
+    `retry` asks again, and of the palette one model could not be asked. A refusal of the refiner stops nobody."""
+    why = "The model gone is not served."
+    with Warehouse(filled / "grabient.duckdb").write() as connection:
+        connection.execute("DELETE FROM asks WHERE seed = 'stopped'")
+        asked(connection, "stopped", "stopped", "gone", analyses=3, reason=why)
+        answer(
+            connection, "stopped", "gone", error="The provider failed the whole batch: no such model", fate="errored"
+        )
+        answer(connection, "stopped", "gone", error="refused: no", analysis_index=1, custom_id="x", fate="refused")
+        asked(connection, "broken", "stopped", "opus", purpose="refinement", provider="anthropic", reason="truncated")
+    with Warehouse(filled / "grabient.duckdb").read() as connection:
+        groups = [one for one in failure_groups(connection) if one.model == "gone"]
+        assert sorted((one.fate, one.reason, one.palettes, one.requests) for one in groups) == [
+            ("refused", "refused: no", 1, 1),
+            ("stopped", why, 1, 2),
+        ]
+        missing = {one.target.model: one.missing for one in failed_tagging(connection, None)}
+        assert missing["gone"] == sum(one.requests for one in groups)
+        stopped = {one.seed: one.stopped for one in list_palettes(connection, "v1", PROVIDERS, CERTAIN).palettes}
+    assert (stopped["stopped"], stopped["broken"]) == (1, 0)
+
+
+@pytest.mark.parametrize("command", [("palettes",), ("errors",), ("explain", "two")])
+def test_a_name_steers_no_terminal_and_stands_on_one_line(filled: Path, command: tuple[str, ...]) -> None:
+    """Names come out of files, reasons from providers: no escape sequence of theirs reaches the terminal, not on
+    stdout and not on stderr."""
+    with Warehouse(filled / "grabient.duckdb").write() as connection:
+        connection.execute("UPDATE palettes SET name = ? WHERE seed = 'mute'", ["line one\r\nline two"])
+        connection.execute("UPDATE palettes SET name = ? WHERE seed = 'rough'", ["\x1b]0;mal\x1b[31m\u202etwo\x9b1m"])
+        connection.execute("UPDATE palettes SET name = ? WHERE seed = 'broken'", ["\x07"])
+        connection.execute("UPDATE palette_tags SET error = ? WHERE seed = 'mute'", ["\x1b[2JThe model declined."])
+    done = typed(filled, *command)
+    shown = done.out + done.err
+    assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(shown), shown
+    assert "line one line two" in shown and "]0;mal[31mtwo1m" in shown
 
 
 def test_a_name_finds_its_palette(filled: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grabient_assets.settings import PROJECT_DIR
+from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
@@ -66,10 +66,12 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """Three palettes, and every prompt version in use."""
     from grabient_assets.partitions import add_partitions
+    from grabient_assets.prompting.load import load_prompt_versions
 
     folder: Path = tmp_path_factory.mktemp("terminal") / "data"
     with driven(folder) as pipeline:
         seeds = pipeline.load(3)
-        add_partitions(pipeline.instance, seeds)
+        add_partitions(pipeline.instance, seeds, load_prompt_versions(PROMPTS_DIR))
         yield Terminal(pipeline, seeds)

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.partitions import add_partitions, palette_versions, prompt_versions, seeds
+from grabient_assets.partitions import PROMPT_VERSIONS, add_partitions, palette_versions, prompt_versions, seeds
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -95,16 +95,22 @@ def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version
         assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_a_partition_key_is_prompt_version_and_seed_and_a_draft_is_none_until_it_is_asked():
+@pytest.mark.usefixtures("environment")
+def test_a_partition_key_is_prompt_version_and_seed_and_what_nobody_asks_is_none(monkeypatch: pytest.MonkeyPatch):
+    """Neither a draft nor another released version makes anything look missing before it is asked."""
     with dg.DagsterInstance.ephemeral() as instance:
         add_partitions(instance, ["b", "a"])
-        released = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
+        in_use = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
         add_partitions(instance, ["a", "c"], asked=["draft"])
         asked = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
-    versions = list(load_released(PROMPTS_DIR))
-    assert "v1" in versions
-    assert released == [f"{version}|{seed}" for version in versions for seed in ("b", "a")]
-    assert asked == [f"{version}|{seed}" for version in [*versions, "draft"] for seed in ("b", "a", "c")]
+    assert {"v1", "v2"} <= set(load_released(PROMPTS_DIR))
+    assert in_use == [f"v1|{seed}" for seed in ("b", "a")]
+    assert asked == [f"{version}|{seed}" for version in ("v1", "draft") for seed in ("b", "a", "c")]
+    for version, expected in (("v2", ["v2"]), ("draft", [])):
+        monkeypatch.setenv("GRABIENT_PROMPT_VERSION", version)
+        with dg.DagsterInstance.ephemeral() as instance:
+            add_partitions(instance, ["a"])
+            assert instance.get_dynamic_partitions(PROMPT_VERSIONS) == expected
 
 
 @pytest.mark.usefixtures("environment")

@@ -13,7 +13,7 @@ from grabient_assets.headless.waiting import NOTHING_UNDER_WAY, Waiting, Waits, 
 from grabient_assets.resources.runs import GAVE_UP
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets.warehouse.pauses import record_pauses
-from grabient_assets.warehouse.status import Progress
+from grabient_assets.warehouse.status import Progress, ProviderProgress
 from grabient_assets_tests.batching.house import START, House, palette
 from grabient_assets_tests.pipeline.place import settings_of
 
@@ -164,3 +164,14 @@ def test_a_wait_of_another_day_has_its_date(house: House, settings: Settings) ->
     add(house, "old", "openai", "submitted")
     [said] = sentences(house, Waits(settings), 60 * 24)
     assert "since 2026-11-20 12:00 UTC" in said and datetime(2026, 11, 21, tzinfo=UTC).strftime("%d") not in said
+
+
+def test_counts_of_one_and_of_thousands(capsys: pytest.CaptureFixture[str]) -> None:
+    providers = (ProviderProgress("groq", 1, 1, 0), ProviderProgress("openai", 24_000, 12_000, 1_500))
+    Lines(lambda: 0.0)(None, Progress(1_200, 1_200, providers, 0, 0, Decimal(0)))
+    said = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said[:3] == [
+        "pictures: 1,200 of 1,200",
+        "groq: 1 of 1 request sent, 0 answered",
+        "openai: 12,000 of 24,000 requests sent, 1,500 answered",
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +17,7 @@ from grabient_assets.partitions import add_partitions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.runs import LONGEST_REASON, REASON_TAG, RUN_KEY_TAG
 from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 STOPPED = """
@@ -96,6 +97,13 @@ def test_a_failed_refinement_is_red_in_both_assets_with_its_reason(refined: Refi
     said = " ".join(run.failure or "" for run in failed)
     assert 1 <= len(failed) <= 2 and all(key.removeprefix("v1|") in said for key in refined.bad)
     assert "could not be refined. " in said and ". Ask again with `grabient retry`" in said and ".." not in said
+    with refined.pipeline.warehouse.read() as connection:
+        stopped = stopped_asks(connection)
+        assert stopped_asks(connection, datetime.now(UTC) + timedelta(days=1)) == []
+        assert stopped_asks(connection, datetime.now(UTC) - timedelta(days=1)) == stopped
+    assert stopped and all(one.failed and one.sentence.startswith("Failed: ") for one in stopped)
+    for one in stopped:
+        assert said.count(one.reason.rstrip(".")) <= len(failed), "an equal reason is said once in a run"
     for run in failed:
         found = refined.pipeline.instance.get_run_by_id(run.run_id)
         assert found is not None and found.tags[REASON_TAG] == " ".join((run.failure or "").split())[:LONGEST_REASON]

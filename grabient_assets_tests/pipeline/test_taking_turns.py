@@ -108,7 +108,7 @@ def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) 
         for waiting in (stopped, patient, under_nohup):
             assert waiting.stderr is not None
             said = waiting.stderr.readline()
-            assert f"(process {other.pid}) has" in said and "seconds have passed" in said and "at most" not in said
+            assert f"(process {other.pid}) has" in said and " so far. Close it there" in said and "at most" not in said
         for waiting in (under_nohup, stopped):
             waiting.send_signal(signal.SIGINT)
         _, err = stopped.communicate(timeout=HANGING_SECONDS)

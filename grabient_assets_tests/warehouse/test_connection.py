@@ -73,7 +73,7 @@ def test_whoever_waits_says_for_whom(path: Path) -> None:
         sentence = said.get(timeout=HANGING_SECONDS)
         other.let_go()
         waiting.join(timeout=HANGING_SECONDS)
-    assert "Waiting for the database: " in sentence and "of at most 20 seconds" in sentence
+    assert "Waiting for the database: " in sentence and "20 seconds at most" in sentence
     assert f"(process {other.pid}) has {path} open" in sentence
     assert said.empty() and count(warehouse) == 1
 
@@ -88,7 +88,7 @@ def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch
     assert not wait.is_over and wait.acquire(threading.RLock())
     wait.pause(0, "Somebody has it open")
     assert said == [
-        "Waiting for the database: Somebody has it open. 3600 seconds have passed. Close it there to go on at once."
+        "Waiting for the database: Somebody has it open. 3,600 seconds so far. Close it there to go on at once."
     ]
 
 

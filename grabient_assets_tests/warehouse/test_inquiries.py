@@ -13,6 +13,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent
 from grabient_assets.warehouse.inquiries import (
+    Inquiry,
     costs_of,
     nearest_palette,
     refinement_inquiry,
@@ -101,6 +102,26 @@ def test_every_way_in_which_a_request_can_stand(house: House) -> None:
     found = standings(house, first())
     assert found[one, 1] == Standing("waiting", "refused before, and asked again")
     assert {found[two, index] for index in range(3)} == {Standing("waiting", "No money left.")}
+
+
+def test_who_answered_with_something_unusable_was_not_stopped() -> None:
+    """A refused refinement stops its ask, so that nobody asks again by itself: the model answered all the same."""
+    refused = Inquiry(
+        provider="anthropic",
+        model="opus",
+        analysis_index=0,
+        state="stopped",
+        reason="It declined.",
+        fate="refused",
+        error="It declined.",
+        again=False,
+        carrier=None,
+        held=None,
+        shared_from=None,
+    )
+    assert standing_of(refused) == Standing("failed", "refused: It declined.")
+    for other in (replace(refused, fate=None), replace(refused, fate="errored"), replace(refused, again=True)):
+        assert standing_of(other) == Standing("stopped", "It declined.")
 
 
 def test_an_answer_of_equal_colours_says_whose_it_is_and_costs_nothing(house: House) -> None:

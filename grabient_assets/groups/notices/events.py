@@ -19,6 +19,7 @@ from grabient_assets.warehouse.refined import chained_refinements
 from grabient_assets.warehouse.tag_consensus import without_current_consensus
 from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -83,8 +84,8 @@ def _finished_event(one: Finished, kept: int) -> Event:
     return Event(
         f"finished:{one.prompt_version}:{one.tagged}:{one.refined}:{one.newest.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}",
         "finished",
-        f"Nothing of {one.prompt_version} is open any more: {_palettes(one.asked)} asked about, {one.tagged} tagged, "
-        f"{one.refined} refined{withheld}.",
+        f"Nothing of {one.prompt_version} is open any more: {counted(one.asked, 'palette')} asked about, "
+        f"{one.tagged} tagged, {one.refined} refined{withheld}.",
         {
             "prompt_version": one.prompt_version,
             "asked": one.asked,
@@ -112,13 +113,10 @@ def _day_before(
         return []
     over_budget, stuck = (sum(event.kind == kind for event in events) for kind in ("over_budget", "stuck"))
     sentence = (
-        f"{start:%Y-%m-%d} (UTC): {_palettes(day.tagged)} tagged, {day.refined} refined, {day.failures} unusable "
-        f"answers, {counts['failed_runs']} failed runs, {day.cost_usd:.4f} USD for what was sent. Now {over_budget} "
+        f"{start:%Y-%m-%d} (UTC): {counted(day.tagged, 'palette')} tagged, {day.refined:,} refined, "
+        f"{counted(day.failures, 'unusable answer')}, {counted(counts['failed_runs'], 'failed run')}, "
+        f"{day.cost_usd:.4f} USD for what was sent. Now {over_budget} "
         f"over budget, {stuck} stuck, {kept} withheld."
     )
     figures = {**counts, "cost_usd": f"{day.cost_usd:f}", "over_budget": over_budget, "stuck": stuck, "withheld": kept}
     return [Event(f"day:{start:%Y-%m-%d}", "day", sentence, figures)]
-
-
-def _palettes(count: int) -> str:
-    return "1 palette" if count == 1 else f"{count} palettes"

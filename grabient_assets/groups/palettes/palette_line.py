@@ -23,6 +23,7 @@ from grabient_assets.gradient.vocabulary import (
 )
 
 MAX_NAME_CHARS = 100
+UNREADABLE = "its seed cannot be read: "
 SEED_COLUMNS = ("seed", "id", "url")
 READ_COLUMNS = (*SEED_COLUMNS, "style", "steps", "angle", "name")
 DELIMITERS = (",", ";", "\t", "|")
@@ -110,6 +111,17 @@ def columns_named_twice(columns: Sequence[str]) -> list[str]:
 def row_from_text(line: int, text: str, sixteen: Sixteen | None = None) -> PaletteRow:
     """A row from a line that is a seed, a Grabient address or plain numbers and nothing else."""
     return _row(line, {"seed": text.strip()}, sixteen)
+
+
+def typed_palette(text: str, sixteen: Sixteen | None = None) -> PaletteRow:
+    """The palette that a person names on the command line: what may be a line of a file may stand there. Raises
+    SeedError."""
+    try:
+        return row_from_text(1, text, sixteen)
+    except AmbiguousNumbersError as error:
+        raise SeedError(text, f"{error}; --sixteen of `grabient palette` and `grabient load` says which") from None
+    except BadLineError as error:
+        raise SeedError(text, str(error).removeprefix(UNREADABLE)) from None
 
 
 def row_from_csv(
@@ -208,7 +220,7 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
     try:
         palette = decode_seed(_one_spelling(written, sixteen))
     except SeedError as error:
-        raise BadLineError(f"its seed cannot be read: {error.reason}") from None
+        raise BadLineError(f"{UNREADABLE}{error.reason}") from None
     name = _name(values.get("name"))
     return PaletteRow(
         line=line,

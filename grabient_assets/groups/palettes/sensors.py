@@ -6,7 +6,7 @@ import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
-from grabient_assets.partitions import missing_partitions, released_versions
+from grabient_assets.partitions import missing_partitions, version_in_use
 from grabient_assets.resources.runs import ABOUT_TAG, UNASKED_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.asks import asked_seeds, asked_versions
@@ -22,8 +22,8 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
     Palettes that somebody asked a model about come first, in a run of their own: requests wait for these pictures.
     The run for the others has UNASKED_TAG.
 
-    A partition that a person deletes is added again: a palette that is loaded is one, and so is a version that is
-    released or asked.
+    A partition that a person deletes is added again: a palette that is loaded is one, and so is a version that
+    commands use or that was asked.
     """
 
     @dg.sensor(
@@ -39,7 +39,7 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         with house.read() as connection:
             loaded, versions = palette_seeds(connection), asked_versions(connection)
             asked = asked_seeds(connection)
-        added = missing_partitions(context.instance, loaded, [*released_versions(), *versions])
+        added = missing_partitions(context.instance, loaded, [*version_in_use(), *versions])
         done = context.instance.get_materialized_partitions(palette_images.key)
         due = [seed for seed in loaded if seed not in done]
         if not due:

@@ -188,9 +188,12 @@ def collect_refinement(
             context.log.warning("%s: %s", partition_key(one.partition), explained(one))
         yield from run_checks(context, house)
         if failed:
-            named = [f"{one.seed}: {reason.rstrip('.')}" for one, reason in failed.items()][:10]
+            alike: dict[str, list[str]] = {}
+            for one, reason in list(failed.items())[:10]:
+                alike.setdefault(reason.rstrip("."), []).append(one.seed)
+            named = "; ".join(f"{', '.join(seeds)}: {reason}" for reason, seeds in alike.items())
             raise dg.Failure(
-                f"{counted(len(failed), 'palette')} could not be refined. {'; '.join(named)}. "
+                f"{counted(len(failed), 'palette')} could not be refined. {named}. "
                 "Ask again with `grabient retry`, or materialize refinement_batches with retry_failed.",
                 allow_retries=False,
             )

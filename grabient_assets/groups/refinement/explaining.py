@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import GrabientError, SeedError, UsageError
-from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.palettes.palette_line import typed_palette
 from grabient_assets.groups.refinement.departure import Departure, departures
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
@@ -37,6 +37,7 @@ from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.warehouse.tags import answers
 from grabient_assets.warehouse.wave_states import WaveState, wave_states
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.wording import one_line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -100,13 +101,13 @@ class Explanation:
 
 
 def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
-    """The palette of this seed, in any spelling, or the one of this name: in full, or else a part of it.
+    """The palette of this seed or address, in any spelling, or the one of this name: in full, or else a part of it.
 
     Raises UsageError for a seed that is not loaded, for a name that several palettes have, naming them, and for what is
     neither seed nor name.
     """
     try:
-        meant = decode_seed(seed)
+        meant = typed_palette(seed).palette
     except SeedError as error:
         return _named_palette(connection, seed, error)
     found = palettes(connection, [meant.canonical])
@@ -125,7 +126,7 @@ def _named_palette(connection: DuckDBPyConnection, name: str, no_seed: SeedError
         raise UsageError(f"{no_seed} Nor does a loaded palette have it in its name.")
     if len(found) == 1:
         return palettes(connection, [found[0][0]])[0]
-    listed = "".join(f"\n  {one} {seed}" for seed, one in found[:NAMED_AT_MOST])
+    listed = "".join(f"\n  {one_line(one)} {seed}" for seed, one in found[:NAMED_AT_MOST])
     more = f"\n  and {len(found) - NAMED_AT_MOST:,} more" if len(found) > NAMED_AT_MOST else ""
     raise UsageError(
         f"{len(found):,} palettes have {name!r} in their name. Give the seed of one of them:{listed}{more}"

@@ -27,7 +27,8 @@ def standing_of(inquiry: Inquiry) -> Standing:
     carrier = inquiry.carrier
     if carrier is not None and carrier.fate is None and carrier.status in _OPEN:
         return Standing("under way", f"in batch {carrier.batch_id} since {carrier.since:%Y-%m-%d %H:%M} UTC")
-    if inquiry.state == "stopped":
+    # An answer that cannot be used is one, also where its ask is stopped; a request that errs is none.
+    if inquiry.state == "stopped" and (inquiry.again or inquiry.fate in (None, "errored")):
         return Standing("stopped", inquiry.reason)
     if inquiry.fate is not None and not inquiry.again:
         return Standing("failed", f"{inquiry.fate}: {inquiry.error}" if inquiry.error else inquiry.fate)
