@@ -36,7 +36,8 @@ def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
         assert dev.process.wait(HANGING_SECONDS) == 143
         assert not _has_members(services.pid)
     assert said(dev).splitlines()[-1] == NOTHING_UNDER_WAY and ENDING in said(dev)
-    assert "Dagster services shut down." in said(dev) and "Traceback" not in said(dev)
+    assert "Dagster services shut down." in said(dev)
+    assert "/grabient_assets/cli/" not in said(dev), "no traceback of the command; Dagster's tick may have one"
 
 
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
