@@ -260,6 +260,22 @@ def dangling_link(path: Path) -> WarehouseError:
     )
 
 
+def special_file(path: Path) -> WarehouseError:
+    """The path of the database, or of its log, is a pipe, a socket or a device."""
+    return WarehouseError(
+        f"{path} is a pipe, a socket or a device, where a file of the database belongs. Nothing was changed. Move it "
+        "away, and put the file back if there was one."
+    )
+
+
+def log_elsewhere(log: Path) -> WarehouseError:
+    """The log is a link to what is not there."""
+    return WarehouseError(
+        f"{log} is a link to {log.readlink()}, which is not there. Nothing was changed. If it lies on another disk, "
+        "mount that: the log holds what is not in the database yet. If there is none, remove the link."
+    )
+
+
 def log_of(path: Path) -> Path:
     """DuckDB's write-ahead log of the file."""
     return path.with_name(f"{path.name}.wal")

@@ -56,6 +56,11 @@ USELESS = "Sending the same again is useless."
         ("NOT_FOUND", "models/gemini-9 is not found.", NOT_SERVED),
         ("PERMISSION_DENIED", "Not yours.", "Check the API key of openai and what it is allowed to do."),
         ("400", "No.", USELESS),
+        *((code, "No.", NOT_SERVED) for code in ("model_permission_blocked_org", "model_terms_required")),
+        *((code, "No.", USELESS) for code in ("bad_request", "validation_error", "file_too_large")),
+        ("access_denied", "No.", "Check the API key of openai and what it is allowed to do."),
+        ("batch_creation_failed", "The model `gpt-9` does not exist or you do not have access to it.", NOT_SERVED),
+        ("failed", "Model gemini-9-flash is no longer available.", NOT_SERVED),
     ],
 )
 def test_what_says_that_a_batch_failed_for_good(code: str, message: str, end: str) -> None:
@@ -241,6 +246,12 @@ def test_how_a_provider_says_that_it_does_not_see_the_file(
         "Error while downloading https://pub.example/p.png. Upstream status code: 403.",
         "Timeout while downloading https://pub.example/p.png.",
         "failed to retrieve media: 404",
+        "The image could not be downloaded.",
+        "This URL is disallowed by the website's robots.txt file so it cannot be used.",
+        "Only HTTPS URLs are supported.",
+        "received 404 status code when fetching image from URL",
+        "The provided image URL returned a 403 error",
+        "Image URL is not accessible",
     ],
 )
 def test_how_providers_say_that_they_could_not_fetch_a_picture(message: str) -> None:

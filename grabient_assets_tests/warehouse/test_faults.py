@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -283,6 +284,43 @@ def test_no_file_is_made_where_a_link_leads_to_nothing(path: Path, tmp_path: Pat
     with pytest.raises(WarehouseError, match=r"linked is a link to .*unmounted, which is not there"):
         rows(tmp_path / "linked" / "grabient.duckdb")
     assert not (tmp_path / "unmounted").exists()
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+SPECIAL: dict[str, Callable[[Path], None]] = {
+    "a pipe": lambda path: os.mkfifo(path),
+    "a socket": _socket,
+    "a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("which", ["database", "log"])
+def test_what_is_no_file_is_not_opened(which: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Opening a pipe waits for somebody who writes into it, for ever."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket may have 108 bytes
+    rows(Path("g.duckdb"))
+    place = Path("g.duckdb" if which == "database" else "g.duckdb.wal")
+    place.unlink(missing_ok=True)
+    SPECIAL[kind](place)
+    for use in (Warehouse(Path("g.duckdb")).read, Warehouse(Path("g.duckdb")).write):
+        with pytest.raises(WarehouseError, match=f"^{place} is a pipe, a socket or a device"), use():
+            pass
+
+
+@pytest.mark.parametrize("leads_to", ["/nowhere/grabient.duckdb.wal", "grabient.duckdb.wal"])
+def test_a_log_that_is_a_link_to_nothing_is_named(leads_to: str, path: Path, log: Path) -> None:
+    log.unlink(missing_ok=True)
+    log.symlink_to(leads_to)
+    before = path.read_bytes()
+    for use in (Warehouse(path).read, Warehouse(path).write):
+        with pytest.raises(WarehouseError, match=f"^{log} is a link to {leads_to}, which is not there"), use():
+            pass
+    assert path.read_bytes() == before
 
 
 @contextmanager
