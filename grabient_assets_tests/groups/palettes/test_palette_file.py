@@ -163,9 +163,7 @@ def test_lines_above_the_header_and_blank_rows(tmp_path: Path):
 @pytest.mark.parametrize("name", ["a.csv", "a.txt"])
 @pytest.mark.parametrize("line", [f"{OTHER},Harbour", f"Harbour;https://grabient.com/{OTHER};7", f'"{DECIMAL}"\tx'])
 def test_a_table_without_a_header_says_what_to_write_there(tmp_path: Path, line: str, name: str):
-    with pytest.raises(
-        PaletteFileError, match=r"no column named seed.*Name the columns in the first line"
-    ):
+    with pytest.raises(PaletteFileError, match=r"no column named seed.*Name the columns in the first line"):
         read(tmp_path, f"{line}\n{line}\n", name)
 
 
