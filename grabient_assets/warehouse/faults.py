@@ -229,6 +229,15 @@ def foreign_database(path: Path, tables: Sequence[str]) -> WarehouseError:
     )
 
 
+def incomplete(path: Path, lacking: Sequence[str]) -> WarehouseError:
+    """The database lacks these tables and columns of ours."""
+    named = ", ".join(lacking[:NAMED_AT_MOST]) + (", ..." if len(lacking) > NAMED_AT_MOST else "")
+    return WarehouseError(
+        f"{path} lacks {named}, which this program keeps there. Somebody has changed it, or a copy of it is not whole. "
+        f"Nothing of this step was stored. Keep it as it is. {_way_back(path)} {ARCHIVED}"
+    )
+
+
 def damaged_log(path: Path, what: str) -> WarehouseError:
     """The log beside the database is none that DuckDB wrote; `what` is wrong with it."""
     return WarehouseError(_filled(DAMAGED_LOG, path, what))

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, DEFAULT_S3_CONFIG_VARS
 from moto.server import ThreadedMotoServer
 from pytest_httpserver import HTTPServer
 from pytest_httpserver.httpserver import METHOD_ALL
@@ -219,6 +219,9 @@ def test_nothing_that_the_environment_says_of_aws_matters(
         for name in [names] if isinstance(names, str) else names or []:
             if name != "AWS_CA_BUNDLE":
                 monkeypatch.setenv(name, str(broken) if "FILE" in name else "nonsense")
+    for _, name, *_ in DEFAULT_S3_CONFIG_VARS.values():
+        if isinstance(name, str):
+            monkeypatch.setenv(name, "nonsense")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")

@@ -445,6 +445,25 @@ def test_too_little_memory(path: Path) -> None:
     assert rows(path) == 5
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("DROP VIEW IF EXISTS {0}; DROP TABLE palette_images", "palette_images"),
+        ("ALTER TABLE palette_images RENAME COLUMN store TO shop", "palette_images.store"),
+    ],
+)
+def test_a_database_that_somebody_took_a_part_of(change: str, named: str, path: Path) -> None:
+    rows(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(change.format("none"))
+    query = "SELECT store FROM palette_images"
+    for use in (Warehouse(path).read, Warehouse(path).write):
+        with pytest.raises(WarehouseError) as caught, use() as connection:
+            connection.execute(query)
+        assert str(caught.value).startswith(f"{path} lacks {named}, which this program keeps there.")
+        assert "Look for it in your backups." in str(caught.value)
+
+
 def test_a_mistake_of_ours_stays_one(path: Path) -> None:
     with pytest.raises(duckdb.CatalogException), Warehouse(path).read() as connection:
         connection.execute("SELECT * FROM nowhere")
