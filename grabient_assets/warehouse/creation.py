@@ -31,8 +31,11 @@ def is_there(path: Path) -> bool:
         log_is_there = log.exists()  # asked first: whoever makes the file makes its log later
         if path.exists():
             return True
-        if path.is_symlink():
-            raise faults.dangling_link(path)
+        for part in (path, *path.parents):
+            if part.is_symlink() and not part.exists():
+                raise faults.dangling_link(part)
+            if part != path and part.exists() and not part.is_dir():
+                raise faults.no_folder(part)
     except OSError as error:
         raise faults.opening(error, path) from error
     if log_is_there:
@@ -93,9 +96,6 @@ def _put_in_place(making: Path, path: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        for part in (folder, *folder.parents):
-            if part.is_symlink() and not part.exists():
-                raise faults.dangling_link(part)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseReadOnlyError(

@@ -269,6 +269,14 @@ def dangling_link(path: Path) -> WarehouseError:
     )
 
 
+def no_folder(part: Path) -> WarehouseError:
+    """A part of the path of the database is a file."""
+    return WarehouseError(
+        f"{part} is a file, where the data folder or one above it belongs. Nothing was changed. Move it away, or set "
+        "GRABIENT_DATA_DIR to a folder."
+    )
+
+
 def special_file(path: Path) -> WarehouseError:
     """The path of the database, or of its log, is a pipe, a socket or a device."""
     return WarehouseError(

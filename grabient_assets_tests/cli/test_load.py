@@ -121,7 +121,11 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path):
     (tmp_path / "file").write_text("")
     for data in (tmp_path / "file" / "data", Path("/proc/nowhere")):
         ended = grabient(data, "load", palettes(tmp_path, 1))
-        assert ended.code == 1 and "cannot be made" in ended.err and "GRABIENT_DATA_DIR" in ended.err
+        assert (
+            ended.code == 1
+            and "file is a file, where the data folder" in ended.err
+            and "GRABIENT_DATA_DIR" in ended.err
+        )
         assert "Traceback" not in ended.err
 
 

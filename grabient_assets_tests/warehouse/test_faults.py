@@ -323,6 +323,25 @@ def test_a_log_that_is_a_link_to_nothing_is_named(leads_to: str, path: Path, log
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing", "a link to itself"])
+def test_a_data_folder_that_is_none_is_not_an_empty_one(kind: str, tmp_path: Path) -> None:
+    """`status` with zeros would say that all is lost while a disk is not mounted."""
+    folder = tmp_path / "data"
+    match kind:
+        case "a file":
+            folder.write_text("x")
+        case "a link to nothing":
+            folder.symlink_to(tmp_path / "unmounted")
+        case _:
+            folder.symlink_to(folder)
+    said = f"^{folder} is {'a file, where the data folder' if kind == 'a file' else 'a link to '}"
+    for below in ("grabient.duckdb", "deeper/grabient.duckdb"):
+        with pytest.raises(WarehouseError, match=said):
+            Warehouse(folder / below).exists()
+        with pytest.raises(WarehouseError, match=said):
+            rows(folder / below)
+
+
 @contextmanager
 def ordinary_user() -> Iterator[Path]:
     """A folder of somebody whom permissions bind, and this process in their place: root they do not bind."""
