@@ -128,9 +128,17 @@ def test_what_another_try_cannot_change_is_told_from_the_rest(
             call()
 
 
+@pytest.mark.parametrize("status", [400, 402, 404, 413])
+def test_an_answer_without_a_code_is_named_by_its_status(status: int, httpserver: HTTPServer) -> None:
+    page = httpserver.expect_request(re.compile(".*"))
+    page.respond_with_data("<html>no</html>", status, content_type="text/html")
+    with pytest.raises(StoreUnusableError, match=f"R2 answered {status} for object palettes/store-check.txt"):
+        check_store(store(httpserver.url_for("/")))
+
+
 def test_what_another_try_may_change(httpserver: HTTPServer) -> None:
     answering(httpserver, 503, "SlowDown")
-    with pytest.raises(StoreError, match="R2 answered SlowDown for object a in bucket pictures") as caught:
+    with pytest.raises(StoreError, match=r"R2 answered SlowDown for object a .*\. That may pass: run") as caught:
         S3Store(quick_client(httpserver), "pictures", None, str).get("a")
     assert not isinstance(caught.value, StoreUnusableError)
 
