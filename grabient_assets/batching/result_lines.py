@@ -25,6 +25,7 @@ _WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
 """An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
 
 _REF = re.compile(r'"ref"\s*:\s*"([A-Za-z0-9_-]{1,64})"', re.IGNORECASE)
+_ANY_DEPTH = re.compile(rb'ref\\*"\s*:\s*\\*"([A-Za-z0-9_-]{1,64})', re.IGNORECASE)
 _NAMES = re.compile(rb"[A-Za-z0-9_-]+")
 _ANY_REF = re.compile(r'("ref"\s*:\s*)(?:"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?))', re.IGNORECASE)
 MISCOPIED_ALIKE = 0.9
@@ -71,7 +72,12 @@ def read_results(
             found.problems.append(f"Result line {number} cannot be read: {error}")
             unread.append(_Unread(_named_in(line, requests), tuple(usages_in(line, provider)), str(error)))
             continue
-        if result.custom_id not in requests:
+        hidden = _ref_within(line, requests) if result.text is None else None
+        if hidden is not None and (result.retryable or result.custom_id not in requests):
+            why = f"it holds the answer to {hidden}, where no answer is looked for"
+            found.problems.append(f"Result line {number} cannot be read: {why}.")
+            unread.append(_Unread((hidden,), tuple(usages_in(line, provider))[:1], why))
+        elif result.custom_id not in requests:
             unbound.append((number, result))
         elif (ref := _ref_in(result.text, requests)) not in (None, result.custom_id):
             crossed.append((number, result, ref))
@@ -85,7 +91,7 @@ def read_results(
             _add(found, number, replace(result, custom_id=ref))
             continue
         found.problems.append(f"Result line {number} {_of_nobody(result)}")
-        if result.has_response and (result.custom_id is None or not found.of):
+        if result.has_response:
             why = "it names no request of this batch, neither by its key nor by the `ref` in its answer"
             unread.append(_Unread((), (result.usage,) if result.usage else (), why))
     if unread:
@@ -172,6 +178,13 @@ def _named_in(line: bytes, requests: Collection[str]) -> tuple[str, ...]:
     """The requests whose id stands anywhere in the line, in the order in which they do."""
     words = dict.fromkeys(word.decode() for word in _NAMES.findall(line))
     return tuple(word for word in words if word in requests)
+
+
+def _ref_within(line: bytes, requests: Collection[str]) -> str | None:
+    """The one request that something in the line names as its own, however deep it lies and however often it was
+    written as a string."""
+    refs = {ref for word in _ANY_DEPTH.findall(line) if (ref := word.decode()) in requests}
+    return refs.pop() if len(refs) == 1 else None
 
 
 def _ref_in(text: str | None, requests: Collection[str]) -> str | None:

@@ -220,6 +220,22 @@ def test_where_some_lines_can_be_read_the_others_are_not_bought_again_either(
     assert send(house, provider).request_count == 3
 
 
+@pytest.mark.parametrize("key", ["{}-copy", '"{}"', " {}", "LITELLM-1"])
+def test_an_answer_under_a_changed_key_without_a_ref_is_not_bought_again(
+    key: str, house: House, provider: ScriptedProvider
+) -> None:
+    ids = sent_to(house, provider, 3)
+    lines = [answered(ids[0]), answered(ids[1]), answered(key.format(ids[2]), json.dumps(ANSWER))]
+    provider.end("openai-1", lines)
+    collect(house, provider, house_batch(house))
+    rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
+    assert rows == {ids[0]: "succeeded", ids[1]: "succeeded", ids[2]: "unreadable"}
+    assert house.rows("SELECT count(*), min(input_tokens) FROM batch_requests WHERE cost_basis = 'reported'") == [
+        (3, 1000)
+    ]
+    assert send_if_due(house, provider) is None
+
+
 def test_lines_that_say_there_is_no_answer_are_no_answers(house: House, provider: ScriptedProvider) -> None:
     """Nothing was billed, so what they may be about is due again."""
     ids = sent_to(house, provider, 2)
@@ -294,6 +310,43 @@ def test_every_shape_among_good_lines(shape: str, face: Face, house: House, http
     collected(house, face, httpserver, lines)
     rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
     assert rows == {IDS[0]: "unreadable", **dict.fromkeys(IDS[1:], "succeeded")}
+
+
+ELSEWHERE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a block of another kind": lambda line: line["result"]["message"]["content"][0].update(type=["text"]),
+    "a block that names its text otherwise": lambda line: _rename(line["result"]["message"]["content"][0]),
+    "a part that names its text otherwise": lambda line: _rename(
+        line["response"]["candidates"][0]["content"]["parts"][0]
+    ),
+    "a candidate that names its content otherwise": lambda line: _rename(line["response"]["candidates"][0], "content"),
+    "a part that is a string": lambda line: _as_string(line["response"]["candidates"][0]["content"]["parts"]),
+}
+
+
+def _rename(holder: dict[str, Any], name: str = "text") -> None:
+    holder["value"] = holder.pop(name)
+
+
+def _as_string(parts: list[Any]) -> None:
+    parts[0] = json.dumps(parts[0])
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["its key", "a key of somebody else"])
+@pytest.mark.parametrize("how", ELSEWHERE)
+def test_an_answer_that_lies_elsewhere_is_not_an_empty_one(
+    how: str, keyed: bool, house: House, httpserver: HTTPServer
+) -> None:
+    """It was paid for: an empty answer is bought again, up to three times."""
+    face = next(face for face in FACES if face.name == ("anthropic" if "block" in how else "google"))
+    lines = [json.loads(face.answer_line(i, said(i))) for i in IDS]
+    ELSEWHERE[how](lines[0])
+    if not keyed:
+        lines[0]["key" if face is GOOGLE else "custom_id"] = "theirs-1"
+    collected(house, face, httpserver, [json.dumps(line).encode() for line in lines])
+    rows = {
+        custom_id: rest for custom_id, *rest in house.rows("SELECT custom_id, fate, input_tokens FROM batch_requests")
+    }
+    assert rows == {IDS[0]: ["unreadable", 10], **{i: ["succeeded", 10] for i in IDS[1:]}}
 
 
 def test_gemini_answers_without_metadata(house: House, httpserver: HTTPServer) -> None:
