@@ -137,6 +137,10 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
         )
     if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
         return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+    if answer.status in (404, 405) and answer.code not in NO_MODEL and "model" not in answer.text.lower():
+        return RequestRejectedError(
+            provider, f"{opening} There is no such call at this address: check the base URL of {provider}."
+        )
     return error_of(answer, provider, opening)
 
 

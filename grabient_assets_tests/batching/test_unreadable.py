@@ -20,6 +20,7 @@ from grabient_assets.providers.contract import Result
 from grabient_assets.providers.patience import Patience
 from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets.warehouse.batches import BatchRecord, open_batches
+from grabient_assets.warehouse.failures import failure_groups
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ANSWER, SETTLING, USAGE, ScriptedProvider, answered
@@ -142,6 +143,7 @@ def test_answers_that_are_counted_and_never_come_are_not_bought_again(
     assert error.startswith(f"openai counts 8 answers to batch {batch.batch_id}, and its results were empty, twice.")
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
+        assert [(one.fate, one.requests) for one in failure_groups(connection)] == [("unreadable", 8)]
     house.clock.wind(days=1)
     assert send_if_due(house, provider) is None and provider.sent == ids
     retry(house)
@@ -168,6 +170,8 @@ def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
         [stopped] = stopped_asks(connection)
+        found = {(one.fate, one.requests) for one in failure_groups(connection)}
+        assert found == {("unreadable", 8), ("stopped", 1)}, "as many as a retry sends"
     assert (stopped.model, stopped.failed) == (MODEL, False)
     reason = stopped.reason
     assert f"`grabient reparse {batch.batch_id}`" in reason and "`grabient retry`" in reason
