@@ -10,25 +10,34 @@ own class when one of them is not as it was in Dagster 1.13.
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
-from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetKeyTable,
+    SqlEventLogStorageMetadata,
+    SqlEventLogStorageTable,
+)
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.sql import get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 MAX_OPEN_RUNS = 4
@@ -41,7 +50,7 @@ BATCHED = {
 }
 """The kinds of events that go into the run's file and the index and nowhere else."""
 
-RELIES_ON: dict[str, tuple[str, ...]] = {
+_METHODS = {
     "_connect": ("self", "shard"),
     "_initdb": ("self", "engine", "for_index_shard"),
     "path_for_shard": ("self", "run_id"),
@@ -55,19 +64,9 @@ RELIES_ON: dict[str, tuple[str, ...]] = {
     "_get_asset_entry_values": ("self", "event", "event_id", "has_asset_key_index_cols"),
     "_has_asset_key_index_cols_on_connection": ("self", "conn"),
 }
-"""Methods of SqliteEventLogStorage that are called or replaced here, with their parameters in Dagster 1.13."""
 
-
-def unexpected(storage: type = SqliteEventLogStorage) -> str | None:
-    """What of Dagster's storage class is not as RELIES_ON says; None when all of it is."""
-    for name, parameters in RELIES_ON.items():
-        method = getattr(storage, name, None)
-        if method is None:
-            return f"{storage.__name__}.{name} is gone"
-        found = tuple(inspect.signature(method).parameters)
-        if found != parameters:
-            return f"{storage.__name__}.{name} takes {', '.join(found)} instead of {', '.join(parameters)}"
-    return None
+RELIES_ON: dict[type, dict[str, tuple[str, ...]]] = {SqliteEventLogStorage: _METHODS}
+"""Methods that are called or replaced here, with their parameters in Dagster 1.13."""
 
 
 class KeptEventLogStorage(SqliteEventLogStorage):
@@ -140,6 +139,20 @@ class KeptEventLogStorage(SqliteEventLogStorage):
         with self._db_lock:
             for shard in list(self._kept):
                 self._release(shard)
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        """Make the tables of a run's file. Dagster's own method reads and compiles its migrations for every run."""
+        if for_index_shard:
+            super()._initdb(engine, for_index_shard)
+            return
+        try:
+            with engine.begin() as connection:
+                revision = MigrationContext.configure(connection)
+                if revision.get_current_revision() is None:
+                    SqlEventLogStorageMetadata.create_all(connection)
+                    revision.stamp(_migrations(), "head")
+        except DatabaseError:  # another process makes them at the same time: Dagster's own method waits for it
+            super()._initdb(engine)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has this table.
@@ -237,6 +250,12 @@ class KeptEventLogStorage(SqliteEventLogStorage):
         """Stop polling for this handler."""
         if self._poller:
             self._poller.unwatch_run(run_id, handler)
+
+
+@cache
+def _migrations() -> ScriptDirectory:
+    """Dagster's own, read once in a process."""
+    return ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
 
 
 def _make_engine(url: str) -> Engine:

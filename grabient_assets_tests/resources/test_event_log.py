@@ -17,7 +17,8 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.utils import make_new_run_id
 
-from grabient_assets.resources.event_log import MAX_OPEN_RUNS, KeptEventLogStorage, unexpected
+from grabient_assets.resources.event_log import MAX_OPEN_RUNS, RELIES_ON, KeptEventLogStorage
+from grabient_assets.resources.instance import unexpected
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -66,7 +67,7 @@ def test_the_project_uses_it_and_it_relies_on_what_dagster_has(tmp_path: Path):
         assert isinstance(instance.event_log_storage, KeptEventLogStorage)
         with dg.DagsterInstance.from_ref(instance.get_ref()) as again:  # as a run's process opens it
             assert isinstance(again.event_log_storage, KeptEventLogStorage)
-    assert unexpected() is None
+    assert unexpected(RELIES_ON) is None
 
 
 def test_a_dagster_with_another_method_is_named():
@@ -74,8 +75,11 @@ def test_a_dagster_with_another_method_is_named():
         def _event_to_row(self, event: object, connection: object) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
             return {}
 
-    assert unexpected(Renamed) == "Renamed._event_to_row takes self, event, connection instead of self, event"
-    assert unexpected(object) == "object._connect is gone"
+    methods = RELIES_ON[SqliteEventLogStorage]
+    assert (
+        unexpected({Renamed: methods}) == "Renamed._event_to_row takes self, event, connection instead of self, event"
+    )
+    assert unexpected({object: methods}) == "object._connect is gone"
 
 
 def test_without_the_private_modules_dagsters_own_is_used_with_a_warning(tmp_path: Path):
@@ -89,7 +93,7 @@ with dg.DagsterInstance.from_config({str(tmp_path)!r}) as instance:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT_DIR, check=True)
     assert done.stdout == "SqliteEventLogStorage\n"
-    assert "Dagster's own event log is used, which is slower" in done.stderr
+    assert "Dagster's own storages are used, which is slower" in done.stderr
     assert "SqlPollingEventWatcher" in done.stderr
 
 
