@@ -292,6 +292,27 @@ def inline(*answers: dict[str, Any]) -> dict[str, Any]:
     return {"inlinedResponses": {"inlinedResponses": list(answers)}}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"metadata": {"key": "a-1"}, "reply": {"candidates": [{"content": {"parts": [{"text": "calm"}]}}]}},
+        {"key": "a-1", "result": "calm"},
+        "calm",
+        ["calm"],
+    ],
+)
+def test_an_inline_answer_in_another_envelope_is_kept_whole(answer: Any, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["output"] = {"inlinedResponses": [answer]}  # and the list stands there itself
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    provider = open_at(GOOGLE, httpserver.url_for(""))
+    [line] = provider.download(GOOGLE.batch)
+    kept = json.loads(line)
+    assert kept["answer"] == answer and kept["key"] == ("a-1" if isinstance(answer, dict) else None)
+    with pytest.raises(ResultsError, match="it holds neither a response nor an error"):
+        provider.read_line(line)
+
+
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
     response = google_answer("b-2", "calm")["response"]
     body = GOOGLE.body("completed")
