@@ -81,7 +81,8 @@ def test_words_of_a_gateway_in_other_letters_are_ends(
 
 @pytest.mark.parametrize("state", ["BATCH_STATE_RUNNING", "BATCH_STATE_PENDING", "DONE", None])
 def test_an_operation_that_is_done_is_done(state: str | None, httpserver: HTTPServer, open_at: Open) -> None:
-    body = GOOGLE.body("completed") | {"done": True}
+    body = GOOGLE.body("completed")
+    body["done"] = True
     body["metadata"]["state"] = state
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
     assert open_at(GOOGLE, httpserver.url_for("")).poll(GOOGLE.batch).outcome == "completed"
