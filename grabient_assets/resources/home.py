@@ -91,12 +91,14 @@ def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
 def _remove_empty(home: Path) -> None:
     """Remove files of Dagster without a byte, as a crash leaves them: it takes them for complete and finds no table.
 
-    Nobody makes one meanwhile: that is done one at a time. What SQLite keeps in a log beside a file is none of these.
+    Nobody makes one meanwhile: that is done one at a time. A log beside it is of no use either: SQLite removes the log
+    of an empty file.
     """
     for file in (home / name for name in _OPENED_FIRST):
-        beside = [file.with_name(f"{file.name}{end}") for end in ("-wal", "-journal")]
-        if file.is_file() and not file.stat().st_size and not any(one.exists() for one in beside):
+        if file.is_file() and not file.stat().st_size:
             file.unlink()
+            for end in ("-wal", "-shm", "-journal"):
+                file.with_name(f"{file.name}{end}").unlink(missing_ok=True)
 
 
 @contextmanager
