@@ -48,8 +48,9 @@ _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error"
 _BAD_KEY = {"API_KEY_INVALID", "invalid_api_key", "authentication_error"}
 _UNSEEN = re.compile(
     r"not (?:be )?found|no such|(?:does not|doesn't|may not|not) exist"
-    r"|(?:cannot|can't|could not|couldn't|unable to) (?:find|locate|see)"
-    r"|not (?:yet )?(?:in an? )?(?:processed|ready|active|available|visible)"
+    r"|(?:cannot|can't|could not|couldn't|unable to|failed to) (?:find|locate|see|fetch|access|retrieve|read|open)"
+    r"|not (?:yet )?(?:been )?(?:in an? )?(?:processed|ready|active|available|visible|uploaded)"
+    r"|(?:being|state) process|is (?:pending|processing)|unknown (?:input )?file|invalid input file id"
 )
 NO_MODEL = frozenset(
     {

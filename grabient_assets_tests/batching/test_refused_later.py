@@ -16,6 +16,7 @@ from grabient_assets.providers.anthropic_lines import read_line as claude_says
 from grabient_assets.providers.chat_lines import read_line as chat_says
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState
+from grabient_assets.providers.faults import means_unseen_file
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.refusals import refused_later
@@ -173,6 +174,32 @@ def test_of_what_only_one_request_can_be_blamed_for_nothing_stops(house: House, 
 # --- The file that was uploaded just before ---------------------------------------------------------------------------
 
 UNSEEN = "Input file not found: file-1."
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("invalid_input_file_id", "Invalid input_file_id: file-1"),
+        (None, "No such File object: file-1"),
+        (None, "The file is still being processed"),
+        (None, "File file-1 is in state PROCESSING"),
+        (None, "File is pending"),
+        (None, "unknown file id"),
+        (None, "Failed to fetch input file"),
+        (None, "Cannot access input file file-1"),
+        (None, "input file has not been uploaded"),
+        (None, "You do not have permission to access the File files/abc or it may not exist."),
+    ],
+)
+def test_how_providers_say_that_they_do_not_see_a_file_yet(code: str | None, message: str) -> None:
+    assert means_unseen_file(code, message)
+
+
+@pytest.mark.parametrize(
+    "message", ["file is empty", "line 3 of the file is no JSON", "model file not found", "bad key"]
+)
+def test_what_is_wrong_with_a_file_that_was_seen(message: str) -> None:
+    assert not means_unseen_file("invalid_request", message)
 
 
 def test_a_file_that_is_not_seen_yet_is_put_off_and_not_for_ever(house: House, provider: ScriptedProvider) -> None:

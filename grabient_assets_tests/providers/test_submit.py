@@ -135,6 +135,8 @@ ERRORS = {
     "no such address": (404, "unknown_url", "Unknown request URL: POST /v2/x.", RequestRejectedError),
     "model gone": (404, "not_found_error", "model: claude-x does not exist", ModelUnavailableError),
     "model named in a 400": (400, "model_decommissioned", "it has been decommissioned", ModelUnavailableError),
+    "model blocked": (403, "model_permission_blocked_org", "blocked for the organization", ModelUnavailableError),
+    "terms of a model": (400, "model_terms_required", "requires terms acceptance", ModelUnavailableError),
     "model not for this project": (403, "model_not_found", "no access to it", ModelUnavailableError),
     "bad request": (400, "invalid_request_error", "requests: too short", RequestRejectedError),
     "too large": (413, "request_too_large", "Request exceeds the maximum size", RequestRejectedError),
