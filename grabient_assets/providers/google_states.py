@@ -67,7 +67,8 @@ def output_of(operation: Mapping[str, Any]) -> tuple[list[Any] | None, str | Non
         if file_id := text_or_none(inside(output, "responsesFile")):
             return None, file_id
         inline = inside(output, "inlinedResponses")
-        inline = inside(inline, "inlinedResponses") or inline
+        if isinstance(inline, Mapping):
+            inline = inline.get("inlinedResponses")
         if isinstance(inline, list):
             return inline, None
     return None, None

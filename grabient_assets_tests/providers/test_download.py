@@ -313,6 +313,14 @@ def test_an_inline_answer_in_another_envelope_is_kept_whole(answer: Any, httpser
         provider.read_line(line)
 
 
+@pytest.mark.parametrize("output", [{"inlinedResponses": {"inlinedResponses": []}}, {"inlinedResponses": []}])
+def test_no_inline_answer_is_an_output_without_lines(output: Any, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["output"] = output
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == []
+
+
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
     response = google_answer("b-2", "calm")["response"]
     body = GOOGLE.body("completed")
