@@ -174,29 +174,46 @@ def _plan(data: Path, *, measured: bool) -> WavePlan:
 
 
 def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBPyConnection) -> Outcome:
-    """Wave after wave, with the rates that are fitted on what is there by then."""
+    """Round after round, as `judge_waves` does it: rates are fitted when a new model was heard, and who was certain
+    after wave one waits until the audited ones were asked on."""
     from grabient_assets.groups.tagging.coded import read_values
     from grabient_assets.groups.tagging.wave_audit import is_audited
     from grabient_assets.groups.tagging.wave_judging import certain_palettes
+    from grabient_assets.groups.tagging.wave_numbers import FEWEST_AUDITED
     from grabient_assets.warehouse.asks import PaletteVersion
 
     with _replay(data) as connection:
         everything = [row[0] for row in connection.execute("SELECT seed FROM palettes").fetchall()]
-        going, went_on, audited = everything, list[float](), set[str]()
+        wave = dict.fromkeys(everything, 1)
+        fresh, waiting, audited, known = set(everything), set[str](), set[str](), set[str]()
+        rates: dict[str, Skills] = {}
         before: dict[str | None, tuple[str | None, ...]] = {}
-        for number, wave in enumerate(plan.waves):
-            _hear(connection, wave, going)
-            if number == 1 and audited and _turned(plan, audited, before, connection):
-                _hear(connection, wave, everything)
-                going, went_on = everything, [1.0]
-            if wave is not plan.waves[-1]:
-                certain = certain_palettes(read_values(connection, VERSION, going), _rates(connection), threshold)
-                if number == 0 and threshold:
-                    audited = {seed for seed in certain if is_audited(PaletteVersion(VERSION, seed))}
-                    before = {row[0]: row[1:] for row in _tops(connection)}
-                going = [seed for seed in going if seed not in certain or (number == 0 and seed in audited)]
-                went_on.append(len(going) / len(everything))
-        return _outcome(connection, reference, tuple(went_on))
+        believed = True
+        while fresh:
+            for number in {wave[seed] for seed in fresh}:
+                members = plan.waves[number - 1]
+                _hear(connection, members, [seed for seed in fresh if wave[seed] == number])
+                if not known.issuperset(one.model for one in members):
+                    known |= {one.model for one in members}
+                    rates = {}
+            if not rates:
+                rates = _rates(connection)
+            if audited and waiting:
+                believed = not _turned(plan, audited, before, connection)
+            judged = {seed for seed in fresh | waiting if wave[seed] < len(plan.waves)}
+            certain = certain_palettes(read_values(connection, VERSION, sorted(judged)), rates, threshold)
+            first = {seed for seed in certain if wave[seed] == 1}
+            fresh, waiting = judged - certain | (set() if believed else first), set[str]()
+            if not audited and threshold:
+                audited = {seed for seed in first if is_audited(PaletteVersion(VERSION, seed))}
+                before = {row[0]: row[1:] for row in _tops(connection)}
+                fresh |= audited
+                waiting = first - audited if len(audited) >= FEWEST_AUDITED else set[str]()
+            for seed in fresh:
+                wave[seed] += 1
+        last = range(1, len(plan.waves))
+        went_on = tuple(sum(reached > one for reached in wave.values()) / len(everything) for one in last)
+        return _outcome(connection, reference, went_on)
 
 
 def _hear(connection: DuckDBPyConnection, wave: Sequence[WaveMember], seeds: Sequence[str]) -> None:

@@ -127,7 +127,7 @@ def _row(errors: str, palettes: Sequence[PaletteRecord], panel: Panel, random: n
     figures = audit_figures(counts)
     lost = bool(unbelieved(figures))
     plain = set(seeds) - certain
-    checked = set(seeds) if lost else plain | audited
+    checked = set(seeds) if lost else _looked_again(palettes, panel, said, first, later, plain | audited)
     full = sum(panel.usd)
     cheap = sum(panel.usd[number] for number in first)
 
@@ -191,6 +191,23 @@ def _after(
     with _empty(palettes) as connection:
         _answer(connection, palettes, panel, said, [*first, *later], set(seeds))
         return dict(_by_seed(connection))
+
+
+def _looked_again(
+    palettes: Sequence[PaletteRecord],
+    panel: Panel,
+    said: Sequence[Sequence[str]],
+    first: Sequence[int],
+    later: Sequence[int],
+    going: set[str],
+) -> set[str]:
+    """Who goes on in the end: those that waited for the audit are judged once more, by the rates of the whole panel."""
+    with _empty(palettes) as connection:
+        _answer(connection, palettes, panel, said, first, {one.seed for one in palettes})
+        _answer(connection, palettes, panel, said, later, going)
+        waited = [one.seed for one in palettes if one.seed not in going]
+        certain = certain_palettes(read_values(connection, VERSION, waited), _rates(connection))
+    return going | set(waited) - certain
 
 
 def _by_seed(connection: DuckDBPyConnection) -> Iterator[tuple[str, tuple[str | None, ...]]]:

@@ -4,6 +4,9 @@ half a million in flight.
 Making the tables takes a few minutes and is not counted. The plan is made in a process of its own, so that its peak of
 memory is its own: the function behind the command, with DuckDB as the command uses it.
 
+Then what a budget costs in time: before every batch it is decided in the intent's transaction which palettes the money
+finishes (batching/finishing.py), here over everything that is not answered.
+
     .venv/bin/python benchmarks/plan.py [--palettes 100000] [--analyses 8] [--keep FOLDER]
 """
 
@@ -17,10 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 ANSWERED, IN_FLIGHT = 1 / 4, 1 / 16
-MEASURE = "--measure"
+MEASURE, MEASURE_MONEY = "--measure", "--measure-money"
+IN_A_BATCH = 50_000
 
 
 def main() -> None:
@@ -30,6 +39,7 @@ def main() -> None:
     options.add_argument("--analyses", type=int, default=8)
     options.add_argument("--keep", type=Path, help="make the tables here, or use those that are here")
     options.add_argument(MEASURE, action="store_true", help=argparse.SUPPRESS)
+    options.add_argument(MEASURE_MONEY, action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = chosen.keep or Path(folder)
@@ -37,13 +47,17 @@ def main() -> None:
         if chosen.measure:
             _measure(chosen.analyses)
             return
+        if chosen.measure_money:
+            _measure_money(chosen.analyses)
+            return
         started = time.perf_counter()
         if not (data / "grabient.duckdb").exists():
             _invent(chosen.palettes, chosen.analyses)
         print(f"tables made (not counted)  {time.perf_counter() - started:8.1f} s")
         environment = {**os.environ, "GRABIENT_DATA_DIR": str(data)}
-        command = [sys.executable, __file__, MEASURE, "--analyses", str(chosen.analyses), "--keep", str(data)]
-        subprocess.run(command, env=environment, check=True)
+        for measure in (MEASURE, MEASURE_MONEY):
+            command = [sys.executable, __file__, measure, "--analyses", str(chosen.analyses), "--keep", str(data)]
+            subprocess.run(command, env=environment, check=True)
 
 
 def _measure(analyses: int) -> None:
@@ -72,6 +86,52 @@ def _measure(analyses: int) -> None:
     print(f"(load of the machine just now: {load:.1f} on {os.cpu_count()} cores)")
 
 
+def _measure_money(analyses: int) -> None:
+    from datetime import UTC, datetime
+    from decimal import Decimal
+
+    from grabient_assets.batching.estimates import RequestShape
+    from grabient_assets.batching.reservation import Terms, reserve
+    from grabient_assets.groups.requests import keep_request_sizes
+    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, load_settings
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.money import HoldKey
+
+    prompt, now = load_prompt_set(PROMPTS_DIR, "v1").tagging, datetime.now(UTC)
+    model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
+    key = HoldKey(PURPOSE, model.provider, model.id, "v1", None)
+    warehouse = Warehouse(load_settings().database)
+    for budget in (Decimal(1_000_000), Decimal(1_000)):
+        with suppress(_Undone), warehouse.write() as connection:
+            _target(connection, prompt.digest)
+            connection.execute("DELETE FROM asks")
+            connection.execute(_ASKS, {"last": sys.maxsize, "n": analyses})
+            keep_request_sizes(connection, PROVIDERS, now.date())
+            ids = connection.execute(_OPEN_IDS, [model.id, round(ANSWERED * 2 * _palettes(connection)), IN_A_BATCH])
+            chosen = [row[0] for row in ids.fetchall()]
+            started, cpu = time.perf_counter(), time.process_time()
+            shape = RequestShape(3_000, 2_000)
+            granted = reserve(connection, Terms(budget), key, model, prompt.digest, shape, chosen, now)
+            took, worked = time.perf_counter() - started, time.process_time() - cpu
+            print(f"money of a batch of {len(chosen):,} under {budget:,} USD: {len(granted.places):,} of it may go")
+            print(
+                f"           {took:12.2f} s    CPU {worked:.2f} s    peak memory of the process {_peak_mib():.0f} MiB"
+            )
+            raise _Undone
+
+
+class _Undone(Exception):
+    """Ends a transaction without a trace."""
+
+
+def _palettes(connection: DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM palettes").fetchone()
+    assert row is not None
+    return row[0]
+
+
 def _peak_mib() -> float:
     """On Linux of this program alone: the other figure remembers what the process was before."""
     status = Path("/proc/self/status")
@@ -82,27 +142,34 @@ def _peak_mib() -> float:
 
 
 def _invent(palettes: int, analyses: int) -> None:
-    from grabient_assets.batching.identity import request_digest
-    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.prompting.load import load_prompt_set
-    from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, load_settings
+    from grabient_assets.settings import PROMPTS_DIR, load_settings
     from grabient_assets.warehouse.connection import Warehouse
 
-    models = taggers(PROVIDERS)
     prompt = load_prompt_set(PROMPTS_DIR, "v1").tagging
-    digests = [request_digest(PURPOSE, "emulator", model, prompt.digest) for model in models]
     answered, flying = round(palettes * ANSWERED), round(palettes * IN_FLIGHT)
     with Warehouse(load_settings().database).write() as connection:
-        connection.execute(
-            "CREATE TEMP TABLE target AS SELECT unnest($1::VARCHAR[]) AS provider, unnest($2::VARCHAR[]) AS model, "
-            "unnest($3::VARCHAR[]) AS digest",
-            [[m.provider for m in models], [m.id for m in models], digests],
-        )
+        _target(connection, prompt.digest)
         connection.execute(_PALETTES, [palettes])
         connection.execute(_BATCHES, [prompt.digest])
         connection.execute(_REQUESTS, {"first": 0, "last": answered + flying, "answered": answered, "n": analyses})
         connection.execute(_TAGS)
         connection.execute(_ASKS, {"last": answered + flying, "n": analyses})
+
+
+def _target(connection: DuckDBPyConnection, prompt_digest: str) -> None:
+    """Whom to ask, as the temporary table `target`."""
+    from grabient_assets.batching.identity import request_digest
+    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.settings import PROVIDERS
+
+    models = taggers(PROVIDERS)
+    digests = [request_digest(PURPOSE, "emulator", model, prompt_digest) for model in models]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE target AS SELECT unnest($1::VARCHAR[]) AS provider, "
+        "unnest($2::VARCHAR[]) AS model, unnest($3::VARCHAR[]) AS digest",
+        [[m.provider for m in models], [m.id for m in models], digests],
+    )
 
 
 _PALETTES = """
@@ -146,6 +213,11 @@ _ASKS = """
     SELECT 'tagging' AS purpose, seed, 'v1' AS prompt_version, provider, model, digest AS request_digest,
            $n AS analyses, true AS chained, 'open' AS state, now() AS asked_at
     FROM (SELECT *, row_number() OVER (ORDER BY seed) - 1 AS n FROM palettes) AS p CROSS JOIN target WHERE n < $last
+"""
+_OPEN_IDS = """
+    SELECT p.palette_key || '-' || a.request_digest || '-' || lpad(i::VARCHAR, 2, '0')
+    FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS r(i)
+    WHERE a.model = $1 AND a.seed IN (SELECT seed FROM palettes ORDER BY seed OFFSET $2) ORDER BY a.seed, i LIMIT $3
 """
 
 

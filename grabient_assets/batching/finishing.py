@@ -35,6 +35,7 @@ from grabient_assets.warehouse.unfinished import (
     Unfinished,
     lay_out_steps,
     open_stems,
+    price_steps,
     request_sizes,
     unfinished,
     with_providers,
@@ -190,16 +191,24 @@ def open_funding(
     now: datetime,
     prices: Mapping[RequestKey, DollarRange | None],
     caps: Iterable[str | None] = (),
-) -> Funding:
+    besides: Decimal = Decimal(0),
+) -> Funding | None:
     """The funding as the ledger stands; call it in the transaction that uses it. `prices`: see `request_prices`.
-    `caps` are counted also where no open ask is under them."""
-    lay_out_steps(
+    `caps` are counted also where no open ask is under them.
+
+    None when nothing has to wait: all prices are known, and every limit has room for all that is open, under whichever
+    cap, and for `besides`. To put it into an order would take several times as long.
+    """
+    needed = price_steps(
         connection,
         [RequestPrice(*key, one.high if one else None, one.expected if one else None) for key, one in prices.items()],
     )
+    limits = allowances(connection, budget, [cap for cap in {*caps, *needed} if cap is not None], now)
+    everything = sum(needed.values(), besides)
+    if None not in prices.values() and all(everything <= one.left for one in limits.values()):
+        return None
+    lay_out_steps(connection)
     palettes, sent = unfinished(connection), with_providers(connection)
-    found = {*caps, *(need.cap_id for one in palettes for need in one.needs)}
-    limits = allowances(connection, budget, [cap for cap in found if cap is not None], now)
     out: dict[Limit, set[PaletteKey]] = {limit: set() for limit in limits}
     for key, cap_id in sent:
         for limit in {MONTH, cap_id} & set(limits):

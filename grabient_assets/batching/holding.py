@@ -104,6 +104,8 @@ def still_held(
         return {}
     prices = request_prices(connection, now)
     funding = open_funding(connection, budget, now, prices, [hold.cap_id for hold in waiting])
+    if funding is None:
+        return {}
     found: dict[HoldKey, str] = {}
     for hold in waiting:
         key, kind = hold.key, kind_of(hold.key)

@@ -101,8 +101,9 @@ def reserve(
 def sendable(
     connection: DuckDBPyConnection, budget: Decimal | None, keys: Sequence[HoldKey], now: datetime
 ) -> tuple[dict[HoldKey, Grant], tuple[str, ...]]:
-    """What may be sent under each key as things stand, so that no other line is written; keys without a limit, and
-    those of which no price is known yet, are not in it. And the sentences about keys of which nothing may be sent.
+    """What may be sent under each key as things stand, so that no other line is written; keys of which nothing has to
+    wait, and those of which no price is known yet, are not in it. And the sentences about keys of which nothing may be
+    sent.
 
     Whether a request really goes out is decided when it is intended.
     """
@@ -110,6 +111,8 @@ def sendable(
         return {}, ()
     prices = request_prices(connection, now)
     funding = open_funding(connection, budget, now, prices, [key.cap_id for key in keys])
+    if funding is None:
+        return {}, ()
     found, waiting = dict[HoldKey, Grant](), dict[str, None]()
     for key in keys:
         one = prices.get(kind_of(key))
@@ -133,7 +136,11 @@ def _affordable(
 ) -> tuple[Sequence[int], str | None]:
     """The places of the requests that there is money for, and the sentence about what has to wait."""
     prices = request_prices(connection, now) | {kind_of(key): one}
-    funding = open_funding(connection, terms.budget_usd, now, prices, [terms.cap_id])
+    all_of_them = one.high * len(custom_ids) if one else Decimal(0)  # some of them, no open ask may want
+    funding = open_funding(connection, terms.budget_usd, now, prices, [terms.cap_id], all_of_them)
+    if funding is None:
+        _keep_account_of_held(connection, key, None, 0, one, now)
+        return range(len(custom_ids)), None
     granted = grant(connection, funding, key, one)
     places = granted.admitted(custom_ids)
     outside = [place for place, custom_id in enumerate(custom_ids) if custom_id[:-3] not in granted.requests]

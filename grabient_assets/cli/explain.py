@@ -54,7 +54,7 @@ def explain(
 def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Explanation:
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.errors import UsageError
-    from grabient_assets.gradient.seed import decode_seed
+    from grabient_assets.groups.palettes.palette_line import typed_palette
     from grabient_assets.groups.refinement.explaining import explain as explained
     from grabient_assets.groups.refinement.explaining import read_about
     from grabient_assets.headless.wishes import answered_prompt_version, chosen_prompt_version
@@ -62,7 +62,7 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     warehouse = open_warehouse(settings)
     version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
     if not warehouse.exists():
-        decode_seed(seed)
+        typed_palette(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     with warehouse.read() as connection:
         stored = read_about(connection, seed, version)

@@ -14,22 +14,26 @@ from grabient_assets.cli.stopping import leaving_at_once
 if TYPE_CHECKING:
     from grabient_assets.groups.palettes.loading import LoadReport
     from grabient_assets.groups.palettes.palette_file import PaletteFile, RejectedLine
+    from grabient_assets.groups.palettes.palette_line import Sixteen
 
 SHOWN = 20
 STDIN = Path("/dev/stdin")
 
 
+SixteenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sixteen",
+        metavar="WHAT",
+        help="What 16 numbers with 1, 0, 0, 0 in places 4, 8, 12, 16 are: preset (vectors with alpha, which is "
+        "left out) or modifiers (12 coefficients, then exposure, contrast, frequency, phase).",
+    ),
+]
+
+
 def load(
     file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV or text; see below.")],
-    sixteen: Annotated[
-        str | None,
-        typer.Option(
-            "--sixteen",
-            metavar="WHAT",
-            help="What 16 numbers with 1, 0, 0, 0 in places 4, 8, 12, 16 are: preset (vectors with alpha, which is "
-            "left out) or modifiers (12 coefficients, then exposure, contrast, frequency, phase).",
-        ),
-    ] = None,
+    sixteen: SixteenOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing when any line is rejected.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
@@ -56,15 +60,22 @@ def load(
         raise typer.Exit(1)
 
 
+def chosen_sixteen(said: str | None) -> Sixteen | None:
+    """What `--sixteen` says. Raises UsageError for any other word."""
+    from grabient_assets.errors import UsageError
+
+    if said is None or said == "preset" or said == "modifiers":
+        return said
+    raise UsageError(f"--sixteen is {said!r}; it must be preset or modifiers.")
+
+
 def _read(file: Path, sixteen: str | None) -> PaletteFile:
     """The palettes of the file. Whoever sits at a terminal is asked what 16 numbers are; a script has to say it."""
-    from grabient_assets.errors import AmbiguousPaletteError, UsageError
+    from grabient_assets.errors import AmbiguousPaletteError
     from grabient_assets.groups.palettes.palette_file import read_palette_file
 
-    if sixteen is not None and sixteen != "preset" and sixteen != "modifiers":
-        raise UsageError(f"--sixteen is {sixteen!r}; it must be preset or modifiers.")
     try:
-        return read_palette_file(file, sixteen)
+        return read_palette_file(file, chosen_sixteen(sixteen))
     except AmbiguousPaletteError as error:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise

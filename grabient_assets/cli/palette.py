@@ -8,32 +8,49 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_json, say
+from grabient_assets.cli.load import SixteenOption, chosen_sixteen
 
 if TYPE_CHECKING:
     from grabient_assets.gradient.palette import Palette
 
 MAX_PIXELS = 4096
+AS_SAID = "Default: as the address says, or"
 
 
 def palette(
-    seed: Annotated[str, typer.Argument(help="Any of the three encodings. Behind '--' when it begins with '-'.")],
+    seed: Annotated[
+        str,
+        typer.Argument(
+            help="A seed in any spelling, its 12 or 16 numbers, or its address at grabient.com. Behind '--' when it "
+            "begins with '-'."
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="F", help="Write an SVG file.")] = None,
     png: Annotated[Path | None, typer.Option("--png", metavar="F", help="Write a PNG file.")] = None,
     style: Annotated[
-        str, typer.Option(help="linear, angular or radial, with Swatches or Gradient.")
-    ] = "linearSwatches",
-    angle: Annotated[float, typer.Option(help="Degrees; 0 points up, 90 to the right.")] = 90.0,
-    steps: Annotated[int, typer.Option(help="Colours in the picture.")] = 11,
+        str | None,
+        typer.Option(help=f"linear, angular or radial, with Swatches or Gradient. {AS_SAID} linearSwatches."),
+    ] = None,
+    angle: Annotated[float | None, typer.Option(help=f"Degrees; 0 points up, 90 to the right. {AS_SAID} 90.")] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Colours in the picture. {AS_SAID} 11.")] = None,
+    sixteen: SixteenOption = None,
     width: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 440,
     height: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 100,
 ) -> None:
     """Show one palette: coefficients, eleven colours in four notations, names, harmonies, facts. Needs no data."""
-    from grabient_assets.gradient.seed import decode_seed
     from grabient_assets.groups.palettes.drawing import PictureWish, draw
+    from grabient_assets.groups.palettes.palette_line import typed_palette
 
-    found = decode_seed(seed)
-    wish = PictureWish(style, angle, steps, width, height)
+    row = typed_palette(seed, chosen_sixteen(sixteen))
+    found = row.palette
+    wish = PictureWish(
+        row.style if style is None else style,
+        row.angle if angle is None else angle,
+        row.steps if steps is None else steps,
+        width,
+        height,
+    )
     document = draw(found, wish)
     if svg is not None:
         _write(svg, document.encode())

@@ -96,10 +96,10 @@ def retry(
 
 def _among(named: Sequence[str] | None, file: Path | None, warehouse: Warehouse) -> tuple[str, ...] | None:
     """The chosen palettes by their canonical seed; None for all."""
-    from grabient_assets.gradient.seed import decode_seed
+    from grabient_assets.groups.palettes.palette_line import typed_palette
     from grabient_assets.headless.wishes import seeds_of_file
 
-    chosen = [decode_seed(seed).canonical for seed in named or ()]
+    chosen = [typed_palette(seed).palette.canonical for seed in named or ()]
     if file is not None:
         chosen += seeds_of_file(file, warehouse)
     return tuple(chosen) if named or file else None

@@ -12,6 +12,7 @@ from grabient_assets.warehouse.refined import chained_refinements
 from grabient_assets.warehouse.tag_consensus import without_current_consensus
 from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.wording import folded
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -67,6 +68,20 @@ class PalettePage:
     states: dict[str, int]
 
 
+_TEXTS = """
+    SELECT p.seed, concat_ws(chr(10), p.name, p.source_seed, p.seed, r.embed_text, array_to_string(
+        flatten([r.mood, r.style, r.dominant_colors, r.seasonal, r.associations]), chr(10)))
+    FROM palettes p LEFT JOIN palette_tag_refined r
+        ON r.seed = p.seed AND r.prompt_version = $1 AND r.error IS NULL
+"""
+
+
+def _alike(connection: DuckDBPyConnection, prompt_version: str, like: str) -> list[str]:
+    """The palettes that hold the text. DuckDB's `lower` takes "STRASSE" and "Straße" for two words."""
+    wanted = folded(like)
+    return [seed for seed, text in connection.execute(_TEXTS, [prompt_version]).fetchall() if wanted in folded(text)]
+
+
 def list_palettes(
     connection: DuckDBPyConnection,
     prompt_version: str,
@@ -87,13 +102,9 @@ def list_palettes(
         f"""
         CREATE OR REPLACE TEMP TABLE chosen_palettes AS
         SELECT s.*, row_number() OVER (ORDER BY created_at, place) AS number FROM palette_states s
-        WHERE ({chosen}) AND ($like IS NULL OR seed IN (
-            SELECT p.seed FROM palettes p LEFT JOIN palette_tag_refined r
-                ON r.seed = p.seed AND r.prompt_version = $version AND r.error IS NULL
-            WHERE contains(lower(concat_ws(chr(10), p.name, p.source_seed, p.seed, r.embed_text, array_to_string(
-                flatten([r.mood, r.style, r.dominant_colors, r.seasonal, r.associations]), chr(10)))), lower($like))))
+        WHERE ({chosen}) AND ($1::VARCHAR[] IS NULL OR seed IN (SELECT unnest($1::VARCHAR[])))
         """,
-        {"like": like, "version": prompt_version},
+        [None if like is None else _alike(connection, prompt_version, like)],
     )
     states = connection.execute("SELECT state, count(*) FROM chosen_palettes GROUP BY ALL ORDER BY ALL").fetchall()
     rows = connection.execute(

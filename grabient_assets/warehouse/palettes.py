@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.rows import insert_rows, with_rows
+from grabient_assets.wording import folded
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -136,14 +137,13 @@ def palette_rows(connection: DuckDBPyConnection, seeds: Sequence[str]) -> list[i
 def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
     """Seed and name of the palettes of this name, or of those that have it in theirs when none has just it; in order of
     arrival. Capitals do not matter."""
-    return connection.execute(
-        """
-        SELECT seed, name FROM palettes WHERE contains(lower(name), lower(trim($1))) AND trim($1) <> ''
-        QUALIFY lower(trim(name)) = lower(trim($1)) OR NOT bool_or(lower(trim(name)) = lower(trim($1))) OVER ()
-        ORDER BY created_at, rowid
-        """,
-        [name],
+    wanted = folded(name.strip())
+    rows = connection.execute(
+        "SELECT seed, name FROM palettes WHERE name IS NOT NULL ORDER BY created_at, rowid"
     ).fetchall()
+    named = [(seed, one, folded(one.strip())) for seed, one in rows] if wanted else []
+    exactly = [(seed, one) for seed, one, said in named if said == wanted]
+    return exactly or [(seed, one) for seed, one, said in named if wanted in said]
 
 
 def any_palette(connection: DuckDBPyConnection) -> bool:

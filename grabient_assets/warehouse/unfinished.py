@@ -187,8 +187,8 @@ _LATER_WAVES = """
     )
 """
 
-_STEPS = f"""
-    CREATE OR REPLACE TEMP TABLE open_steps AS
+_PRICED = f"""
+    CREATE OR REPLACE TEMP TABLE priced_steps AS
     WITH {lacking(OPEN_ASKS)}, {carried()}, {refinements_to_come()}, {_LATER_WAVES},
     wanted AS (
         SELECT l.seed, l.prompt_version, 'tagging' AS purpose, l.provider, l.model, l.cap_id, l.allow_unpriced, l.stem,
@@ -197,22 +197,25 @@ _STEPS = f"""
         UNION ALL
         SELECT seed, prompt_version, 'refinement', provider, model, cap_id, allow_unpriced, stem, 1, tagging_goes_on
         FROM to_refine
-    ),
-    priced AS (
-        SELECT w.*, coalesce(p.high * w.requests, 0) AS high, coalesce(p.expected * w.requests, 0) AS expected,
-               coalesce(p.high - p.expected, 0) AS spread,
-               p.purpose IS NOT NULL AND p.high IS NULL AND w.allow_unpriced AS unpriced
-        FROM wanted w LEFT JOIN request_prices p USING (purpose, provider, model, prompt_version)
-        UNION ALL
-        SELECT w.seed, w.prompt_version, 'tagging', NULL, NULL, w.cap_id, w.allow_unpriced, NULL, 0, true,
-               l.high, l.expected, l.spread, false
-        FROM tagging_waves w JOIN later_waves l USING (plan_id, wave) WHERE w.state = 'open'
     )
+    SELECT w.*, coalesce(p.high * w.requests, 0) AS high, coalesce(p.expected * w.requests, 0) AS expected,
+           coalesce(p.high - p.expected, 0) AS spread,
+           p.purpose IS NOT NULL AND p.high IS NULL AND w.allow_unpriced AS unpriced
+    FROM wanted w LEFT JOIN request_prices p USING (purpose, provider, model, prompt_version)
+    UNION ALL
+    SELECT w.seed, w.prompt_version, 'tagging', NULL, NULL, w.cap_id, w.allow_unpriced, NULL, 0, true,
+           l.high, l.expected, l.spread, false
+    FROM tagging_waves w JOIN later_waves l USING (plan_id, wave) WHERE w.state = 'open'
+"""
+
+# Of one palette there is one row of a kind, so rows of a group are palettes of equal colours.
+_STEPS = """
+    CREATE OR REPLACE TEMP TABLE open_steps AS
     SELECT q.palette_key, p.prompt_version, p.purpose, p.provider, p.model, p.stem,
            arg_min_null(p.cap_id, p.seed) AS cap_id, max(p.requests) AS requests, p.later,
            max(p.high) AS high, max(p.expected) AS expected, max(p.spread) AS spread, bool_or(p.unpriced) AS unpriced,
-           count(DISTINCT p.seed) AS seeds, min(q.rowid) AS arrival
-    FROM priced p JOIN palettes q USING (seed) GROUP BY ALL
+           count(*) AS seeds, min(q.rowid) AS arrival
+    FROM priced_steps p JOIN palettes q USING (seed) GROUP BY ALL
 """
 
 _BEGUN = """
@@ -224,9 +227,12 @@ _BEGUN = """
 """
 
 
-def lay_out_steps(connection: DuckDBPyConnection, prices: Sequence[RequestPrice]) -> None:
-    """Lay out the temporary table `open_steps` that the functions below read: the requests that can be sent now, and
-    those that come later, at these prices. What has no row in `prices` costs nothing: it is stopped when it is sent."""
+def price_steps(connection: DuckDBPyConnection, prices: Sequence[RequestPrice]) -> dict[str | None, Decimal]:
+    """Lay out what every palette needs by itself at these prices. Returns the US dollars that all of it may cost, by
+    cap (None: asked under no cap); what palettes of equal colours share counts for each of them.
+
+    What has no row in `prices` costs nothing: it is stopped when it is sent.
+    """
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE request_prices (
@@ -235,6 +241,13 @@ def lay_out_steps(connection: DuckDBPyConnection, prices: Sequence[RequestPrice]
         """
     )
     insert_rows(connection, "request_prices", prices)
+    connection.execute(_PRICED)
+    return dict(connection.execute("SELECT cap_id, sum(high) FROM priced_steps GROUP BY ALL").fetchall())
+
+
+def lay_out_steps(connection: DuckDBPyConnection) -> None:
+    """Lay out, after `price_steps`, the temporary table `open_steps` that the functions below read: the requests that
+    can be sent now, and those that come later, each once for all palettes of equal colours."""
     connection.execute(_STEPS)
 
 

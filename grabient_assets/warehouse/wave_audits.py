@@ -59,8 +59,9 @@ def begin_audits(
     rows = [[p.seed, p.prompt_version, plan, one.voices, list(one.values), now] for p, (plan, one) in chosen.items()]
     if rows:
         connection.executemany(
-            "INSERT OR REPLACE INTO wave_audits (seed, prompt_version, plan_id, voices, certain_of, chosen_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO wave_audits"
+            " (seed, prompt_version, plan_id, voices, certain_of, chosen_at, ended_as, ended_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",  # DuckDB leaves columns that are not named as they were
             rows,
         )
 

@@ -14,10 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.batching.budget import MONTH, Allowance, Limit
-from grabient_assets.batching.finishing import costs, fund
+from grabient_assets.batching.finishing import Funding, costs, fund, open_funding, request_prices
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
@@ -257,12 +258,33 @@ def test_what_is_kept_back_by_a_check_sets_nothing_aside(tmp_path: Path) -> None
 
 
 def test_a_later_wave_is_set_aside_as_far_as_it_is_expected(tmp_path: Path) -> None:
-    """A palette in wave one may cost 0.0425 dollars with its refinement, 0.049 with the half of wave two that is
+    """A palette in wave one may cost 0.0425 dollars with its refinement, 0.0527 with the part of wave two that is
     expected, 0.0556 with all of it: 0.2135 are five, four or three palettes."""
     four = Four(tmp_path, 6)
     four.ask(Decimal("0.2135"), adaptive=True)
     four.submit("groq")
     assert four.house.rows("SELECT count(DISTINCT seed) FROM batch_requests") == [(4,)]
+
+
+def test_nothing_is_put_into_an_order_while_there_is_room_for_everything(tmp_path: Path) -> None:
+    """An order of 100,000 palettes takes seconds, and each intent would make it anew."""
+    four = Four(tmp_path, 3)
+    four.ask(None)
+    with four.house.warehouse.write() as connection:
+        now = four.house.clock()
+        keep_request_sizes(connection, PROVIDERS, now.date())
+        prices = request_prices(connection, now)
+
+        def funding(budget: Decimal, besides: Decimal = Decimal(0)) -> Funding | None:
+            return open_funding(connection, budget, now, prices, besides=besides)
+
+        short = funding(Decimal("0.15"))
+        assert short is not None and len(short.whole) == 2 and len(short.waiting) == 1
+        third = costs(short.waiting[0], [MONTH])[MONTH].high
+        exactly = short.kept[MONTH] + third
+        assert funding(exactly) is None
+        assert funding(exactly - Decimal("0.0000000001")) is not None
+        assert funding(exactly, besides=Decimal("0.0000000001")) is not None
 
 
 def test_equal_colours_are_paid_once(tmp_path: Path) -> None:
@@ -274,14 +296,21 @@ def test_equal_colours_are_paid_once(tmp_path: Path) -> None:
     assert four.finished() == 2 and four.house.rows("SELECT count(*) FROM batch_requests") == [(11,)]
 
 
-def test_prompt_versions_beside_each_other_are_palettes_of_their_own(tmp_path: Path) -> None:
-    """The wording of the tags is the same in both, so they are asked once; the refinement is each one's own."""
-    four = Four(tmp_path, 1)
-    four.month = Decimal("0.2")
-    four.ask(None)
+@pytest.mark.parametrize(("cap", "at_once"), [("0.02", 0), ("0.06", 1), ("0.2", 2)])
+def test_prompt_versions_under_one_cap_are_palettes_of_their_own(tmp_path: Path, cap: str, at_once: int) -> None:
+    """The same colours under v1 and v2 are two palettes: where the cap does not pay for both, one is brought to its
+    end, and nothing of the other is sent before."""
+    four, open_ones = Four(tmp_path, 1), [0]
+    four.asked = [*four.asked, PaletteVersion("v2", four.asked[0].seed)]
+    four.ask(Decimal(cap))
+    begun, ended = "SELECT DISTINCT prompt_version FROM batches", "SELECT prompt_version FROM palette_tag_refined"
     for sent in four.rounds():
-        assert sent and four.used() <= four.month
-    assert four.finished() == 1
+        assert sent and four.used() <= Decimal(cap)
+        open_ones.append(four.house.rows(f"SELECT count(*) FROM ({begun} EXCEPT {ended})")[0][0])
+    assert max(open_ones) == at_once
+    assert sorted(four.house.rows(begun)) == sorted(four.house.rows(ended)), "none is left half done"
+    answers = four.house.rows("SELECT prompt_version, count(*) FROM palette_tags GROUP BY 1")
+    assert dict(answers) == {version: 10 for (version,) in four.house.rows(ended)}
 
 
 def test_what_an_unpriced_model_is_asked_keeps_its_palette_from_being_begun(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pty
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from grabient_assets_tests.cli.running import command, environment, palettes, typed
 
@@ -58,3 +59,63 @@ def test_a_person_is_asked_and_a_script_is_not(data: Path, tmp_path: Path) -> No
     assert "[y/N]" not in script.err and script.err.count("Nothing limits what is spent.") == 1 and asks(data) == 6
     code, shown = at_a_terminal(data, "never read", *RUN, "--analyses", "2", "--yes")
     assert "[y/N]" not in shown and "requests go out for " in shown
+
+
+def stopped(data: Path) -> dict[str, int]:
+    """By model, of how many palettes the asks stand stopped."""
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        found = connection.execute("SELECT model, count(*) FROM asks WHERE state = 'stopped' GROUP BY ALL").fetchall()
+    return dict(found)
+
+
+@pytest.fixture
+def refused(data: Path, tmp_path: Path) -> Path:
+    """Two palettes of which OpenAI took nothing."""
+    typed(data, "load", palettes(tmp_path, 2))
+    typed(data, *RUN, **LIVE)
+    with duckdb.connect(str(data / "grabient.duckdb")) as connection:
+        connection.execute("UPDATE asks SET state = 'stopped', reason = 'OpenAI refused the key.'")
+    return data
+
+
+def test_a_dry_retry_prices_what_the_filters_leave_and_asks_nothing(refused: Path) -> None:
+    def dry(*chosen: str) -> tuple[dict[str, tuple[int, int]], float]:
+        found = typed(refused, "retry", "--dry-run", "--json", *chosen, **LIVE).json
+        requests = {one["model"]: (one["palettes"], one["requests"]) for one in found["models"]}
+        assert found["usd"] is None or sum(one["usd"]["high"] for one in found["models"]) == pytest.approx(
+            found["usd"]["high"]
+        )
+        return requests, found["usd"]["expected"] if found["usd"] else 0.0
+
+    before = stopped(refused)
+    everything, usd = dry()
+    assert everything == dict.fromkeys(before, (2, 2)) and len(before) == 3 and usd > 0
+    mini, price = dry("--model", "gpt-4o-mini")
+    assert mini == {"gpt-4o-mini": (2, 2)} and 0 < price < usd
+    with duckdb.connect(str(refused / "grabient.duckdb"), read_only=True) as connection:
+        seed, other = [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY seed").fetchall()]
+    one, each = dry("--", seed)
+    assert one == dict.fromkeys(before, (1, 1)) and each + dry("--", other)[1] == pytest.approx(usd)
+    assert dry("--model", "gpt-4o-mini", "--", seed) == ({"gpt-4o-mini": (1, 1)}, pytest.approx(price / 2, rel=0.01))
+    assert dry("--provider", "openai") == (everything, usd)
+    assert dry("--provider", "groq") == ({}, 0.0)
+    shown = typed(refused, "retry", "--dry-run", **LIVE).out
+    assert f"Together {usd:.4f} USD, from " in shown and shown.endswith("Nothing was asked.\n")
+    assert stopped(refused) == before
+    for wrong in (("--model", "gpt-0"), ("--provider", "nobody"), ("--", "no seed")):
+        assert typed(refused, "retry", *wrong, **LIVE).code == 2
+
+
+def test_who_retries_in_live_mode_is_asked_first(refused: Path) -> None:
+    before = stopped(refused)
+    for answer in ("", "no"):
+        code, shown = at_a_terminal(refused, answer, "retry")
+        assert code == 1 and shown.count("[y/N]") == 1 and stopped(refused) == before
+        assert "6 requests go out for " in shown and "Nothing was asked for, and nothing is spent." in shown
+    code, shown = at_a_terminal(refused, "y", "retry", "--model", "gpt-4o-mini")
+    assert code == 0 and "2 requests go out for " in shown
+    assert stopped(refused) == {model: count for model, count in before.items() if model != "gpt-4o-mini"}
+    code, shown = at_a_terminal(refused, "never read", "retry", "--model", "gpt-6-luna", "--yes")
+    assert code == 0 and "[y/N]" not in shown and "gpt-6-luna" not in stopped(refused)
+    script = typed(refused, "retry", **LIVE)
+    assert script.code == 0 and "[y/N]" not in script.err and stopped(refused) == {}

@@ -64,6 +64,46 @@ def test_plain_output_without_a_terminal_has_no_escapes():
     assert SEED in shown.stdout and "#f0a070" in shown.stdout
 
 
+ADDRESSES = (
+    f"https://grabient.com/{SEED}?style=angularSwatches&steps=7&angle=45",
+    f"grabient.com/{SEED}/?angle=45&steps=7&style=angularSwatches",
+    f"https://www.grabient.com/palettes?seed={SEED}&steps=7&style=angularSwatches&angle=45#top",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_of_grabient_is_a_palette_with_its_style_steps_and_angle(address: str, tmp_path: Path) -> None:
+    """The same picture as with the options, and what is said as an option goes before what the address says."""
+    pictures = [tmp_path / f"{number}.svg" for number in range(3)]
+    options = ("--style", "angularSwatches", "--steps", "7", "--angle", "45")
+    shown = palette(address, "--json", "--svg", str(pictures[0]))
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout) == json.loads(palette(SEED, "--json", "--svg", str(pictures[1]), *options).stdout)
+    assert pictures[0].read_text() == pictures[1].read_text() and pictures[0].read_text().count("<path") == 7
+    assert palette(address, "--steps", "3", "--svg", str(pictures[2])).exit_code == 0
+    assert pictures[2].read_text().count("<path") == 3
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    ["0.5 0.5 0.5 0.5 0.5 0.5 1 1 1 0 0.1 0.2", "0,5;0,5;0,5;0,5;0,5;0,5;1;1;1;0;0,1;0,2", DECIMAL.removeprefix("-")],
+)
+def test_numbers_are_read_as_a_file_of_palettes_reads_them(numbers: str) -> None:
+    shown = palette(numbers, "--json")
+    assert json.loads(shown.stdout)["coeffs"] == [[0.5] * 3, [0.5] * 3, [1] * 3, [0, 0.1, 0.2]]
+
+
+def test_sixteen_numbers_that_may_be_two_things_are_not_guessed() -> None:
+    numbers = "0.5,0.5,0.5,1,0.5,0.5,0.5,0,1,1,1,0,0,0.1,0.2,0"
+    asked = palette(numbers, "--json")
+    assert asked.exit_code == 2 and "that may be a preset" in asked.stderr and "--sixteen" in asked.stderr
+    preset = json.loads(palette(numbers, "--json", "--sixteen", "preset").stdout)
+    assert (preset["coeffs"][3], preset["globals"]) == ([0, 0.1, 0.2], [0, 1, 1, 0])
+    other = json.loads(palette(numbers, "--json", "--sixteen", "modifiers").stdout)
+    assert other["globals"] != preset["globals"]
+    assert palette(numbers, "--sixteen", "hex").exit_code == 2
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_pictures_in_every_style(style: str, tmp_path: Path):
     svg, png = tmp_path / "p.svg", tmp_path / "p.png"

@@ -137,6 +137,24 @@ def test_some_of_them(filled: Path) -> None:
     assert seeds(filled, "--like", "100%_'") == []
 
 
+ALIKE = [
+    ("Straße am Fluss", "STRASSE"),
+    ("STRASSE AM FLUSS", "straße"),
+    ("ΟΔΟΣ", "οδος"),
+    ("Ｎｅｏｎ", "neon"),
+    ("Cafe\u0301", "CAFÉ"),
+    ("ﬁlm", "Film"),
+]
+
+
+@pytest.mark.parametrize(("name", "word"), ALIKE)
+def test_capitals_and_ways_to_write_a_letter_do_not_matter(filled: Path, name: str, word: str) -> None:
+    with Warehouse(filled / "grabient.duckdb").write() as connection:
+        palette(connection, "alike", name)
+    assert seeds(filled, "--like", word) == ["alike"]
+    assert typed(filled, "explain", word).err.startswith("Palette alike is loaded"), "and in names"
+
+
 def test_pages_say_what_they_leave_out(filled: Path) -> None:
     first, last = (typed(filled, "palettes", "--limit", "4", "--page", page) for page in ("1", "3"))
     states = "3 failed, 1 loaded, 1 pending, 3 refined, 1 tagged, 1 withheld"

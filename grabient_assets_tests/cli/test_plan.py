@@ -83,21 +83,21 @@ def test_an_adaptive_plan_is_the_first_wave_and_what_may_follow(data: Path, tmp_
     assert first == {one["model"]: 3 for one in waves["first"]} and len(first) == 4
     assert (waves["waves"], waves["chosen"]) == (3, "cheapest")
     assert [(one["wave"], one["models"], one["requests"], one["share"], one["basis"]) for one in waves["later"]] == [
-        (2, 6, 3 * 6, 0.55, "assumed"),
-        (3, 10, 3 * 10 * 2, 0.275, "assumed"),
+        (2, 6, 3 * 6, 0.775, "assumed"),
+        (3, 10, 3 * 10 * 2, 0.5813, "assumed"),
     ]
     full = plan(data, "--json", "--analyses", "3").json
     assert full["adaptive"] is None
     usd, later = found["total"]["usd"], [one["usd"] for one in waves["later"]]
     together = [*(row["usd"] for row in found["models"]), found["refinement"]["usd"]]
     assert usd["low"] == pytest.approx(sum(one["low"] for one in together))
-    expected = sum(one["expected"] for one in together) + 0.55 * later[0]["expected"] + 0.275 * later[1]["expected"]
+    expected = sum(one["expected"] for one in together) + 0.775 * later[0]["expected"] + 0.58125 * later[1]["expected"]
     assert usd["expected"] == pytest.approx(expected)
     assert usd["high"] == pytest.approx(full["total"]["usd"]["high"]), "at most everybody as often as that"
     shown = plan(data, "--adaptive").out
     assert "3 of 3 palettes need work under v1: up to 2 analyses" in shown
     assert "The table is wave 1 of 3: 4 models, chosen the cheapest of each family." in shown
-    assert "Wave 2: at most 18 requests to 6 models" in shown and "55% of it is expected (assumed" in shown
+    assert "Wave 2: at most 18 requests to 6 models" in shown and "78% of it is expected (assumed" in shown
 
 
 def test_only_the_named_palettes(data: Path, tmp_path: Path):

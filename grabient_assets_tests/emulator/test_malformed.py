@@ -558,7 +558,29 @@ def test_any_call_is_answered_or_refused_in_the_providers_form(wire: Wire, provi
         chosen = data.draw(st.lists(st.sampled_from(UPLOAD_HEADERS), unique=True))
         words = st.sampled_from(["resumable", "start", "finalize", "3", "-3", "x", "1" * 30, "\xb2"])
         headers |= {f"x-goog-upload-{name}": data.draw(words) for name in chosen}
-    wire.call(provider, method, f"{path}?{asks}", body, **headers)
+    found = wire.send(provider, method, f"{path}?{asks}", body, **headers)
+    assert found.status < 500, found.body
+    if found.status >= 400:
+        assert_refusal(provider, found)
+
+
+@pytest.mark.parametrize("provider", list(ROUTES))
+@pytest.mark.parametrize("written_by", list(ROUTES))
+def test_the_form_of_another_provider_is_noticed(wire: Wire, provider: str, written_by: str) -> None:
+    """So the checks above can fail. OpenAI and Groq write their errors alike; the status is Google's own."""
+    refused = wire.send(written_by, "GET", ROUTES[written_by][0][1].replace("{id}", "nobody") + "/nothing/here")
+    assert refused.status == 404
+    assert_refusal(written_by, refused)
+    if form(provider) != form(written_by):
+        with pytest.raises((AssertionError, KeyError, TypeError)):
+            assert_refusal(provider, refused)
+    with pytest.raises((AssertionError, KeyError, TypeError, ValueError)):
+        assert_refusal(provider, Reply(refused.status, refused.headers, b"Not Found"))
+
+
+def form(provider: str) -> str:
+    """Who writes errors as this provider does."""
+    return "openai" if provider == "groq" else provider
 
 
 def test_lists_and_polls_go_on_also_after_a_restart(wire: Wire, place: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets.warehouse.wave_audits import FIELDS, Heard, begin_audits, end_audits
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 COST = Decimal("0.001")
@@ -38,6 +39,17 @@ def all_palettes(warehouse: Warehouse) -> list[PaletteVersion]:
     """Every palette under v1."""
     with warehouse.read() as connection:
         return [PaletteVersion("v1", one.seed) for one in palettes(connection)]
+
+
+def audit_wave_one(warehouse: Warehouse, turned: int) -> None:
+    """Twenty palettes that were certain after wave one and were asked about again; in so many contrast turned."""
+    certain = all_palettes(warehouse)[:20]
+    values = dict.fromkeys(FIELDS, "as before")
+    with warehouse.write() as connection:
+        begin_audits(connection, {one: ("plan", Heard(4, tuple(values.values()))) for one in certain}, AT)
+        found = [Heard(10, tuple({**values, "contrast": "turned"}.values()))] * turned
+        found += [Heard(10, tuple(values.values()))] * (len(certain) - turned)
+        end_audits(connection, dict(zip(certain, found, strict=True)), AT)
 
 
 def _answers(rows: list[PaletteRecord], analyses: int) -> Iterator[TagRecord]:

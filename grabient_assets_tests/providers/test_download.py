@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
+from grabient_assets.batching.result_lines import read_results
 from grabient_assets.errors import CredentialsError, ProviderBusyError, ProviderError, ResultsError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.streaming import whole_lines
+from grabient_assets.warehouse.batches import RequestRecord
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face, google_answer
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
@@ -322,11 +324,15 @@ def test_no_inline_answer_is_an_output_without_lines(output: Any, httpserver: HT
 
 
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
+    """Without a key an answer belongs to the request whose `ref` it repeats. Where it does not, it may be that of any
+    request that is left, so that one is unreadable, not unanswered."""
     response = google_answer("b-2", "calm")["response"]
+    named = google_answer("", '{"ref": "c-3", "mood": ["calm"]}')["response"]
     body = GOOGLE.body("completed")
     body["metadata"]["output"] = inline(
         {"metadata": {"key": "b-2"}, "response": response},
         {"metadata": {"key": "a-1"}, "error": {"code": 13, "message": "internal"}},
+        {"response": named},
         {"response": response},
     )
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
@@ -335,11 +341,26 @@ def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> N
     assert [json.loads(line) for line in lines] == [
         {"key": "b-2", "response": response},
         {"key": "a-1", "error": {"code": 13, "message": "internal"}},
+        {"key": None, "response": named},
         {"key": None, "response": response},
     ]
-    assert [provider.read_line(line).fate for line in lines[:2]] == ["answered", "errored"]
-    nobodys = provider.read_line(lines[2])
-    assert nobodys.custom_id is None or nobodys.custom_id == "", "whose it is, only the answer itself can say"
+    read = [provider.read_line(line) for line in lines]
+    assert [(one.custom_id, one.fate) for one in read] == [
+        ("b-2", "answered"),
+        ("a-1", "errored"),
+        (None, "answered"),
+        (None, "answered"),
+    ]
+    requests = {name: RequestRecord("batch", name, "seed", 0) for name in ("a-1", "b-2", "c-3", "d-4")}
+    found = read_results(lines, provider.read_line, requests, "google")
+    assert {name: one.fate for name, one in found.of.items()} == {
+        "a-1": "errored",
+        "b-2": "answered",
+        "c-3": "answered",
+        "d-4": "unreadable",
+    }
+    assert found.of["c-3"].text == '{"ref": "c-3", "mood": ["calm"]}' and found.unread is None
+    assert found.of["d-4"].usage == read[3].usage is not None, "it was paid for"
 
 
 def test_answers_only_in_the_response_of_the_operation(httpserver: HTTPServer, open_at: Open) -> None:

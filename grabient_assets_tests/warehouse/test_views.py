@@ -72,6 +72,31 @@ def test_sums_are_whole_numbers_and_dollars(path: Path) -> None:
     assert tokens == {"BIGINT", "INTEGER"}, "sums, and those of one request"
 
 
+def test_a_column_more_in_what_a_view_reads_changes_no_view(path: Path) -> None:
+    """As a migration adds it to a table, or to a view that others read."""
+    with Warehouse(path).write() as connection:
+
+        def columns() -> dict[str, list[str]]:
+            views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall()
+            return {
+                view: [column[0] for column in connection.execute(f"SELECT * FROM {view}").description or ()]
+                for (view,) in views
+            }
+
+        before = columns()
+        assert len(before) >= 12
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall():
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN one_more VARCHAR")
+        assert columns() == before
+        for view in before:
+            [(sql,)] = connection.execute("SELECT sql FROM duckdb_views() WHERE view_name = $1", [view]).fetchall()
+            query = sql[sql.index(" AS ") + 4 :].rstrip(";")
+            connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT *, 1 AS one_more FROM ({query})")
+            after = columns()
+            assert after == before | {view: [*before[view], "one_more"]}, view
+            connection.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+
+
 @pytest.mark.parametrize("options", ["", "(FORMAT parquet)"])
 def test_a_copy_made_by_duckdb_is_read_into_an_empty_file(path: Path, options: str, tmp_path: Path) -> None:
     """With a row in every table, then one with texts that a format may trip over."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 HEX = re.compile(r"#?[0-9a-fA-F]{6}$")
+_GROUP_OF_THREE = re.compile(r"at least three colours are warm")
 
 # Where a hue family ends on the CIE LCh hue circle, in degrees.
 _FAMILY_ENDS = (
@@ -63,9 +64,14 @@ class Measures:
         return "".join(self.hexes)
 
 
+def group_in(system: str) -> int:
+    """From how many colours on a side counts, by the wording of a prompt: three, or one where it does not say so."""
+    return 3 if _GROUP_OF_THREE.search(system) else 1
+
+
 @lru_cache(maxsize=8192)
-def measure(hexes: tuple[str, ...]) -> Measures:
-    """Measures of these colours (each `#rrggbb`)."""
+def measure(hexes: tuple[str, ...], group: int = 1) -> Measures:
+    """Measures of these colours (each `#rrggbb`). `group`: see `group_in`."""
     colours = tuple(_colour(text) for text in hexes)
     lightness = [colour.lch_l for colour in colours]
     mean_l = sum(lightness) / len(colours)
@@ -76,9 +82,9 @@ def measure(hexes: tuple[str, ...]) -> Measures:
         families=_families(colours),
         depth="dark" if mean_l < 38 else "light" if mean_l > 66 else "mid",
         chroma="soft" if mean_chroma < 24 else "vivid" if mean_chroma > 55 else "mid",
-        temperature=_temperature(colours),
+        temperature=_temperature(colours, group),
         contrast=_contrast(max(lightness) - min(lightness)),
-        brightness=_brightness(lightness, mean_l),
+        brightness=_brightness(lightness, mean_l, group),
         saturation=_saturation(colours),
         harmony=_harmony(colours),
     )
@@ -134,11 +140,13 @@ def _families(colours: Sequence[Colour]) -> dict[str, float]:
     return {name: count / len(colours) for name, count in ordered}
 
 
-def _temperature(colours: Sequence[Colour]) -> str:
+def _temperature(colours: Sequence[Colour], group: int) -> str:
     """Warm: HSL hue 0-60 or 300-360; cool: 150-270; greys (S under 15 %) and other hues take no side."""
     coloured = [colour for colour in colours if colour.saturation >= 15]
     warm = sum(colour.hue <= 60 or colour.hue >= 300 for colour in coloured)
     cool = sum(150 <= colour.hue <= 270 for colour in coloured)
+    if group > 1:
+        return _larger_side(len(colours), coloured, warm, cool, group)
     if warm and cool:
         return "cool-warm"
     if warm or cool:
@@ -146,12 +154,26 @@ def _temperature(colours: Sequence[Colour]) -> str:
     return "neutral"
 
 
+def _larger_side(count: int, coloured: Sequence[Colour], warm: int, cool: int, group: int) -> str:
+    """Of so many colours; where both sides are equal, hues between the bands go to the nearer one."""
+    if len(coloured) * 2 < count:
+        return "neutral"
+    if warm >= group and cool >= group:
+        return "cool-warm"
+    if warm == cool:
+        warm = sum(colour.hue <= 105 or colour.hue >= 285 for colour in coloured)
+        cool = len(coloured) - warm
+    if warm == cool:
+        return "cool-warm"
+    return "warm" if warm > cool else "cool"
+
+
 def _contrast(span: float) -> str:
     return "high" if span > 50 else "medium" if span >= 25 else "low"
 
 
-def _brightness(lightness: Sequence[float], mean: float) -> str:
-    if min(lightness) < 35 and max(lightness) > 65:
+def _brightness(lightness: Sequence[float], mean: float, group: int) -> str:
+    if sum(one < 35 for one in lightness) >= group <= sum(one > 65 for one in lightness):
         return "varied"
     return "dark" if mean < 35 else "light" if mean > 65 else "medium"
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from grabient_assets.emulator.answers.chance import Chance
 from grabient_assets.emulator.answers.habits import MUSINGS, damaged, written
 from grabient_assets.emulator.answers.lexicon import fitting
-from grabient_assets.emulator.answers.measures import Measures, measure
+from grabient_assets.emulator.answers.measures import Measures, group_in, measure
 from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of
 from grabient_assets.emulator.answers.reading import Question, asked_object, palette_in
 from grabient_assets.emulator.answers.refinement import refined_answer
@@ -60,7 +60,7 @@ def answer(question: Question, forced: Outcome | None = None) -> Answer:
     outcome, flawed = _fate(who, chance.draw(), question), False
     outcome = forced or outcome
     if palette:
-        measured = measure(palette)
+        measured = measure(palette, group_in(question.system))
         clean = forced == "complete"
         text, flawed = _on_palette(question, measured, {"ref": ref, **asked}, who, chance, clean)
         thinking = _thinking(measured, chance) if question.effort != "none" or question.thinks_aloud else ""

@@ -24,6 +24,7 @@ from grabient_assets.gradient.vocabulary import (
 from grabient_assets.groups.palettes.colour_lists import HEX_COLOURS_ONLY
 
 MAX_NAME_CHARS = 100
+UNREADABLE = "its seed cannot be read: "
 SEED_COLUMNS = ("seed", "id", "url")
 READ_COLUMNS = (*SEED_COLUMNS, "style", "steps", "angle", "name")
 DELIMITERS = (",", ";", "\t", "|")
@@ -146,6 +147,17 @@ def _is_seed(text: str) -> bool:
     return True
 
 
+def typed_palette(text: str, sixteen: Sixteen | None = None) -> PaletteRow:
+    """The palette that a person names on the command line: what may be a line of a file may stand there. Raises
+    SeedError."""
+    try:
+        return row_from_text(1, text, sixteen)
+    except AmbiguousNumbersError as error:
+        raise SeedError(text, f"{error}; --sixteen of `grabient palette` and `grabient load` says which") from None
+    except BadLineError as error:
+        raise SeedError(text, str(error).removeprefix(UNREADABLE)) from None
+
+
 def row_from_csv(
     line: int, text: str, columns: Sequence[str], delimiter: str = ",", sixteen: Sixteen | None = None
 ) -> PaletteRow:
@@ -242,7 +254,7 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
     try:
         palette = decode_seed(_one_spelling(written, sixteen))
     except SeedError as error:
-        raise BadLineError(f"its seed cannot be read: {error.reason}") from None
+        raise BadLineError(f"{UNREADABLE}{error.reason}") from None
     name = _name(values.get("name"))
     return PaletteRow(
         line=line,

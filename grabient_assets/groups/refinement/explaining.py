@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import GrabientError, SeedError, UsageError
-from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.palettes.palette_line import typed_palette
 from grabient_assets.groups.refinement.departure import Departure, departures
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
@@ -100,13 +100,13 @@ class Explanation:
 
 
 def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
-    """The palette of this seed, in any spelling, or the one of this name: in full, or else a part of it.
+    """The palette of this seed or address, in any spelling, or the one of this name: in full, or else a part of it.
 
     Raises UsageError for a seed that is not loaded, for a name that several palettes have, naming them, and for what is
     neither seed nor name.
     """
     try:
-        meant = decode_seed(seed)
+        meant = typed_palette(seed).palette
     except SeedError as error:
         return _named_palette(connection, seed, error)
     found = palettes(connection, [meant.canonical])

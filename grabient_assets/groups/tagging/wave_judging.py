@@ -1,8 +1,7 @@
 """Which palettes are certain after a wave, and taking the others to the next one.
 
-Only the categorical fields decide. Open tags do not help: after any wave nearly every palette has some tag that might
-as well be missing, and where closed ones are undecided the full panel does not say otherwise more often than elsewhere
-(docs/consensus.md).
+Only the categorical fields decide. Open tags do not help: after wave one nearly every palette has some tag that might
+as well be missing (docs/consensus.md).
 """
 
 from __future__ import annotations

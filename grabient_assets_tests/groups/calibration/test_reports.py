@@ -12,6 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from grabient_assets.consensus.gold import AMBIGUOUS
@@ -21,6 +22,7 @@ from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
 from grabient_assets.gradient.harmony_readings import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.calibration.assets import model_reports
 from grabient_assets.groups.calibration.charts import accuracy_chart
 from grabient_assets.groups.calibration.figures import votes
 from grabient_assets.groups.calibration.findings import lost_accuracy, low_agreement
@@ -31,12 +33,13 @@ from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.calibration import Report, report_of, settled_without_report
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import palettes
 from grabient_assets.warehouse.skills import skills
 from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets_tests.groups.answered import AT, COST, all_palettes, answered_warehouse
+from grabient_assets_tests.groups.answered import AT, COST, all_palettes, answered_warehouse, audit_wave_one
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +346,34 @@ def test_the_sentence() -> None:
     alone = Loss(1, 0.0, 0.0, dollars, 1.9, Judgement(0, 0, 0, 0))
     assert who_could_go(names, dollars, [alone]).startswith("Too few palettes to say who could go")
     assert who_could_go(["a x"], dollars, []) == "One model alone is no panel; nobody could go."
+
+
+def test_the_materialization_says_what_the_audit_of_wave_one_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path))
+    warehouse = answered_warehouse(tmp_path / "grabient.duckdb", analyses=1)
+    found: list[str | None] = []
+    for turned in (None, 0, 5):
+        if turned is not None:
+            audit_wave_one(warehouse, turned)
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions("prompt_versions", ["v1"])
+            assets = [model_reports, dg.AssetSpec("tag_consensus")]
+            resources = {"warehouse": WarehouseResource()}
+            done = dg.materialize(
+                assets, selection=[model_reports], partition_key="v1", instance=instance, resources=resources
+            )
+            (made,) = done.asset_materializations_for_node("model_reports")
+        said = made.metadata.get("audit of wave one")
+        found.append(str(said.value) if said else None)
+    none, calm, lost = found
+    assert none is None and calm is not None and lost is not None
+    assert "0 of 80 values turned (0.0 %, 95 %: 0.0 to 4.6 %)." in calm and "yes" not in calm
+    assert "Too many in contrast: no palette is called certain after wave one now." in lost
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lost.splitlines()]
+    assert [row[:2] + row[3:] for row in rows if row[0] in ("all", "contrast", "brightness")] == [
+        ["all", "5/80", "yes"],
+        ["contrast", "5/20", "yes"],
+        ["brightness", "0/20"],
+    ]

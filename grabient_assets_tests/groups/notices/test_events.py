@@ -12,6 +12,7 @@ from grabient_assets.batching.notices import Event
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.sensors import failed_runs
+from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
@@ -87,6 +88,14 @@ def test_what_is_stuck_withheld_and_without_money(tmp_path: Path) -> None:
         assert [event.kind for event in found.values()] == ["stuck", "day"], "what is set aside may come free"
         assert found["stuck:late:submitted"].sentence.startswith("Batch late (openai m, 1 request")
         connection.execute("UPDATE batches SET status = 'collected'")
+        keep_request_sizes(connection, PROVIDERS, LATER.date())
+        (over,) = [event for event in seen(connection).values() if event.kind == "over_budget"]
+        assert over.key == "over-budget:2026-11:tagging:openai:gpt-4o-mini:v1:c"
+        assert over.sentence.startswith("Over budget: 1 palette waits. To finish it is expected to cost 0.")
+        assert over.sentence.endswith("No batch is open that could release some: ask again with a higher --max-usd.")
+        assert "Now 1 over budget, 0 stuck, 0 withheld." in seen(connection)["day:2026-11-20"].sentence
+        connection.execute("UPDATE spending_caps SET usd = 1000")
+        assert [event.kind for event in seen(connection).values()] == ["day"], "there is money"
         connection.execute("UPDATE asks SET state = 'closed'")
         (withheld,) = [event for event in seen(connection).values() if event.kind == "withheld"]
         assert withheld.key == "withheld:v1:mute:0"

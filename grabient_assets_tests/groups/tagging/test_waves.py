@@ -30,11 +30,13 @@ from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
+from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
-from grabient_assets.warehouse.wave_audits import AuditCount, audit_counts
+from grabient_assets.warehouse.wave_audits import AuditCount, Heard, audit_counts, begin_audits, end_audits
 from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets_tests.groups.tagging.wave_house import TruthfulHouse, WaveHouse
+from grabient_assets_tests.warehouse.results import NOON
 
 FIRST = {"claude-haiku-5-5", "gpt-4o-mini", "openai/gpt-oss-20b", "gemini-2.5-flash-lite"}
 
@@ -362,6 +364,19 @@ def test_where_too_many_values_turn_no_palette_is_certain_any_more(tmp_path: Pat
     wrong = "SELECT count(*) FROM tag_consensus c JOIN palettes p USING (seed) WHERE c.contrast <> p.contrast"
     assert house.house.rows(wrong) == [(0,)]
     assert list(unbelieved(audit_figures(audit(house))).values()) == [["contrast"]]
+
+
+def test_who_is_audited_again_starts_anew(tmp_path: Path) -> None:
+    """With other models there is another plan; what the earlier audit found says nothing of it."""
+    palette, values = PaletteVersion("v1", "seed"), ("warm", "low", "dark", "muted")
+    with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
+        begin_audits(connection, {palette: ("first", Heard(4, values))}, NOON)
+        end_audits(connection, {palette: Heard(10, ("cool", *values[1:]))}, NOON)
+        assert [one.turned for one in audit_counts(connection)] == [1, 0, 0, 0]
+        begin_audits(connection, {palette: ("second", Heard(3, values))}, NOON)
+        assert audit_counts(connection) == [], "it is under way"
+        end_audits(connection, {palette: Heard(10, values)}, NOON)
+        assert [(one.plan_id, one.values, one.turned) for one in audit_counts(connection)] == [("second", 1, 0)] * 4
 
 
 def test_nobody_waits_for_an_audit_that_money_keeps_back(tmp_path: Path) -> None:
