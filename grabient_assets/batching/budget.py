@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from grabient_assets.warehouse.money import spending_between, spending_by_cap
@@ -31,7 +31,9 @@ class Allowance:
     """Money for some purpose. `named`: as it is called in a sentence. `expected` is what open batches are expected to
     cost of the `reserved` that is set aside for them.
 
-    What a person can do about its end is in two sentences: while open batches may release some, and when none is open.
+    What a person can do about its end is in two sentences, with places for what goes out (`it`) and the `least` sum:
+    while open batches may release some, and when none is open. `starts_anew`: who asks again with more has spent
+    nothing of it yet.
     """
 
     named: str
@@ -41,6 +43,7 @@ class Allowance:
     expected: Decimal
     way_out_while_open: str
     way_out_otherwise: str
+    starts_anew: bool = False
 
     @property
     def left(self) -> Decimal:
@@ -66,15 +69,15 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
     """The budget of this month."""
     start, following = month_of(now)
     used = spending_between(connection, start, following)
-    later = f"when GRABIENT_BUDGET_USD is raised, or on {following:%Y-%m-%d} (UTC)."
+    later = f"when GRABIENT_BUDGET_USD is raised to {{least}} or more, or on {following:%Y-%m-%d} (UTC)."
     return Allowance(
         f"the {dollars(budget)} USD of {start:%B %Y}",
         budget,
         used.spent,
         used.reserved,
         used.expected,
-        f"They go out by themselves when open batches release money, {later}",
-        f"They go out by themselves {later}",
+        f"{{it}} goes out by itself when open batches release money, {later}",
+        f"{{it}} goes out by itself {later}",
     )
 
 
@@ -90,10 +93,17 @@ def allowances(
             used.spent,
             used.reserved,
             used.expected,
-            "They go out by themselves when open batches release money; or ask again with a higher --max-usd.",
-            "No batch is open that could release some: ask again with a higher --max-usd.",
+            "{it} goes out by itself when open batches release money; or ask again with --max-usd {least} or more.",
+            "{it} goes out when you ask again with --max-usd {least} or more.",
+            starts_anew=True,
         )
     return found
+
+
+def enough(usd: Decimal) -> str:
+    """The least sum with as few decimals as `dollars` shows that is not smaller."""
+    decimals = Decimal("0.0001") if usd >= Decimal("0.0001") else Decimal("1e-10")
+    return dollars(usd.quantize(decimals, ROUND_UP))
 
 
 def dollars(usd: Decimal) -> str:

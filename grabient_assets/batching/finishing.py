@@ -23,7 +23,7 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from grabient_assets.batching.budget import MONTH, OVER_BUDGET, Allowance, Limit, allowances, dollars
+from grabient_assets.batching.budget import MONTH, OVER_BUDGET, Allowance, Limit, allowances, dollars, enough
 from grabient_assets.batching.estimates import DollarRange, RequestShape, estimate, token_estimate
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
@@ -279,11 +279,26 @@ def over_budget(
     expected = sum((cost.expected for _, cost in waits), one.expected * outside)
     high = sum((cost.high for _, cost in waits), one.high * outside)
     aside = tightest.reserved + funding.kept[limit] + sent
+    least = _least(tightest, [(p.begun, c) for p, c in waits if not _is_unpriced(p)], one, aside)
+    way_out = tightest.way_out_while_open if aside else tightest.way_out_otherwise
     return (
         f"{OVER_BUDGET}: {who}. To finish {'it' if palettes == 1 else 'them'} is expected to cost {dollars(expected)} "
         f"USD, {dollars(high)} at most; of {tightest.named}, {dollars(tightest.spent)} are spent and {dollars(aside)} "
-        f"set aside for what goes first. {tightest.way_out_while_open if aside else tightest.way_out_otherwise}"
+        f"set aside for what goes first. "
+        f"{way_out.format(it='It' if palettes == 1 else 'The next one', least=enough(least))}"
     )
+
+
+def _least(limit: Allowance, waits: Sequence[tuple[bool, Cost]], one: DollarRange, aside: Decimal) -> Decimal:
+    """How many dollars the limit has to be, at least, for the next of those that wait to go out. `waits`: whether each
+    is begun, and what it costs; `aside` is what the limit has set aside for others."""
+    alone = min((cost.stepwise for _, cost in waits), default=one.high)
+    if limit.starts_anew:
+        return alone
+    if not aside:
+        return limit.spent + alone
+    first = [cost.high for begun, cost in waits if begun] or [cost.high for _, cost in waits]
+    return limit.spent + aside + min(first, default=one.high)
 
 
 def _is_unpriced(palette: Unfinished) -> bool:

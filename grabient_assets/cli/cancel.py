@@ -41,7 +41,9 @@ def cancel(
         tell(stopped.sentence)
     else:
         fates = ", ".join(f"{count} {fate}" for fate, count in document["fates"].items())
-        tell(f"{document['batch_id']}: {fates}; {document['cost_usd']} USD")
+        usd = document["cost_usd"]
+        cost = "cost not known" if usd is None else f"{usd:.4f} USD"
+        tell(f"{document['batch_id']}: {fates}; {cost}{' (emulated)' if settings.mode == 'emulator' else ''}")
 
 
 def _document(stopped: Stopped, warehouse: Warehouse) -> dict[str, Any]:

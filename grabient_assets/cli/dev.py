@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import typer
+
+from grabient_assets import interrupts
+from grabient_assets.cli.console import say
+from grabient_assets.cli.leaving import leave_at_once
+from grabient_assets.cli.stopping import AT_ONCE, leave, leave_when_asked
+
+LEFT_SECONDS = 10.0
+"""How long a code server and its runs may take to end after `dg dev`, which does not wait for them."""
 
 
 def dev(context: typer.Context) -> None:
@@ -24,6 +35,69 @@ def dev(context: typer.Context) -> None:
     with dagster_instance(settings) as instance:  # `dg dev` wants a folder that is there
         add_partitions(instance, ())
     os.chdir(settings.dagster_home)  # in a folder with another dagster.yaml, `dg dev` warns that it does not read it
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # where nohup or `&` made it ignored, Dagster ignores SIGTERM as well
     program = str(Path(sys.executable).with_name("dg"))
-    os.execv(program, [program, "dev", "-w", str(WORKSPACE), *context.args])
+    code = _serve([program, "dev", "-w", str(WORKSPACE), *context.args])
+    if code:
+        raise typer.Exit(code)
+
+
+def _serve(command: list[str]) -> int:
+    """Run `dg dev` until it ends; its exit code. After a signal this returns never: the process ends with 128 and more.
+
+    Dagster's processes are a session of their own. So Ctrl-C does not interrupt all of them at once; `dg dev` alone is
+    told, and ends the others in order. A second signal kills them, and so does one that comes before `dg dev` has
+    started any: Python is importing then.
+    """
+    asked: list[int] = []
+    for one in interrupts.signals_to_handle():
+        signal.signal(one, lambda number, _: asked.append(number))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by nohup or `&`; Dagster would ignore SIGTERM as well
+        signal.signal(signal.SIGINT, lambda *_: None)
+    services = subprocess.Popen(command, start_new_session=True)
+    told = False
+    while _runs(services) and len(asked) < 2:
+        if asked and not told:
+            told = True
+            if not _has_children(services.pid):
+                break
+            say("Dagster's processes are ended. A second Ctrl-C ends them at once.")
+            services.send_signal(signal.SIGINT)
+    give_up = time.monotonic() + LEFT_SECONDS
+    while services.poll() is not None and len(asked) < 2 and _has_members(services.pid) and time.monotonic() < give_up:
+        time.sleep(interrupts.SLICE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(services.pid, signal.SIGKILL)
+    code = services.wait()
+    leave_when_asked()
+    if len(asked) > 1:
+        leave_at_once(asked[0], AT_ONCE)
+    if asked:
+        leave(asked[0], time.monotonic())
+    return code
+
+
+def _runs(services: subprocess.Popen[bytes]) -> bool:
+    """Whether it still runs a moment later."""
+    with suppress(subprocess.TimeoutExpired):
+        services.wait(interrupts.SLICE_SECONDS)
+    return services.returncode is None
+
+
+def _has_children(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).children())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _has_members(group: int) -> bool:
+    """Whether a process of the group still runs."""
+    import psutil
+
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(one.pid) == group and one.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False

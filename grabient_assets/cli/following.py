@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -75,10 +75,8 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
             "Nothing is lost: run the same command again to go on."
         )
     elif done < outcome.progress.palettes:
-        lacking = outcome.progress.palettes - done
         say(
-            f"{counted(lacking, 'palette')} did not get to {wish.until!r}. The same command goes on where it can; "
-            "`grabient retry --run` asks again what failed."
+            f"{counted(outcome.progress.palettes - done, 'palette')} did not get to {wish.until!r}. {_way_on(document)}"
         )
     elif document["errors"] and not as_json:
         say("Unusable answers can be asked again: grabient retry --run")
@@ -86,3 +84,12 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         say(trouble)
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
         raise typer.Exit(1)
+
+
+def _way_on(status: dict[str, Any]) -> str:
+    """What a person does about palettes that lack something, by what `grabient status --json` says."""
+    failed = status["errors"] or any(one["kind"] == "stopped" for one in status["held"])
+    ways = ["What waits for money goes out when the limit is raised, as said above."] if status["over_budget"] else []
+    if failed or not ways:
+        ways.append("The same command goes on where it can; `grabient retry --run` asks again what failed.")
+    return " ".join(ways)

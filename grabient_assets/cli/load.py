@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import print_json, say, tell
-from grabient_assets.cli.stopping import leaving_at_once
+from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
     from grabient_assets.groups.palettes.loading import LoadReport
@@ -80,7 +80,7 @@ def _read(file: Path, sixteen: str | None) -> PaletteFile:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         say(str(error))
-        with leaving_at_once():
+        with asking():
             preset = typer.confirm("Are they presets with alpha?", default=None, err=True)
         return read_palette_file(file, "preset" if preset else "modifiers")
 

@@ -18,6 +18,7 @@ from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.errors import errors
 from grabient_assets.cli.explain import explain
 from grabient_assets.cli.export import export
+from grabient_assets.cli.leaving import STOPPED
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
 from grabient_assets.cli.models import models
@@ -30,12 +31,12 @@ from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
-from grabient_assets.cli.stopping import STOPPED, in_a_thread, leave_when_asked
+from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError, UsageError
 
 INTERRUPTED = 130
 IN_THE_MAIN_THREAD = ("emulator", "dev")
-"""Commands that handle signals themselves, or become another program that does."""
+"""Commands that handle signals themselves."""
 
 
 class Commands(TyperGroup):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -124,8 +125,9 @@ def agree_to_spend(
         say("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd.")
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)
-    answer = sys.stdin.readline()
+    with asking():
+        typer.echo("Go on and spend it? [y/N] ", err=True, nl=False)
+        answer = sys.stdin.readline()
     if not answer.endswith("\n"):  # Ctrl-D ends no line
         typer.echo(err=True)
     if answer.strip().lower() not in ("y", "yes"):

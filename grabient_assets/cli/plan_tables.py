@@ -261,16 +261,13 @@ def _totals(plan: Plan) -> list[str]:
 
 def finishing_sentence(one: Finishing, needing: int) -> str:
     """How many of the palettes the money finishes, and what the others would cost."""
-    from decimal import ROUND_UP, Decimal
-
-    from grabient_assets.batching.budget import dollars
+    from grabient_assets.batching.budget import dollars, enough
 
     if not one.most:
-        begins = one.begins.quantize(Decimal("0.0001"), ROUND_UP)
         return (
             f"{dollars(one.usd)} USD finish 0 of {counted(needing, 'palette')}: none is begun that could not be "
-            f"finished. It takes {begins} USD to begin one; all of them would cost {one.rest.expected:.4f} USD, from "
-            f"{one.rest.low:.4f} to {one.rest.high:.4f}."
+            f"finished. It takes {enough(one.begins)} USD to begin one; all of them would cost "
+            f"{one.rest.expected:.4f} USD, from {one.rest.low:.4f} to {one.rest.high:.4f}."
         )
     range_ = f"{one.expected}" if one.least == one.most else f"{one.expected} (from {one.least} to {one.most})"
     found = f"{dollars(one.usd)} USD finish {range_} of {counted(needing, 'palette')}, one after the other."

@@ -7,11 +7,8 @@ safe at any moment, as `kill -9` is: what was sent is in the ledger before it is
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,18 +17,14 @@ from types import FrameType
 from typing import TypeVar
 
 from grabient_assets import interrupts
+from grabient_assets.cli.leaving import STOPPED, leave_at_once
 
 T = TypeVar("T")
 
-STOPPED = "Stopped. Nothing is lost: run the same command again to go on."
 AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
 
 LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
 """When, after the signal, the work is not waited for any more, and when the process ends without last words."""
-SPEAK_SECONDS = 0.5
-"""How long a terminal may take no text."""
-STDERR = 2
-SHOW_CURSOR = "\x1b[?25h"
 
 
 class _Process:
@@ -78,15 +71,15 @@ def in_a_thread(work: Callable[[], T]) -> T:
     _process.is_working = False
     number = interrupts.requested()
     if number is not None:
-        _leave(number, asked_at or time.monotonic())
+        leave(number, asked_at or time.monotonic())
     for error in errors:
         raise error
     return results[0]
 
 
 @contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """A signal in the block ends the process at once: a person is asked something, and nothing is half done."""
+def asking() -> Iterator[None]:
+    """A person is asked something in the block, and nothing is half done: a signal ends the process at once."""
     before, _process.is_working = _process.is_working, False
     try:
         yield
@@ -96,21 +89,13 @@ def leaving_at_once() -> Iterator[None]:
 
 def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
-        _leave_at_once(number, STOPPED)
+        leave_at_once(number, STOPPED)
     elif interrupts.requested() is not None:
-        _leave_at_once(number, AT_ONCE)
+        leave_at_once(number, AT_ONCE)
     interrupts.record(number)
 
 
-def _leave_at_once(number: int, words: str) -> None:
-    """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
-    with suppress(OSError, ValueError):  # nobody listens any more
-        if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
-            os.write(STDERR, f"{_on_the_terminal(words)}\n".encode())
-    os._exit(128 + number)
-
-
-def _leave(number: int, asked_at: float) -> None:
+def leave(number: int, asked_at: float) -> None:
     """Say what goes on where, as far as that is known in time, and end the process without waiting for the rest."""
     found: list[str] = []
 
@@ -122,17 +107,7 @@ def _leave(number: int, asked_at: float) -> None:
     finder = threading.Thread(target=find, daemon=True)
     finder.start()
     finder.join(max(asked_at + END_AFTER_SECONDS - time.monotonic(), 0.0))
-    _leave_at_once(number, found[0] if found else STOPPED)
-
-
-def _on_the_terminal(words: str) -> str:
-    """On a terminal: with the cursor, which a live table hides; below the `^C` or the question that stands in the
-    line; and with lines that end between words."""
-    if not os.isatty(STDERR):
-        return words
-    columns = os.get_terminal_size(STDERR).columns or len(words)
-    lines = textwrap.wrap(words, columns, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([SHOW_CURSOR, *lines])
+    leave_at_once(number, found[0] if found else STOPPED)
 
 
 def _last_words() -> str:

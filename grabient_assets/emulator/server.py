@@ -28,6 +28,8 @@ from grabient_assets.emulator.locking import FileLock
 from grabient_assets.emulator.models import ServedModel, registry_models
 from grabient_assets.errors import EmulatorError
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
 
 class EmulatorServer:
     """One emulator on one folder. `run` serves until `stop`, a signal, or too long without a request."""
@@ -73,9 +75,13 @@ class EmulatorServer:
 
     def run(self) -> None:
         """Serves. Returns after a clean stop; endpoint.json and the lock are gone then."""
+        before = {one: signal.getsignal(one) for one in _ENDING}
         try:
             asyncio.run(self._serve())
         finally:
+            if threading.current_thread() is threading.main_thread():
+                for one, handler in before.items():  # asyncio leaves Python's own behind
+                    signal.signal(one, handler)
             remove_endpoint(self._data_dir)
             self._socket.close()
             self._app.state.close()
@@ -88,7 +94,7 @@ class EmulatorServer:
     async def _serve(self) -> None:
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _ENDING:
                 loop.add_signal_handler(number, self.stop)
         watch = asyncio.ensure_future(self._watch_idle())
         await self._server.serve(sockets=[self._socket])

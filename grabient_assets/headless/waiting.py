@@ -36,22 +36,29 @@ class Waiting:
 
 
 class Waits:
-    """The waits of one run. Since when there is trouble only this process knows: the ledger keeps the latest."""
+    """The waits of one run. Of trouble with open batches the ledger keeps the latest, so since when there is some only
+    this process knows; of what its first look finds, only that it is no younger."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._since: dict[tuple[str, str], datetime] = {}
+        self._since: dict[tuple[str, str], tuple[datetime, bool]] = {}
+        self._looks = 0
 
     def now(
         self, connection: DuckDBPyConnection, sensors: Mapping[str, str], now: datetime, next_look: datetime
     ) -> list[Waiting]:
         """What is waited for now, by the ledger and by the reasons of the `sensors` (`Driver.waiting`)."""
-        found = [*self._at_providers(connection, now, next_look), *self._at_sensors(sensors, next_look)]
-        current = {(one.topic, gist(one.trouble)) for one in found if one.trouble}
-        self._since = {key: since for key, since in self._since.items() if key in current}
-        return found
+        earlier, self._since = self._since, {}
+        self._looks += 1
+        return [*self._at_providers(connection, now, next_look, earlier), *self._at_sensors(sensors, next_look)]
 
-    def _at_providers(self, connection: DuckDBPyConnection, now: datetime, next_look: datetime) -> Iterator[Waiting]:
+    def _at_providers(
+        self,
+        connection: DuckDBPyConnection,
+        now: datetime,
+        next_look: datetime,
+        earlier: Mapping[tuple[str, str], tuple[datetime, bool]],
+    ) -> Iterator[Waiting]:
         from grabient_assets.batching.deferral import LONGEST_NAMED
         from grabient_assets.warehouse.batches import put_off_until
         from grabient_assets.warehouse.pauses import pauses
@@ -63,7 +70,7 @@ class Waits:
         for provider in sorted({*opened, *(one.provider for one in idle)}):
             open_here = opened.get(provider, [])
             closed = put_off_until(connection, provider, now, LONGEST_NAMED)
-            parts, troubles = [], []
+            parts, troubles, reasons = [], [], []
             looked_at = next_look
             if open_here:
                 since = min(one.submitted_at or one.intended_at for one in open_here)
@@ -80,20 +87,20 @@ class Waits:
                     f"{provider} has taken no batch for {models} since {_clock(since, now)}; "
                     f"the next try is at {_clock(closed, now)}"
                 )
-                troubles += _different(one.error for one in put_off_here)
+                reasons += _different(one.error for one in put_off_here)
             if parts:
-                yield self._wait(provider, "; ".join(parts), " ".join(troubles) or None, now, looked_at, next_look)
-
-    def _wait(
-        self, provider: str, what: str, trouble: str | None, now: datetime, looked_at: datetime, next_look: datetime
-    ) -> Waiting:
-        why = ""
-        if trouble:
-            since = self._since.setdefault((provider, gist(trouble)), now)
-            why = f" Trouble since {_clock(since, now)}: {_ended(trouble)}"
-        until = max(looked_at, next_look)
-        sentence = f"Waiting: {what}.{why} Next look at {_clock(until, now)}."
-        return Waiting(provider, gist(f"{what} {trouble}"), trouble, sentence)
+                what, until = "; ".join(parts), max(looked_at, next_look)
+                why = ""
+                if troubles:
+                    key = (provider, gist(" ".join(troubles)))
+                    since, at_least = self._since.setdefault(key, earlier.get(key, (now, self._looks == 1)))
+                    begun = f"{'at least ' if at_least else ''}since {_clock(since, now)}"
+                    why = f" Trouble {begun}: {_ended(' '.join(troubles))}"
+                if reasons:
+                    why += f" The last reason: {_ended(' '.join(reasons))}"
+                sentence = f"Waiting: {what}.{why} Next look at {_clock(until, now)}."
+                trouble = " ".join([*troubles, *reasons]) or None
+                yield Waiting(provider, gist(f"{what} {trouble}"), trouble, sentence)
 
     def _at_sensors(self, sensors: Mapping[str, str], next_look: datetime) -> Iterator[Waiting]:
         """What holds up work besides providers: failed attempts, runs of other people, a database that is taken."""

@@ -78,8 +78,9 @@ def test_only_as_many_go_out_as_there_is_money_for(house: House, provider: Scrip
     assert provider.sent == ["a", "b"]
     assert done.held == (
         "Over budget: 3 palettes wait. To finish them is expected to cost 0.0002 USD, 0.0005 at most; of the 0.0003 "
-        "USD of November 2026, 0.00 are spent and 0.0003 set aside for what goes first. They go out by themselves when "
-        "open batches release money, when GRABIENT_BUDGET_USD is raised, or on 2026-12-01 (UTC)."
+        "USD of November 2026, 0.00 are spent and 0.0003 set aside for what goes first. The next one goes out by "
+        "itself when open batches release money, when GRABIENT_BUDGET_USD is raised to 0.0005 or more, or on "
+        "2026-12-01 (UTC)."
     )
     assert house.rows("SELECT requests, request_usd, needed_usd, reason FROM budget_holds") == [
         (3, MOST, 3 * MOST, done.held)
@@ -94,6 +95,19 @@ def test_without_money_for_one_there_is_no_intent_and_no_create_call(house: Hous
     assert house.rows("SELECT requests FROM budget_holds") == [(2,)]
     send(house, provider, "ab", 2 * MOST)
     assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
+
+
+def test_the_least_budget_that_is_named_lets_one_more_go_out(house: House, provider: ScriptedProvider) -> None:
+    for already in (0, 1):
+        sent = provider.sent.copy()
+        with pytest.raises(OverBudgetError) as held:
+            send(house, provider, "ab"[already:], already * MOST + MOST / 2)
+        least = Decimal(str(held.value).partition(" raised to ")[2].partition(" or more")[0])
+        with pytest.raises(OverBudgetError):
+            send(house, provider, "ab"[already:], least - Decimal("0.0001"))
+        assert provider.sent == sent
+        send(house, provider, "ab"[already:], least)
+        assert provider.sent == [*sent, "ab"[already]]
 
 
 def test_a_collection_releases_what_was_not_spent(house: House, provider: ScriptedProvider) -> None:
@@ -179,7 +193,7 @@ def test_a_cap_counts_what_was_sent_under_it_and_nothing_else(house: House, prov
     send(house, provider, "ab", None)
     first = send(house, provider, "cde", Decimal(1), "mine")
     assert provider.sent == ["a", "b", "c", "d"] and first.batch.cap_id == "mine"
-    assert first.held is not None and first.held.endswith("or ask again with a higher --max-usd.")
+    assert first.held is not None and first.held.endswith("or ask again with --max-usd 0.0002 or more.")
     with pytest.raises(OverBudgetError, match=r"of the 0\.0003 USD that it was asked with"):
         send(house, provider, "e", Decimal(1), "mine")
     send(house, provider, "e", Decimal(1))
@@ -294,11 +308,11 @@ def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: Scrip
     collect(house, provider, first)
     with pytest.raises(OverBudgetError) as none_open:
         send(house, provider, "b", None, "mine")
-    assert str(none_open.value).endswith("No batch is open that could release some: ask again with a higher --max-usd.")
+    assert str(none_open.value).endswith("It goes out when you ask again with --max-usd 0.0002 or more.")
     with pytest.raises(OverBudgetError) as of_the_month:
         send(house, provider, "c", REAL)
     assert str(of_the_month.value).endswith(
-        "They go out by themselves when GRABIENT_BUDGET_USD is raised, or on 2026-12-01 (UTC)."
+        "It goes out by itself when GRABIENT_BUDGET_USD is raised to 0.0003 or more, or on 2026-12-01 (UTC)."
     )
 
 

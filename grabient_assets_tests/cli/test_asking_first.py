@@ -74,7 +74,7 @@ def test_what_is_said_instead_of_an_answer_begins_a_line(data: Path, tmp_path: P
     code, shown = at_a_terminal(data, CTRL_C, *RUN, columns=40)
     lines = shown.replace("\x1b[?25h", "").partition("[y/N] ")[2].split("\r\n")
     said = " ".join(lines[1:]).strip()
-    assert code == INTERRUPTED and lines[0] == "^C" and said.startswith("Stopped. Nothing is under way")
+    assert code == INTERRUPTED and lines[0] == "^C" and said.startswith("Stopped. Nothing is lost")
     assert max(map(len, lines)) <= 40 and len(lines) > 3 and asks(data) == 0
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from rich.console import Console
 
@@ -25,6 +26,11 @@ def type_in(data: Path, command: list[str], *more: str) -> Ended:
     return typed(data, *command[count + 1 :], *more, **values)
 
 
+def batches_of(data: Path) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:
+        return connection.execute("SELECT batch_id FROM batches WHERE status = 'collected'").fetchall()
+
+
 def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     """Their commands, one after the other: a budget that is too small, a larger one, a cap, none, and the reports."""
     assert typed(data, "load", palettes(tmp_path, 3)).code == 0
@@ -36,6 +42,8 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     waiting = type_in(data, status, "--json").json
     assert [text.partition(". ")[0] for text in waiting["over_budget"]] == ["Over budget: 2 palettes wait"]
     assert (waiting["open_batches"], waiting["tagged"]) == ([], 1)
+    assert "did not get to 'consensus'. What waits for money goes out when the limit is raised" in stopped.err
+    assert ("`grabient retry --run`" in stopped.err) == bool(waiting["errors"])
     partly = type_in(data, costs, "--json").json
     assert partly["total"]["requests"] == 10
     month = partly["month"]
@@ -54,6 +62,12 @@ def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     assert planned["over_budget"] and planned["total"]["requests"] == 33, "ten tags and the refinement after them"
     shown = typed(data, "plan", "--analyses", "2").out
     assert f"(the figures above are those of a run without a cap):\n{planned['over_budget'][0]}" in shown
+
+    # the least cap that is named lets one of them go out
+    least = Decimal(stopped.err.partition(" --max-usd ")[2].partition(" or more")[0])
+    sent = len(batches_of(data))
+    again = type_in(data, [*capped[:-1], str(least)])
+    assert again.code == 1 and len(batches_of(data)) > sent, again.err
     done = type_in(data, free)
     assert done.code == 0, done.err
 

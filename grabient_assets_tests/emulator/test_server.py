@@ -163,6 +163,18 @@ def test_an_idle_emulator_ends_by_itself(folder: Path) -> None:
     assert not endpoint_file(folder).exists()
 
 
+def test_signals_belong_to_the_caller_again_when_it_has_ended(folder: Path) -> None:
+    def noted(*_: object) -> None: ...
+
+    before = {one: signal.signal(one, noted) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        EmulatorServer(folder, idle_exit_seconds=0.0).run()
+        assert {signal.getsignal(one) for one in before} == {noted}
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
 def test_an_unusable_script_ends_the_command_with_its_reason(folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "faults.toml"
     script.write_text('[[rules]]\naction = { do = "explode" }', encoding="utf-8")

@@ -85,8 +85,19 @@ def test_a_provider_that_takes_nothing_and_a_create_call_without_an_answer(house
     )
     assert openai == (
         f"Waiting: openai has taken no batch for {model} since 12:00:00 UTC; the next try is at 12:09:00 UTC. "
-        "Trouble since 12:01:00 UTC: openai answered 429. Next look at 12:01:30 UTC."
+        "The last reason: openai answered 429. Next look at 12:01:30 UTC."
     )
+
+
+def test_trouble_that_the_first_look_finds_may_be_older(house: House, settings: Settings) -> None:
+    add(house, "one", "openai", "submitted", FAULT.format("1a"))
+    waits, restarted = Waits(settings), Waits(settings)
+    assert "UTC. Trouble at least since 12:01:00 UTC: While asking" in sentences(house, waits, 1)[0]
+    assert "UTC. Trouble at least since 12:01:00 UTC: While asking" in sentences(house, waits, 5)[0]
+    add(house, "two", "groq", "submitted", "groq answered 500.")
+    assert "UTC. Trouble since 12:06:00 UTC: groq answered 500." in sentences(house, waits, 6)[0]
+    assert "UTC. Trouble at least since 12:07:00 UTC: groq answered 500." in sentences(house, restarted, 7)[0]
+    assert "UTC. Trouble at least since 2026-11-20 12:01 UTC: While" in sentences(house, waits, 60 * 24)[1]
 
 
 def test_work_that_is_held_and_runs_of_other_people(house: House, settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from grabient_assets.emulator.client import running_emulator
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import COMMANDS, creates, environment_of
+from grabient_assets_tests.reliability.stopping import hear_signals
 
 PAUSE_SECONDS = 0.3
 LOG_LINES = 25
@@ -127,8 +127,11 @@ class Dev:
 
 
 @contextmanager
-def dagster_dev(folder: Path) -> Iterator[Dev]:
-    """`grabient dev` on a free port over the data folder, new or not; all its processes end with it."""
+def dagster_dev(folder: Path, *, waits: bool = True) -> Iterator[Dev]:
+    """`grabient dev` on a free port over the data folder, new or not; all its processes end with it.
+
+    `waits`: until it answers.
+    """
     log, port = folder.parent / "dagster-dev.log", _free_port()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -139,10 +142,12 @@ def dagster_dev(folder: Path) -> Iterator[Dev]:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            preexec_fn=hear_signals,
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(url, process, log)
+            if waits:
+                _wait_for(url, process, log)
             yield Dev(folder, url, log, psutil.Process(process.pid))
         finally:
             _end(process)
@@ -167,13 +172,13 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything it started: they share its process group."""
+    """End it with everything that it started; a second signal ends all at once."""
     process.send_signal(signal.SIGINT)
-    with suppress(subprocess.TimeoutExpired):
+    try:
         process.wait(20)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
 
 
 def _free_port() -> int:
