@@ -147,6 +147,7 @@ class Settings:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting. Raises SettingsError with the name of the setting and the way out."""
     values = _values(environ)
+    _check_tokens(values)
     return Settings(
         mode=_mode(values),
         data_dir=(data_dir := _folder("GRABIENT_DATA_DIR", values.get("GRABIENT_DATA_DIR", ".grabient"))),
@@ -241,6 +242,16 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
 
 def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in environ.items() if value.strip()}
+
+
+def _check_tokens(values: Mapping[str, str]) -> None:
+    """Raise SettingsError for a key that no HTTP header can carry. What it is instead is not shown."""
+    for name in sorted((_SECRET_NAMES - {"GRABIENT_NOTIFY_URL"}) & values.keys()):
+        if strange := re.search(r"[^!-~]", values[name]):
+            what = "a blank or line break" if strange[0].isspace() else f"the character U+{ord(strange[0]):04X}"
+            raise SettingsError(
+                f"{name} holds {what}, which no key has. Copy the key again, alone and without quotation marks."
+            )
 
 
 def _mode(values: Mapping[str, str]) -> Mode:

@@ -281,6 +281,27 @@ def test_folders_that_would_become_others_are_refused(name: str, value: str, say
     assert str(caught.value).startswith(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]
+)
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("sk-abc\nsk-def", "a blank or line break"),
+        ("sk-abc # mine", "a blank or line break"),
+        ("“sk-abcdef”", "the character U+201C"),
+        ("sk-\u0430bc", "the character U+0430"),
+        ("sk-abc\u200b", "the character U+200B"),
+        ("sk-\x00abc", "the character U+0000"),
+        ("sk-\udcffabc", "the character U+DCFF"),
+    ],
+)
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} holds {re.escape(says)}, which no key has") as caught:
+        load_settings({name: value})
+    assert "abc" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["hooks.example.com/T0/B0/x", "ftp://x/y", "https://", "https:///x", "https://a b"])
 def test_a_webhook_that_is_none_is_not_shown(url: str) -> None:
     with pytest.raises(SettingsError, match="GRABIENT_NOTIFY_URL is not the address of a webhook") as caught:

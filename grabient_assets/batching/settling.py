@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
-from grabient_assets.batching.result_lines import read_results
+from grabient_assets.batching.result_lines import read_results, with_own_ref
 from grabient_assets.batching.short_results import lines_lacking
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState, ReadLine, Result
 from grabient_assets.providers.refusals import refused_later
@@ -123,7 +123,8 @@ def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settl
     if lacking := lines_lacking(state, answers.lines, read_line):
         problems.insert(0, f"{batch.provider} counts {lacking} result lines more than came, twice the same.")
     refusal = refused_later(state, found.of, len(answers.requests), batch.provider, batch.batch_id)
-    stop = refusal if found.unread is None else _unread(batch, found.unread)
+    lost = _lost(batch, state, answers.lines)
+    stop = lost or (refusal if found.unread is None else _unread(batch, found.unread))
     if stop is not None:
         problems.insert(0, stop)
     bill = Bill(batch, answers.model, problems)
@@ -131,7 +132,9 @@ def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settl
     pictures: dict[str, str] = {}
     for custom_id, request in answers.requests.items():
         result = found.of.get(custom_id)
-        verdict = _verdict(request, result, custom_id in found.contradicted, state, reader)
+        verdict = _verdict(request, result, custom_id in found.contradicted, answers, reader)
+        if lost is not None:
+            verdict = Verdict("unreadable", lost)
         again = _asked_again(verdict, result, refused=refusal is not None)
         if result is not None and result.error_code == PICTURE_NOT_FETCHED and (url := reader.picture_url(request)):
             verdict, again = Verdict("errored", _not_fetched(batch, url, result)), True
@@ -148,6 +151,18 @@ def _unread(batch: BatchRecord, why: str) -> str:
         f"Not one line of the results of batch {batch.batch_id} can be read, and nothing more is asked of "
         f"{batch.model} by itself. They are paid for and kept. `grabient reparse {batch.batch_id}` reads them again, "
         f"for instance after an update; `grabient retry` asks and pays once more. The first line: {why}"
+    )
+
+
+def _lost(batch: BatchRecord, state: BatchState, lines: Sequence[bytes]) -> str | None:
+    """The sentence about answers that the provider counts, and of which not one came; None when that is not so."""
+    counted = state.least_answers or state.least_lines
+    if lines or not counted or batch.cancel_asked_at is not None:
+        return None
+    return (
+        f"{batch.provider} counts {counted} answers to batch {batch.batch_id}, and its results were empty, twice. They "
+        f"may have been billed, so nothing more is asked of {batch.model} by itself. Look at the batch at "
+        f"{batch.provider}; `grabient retry` asks and pays once more."
     )
 
 
@@ -177,15 +192,15 @@ def _settle(
 
 
 def _verdict(
-    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
+    request: RequestRecord, result: Result | None, contradicted: bool, answers: Answers, reader: AnswerReader
 ) -> Verdict:
     if contradicted:
         return Verdict("mismatched", "Two different answers came for this request.")
     if result is None:
-        return _unanswered(state)
+        return _unanswered(answers.state)
     match result.fate:
         case "answered":
-            return reader.judge(request, result.text or "")
+            return reader.judge(request, with_own_ref(result.text or "", request.custom_id, answers.requests))
         case "refused":
             return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
         case "truncated":

@@ -32,7 +32,7 @@ from grabient_assets.cli.run import run
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
 from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
-from grabient_assets.errors import GrabientError
+from grabient_assets.errors import GrabientError, UsageError
 
 INTERRUPTED = 130
 IN_THE_MAIN_THREAD = ("emulator", "dev")
@@ -41,6 +41,16 @@ IN_THE_MAIN_THREAD = ("emulator", "dev")
 
 class Commands(TyperGroup):
     """Turns what a person can cause into one sentence on stderr and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for one in args:
+            # Python gives bytes that are no text as halves of characters; no database and no table of ours takes them.
+            if not one.isascii() and (shown := one.encode("utf-8", "replace").decode()) != one:
+                say(
+                    f"{shown!r} holds a byte that is not UTF-8. Type it again; a file of such a name has to be renamed."
+                )
+                raise typer.Exit(UsageError.exit_code)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         invoke = super().invoke

@@ -130,8 +130,12 @@ def _succeeded(custom_id: str | None, message: object, line: bytes) -> Result:
 def _holds_no_text(message: Mapping[str, Any]) -> bool:
     """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
     content = message.get("content", "")
-    kinds = {inside(block, "type") for block in items(content)}
-    return content is None or (isinstance(content, list) and kinds <= _WITHOUT_TEXT)
+    return content is None or (isinstance(content, list) and all(_is_without_text(block) for block in content))
+
+
+def _is_without_text(block: object) -> bool:
+    kind = inside(block, "type")
+    return isinstance(kind, str) and kind in _WITHOUT_TEXT and (kind != "text" or inside(block, "text") == "")
 
 
 def _errored(custom_id: str | None, error: object) -> Result:

@@ -176,7 +176,8 @@ class ChatBatches:
 
     def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
         raw = str(value.get("status") or "")
-        stage, outcome = _STATES.get(raw, ("running", None))  # a word we do not know is no end
+        word = raw.lower().replace("canceled", "cancelled")
+        stage, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
         code, message = _error(value.get("errors"))
         state = BatchState(
             provider_batch_id=value["id"],
@@ -191,7 +192,7 @@ class ChatBatches:
             error_code=code,
             error=message,
             created_at=unix_time(value.get("created_at")),
-            ended_at=unix_time(value.get(f"{raw}_at")) if outcome else None,
+            ended_at=unix_time(value.get(f"{word}_at")) if outcome else None,
             label=label or text_or_none(inside(value, "metadata", LABEL)),
             input_file_id=text_or_none(value.get("input_file_id")),
         )

@@ -89,10 +89,10 @@ def read_line(line: bytes, provider: str) -> Result:
     if type(status) is not int:
         raise bad_line(line, provider, "its response has no status_code")
     request_id = text_or_none(response.get("request_id"))
-    if status != 200:
+    if not 200 <= status < 300:
         return _failed(custom_id, status, inside(body, "error") or error, request_id)
     if not isinstance(body, Mapping) or not isinstance(message := inside(body, "choices", 0, "message"), Mapping):
-        raise bad_line(line, provider, "its response says 200 but holds no choice with a message")
+        raise bad_line(line, provider, f"its response says {status} but holds no choice with a message")
     if _text_of(message) is None and not _holds_no_text(message):
         raise bad_line(line, provider, "its message holds something else than text")
     return _answered(custom_id, body, request_id)

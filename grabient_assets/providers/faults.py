@@ -48,10 +48,18 @@ _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error"
 _BAD_KEY = {"API_KEY_INVALID", "invalid_api_key", "authentication_error"}
 _UNSEEN = re.compile(
     r"not (?:be )?found|no such|(?:does not|doesn't|may not|not) exist"
-    r"|(?:cannot|can't|could not|couldn't|unable to) (?:find|locate|see)"
-    r"|not (?:yet )?(?:in an? )?(?:processed|ready|active|available|visible)"
+    r"|(?:cannot|can't|could not|couldn't|unable to|failed to) (?:find|locate|see|fetch|access|retrieve|read|open)"
+    r"|not (?:yet )?(?:been )?(?:in an? )?(?:processed|ready|active|available|visible|uploaded)"
+    r"|(?:being|state) process|is (?:pending|processing)|unknown (?:input )?file|invalid input file id"
 )
-_NO_MODEL = {"model_not_found", "model_decommissioned", "model_not_active"}
+NO_MODEL = frozenset(
+    {
+        *("model_not_found", "model_decommissioned", "model_not_active", "model_deprecated"),
+        # Groq's, of models that are switched off for an organization or whose terms nobody has accepted
+        *("model_permission_blocked_org", "model_permission_blocked_project", "model_terms_required"),
+    }
+)
+"""Codes that speak of one model. The key and the provider's other models are good."""
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 
@@ -130,13 +138,17 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
         )
     if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
         return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+    if answer.status in (404, 405) and answer.code not in NO_MODEL and "model" not in answer.text.lower():
+        return RequestRejectedError(
+            provider, f"{opening} There is no such call at this address: check the base URL of {provider}."
+        )
     return error_of(answer, provider, opening)
 
 
 def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
     """What an answer means that is about no batch yet. `opening` says what was answered, in a sentence."""
     status, code = answer.status, answer.code
-    if code in _NO_MODEL or (status == 404 and "model" in answer.text.lower()):
+    if code in NO_MODEL or (status == 404 and "model" in answer.text.lower()):
         return ModelUnavailableError(
             provider, f"{opening} The model is not served to this key; choose another in the registry."
         )
@@ -158,7 +170,7 @@ def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
 
 def _is_final(answer: Answer) -> bool:
     """Whether the code says more than the status."""
-    known = (*_NO_MODEL, *_NO_MONEY, "not_available_for_plan")
+    known = (*NO_MODEL, *_NO_MONEY, "not_available_for_plan")
     return answer.code in known or _is_bad_key(answer)
 
 

@@ -35,10 +35,17 @@ from grabient_assets.registry.usage import Usage
 PROVIDER = "google"
 LEAST_BUDGET = 512
 
+_BROKEN_OFF = {
+    *("OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
+    *("MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
+}
+"""Reasons after which a text is no answer. A text with a reason that is none of these is one: gateways have words of
+their own."""
 _REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE"}
 # google.rpc codes (2 unknown, 4 deadline, 8 exhausted, 10 aborted, 13 internal, 14 unavailable) and HTTP ones.
 _RETRYABLE = {2, 4, 8, 10, 13, 14, 408, 409, 429}
 _CANCELLED = {1, 499}
+_OK = (0, "OK")
 _READ_ALIKE = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "MODALITY_UNSPECIFIED")
 # Modalities that have the same rate, by the breakdown that names them.
 _MODALITIES = {
@@ -90,7 +97,7 @@ def read_line(line: bytes) -> Result:
     response, error = value.get("response"), value.get("error")
     if isinstance(error, str) and error:
         error = {"message": error}
-    if isinstance(error, Mapping) and error:
+    if isinstance(error, Mapping) and error and not (isinstance(response, Mapping) and error.get("code") in _OK):
         return _errored(custom_id, error)
     if not isinstance(response, Mapping):
         raise bad_line(line, PROVIDER, "it holds neither a response nor an error")
@@ -113,6 +120,7 @@ def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -
     texts = [inside(part, "text") for part in parts if not inside(part, "thought")]
     text = text_or_none("".join(part for part in texts if isinstance(part, str)))
     stop = text_or_none(inside(response, "candidates", 0, "finishReason"))
+    stop = stop and stop.upper().removeprefix("FINISH_REASON_")
     blocked = text_or_none(inside(response, "promptFeedback", "blockReason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
@@ -127,7 +135,7 @@ def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -
         return result("refused", f"the provider stopped the answer ({stop})", stop)
     if stop == "MAX_TOKENS":
         return result("truncated", TOO_LONG, stop)
-    if stop not in ("STOP", None):
+    if stop in _BROKEN_OFF or (text is None and stop not in ("STOP", None)):
         return result("errored", f"the model stopped for the reason {stop}", stop, retryable=True)
     if text is None and not _holds_no_text(response):
         raise bad_line(line, PROVIDER, "its response holds something else than text")

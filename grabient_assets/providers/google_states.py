@@ -32,9 +32,9 @@ def state_of(operation: Mapping[str, Any]) -> BatchState:
     name = text_or_none(operation.get("name"))
     metadata = operation.get("metadata")
     raw = text_or_none(inside(metadata, "state")) or ""
-    word = raw.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+    word = raw.upper().removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
     error = operation.get("error") or inside(metadata, "error")
-    if not raw and operation.get("done"):
+    if operation.get("done") is True and _STATES.get(word, ("running", None))[0] != "ended":
         word = "FAILED" if error else "SUCCEEDED"
     if name is None:
         raise UnreadableAnswer(f"a batch operation without a name, in state {raw!r}")
@@ -66,16 +66,20 @@ def output_of(operation: Mapping[str, Any]) -> tuple[list[Any] | None, str | Non
     for output in (inside(operation, "metadata", "output"), operation.get("response")):
         if file_id := text_or_none(inside(output, "responsesFile")):
             return None, file_id
-        inline = inside(output, "inlinedResponses", "inlinedResponses")
+        inline = inside(output, "inlinedResponses")
+        if isinstance(inline, Mapping):
+            inline = inline.get("inlinedResponses")
         if isinstance(inline, list):
             return inline, None
     return None, None
 
 
 def line_of(answer: Any) -> bytes:
-    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing."""
-    line = {"key": inside(answer, "metadata", "key")}
-    line |= {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
+    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing. What
+    is neither a response nor an error is kept whole: it was paid for, and a later version may read it."""
+    line = {"key": inside(answer, "metadata", "key") or inside(answer, "key")}
+    known = {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
+    line |= known or {"answer": answer}
     # In ASCII: models send halves of surrogate pairs, which UTF-8 has no bytes for.
     return json.dumps(line, separators=(",", ":")).encode("ascii")
 

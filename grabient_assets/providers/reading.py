@@ -15,7 +15,12 @@ TOO_LONG = "the answer reached the token limit before it was finished; raise max
 
 _NOT_FETCHED = re.compile(
     r"(?i)(?:unable|fail|error|time-?d? ?out|could not|couldn't|cannot|can't|not able)\w*\b.{0,40}"
-    r"\b(?:download|fetch|retriev|load)\w*\b.{0,60}(?:\bfile|\bimage|\bpicture|\bmedia|\burl|https?:)"
+    r"\b(?:download|fetch|retriev|load|access)\w*\b.{0,60}(?:\bfile|\bimage|\bpicture|\bmedia|\burl|https?:)"
+    r"|(?:\bimage|\bpicture|\bmedia|\burl|https?:)\b.{0,200}"
+    r"\b(?:not (?:be )?(?:download|fetch|retriev|load|access|reach)"
+    r"|disallowed|robots\.txt|returned\b.{0,20}\b[345]\d\d\b)"
+    r"|\b[345]\d\d\b.{0,40}\b(?:download|fetch|retriev|load)\w*\b.{0,40}(?:\bimage|\bpicture|\bmedia|\burl)"
+    r"|only https urls"
 )
 
 
@@ -40,8 +45,9 @@ def custom_id_in(value: Mapping[str, Any], field: str) -> str | None:
 def picture_not_fetched(message: str) -> bool:
     """Whether an error says that the provider could not get a picture from its address.
 
-    Anthropic: "Unable to download the file. Please verify the URL and try again." OpenAI: "Error while downloading
-    https://…", "Timeout while downloading …". Groq: "failed to retrieve media".
+    Anthropic: "Unable to download the file. Please verify the URL and try again.", "This URL is disallowed by the
+    website's robots.txt file". OpenAI: "Error while downloading https://…", "Timeout while downloading …". Groq:
+    "failed to retrieve media".
     """
     return _NOT_FETCHED.search(message) is not None
 

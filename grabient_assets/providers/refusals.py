@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from grabient_assets.errors import CredentialsError, ModelUnavailableError, ProviderError, RequestRejectedError
 from grabient_assets.providers.answers import Answer
 from grabient_assets.providers.contract import BatchState, Result
-from grabient_assets.providers.faults import error_of, means_unseen_file
+from grabient_assets.providers.faults import NO_MODEL, error_of, means_unseen_file
 from grabient_assets.secrets import redact
 
 LATER_CODES = frozenset(
@@ -23,10 +23,13 @@ one of Google, which may be given as a word, as an HTTP status or as a number of
 
 _STATUS: Mapping[str, int] = {
     # OpenAI and Groq
-    "model_not_found": 404,
-    "model_decommissioned": 404,
-    "model_not_active": 404,
+    **dict.fromkeys(NO_MODEL, 404),
     "invalid_api_key": 401,
+    "unauthorized": 401,
+    **dict.fromkeys(("permission_denied", "access_denied", "forbidden"), 403),
+    **dict.fromkeys(("organization_restricted", "blocked_api_access"), 403),
+    **dict.fromkeys(("bad_request", "validation_error", "json_parse_error"), 400),
+    **dict.fromkeys(("file_too_large", "batch_size_exceeded"), 400),
     "insufficient_quota": 402,
     "billing_hard_limit_reached": 402,
     "billing_not_active": 402,
@@ -53,6 +56,12 @@ _SAYS_NOT_SO = re.compile(
     r"|\w+_(mismatch|mismatched|unsupported|not_supported|not_allowed|not_found|not_available)"
 )
 """OpenAI's words for a file or a request that it does not take. It publishes no list of them."""
+_NAMES_NO_MODEL = re.compile(
+    r"\bmodel\b.{0,120}\b(?:(?:does not|doesn't|do not) exist|(?:was |is )?not (?:found|supported|available|active)"
+    r"|decommissioned|deprecated|retired|shut down|no longer (?:available|supported))",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Messages about a model that is not served, where they come without a code, or with one that says nothing."""
 
 _OF_ONE_REQUEST = frozenset(
     {
@@ -114,6 +123,8 @@ def _error(provider: str, batch_id: str, code: str | None, message: str | None) 
             provider, f"{opening} So it was with one file after the other; look at the files at {provider}."
         )
     status = _status(code)
+    if status is None and _NAMES_NO_MODEL.search(message or ""):
+        status = 404
     return None if status is None else error_of(Answer(status, code or "", message or ""), provider, opening)
 
 

@@ -38,6 +38,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
         raise GrabientError(damaged)
     try:
         with _one_at_a_time(home):
+            _remove_empty(home)
             _put_configuration(home, ours=settings.data_dir / "dagster" == home)
             os.environ["DAGSTER_HOME"] = str(home)
             return dg.DagsterInstance.get()
@@ -85,6 +86,19 @@ def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
                 "which makes a new one."
             )
     return None
+
+
+def _remove_empty(home: Path) -> None:
+    """Remove files of Dagster without a byte, as a crash leaves them: it takes them for complete and finds no table.
+
+    Nobody makes one meanwhile: that is done one at a time. A log beside it is of no use either: SQLite removes the log
+    of an empty file.
+    """
+    for file in (home / name for name in _OPENED_FIRST):
+        if file.is_file() and not file.stat().st_size:
+            file.unlink()
+            for end in ("-wal", "-shm", "-journal"):
+                file.with_name(f"{file.name}{end}").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def _s3_client(r2: R2Settings) -> Any:
     import os
 
     from botocore.config import Config
-    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConstantProvider
     from botocore.session import Session
     from dagster_aws.s3 import S3Resource
 
@@ -57,7 +57,10 @@ def _s3_client(r2: R2Settings) -> Any:
     deaf = {name: (None, None, *rest) for name, (_, _, *rest) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     nowhere = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     del deaf["ca_bundle"]
-    return Session(session_vars={**deaf, **nowhere}).create_client(
+    session = Session(session_vars={**deaf, **nowhere})
+    for section in ("s3", "proxies_config"):  # these variables are no session variables
+        session.get_component("config_store").set_config_provider(section, ConstantProvider({}))
+    return session.create_client(
         "s3",
         endpoint_url=resource.endpoint_url,
         region_name=resource.region_name,

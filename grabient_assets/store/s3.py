@@ -118,7 +118,7 @@ class S3Store:
             return _MissingObjectError(f"Object {key} is not in bucket {self._bucket}. Materialize what made it again.")
         if code == "NoSuchBucket":
             return self._no_bucket()
-        shown = self._hide(code)
+        shown = self._hide(code) or str(status)
         if code in _WRONG_CLOCK:
             return StoreUnusableError(f"R2 refuses {where} ({shown}): the clock of this machine is wrong. Set it.")
         if code in _REFUSED:
@@ -132,7 +132,7 @@ class S3Store:
             return StoreUnusableError(
                 f"R2 answered {shown} for {where}. Sending it again is useless: check R2_ENDPOINT and R2_BUCKET."
             )
-        return StoreError(f"R2 answered {shown} for {where}.")
+        return StoreError(f"R2 answered {shown} for {where}. That may pass: run again later.")
 
     def _unanswered(self, key: str, error: BotoCoreError) -> StoreError:
         """No answer, or none that boto3 can read."""
@@ -143,7 +143,7 @@ class S3Store:
             return StoreUnusableError(
                 f"{said} R2 ends the handshake for an account that does not exist: check R2_ENDPOINT."
             )
-        return StoreError(said)
+        return StoreError(f"{said} Check the network, then run again.")
 
     def _no_bucket(self) -> StoreUnusableError:
         return StoreUnusableError(f"There is no bucket {self._bucket} at R2_ENDPOINT. Make it, or correct R2_BUCKET.")

@@ -19,7 +19,7 @@ from grabient_assets import interrupts
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.attaching import Attached, attach
 from grabient_assets.warehouse.creation import create, is_there
-from grabient_assets.warehouse.migrations import current_version, migrate, newest_version
+from grabient_assets.warehouse.migrations import current_version, lacking, migrate, newest_version
 from grabient_assets.warehouse.waiting import Patience, Wait
 from grabient_assets.warehouse.write_ahead_log import fault_of_log
 
@@ -72,7 +72,7 @@ class Warehouse:
     @contextmanager
     def _transaction(self, connection: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
         interrupts.check()
-        with self._disk_faults():
+        with self._disk_faults(connection):
             connection.begin()
             try:
                 yield connection
@@ -93,11 +93,11 @@ class Warehouse:
                 self._bring_up_to_date(wait)
             with self._open(wait, True, staged) as connection:
                 if self._is_up_to_date(connection):
-                    with self._disk_faults():
+                    with self._disk_faults(connection):
                         yield connection
                     return
             self._bring_up_to_date(wait)
-            with self._open(wait, True, staged) as connection, self._disk_faults():
+            with self._open(wait, True, staged) as connection, self._disk_faults(connection):
                 yield connection
 
     @contextmanager
@@ -128,7 +128,7 @@ class Warehouse:
         attached = self._attach_when_free(wait, read_only, staged)
         try:
             if not read_only and not self._migrated:
-                with self._disk_faults():
+                with self._disk_faults(attached.connection):
                     migrate(attached.connection, self.path)
                 self._migrated = True
             yield attached.connection
@@ -157,11 +157,16 @@ class Warehouse:
             pause = min(pause * 1.6, LONGEST_PAUSE)
 
     @contextmanager
-    def _disk_faults(self) -> Iterator[None]:
+    def _disk_faults(self, connection: DuckDBPyConnection) -> Iterator[None]:
         import duckdb
 
         try:
             yield
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            _roll_back(connection)
+            if missing := lacking(connection):
+                raise faults.incomplete(self.path, missing) from error
+            raise
         except duckdb.Error as error:
             fault = faults.using(error, self.path) if faults.is_about(error, self.path) else None
             if fault is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -21,16 +22,34 @@ def is_there(path: Path) -> bool:
     disk that is not mounted.
     """
     try:
-        log_is_there = faults.log_of(path).exists()  # asked first: whoever makes the file makes its log later
+        for one in (path, faults.log_of(path)):
+            if _is_special(one):
+                raise faults.special_file(one)
+        log = faults.log_of(path)
+        if log.is_symlink() and not log.exists():
+            raise faults.log_elsewhere(log)
+        log_is_there = log.exists()  # asked first: whoever makes the file makes its log later
         if path.exists():
             return True
-        if path.is_symlink():
-            raise faults.dangling_link(path)
+        for part in (path, *path.parents):
+            if part.is_symlink() and not part.exists():
+                raise faults.dangling_link(part)
+            if part != path and part.exists() and not part.is_dir():
+                raise faults.no_folder(part)
     except OSError as error:
         raise faults.opening(error, path) from error
     if log_is_there:
         raise faults.orphaned_log(path)
     return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether opening the path would wait for somebody, or speak to a device."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # not there, or a link in a circle: opening it says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def create(path: Path) -> None:
@@ -77,9 +96,6 @@ def _put_in_place(making: Path, path: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        for part in (folder, *folder.parents):
-            if part.is_symlink() and not part.exists():
-                raise faults.dangling_link(part)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseReadOnlyError(

@@ -60,12 +60,14 @@ def failure_groups(
             WHERE r.error IS NOT NULL
             UNION ALL
             SELECT a.purpose, a.provider, a.model, a.prompt_version, a.seed, 'stopped', a.reason,
-                   a.analyses - coalesce(t.answers, 0)
+                   if(a.purpose = 'tagging', a.analyses - coalesce(t.answers, 0), 1)
             FROM asks a LEFT JOIN (
                 SELECT seed, prompt_version, provider, model, count(*) AS answers FROM palette_tags GROUP BY ALL
             ) t ON a.purpose = 'tagging' AND t.seed = a.seed AND t.prompt_version = a.prompt_version
                 AND t.provider = a.provider AND t.model = a.model
-            WHERE a.state = 'stopped' AND a.analyses > coalesce(t.answers, 0) AND NOT EXISTS (
+            -- Of one that has all its answers these have failed, and are counted above.
+            WHERE a.state = 'stopped' AND (a.purpose <> 'tagging' OR coalesce(t.answers, 0) < a.analyses)
+              AND NOT EXISTS (
                 SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.seed
                   AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL)
         ),

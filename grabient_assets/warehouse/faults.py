@@ -229,6 +229,15 @@ def foreign_database(path: Path, tables: Sequence[str]) -> WarehouseError:
     )
 
 
+def incomplete(path: Path, lacking: Sequence[str]) -> WarehouseError:
+    """The database lacks these tables and columns of ours."""
+    named = ", ".join(lacking[:NAMED_AT_MOST]) + (", ..." if len(lacking) > NAMED_AT_MOST else "")
+    return WarehouseError(
+        f"{path} lacks {named}, which this program keeps there. Somebody has changed it, or a copy of it is not whole. "
+        f"Nothing of this step was stored. Keep it as it is. {_way_back(path)} {ARCHIVED}"
+    )
+
+
 def damaged_log(path: Path, what: str) -> WarehouseError:
     """The log beside the database is none that DuckDB wrote; `what` is wrong with it."""
     return WarehouseError(_filled(DAMAGED_LOG, path, what))
@@ -257,6 +266,30 @@ def dangling_link(path: Path) -> WarehouseError:
     return WarehouseError(
         f"{path} is a link to {path.readlink()}, which is not there. Nothing was changed, and no new database is made "
         "in its place. Mount the disk or put back what it leads to; or remove the link and begin with an empty one."
+    )
+
+
+def no_folder(part: Path) -> WarehouseError:
+    """A part of the path of the database is a file."""
+    return WarehouseError(
+        f"{part} is a file, where the data folder or one above it belongs. Nothing was changed. Move it away, or set "
+        "GRABIENT_DATA_DIR to a folder."
+    )
+
+
+def special_file(path: Path) -> WarehouseError:
+    """The path of the database, or of its log, is a pipe, a socket or a device."""
+    return WarehouseError(
+        f"{path} is a pipe, a socket or a device, where a file of the database belongs. Nothing was changed. Move it "
+        "away, and put the file back if there was one."
+    )
+
+
+def log_elsewhere(log: Path) -> WarehouseError:
+    """The log is a link to what is not there."""
+    return WarehouseError(
+        f"{log} is a link to {log.readlink()}, which is not there. Nothing was changed. If it lies on another disk, "
+        "mount that: the log holds what is not in the database yet. If there is none, remove the link."
     )
 
 

@@ -115,6 +115,27 @@ def _names_in(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
+def lacking(connection: DuckDBPyConnection) -> list[str]:
+    """Tables, views and columns of ours that the open file does not have, though it says it is up to date."""
+    import duckdb
+
+    if current_version(connection) != newest_version():
+        return []
+    with duckdb.connect() as whole:
+        for _, _, sql in _migrations(SQL):
+            whole.execute(sql)
+        expected = _columns_in(whole)
+    found = _columns_in(connection)
+    tables = sorted({table for table, _ in expected} - {table for table, _ in found})
+    columns = sorted(f"{table}.{column}" for table, column in expected - found if table not in tables)
+    return [*tables, *columns]
+
+
+def _columns_in(connection: DuckDBPyConnection) -> set[tuple[str, str]]:
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+    return set(connection.execute(query + " AND schema_name = 'main' AND NOT internal").fetchall())
+
+
 def newest_version() -> int:
     """The newest migration that this program knows."""
     return _migrations(SQL)[-1][0]

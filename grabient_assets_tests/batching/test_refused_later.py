@@ -16,6 +16,7 @@ from grabient_assets.providers.anthropic_lines import read_line as claude_says
 from grabient_assets.providers.chat_lines import read_line as chat_says
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState
+from grabient_assets.providers.faults import means_unseen_file
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.refusals import refused_later
@@ -56,6 +57,11 @@ USELESS = "Sending the same again is useless."
         ("NOT_FOUND", "models/gemini-9 is not found.", NOT_SERVED),
         ("PERMISSION_DENIED", "Not yours.", "Check the API key of openai and what it is allowed to do."),
         ("400", "No.", USELESS),
+        *((code, "No.", NOT_SERVED) for code in ("model_permission_blocked_org", "model_terms_required")),
+        *((code, "No.", USELESS) for code in ("bad_request", "validation_error", "file_too_large")),
+        ("access_denied", "No.", "Check the API key of openai and what it is allowed to do."),
+        ("batch_creation_failed", "The model `gpt-9` does not exist or you do not have access to it.", NOT_SERVED),
+        ("failed", "Model gemini-9-flash is no longer available.", NOT_SERVED),
     ],
 )
 def test_what_says_that_a_batch_failed_for_good(code: str, message: str, end: str) -> None:
@@ -170,6 +176,32 @@ def test_of_what_only_one_request_can_be_blamed_for_nothing_stops(house: House, 
 UNSEEN = "Input file not found: file-1."
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("invalid_input_file_id", "Invalid input_file_id: file-1"),
+        (None, "No such File object: file-1"),
+        (None, "The file is still being processed"),
+        (None, "File file-1 is in state PROCESSING"),
+        (None, "File is pending"),
+        (None, "unknown file id"),
+        (None, "Failed to fetch input file"),
+        (None, "Cannot access input file file-1"),
+        (None, "input file has not been uploaded"),
+        (None, "You do not have permission to access the File files/abc or it may not exist."),
+    ],
+)
+def test_how_providers_say_that_they_do_not_see_a_file_yet(code: str | None, message: str) -> None:
+    assert means_unseen_file(code, message)
+
+
+@pytest.mark.parametrize(
+    "message", ["file is empty", "line 3 of the file is no JSON", "model file not found", "bad key"]
+)
+def test_what_is_wrong_with_a_file_that_was_seen(message: str) -> None:
+    assert not means_unseen_file("invalid_request", message)
+
+
 def test_a_file_that_is_not_seen_yet_is_put_off_and_not_for_ever(house: House, provider: ScriptedProvider) -> None:
     ask(house, house.load(palette(1)))
     for number in range(1, FILES_UNSEEN_AT_MOST + 2):
@@ -241,6 +273,12 @@ def test_how_a_provider_says_that_it_does_not_see_the_file(
         "Error while downloading https://pub.example/p.png. Upstream status code: 403.",
         "Timeout while downloading https://pub.example/p.png.",
         "failed to retrieve media: 404",
+        "The image could not be downloaded.",
+        "This URL is disallowed by the website's robots.txt file so it cannot be used.",
+        "Only HTTPS URLs are supported.",
+        "received 404 status code when fetching image from URL",
+        "The provided image URL returned a 403 error",
+        "Image URL is not accessible",
     ],
 )
 def test_how_providers_say_that_they_could_not_fetch_a_picture(message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from grabient_assets.providers.contract import Result
 from grabient_assets.providers.patience import Patience
 from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets.warehouse.batches import BatchRecord, open_batches
+from grabient_assets.warehouse.failures import failure_groups
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ANSWER, SETTLING, USAGE, ScriptedProvider, answered
@@ -65,6 +67,89 @@ def test_an_answer_without_a_key_is_bound_by_the_ref_in_it(house: House, provide
     assert send_if_due(house, provider) is None and provider.sent == ids
 
 
+@pytest.mark.parametrize("named", ["every line", "all but one"])
+def test_answers_under_the_keys_of_others_go_to_whom_their_ref_names(
+    named: str, house: House, provider: ScriptedProvider
+) -> None:
+    """Inline answers of Gemini come out of order (googleapis/python-genai#1909): who binds keys by place mixes them."""
+    ids = sent_to(house, provider, 8)
+    keys = [*ids[1:], ids[0]] if named == "every line" else [ids[0], *ids[2:], ids[1]]
+    texts = [json.dumps({"ref": custom_id, **ANSWER, "mood": [custom_id]}) for custom_id in ids]
+    provider.end("openai-1", [answered(key, text) for key, text in zip(keys, texts, strict=True)])
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"succeeded": 8}
+    assert dict(house.rows("SELECT custom_id, mood[1] FROM palette_tags")) == {i: i.lower() for i in ids}
+    assert "the answer is taken as that of the ref" in house.rows("SELECT error FROM batches")[0][0]
+    assert send_if_due(house, provider) is None and provider.sent == ids
+
+
+def test_an_answer_with_the_ref_of_one_that_has_its_own_is_nobodys(house: House, provider: ScriptedProvider) -> None:
+    ids = sent_to(house, provider, 2)
+    provider.end("openai-1", [answered(ids[0]), answered(ids[1], json.dumps({"ref": ids[0], **ANSWER}))])
+    collect(house, provider, house_batch(house))
+    assert dict(house.rows("SELECT custom_id, fate FROM batch_requests")) == {ids[0]: "succeeded", ids[1]: "mismatched"}
+
+
+MISCOPIED: dict[str, Callable[[str], object]] = {
+    "three letters left out": lambda ref: ref[:9] + ref[12:],
+    "three letters twice": lambda ref: ref[:12] + ref[9:],
+    "another letter": lambda ref: ref[:20] + ("x" if ref[20] != "x" else "y") + ref[21:],
+    "the seed alone": lambda ref: ref[:37],
+    "the end alone": lambda ref: ref[38:],
+    "with words": lambda ref: f"request {ref}",
+    "in other letters": str.upper,
+    "a word": lambda ref: "string",
+    "a number": lambda ref: 1,
+    "quoted": lambda ref: f'"{ref}"',
+}
+
+
+@pytest.mark.parametrize("how", MISCOPIED)
+def test_a_ref_that_was_copied_with_mistakes_costs_no_answer(
+    how: str, house: House, provider: ScriptedProvider
+) -> None:
+    """The key says whose the answer is: it is not bought again because a small model dropped a letter of 61."""
+    ids = sent_to(house, provider, 3)
+    lines = [answered(i, json.dumps({"ref": MISCOPIED[how](i), **ANSWER, "mood": [i]})) for i in ids]
+    provider.end("openai-1", lines)
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"succeeded": 3}
+    assert dict(house.rows("SELECT custom_id, mood[1] FROM palette_tags")) == {i: i.lower() for i in ids}
+    assert send_if_due(house, provider) is None
+
+
+def test_the_ref_of_another_batch_is_no_miscopied_one(house: House, provider: ScriptedProvider) -> None:
+    [ref] = sent_to(house, provider, 1)
+    other = f"_gzzzQQQwwwVVVkkkJJJpppHHHlllSSSmmmBBB-{'0123456789' * 2}-00"
+    provider.end("openai-1", [answered(ref, json.dumps({"ref": other, **ANSWER}))])
+    collect(house, provider, house_batch(house))
+    assert fates(house) == {"mismatched": 1}
+
+
+@pytest.mark.parametrize("counted", ["least_answers", "least_lines"])
+def test_answers_that_are_counted_and_never_come_are_not_bought_again(
+    counted: str, house: House, provider: ScriptedProvider
+) -> None:
+    ids = sent_to(house, provider, 8)
+    provider.end("openai-1", [])
+    held = provider.held["openai-1"]
+    held.state = replace(held.state, **{counted: 8})
+    batch = house_batch(house)
+    for _ in range(2):
+        collect(house, provider, batch)
+        house.clock.wind(minutes=10)
+    assert fates(house) == {"unreadable": 8}
+    [(error,)] = house.rows("SELECT error FROM batches")
+    assert error.startswith(f"openai counts 8 answers to batch {batch.batch_id}, and its results were empty, twice.")
+    with house.warehouse.read() as connection:
+        assert unbalanced_batches(connection) == (0, [])
+        assert [(one.fate, one.requests) for one in failure_groups(connection)] == [("unreadable", 8)]
+    house.clock.wind(days=1)
+    assert send_if_due(house, provider) is None and provider.sent == ids
+    retry(house)
+    assert send(house, provider).request_count == 8
+
+
 def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
     house: House, provider: ScriptedProvider
 ) -> None:
@@ -85,6 +170,8 @@ def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
         [stopped] = stopped_asks(connection)
+        found = {(one.fate, one.requests) for one in failure_groups(connection)}
+        assert found == {("unreadable", 8), ("stopped", 1)}, "as many as a retry sends"
     assert (stopped.model, stopped.failed) == (MODEL, False)
     reason = stopped.reason
     assert f"`grabient reparse {batch.batch_id}`" in reason and "`grabient retry`" in reason
@@ -135,6 +222,22 @@ def test_where_some_lines_can_be_read_the_others_are_not_bought_again_either(
     assert send_if_due(house, provider) is None
     retry(house)
     assert send(house, provider).request_count == 3
+
+
+@pytest.mark.parametrize("key", ["{}-copy", '"{}"', " {}", "LITELLM-1"])
+def test_an_answer_under_a_changed_key_without_a_ref_is_not_bought_again(
+    key: str, house: House, provider: ScriptedProvider
+) -> None:
+    ids = sent_to(house, provider, 3)
+    lines = [answered(ids[0]), answered(ids[1]), answered(key.format(ids[2]), json.dumps(ANSWER))]
+    provider.end("openai-1", lines)
+    collect(house, provider, house_batch(house))
+    rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
+    assert rows == {ids[0]: "succeeded", ids[1]: "succeeded", ids[2]: "unreadable"}
+    assert house.rows("SELECT count(*), min(input_tokens) FROM batch_requests WHERE cost_basis = 'reported'") == [
+        (3, 1000)
+    ]
+    assert send_if_due(house, provider) is None
 
 
 def test_lines_that_say_there_is_no_answer_are_no_answers(house: House, provider: ScriptedProvider) -> None:
@@ -211,6 +314,43 @@ def test_every_shape_among_good_lines(shape: str, face: Face, house: House, http
     collected(house, face, httpserver, lines)
     rows = dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
     assert rows == {IDS[0]: "unreadable", **dict.fromkeys(IDS[1:], "succeeded")}
+
+
+ELSEWHERE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a block of another kind": lambda line: line["result"]["message"]["content"][0].update(type=["text"]),
+    "a block that names its text otherwise": lambda line: _rename(line["result"]["message"]["content"][0]),
+    "a part that names its text otherwise": lambda line: _rename(
+        line["response"]["candidates"][0]["content"]["parts"][0]
+    ),
+    "a candidate that names its content otherwise": lambda line: _rename(line["response"]["candidates"][0], "content"),
+    "a part that is a string": lambda line: _as_string(line["response"]["candidates"][0]["content"]["parts"]),
+}
+
+
+def _rename(holder: dict[str, Any], name: str = "text") -> None:
+    holder["value"] = holder.pop(name)
+
+
+def _as_string(parts: list[Any]) -> None:
+    parts[0] = json.dumps(parts[0])
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["its key", "a key of somebody else"])
+@pytest.mark.parametrize("how", ELSEWHERE)
+def test_an_answer_that_lies_elsewhere_is_not_an_empty_one(
+    how: str, keyed: bool, house: House, httpserver: HTTPServer
+) -> None:
+    """It was paid for: an empty answer is bought again, up to three times."""
+    face = next(face for face in FACES if face.name == ("anthropic" if "block" in how else "google"))
+    lines = [json.loads(face.answer_line(i, said(i))) for i in IDS]
+    ELSEWHERE[how](lines[0])
+    if not keyed:
+        lines[0]["key" if face is GOOGLE else "custom_id"] = "theirs-1"
+    collected(house, face, httpserver, [json.dumps(line).encode() for line in lines])
+    rows = {
+        custom_id: rest for custom_id, *rest in house.rows("SELECT custom_id, fate, input_tokens FROM batch_requests")
+    }
+    assert rows == {IDS[0]: ["unreadable", 10], **{i: ["succeeded", 10] for i in IDS[1:]}}
 
 
 def test_gemini_answers_without_metadata(house: House, httpserver: HTTPServer) -> None:

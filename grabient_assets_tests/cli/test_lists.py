@@ -108,6 +108,16 @@ def test_unknown_commands_are_a_usage_error(data: Path):
     assert not data.exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("load", "pal\udcff.csv"), ("palettes", "--like", "\udcff"), ("explain", "\udcff"), ("cancel", "b-\udcff")],
+)
+def test_bytes_that_are_no_text_are_a_usage_error(data: Path, arguments: tuple[str, ...]):
+    ended = grabient(data, *arguments)
+    assert ended.code == 2 and "holds a byte that is not UTF-8. Type it again" in ended.err
+    assert "Traceback" not in ended.err and not data.exists()
+
+
 def test_help_is_quick_because_nothing_heavy_is_imported():
     heavy = ("dagster", "duckdb", "pandas", "cairosvg", "anthropic", "openai", "groq", "google.genai", "pydantic")
     script = f"import sys, grabient_assets.cli.main; print([name for name in {heavy!r} if name in sys.modules])"

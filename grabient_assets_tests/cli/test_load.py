@@ -119,9 +119,9 @@ def test_a_folder_is_no_palette_file(data: Path, tmp_path: Path):
 
 def test_a_data_folder_that_cannot_be(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    for data in (tmp_path / "file" / "data", Path("/proc/nowhere")):
+    for data, said in ((tmp_path / "file" / "data", "is a file, where"), (Path("/proc/nowhere"), "cannot be made")):
         ended = grabient(data, "load", palettes(tmp_path, 1))
-        assert ended.code == 1 and "cannot be made" in ended.err and "GRABIENT_DATA_DIR" in ended.err
+        assert ended.code == 1 and said in ended.err and "GRABIENT_DATA_DIR" in ended.err
         assert "Traceback" not in ended.err
 
 

@@ -294,6 +294,35 @@ def inline(*answers: dict[str, Any]) -> dict[str, Any]:
     return {"inlinedResponses": {"inlinedResponses": list(answers)}}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"metadata": {"key": "a-1"}, "reply": {"candidates": [{"content": {"parts": [{"text": "calm"}]}}]}},
+        {"key": "a-1", "result": "calm"},
+        "calm",
+        ["calm"],
+    ],
+)
+def test_an_inline_answer_in_another_envelope_is_kept_whole(answer: Any, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["output"] = {"inlinedResponses": [answer]}  # and the list stands there itself
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    provider = open_at(GOOGLE, httpserver.url_for(""))
+    [line] = provider.download(GOOGLE.batch)
+    kept = json.loads(line)
+    assert kept["answer"] == answer and kept["key"] == ("a-1" if isinstance(answer, dict) else None)
+    with pytest.raises(ResultsError, match="it holds neither a response nor an error"):
+        provider.read_line(line)
+
+
+@pytest.mark.parametrize("output", [{"inlinedResponses": {"inlinedResponses": []}}, {"inlinedResponses": []}])
+def test_no_inline_answer_is_an_output_without_lines(output: Any, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["metadata"]["output"] = output
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == []
+
+
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
     """Without a key an answer belongs to the request whose `ref` it repeats. Where it does not, it may be that of any
     request that is left, so that one is unreadable, not unanswered."""

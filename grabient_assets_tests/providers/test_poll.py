@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -59,6 +60,32 @@ def test_a_word_nobody_knows_is_no_end(face: Face, provider: BatchProvider, http
     httpserver.expect_request(face.retrieve).respond_with_json(body)
     found = provider.poll(face.batch)
     assert found.state == "running" and "simmering" in found.raw_status.lower()
+
+
+@pytest.mark.parametrize("face", [OPENAI, GROQ, GOOGLE], ids=lambda face: face.name, indirect=True)
+@pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled", "expired"])
+@pytest.mark.parametrize("spelt", [str.upper, str.title, lambda word: word.replace("cancelled", "canceled")])
+def test_words_of_a_gateway_in_other_letters_are_ends(
+    spelt: Callable[[str], str], outcome: str, face: Face, provider: BatchProvider, httpserver: HTTPServer
+) -> None:
+    """A batch that never ends here loses its results at the provider in days."""
+    body = face.body(outcome)
+    if face.name == "google":
+        body["metadata"]["state"] = body["metadata"]["state"].lower()
+    else:
+        body["status"] = spelt(body["status"])
+    httpserver.expect_request(face.retrieve).respond_with_json(body)
+    found = provider.poll(face.batch)
+    assert (found.state, found.outcome) == ("ended", outcome)
+
+
+@pytest.mark.parametrize("state", ["BATCH_STATE_RUNNING", "BATCH_STATE_PENDING", "DONE", None])
+def test_an_operation_that_is_done_is_done(state: str | None, httpserver: HTTPServer, open_at: Open) -> None:
+    body = GOOGLE.body("completed")
+    body["done"] = True
+    body["metadata"]["state"] = state
+    httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
+    assert open_at(GOOGLE, httpserver.url_for("")).poll(GOOGLE.batch).outcome == "completed"
 
 
 ODD_TIMES = [1_795_176_000_000, 1e30, -1, "noon", [], {}, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]

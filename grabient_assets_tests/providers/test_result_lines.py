@@ -272,6 +272,26 @@ def test_google_fates(value: Any, fate: str, code: str, retryable: bool) -> None
     assert result.error
 
 
+@pytest.mark.parametrize("word", ["stop", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED", "COMPLETE", "END_TURN"])
+def test_a_text_that_ended_in_a_gateways_own_word_is_an_answer(word: str) -> None:
+    assert (google(gemini(word)).fate, google(gemini(word)).text) == ("answered", "calm")
+    assert google(gemini(word, [])).fate == "errored"
+
+
+def test_an_error_that_says_ok_beside_a_response_is_none() -> None:
+    for error in ({"code": 0}, {"code": 0, "message": ""}, {"code": "OK"}):
+        assert google({**gemini(), "error": error}).fate == "answered"
+    assert google({**gemini(), "error": {"code": 13, "message": "internal"}}).fate == "errored"
+    assert google({"key": "a-1", "error": {"code": 0}}).fate == "errored"
+
+
+@pytest.mark.parametrize("status", [201, 202, 206])
+def test_any_success_holds_an_answer(status: int) -> None:
+    value = choice()
+    value["response"]["status_code"] = status
+    assert (chat(value).fate, chat(value).text) == ("answered", "calm")
+
+
 # --- all ----------------------------------------------------------------------------------------------------------
 
 READERS = {

@@ -132,8 +132,11 @@ ERRORS = {
     "no credit": (402, "billing_error", "credit balance is too low", CredentialsError),
     "forbidden": (403, "permission_error", "not allowed", CredentialsError),
     "plan": (403, "not_available_for_plan", "batch is not available for your plan", CredentialsError),
+    "no such address": (404, "unknown_url", "Unknown request URL: POST /v2/x.", RequestRejectedError),
     "model gone": (404, "not_found_error", "model: claude-x does not exist", ModelUnavailableError),
     "model named in a 400": (400, "model_decommissioned", "it has been decommissioned", ModelUnavailableError),
+    "model blocked": (403, "model_permission_blocked_org", "blocked for the organization", ModelUnavailableError),
+    "terms of a model": (400, "model_terms_required", "requires terms acceptance", ModelUnavailableError),
     "model not for this project": (403, "model_not_found", "no access to it", ModelUnavailableError),
     "bad request": (400, "invalid_request_error", "requests: too short", RequestRejectedError),
     "too large": (413, "request_too_large", "Request exceeds the maximum size", RequestRejectedError),
@@ -160,6 +163,7 @@ def test_an_error_answer_to_create(case: str, face: Face, provider: BatchProvide
     assert type(caught.value) is kind
     assert caught.value.provider == face.name
     assert message in str(caught.value) and "lab-1" in str(caught.value)
+    assert ("check the base URL" in str(caught.value)) == (case == "no such address")
     assert len(posts(httpserver, face.create)) == 1
     if isinstance(caught.value, ProviderBusyError):
         assert caught.value.retry_after == 7.0

@@ -65,3 +65,21 @@ def test_damaged_records_are_named_and_moving_them_aside_loses_no_palette(file: 
     with dagster_instance(settings) as instance:
         add_partitions(instance, ["one", "two"])  # what `grabient load` does, also with palettes that are known
         assert instance.get_dynamic_partitions(SEEDS) == ["one", "two"]
+
+
+@pytest.mark.parametrize("with_log", [False, True])
+@pytest.mark.parametrize("file", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_files_without_a_byte_are_made_anew(file: str, with_log: bool, tmp_path: Path):
+    settings = load_settings({"GRABIENT_DATA_DIR": str(tmp_path / "data")})
+    with dagster_instance(settings) as instance:
+        add_partitions(instance, ["one"])
+    spoilt = settings.dagster_home / file
+    for rest in spoilt.parent.glob(f"{spoilt.name}-*"):
+        rest.unlink()
+    if with_log:
+        spoilt.with_name(f"{spoilt.name}-wal").write_bytes(b"what a dead process left" * 99)
+    spoilt.write_bytes(b"")
+    with dagster_instance(settings) as instance:
+        add_partitions(instance, ["one"])
+        assert instance.get_dynamic_partitions(SEEDS) == ["one"]
+        assert instance.get_runs_count() == 0 and list(instance.all_instigator_state()) == []

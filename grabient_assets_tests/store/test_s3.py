@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, DEFAULT_S3_CONFIG_VARS
 from moto.server import ThreadedMotoServer
 from pytest_httpserver import HTTPServer
 from pytest_httpserver.httpserver import METHOD_ALL
@@ -128,9 +128,17 @@ def test_what_another_try_cannot_change_is_told_from_the_rest(
             call()
 
 
+@pytest.mark.parametrize("status", [400, 402, 404, 413])
+def test_an_answer_without_a_code_is_named_by_its_status(status: int, httpserver: HTTPServer) -> None:
+    page = httpserver.expect_request(re.compile(".*"))
+    page.respond_with_data("<html>no</html>", status, content_type="text/html")
+    with pytest.raises(StoreUnusableError, match=f"R2 answered {status} for object palettes/store-check.txt"):
+        check_store(store(httpserver.url_for("/")))
+
+
 def test_what_another_try_may_change(httpserver: HTTPServer) -> None:
     answering(httpserver, 503, "SlowDown")
-    with pytest.raises(StoreError, match="R2 answered SlowDown for object a in bucket pictures") as caught:
+    with pytest.raises(StoreError, match=r"R2 answered SlowDown for object a .*\. That may pass: run") as caught:
         S3Store(quick_client(httpserver), "pictures", None, str).get("a")
     assert not isinstance(caught.value, StoreUnusableError)
 
@@ -219,6 +227,9 @@ def test_nothing_that_the_environment_says_of_aws_matters(
         for name in [names] if isinstance(names, str) else names or []:
             if name != "AWS_CA_BUNDLE":
                 monkeypatch.setenv(name, str(broken) if "FILE" in name else "nonsense")
+    for _, name, *_ in DEFAULT_S3_CONFIG_VARS.values():
+        if isinstance(name, str):
+            monkeypatch.setenv(name, "nonsense")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -285,6 +286,62 @@ def test_no_file_is_made_where_a_link_leads_to_nothing(path: Path, tmp_path: Pat
     assert not (tmp_path / "unmounted").exists()
 
 
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+SPECIAL: dict[str, Callable[[Path], None]] = {
+    "a pipe": lambda path: os.mkfifo(path),
+    "a socket": _socket,
+    "a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("which", ["database", "log"])
+def test_what_is_no_file_is_not_opened(which: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Opening a pipe waits for somebody who writes into it, for ever."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket may have 108 bytes
+    rows(Path("g.duckdb"))
+    place = Path("g.duckdb" if which == "database" else "g.duckdb.wal")
+    place.unlink(missing_ok=True)
+    SPECIAL[kind](place)
+    for use in (Warehouse(Path("g.duckdb")).read, Warehouse(Path("g.duckdb")).write):
+        with pytest.raises(WarehouseError, match=f"^{place} is a pipe, a socket or a device"), use():
+            pass
+
+
+@pytest.mark.parametrize("leads_to", ["/nowhere/grabient.duckdb.wal", "grabient.duckdb.wal"])
+def test_a_log_that_is_a_link_to_nothing_is_named(leads_to: str, path: Path, log: Path) -> None:
+    log.unlink(missing_ok=True)
+    log.symlink_to(leads_to)
+    before = path.read_bytes()
+    for use in (Warehouse(path).read, Warehouse(path).write):
+        with pytest.raises(WarehouseError, match=f"^{log} is a link to {leads_to}, which is not there"), use():
+            pass
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing", "a link to itself"])
+def test_a_data_folder_that_is_none_is_not_an_empty_one(kind: str, tmp_path: Path) -> None:
+    """`status` with zeros would say that all is lost while a disk is not mounted."""
+    folder = tmp_path / "data"
+    match kind:
+        case "a file":
+            folder.write_text("x")
+        case "a link to nothing":
+            folder.symlink_to(tmp_path / "unmounted")
+        case _:
+            folder.symlink_to(folder)
+    said = f"^{folder} is {'a file, where the data folder' if kind == 'a file' else 'a link to '}"
+    for below in ("grabient.duckdb", "deeper/grabient.duckdb"):
+        with pytest.raises(WarehouseError, match=said):
+            Warehouse(folder / below).exists()
+        with pytest.raises(WarehouseError, match=said):
+            rows(folder / below)
+
+
 @contextmanager
 def ordinary_user() -> Iterator[Path]:
     """A folder of somebody whom permissions bind, and this process in their place: root they do not bind."""
@@ -405,6 +462,25 @@ def test_too_little_memory(path: Path) -> None:
         with _engine().cursor() as connection:
             connection.execute(f"SET memory_limit = '{before}'")
     assert rows(path) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("DROP VIEW IF EXISTS {0}; DROP TABLE palette_images", "palette_images"),
+        ("ALTER TABLE palette_images RENAME COLUMN store TO shop", "palette_images.store"),
+    ],
+)
+def test_a_database_that_somebody_took_a_part_of(change: str, named: str, path: Path) -> None:
+    rows(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(change.format("none"))
+    query = "SELECT store FROM palette_images"
+    for use in (Warehouse(path).read, Warehouse(path).write):
+        with pytest.raises(WarehouseError) as caught, use() as connection:
+            connection.execute(query)
+        assert str(caught.value).startswith(f"{path} lacks {named}, which this program keeps there.")
+        assert "Look for it in your backups." in str(caught.value)
 
 
 def test_a_mistake_of_ours_stays_one(path: Path) -> None:

@@ -10,19 +10,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from io import BufferedReader, StringIO, TextIOWrapper
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from shutil import copyfileobj
-from tempfile import TemporaryFile
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from grabient_assets.errors import AmbiguousPaletteError, PaletteFileError
+from grabient_assets.groups.palettes.colour_lists import COLOUR_LIST, no_colours
+from grabient_assets.groups.palettes.palette_array import Entry, elements, refuse
 from grabient_assets.groups.palettes.palette_line import (
-    COLOUR_LIST,
     DELIMITERS,
     AmbiguousNumbersError,
     BadLineError,
@@ -33,24 +30,31 @@ from grabient_assets.groups.palettes.palette_line import (
     csv_columns,
     csv_fields,
     is_comment,
+    is_numbers_in_brackets,
     is_one_palette,
+    is_row_of_a_table,
     row_from_csv,
     row_from_json,
     row_from_text,
-    row_from_value,
+)
+from grabient_assets.groups.palettes.palette_text import (
+    MAX_LINE,
+    NOT_UTF8,
+    as_windows_wrote_it,
+    numbered_lines,
+    opened_text,
+    shown,
 )
 
 __all__ = ["SAMPLES", "DuplicateLine", "PaletteFile", "PaletteRow", "RejectedLine", "read_palette_file"]
 
 SAMPLES = Path(__file__).with_name("samples.jsonl")
 
-MAX_LINE = 65_536
-"""Characters of a line, of a CSV record, and of an element of a JSON array."""
 MAX_RECORD_LINES = 100
-SHOWN_CHARS = 200
-# Text has next to no control characters and no broken UTF-8; other files are full of both.
-PROBE_BYTES, BINARY_SHARE = 8_192, 0.3
+HEADER_WITHIN_LINES = 20
+"""Programs write titles and dates above a table."""
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
+_NAMES_A_SEED = re.compile(r'"seed"|(?<![A-Za-z0-9_-])_[A-Za-z0-9_-]{36}')
 
 RowReader = Callable[..., PaletteRow]
 
@@ -93,11 +97,8 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
     """
     path = Path(path)
     try:
-        with path.open("rb") as opened, _from_the_start(opened) as file:
-            encoding = _encoding(path, file)
-            errors = "replace" if encoding == "utf-16" else "surrogateescape"
-            with TextIOWrapper(file, encoding, errors) as text:
-                return _read(path, text, sixteen)
+        with opened_text(path) as text:
+            return _read(path, text, sixteen)
     except FileNotFoundError:
         raise PaletteFileError(f"There is no palette file {path}. Check the path.") from None
     except IsADirectoryError:
@@ -108,18 +109,6 @@ def read_palette_file(path: Path | str, sixteen: Sixteen | None = None) -> Palet
         ) from None
     except OSError as error:
         raise PaletteFileError(f"The palette file {path} cannot be read: {error.strerror or error}.") from error
-
-
-@contextmanager
-def _from_the_start(file: BufferedReader) -> Iterator[BinaryIO]:
-    """The file, such that it can be read from its start again; what comes through a pipe is kept for that."""
-    if file.seekable():
-        yield file
-        return
-    with TemporaryFile() as kept:
-        copyfileobj(file, kept)
-        kept.seek(0)
-        yield kept
 
 
 def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
@@ -136,7 +125,7 @@ def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
                 "or --sixteen modifiers."
             ) from None
         except BadLineError as error:
-            found.rejected.append(RejectedLine(number, entries[number], _shown(text), str(error)))
+            found.rejected.append(RejectedLine(number, entries[number], shown(text), str(error)))
             continue
         seed = row.palette.canonical
         if seed in first_lines:
@@ -149,50 +138,93 @@ def _read(path: Path, file: TextIO, sixteen: Sixteen | None) -> PaletteFile:
         raise PaletteFileError(f"The palette file {path} holds {holds}. Put one palette on each line.")
     colours = sum(COLOUR_LIST.search(line.text) is not None for line in found.rejected)
     if not found.rows and colours * 2 >= len(found.rejected):
-        raise _no_colours(path)
+        raise no_colours(path)
     return found
 
 
-_Palette = tuple[int, str, Callable[[], PaletteRow]]
-"""Where a palette begins, its text, and what reads it."""
-
-
-def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
+def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[Entry]:
     """Every palette of the file, in whichever format its first line with content shows."""
     begin = _first_content(file)
     if _is_spread_object(begin, file):
+        text = file.read(MAX_LINE)
+        if COLOUR_LIST.search(text) and not _NAMES_A_SEED.search(text):
+            raise no_colours(path)
         raise PaletteFileError(
             f"The palette file {path} is an object over several lines. Give a JSON array of palettes, or one object a "
             "line."
         )
     if _begins_array(begin):
-        yield from _elements(file, sixteen)
+        yield from elements(file, sixteen)
         return
-    lines = _lines(file)
+    lines = numbered_lines(file)
+    ahead = list(islice(lines, HEADER_WITHIN_LINES))
+    if table := _table_in(ahead):
+        if twice := columns_named_twice(table.columns):
+            raise PaletteFileError(
+                f"The palette file {path} has two columns named {', '.join(twice)}. Rename or remove one."
+            )
+        for number, text in table.before:
+            yield number, text, partial(refuse, "it stands before the names of the columns")
+        yield from _csv_records(chain(table.behind, lines), table.columns, table.delimiter, sixteen)
+        return
+    read_row: RowReader | None = None
+    for number, text in chain(ahead, lines):
+        if not is_comment(text) and (read_row or not _delimiter_said(text)):
+            read_row = read_row or _reader(path, text, [line for _, line in ahead])
+            yield number, text, partial(_checked, read_row, number, text, sixteen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The header of a CSV file, and the lines around it that were read."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+    before: Sequence[tuple[int, str]]
+    behind: Sequence[tuple[int, str]]
+
+
+def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
+    """The table that begins within these lines. None where one that is a palette comes first."""
     delimiters: Sequence[str] = DELIMITERS
-    for number, text in lines:
+    before: list[tuple[int, str]] = []
+    for place, (number, text) in enumerate(ahead):
         if is_comment(text):
             continue
-        if said := re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE):  # Excel's
-            delimiters = (said[1],)
+        if said := _delimiter_said(text):
+            delimiters = (said,)
             continue
-        if header := csv_columns(text, delimiters):
-            if twice := columns_named_twice(header[0]):
-                raise PaletteFileError(
-                    f"The palette file {path} has two columns named {', '.join(twice)}. Rename or remove one."
-                )
-            yield from _csv_records(lines, *header, sixteen)
-            return
-        read_row = _reader(path, text)
-        yield number, text, partial(_checked, read_row, number, text, sixteen)
-        for number, text in lines:
-            if not is_comment(text):
-                yield number, text, partial(_checked, read_row, number, text, sixteen)
+        record, end = text, place + 1
+        while record.count('"') % 2 and end < len(ahead):  # a name may hold a line break
+            record, end = record + ahead[end][1], end + 1
+        for header, behind in ((text, place + 1), (record, end)):
+            if found := csv_columns(header, delimiters):
+                return _Table(*found, before, ahead[behind:])
+        if text.lstrip()[0] in "{[" or _is_palette(text):
+            return None
+        before.append((number, text))
+    return None
+
+
+def _is_palette(text: str) -> bool:
+    try:
+        row_from_text(0, text, "modifiers")
+    except BadLineError:
+        return False
+    return True
+
+
+def _delimiter_said(text: str) -> str | None:
+    """What Excel's first line `sep=;` says."""
+    said = re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE)
+    return said[1] if said else None
 
 
 def _begins_array(begin: str) -> bool:
     """Whether the file is a JSON array of palettes. A first line that is one palette itself, `[0.5, ...]` or four
     vectors, begins a file of such lines."""
+    if is_numbers_in_brackets(begin):
+        return False
     if not re.match(r"\s*\[\s*(?:[\[{\"\]]|$)", begin):
         return begin.lstrip().startswith("[") and "]" not in begin
     try:
@@ -220,7 +252,7 @@ def _is_spread_object(begin: str, file: TextIO) -> bool:
 def _first_content(file: TextIO) -> str:
     """The first characters of the file that are neither blank nor a comment. It is read again afterwards."""
     begin = ""
-    for _, text in _lines(file):
+    for _, text in numbered_lines(file):
         begin += "" if is_comment(text) else text
         if len(begin.split()) > 1 or len(begin.strip()) > 1:
             break
@@ -228,41 +260,44 @@ def _first_content(file: TextIO) -> str:
     return begin
 
 
-def _reader(path: Path, text: str) -> RowReader:
-    """How to read the lines of a file whose first line with content is `text`, which is no CSV header."""
+def _reader(path: Path, text: str, ahead: Sequence[str]) -> RowReader:
+    """How to read the lines of a file whose first line with content is `text`, and that has no CSV header. `ahead` are
+    its first lines."""
     start = text.lstrip()[0]
     if start in "{[":
-        return row_from_json
-    try:
-        row_from_text(0, text, "modifiers")
-    except BadLineError:
+        return _row_from_any if is_numbers_in_brackets(text) else row_from_json
+    if not _is_palette(text):
         # No seed either: now the name of the file is the only hint.
         if path.suffix.lower() in JSONL_SUFFIXES:
             return row_from_json
-        if path.suffix.lower() == ".csv":
-            if COLOUR_LIST.search(text):
-                raise _no_colours(path) from None
+        is_table = is_row_of_a_table(text)
+        has_colours = any(COLOUR_LIST.search(line) and not _NAMES_A_SEED.search(line) for line in ahead)
+        if path.suffix.lower() == ".csv" and has_colours:
+            raise no_colours(path)
+        if is_table or path.suffix.lower() == ".csv":
             raise PaletteFileError(
-                f"The palette file {path} has no column named seed, id or url; its first line is {_shown(text)[:80]!r}."
-            ) from None
+                f"The palette file {path} has no column named seed, id or url; its first line is {shown(text)[:80]!r}. "
+                "Name the columns in the first line, for example: seed,name,style"
+            )
     return _row_from_any
 
 
 def _row_from_any(number: int, text: str, sixteen: Sixteen | None) -> PaletteRow:
     """Plain seeds, and objects among them: a broken first line must not spoil a file of objects."""
-    read_row = row_from_json if text.lstrip()[0] in "{[" else row_from_text
+    is_json = text.lstrip()[0] in "{[" and not is_numbers_in_brackets(text)
+    read_row = row_from_json if is_json else row_from_text
     return read_row(number, text, sixteen)
 
 
 def _csv_records(
     lines: Iterator[tuple[int, str]], columns: Sequence[str], delimiter: str, sixteen: Sixteen | None
-) -> Iterator[_Palette]:
+) -> Iterator[Entry]:
     """The records below the header. A quoted field may hold line breaks; one that never ends costs its line alone."""
     ahead: list[tuple[int, str]] = []
     read_row = partial(row_from_csv, columns=columns, delimiter=delimiter)
     while begun := _next_line(ahead, lines):
         number, text = begun
-        if is_comment(text):
+        if is_comment(text) or not text.replace(delimiter, "").strip():
             continue
         record, taken = text, list[tuple[int, str]]()
         while isinstance(_trouble(record, delimiter), UnfinishedCsvError):
@@ -290,129 +325,19 @@ def _trouble(record: str, delimiter: str) -> BadLineError | None:
     return None
 
 
-def _elements(file: TextIO, sixteen: Sixteen | None) -> Iterator[_Palette]:
-    """The elements of one JSON array, over however few or many lines. One of them is in memory, and what is read ahead.
-
-    After one that cannot be read the next that begins behind a closing bracket and a comma is looked for.
-    """
-    decoder = json.JSONDecoder()
-    number, position = 1, 0
-    text = file.read(MAX_LINE)
-    opened = False
-    numbers: list[tuple[int, float]] = []  # an array of nothing else is one palette
-    while True:
-        blank = _BETWEEN.match(text, position) if opened else _BEFORE.match(text, position)
-        assert blank is not None
-        number += text.count("\n", position, blank.end())
-        position, opened = blank.end(), True
-        if position == len(text):
-            text, position = file.read(MAX_LINE), 0
-            if text:
-                continue
-        if text[position : position + 1] in ("", "]"):
-            if numbers:
-                line, values = numbers[0][0], [value for _, value in numbers]
-                yield line, str(values), partial(row_from_value, line, values, sixteen)
-            if position == len(text):
-                return
-            # What follows may be another array, as in a file with one on each line.
-            text, numbers, opened = text[position + 1 :] + file.read(MAX_LINE), [], False
-            begin = _BEFORE.match(text)
-            if begin is None:
-                yield from _behind_array(number, text, file)
-                return
-            position = 0
-            continue
-        try:
-            value, end = decoder.raw_decode(text, position)
-            # A number may go on in what was not read yet.
-            if end == len(text) and (more := file.read(MAX_LINE)):
-                text, position = text[position:] + more, 0
-                continue
-        except (ValueError, RecursionError) as error:
-            if len(text) - position < MAX_LINE and (more := file.read(MAX_LINE)):
-                text, position = text[position:] + more, 0
-                continue
-            element = text[position : position + SHOWN_CHARS]
-            yield number, element, partial(_refuse, f"it is not valid JSON ({getattr(error, 'msg', 'too deep')})")
-            after = _NEXT_ELEMENT.search(text, position)
-            end = after.end() if after else len(text)
-            number += text.count("\n", position, end)
-            position = end
-            continue
-        element = text[position:end]
-        if type(value) in (int, float) and len(numbers) < MAX_LINE:
-            numbers.append((number, value))
-        else:
-            yield number, element, partial(row_from_value, number, value, sixteen)
-        number += element.count("\n")
-        position = end
-
-
-def _behind_array(number: int, text: str, file: TextIO) -> Iterator[_Palette]:
-    """Each line behind the end of a JSON array is refused; blank lines and comments are none."""
-    begun = StringIO(text + file.readline(MAX_LINE))
-    for line_number, line in enumerate(chain(begun, (line for _, line in _lines(file))), number):
-        if not is_comment(line):
-            yield line_number, line, partial(_refuse, "it stands behind the end of a JSON array")
-
-
-_BEFORE = re.compile(r"(?:\s|#[^\n]*\n)*\[\s*")
-_BETWEEN = re.compile(r"[\s,]*")
-_NEXT_ELEMENT = re.compile(r"[}\]\"]\s*,\s*(?=[{\[\"])")
-
-
-def _refuse(reason: str) -> PaletteRow:
-    raise BadLineError(reason)
-
-
-def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
-    """Numbered lines, whatever ends them. Of a line beyond the limit only the first part is kept in memory."""
-    number = 0
-    while text := file.readline(MAX_LINE + 1):
-        number += 1
-        part = text
-        while len(part) > MAX_LINE and not part.endswith("\n"):
-            part = file.readline(MAX_LINE + 1)
-        yield number, text
-
-
 def _checked(read_row: RowReader, number: int, text: str, sixteen: Sixteen | None) -> PaletteRow:
-    """The row, if the text is short enough and was UTF-8."""
+    """The row, if the text is short enough and was UTF-8, or at least its seed was."""
     if len(text) > MAX_LINE:
         raise BadLineError(f"it is longer than {MAX_LINE} characters")
-    if strange := _NOT_UTF8.search(text):
+    strange = NOT_UTF8.search(text)
+    if strange is None:
+        return read_row(number, text.strip("\r\n"), sixteen=sixteen)
+    try:
+        row = read_row(number, as_windows_wrote_it(text).strip("\r\n"), sixteen=sixteen)
+    except AmbiguousNumbersError:
+        raise
+    except BadLineError:
         place = len(text[: strange.start()].encode()) + 1
-        raise BadLineError(f"byte {place} (0x{ord(strange[0]) - 0xDC00:02x}) is not UTF-8")
-    return read_row(number, text.strip("\r\n"), sixteen=sixteen)
-
-
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")
-
-
-def _shown(text: str) -> str:
-    return _NOT_UTF8.sub("\N{REPLACEMENT CHARACTER}", text.strip("\r\n"))[:SHOWN_CHARS]
-
-
-def _no_colours(path: Path) -> PaletteFileError:
-    return PaletteFileError(
-        f"The palette file {path} is a list of colours, as Lospec, coolors and paint programs write them. A palette "
-        "here is a whole gradient. Its seed is the last part of its address at grabient.com, such as "
-        "_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf, or the 12 numbers of its cosine curves. Colours cannot be turned into "
-        "one."
-    )
-
-
-def _encoding(path: Path, file: BinaryIO) -> str:
-    """How the text is written: UTF-8, or UTF-16 with its mark. Raises PaletteFileError when it is no text."""
-    probe = file.read(PROBE_BYTES)
-    file.seek(0)
-    if probe.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    text = probe.decode("utf-8", errors="replace")
-    strange = sum(character == "\ufffd" or (character < " " and character not in "\t\r\n\f") for character in text)
-    if strange > BINARY_SHARE * len(text):
-        raise PaletteFileError(
-            f"The palette file {path} is not text but perhaps a picture or archive. Give JSONL, CSV or one seed a line."
-        )
-    return "utf-8-sig"
+        raise BadLineError(f"byte {place} (0x{ord(strange[0]) - 0xDC00:02x}) is not UTF-8") from None
+    note = "it is not UTF-8 and is read as Windows-1252"
+    return replace(row, note=f"{row.note}; {note}" if row.note else note)

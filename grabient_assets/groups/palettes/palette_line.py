@@ -21,6 +21,7 @@ from grabient_assets.gradient.vocabulary import (
     MIN_STEPS,
     STYLES,
 )
+from grabient_assets.groups.palettes.colour_lists import HEX_COLOURS_ONLY
 
 MAX_NAME_CHARS = 100
 UNREADABLE = "its seed cannot be read: "
@@ -30,16 +31,11 @@ DELIMITERS = (",", ";", "\t", "|")
 Sixteen = Literal["preset", "modifiers"]
 """What 16 numbers are that may be either: four vectors with alpha, or twelve coefficients and four modifiers."""
 
-COLOUR_LIST = re.compile(
-    r"(?<![\w-])#?(?:[0-9a-f]{6}|[0-9a-f]{8})(?![\w-])|coolors\.co|lospec\.com|^GIMP Palette|^JASC-PAL|\brgba?\("
-    r"|^\s*\d{1,3}\s+\d{1,3}\s+\d{1,3}\b(?![.,])",
-    re.IGNORECASE,
-)
-"""What Lospec, coolors and paint programs write: colours, one by one."""
 _ADDRESS = re.compile(r"(?:https?://)?(?:[a-z0-9-]+\.)*grabient\.com(?=[/?#]|$)", re.IGNORECASE)
 _NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?"
 _OTHER_NUMBERS = re.compile(rf"{_NUMBER}(?:[\s;|]+{_NUMBER}){{11,15}}[\s;|]*", re.IGNORECASE | re.ASCII)
-HEX_COLOURS_ONLY = re.compile(r"#[0-9a-f]{3,8}(?:[\s,;]+#[0-9a-f]{3,8})*\s*", re.IGNORECASE)
+_FEW_NUMBERS = re.compile(r"[+-]?\d*\.?\d+(?:[\s;|]+[+-]?\d*\.?\d+)*[\s;|]*", re.ASCII)
+_VECTOR_WORDS = re.compile(r"\bvec[34]\b|[\[\](){}]", re.IGNORECASE)
 
 
 class BadLineError(Exception):
@@ -109,8 +105,46 @@ def columns_named_twice(columns: Sequence[str]) -> list[str]:
 
 
 def row_from_text(line: int, text: str, sixteen: Sixteen | None = None) -> PaletteRow:
-    """A row from a line that is a seed, a Grabient address or plain numbers and nothing else."""
-    return _row(line, {"seed": text.strip()}, sixteen)
+    """A row from a line that is a seed, a Grabient address or numbers and nothing else. Quotation marks around it and a
+    comma behind it, as in a list that was copied from a program, are left out."""
+    bare = text.strip()
+    if quoted := re.fullmatch(r"([\"'])([^\"']*)\1\s*[,;]?|([^\"']*?)\s*[,;]", bare):
+        bare = quoted[2] or quoted[3] or bare
+    if is_numbers_in_brackets(bare):
+        bare = " ".join(_VECTOR_WORDS.sub(" ", bare).replace(",", " ").split())
+    return _row(line, {"seed": bare}, sixteen)
+
+
+def is_numbers_in_brackets(text: str) -> bool:
+    """Whether the text is 12 or 16 numbers as vectors that are no JSON: `[[0.5 0.5 0.5] ...]`, `vec3(0.5, ...)`."""
+    if not _VECTOR_WORDS.search(text):
+        return False
+    numbers = _VECTOR_WORDS.sub(" ", text).replace(",", " ").split()
+    try:
+        is_json = isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        is_json = False
+    return not is_json and len(numbers) in (12, 16) and all(re.fullmatch(_NUMBER, one, re.ASCII) for one in numbers)
+
+
+def is_row_of_a_table(text: str) -> bool:
+    """Whether a line without a header above it has fields, and a seed or an address is one of them."""
+    for delimiter in DELIMITERS:
+        try:
+            fields = csv_fields(text, delimiter)
+        except BadLineError:
+            continue
+        if len(fields) > 1 and any(_is_seed(one) for one in fields):
+            return True
+    return False
+
+
+def _is_seed(text: str) -> bool:
+    try:
+        row_from_text(0, text, "modifiers")
+    except BadLineError:
+        return False
+    return True
 
 
 def typed_palette(text: str, sixteen: Sixteen | None = None) -> PaletteRow:
@@ -153,12 +187,13 @@ def row_from_json(line: int, text: str, sixteen: Sixteen | None = None) -> Palet
     """A row from a JSON object with `seed`, `id` or `url`, and if wanted `style`, `steps`, `angle`, `name`; or from an
     array of 12 or 16 numbers."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        # A line out of an array that was copied ends with a comma.
+        value = json.loads(re.sub(r"(?<=[}\]\"])\s*,\s*$", "", text), parse_constant=_refuse_constant)
     except RecursionError:
         raise BadLineError("its JSON is nested too deeply") from None
     except ValueError as error:
         raise BadLineError(f"it is not valid JSON ({error})") from None
-    if isinstance(value, str):
+    if isinstance(value, str) and not _is_seed(value):
         raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
     return row_from_value(line, value, sixteen)
 
@@ -207,8 +242,7 @@ def csv_fields(text: str, delimiter: str = ",") -> list[str]:
 
 def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> PaletteRow:
     """Every value checked; None and absent values take what the address says, or the default."""
-    named = [values[name] for name in SEED_COLUMNS if values.get(name) is not None]
-    seed = next((one for one in named if isinstance(one, str)), named[0] if named else None)
+    seed = _named_seed(values)
     if seed is None and any(isinstance(one, list) and one and isinstance(one[0], dict) for one in values.values()):
         raise BadLineError("it is an object around a list; give the list itself, as a JSON array, or one object a line")
     if seed is None:
@@ -232,6 +266,18 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
         name=None if name is None else name[:MAX_NAME_CHARS],
         note=_cut(name),
     )
+
+
+def _named_seed(values: Mapping[str, Any]) -> Any:
+    """What stands in the columns of a seed. An id may be the key of somebody's database: then the address counts."""
+    named = {name: values[name] for name in SEED_COLUMNS if values.get(name) is not None}
+    for name, one in named.items():
+        if is_one_palette(one):
+            named[name] = ",".join(map(str, _flat(one)))
+    texts = {name: one for name, one in named.items() if isinstance(one, str)}
+    if list(texts) == ["id", "url"] and not _is_seed(texts["id"]):
+        return texts["url"]
+    return next(iter(texts.values()), next(iter(named.values()), None))
 
 
 def _from_address(seed: str) -> tuple[str, dict[str, Any]]:
@@ -259,6 +305,11 @@ def _one_spelling(seed: str, sixteen: Sixteen | None) -> str:
     """The seed as decode_seed reads it: numbers with commas between them, a preset without its alpha."""
     if _OTHER_NUMBERS.fullmatch(seed.strip()):
         seed = ",".join(re.split(r"[\s;|]+", seed.strip().strip(";|").replace(",", ".").strip()))
+    elif "." in seed and _FEW_NUMBERS.fullmatch(seed.strip()):
+        count = len(re.findall(_NUMBER, seed))
+        raise BadLineError(
+            f"it has {count} number{'' if count == 1 else 's'} instead of 12 or 16; put all of a palette on one line"
+        )
     numbers = seed.split(",")
     try:
         preset = len(numbers) == 16 and [float(numbers[place]) for place in (3, 7, 11, 15)] == [1, 0, 0, 0]

@@ -132,6 +132,96 @@ def test_tables_as_programs_write_them(tmp_path: Path, delimiter: str, encoding:
     assert read(tmp_path, text.encode(encoding)).rows[1].name == 'two\nlines, "quoted"'
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_text_of_two_and_four_bytes_a_letter(tmp_path: Path, encoding: str):
+    [row] = read(tmp_path, f"seed;name\r\n{OTHER};Größe\r\n".encode(encoding), "palettes.csv").rows
+    assert (row.palette.canonical, row.name) == (OTHER, "Größe")
+    assert seeds(read(tmp_path, OTHER.encode(encoding))) == [OTHER]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_of_windows_costs_no_palette_its_name(tmp_path: Path, delimiter: str):
+    """Excel's own "CSV" is Windows-1252."""
+    text = f"seed{delimiter}name\r\n{OTHER}{delimiter}“Größe” €\r\n{ALIGNED}{delimiter}plain\r\n"
+    file = read(tmp_path, text.encode("cp1252"), "palettes.csv")
+    assert [(row.palette.canonical, row.name, row.note) for row in file.rows] == [
+        (OTHER, "“Größe” €", "it is not UTF-8 and is read as Windows-1252"),
+        (ALIGNED, "plain", None),
+    ]
+    line = json.dumps({"seed": OTHER, "name": "grün"}, ensure_ascii=False)
+    assert read(tmp_path, line.encode("latin-1"), "palettes.jsonl").rows[0].name == "grün"
+
+
+def test_lines_above_the_header_and_blank_rows(tmp_path: Path):
+    text = f'My palettes;;\n2026;;\nsep=;\nseed;"long\nname";style\n;;\n{OTHER};x;\n ; ; \n{ALIGNED};y;;;\n;;\n'
+    file = read(tmp_path, text, "palettes.csv")
+    assert [(row.line, row.palette.canonical) for row in file.rows] == [(7, OTHER), (9, ALIGNED)]
+    assert rejections(file) == [(number, "it stands before the names of the columns") for number in (1, 2)]
+    assert seeds(read(tmp_path, f"{OTHER}\nseed,name\n{ALIGNED}\n")) == [OTHER, ALIGNED], "a palette is no title"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+@pytest.mark.parametrize("line", [f"{OTHER},Harbour", f"Harbour;https://grabient.com/{OTHER};7", f'"{DECIMAL}"\tx'])
+def test_a_table_without_a_header_says_what_to_write_there(tmp_path: Path, line: str, name: str):
+    with pytest.raises(PaletteFileError, match=r"no column named seed.*Name the columns in the first line"):
+        read(tmp_path, f"{line}\n{line}\n", name)
+
+
+def test_an_id_may_be_the_key_of_a_database(tmp_path: Path):
+    address = f"https://grabient.com/{OTHER}?steps=7"
+    for text in (f"id,url\n17,{address}\n", json.dumps({"id": "row-17", "url": address})):
+        [row] = read(tmp_path, text).rows
+        assert (row.palette.canonical, row.steps) == (OTHER, 7)
+    assert seeds(read(tmp_path, f"id,url\n{ALIGNED},{address}\n")) == [ALIGNED]
+    assert rejections(read(tmp_path, f"seed,url\n_abc,{address}\n")) != [], "a seed that is wrong is not passed over"
+
+
+@pytest.mark.parametrize("field", ["seed", "id"])
+def test_the_numbers_of_a_field_may_be_an_array(tmp_path: Path, field: str):
+    numbers = [float(number) for number in DECIMAL.split(",")]
+    for value in (numbers, [numbers[at : at + 3] for at in range(0, 12, 3)]):
+        assert seeds(read(tmp_path, json.dumps({field: value}))) == [ALIGNED]
+        assert seeds(read(tmp_path, json.dumps([{field: value}], indent=1))) == [ALIGNED]
+
+
+COPIED = [f'"{OTHER}",', f"{OTHER},", f"'{OTHER}'", f"{OTHER};", f'"{DECIMAL}",', f'"https://grabient.com/{OTHER}"']
+
+
+@pytest.mark.parametrize("line", COPIED)
+def test_lines_that_were_copied_out_of_a_list(tmp_path: Path, line: str):
+    file = read(tmp_path, f"{line}\n{LZ}\n")
+    assert seeds(file) == [ALIGNED if DECIMAL in line else OTHER, decode_seed(LZ).canonical]
+    objects = f'{json.dumps(GOOD)},\n{{"seed": "{LZ}"}} , \n"{ALIGNED}",\n'
+    assert seeds(read(tmp_path, objects)) == [OTHER, decode_seed(LZ).canonical, ALIGNED]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[0.5 0.4 0.4] [0.5 0.4 0.3] [0.5 0.5 0.5] [0 0.1 0.2]]",
+        "[0.5, 0.4, 0.4], [0.5, 0.4, 0.3], [0.5, 0.5, 0.5], [0, 0.1, 0.2]",
+        "vec3(0.5,0.4,0.4), vec3(0.5,0.4,0.3), vec3(0.5,0.5,0.5), vec3(0.,.1,.2)",
+        "(0.5, 0.4, 0.4, 0.5, 0.4, 0.3, 0.5, 0.5, 0.5, 0, 0.1, 0.2)",
+    ],
+)
+def test_vectors_as_shaders_and_generators_write_them(tmp_path: Path, text: str):
+    assert seeds(read(tmp_path, f"{text}\n{OTHER}\n")) == [ALIGNED, OTHER]
+    assert seeds(read(tmp_path, f"{OTHER}\n{text}\n")) == [OTHER, ALIGNED]
+
+
+@pytest.mark.parametrize("numbers", ["0.5 0.4 0.4", "0.5"])
+def test_numbers_over_several_lines_say_how_many_a_palette_has(tmp_path: Path, numbers: str):
+    reason = rejections(read(tmp_path, f"{numbers}\n{OTHER}\n"))[0][1]
+    assert re.fullmatch(r"it has [13] numbers? instead of 12 or 16; put all of a palette on one line", reason)
+
+
+def test_an_element_that_breaks_off_is_one_refusal(tmp_path: Path):
+    whole = json.dumps([{"seed": OTHER, "name": "x", "style": "radialGradient"}] * 2)
+    for end in range(whole.rindex("{") + 2, len(whole) - 2):
+        file = read(tmp_path, whole[:end])
+        assert len(file.rows) == 1 and len(file.rejected) == 1, whole[:end]
+
+
 def test_a_decimal_comma_between_semicolons(tmp_path: Path):
     text = f"seed;angle\n{DECIMAL};22,5\n0,1;0,2\n"
     file = read(tmp_path, text)
@@ -267,6 +357,15 @@ COLOURS = {
     "lospec.hex": "1a1c2c\n5d275d\nb13e53\nef7d57\n",
     "lospec.txt": ";paint.net Palette File\n;Palette Name: Sweetie 16\nFF1a1c2c\nFF5d275d\n",
     "lospec.gpl": "GIMP Palette\n#Palette Name: Sweetie\n26\t28\t44\t1a1c2c\n93\t39\t93\t5d275d\n",
+    "paint.net.txt": ";paint.net Palette File\n;Palette Name: A\n;Description: B\n;Colors: 1\nFF1a1c2c\n",
+    "short.txt": "#f00\n#0f0\n",
+    "rgb.csv": "r,g,b\n38,70,83\n42,157,143\n",
+    "rgb.txt": "38 70 83\n42 157 143\n",
+    "names.csv": "name,hex\nCharcoal,#264653\nGreen,#2a9d8f\n",
+    "hsl.txt": "hsl(197, 37%, 24%)\nhsl(173, 58%, 39%)\n",
+    "modern.css": "oklch(0.37 0.05 220)\nlab(40 -20 10)\n",
+    "spread.json": '{\n "name": "Sweetie",\n "colors": [\n  "1a1c2c",\n  "5d275d"\n ]\n}\n',
+    "tokens.json": '{"red": {\n  "value": "#ff0000",\n  "type": "color"\n}}\n',
     "lospec.pal": "JASC-PAL\n0100\n2\n26 28 44\n93 39 93\n",
     "lospec.json": '{"name":"Sweetie 16","author":"G","colors":["1a1c2c","5d275d"]}',
     "coolors.csv": "264653,2a9d8f,e9c46a,f4a261,e76f51\n",
@@ -284,6 +383,27 @@ COLOURS = {
 def test_lists_of_colours_are_refused_with_what_a_seed_is(tmp_path: Path, name: str):
     with pytest.raises(PaletteFileError, match=r"is a list of colours, as Lospec.* 12 numbers of its cosine curves"):
         read(tmp_path, COLOURS[name], name)
+
+
+SWATCHES = {
+    "adobe.ase": b"ASEF\x00\x01\x00\x00\x00\x00\x00\x01" + bytes(40),
+    "adobe.aco": b"\x00\x01\x00\x02\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff",
+    "windows.pal": b"RIFF\x10\x04\x00\x00PAL data\x04\x04\x00\x00\x00\x03\x00\x01" + bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("name", SWATCHES)
+def test_swatches_of_paint_programs_are_lists_of_colours_too(tmp_path: Path, name: str):
+    with pytest.raises(PaletteFileError, match=r"is a list of colours, as Lospec"):
+        read(tmp_path, SWATCHES[name], name)
+
+
+def test_palettes_with_their_colours_beside_them_are_palettes(tmp_path: Path):
+    row = {"seed": OTHER, "hexColors": ["#ff0000", "#00ff00"]}
+    assert seeds(read(tmp_path, json.dumps([row], indent=2))) == [OTHER]
+    assert seeds(read(tmp_path, f"seed,first\n{OTHER},#ff0000\n", "palettes.csv")) == [OTHER]
+    with pytest.raises(PaletteFileError, match="is an object over several lines"):
+        read(tmp_path, json.dumps({"palettes": [row]}, indent=2))
 
 
 # Duplicates
@@ -486,7 +606,7 @@ def test_every_line_is_accounted_for(tmp_path: Path, lines: list[bytes]):
         (b"seed,style\n", "holds only blank lines, comments or a header"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\xb8" + bytes(range(256)), "is not text"),
         (bytes(range(256)) * 20, "is not text"),
-        (OTHER.encode("utf-16-le"), "is not text"),
+        (bytes(range(128, 256)) * 20, "is not text"),
     ],
 )
 def test_files_without_palettes_say_so(tmp_path: Path, content: bytes, expected: str):
