@@ -59,7 +59,7 @@ def test_a_run_waits_for_a_persons_shell_and_says_so(pipeline: Driven) -> None:
         ended = pipeline.tick()
         person.join(60)
     [sentence] = said
-    assert f"(process {shell.pid}) has" in sentence and "of at most 3600 seconds" in sentence
+    assert f"(process {shell.pid}) has" in sentence and " so far, 3,600 seconds at most" in sentence
     assert [(one.job, one.success) for one in ended] == [("load_palettes", True)]
     assert pipeline.green("palette_images") == {seed}
     logged = [entry.user_message for entry in pipeline.instance.all_logs(ended[0].run_id)]
