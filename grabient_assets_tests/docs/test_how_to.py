@@ -137,7 +137,7 @@ def test_adding_a_model(copy: Copy) -> None:
 
     copy_with(file, before, place, entry[1].replace("panel = false", "panel = true"))
     shown = copy.run(*every)
-    assert shown.code == 0 and re.search(r"openai/gpt-oss-240b +tagger +- +0\.1 +0\.4", shown.out), shown.err
+    assert shown.code == 0 and re.search(r"openai/gpt-oss-240b +tagger +0\.1 +0\.4", shown.out), shown.err
     checked = copy.run(*check, "--json")
     assert checked.code == 0, checked.err
     served = {row["model"]: row["served"] for row in checked.json["models"]}
