@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from grabient_assets.settings import R2Settings, Settings, load_settings
+from grabient_assets.r2_settings import R2Settings
+from grabient_assets.settings import Settings, load_settings
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.store.objects import ObjectStore, check_store
 
