@@ -54,7 +54,7 @@ def read_r2(values: Mapping[str, str], shown: Callable[[str], str]) -> R2Setting
 
 
 def _address(name: str, text: str, harmless: str) -> SplitResult:
-    """The address of a store or of its pictures. Raises SettingsError, which shows `harmless`, when it cannot be one."""
+    """The address of a store or of its pictures. Raises SettingsError with `harmless` when it cannot be one."""
     shown = f"{name} is {harmless!r}"
     if left := re.search(r"[<>{}$]|%7b|your[-_ ]?account|account[-_ ]?id", text, re.IGNORECASE):
         raise SettingsError(f"{shown}; {left[0]!r} is left of an example. Put in what it stands for.")
