@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 
 from grabient_assets.cli.database import open_warehouse
-from grabient_assets.errors import WarehouseLockedError, WarehouseReadOnlyError
+from grabient_assets.errors import WarehouseError, WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience, Wait
@@ -158,7 +158,7 @@ def test_a_block_that_raises_writes_nothing(path: Path, error: type[BaseExceptio
 
 def test_a_place_that_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    with pytest.raises(WarehouseReadOnlyError, match=r"cannot be made .* Set GRABIENT_DATA_DIR to a folder"):
+    with pytest.raises(WarehouseError, match=r"data is a file, .* or set GRABIENT_DATA_DIR to a folder"):
         add(Warehouse(tmp_path / "data" / "grabient.duckdb"))
 
 
