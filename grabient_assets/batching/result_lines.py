@@ -3,9 +3,6 @@
 A line says by its key which request it is for. Where it has none, or one that nobody asked, the `ref` in the answer
 says so. Where that is missing too, or the line cannot be read at all, the answer has been paid for nevertheless: its
 request is not unanswered but unreadable, and it is never bought again by itself.
-
-A model sees no ref but its own. So an answer under one key with the ref of another request belongs to the ref, and a
-ref that no request has is a miscopied one, and the key counts.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import ReadLine, Result
@@ -27,10 +23,6 @@ _WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
 _REF = re.compile(r'"ref"\s*:\s*"([A-Za-z0-9_-]{1,64})"', re.IGNORECASE)
 _ANY_DEPTH = re.compile(rb'ref\\*"\s*:\s*\\*"([A-Za-z0-9_-]{1,64})', re.IGNORECASE)
 _NAMES = re.compile(rb"[A-Za-z0-9_-]+")
-_ANY_REF = re.compile(r'("ref"\s*:\s*)(?:"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?))', re.IGNORECASE)
-MISCOPIED_ALIKE = 0.9
-"""How alike (difflib's ratio) a ref is that was copied with mistakes. An id of 61 characters with six of them left out
-is alike to 0.95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,6 @@ def read_results(
     found = Results()
     unread: list[_Unread] = []
     unbound: list[tuple[int, Result]] = []
-    crossed: list[tuple[int, Result, str]] = []
     for number, line in enumerate(lines, start=1):
         try:
             result = read_line(line)
@@ -79,11 +70,8 @@ def read_results(
             unread.append(_Unread((hidden,), tuple(usages_in(line, provider))[:1], why))
         elif result.custom_id not in requests:
             unbound.append((number, result))
-        elif (ref := _ref_in(result.text, requests)) not in (None, result.custom_id):
-            crossed.append((number, result, ref))
         else:
             _add(found, number, result)
-    _bind_crossed(found, crossed)
     keyed = set(found.of)
     for number, result in unbound:
         ref = _ref_in(result.text, requests)
@@ -98,42 +86,6 @@ def read_results(
         found.unread = None if found.of else unread[0].why
         _mark_unreadable(found, unread, requests)
     return found
-
-
-def _bind_crossed(found: Results, crossed: Sequence[tuple[int, Result, str]]) -> None:
-    """Answers with the ref of another request go to that one, unless it has a line of its own."""
-    sure = set(found.of)
-    for number, result, ref in crossed:
-        if ref in sure:
-            _add(found, number, result)
-            continue
-        found.problems.append(
-            f"Result line {number} has the key {result.custom_id!r} and the `ref` {ref!r}. A model knows no other ref "
-            "than its own, so the answer is taken as that of the ref."
-        )
-        _add(found, number, replace(result, custom_id=ref))
-
-
-def with_own_ref(text: str, custom_id: str, requests: Collection[str]) -> str:
-    """The answer with the request's id in the place of a `ref` that was copied with mistakes.
-
-    One that another request has, or that may be of another batch, stays.
-    """
-
-    def mended(match: re.Match[str]) -> str:
-        ref = (match[2] if match[2] is not None else match[3]).strip()
-        if ref in requests or not _is_miscopied(ref, custom_id):
-            return match[0]
-        return f'{match[1]}"{custom_id}"'
-
-    return _ANY_REF.sub(mended, text)
-
-
-def _is_miscopied(ref: str, custom_id: str) -> bool:
-    said, own = ref.lower(), custom_id.lower()
-    if len(said) * 2 < len(own) or said in own or own in said:
-        return True
-    return len(said) < 1000 and SequenceMatcher(None, said, own, autojunk=False).ratio() >= MISCOPIED_ALIKE
 
 
 def _add(found: Results, number: int, result: Result) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.batching.costs import FREE, Bill, Charge, total
 from grabient_assets.batching.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
-from grabient_assets.batching.result_lines import read_results, with_own_ref
+from grabient_assets.batching.result_lines import read_results
 from grabient_assets.batching.short_results import lines_lacking
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState, ReadLine, Result
 from grabient_assets.providers.refusals import refused_later
@@ -132,7 +132,7 @@ def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settl
     pictures: dict[str, str] = {}
     for custom_id, request in answers.requests.items():
         result = found.of.get(custom_id)
-        verdict = _verdict(request, result, custom_id in found.contradicted, answers, reader)
+        verdict = _verdict(request, result, custom_id in found.contradicted, state, reader)
         if lost is not None:
             verdict = Verdict("unreadable", lost)
         again = _asked_again(verdict, result, refused=refusal is not None)
@@ -192,15 +192,15 @@ def _settle(
 
 
 def _verdict(
-    request: RequestRecord, result: Result | None, contradicted: bool, answers: Answers, reader: AnswerReader
+    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
 ) -> Verdict:
     if contradicted:
         return Verdict("mismatched", "Two different answers came for this request.")
     if result is None:
-        return _unanswered(answers.state)
+        return _unanswered(state)
     match result.fate:
         case "answered":
-            return reader.judge(request, with_own_ref(result.text or "", request.custom_id, answers.requests))
+            return reader.judge(request, result.text or "")
         case "refused":
             return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
         case "truncated":

@@ -68,60 +68,23 @@ def test_an_answer_without_a_key_is_bound_by_the_ref_in_it(house: House, provide
 
 
 @pytest.mark.parametrize("named", ["every line", "all but one"])
-def test_answers_under_the_keys_of_others_go_to_whom_their_ref_names(
-    named: str, house: House, provider: ScriptedProvider
-) -> None:
+def test_an_answer_with_another_ref_is_mismatched(named: str, house: House, provider: ScriptedProvider) -> None:
     """Inline answers of Gemini come out of order (googleapis/python-genai#1909): who binds keys by place mixes them."""
     ids = sent_to(house, provider, 8)
     keys = [*ids[1:], ids[0]] if named == "every line" else [ids[0], *ids[2:], ids[1]]
     texts = [json.dumps({"ref": custom_id, **ANSWER, "mood": [custom_id]}) for custom_id in ids]
     provider.end("openai-1", [answered(key, text) for key, text in zip(keys, texts, strict=True)])
     collect(house, provider, house_batch(house))
-    assert fates(house) == {"succeeded": 8}
-    assert dict(house.rows("SELECT custom_id, mood[1] FROM palette_tags")) == {i: i.lower() for i in ids}
-    assert "the answer is taken as that of the ref" in house.rows("SELECT error FROM batches")[0][0]
-    assert send_if_due(house, provider) is None and provider.sent == ids
+    mixed = 8 if named == "every line" else 7
+    assert fates(house) == {"mismatched": mixed, **({"succeeded": 1} if mixed < 8 else {})}
 
 
-def test_an_answer_with_the_ref_of_one_that_has_its_own_is_nobodys(house: House, provider: ScriptedProvider) -> None:
-    ids = sent_to(house, provider, 2)
-    provider.end("openai-1", [answered(ids[0]), answered(ids[1], json.dumps({"ref": ids[0], **ANSWER}))])
-    collect(house, provider, house_batch(house))
-    assert dict(house.rows("SELECT custom_id, fate FROM batch_requests")) == {ids[0]: "succeeded", ids[1]: "mismatched"}
-
-
-MISCOPIED: dict[str, Callable[[str], object]] = {
-    "three letters left out": lambda ref: ref[:9] + ref[12:],
-    "three letters twice": lambda ref: ref[:12] + ref[9:],
-    "another letter": lambda ref: ref[:20] + ("x" if ref[20] != "x" else "y") + ref[21:],
-    "the seed alone": lambda ref: ref[:37],
-    "the end alone": lambda ref: ref[38:],
-    "with words": lambda ref: f"request {ref}",
-    "in other letters": str.upper,
-    "a word": lambda ref: "string",
-    "a number": lambda ref: 1,
-    "quoted": lambda ref: f'"{ref}"',
-}
-
-
-@pytest.mark.parametrize("how", MISCOPIED)
-def test_a_ref_that_was_copied_with_mistakes_costs_no_answer(
-    how: str, house: House, provider: ScriptedProvider
-) -> None:
-    """The key says whose the answer is: it is not bought again because a small model dropped a letter of 61."""
-    ids = sent_to(house, provider, 3)
-    lines = [answered(i, json.dumps({"ref": MISCOPIED[how](i), **ANSWER, "mood": [i]})) for i in ids]
-    provider.end("openai-1", lines)
-    collect(house, provider, house_batch(house))
-    assert fates(house) == {"succeeded": 3}
-    assert dict(house.rows("SELECT custom_id, mood[1] FROM palette_tags")) == {i: i.lower() for i in ids}
-    assert send_if_due(house, provider) is None
-
-
-def test_the_ref_of_another_batch_is_no_miscopied_one(house: House, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize(
+    "said", ["string", 1, "_gzzzQQQwwwVVVkkkJJJpppHHHlllSSSmmmBBB-01234567890123456789-00"], ids=str
+)
+def test_a_ref_that_no_request_has_is_mismatched(said: object, house: House, provider: ScriptedProvider) -> None:
     [ref] = sent_to(house, provider, 1)
-    other = f"_gzzzQQQwwwVVVkkkJJJpppHHHlllSSSmmmBBB-{'0123456789' * 2}-00"
-    provider.end("openai-1", [answered(ref, json.dumps({"ref": other, **ANSWER}))])
+    provider.end("openai-1", [answered(ref, json.dumps({"ref": said, **ANSWER}))])
     collect(house, provider, house_batch(house))
     assert fates(house) == {"mismatched": 1}
 
