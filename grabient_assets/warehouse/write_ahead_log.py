@@ -46,8 +46,8 @@ def _fault(path: Path) -> WarehouseError | None:
             begin = log.read(len(_BEGIN) + len(_IDENTITY))
     except OSError:
         return None
-    if not begin:
-        return None
+    if (_BEGIN + _IDENTITY).startswith(begin):
+        return None  # ours; or cut off in its first entry, by a kill or a full disk: then it holds nothing yet
     if not begin.startswith(_BEGIN[:-1]):
         return faults.damaged_log(path, "it does not begin as a log of DuckDB")
     if begin.startswith(_BEGIN) and not begin.endswith(_IDENTITY) and _has_identity(path):

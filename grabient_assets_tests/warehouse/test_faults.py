@@ -202,6 +202,16 @@ def test_a_log_of_its_own_is_taken_in(path: Path, log: Path) -> None:
     assert rows(path) == 10 and not log.exists()
 
 
+@pytest.mark.parametrize("size", [*range(130), 300, 1000, -1])
+def test_a_log_that_ends_early_holds_what_was_committed(size: int, path: Path, log: Path) -> None:
+    """A kill, or a full disk, while a transaction goes into the log: after any of its bytes."""
+    cut(log, size % log.stat().st_size)
+    assert rows(path) == 5
+    with Warehouse(path).write() as connection:
+        connection.execute(_PROMPTS.format(10, 11))
+    assert rows(path) == 6 and not log.exists()
+
+
 def turned(log: Path, at: int) -> None:
     overwrite(log, at, bytes(255 - byte for byte in log.read_bytes()[at : at + 4]))
 
