@@ -92,7 +92,7 @@ def test_what_is_stuck_withheld_and_without_money(tmp_path: Path) -> None:
         (over,) = [event for event in seen(connection).values() if event.kind == "over_budget"]
         assert over.key == "over-budget:2026-11:tagging:openai:gpt-4o-mini:v1:c"
         assert over.sentence.startswith("Over budget: 1 palette waits. To finish it is expected to cost 0.")
-        assert over.sentence.endswith("No batch is open that could release some: ask again with a higher --max-usd.")
+        assert over.sentence.endswith("It goes out when you ask again with --max-usd 0.0006 or more.")
         assert "Now 1 over budget, 0 stuck, 0 withheld." in seen(connection)["day:2026-11-20"].sentence
         connection.execute("UPDATE spending_caps SET usd = 1000")
         assert [event.kind for event in seen(connection).values()] == ["day"], "there is money"
