@@ -33,6 +33,7 @@ from grabient_assets.groups.palettes.palette_line import (
     is_numbers_in_brackets,
     is_one_palette,
     is_row_of_a_table,
+    names_palette,
     row_from_csv,
     row_from_json,
     row_from_text,
@@ -200,18 +201,10 @@ def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
         for header, behind in ((text, place + 1), (record, end)):
             if found := csv_columns(header, delimiters):
                 return _Table(*found, before, ahead[behind:])
-        if text.lstrip()[0] in "{[" or _is_palette(text):
+        if text.lstrip()[0] in "{[" or names_palette(text):
             return None
         before.append((number, text))
     return None
-
-
-def _is_palette(text: str) -> bool:
-    try:
-        row_from_text(0, text, "modifiers")
-    except BadLineError:
-        return False
-    return True
 
 
 def _delimiter_said(text: str) -> str | None:
@@ -266,7 +259,7 @@ def _reader(path: Path, text: str, ahead: Sequence[str]) -> RowReader:
     start = text.lstrip()[0]
     if start in "{[":
         return _row_from_any if is_numbers_in_brackets(text) else row_from_json
-    if not _is_palette(text):
+    if not names_palette(text):
         # No seed either: now the name of the file is the only hint.
         if path.suffix.lower() in JSONL_SUFFIXES:
             return row_from_json

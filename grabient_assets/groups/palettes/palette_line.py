@@ -134,12 +134,13 @@ def is_row_of_a_table(text: str) -> bool:
             fields = csv_fields(text, delimiter)
         except BadLineError:
             continue
-        if len(fields) > 1 and any(_is_seed(one) for one in fields):
+        if len(fields) > 1 and any(names_palette(one) for one in fields):
             return True
     return False
 
 
-def _is_seed(text: str) -> bool:
+def names_palette(text: str) -> bool:
+    """Whether the text alone is a seed, the numbers of a palette or an address."""
     try:
         row_from_text(0, text, "modifiers")
     except BadLineError:
@@ -193,7 +194,7 @@ def row_from_json(line: int, text: str, sixteen: Sixteen | None = None) -> Palet
         raise BadLineError("its JSON is nested too deeply") from None
     except ValueError as error:
         raise BadLineError(f"it is not valid JSON ({error})") from None
-    if isinstance(value, str) and not _is_seed(value):
+    if isinstance(value, str) and not names_palette(value):
         raise BadLineError(f"it is JSON, but {_kind(value)} instead of an object with a seed")
     return row_from_value(line, value, sixteen)
 
@@ -275,7 +276,7 @@ def _named_seed(values: Mapping[str, Any]) -> Any:
         if is_one_palette(one):
             named[name] = ",".join(map(str, _flat(one)))
     texts = {name: one for name, one in named.items() if isinstance(one, str)}
-    if list(texts) == ["id", "url"] and not _is_seed(texts["id"]):
+    if list(texts) == ["id", "url"] and not names_palette(texts["id"]):
         return texts["url"]
     return next(iter(texts.values()), next(iter(named.values()), None))
 
