@@ -91,7 +91,8 @@ class Doom:
                 at = _log_size() + self._point.bytes
                 _limit_files(at, least=at, most=at)
             case "committed", "c_return", "commit":
-                _die()
+                sys.setprofile(None)
+                self.strike()
             case "closing", "c_call", "execute" if frame.f_code is Attached.close.__code__:
                 sys.setprofile(None)
                 size = _log_size()
