@@ -178,7 +178,7 @@ def stopped(folder: Path, *, live: bool = False, endless: bool = False) -> Itera
 
 def needs_answers(moment: Point) -> bool:
     """Whether the moment comes only when batches end."""
-    return moment.purpose == "refinement" or moment.trap in ("download", "line", "archived", "completing")
+    return moment.purpose == "refinement" or moment.trap in ("download", "line", "archived", "committed", "completing")
 
 
 def sweep(folder: Path, moment: Point, live: bool) -> list[str]:
