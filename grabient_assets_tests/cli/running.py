@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from grabient_assets_tests.hanging import HANGING_SECONDS
 
 SCRIPT = Path(sys.executable).with_name("grabient")
 OTHER_NAMES = ("GOOGLE_API_KEY", "GEMINI_API_KEY", "DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+CTRL_C, CTRL_D = "\x03", "\x04"
+QUESTION = ("[y/N]", "[y/n]")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,36 @@ def typed(data: Path, *arguments: str | Path, **values: str) -> Ended:
     return Ended(done.exit_code, done.stdout, done.stderr)
 
 
+def hear_signals() -> None:
+    """A shell's background job ignores Ctrl-C, and so would its children: tests may run in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def at_a_terminal(
+    data: Path, values: Mapping[str, str], answer: str, *arguments: str | Path, columns: int = 0
+) -> tuple[int, str]:
+    """The exit code, and all that the terminal showed, when a person answers the question so."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        hear_signals()
+        os.execve(command()[0], command(*arguments), environment(data, **values))
+    shown, answered = b"", False
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux says so at the end
+            break
+        shown += part
+        if not part:
+            break
+        if not answered and any(question.encode() in shown for question in QUESTION):
+            answered = True
+            if columns:
+                termios.tcsetwinsize(terminal, (24, columns))
+            os.write(terminal, answer.encode() + (b"" if answer in (CTRL_C, CTRL_D) else b"\n"))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
 @contextmanager
 def emulator(data: Path, *arguments: str | Path) -> Iterator[dict[str, str]]:
     """`grabient emulator` in the foreground of a process; gives the base URL of each provider."""
@@ -83,7 +118,7 @@ def emulator(data: Path, *arguments: str | Path) -> Iterator[dict[str, str]]:
         lines = [process.stdout.readline() for _ in range(5)]
         yield dict(line.split() for line in lines[1:])
     finally:
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=HANGING_SECONDS)
     assert process.returncode == 0, err
 

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import termios
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from grabient_assets.cli.main import INTERRUPTED
-from grabient_assets_tests.cli.running import command, environment, palettes, typed
+from grabient_assets_tests.cli.running import CTRL_C, CTRL_D, at_a_terminal, palettes, typed
 
 LIVE = {"GRABIENT_MODE": "live", "OPENAI_API_KEY": "sk-0123456789abcdef", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
-CTRL_C, CTRL_D = "\x03", "\x04"
 RUN = ("run", "--until", "tags", "--analyses", "1", "--timeout", "0")
-
-
-def at_a_terminal(data: Path, answer: str, *arguments: str, columns: int = 0) -> tuple[int, str]:
-    """The exit code, and all that the terminal showed, when a person answers the question so."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(command()[0], command(*arguments), environment(data, **LIVE))
-    shown, answered = b"", False
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:  # Linux says so at the end
-            break
-        shown += part
-        if not part:
-            break
-        if b"[y/N]" in shown and not answered:
-            answered = True
-            if columns:
-                termios.tcsetwinsize(terminal, (24, columns))
-            os.write(terminal, answer.encode() + (b"" if answer in (CTRL_C, CTRL_D) else b"\n"))
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 def asks(data: Path) -> int:
@@ -49,29 +23,29 @@ def asks(data: Path) -> int:
 
 def test_a_person_is_asked_and_a_script_is_not(data: Path, tmp_path: Path) -> None:
     typed(data, "load", palettes(tmp_path, 2))
-    code, shown = at_a_terminal(data, "", *RUN)
+    code, shown = at_a_terminal(data, LIVE, "", *RUN)
     assert code == 1 and "Nothing was asked for, and nothing is spent." in shown and asks(data) == 0
     assert "6 requests go out for " in shown and shown.count("Nothing limits what is spent.") == 1
-    code, shown = at_a_terminal(data, "no", *RUN, "--max-usd", "0.01")
+    code, shown = at_a_terminal(data, LIVE, "no", *RUN, "--max-usd", "0.01")
     assert code == 1 and asks(data) == 0 and "Nothing limits" not in shown
     assert "0.01 USD finish " in shown and " of 2 palettes" in shown
-    code, shown = at_a_terminal(data, "no", *RUN, "--max-usd", "0.003")
+    code, shown = at_a_terminal(data, LIVE, "no", *RUN, "--max-usd", "0.003")
     assert code == 1 and asks(data) == 0
     assert "At most 0.0030 USD are spent. All 6 requests would go out for " in shown
     assert "6 requests go out" not in shown and "0.0030 USD finish " in shown and " of 2 palettes" in shown
 
     script = typed(data, *RUN, **LIVE)
     assert "[y/N]" not in script.err and script.err.count("Nothing limits what is spent.") == 1 and asks(data) == 6
-    code, shown = at_a_terminal(data, "never read", *RUN, "--analyses", "2", "--yes")
+    code, shown = at_a_terminal(data, LIVE, "never read", *RUN, "--analyses", "2", "--yes")
     assert "[y/N]" not in shown and "requests go out for " in shown
 
 
 def test_what_is_said_instead_of_an_answer_begins_a_line(data: Path, tmp_path: Path) -> None:
     """After Ctrl-D and Ctrl-C, which end no line; and the words of a stop are broken between words, not within them."""
     typed(data, "load", palettes(tmp_path, 1))
-    code, shown = at_a_terminal(data, CTRL_D, *RUN)
+    code, shown = at_a_terminal(data, LIVE, CTRL_D, *RUN)
     assert code == 1 and "[y/N] \r\nNothing was asked for, and nothing is spent." in shown
-    code, shown = at_a_terminal(data, CTRL_C, *RUN, columns=40)
+    code, shown = at_a_terminal(data, LIVE, CTRL_C, *RUN, columns=40)
     lines = shown.replace("\x1b[?25h", "").partition("[y/N] ")[2].split("\r\n")
     said = " ".join(lines[1:]).strip()
     assert code == INTERRUPTED and lines[0] == "^C" and said.startswith("Stopped. Nothing is lost")
@@ -126,13 +100,13 @@ def test_a_dry_retry_prices_what_the_filters_leave_and_asks_nothing(refused: Pat
 def test_who_retries_in_live_mode_is_asked_first(refused: Path) -> None:
     before = stopped(refused)
     for answer in ("", "no"):
-        code, shown = at_a_terminal(refused, answer, "retry")
+        code, shown = at_a_terminal(refused, LIVE, answer, "retry")
         assert code == 1 and shown.count("[y/N]") == 1 and stopped(refused) == before
         assert "6 requests go out for " in shown and "Nothing was asked for, and nothing is spent." in shown
-    code, shown = at_a_terminal(refused, "y", "retry", "--model", "gpt-4o-mini")
+    code, shown = at_a_terminal(refused, LIVE, "y", "retry", "--model", "gpt-4o-mini")
     assert code == 0 and "2 requests go out for " in shown
     assert stopped(refused) == {model: count for model, count in before.items() if model != "gpt-4o-mini"}
-    code, shown = at_a_terminal(refused, "never read", "retry", "--model", "gpt-6-luna", "--yes")
+    code, shown = at_a_terminal(refused, LIVE, "never read", "retry", "--model", "gpt-6-luna", "--yes")
     assert code == 0 and "[y/N]" not in shown and "gpt-6-luna" not in stopped(refused)
     script = typed(refused, "retry", **LIVE)
     assert script.code == 0 and "[y/N]" not in script.err and stopped(refused) == {}

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import signal
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.palette_line import SEED_COLUMNS
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import command, environment, grabient, palettes, typed
-from grabient_assets_tests.reliability.stopping import hear_signals
 
 SEED = "_gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf"
 
@@ -153,21 +149,3 @@ def test_the_help_names_the_columns_of_a_file(data: Path):
     readme = " ".join((PROJECT_DIR / "README.md").read_text(encoding="utf-8").split())
     for column in (*SEED_COLUMNS, "style", "steps", "angle", "name"):
         assert re.search(rf"\b{column}\b", said) and f"`{column}`" in readme
-
-
-def test_ctrl_c_at_a_question_ends_at_once(data: Path, tmp_path: Path) -> None:
-    file = tmp_path / "sixteen.txt"
-    file.write_text("0.5,0.5,0.5,1,0.5,0.4,0.3,0,1,1,1,0,0,0.33,0.67,0\n", encoding="utf-8")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command("load", file), env=environment(data), stdin=theirs, stderr=theirs, preexec_fn=hear_signals
-    ) as process:
-        said = b""
-        while b"alpha?" not in said:
-            said += os.read(ours, 1024)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert time.monotonic() - began < 5 and b"Stopped. Nothing is lost" in os.read(ours, 1024)
-    os.close(ours)
-    os.close(theirs)

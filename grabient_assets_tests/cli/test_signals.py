@@ -3,8 +3,6 @@ itself apart. What happens in between is in reliability/test_stopped.py."""
 
 from __future__ import annotations
 
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -13,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.cli.leaving import STOPPED
-from grabient_assets_tests.cli.running import command, environment, palettes, typed
+from grabient_assets_tests.cli.running import CTRL_C, at_a_terminal, environment, hear_signals, palettes, typed
 from grabient_assets_tests.hanging import HANGING_SECONDS
-from grabient_assets_tests.reliability.stopping import hear_signals
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
@@ -86,30 +83,9 @@ def test_an_import_lock_that_a_dropped_interrupt_left_taken_ends_the_process(dat
     assert ended(data, LEAKED) == (128 + INT, "", f"{STOPPED}\n")
 
 
-def at_a_question(data: Path, *arguments: str, **values: str) -> tuple[int, str]:
-    """The exit code, and what a terminal shows, when a person presses Ctrl-C at the question."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        hear_signals()
-        os.execve(command()[0], command(*arguments), environment(data, **values))
-    shown, pressed = b"", False
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:  # Linux says so at the end
-            break
-        if not part:
-            break
-        shown += part
-        if not pressed and (b"[y/N]" in shown or b"[y/n]" in shown):
-            pressed = True
-            os.write(terminal, b"\x03")
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
-
-
 def test_at_the_question_before_spending(data: Path, tmp_path: Path) -> None:
     typed(data, "load", palettes(tmp_path, 2))
-    code, shown = at_a_question(data, *SPENDING, **LIVE)
+    code, shown = at_a_terminal(data, LIVE, CTRL_C, *SPENDING)
     question, _, after = shown.partition("[y/N]")
     assert "Nothing limits what is spent." in question
     assert (code, only(after)) == (130, [STOPPED])
@@ -118,7 +94,7 @@ def test_at_the_question_before_spending(data: Path, tmp_path: Path) -> None:
 def test_at_the_question_what_sixteen_numbers_are(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "sixteen.txt"
     file.write_text("0.5 0.5 0.5 1 0.5 0.5 0.5 0 1 1 1 0 0 0.33 0.67 0\n", encoding="utf-8")
-    code, shown = at_a_question(data, "load", str(file))
+    code, shown = at_a_terminal(data, {}, CTRL_C, "load", file)
     assert (code, only(shown.partition("[y/n]")[2])) == (130, [STOPPED])
 
 

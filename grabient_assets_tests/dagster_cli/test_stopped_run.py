@@ -11,9 +11,9 @@ import dagster as dg
 
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.pipeline.place import COMMANDS, control, environment_of
-from grabient_assets_tests.reliability.stopping import hear_signals
 
 SECONDS = 120
 SLOW = {"match": {"provider": "openai", "route": "create"}, "action": {"do": "delay", "seconds": 1.0}}

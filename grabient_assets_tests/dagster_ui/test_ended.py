@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
-from grabient_assets.cli.dev import _has_members
+import psutil
+
 from grabient_assets.cli.stopping import AT_ONCE
 from grabient_assets.headless.waiting import NOTHING_UNDER_WAY
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -24,9 +26,16 @@ def until_said(dev: Dev, words: str) -> None:
     dev.until(words, lambda: words in said(dev), lambda: said(dev)[-500:])
 
 
-def until_none_is_left(dev: Dev, group: int) -> None:
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until_none_is_left(dev: Dev, processes: Sequence[psutil.Process]) -> None:
     """A process that was killed is there a moment longer: it dies when it has its turn on the machine."""
-    dev.until("the end of Dagster's processes", lambda: not _has_members(group), lambda: said(dev)[-500:])
+    dev.until("the end of Dagster's processes", lambda: not any(map(runs, processes)), lambda: said(dev)[-500:])
 
 
 def said(dev: Dev) -> str:
@@ -35,11 +44,11 @@ def said(dev: Dev) -> str:
 
 def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
     with dagster_dev(tmp_path / "data") as dev:
-        [services] = dev.process.children()
-        assert len(services.children(recursive=True)) >= 4, "code server, its copy, webserver and daemon"
+        processes = dev.process.children(recursive=True)
+        assert len(processes) >= 5, "dg, code server, its copy, webserver and daemon"
         dev.process.send_signal(signal.SIGTERM)
         assert dev.process.wait(HANGING_SECONDS) == 143
-        until_none_is_left(dev, services.pid)
+        until_none_is_left(dev, processes)
     assert said(dev).splitlines()[-1] == NOTHING_UNDER_WAY and ENDING in said(dev)
     assert "Dagster services shut down." in said(dev)
     assert "/grabient_assets/cli/" not in said(dev), "no traceback of the command; Dagster's tick may have one"
@@ -47,20 +56,20 @@ def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
 
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
     with dagster_dev(tmp_path / "data") as dev:
-        [services] = dev.process.children()
+        processes = dev.process.children(recursive=True)
         press(dev)
         until_said(dev, ENDING)
         press(dev)
         assert dev.process.wait(HANGING_SECONDS) == 130
-        until_none_is_left(dev, services.pid)
+        until_none_is_left(dev, processes)
     assert said(dev).splitlines()[-1] == AT_ONCE and "Dagster services shut down." not in said(dev)
 
 
 def test_ctrl_c_while_dagster_is_imported(tmp_path: Path) -> None:
     with dagster_dev(tmp_path / "data", waits=False) as dev:
         dev.until("the process of dg", lambda: bool(dev.process.children()), lambda: said(dev))
-        [services] = dev.process.children()
+        processes = dev.process.children(recursive=True)
         press(dev)
         assert dev.process.wait(HANGING_SECONDS) == 130
-        until_none_is_left(dev, services.pid)
+        until_none_is_left(dev, processes)
     assert said(dev).splitlines() == [NOTHING_UNDER_WAY]

@@ -19,9 +19,9 @@ import psutil
 
 from grabient_assets.emulator.client import running_emulator
 from grabient_assets.settings import PROJECT_DIR
+from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import COMMANDS, creates, environment_of
-from grabient_assets_tests.reliability.stopping import hear_signals
 
 PAUSE_SECONDS = 0.3
 LOG_LINES = 25

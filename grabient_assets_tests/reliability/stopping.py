@@ -23,6 +23,7 @@ from grabient_assets.emulator.endpoint import EmulatorEndpoint
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.settings import PROVIDERS
+from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.pipeline.place import control, emulator_ended_after, environment_of, samples
 from grabient_assets_tests.reliability.asked import NOTE
 from grabient_assets_tests.reliability.audit import check_readable, paid_twice
@@ -156,11 +157,6 @@ class Stopped(Victim):
                 yield process
             finally:
                 process.kill()
-
-
-def hear_signals() -> None:
-    """A shell's background job ignores Ctrl-C, and so would its children: tests may run in one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
