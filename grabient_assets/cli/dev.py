@@ -42,7 +42,7 @@ def dev(context: typer.Context) -> None:
 
 
 def _serve(command: list[str]) -> int:
-    """Run `dg dev` until it ends; its exit code. After a signal this does not return: the process ends with 128 and more.
+    """Run `dg dev` until it ends; its exit code. After a signal it does not return: the process ends with 128 and more.
 
     Dagster's processes are a session of their own. So Ctrl-C does not interrupt all of them at once; `dg dev` alone is
     told, and ends the others in order. A second signal kills them, and so does one that comes before `dg dev` has
