@@ -31,8 +31,8 @@ _MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]+)"')
 
 
 class EmulatorApp:
-    """The application and what belongs to it. `asgi` is what a server runs. With the same `now` and `salt` the same calls
-    get the same answers, ids included."""
+    """The application and what belongs to it. `asgi` is what a server runs. With the same `now` and `salt`, the same
+    calls get the same answers, ids included."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Palettes on their way through the whole pipeline, in this process, against the emulator, with a clock that is wound.
 
-Everything that a run could differ in is fixed: the clock of the pipeline is also that of the emulator, the emulator's ids
-have a fixed salt, and batches are polled to their end one after the other before any is collected.
+What two runs could differ in is fixed. The emulator has the clock of the pipeline and a fixed salt for its ids. Batches
+end one after the other, each when it is polled, before any is collected: collecting uses threads.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 from grabient_assets.batching import poll
@@ -21,6 +22,8 @@ from grabient_assets.batching.send import Sent
 from grabient_assets.emulator.models import registry_models
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.exports.assets import store_export
+from grabient_assets.groups.exports.files import FileKind, deliver
+from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
@@ -37,6 +40,8 @@ from grabient_assets.resources.modes import EMULATOR_KEY
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT, open_batches, record_reported
+from grabient_assets.warehouse.exports import EXPORT_COLUMNS, Selection
+from grabient_assets.warehouse.notices import claim, record_told
 from grabient_assets.warehouse.refined import due_refinements
 from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets_tests.batching.house import House
@@ -45,7 +50,9 @@ from grabient_assets_tests.pipeline.place import settings_of
 
 SALT = "5eed5eed5eed"
 MOST_ROUNDS = 12
-"""A batch ends with its second poll; what is asked again after a fault takes a few rounds more."""
+"""What is asked again after a fault, and each wave, takes a round more."""
+POLLING_SECONDS = 300.0
+"""However slow the machine is: a batch that is not polled would end later, in another order."""
 
 
 @dataclass
@@ -74,16 +81,30 @@ class Pipeline:
         raise AssertionError(f"The pipeline has not come to its end in {MOST_ROUNDS} rounds.")
 
     def report(self, prompt_version: str) -> None:
-        """What the models are worth, and the refined palettes as a file."""
+        """What the models are worth."""
         assert report_on(self.house.warehouse, prompt_version, self._now()) is not None
-        store_export(self.house.warehouse, self.house.store, prompt_version, self._now())
 
-    def reparse(self) -> Reparsed:
+    def export(self, prompt_version: str, file: Path) -> None:
+        """The refined palettes as an object, and as a file."""
+        store_export(self.house.warehouse, self.house.store, prompt_version, self._now())
+        selection = Selection(prompt_version, tuple(EXPORT_COLUMNS), target="file")
+        deliver(self.house.warehouse, selection, FileKind("jsonl"), file, BytesIO(), self._now())
+
+    def notify(self) -> None:
+        """Note what people should be told as told."""
+        with self.house.warehouse.write() as connection:
+            now = self._now()
+            for event in seen_events(connection, None, self.usable, (), now):
+                claim(connection, event.kind, [event.key], now)
+                record_told(connection, [event.key], None, now)
+
+    def reparse(self, prompt_version: str) -> Reparsed:
+        """Read the archived answers under the version again."""
         house = self.house
         self._now()
         return reparse_batches(
             [],
-            None,
+            prompt_version,
             house.warehouse,
             house.store,
             reader_of(house.warehouse, house.store),
@@ -123,21 +144,16 @@ class Pipeline:
         return _moved(sent)
 
     def _collect(self) -> bool:
-        """Poll until every batch has ended, collect all, and complete the palettes. Whether there was any batch."""
+        """End every open batch, collect all, and complete the palettes. Whether there was any batch."""
         house = self.house
         with house.warehouse.read() as connection:
             batches = open_batches(connection)
         if not batches:
             return False
-        waiting = list(batches)
-        for _ in range(MOST_ROUNDS):
-            self._now()
-            polled = poll.poll_batches(waiting, self.connect, house.warehouse, house.clock)
-            poll.record(polled, house.warehouse, house.clock())
-            waiting = [batch for batch in waiting if batch.batch_id not in polled.ready]
-            if not waiting:
-                break
         self._now()
+        polled = poll.poll_batches(batches, self.connect, house.warehouse, house.clock, budget=POLLING_SECONDS)
+        assert polled.ready == {batch.batch_id for batch in batches}
+        poll.record(polled, house.warehouse, self._now())
         ids = [batch.batch_id for batch in batches]
         reader = reader_of(house.warehouse, house.store)
         done = collect_batches(ids, self.connect, house.warehouse, house.store, reader, house.clock)
@@ -155,7 +171,7 @@ def pipeline(folder: Path) -> Iterator[Pipeline]:
     house = House(folder)
     with (
         _environment(settings_of(folder)),
-        running(folder, models=registry_models(), now=house.clock, salt=SALT) as emulator,
+        running(folder, models=registry_models(), polls=1, now=house.clock, salt=SALT) as emulator,
     ):
         yield Pipeline(house, emulator)
 

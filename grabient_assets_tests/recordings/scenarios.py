@@ -26,10 +26,12 @@ FAULTS = (
     {"match": {"provider": "google", "times": 1}, "action": {"do": "errored", "status": 500}},
 )
 LATER_FAULTS = (
-    {"match": {"provider": "openai", "times": 1}, "action": {"do": "truncate"}},
+    {"match": {"model": "gpt-6-luna", "times": 1}, "action": {"do": "truncate"}},
     {"match": {"model": "claude-opus-5-5", "times": 1}, "action": {"do": "refuse"}},
 )
 """What these spoil is not asked again afterwards."""
+WAVE_PANEL = ("openai", "google")
+"""Two waves of few batches: a batch takes half a second, however small it is."""
 AUDITED = (33, 49, 52, 60)
 """Places of bundled palettes that are audited under v2 when they are certain after wave one."""
 CAP_USD = Decimal("0.000001")
@@ -43,12 +45,14 @@ def real(folder: Path) -> Iterator[Pipeline]:
         palettes = one.load(REAL_PALETTES, "palettes.jsonl")
         one.ask(lambda house: _ask_in_full(house, palettes))
         one.report("v1")
+        one.export("v1", folder / "export.jsonl")
+        one.notify()
         yield one
 
 
 @contextmanager
 def samples(folder: Path) -> Iterator[Pipeline]:
-    """Twelve bundled palettes: with faults, failures that are asked again, waves under a cap, and a reparse."""
+    """Twelve bundled palettes: with faults, failures that are asked again, waves, no money, and a reparse."""
     with pipeline(folder) as one:
         palettes = one.load(_sample_file(folder), "samples.jsonl")
         one.emulator.faults(*FAULTS)
@@ -58,7 +62,9 @@ def samples(folder: Path) -> Iterator[Pipeline]:
         one.report("v1")
         one.report("v2")
         one.ask(lambda house: _ask_over_budget(house, palettes))
-        one.reparse()
+        one.reparse("v2")
+        one.export("v1", folder / "export.jsonl")
+        one.notify()
         yield one
 
 
@@ -78,7 +84,7 @@ def _ask_in_full(house: House, palettes: list[PaletteVersion]) -> None:
 def _ask_again_and_in_waves(house: House, palettes: list[PaletteVersion]) -> None:
     ask_again(house.warehouse, load_settings(), "v1", house.clock())
     chosen = [PaletteVersion("v2", one.seed) for one in palettes]
-    ask_in_waves(TaggingWish(chosen, PROVIDERS, 1, "emulator"), PROVIDERS, house.warehouse, house.clock())
+    ask_in_waves(TaggingWish(chosen, PROVIDERS, 1, "emulator"), WAVE_PANEL, house.warehouse, house.clock())
 
 
 def _ask_over_budget(house: House, palettes: list[PaletteVersion]) -> None:

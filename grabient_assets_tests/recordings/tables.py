@@ -1,10 +1,10 @@
-"""The tables and views of a warehouse, as digests that are the same wherever and whenever the rows are."""
+"""The rows of all tables and views of a warehouse, as text that is the same wherever and whenever they are read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,8 +18,7 @@ DIGITS = 10
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a table or view, column by column, each value as canonical text. `key` are the columns by which the
-    rows are sorted."""
+    """The values of a table or view, column by column. `key`: the columns by which its rows are sorted."""
 
     key: tuple[str, ...]
     columns: Mapping[str, Sequence[str]]
@@ -28,14 +27,23 @@ class Table:
     def rows(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
+    def order(self, key: Sequence[str]) -> list[int]:
+        """The places of the rows, sorted by these columns."""
+        return sorted(range(self.rows), key=lambda row: [self.columns[name][row] for name in key])
+
     def digests(self, key: Sequence[str]) -> dict[str, str]:
-        """By column the digest of its values, with the rows in the order of these columns."""
-        places = sorted(range(self.rows), key=lambda row: [self.columns[name][row] for name in key])
-        return {name: digest("\n".join(values[row] for row in places)) for name, values in self.columns.items()}
+        """The digest of each column's values, with the rows sorted by these columns."""
+        order = self.order(key)
+        return {name: digest("\n".join(values[row] for row in order)) for name, values in self.columns.items()}
 
 
-def read_tables(warehouse: Warehouse, leave_out: Callable[[str, str | None], bool]) -> dict[str, Table]:
-    """All tables and views by name. `leave_out` tells whether a table (column None) or a column is not to be read."""
+def digest(text: str) -> str:
+    """16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_tables(warehouse: Warehouse) -> dict[str, Table]:
+    """All tables and views by name."""
     with warehouse.read() as connection:
         names = connection.execute(
             """
@@ -55,36 +63,26 @@ def read_tables(warehouse: Warehouse, leave_out: Callable[[str, str | None], boo
         )
         found: dict[str, Table] = {}
         for (name,) in names:
-            if leave_out(name, None):
-                continue
-            described = connection.execute(f'DESCRIBE "{name}"').fetchall()
-            types = {row[0]: row[1] for row in described if not leave_out(name, row[0])}
-            columns = ", ".join(f'"{column}"' for column in types)
-            rows = connection.execute(f'SELECT {columns} FROM "{name}"').fetchall()
-            values = zip(*rows, strict=True) if rows else [()] * len(types)
-            texts = {
-                column: [_text(value, is_json=kind == "JSON") for value in column_values]
-                for (column, kind), column_values in zip(types.items(), values, strict=True)
+            types: dict[str, str] = {row[0]: row[1] for row in connection.execute(f'DESCRIBE "{name}"').fetchall()}
+            rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+            columns = {
+                column: [_text(row[place], is_json=kind == "JSON") for row in rows]
+                for place, (column, kind) in enumerate(types.items())
             }
-            found[name] = Table(tuple(keys.get(name) or _sorting(types)), texts)
+            found[name] = Table(tuple(keys.get(name) or _sorting(types)), columns)
     return found
 
 
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _sorting(types: Mapping[str, str]) -> list[str]:
-    """Columns that put the rows in order where there is no key: words before figures, so that a figure that changes
-    does not move its row."""
+    """All columns, words before figures: so that a figure that changes does not move its row."""
     return sorted(types, key=lambda column: types[column] != "VARCHAR")
 
 
 def _text(value: Any, *, is_json: bool) -> str:
-    return json.dumps(_canonical(json.loads(value) if is_json and value else value), ensure_ascii=False)
+    return json.dumps(_plain(json.loads(value) if is_json and value is not None else value), ensure_ascii=False)
 
 
-def _canonical(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     match value:
         case float():
             return float(f"{value:.{DIGITS}g}")
@@ -95,8 +93,8 @@ def _canonical(value: Any) -> Any:
         case date():
             return value.isoformat()
         case list() | tuple():
-            return [_canonical(one) for one in value]
+            return [_plain(one) for one in value]
         case dict():
-            return {key: _canonical(one) for key, one in value.items()}
+            return {key: _plain(one) for key, one in value.items()}
         case _:
             return value
