@@ -337,18 +337,25 @@ def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[Subjec
     )
 
 
-def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tuple[SubjectVersion, str]]) -> None:
+def stop_failed_refinements(
+    connection: DuckDBPyConnection, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
+) -> None:
     """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
     was stopped with its whole model keeps that reason."""
     connection.execute(
         """
-        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = now()
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
         FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
                      unnest($3::VARCHAR[]) AS reason) AS f
         WHERE asks.purpose = 'refinement' AND asks.subject = f.seed AND asks.prompt_version = f.prompt_version
           AND asks.state <> 'stopped'
         """,
-        [[p.subject for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
+        [
+            [p.subject for p, _ in failed],
+            [p.prompt_version for p, _ in failed],
+            [utf8(reason) for _, reason in failed],
+            now,
+        ],
     )
 
 

@@ -27,6 +27,7 @@ from grabient_assets.warehouse.waves import (
     start_waves,
 )
 from grabient_assets_tests.batching.house import START
+from grabient_assets_tests.warehouse.results import palette
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,6 +49,9 @@ class Waves:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.now = START
+        with warehouse.write() as connection:
+            palette(connection, A.subject)
+            palette(connection, B.subject)
 
     def start(self, *palettes: SubjectVersion, plan: WavePlan = PLAN, providers: Sequence[str] = EVERYBODY, **more):
         self.now += timedelta(seconds=1)

@@ -86,7 +86,7 @@ class RefinedReader:
             for one in final
             if one.verdict.fate not in USABLE
         ]
-        stop_failed_refinements(connection, failed)
+        stop_failed_refinements(connection, failed, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> RefinedRecord:
         answer: Refined | None = settled.verdict.payload
