@@ -39,11 +39,13 @@ UNSURE = json.dumps(
 def asked(connection: DuckDBPyConnection, seed: str, state: str = "closed", model: str = "m", **values: Any) -> None:
     row = {
         "purpose": "tagging",
-        "seed": seed,
+        "subject": seed,
+        "subject_key": f"key-{seed}",
         "prompt_version": "v1",
         "provider": "openai",
         "model": model,
         "request_digest": "d",
+        "stem": f"key-{seed}-d",
         "analyses": 2,
         "chained": False,
         "state": state,
