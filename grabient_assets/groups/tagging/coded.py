@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
-from grabient_assets.consensus.gold import AMBIGUOUS
+from grabient_assets.consensus.gold import ABSENT, AMBIGUOUS, PRESENT
 from grabient_assets.consensus.grouping import Ints
-from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.gradient.contradictions import contradicted_pairs
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.harmony_readings import clear_harmonies
