@@ -34,7 +34,7 @@ def main() -> None:
 
 def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.batching.round import collect_batches
-    from grabient_assets.emulator.client import ensure_emulator
+    from grabient_assets.emulator.endpoint import ensure_emulator
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
     from grabient_assets.groups.tagging.reading import TagReader

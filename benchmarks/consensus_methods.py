@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grabient_assets.consensus.calibration import calibration
 from grabient_assets.consensus.dawid_skene import held_out
 from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.gold import calibration, wilson
 from grabient_assets.consensus.grouping import Flags
 from grabient_assets.consensus.majority import majority
-from grabient_assets.consensus.rates import wilson
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.coded import CodedVersion, read_version
 from grabient_assets.groups.tagging.skills import ESTIMATORS, anchor, shared_errors

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
-from grabient_assets.gradient.colour_data import describe
-from grabient_assets.gradient.cosine import colors
-from grabient_assets.gradient.png import IMAGE_HEIGHT, IMAGE_WIDTH, render_png
+from grabient_assets.gradient.facts import describe
+from grabient_assets.gradient.palette import colors
 from grabient_assets.gradient.seed import decode_seed
-from grabient_assets.gradient.svg import render_svg
+from grabient_assets.gradient.svg import IMAGE_HEIGHT, IMAGE_WIDTH, render_png, render_svg
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 
 ROUNDS = 5

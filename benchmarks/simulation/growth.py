@@ -13,13 +13,11 @@ from pathlib import Path
 
 from simulation.annotators import SCENARIOS, TAG_KINDS, Field, TagField, categorical_field, tag_field
 
-from grabient_assets.consensus.agreement import Bootstrap, item_entropy, nominal_alpha
-from grabient_assets.consensus.dawid_skene import estimate
+from grabient_assets.consensus.agreement import Bootstrap, item_entropy, nominal_alpha, set_alpha
+from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
 from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.gold import measure_skill
 from grabient_assets.consensus.majority import majority, tag_majority
-from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.skill import measure_skill
-from grabient_assets.consensus.tag_model import estimate_tags
 
 BOOTSTRAP = Bootstrap(1)
 

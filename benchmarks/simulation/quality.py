@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from simulation.annotators import SCENARIOS, VALUES, Field, categorical_field
 
-from grabient_assets.consensus.calibration import calibration
 from grabient_assets.consensus.dawid_skene import estimate, posteriors
 from grabient_assets.consensus.expectation import Model
-from grabient_assets.consensus.gold import UNKNOWN
+from grabient_assets.consensus.gold import UNKNOWN, calibration, errors_on_gold
 from grabient_assets.consensus.grouping import Floats
 from grabient_assets.consensus.independence import effective_votes, error_correlation, mean_correlation
 from grabient_assets.consensus.majority import majority
-from grabient_assets.consensus.skill import errors_on_gold
 
 METHODS = ("majority", "one-coin", "full", "anchored", "anchored, discounted")
 

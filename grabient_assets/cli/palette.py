@@ -55,7 +55,7 @@ def palette(
     if svg is not None:
         _write(svg, document.encode())
     if png is not None:
-        from grabient_assets.gradient.png import render_png
+        from grabient_assets.gradient.svg import render_png
 
         _write(png, render_png(document, width, height))
     described = _described(found)
@@ -68,7 +68,7 @@ def palette(
 def _described(found: Palette) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from grabient_assets.gradient.colour_data import describe
+    from grabient_assets.gradient.facts import describe
 
     colours = describe(found)
     facts = asdict(colours.facts)

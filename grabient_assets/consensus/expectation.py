@@ -89,8 +89,8 @@ class Evidence:
     """The distinct rows of ballots.
 
     `weights`: shape (rows, annotators * classes), the weight of each answer of each annotator; zeros where absent.
-    `times`: how many items the row stands for. `known`: its true class or -1. `measured`: whether it may teach
-    anything about annotators and prevalence.
+    `times`: how many items the row stands for. `known`: its true class or -1. `measured`: whether it counts in
+    the estimates of annotators and prevalence.
     """
 
     weights: Floats

@@ -56,7 +56,7 @@ class ErrorCorrelation:
 
 
 def error_correlation(fields: Sequence[Floats]) -> ErrorCorrelation:
-    """The correlation of errors over one field or several, each as skill.errors_on_gold gives it.
+    """The correlation of errors over one field or several, each as gold.errors_on_gold gives it.
 
     Over the items that both annotators answered. Errors are centred within each field, so that a hard field beside an
     easy one is not taken for shared mistakes.

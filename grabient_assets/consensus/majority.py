@@ -1,7 +1,7 @@
-"""The base line: one vote per annotator, the value with most votes.
+"""The base line: one vote per annotator, the value with most votes. Of a whole panel, or of many parts of one panel.
 
-- Categorical: an annotator votes for the value that most of its own answers give; of two minds, for the one with more
-  support, then for the lower code.
+- Categorical: an annotator votes for the value that most of its own answers give; an annotator whose values tie votes
+  for the one with more support, then for the lower code.
 - Tags: an annotator votes for every tag that at least half of its usable answers give.
 - Support of a value is the sum, over the annotators, of the part of an annotator's usable answers that give it.
 - Values rank by votes, then support, then code. So callers number enumerations in their own order, tags by alphabet.
@@ -11,6 +11,7 @@ Nothing depends on the order of rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -104,3 +105,53 @@ def _support(annotations: Annotations) -> Floats:
     of = annotations.candidates
     # Whole numbers below 2**53 in floats: the sums are exact and do not depend on the order.
     return np.bincount(of.of_entry, weights=share, minlength=of.item.size) / parts
+
+
+class PartMajority:
+    """The majority among parts of one panel, in a categorical field: the same rules, counted for many parts.
+
+    Called with annotators, it gives the value that ranks first on every item, -1 where none of them votes. Votes and
+    support are sums over annotators, so those of a part are sums of tables that are made once. Only an annotator whose
+    values tie must be asked again in each part, because its vote follows the support there.
+    Its tables have annotators x values x items cells: for a few values, not for tags.
+    """
+
+    def __init__(self, annotations: Annotations) -> None:
+        shape = (annotations.annotators, annotations.values, annotations.items)
+        ballot = annotations.entry_ballot
+        where = annotations.ballot_annotator[ballot], annotations.entry_value, annotations.ballot_item[ballot]
+        shares, self._parts = entry_parts(annotations)
+        times = np.zeros(shape, dtype=np.min_scalar_type(int(annotations.entry_times.max(initial=0))))
+        times[where] = annotations.entry_times
+        self._support = np.zeros(shape, dtype=np.min_scalar_type(self._parts))
+        self._support[where] = shares
+        strongest = (times == times.max(axis=1, keepdims=True, initial=0)) & (times > 0)
+        tied = strongest.sum(axis=1, dtype=np.uint8) > 1
+        self._votes = (strongest & ~tied[:, None, :]).view(np.uint8)
+        self._tied_annotator, self._tied_item = np.nonzero(tied)
+        self._tied_choice = strongest[self._tied_annotator, :, self._tied_item].T
+        self._totals = tuple(table.sum(axis=0, dtype=np.int64) for table in (self._support, self._votes))
+
+    def __call__(self, left: Sequence[int]) -> Ints:
+        support, votes = (self._sum(number, left) for number in range(2))
+        annotators, values, items = self._support.shape
+        # Support and then the lower value, as one number.
+        rank = support * values + np.arange(values)[::-1, None]
+        mine = np.isin(self._tied_annotator, np.asarray(left, dtype=np.int64))
+        item = self._tied_item[mine]
+        choice = np.where(self._tied_choice[:, mine], rank[:, item], -1).argmax(axis=0)
+        votes += np.bincount(choice * items + item, minlength=values * items).reshape(values, items)
+        first = (votes * ((annotators * self._parts + 1) * values) + rank).argmax(axis=0)
+        return np.where(votes.max(axis=0, initial=0) > 0, first, -1)
+
+    def _sum(self, table: int, left: Sequence[int]) -> Ints:
+        """Of the annotators left, or of all without those that are gone, whichever are fewer."""
+        parts, total = (self._support, self._votes)[table], self._totals[table]
+        gone = [one for one in range(len(parts)) if one not in left]
+        if len(gone) >= len(left):
+            total, gone, sign = np.zeros_like(total), left, 1
+        else:
+            total, sign = total.copy(), -1
+        for one in gone:
+            total += sign * parts[one].astype(np.int64)
+        return total

@@ -1,8 +1,14 @@
-"""The sets that annotators voted for, the distinct ones among them, and how much sets drawn at random share.
+"""Sets of tags: how far two are apart (MASI), the distinct sets among many, and the mean distance of two random ones.
 
-The expected disagreement of alpha is a mean over all pairs of votes, a million million of them for 100,000 items. It
-depends on how many pairs have sizes (a, b) and share i tags, N_i(a, b), and that can be counted without pairs. Every
-pair that shares i tags shares C(i, r) subsets of r tags, so with f_T(a) sets of size a that hold the subset T
+R. Passonneau, "Measuring Agreement on Set-valued Items (MASI) for Semantic and Pragmatic Annotation", LREC 2006:
+MASI = J * M, with the Jaccard coefficient J = |A and B| / |A or B| and M = 1 for equal sets, 2/3 when one holds the
+other, 1/3 when they merely overlap, 0 when they share nothing. The distance is 1 - MASI. Two empty sets are equal. It
+depends on three numbers only: the sizes of both sets and of what they share.
+
+The expected disagreement of alpha (agreement.set_alpha) is a mean over all pairs of votes, a million million of them
+for 100,000 items. It depends on how many pairs have sizes (a, b) and share i tags, N_i(a, b), and that can be counted
+without pairs. Every pair that shares i tags shares C(i, r) subsets of r tags, so with f_T(a) sets of size a that hold
+the subset T
 
     B_r(a, b) = sum over |T| = r of f_T(a) f_T(b) = sum over i of C(i, r) N_i(a, b)
     N_i(a, b) = sum over r >= i of (-1)^(r-i) C(r, i) B_r(a, b)           (binomial inversion)
@@ -20,7 +26,17 @@ from math import comb
 import numpy as np
 
 from grabient_assets.consensus.grouping import Floats, Ints, ranked
-from grabient_assets.consensus.masi import masi_distance
+
+
+def masi_distance(left: Ints, right: Ints, shared: Ints) -> Floats:
+    """The distance of sets of size `left` and `right` that have `shared` tags in common; arrays broadcast."""
+    left, right, shared = np.broadcast_arrays(left, right, shared)
+    union = left + right - shared
+    jaccard = np.divide(shared, union, out=np.ones(union.shape), where=union > 0)
+    # Where nothing is shared the Jaccard coefficient is 0 already.
+    monotonic = np.select([shared == union, shared == np.minimum(left, right)], [1.0, 2 / 3], 1 / 3)
+    return 1 - jaccard * monotonic
+
 
 PAIRS_AT_ONCE = 2**16
 

@@ -9,13 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answers.speaking import Outcome, answer
-from grabient_assets.emulator.anthropic_inputs import submitted_requests
-from grabient_assets.emulator.anthropic_messages import message, question_of
+from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.anthropic_messages import invalid, message, question_of
+from grabient_assets.emulator.batches import Batch, Phase, phase, planned
+from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.lifecycle import Phase, phase, planned
-from grabient_assets.emulator.storage.batches import Batch
-from grabient_assets.emulator.storage.files import NewFile
 from grabient_assets.emulator.wire import (
     Call,
     Line,
@@ -42,6 +40,8 @@ KINDS = {
     529: "overloaded_error",
 }
 STATUS = {Phase.WAITING: "in_progress", Phase.RUNNING: "in_progress", Phase.CLOSING: "in_progress"}
+CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
+MAX_REQUESTS = 100_000
 
 
 class Anthropic:
@@ -281,3 +281,30 @@ def _model(model_id: str) -> dict[str, Any]:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def submitted_requests(call: Call) -> list[dict[str, Any]]:
+    """The requests of a create call. Raises Refused."""
+    try:
+        body = call.object()
+    except ValueError as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error
+    requests = body.get("requests") if isinstance(body, dict) else None
+    if not isinstance(requests, list) or not requests:
+        raise invalid("requests: List should have at least 1 item")
+    for name in body:
+        if name != "requests":
+            raise invalid(f"{name}: Extra inputs are not permitted")
+    if len(requests) > MAX_REQUESTS:
+        raise invalid(f"requests: List should have at most {MAX_REQUESTS} items")
+    seen: set[str] = set()
+    for place, request in enumerate(requests):
+        key = request.get("custom_id") if isinstance(request, dict) else None
+        if not isinstance(key, str) or not CUSTOM_ID.match(key):
+            raise invalid(f"requests.{place}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
+        if key in seen:
+            raise invalid(f"requests.{place}.custom_id: duplicate custom_id {key!r}")
+        if not isinstance(request.get("params"), dict):
+            raise invalid(f"requests.{place}.params: Field required")
+        seen.add(key)
+    return requests

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -16,15 +18,24 @@ from starlette.routing import Mount
 from starlette.routing import Route as HttpRoute
 
 from grabient_assets.emulator.anthropic import Anthropic
-from grabient_assets.emulator.control import Control
 from grabient_assets.emulator.disturbance import Disturbance
-from grabient_assets.emulator.faults import FaultScript, load_rules
+from grabient_assets.emulator.faults import FaultScript, load_rules, read_rules
 from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
-from grabient_assets.emulator.models import ServedModel, ServedModels
 from grabient_assets.emulator.openai import OpenAI
-from grabient_assets.emulator.state import State
-from grabient_assets.emulator.wire import Api, Call, Refused, Route, World, named, reply
+from grabient_assets.emulator.wire import (
+    Api,
+    Call,
+    Refused,
+    Route,
+    ServedModel,
+    ServedModels,
+    State,
+    World,
+    named,
+    reply,
+)
+from grabient_assets.errors import EmulatorError
 
 # The first model named in a body: enough to match fault rules, without parsing hundreds of megabytes.
 _MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]+)"')
@@ -157,3 +168,65 @@ def _refusing(apis: Sequence[Api]) -> Callable[[Request, Exception], Response]:
         return named(api, api.refusal(refused))
 
     return refuse
+
+
+class Control:
+    """Health, counts, reset, and the fault script in force."""
+
+    def __init__(self, state: State, script: FaultScript, disturbance: Disturbance) -> None:
+        self._state = state
+        self._first_script = script
+        self._disturbance = disturbance
+        self.script = script
+
+    def routes(self) -> list[HttpRoute]:
+        return [
+            HttpRoute("/health", self.health, methods=["GET"]),
+            HttpRoute("/calls", self.calls, methods=["GET"]),
+            HttpRoute("/faults", self.show_faults, methods=["GET"]),
+            HttpRoute("/faults", self.set_faults, methods=["POST"]),
+            HttpRoute("/release", self.release, methods=["POST"]),
+            HttpRoute("/reset", self.reset, methods=["POST"]),
+        ]
+
+    async def health(self, request: Request) -> Response:
+        return reply({"status": "ok", "pid": os.getpid()})
+
+    async def calls(self, request: Request) -> Response:
+        """Calls per provider and route, and every accepted create with its custom ids."""
+        return reply({"counts": self._state.counts.calls(), "creates": self._state.counts.creates()})
+
+    async def show_faults(self, request: Request) -> Response:
+        """The rules in force, how many calls each matched, how often it fired."""
+        counts = self._state.counts.fault_counts()
+        rules = [
+            {**rule.model_dump(mode="json", by_alias=True, exclude_none=True), "seen": seen, "fired": fired}
+            for name, rule in self.script.rules
+            for seen, fired in [counts.get(name, (0, 0))]
+        ]
+        return reply({"rules": rules})
+
+    async def set_faults(self, request: Request) -> Response:
+        """Puts the rules of the body, `{"rules": [...]}`, into force until the process ends or is reset."""
+        try:
+            document: Any = await request.json()
+            rules = read_rules(document, "in the request")
+        except ValueError as error:
+            return reply({"error": f"The body is not JSON: {error}"}, 400)
+        except EmulatorError as error:
+            return reply({"error": str(error)}, 400)
+        self.script = FaultScript(rules, self._state.counts)
+        self._state.counts.forget_faults()
+        return reply({"rules": len(rules)})
+
+    async def release(self, request: Request) -> Response:
+        """Lets go of every call that a `hold` keeps waiting."""
+        self._disturbance.release()
+        return reply({"released": True})
+
+    async def reset(self, request: Request) -> Response:
+        """Forgets batches, files and counts; the fault script is again the one of the start."""
+        self._state.reset()
+        self.script = self._first_script
+        self._disturbance.release()
+        return reply({"reset": True})

@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 
-from grabient_assets.emulator.answers.chance import digest
-from grabient_assets.emulator.answers.reading import Question
-from grabient_assets.emulator.answers.speaking import Answer
-from grabient_assets.emulator.shapes import Schema, Shape, TextOr, read_shape
-from grabient_assets.emulator.wire import Refused
+from grabient_assets.emulator.answering import Answer
+from grabient_assets.emulator.questions import Question, digest
+from grabient_assets.emulator.wire import Refused, Schema, Shape, TextOr, read_shape
 
 TOKENS_OF_AN_IMAGE = 85
 KNOWN = frozenset(

@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from grabient_assets.emulator.answers.chance import digest
-from grabient_assets.emulator.answers.speaking import Outcome
-from grabient_assets.emulator.lifecycle import finished_share, planned
-from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.answering import Outcome
+from grabient_assets.emulator.batches import Batch, finished_share, planned
+from grabient_assets.emulator.questions import digest
 from grabient_assets.emulator.wire import Line
 
 logger = logging.getLogger(__name__)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.batches import Batch, Phase, phase, planned
+from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.field_masks import masked, parsed
-from grabient_assets.emulator.gemini_requests import invalid, question_of, read_request, response
 from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
-from grabient_assets.emulator.google_inputs import MAX_INLINE, batch_body, inlined, keyed, metadata_key
-from grabient_assets.emulator.lifecycle import Phase, phase, planned
-from grabient_assets.emulator.storage.batches import Batch
-from grabient_assets.emulator.storage.files import NewFile
+from grabient_assets.emulator.google_requests import (
+    MAX_INLINE,
+    batch_body,
+    inlined,
+    invalid,
+    keyed,
+    metadata_key,
+    question_of,
+    read_request,
+    response,
+)
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
@@ -31,6 +39,9 @@ KINDS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+Mask: TypeAlias = "dict[str, Mask]"
+"""The wanted fields, each with those wanted inside it; none: all of it."""
+_TOKEN = re.compile(r"[A-Za-z0-9_@*-]+|[(),./]")
 
 
 class Google:
@@ -266,3 +277,51 @@ def _status(refused: Refused) -> dict[str, Any]:
 def _model(model_id: str) -> dict[str, Any]:
     methods = ["generateContent", "countTokens", "batchGenerateContent"]
     return {"name": f"models/{model_id}", "displayName": model_id, "supportedGenerationMethods": methods}
+
+
+def parsed(text: str) -> Mask:
+    """The mask that `text` spells. Raises ValueError when it spells none."""
+    tokens = _TOKEN.findall(text)
+    if "".join(tokens) != text:
+        raise ValueError(text)
+    mask = _paths(tokens)
+    if tokens:
+        raise ValueError(text)
+    return mask
+
+
+def masked(value: Any, mask: Mask) -> Any:
+    """`value` with the fields of `mask` alone; of a list, each of its items."""
+    if not mask or "*" in mask:
+        return value
+    if isinstance(value, list):
+        return [masked(item, mask) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: masked(inner, mask[name]) for name, inner in value.items() if name in mask}
+
+
+def _paths(tokens: list[str]) -> Mask:
+    mask: Mask = {}
+    while True:
+        name, inner = _path(tokens)
+        mask[name] = {**mask.get(name, {}), **inner}
+        if not tokens or tokens[0] != ",":
+            return mask
+        tokens.pop(0)
+
+
+def _path(tokens: list[str]) -> tuple[str, Mask]:
+    if not tokens or tokens[0] in "(),./":
+        raise ValueError("a field is missing")
+    name = tokens.pop(0)
+    if tokens and tokens[0] in "./":
+        tokens.pop(0)
+        return name, dict([_path(tokens)])
+    if tokens and tokens[0] == "(":
+        tokens.pop(0)
+        inner = _paths(tokens)
+        if not tokens or tokens.pop(0) != ")":
+            raise ValueError("a bracket is not closed")
+        return name, inner
+    return name, {}

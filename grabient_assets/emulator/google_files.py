@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.gemini_requests import camel, invalid
-from grabient_assets.emulator.models import ServedModels
-from grabient_assets.emulator.state import State
-from grabient_assets.emulator.storage.files import NewFile, StoredFile
-from grabient_assets.emulator.wire import Call, Refused, Route, reply, whole_number
+from grabient_assets.emulator.database import NewFile, StoredFile
+from grabient_assets.emulator.google_requests import camel, invalid
+from grabient_assets.emulator.wire import Call, Refused, Route, ServedModels, State, reply, whole_number
 
 FORTY_EIGHT_HOURS = 48 * 3600
 T = TypeVar("T")

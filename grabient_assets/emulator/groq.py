@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answers.chance import digest
-from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.answering import Outcome, answer
 from grabient_assets.emulator.batch_documents import batch_document
+from grabient_assets.emulator.batches import Batch
 from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body, response_format
 from grabient_assets.emulator.file_batches import FileBatches, model_not_found
-from grabient_assets.emulator.storage.batches import Batch
+from grabient_assets.emulator.questions import digest
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply, whole_number
 
 PAGE = 20

@@ -6,11 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answers.speaking import Outcome, answer
+from grabient_assets.emulator.answering import Outcome, answer
 from grabient_assets.emulator.batch_documents import batch_document
 from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body
-from grabient_assets.emulator.file_batches import FileBatches, model_not_found
-from grabient_assets.emulator.uploaded_files import listed, paged
+from grabient_assets.emulator.file_batches import FileBatches, listed, model_not_found, paged
 from grabient_assets.emulator.wire import Call, Line, Route
 
 MINIMAL = ("minimal", "low", "medium", "high")

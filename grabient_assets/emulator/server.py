@@ -19,13 +19,13 @@ import uvicorn
 from grabient_assets.emulator.app import EmulatorApp
 from grabient_assets.emulator.endpoint import (
     EmulatorEndpoint,
+    FileLock,
     emulator_dir,
     read_endpoint,
     remove_endpoint,
     write_endpoint,
 )
-from grabient_assets.emulator.locking import FileLock
-from grabient_assets.emulator.models import ServedModel, registry_models
+from grabient_assets.emulator.wire import ServedModel, registry_models
 from grabient_assets.errors import EmulatorError
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)

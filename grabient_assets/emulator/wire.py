@@ -1,20 +1,26 @@
-"""What the four emulated APIs have in common at the socket: a call, a refusal, a route."""
+"""What the four emulated APIs have in common: a call, the shape of its JSON, a refusal, a route, and the world.
+
+The world is what the emulated providers remember, and which models they serve today.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
 from uuid import uuid4
 
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictInt, StrictStr, Tag, ValidationError
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from grabient_assets.emulator.models import ServedModels
-from grabient_assets.emulator.state import State
+from grabient_assets.emulator.batches import Batches
+from grabient_assets.emulator.database import Counts, Database, Files
 
 ROUTE_NAMES = (
     "create",
@@ -32,6 +38,12 @@ ROUTE_NAMES = (
     "models",
     "model",
 )
+DEEPEST = 500
+"""Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
+request is less (DEEPEST_REQUEST)."""
+DEEPEST_REQUEST = 100
+"""Levels of nesting in one request: the limit of Google's JSON reader, about that of the others."""
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Refused(Exception):
@@ -143,13 +155,6 @@ class Line:
     """The model answered badly, so that the request will be asked again."""
 
 
-DEEPEST = 500
-"""Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
-request is less (shapes.py)."""
-
-_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
 def read_json(content: bytes) -> Any:
     """The JSON value that `content` spells.
 
@@ -227,3 +232,118 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     """The token of an `Authorization: Bearer` header."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+class State:
+    """Batches, files and counts of all four providers in `folder`. `now` is the one clock of the emulator, and
+    `salt` that of its ids."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime], salt: str | None = None) -> None:
+        self._db = Database(folder, now, salt)
+        self.batches = Batches(self._db)
+        self.files = Files(self._db)
+        self.counts = Counts(self._db)
+        self.now = now
+        self.new_id = self._db.new_id
+        self.reset = self._db.reset
+        self.close = self._db.close
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One model. It is served from `available_from` to the day before `retires_on`; None: no limit."""
+
+    provider: str
+    id: str
+    retires_on: date | None = None
+    available_from: date | None = None
+
+
+class ServedModels:
+    """The models of all providers, seen on the day that `today` tells."""
+
+    def __init__(self, models: Iterable[ServedModel], today: Callable[[], date]) -> None:
+        self._models = {(model.provider, model.id): model for model in models}
+        self._today = today
+
+    def serves(self, provider: str, model_id: str) -> bool:
+        model = self._models.get((provider, model_id))
+        return model is not None and self._on_offer(model)
+
+    def of(self, provider: str) -> list[ServedModel]:
+        """The models a provider serves today, by id."""
+        return sorted(
+            (model for model in self._models.values() if model.provider == provider and self._on_offer(model)),
+            key=lambda model: model.id,
+        )
+
+    def _on_offer(self, model: ServedModel) -> bool:
+        today = self._today()
+        begun = model.available_from is None or model.available_from <= today
+        return begun and (model.retires_on is None or today < model.retires_on)
+
+
+def registry_models() -> tuple[ServedModel, ...]:
+    """Every model the registry knows, retired ones included."""
+    from grabient_assets.registry.load import load_registry
+
+    return tuple(
+        ServedModel(model.provider, model.id, model.retires_on, model.available_from)
+        for model in load_registry().models
+    )
+
+
+class Shape(BaseModel):
+    """An object whose other names are looked at elsewhere."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _kind(value: Any) -> str:
+    return "<text>" if isinstance(value, str) else "<list>"
+
+
+class Schema(Shape):
+    """A JSON Schema, as far as an answer is shaped by it."""
+
+    type: StrictStr | Annotated[list[StrictStr], Field(min_length=1)] | None = None
+    enum: Annotated[list[Any], Field(min_length=1)] | None = None
+    properties: dict[str, Schema] | None = None
+    required: list[StrictStr] | None = None
+    items: Schema | None = None
+    anyOf: Annotated[list[Schema], Field(min_length=1)] | None = None
+    additionalProperties: StrictBool | Schema | None = None
+    minItems: Annotated[StrictInt, Field(ge=0)] | None = None
+    maxItems: Annotated[StrictInt, Field(ge=0)] | None = None
+
+
+T = TypeVar("T")
+TextOr = Annotated[
+    Annotated[StrictStr, Tag("<text>")] | Annotated[list[T], Tag("<list>")],
+    Discriminator(_kind),
+]
+"""A text, or a list of parts."""
+
+
+def read_shape(shape: type[Shape], value: Any, refusal: Callable[[str, str], Refused]) -> Any:
+    """The value without its nulls, which say the same as an absent name.
+
+    Raises what `refusal` makes of the first place that differs from the shape (as `messages.0.content`, empty for the
+    value itself) and of how it differs.
+    """
+    if nested_deeper(value, DEEPEST_REQUEST):
+        raise refusal("", f"nested more than {DEEPEST_REQUEST} levels deep")
+    found = _present(value)
+    try:
+        shape.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<"))
+        raise refusal(place, first["msg"]) from error
+    return found
+
+
+def _present(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _present(inner) for name, inner in value.items() if inner is not None}
+    return [_present(inner) for inner in value] if isinstance(value, list) else value

@@ -1,7 +1,8 @@
-"""Temperature, contrast, brightness and saturation, computed from the eleven colours.
+"""Everything that is computed about a palette: its colours in four notations, their names, harmonies and facts.
 
-The definitions are ours and written down in docs/colour-facts.md; change both together. Inputs are the whole
-numbers that the models see too (HSL and LCH, rounded), so anyone can check a fact by hand.
+The facts are temperature, contrast, brightness and saturation. Their definitions are ours and written down in
+docs/colour-facts.md; change both together. Inputs are the whole numbers that the models see too (HSL and LCH, rounded),
+so anyone can check a fact by hand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import cos, hypot, radians, sin
 
-from grabient_assets.gradient.color import Triple
+from grabient_assets.gradient.color import Triple, color_names, to_hex, to_hsl, to_lch
+from grabient_assets.gradient.harmony import detect_harmonies
+from grabient_assets.gradient.palette import RGB, Palette, colors
 
 # A group of colours counts when it holds at least this many of the eleven.
 GROUP = 3
@@ -247,3 +250,37 @@ def _ends(lightnesses: Sequence[int]) -> tuple[int, int]:
 
 def _spread(lightnesses: Sequence[int]) -> int:
     return max(lightnesses) - min(lightnesses)
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteColours:
+    """Eleven colours of a palette, evenly spaced, in four notations, and what follows from them.
+
+    `rgb` is 0-255, `hsl` degrees and percent, `lch` CIE lightness, chroma and degrees, all whole numbers.
+    `color_names` are the nearest of 41 names, each once; `harmonies` may be empty.
+    """
+
+    hex: tuple[str, ...]
+    rgb: tuple[RGB, ...]
+    hsl: tuple[Triple, ...]
+    lch: tuple[Triple, ...]
+    color_names: tuple[str, ...]
+    harmonies: tuple[str, ...]
+    facts: ColourFacts
+
+
+def describe(palette: Palette) -> PaletteColours:
+    """The colours of `palette` at eleven steps and all computed facts."""
+    rgb = tuple(colors(palette))
+    hsl = tuple(to_hsl(one) for one in rgb)
+    lch = tuple(to_lch(one) for one in rgb)
+    harmonies = detect_harmonies(rgb)
+    return PaletteColours(
+        hex=tuple(to_hex(one) for one in rgb),
+        rgb=rgb,
+        hsl=hsl,
+        lch=lch,
+        color_names=color_names(rgb),
+        harmonies=harmonies,
+        facts=compute_facts(hsl, lch, harmonies),
+    )

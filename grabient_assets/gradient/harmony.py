@@ -11,7 +11,7 @@ from itertools import combinations
 from math import atan2, cos, degrees, radians, sin
 
 from grabient_assets.gradient.color import to_oklch
-from grabient_assets.gradient.cosine import RGB
+from grabient_assets.gradient.palette import RGB
 
 HARMONIES = ("monochromatic", "analogous", "complementary", "split-complementary", "triadic", "tetradic")
 

@@ -28,10 +28,8 @@ from grabient_assets.gradient.palette import (
     Vector,
     are_default,
     clamp,
+    round3,
 )
-from grabient_assets.gradient.rounding import round3
-
-__all__ = ["MAX_SEED_CHARS", "Palette", "decode_seed", "is_canonical"]
 
 # 16 numbers of 17 significant digits fill about 300 characters; real seeds stay under 160.
 MAX_SEED_CHARS = 300

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from grabient_assets.gradient.names import NAMED_COLOURS
+from grabient_assets.gradient.color import NAMED_COLOURS
 
 TEMPERATURES = ("warm", "cool", "neutral", "cool-warm")
 CONTRASTS = ("high", "medium", "low")

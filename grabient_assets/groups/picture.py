@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.gradient.svg import thumbnail
 from grabient_assets.warehouse.palettes import PaletteRecord
 
 

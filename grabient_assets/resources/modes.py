@@ -47,7 +47,7 @@ def provider_access(settings: Settings, provider: str) -> ProviderAccess:
     Raises CredentialsError in live mode when the provider has no key.
     """
     if settings.mode == "emulator":
-        from grabient_assets.emulator.client import ensure_emulator
+        from grabient_assets.emulator.endpoint import ensure_emulator
 
         endpoint = ensure_emulator(settings.data_dir)
         return ProviderAccess(provider, api_key=EMULATOR_KEY, base_url=endpoint.base_urls[provider])

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations
+from grabient_assets.consensus.gold import errors_on_gold
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import (
     dollars_per_effective_vote,
@@ -19,10 +20,8 @@ from grabient_assets.consensus.independence import (
     mean_correlation,
     votes_interval,
 )
-from grabient_assets.consensus.majority import majority
-from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.reduction import judge, leave_one_out, removals
-from grabient_assets.consensus.skill import errors_on_gold
+from grabient_assets.consensus.majority import PartMajority, majority
+from grabient_assets.consensus.panel import judge, leave_one_out, removals
 from grabient_assets.errors import AnnotationsError
 from grabient_assets_tests.consensus.invented import invented
 from grabient_assets_tests.consensus.said import columns

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.consensus.agreement import Bootstrap, nominal_alpha
+from grabient_assets.consensus.agreement import Bootstrap, nominal_alpha, set_alpha
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
-from grabient_assets.consensus.dawid_skene import estimate
+from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
 from grabient_assets.consensus.expectation import Model
 from grabient_assets.consensus.majority import majority, tag_majority
-from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.tag_model import estimate_tags
 
 ITEMS, ANNOTATORS, VALUES = 6, 4, 4
 Row = tuple[int, int, int]

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from grabient_assets.emulator.client import ensure_emulator
+from grabient_assets.emulator.endpoint import ensure_emulator
 from grabient_assets.headless.driver import execute_job, quiet_dagster
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.runs import ABOUT_TAG

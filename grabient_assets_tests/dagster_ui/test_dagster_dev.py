@@ -11,9 +11,9 @@ import subprocess
 from collections import Counter
 from urllib.parse import quote
 
-from grabient_assets.gradient.colour_data import describe
+from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
-from grabient_assets.gradient.thumbnail import thumbnail
+from grabient_assets.gradient.svg import thumbnail
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.dagster_ui.chromium import page, pictures, words

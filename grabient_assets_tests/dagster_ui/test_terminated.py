@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.emulator.client import ensure_emulator
+from grabient_assets.emulator.endpoint import ensure_emulator
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse

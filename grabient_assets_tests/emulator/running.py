@@ -19,8 +19,8 @@ import openai
 from google import genai
 from google.genai import types
 
-from grabient_assets.emulator.models import ServedModel
 from grabient_assets.emulator.server import EmulatorServer
+from grabient_assets.emulator.wire import ServedModel
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
 HAIKU, OPUS = "claude-haiku-4-5-20251001", "claude-opus-5-5"

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grabient_assets.consensus.independence import votes_interval
-from grabient_assets.emulator.answers.chance import Chance
+from grabient_assets.emulator import answering
+from grabient_assets.emulator.answering import answer
 from grabient_assets.emulator.answers.lexicon import LEXICON, fitting, is_plural, phrase_of, without_article
-from grabient_assets.emulator.answers.measures import measure
+from grabient_assets.emulator.answers.measures import measure, palette_in
 from grabient_assets.emulator.answers.personality import CATEGORICAL, personality_of
-from grabient_assets.emulator.answers.prose import embed_text
-from grabient_assets.emulator.answers.reading import Question, asked_object, palette_in
-from grabient_assets.emulator.answers.speaking import answer
+from grabient_assets.emulator.answers.refinement import embed_text
 from grabient_assets.emulator.answers.tagging import categorical
+from grabient_assets.emulator.questions import Chance, Question, asked_object
 from grabient_assets.gradient.vocabulary import (
     CATEGORICAL_VALUES,
     COLOUR_NAMES,
@@ -381,10 +381,20 @@ def test_other_requests_get_a_short_answer() -> None:
 
 @given(st.text(), st.text())
 def test_the_object_is_found_inside_any_text(before: str, after: str) -> None:
-    assert palette_in(asked_object(before + asked("r") + after)) == PALETTE
+    assert palette_in(asked_object(before + asked("r") + after, is_known=palette_in)) == PALETTE
 
 
 @given(st.text())
 def test_any_text_gets_an_answer(text: str) -> None:
     said = answer(Question(model=OSS, custom_id="a", text=text))
     assert said.prompt_tokens == -(-len(text) // 4)
+
+
+def test_only_one_module_of_the_engine_knows_of_answers_and_none_of_palettes() -> None:
+    """What serves the providers' APIs answers any purpose; what answers one plugs in under answers/."""
+    engine = sorted(Path(answering.__file__).parent.glob("*.py"))
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in engine}
+    assert len(engine) > 15
+    assert [name for name, text in texts.items() if "emulator.answers" in text] == ["answering"]
+    words = re.compile(r"grabient_assets\.gradient|palette|colou?r|\bmood\b|consensus", re.IGNORECASE)
+    assert {name: found for name, text in texts.items() if (found := words.findall(text))} == {}

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
+from grabient_assets.emulator.answering import answer
 from grabient_assets.emulator.answers.measures import group_in, measure
-from grabient_assets.emulator.answers.reading import Question
-from grabient_assets.emulator.answers.speaking import answer
-from grabient_assets.gradient.colour_data import describe
+from grabient_assets.emulator.questions import Question
+from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.prompting.load import load_prompt_set

@@ -18,8 +18,7 @@ import openai
 import psutil
 import pytest
 
-from grabient_assets.emulator.client import ensure_emulator, running_emulator
-from grabient_assets.emulator.endpoint import EmulatorEndpoint, endpoint_file
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, endpoint_file, ensure_emulator, running_emulator
 from grabient_assets.emulator.server import EmulatorServer, serve
 from grabient_assets.errors import EmulatorError
 from grabient_assets_tests.emulator.running import (
@@ -186,7 +185,7 @@ def test_an_unusable_script_ends_the_command_with_its_reason(folder: Path, tmp_p
 
 def test_ensure_starts_one_emulator_even_when_called_twice_at_once(folder: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from grabient_assets.emulator.client import ensure_emulator;"
+        "import sys; from pathlib import Path; from grabient_assets.emulator.endpoint import ensure_emulator;"
         "print(ensure_emulator(Path(sys.argv[1]), polls=1).pid)"
     )
 

@@ -4,7 +4,7 @@ from coloraide import Color
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grabient_assets.gradient.color import to_hex, to_hsl, to_lch, to_oklch
+from grabient_assets.gradient.color import NAMED_COLOURS, color_names, nearest_name, to_hex, to_hsl, to_lch, to_oklch
 from grabient_assets.gradient.harmony import SAMPLED, hue_distance
 from grabient_assets_tests.vectors import vectors
 
@@ -65,3 +65,27 @@ def test_oklch_agrees_with_an_independent_library(rgb: tuple[int, int, int]):
     assert abs(chroma - oracle["chroma"]) < 1e-4
     if chroma > 0.02:
         assert hue_distance(hue, oracle["hue"]) < 0.1
+
+
+def test_every_vector_has_the_names_of_the_site():
+    for case in vectors("hex11_shared.json")["cases"]:
+        assert list(color_names(tuple(one) for one in case["rgb"])) == case["colorNames"], case["seed"]
+
+
+def test_the_table_is_that_of_the_site():
+    table = [[name, *rgb] for name, rgb in NAMED_COLOURS.items()]
+    assert table == vectors("facts.json")["named_colours_41_in_order"]
+
+
+def test_the_first_of_two_equal_names_wins():
+    assert nearest_name((0, 255, 255)) == "cyan"
+    assert {name for name, rgb in NAMED_COLOURS.items() if nearest_name(rgb) != name} == {"aqua"}
+
+
+def test_a_colour_takes_the_nearest_name():
+    assert nearest_name((12, 5, 120)) == "navy"
+    assert nearest_name((200, 200, 190)) == "silver"
+
+
+def test_each_name_once_in_order_of_appearance():
+    assert color_names([(255, 0, 0), (0, 0, 0), (250, 4, 4), (255, 255, 255)]) == ("red", "black", "white")

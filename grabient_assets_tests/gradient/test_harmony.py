@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from grabient_assets.gradient.cosine import colors
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies, hue_distance
+from grabient_assets.gradient.palette import colors
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets_tests.vectors import vectors
 

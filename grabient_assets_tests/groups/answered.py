@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from grabient_assets.emulator.answers.reading import Question
-from grabient_assets.emulator.answers.speaking import answer
+from grabient_assets.emulator.answering import answer
+from grabient_assets.emulator.questions import Question
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer

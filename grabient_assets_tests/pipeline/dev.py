@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from grabient_assets.emulator.client import running_emulator
+from grabient_assets.emulator.endpoint import running_emulator
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.hanging import HANGING_SECONDS

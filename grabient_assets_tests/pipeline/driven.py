@@ -13,8 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEventType
 
-from grabient_assets.emulator.client import ensure_emulator
-from grabient_assets.emulator.endpoint import EmulatorEndpoint
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.headless.driver import Driver, Finished, quiet_dagster
 from grabient_assets.resources.home import dagster_instance

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.emulator.client import running_emulator
-from grabient_assets.emulator.endpoint import EmulatorEndpoint, read_endpoint
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, read_endpoint, running_emulator
 from grabient_assets.groups.palettes.palette_file import SAMPLES, PaletteFile, read_palette_file
 from grabient_assets.settings import PROJECT_DIR, SETTINGS
 from grabient_assets_tests.hanging import HANGING_SECONDS

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.emulator.client import ensure_emulator
-from grabient_assets.emulator.endpoint import EmulatorEndpoint
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.refinement.asking import refiner
 from grabient_assets.warehouse.connection import Warehouse

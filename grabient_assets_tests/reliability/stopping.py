@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grabient_assets.emulator.client import ensure_emulator
-from grabient_assets.emulator.endpoint import EmulatorEndpoint
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.settings import PROVIDERS

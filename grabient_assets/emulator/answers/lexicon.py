@@ -12,7 +12,7 @@ from typing import Any
 from grabient_assets.emulator.answers.measures import Measures, measure
 from grabient_assets.gradient.vocabulary import with_capitals
 
-LEXICON = Path(__file__).parents[1] / "lexicon.toml"
+LEXICON = Path(__file__).with_name("lexicon.toml")
 FIELDS = ("mood", "style", "associations", "seasonal")
 ARTICLES = ("a ", "an ", "the ")
 _BEHIND_THE_NOUN = re.compile(r" (?:at|by|for|from|in|of|on|under|with) ")

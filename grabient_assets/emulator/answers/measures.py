@@ -11,6 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
+
+from grabient_assets.emulator.questions import Question
 
 HEX = re.compile(r"#?[0-9a-fA-F]{6}$")
 _GROUP_OF_THREE = re.compile(r"at least three colours are warm")
@@ -62,6 +65,26 @@ class Measures:
     def text(self) -> str:
         """The palette as one text: what draws about it start from."""
         return "".join(self.hexes)
+
+
+def palette_in(asked: dict[str, Any]) -> tuple[str, ...]:
+    """The palette a request carries under `hex`, lower case with `#`; empty when there is none."""
+    found = asked.get("hex")
+    if not isinstance(found, list) or not found:
+        return ()
+    if not all(isinstance(item, str) and HEX.match(item) for item in found):
+        return ()
+    return tuple("#" + item.lstrip("#").lower() for item in found)
+
+
+def palette_subject(question: Question, asked: dict[str, Any]) -> str:
+    """The colours that a request is about, as one text; empty when it is about none."""
+    return "".join(palette_in(asked))
+
+
+def asked_palette(question: Question, asked: dict[str, Any]) -> Measures:
+    """The measures of the palette in a request, by the definitions that its prompt gives."""
+    return measure(palette_in(asked), group_in(question.system))
 
 
 def group_in(system: str) -> int:

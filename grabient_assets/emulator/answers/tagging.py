@@ -1,13 +1,14 @@
-"""A tagger's answer to one palette, as an object, before formatting habits touch it."""
+"""The answer of a tagger to one palette, as an object, and what the model thinks before it answers."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
-from grabient_assets.emulator.answers.chance import Chance, share
 from grabient_assets.emulator.answers.lexicon import Word, fitting, without_article
-from grabient_assets.emulator.answers.measures import Measures
-from grabient_assets.emulator.answers.personality import CATEGORICAL, Personality
+from grabient_assets.emulator.answers.measures import Measures, asked_palette
+from grabient_assets.emulator.answers.personality import CATEGORICAL, Personality, damaged
+from grabient_assets.emulator.questions import Chance, Question, share
 from grabient_assets.gradient.vocabulary import COLOUR_NAMES
 
 # Which value a wrong answer takes: the neighbours of the right one, likeliest first.
@@ -32,9 +33,41 @@ COUNTS = {
     "some": {"mood": (3, 4), "style": (2, 3), "associations": (4, 6)},
     "many": {"mood": (3, 5), "style": (3, 5), "associations": (5, 7)},
 }
+MUSINGS = (
+    "Okay, let me look at the colours. The first one is {first} and the last one is {last}.",
+    "The lightness goes from {low} to {high}, so the contrast should be {contrast}.",
+    "Hmm, is that {temperature}? The hues say so. The saturation looks {saturation} to me.",
+    "For associations I think of {thing}. The answer must be JSON with the ref echoed.",
+)
 SHARED_BY_ALL, SHARED_BY_FAMILY = 0.25, 0.35
 """Parts of its errors that a model shares with every other, and with its relatives: ten models are then worth about
 three independent votes, as real panels are (arXiv 2605.29800)."""
+
+
+def tagging_reply(
+    question: Question, asked: dict[str, Any], who: Personality, chance: Chance, clean: bool
+) -> tuple[dict[str, Any], bool]:
+    """The answer to a tagging request, and whether slips of the model are in it."""
+    given = tagging_answer(asked_palette(question, asked), asked, who, chance)
+    slips = damaged(deepcopy(given), who, chance, clean=question.json_only, strict=question.strict)
+    return (given, False) if clean else (slips, slips != given)
+
+
+def palette_thinking(question: Question, asked: dict[str, Any], chance: Chance) -> str:
+    """What a model thinks about a palette."""
+    palette = asked_palette(question, asked)
+    lightness = [round(colour.lch_l) for colour in palette.colours]
+    things = fitting(palette.hexes)["associations"]
+    return " ".join(MUSINGS).format(
+        first=palette.hexes[0],
+        last=palette.hexes[-1],
+        low=min(lightness),
+        high=max(lightness),
+        contrast=palette.contrast,
+        temperature=palette.temperature,
+        saturation=palette.saturation,
+        thing=chance.pick(things[:6]).text,
+    )
 
 
 def tagging_answer(palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance) -> dict[str, Any]:

@@ -14,8 +14,16 @@ from decimal import Decimal
 
 import numpy as np
 
-from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, tag_entropy
+from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, set_alpha, tag_entropy
 from grabient_assets.consensus.annotations import Annotations
+from grabient_assets.consensus.gold import (
+    Rates,
+    blank_answers,
+    errors_on_gold,
+    macro_average,
+    measure_skill,
+    measure_tag_skill,
+)
 from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.independence import (
     ENOUGH_ERRORS,
@@ -25,12 +33,8 @@ from grabient_assets.consensus.independence import (
     pairs_of,
     votes_interval,
 )
-from grabient_assets.consensus.majority import tag_majority
-from grabient_assets.consensus.part_majority import PartMajority
-from grabient_assets.consensus.rates import Rates, macro_average
-from grabient_assets.consensus.reduction import Without, judge, leave_one_out, removals
-from grabient_assets.consensus.set_agreement import set_alpha
-from grabient_assets.consensus.skill import blank_answers, errors_on_gold, measure_skill, measure_tag_skill
+from grabient_assets.consensus.majority import PartMajority, tag_majority
+from grabient_assets.consensus.panel import Without, judge, leave_one_out, removals
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.tagging.answers import LIST_FIELDS

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from grabient_assets.consensus.rates import wilson
-from grabient_assets.consensus.reduction import Judgement
+from grabient_assets.consensus.gold import wilson
+from grabient_assets.consensus.panel import Judgement
 
 MOST_CHANGED = 0.02
 """A model could go while at most this part of the consensus changes, and accuracy on gold does not fall, on both halves
@@ -22,7 +22,7 @@ of the palettes."""
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The panel without `model` and all before it: part of the consensus that changes, and so on (reduction.py), on the
+    """The panel without `model` and all before it: part of the consensus that changes, and so on (panel.py), on the
     palettes by which it was chosen, and `judged` on the others."""
 
     model: int

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from grabient_assets.errors import UsageError
 from grabient_assets.gradient.color import to_hex
-from grabient_assets.gradient.cosine import colors
-from grabient_assets.gradient.palette import Palette
+from grabient_assets.gradient.palette import Palette, colors
 from grabient_assets.gradient.svg import render_crisp_svg
 from grabient_assets.gradient.vocabulary import MAX_STEPS, MIN_STEPS, STYLES
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from grabient_assets.gradient.colour_data import describe
+from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.palette_file import PaletteFile, PaletteRow

@@ -12,7 +12,8 @@ from typing import Any, Literal, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from grabient_assets.errors import SeedError
-from grabient_assets.gradient.seed import Palette, decode_seed
+from grabient_assets.gradient.palette import Palette
+from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.gradient.vocabulary import (
     DEFAULT_ANGLE,
     DEFAULT_STEPS,

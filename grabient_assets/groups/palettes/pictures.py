@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from grabient_assets.gradient.png import render_png
-from grabient_assets.gradient.svg import render_svg
+from grabient_assets.gradient.svg import render_png, render_svg
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import ImageRecord, PaletteRecord, images, record_images

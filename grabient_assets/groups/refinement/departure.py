@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grabient_assets.consensus.masi import masi_distance
+from grabient_assets.consensus.tag_sets import masi_distance
 from grabient_assets.groups.refinement.refined_answer import LIMITS
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote

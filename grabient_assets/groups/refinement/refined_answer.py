@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grabient_assets.gradient.cosine import RGB
+from grabient_assets.gradient.palette import RGB
 from grabient_assets.groups.refinement.embed_text import (
     MAX_WORDS,
     MIN_WORDS,

@@ -2,7 +2,7 @@
 
 Gold without labels: where a field is clear-cut (docs/colour-facts.md) its computed value is the true one. A dominant
 colour is true when it is the nearest name of one of the colours and false when they contradict it; between them lies
-what can be argued about. A harmony is true or false where no threshold is near (gradient/harmony_readings.py); the
+what can be argued about. A harmony is true or false where no threshold is near (gradient/vectorized.py); the
 others, and those that cannot be computed, are left out.
 
 Everything is read at once and the database closed; the annotations of a field, several times as large as what was read,
@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
-from grabient_assets.consensus.gold import AMBIGUOUS
+from grabient_assets.consensus.gold import ABSENT, AMBIGUOUS, PRESENT
 from grabient_assets.consensus.grouping import Ints
-from grabient_assets.consensus.tag_model import ABSENT, PRESENT
-from grabient_assets.gradient.contradictions import contradicted_pairs
 from grabient_assets.gradient.harmony import HARMONIES
-from grabient_assets.gradient.harmony_readings import clear_harmonies
+from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pairs
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from grabient_assets.gradient.cosine import RGB
+from grabient_assets.gradient.palette import RGB
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.imagined import is_hallucinated

@@ -14,9 +14,8 @@ import numpy as np
 
 from grabient_assets.consensus.agreement import item_entropy
 from grabient_assets.consensus.annotations import BLANK, Annotations, categorical_annotations, tag_annotations
-from grabient_assets.consensus.dawid_skene import posteriors
+from grabient_assets.consensus.dawid_skene import posteriors, tag_probabilities
 from grabient_assets.consensus.grouping import Ints
-from grabient_assets.consensus.tag_model import tag_probabilities
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer

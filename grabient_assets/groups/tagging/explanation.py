@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from grabient_assets.gradient.harmony_readings import clear_harmonies
+from grabient_assets.gradient.vectorized import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (

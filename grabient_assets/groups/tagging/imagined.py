@@ -11,16 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from grabient_assets.gradient.claims import are_contradicted, is_contradicted
 from grabient_assets.gradient.colour_words import (
     COLOUR_NOUNS,
+    are_contradicted,
     claimed_names,
     claims_of,
     colour_word,
+    is_contradicted,
     is_modified_colour,
     parts_of,
 )
-from grabient_assets.gradient.cosine import RGB
+from grabient_assets.gradient.palette import RGB
 from grabient_assets.groups.tagging.answers import OPEN_FIELDS
 from grabient_assets.groups.tagging.spared_words import is_denied, is_proper_name
 from grabient_assets.groups.tagging.tag_forms import tag_form

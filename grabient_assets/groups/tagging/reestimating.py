@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grabient_assets.consensus.dawid_skene import posteriors
+from grabient_assets.consensus.dawid_skene import posteriors, tag_probabilities
 from grabient_assets.consensus.grouping import Flags, Ints
-from grabient_assets.consensus.tag_model import tag_probabilities
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from grabient_assets.consensus.dawid_skene import estimate
+from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
 from grabient_assets.consensus.expectation import Model, Parameters
-from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
+from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN, errors_on_gold
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import error_correlation, mean_correlation
-from grabient_assets.consensus.skill import errors_on_gold
-from grabient_assets.consensus.tag_model import estimate_tags
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
 from grabient_assets.warehouse.connection import Warehouse

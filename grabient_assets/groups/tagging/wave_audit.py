@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grabient_assets.consensus.rates import wilson
+from grabient_assets.consensus.gold import wilson
 from grabient_assets.groups.tagging.wave_numbers import AUDITED, FEWEST_AUDITED, TURNED_AT_MOST
 from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.wave_audits import FIELDS, AuditCount, PaletteAudit

@@ -14,8 +14,8 @@ from math import log2
 
 import numpy as np
 
+from grabient_assets.consensus.gold import ABSENT, PRESENT
 from grabient_assets.consensus.independence import vote_weight
-from grabient_assets.consensus.tag_model import ABSENT, PRESENT
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.consensus import Panel
 from grabient_assets.groups.tagging.skills import Skills

@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from grabient_assets.consensus.rates import wilson
+from grabient_assets.consensus.gold import wilson
 from grabient_assets.groups.calibration.findings import earlier_version, in_order, lost_accuracy, low_agreement
 from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT
 from grabient_assets.warehouse.calibration import FieldReport, ModelReport, PanelReport, Report

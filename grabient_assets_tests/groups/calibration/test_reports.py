@@ -15,12 +15,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grabient_assets.consensus.gold import AMBIGUOUS
-from grabient_assets.consensus.reduction import Judgement
-from grabient_assets.consensus.tag_model import ABSENT, PRESENT
+from grabient_assets.consensus.gold import ABSENT, AMBIGUOUS, PRESENT
+from grabient_assets.consensus.panel import Judgement
 from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
-from grabient_assets.gradient.harmony_readings import clear_harmonies
+from grabient_assets.gradient.vectorized import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.assets import model_reports
 from grabient_assets.groups.calibration.charts import accuracy_chart

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.gradient.colour_data import PaletteColours, describe
+from grabient_assets.gradient.facts import PaletteColours, describe
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, STYLES
 from grabient_assets.groups.palettes.loading import load_palettes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.gradient.cosine import RGB
-from grabient_assets.gradient.names import color_names
+from grabient_assets.gradient.color import color_names
+from grabient_assets.gradient.palette import RGB
 from grabient_assets.groups.refinement.embed_text import plain_words
 from grabient_assets.groups.refinement.refined_answer import Refined, read_refined
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from grabient_assets.emulator.answers.reading import Question
-from grabient_assets.emulator.answers.speaking import answer
+from grabient_assets.emulator.answering import answer
+from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.loading import load_palettes, palette_record
 from grabient_assets.groups.tagging.adaptive import ask_in_waves

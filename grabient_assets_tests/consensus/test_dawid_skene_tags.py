@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from grabient_assets.consensus.annotations import Annotations, tag_annotations
-from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
+from grabient_assets.consensus.dawid_skene import estimate_tags, held_out_tags, tag_gold, tag_probabilities
+from grabient_assets.consensus.gold import ABSENT, AMBIGUOUS, PRESENT, UNKNOWN
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.majority import tag_majority
-from grabient_assets.consensus.tag_model import (
-    ABSENT,
-    PRESENT,
-    estimate_tags,
-    held_out_tags,
-    tag_gold,
-    tag_probabilities,
-)
 from grabient_assets_tests.consensus.said import tagged
 
 SENSITIVITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.7])

@@ -1,8 +1,11 @@
 """The emulated models' answers: a pure function of the question.
 
-What varies: the model, the palette, the prompt's text and the `ref` inside the request (the custom id where there is
-none), which tells two otherwise equal requests apart. A question that was answered badly before is answered well: real
-models do not fail for ever where they failed once.
+What varies: the model, the subject, the prompt's text and the `ref` inside the request (the custom id where
+there is none), which tells two otherwise equal requests apart. A question that was answered badly before is answered
+well: real models do not fail for ever where they failed once.
+
+What a request asks for decides who answers it (answers/answerers.py). Here stands what all answers have in common: how
+they end, what they cost, and the schema that they keep to.
 """
 
 from __future__ import annotations
@@ -10,20 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from grabient_assets.emulator.answers.chance import Chance
-from grabient_assets.emulator.answers.habits import MUSINGS, damaged, written
-from grabient_assets.emulator.answers.lexicon import fitting
-from grabient_assets.emulator.answers.measures import Measures, group_in, measure
-from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of
-from grabient_assets.emulator.answers.reading import Question, asked_object, palette_in
-from grabient_assets.emulator.answers.refinement import refined_answer
-from grabient_assets.emulator.answers.schemas import filled, shaped
-from grabient_assets.emulator.answers.tagging import tagging_answer
+from grabient_assets.emulator.answers.answerers import ANSWERERS, Answerer
+from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of, written
+from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
 THINKING_TOKENS = {"none": 0, "minimal": 24, "low": 90, "medium": 320, "high": 900, "xhigh": 1600, "max": 2600}
@@ -52,24 +48,33 @@ class Answer:
 def answer(question: Question, forced: Outcome | None = None) -> Answer:
     """The model's answer; `forced` makes it end in a certain way whatever the model would have done. Forced to be
     complete it is also free of slips."""
-    asked = asked_object(question.text)
-    palette = palette_in(asked)
+    asked = asked_object(question.text, lambda found: _answerer(question, found))
+    answerer = _answerer(question, asked)
     who = personality_of(question.model)
     ref = str(asked.get("ref") or question.custom_id)
-    chance = Chance("answer", question.model, "".join(palette), _prompt_digest(question.system), ref)
+    subject = answerer.subject(question, asked) if answerer else ""
+    chance = Chance("answer", question.model, subject, _prompt_digest(question.system), ref)
     outcome, flawed = _fate(who, chance.draw(), question), False
     outcome = forced or outcome
-    if palette:
-        measured = measure(palette, group_in(question.system))
-        clean = forced == "complete"
-        text, flawed = _on_palette(question, measured, {"ref": ref, **asked}, who, chance, clean)
-        thinking = _thinking(measured, chance) if question.effort != "none" or question.thinks_aloud else ""
+    if answerer:
+        asked, clean = {"ref": ref, **asked}, forced == "complete"
+        given, flawed = answerer.reply(question, asked, who, chance, clean)
+        if question.schema:
+            given = shaped(given, question.schema, chance)
+        text = written(given, who, chance, json_only=question.json_only or clean)
+        thinks = question.effort != "none" or question.thinks_aloud
+        thinking = answerer.thinking(question, asked, chance) if thinks else ""
     else:
         text, thinking = _generic(question, ref, chance), "A short request; a short answer will do."
     if question.thinks_aloud:
         text, thinking = f"<think>\n{thinking}\n</think>\n\n{text}", ""
     given = _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
     return replace(given, flawed=flawed or given.outcome != "complete")
+
+
+def _answerer(question: Question, asked: dict[str, Any]) -> Answerer | None:
+    """The first answerer that this request has a subject for; None when it asks for nothing known."""
+    return next((one for one in ANSWERERS if one.subject(question, asked)), None)
 
 
 def tokens(text: str) -> int:
@@ -90,44 +95,12 @@ def _fate(who: Personality, draw: float, question: Question) -> Outcome:
     return "complete"
 
 
-def _on_palette(
-    question: Question, palette: Measures, asked: dict[str, Any], who: Personality, chance: Chance, clean: bool
-) -> tuple[str, bool]:
-    """The text of an answer about a palette, and whether slips of content are in it. `clean`: none are."""
-    slipped = False
-    if question.has_image or "consensus" in asked:
-        given = refined_answer(palette, asked, who, chance)
-    else:
-        given = tagging_answer(palette, asked, who, chance)
-        slips = damaged(deepcopy(given), who, chance, clean=question.json_only, strict=question.strict)
-        slipped = slips != given and not clean
-        given = given if clean else slips
-    if question.schema:
-        given = shaped(given, question.schema, chance)
-    return written(given, who, chance, json_only=question.json_only or clean), slipped
-
-
 def _generic(question: Question, ref: str, chance: Chance) -> str:
-    """A short JSON object for a request that is about no palette."""
+    """A short JSON object for a request that no answerer knows."""
     if question.schema:
         return json.dumps(filled({"type": "object", **question.schema}, chance))
     return json.dumps(
         {"ref": ref, "reply": chance.pick(("Understood.", "Noted.", "Done.")), "number": chance.whole(1, 99)}
-    )
-
-
-def _thinking(palette: Measures, chance: Chance) -> str:
-    lightness = [round(colour.lch_l) for colour in palette.colours]
-    things = fitting(palette.hexes)["associations"]
-    return " ".join(MUSINGS).format(
-        first=palette.hexes[0],
-        last=palette.hexes[-1],
-        low=min(lightness),
-        high=max(lightness),
-        contrast=palette.contrast,
-        temperature=palette.temperature,
-        saturation=palette.saturation,
-        thing=chance.pick(things[:6]).text,
     )
 
 
@@ -166,3 +139,43 @@ def _within_budget(given: Answer, budget: int | None) -> Answer:
     thinking = min(given.thinking_tokens, budget)
     text = given.text[: (budget - thinking) * 4]
     return replace(given, text=text, outcome="truncated", thinking_tokens=thinking, answer_tokens=tokens(text))
+
+
+def shaped(answer: dict[str, Any], schema: dict[str, Any], chance: Chance) -> dict[str, Any]:
+    """The answer with exactly the properties of an object schema, values bent to enumerations and list lengths."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return answer
+    return {
+        name: _permitted(answer[name], part, chance) if answer.get(name) is not None else filled(part, chance)
+        for name, part in properties.items()
+    }
+
+
+def filled(schema: dict[str, Any], chance: Chance) -> Any:
+    """A small value that the schema permits, for a property the emulated models have no idea of."""
+    if choices := schema.get("enum"):
+        return chance.pick(choices)
+    kind = _type(schema)
+    if kind == "object":
+        return {name: filled(part, chance) for name, part in (schema.get("properties") or {}).items()}
+    if kind == "array":
+        return [filled(schema.get("items") or {}, chance)]
+    plain: dict[str, Any] = {"integer": chance.whole(1, 9), "number": chance.whole(1, 99) / 10, "boolean": True}
+    return plain.get(kind, chance.pick(("calm", "plain", "clear", "quiet", "bright")))
+
+
+def _permitted(value: Any, schema: dict[str, Any], chance: Chance) -> Any:
+    if choices := schema.get("enum"):
+        return value if value in choices else chance.pick(choices)
+    if isinstance(value, list):
+        item = schema.get("items") or {}
+        kept = [entry for entry in value if not item.get("enum") or entry in item["enum"]]
+        return kept[: schema.get("maxItems", len(kept))]
+    return value
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type, lower case (Gemini's own schemas write it in capitals), the first when a list is given."""
+    kind = schema.get("type", "string")
+    return str(kind[0] if isinstance(kind, list) else kind).lower()

@@ -1,4 +1,4 @@
-"""A harmony is clear-cut where moving the limits changes nothing."""
+"""Clear harmonies do not move with the limits; the rules for many palettes say what the rules for one say."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from grabient_assets.gradient import harmony
-from grabient_assets.gradient.color import to_oklch
-from grabient_assets.gradient.cosine import colors
+from grabient_assets.gradient.color import NAMED_COLOURS, to_oklch
+from grabient_assets.gradient.colour_words import is_contradicted
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
-from grabient_assets.gradient.harmony_readings import clear_harmonies
+from grabient_assets.gradient.palette import colors
+from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pairs
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 
 GREY = (128, 128, 128)
@@ -95,3 +96,28 @@ def test_near_and_far(hues: tuple[float, ...], name: str, expected: int) -> None
 def test_greys_show_none_for_certain_and_no_palette_is_nothing() -> None:
     assert clear_harmonies(np.asarray([[GREY] * 11])).tolist() == [[0] * len(HARMONIES)]
     assert clear_harmonies(np.zeros((0, 11, 3), dtype=np.uint8)).shape == (0, len(HARMONIES))
+
+
+def test_every_name_beside_many_palettes() -> None:
+    """Random colours, dull ones (near the limits of chroma), greys, and each named colour and its neighbours."""
+    random = np.random.default_rng(1)
+    named = np.asarray(list(NAMED_COLOURS.values()))
+    greys = np.repeat(random.integers(0, 256, (40, 11, 1)), 3, axis=2)
+    dull = np.clip(greys + random.integers(-14, 15, (40, 11, 3)), 0, 255)
+    near = np.clip(named[:, None, :] + random.integers(-3, 4, (len(named), 11, 3)), 0, 255)
+    rgb = np.concatenate([random.integers(0, 256, (60, 11, 3)), greys, dull, near]).astype(np.uint8)
+    words = ("no colour", *NAMED_COLOURS)
+    palette, word = (axis.ravel() for axis in np.indices((len(rgb), len(words))))
+
+    found = contradicted_pairs(words, word, rgb, palette)
+    expected = [
+        is_contradicted(words[w], [(int(r), int(g), int(b)) for r, g, b in rgb[p]])
+        for p, w in zip(palette.tolist(), word.tolist(), strict=True)
+    ]
+    assert found.tolist() == expected
+    assert 0.2 < found.mean() < 0.9 and not found[word == 0].any()
+
+
+def test_no_pairs() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    assert contradicted_pairs(("red",), nothing, np.zeros((0, 11, 3), dtype=np.uint8), nothing).tolist() == []
