@@ -19,7 +19,7 @@ from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.reparse import Reparsed, reparse_batches
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.batching.send import Sent
-from grabient_assets.emulator.models import registry_models
+from grabient_assets.emulator.wire import registry_models
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.exports.assets import store_export
 from grabient_assets.groups.exports.files import FileKind, deliver
