@@ -91,7 +91,7 @@ def test_pictures_of_the_ui_are_made_only_in_groups():
 
 
 @pytest.mark.parametrize(
-    "room", ["cli", "gradient", "registry", "warehouse", "store", "prompting", "groups", "batching"]
+    "room", ["cli", "gradient", "registry", "warehouse", "store", "prompting", "groups", "ledger"]
 )
 def test_no_provider_sdk_is_loaded_before_it_is_needed(room: str):
     files = [path for path in MODULES if name_of(path).startswith(f"{room}/")]
