@@ -36,11 +36,12 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.emulator.endpoint import ensure_emulator
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
+    from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.groups.tagging.reading import TagReader
-    from grabient_assets.groups.tagging.submission import submit_due_tagging
     from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import open_batches
     from grabient_assets.ledger.round import collect_batches
+    from grabient_assets.ledger.submission import Submission, submit_due
     from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
     from grabient_assets.settings import PROVIDERS, load_settings
@@ -54,7 +55,7 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     sending = time.perf_counter()
     for name in PROVIDERS:
         with providers.connect(name) as connection:
-            submit_due_tagging(connection, warehouse, store, _now)
+            submit_due(TAGGING, Submission(connection, warehouse, store, _now))
     sending = time.perf_counter() - sending
     with warehouse.read() as database:
         batches = open_batches(database)

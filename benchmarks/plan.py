@@ -91,7 +91,8 @@ def _measure_money(analyses: int) -> None:
     from decimal import Decimal
 
     from grabient_assets.groups.requests import keep_request_sizes
-    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.groups.tagging.asking import taggers
+    from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.estimates import RequestShape
     from grabient_assets.ledger.money import HoldKey
     from grabient_assets.ledger.reservation import Terms, reserve
@@ -101,7 +102,7 @@ def _measure_money(analyses: int) -> None:
 
     prompt, now = load_prompt_set(PROMPTS_DIR, "v1").tagging, datetime.now(UTC)
     model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
-    key = HoldKey(PURPOSE, model.provider, model.id, "v1", None)
+    key = HoldKey(TAGGING.name, model.provider, model.id, "v1", None)
     warehouse = Warehouse(load_settings().database)
     for budget in (Decimal(1_000_000), Decimal(1_000)):
         with suppress(_Undone), warehouse.write() as connection:
@@ -159,12 +160,13 @@ def _invent(palettes: int, analyses: int) -> None:
 
 def _target(connection: DuckDBPyConnection, prompt_digest: str) -> None:
     """Whom to ask, as the temporary table `target`."""
-    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.groups.tagging.asking import taggers
+    from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.identity import request_digest
     from grabient_assets.settings import PROVIDERS
 
     models = taggers(PROVIDERS)
-    digests = [request_digest(PURPOSE, "emulator", model, prompt_digest) for model in models]
+    digests = [request_digest(TAGGING.name, "emulator", model, prompt_digest) for model in models]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE target AS SELECT unnest($1::VARCHAR[]) AS provider, "
         "unnest($2::VARCHAR[]) AS model, unnest($3::VARCHAR[]) AS digest",

@@ -45,7 +45,7 @@ def reparse(
 
 def read_again(names: list[str], version: str | None, warehouse: Warehouse, settings: Settings) -> Reparsed:
     """Read these batches again, those of the prompt version, or all."""
-    from grabient_assets.groups.readers import reader_of
+    from grabient_assets.groups.purposes import reader_of
     from grabient_assets.groups.tagging.retallying import tally_again
     from grabient_assets.ledger.reparse import reparse_batches
     from grabient_assets.providers.offline import line_reader

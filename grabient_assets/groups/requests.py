@@ -11,9 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import GrabientError, RequestRejectedError
-from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
-from grabient_assets.groups.refinement.asking import refiner
-from grabient_assets.groups.tagging.asking import PURPOSE as TAGGING
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.groups.tagging.wave_numbers import step_shares
@@ -37,6 +35,8 @@ from grabient_assets.settings import PROMPTS_DIR
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+TAGGING, REFINEMENT = "tagging", "refinement"
 
 CONSENSUS_BYTES = 2_500
 """The votes of ten models in a request, as the emulator's answers make them; stored ones replace this."""

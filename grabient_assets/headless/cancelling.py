@@ -20,7 +20,7 @@ def cancel(
 
     Raises what `stop_batch` raises, and GrabientError with the reason when storing fails.
     """
-    from grabient_assets.groups.readers import reader_of
+    from grabient_assets.groups.purposes import reader_of
     from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
 

@@ -68,7 +68,7 @@ def find_failures(
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
     for those anew.
     """
-    from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.groups.refinement.refiner import refiner
     from grabient_assets.ledger.needs import failed_refinements, failed_tagging
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
@@ -95,7 +95,7 @@ def find_failures(
 
 def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     """What asking them again comes to, model by model, at the prices of the day `on`."""
-    from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.groups.refinement.refiner import refiner
     from grabient_assets.groups.requests import requests_usd
     from grabient_assets.registry.load import load_registry
 
@@ -206,8 +206,8 @@ def ask_for(
 
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
+    from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.asks import record_asks
-    from grabient_assets.ledger.tags import TAGGING
     from grabient_assets.ledger.waves import reopen_cancelled
 
     alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
@@ -255,14 +255,15 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
 
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:
     """The request digest of today by (prompt version, provider, model)."""
-    from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.groups.tagging.asking import taggers
+    from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.identity import request_digest
     from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
     from grabient_assets.resources.modes import answers_from
 
     mode = answers_from(settings)
     return {
-        (version, model.provider, model.id): request_digest(PURPOSE, mode, model, digest)
+        (version, model.provider, model.id): request_digest(TAGGING.name, mode, model, digest)
         for version in load_prompt_versions(PROMPTS_DIR)
         for digest in [load_prompt_set(PROMPTS_DIR, version).tagging.digest]
         for model in taggers(usable)

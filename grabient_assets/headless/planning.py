@@ -8,8 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from grabient_assets.groups.refinement.asking import refiner
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging

@@ -143,35 +143,36 @@ class Pursuit:
         return any(b.provider not in self._given_up for b in here)
 
     def _tagging_open(self) -> bool:
-        from grabient_assets.groups.tagging.asking import PURPOSE
         from grabient_assets.groups.tagging.collection import palettes_to_complete
-        from grabient_assets.groups.tagging.submission import hold_key
+        from grabient_assets.groups.tagging.purpose import TAGGING
+        from grabient_assets.ledger.due import due_targets
         from grabient_assets.ledger.holding import still_held
-        from grabient_assets.ledger.tagging_due import due_targets
 
         with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, None)
+            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), TAGGING.name, None)
             due = any(
-                hold_key(provider, target) not in held
+                target.hold_key(TAGGING.name, provider) not in held
                 for provider in self.wish.providers
                 if provider not in self._given_up
-                for target in due_targets(connection, provider)
+                for target in due_targets(connection, TAGGING, provider)
             )
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:
-        from grabient_assets.groups.refinement.asking import PURPOSE, refiner
-        from grabient_assets.groups.refinement.submission import hold_key
+        from grabient_assets.groups.refinement.purpose import REFINEMENT
+        from grabient_assets.groups.refinement.refiner import refiner
+        from grabient_assets.ledger.due import due_targets
         from grabient_assets.ledger.holding import still_held
-        from grabient_assets.ledger.refined import chained_refinements, due_refinements
+        from grabient_assets.ledger.refined import chained_refinements
         from grabient_assets.ledger.tagging_ends import complete_tagging
 
         provider = refiner().provider
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
             return False
         with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, provider)
-            if any(hold_key(provider, one) not in held for one in due_refinements(connection)):
+            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), REFINEMENT.name, provider)
+            due = due_targets(connection, REFINEMENT, provider)
+            if any(one.hold_key(REFINEMENT.name, provider) not in held for one in due):
                 return True
             tagged = [t.partition for t in complete_tagging(connection, self.wish.providers) if t.answers]
             return bool(chained_refinements(connection, tagged))

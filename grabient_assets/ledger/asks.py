@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.identity import identified
-from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.warehouse.rows import utf8
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.purpose import Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ digest of what stands there now is its `basis`. Without it there is no stem yet,
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.registry.model import Model
+
+if TYPE_CHECKING:
+    from grabient_assets.ledger.purpose import Purpose
 
 MOST_ANALYSES = 20
 """The most analyses of one ask: each is a bit of an integer in the queries, and two digits of a custom_id."""

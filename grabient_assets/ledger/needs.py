@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
+from grabient_assets.ledger.due import lacking
 from grabient_assets.ledger.identity import stem
-from grabient_assets.ledger.wanted import lacking
+from grabient_assets.ledger.tags import PALETTE_TAGS
 from grabient_assets.ledger.withheld import withheld
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def needs(
         connection.execute(
             f"""
             INSERT INTO unanswered
-            WITH {lacking(_IF_ASKED)}
+            WITH {lacking(_IF_ASKED, PALETTE_TAGS)}
             SELECT palette, state IS NOT DISTINCT FROM 'stopped' FROM lacking
             """,
             {

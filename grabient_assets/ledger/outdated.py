@@ -9,13 +9,16 @@ from grabient_assets.ledger.asks import OpenTarget, open_targets, stop_target
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.drafts import refuse_draft
 from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 
 
-def stop_outdated_asks(purpose: str, connection: Connection, warehouse: Warehouse, now: datetime) -> tuple[str, ...]:
+def stop_outdated_asks(
+    purpose: Purpose, connection: Connection, warehouse: Warehouse, now: datetime
+) -> tuple[str, ...]:
     """Stop what was asked in the other mode, under a prompt that reads otherwise now, or under one that is gone.
 
     Nothing is sent that nobody asked for: an ask of the emulator must not become a paid request because the mode was
@@ -23,15 +26,15 @@ def stop_outdated_asks(purpose: str, connection: Connection, warehouse: Warehous
     """
     reasons: list[str] = []
     with warehouse.write() as database:
-        for target in open_targets(database, purpose, connection.provider.name):
-            reason = _why_outdated(target, connection.answers_from)
+        for target in open_targets(database, purpose.name, connection.provider.name):
+            reason = _why_outdated(purpose, target, connection.answers_from)
             if reason is not None:
                 stop_target(database, target, reason, now)
                 reasons.append(reason)
     return tuple(reasons)
 
 
-def _why_outdated(target: OpenTarget, answers_from: str) -> str | None:
+def _why_outdated(purpose: Purpose, target: OpenTarget, answers_from: str) -> str | None:
     try:
         prompts = load_prompt_set(PROMPTS_DIR, target.prompt_version)
         refuse_draft(prompts, answers_from)
@@ -40,8 +43,8 @@ def _why_outdated(target: OpenTarget, answers_from: str) -> str | None:
         return str(error)
     except RegistryError:
         return None  # the submission says so itself, model by model
-    prompt = prompts.tagging if target.purpose == "tagging" else prompts.refinement
-    if request_digest(target.purpose, answers_from, model, prompt.digest) == target.request_digest:
+    digest = purpose.prompt(prompts).digest
+    if request_digest(purpose.name, answers_from, model, digest) == target.request_digest:
         return None
     return (
         f"What was asked of {target.model} under {target.prompt_version} was asked in another mode or under another "

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.ledger.asks import AskTarget
+from grabient_assets.ledger.due import carried, due, lacking
 from grabient_assets.ledger.identity import bit, is_in, stem, stem_of
-from grabient_assets.ledger.wanted import carried, due, lacking
+from grabient_assets.ledger.tags import PALETTE_TAGS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -187,7 +188,7 @@ def _planned_asks(asks: str, before: str = "", known_by: str = "") -> str:
     """
     return f"""
     CREATE OR REPLACE TEMP TABLE planned_asks AS
-    WITH {lacking(asks)},
+    WITH {lacking(asks, PALETTE_TAGS)},
     elsewhere AS (
         SELECT {stem_of("t.custom_id")} AS stem, t.analysis_index, bool_or(t.error IS NULL) AS good,
                max(t.created_at) AS latest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.identity import custom_id, stem_of
-from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.withheld import withheld
 from grabient_assets.warehouse.rows import insert_rows, utf8
 
@@ -51,18 +51,6 @@ class RefinedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class DueRefinement:
-    """A palette whose consensus stands and whose refinement is wanted, missing and not under way."""
-
-    partition: SubjectVersion
-    custom_id: str
-    model: str
-    consensus_digest: str
-    allow_unpriced: bool = False
-    cap_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RefinementFailure:
     """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
 
@@ -82,14 +70,6 @@ class AskedRefinement:
     reason: str | None
 
 
-REFINEMENT = Purpose(
-    "refinement",
-    "SELECT seed AS subject, palette_key AS subject_key FROM palettes",
-    rests_on="tag_consensus",
-    bases="SELECT seed AS subject, prompt_version, digest AS basis FROM tag_consensus",
-)
-
-
 # A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
 # equal colours with an equal consensus are one request.
 _MISSING = f"""
@@ -105,7 +85,6 @@ _MISSING = f"""
         SELECT DISTINCT subject AS seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'
     )
 """
-_WITHHELD = withheld("SELECT seed, prompt_version FROM missing WHERE NOT despite_checks")
 _KEY = ("seed", "prompt_version")
 _KEEP_THE_BETTER = (
     "ON CONFLICT DO UPDATE SET "
@@ -124,23 +103,26 @@ _NOT_OVERTAKEN = f"""
 """
 
 
-def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
-    """What has to be refined now, equal requests once. A palette without a picture waits for it, and one that a check
-    keeps back (withheld.py) until it does not."""
-    rows = connection.execute(
-        f"""
-        WITH {_MISSING}, {_WITHHELD}
-        SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest, bool_or(allow_unpriced),
-               arg_min_null(cap_id, seed) AS cap_id
-        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version)
-        ANTI JOIN withheld USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
-        GROUP BY custom_id, model, consensus_digest ORDER BY 1, model, cap_id NULLS FIRST, 2
-        """
-    ).fetchall()
-    return [DueRefinement(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
+PALETTE_TAG_REFINED = AnswerTable(
+    "palette_tag_refined", _KEEP_THE_BETTER, analysis_index="0", versions=("prompt_version", "source_prompt_version")
+)
+TAGGING_OPEN = "SELECT subject, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'"
+"""Relation of the palettes whose consensus is still to come, or to change."""
+
+
+def kept_back(candidates: str) -> str:
+    """Common table expressions, the last of them `kept_back`: those of `candidates` (subject, prompt_version,
+    despite_checks) that are not refined now. Their tagging is open, a check keeps them back (withheld.py), or their
+    picture is still to be drawn."""
+    return f"""
+        {withheld(f"SELECT subject AS seed, prompt_version FROM ({candidates}) WHERE NOT despite_checks")},
+        kept_back AS (
+            SELECT seed AS subject, prompt_version FROM withheld
+            UNION {TAGGING_OPEN}
+            UNION SELECT subject, prompt_version FROM ({candidates})
+            WHERE subject NOT IN (SELECT seed FROM palette_images)
+        )
+    """
 
 
 def refinements_to_come() -> str:
@@ -210,40 +192,6 @@ def refinements_to_come() -> str:
 def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
     """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
     insert_rows(connection, "palette_tag_refined", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
-
-
-def share_refinements(connection: DuckDBPyConnection) -> None:
-    """Give palettes that wait for a refinement the one that exists for the same request, free of charge."""
-    connection.execute(
-        f"""
-        WITH {_MISSING}, {_WITHHELD},
-        best AS (
-            SELECT * FROM palette_tag_refined SEMI JOIN missing USING (custom_id)
-            QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
-        )
-        INSERT INTO palette_tag_refined BY NAME
-        SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version,
-                            m.prompt_version AS source_prompt_version, 0 AS cost_usd)
-        FROM missing m ANTI JOIN withheld USING (seed, prompt_version) JOIN best b USING (custom_id)
-        WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
-        {_KEEP_THE_BETTER}
-        """
-    )
-
-
-def close_finished_refinements(connection: DuckDBPyConnection, now: datetime) -> None:
-    """Close the open refinement asks whose palette has its consensus and misses no refinement any more."""
-    connection.execute(
-        f"""
-        WITH {_MISSING}
-        UPDATE asks SET state = 'closed', closed_at = $now
-        WHERE purpose = 'refinement' AND state = 'open'
-          AND stem IS NOT NULL
-          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM tagging_open)
-          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM missing)
-        """,
-        {"now": now},
-    )
 
 
 def refined(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[RefinedRecord]:

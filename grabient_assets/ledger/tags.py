@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.identity import is_in, stem_of
-from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.wanted import OPEN_ASKS, lacking
+from grabient_assets.ledger.identity import stem_of
+from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -71,27 +70,6 @@ class AnswerRecord:
     associations: list[str] | None
 
 
-TAGGING = Purpose("tagging", "SELECT seed AS subject, palette_key AS subject_key FROM palettes")
-
-
-def share_answers(connection: DuckDBPyConnection) -> None:
-    """Give palettes that wait for an answer the one that exists for the same request, free of charge."""
-    connection.execute(
-        f"""
-        WITH {lacking(OPEN_ASKS)},
-        best AS (
-            SELECT * FROM palette_tags t WHERE {stem_of("t.custom_id")} IN (SELECT stem FROM lacking)
-            QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
-        )
-        INSERT INTO palette_tags BY NAME
-        SELECT b.* REPLACE (m.subject AS seed, m.prompt_version AS prompt_version, 0 AS cost_usd)
-        FROM lacking m JOIN best b ON {stem_of("b.custom_id")} = m.stem AND {is_in("m.bits", "b.analysis_index")}
-        WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
-        {_KEEP_THE_BETTER}
-        """
-    )
-
-
 def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
     """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer to its request.
 
@@ -119,6 +97,9 @@ _KEEP_THE_BETTER = (
     + ", ".join(f"{c} = excluded.{c}" for c in TagRecord.__dataclass_fields__ if c not in _KEY)
     + " WHERE palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.custom_id"
 )
+
+
+PALETTE_TAGS = AnswerTable("palette_tags", _KEEP_THE_BETTER)
 
 
 def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.ledger.due import carried, lacking
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.ledger.refined import refinements_to_come
-from grabient_assets.ledger.wanted import OPEN_ASKS, carried, lacking
+from grabient_assets.ledger.tags import PALETTE_TAGS
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -187,9 +188,10 @@ _LATER_WAVES = """
     )
 """
 
+_OPEN_TAGGING = "SELECT * FROM asks WHERE purpose = 'tagging' AND state = 'open'"
 _PRICED = f"""
     CREATE OR REPLACE TEMP TABLE priced_steps AS
-    WITH {lacking(OPEN_ASKS)}, {carried()}, {refinements_to_come()}, {_LATER_WAVES},
+    WITH {lacking(_OPEN_TAGGING, PALETTE_TAGS)}, {carried()}, {refinements_to_come()}, {_LATER_WAVES},
     wanted AS (
         SELECT l.subject AS seed, l.prompt_version, 'tagging' AS purpose, l.provider, l.model, l.cap_id,
                l.allow_unpriced, l.stem, bit_count(l.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, false AS later

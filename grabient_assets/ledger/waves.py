@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 from grabient_assets.ledger.ask_terms import AskTerms
 from grabient_assets.ledger.asks import ASKED_AGAIN, SubjectVersion
 from grabient_assets.ledger.identity import identified
-from grabient_assets.ledger.tags import TAGGING
 from grabient_assets.ledger.wave_audits import PENDING
 from grabient_assets.ledger.wave_plans import WavePlan, covering_plans
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.purpose import Purpose
 
 
 Reason = Literal["certain", "last wave", "cancelled", "asked in full"]
@@ -93,7 +94,7 @@ _JUST_MOVED = """
 """
 
 
-def _asking(which: str) -> str:
+def _asking(which: str, purpose: Purpose) -> str:
     """Statement that asks the members of these waves, over the relation `chosen`. `which` is a condition on w and m."""
     members = f"""
     SELECT 'tagging' AS purpose, w.seed AS subject, w.prompt_version, m.provider, m.model,
@@ -105,7 +106,7 @@ def _asking(which: str) -> str:
     WHERE w.state = 'open' AND list_contains($asked::VARCHAR[], m.provider)
       AND {which} GROUP BY ALL
     """
-    return f"INSERT INTO asks BY NAME {identified(members, TAGGING)} {ASKED_AGAIN}"
+    return f"INSERT INTO asks BY NAME {identified(members, purpose)} {ASKED_AGAIN}"
 
 
 def answered_enough(
@@ -131,6 +132,7 @@ def answered_enough(
 
 def start_waves(
     connection: DuckDBPyConnection,
+    purpose: Purpose,
     plan: WavePlan,
     wanted: Sequence[SubjectVersion],
     providers: Sequence[str],
@@ -163,7 +165,7 @@ def start_waves(
         },
     )
     connection.execute(
-        f"WITH {_CHOSEN} {_asking(_REACHED)}",
+        f"WITH {_CHOSEN} {_asking(_REACHED, purpose)}",
         {**among, "asked": sorted(providers), "now": now, "retry": retry},
     )
     connection.execute(_NEW_TERMS, {**among, **on_terms})
@@ -203,7 +205,9 @@ def ended_waves(
     return [WaveEnd(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
-def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: Sequence[str], now: datetime) -> None:
+def go_on(
+    connection: DuckDBPyConnection, purpose: Purpose, ended: Sequence[WaveEnd], providers: Sequence[str], now: datetime
+) -> None:
     """Take these palettes to their next wave and ask for it: of `providers`, except what was stopped before.
 
     One that somebody else took on since, or whose answers are awaited again, is left alone.
@@ -224,7 +228,7 @@ def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: S
     # DuckDB 1.5.5 leaves out some of many rows, 352 of 100,000 in every third try.
     connection.execute(
         f"""
-        WITH {_ENDED}, chosen AS (SELECT seed, prompt_version FROM ended) {_asking(_JUST_MOVED)}
+        WITH {_ENDED}, chosen AS (SELECT seed, prompt_version FROM ended) {_asking(_JUST_MOVED, purpose)}
         """,
         {
             **_keys(ended),

@@ -16,7 +16,8 @@ from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.main import app
 from grabient_assets.groups.refinement.explaining import explain as explained
 from grabient_assets.groups.refinement.explaining import read_about
-from grabient_assets.ledger.tagging_due import due_tagging
+from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.ledger.due import due_requests
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 from grabient_assets_tests.pipeline.place import settings_of
@@ -97,7 +98,7 @@ def asked_and_not_sent(seed: str) -> None:
 def trouble(pipeline: Driven, good: str, failing: str) -> None:
     """One model refuses one answer about the good palette, one is cut; nobody has a usable answer about the other."""
     with pipeline.warehouse.read() as connection:
-        due = [one for name in PROVIDERS for one in due_tagging(connection, name)]
+        due = [one for name in PROVIDERS for one in due_requests(connection, TAGGING, name)]
     named = {(one.subject, one.model, one.analysis_index): one.custom_id for one in due}
     spoilt = [custom_id for (seed, _, _), custom_id in named.items() if seed == failing]
     assert len(spoilt) == 20

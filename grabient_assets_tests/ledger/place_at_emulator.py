@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from grabient_assets.groups.readers import reader_of
-from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.round import Round, collect_batches
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.emulator.running import Running
@@ -51,7 +52,7 @@ class Place:
     def submit(self, provider: str) -> list[BatchRecord]:
         """Send what is due; the new batches."""
         with self.connect(provider) as connection:
-            sent = submit_due_tagging(connection, self.house.warehouse, self.house.store, self.house.clock)
+            sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
         return [one.batch for one in sent.batches]
 
     def sent(self, provider: str, count: int = 4) -> BatchRecord:

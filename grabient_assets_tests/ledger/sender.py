@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
@@ -19,7 +20,7 @@ def main(folder: Path, journal: Path, gate: Path) -> None:
     journal.with_suffix(".ready").touch()
     while not gate.exists():
         time.sleep(0.001)
-    submit_due_tagging(provider.connection(), house.warehouse, house.store, lambda: datetime.now(UTC))
+    submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import AskTarget, record_asks
 from grabient_assets.ledger.budget import month_of
@@ -24,8 +24,8 @@ from grabient_assets.ledger.collect import fetch_batch, settle_batch, write_batc
 from grabient_assets.ledger.holding import held_back, still_held
 from grabient_assets.ledger.money import HoldKey, SpendingCap, make_cap
 from grabient_assets.ledger.reservation import Terms
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, submit_batch
-from grabient_assets.ledger.tags import TAGGING
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.ledger.house import House, palette
@@ -220,7 +220,7 @@ def test_what_waits_for_money_goes_on_by_itself(house: House, provider: Scripted
     (waiting, other) = house.load(palette(1), palette(2))
     house.ask([waiting], analyses=1)
     provider.budget_usd = Decimal("0.0006")
-    first = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    first = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
     assert first.batches == () and len(first.held) == 1 and not first.complaints
     with house.warehouse.read() as connection:
         held = still_held(connection, provider.budget_usd, house.clock(), "tagging", "openai")
@@ -230,11 +230,11 @@ def test_what_waits_for_money_goes_on_by_itself(house: House, provider: Scripted
             assert tuple(one.sentence for one in back) == said, "a run for other palettes is not told of it"
         assert still_held(connection, Decimal(1), house.clock(), "tagging", "openai") == {}
         assert still_held(connection, None, house.clock(), "tagging", "openai") == {}
-    again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    again = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
     assert (again.batches, again.held) == ((), first.held)
     assert house.rows("SELECT count(*) FROM asks WHERE state = 'open'") == [(3,)]
     provider.budget_usd = Decimal(1)
-    rest = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    rest = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
     assert len(rest.batches) == 3 and not rest.held
     assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
     assert len(provider.sent) == len(set(provider.sent)) == 3
@@ -292,10 +292,12 @@ def test_what_is_asked_for_again_is_tried_again(house: House, provider: Scripted
     """It may read differently since; and there may be more of it."""
     house.ask(house.load(palette(1)))
     provider.budget_usd = Decimal("0.0000001")
-    assert len(submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock).held) == 1
+    assert (
+        len(submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).held) == 1
+    )
     house.ask(house.load(palette(1), palette(2)))
     assert held(house, provider.budget_usd) == {}
-    again = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    again = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
     assert len(again.held) == 1 and "2 palettes wait" in again.held[0]
     found = held(house, provider.budget_usd)
     assert len(found) == 3 and set(found.values()) == set(again.held)
@@ -320,7 +322,9 @@ def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: Scrip
 def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider: ScriptedProvider) -> None:
     house.ask(house.load(palette(1)))
     provider.budget_usd = Decimal("0.0000001")
-    assert len(submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock).held) == 1
+    assert (
+        len(submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).held) == 1
+    )
     house.write("UPDATE asks SET state = 'stopped'")
     with house.warehouse.read() as connection:
         assert still_held(connection, provider.budget_usd, house.clock(), None, None) == {}

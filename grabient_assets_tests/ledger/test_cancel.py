@@ -17,14 +17,14 @@ from grabient_assets.errors import (
     RequestRejectedError,
     UsageError,
 )
-from grabient_assets.groups.readers import reader_of
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import record_asks
 from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.needs import failed_tagging
 from grabient_assets.ledger.quality import unbalanced_batches
 from grabient_assets.ledger.stopped import Stopped
-from grabient_assets.ledger.tagging_due import due_tagging
-from grabient_assets.ledger.tags import TAGGING
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.running import Running, running
 from grabient_assets_tests.ledger.house import House
@@ -56,7 +56,7 @@ def cancel_calls(place: Place, provider: str) -> int:
 
 def due(place: Place, provider: str) -> int:
     with place.house.warehouse.read() as connection:
-        return len(due_tagging(connection, provider))
+        return len(due_requests(connection, TAGGING, provider))
 
 
 def balanced(place: Place) -> bool:

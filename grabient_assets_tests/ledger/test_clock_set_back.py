@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from grabient_assets.errors import AmbiguousSubmissionError, ProviderBusyError
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.send import closed_until
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets_tests.ledger.house import START, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered, nothing, result_line
@@ -25,7 +26,7 @@ from grabient_assets_tests.warehouse.test_asks import ledger
 
 def send(house: House, provider: ScriptedProvider) -> list[str]:
     """The ids of the batches that went out."""
-    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock)
+    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
     return [one.batch.batch_id for one in sent.batches]
 
 

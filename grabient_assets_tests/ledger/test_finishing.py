@@ -13,19 +13,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.groups.readers import reader_of
-from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.refinement.asking import ask_for_chained
+from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
-from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import MONTH, Allowance, Limit
 from grabient_assets.ledger.finishing import Funding, costs, fund, open_funding, request_prices
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.palettes import ImageRecord, record_images
 from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.unfinished import Need, Unfinished
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.house import House, palette, twins
@@ -146,14 +148,16 @@ class Four:
         return replace(self.providers[name].connection(), budget_usd=self.month, usable=PROVIDERS)
 
     def submit(self, name: str) -> list[str]:
-        sent = submit_due_tagging(self.connection(name), self.house.warehouse, self.house.store, self.house.clock)
+        sent = submit_due(
+            TAGGING, Submission(self.connection(name), self.house.warehouse, self.house.store, self.house.clock)
+        )
         return [one.batch.batch_id for one in sent.batches]
 
     def refine(self) -> list[str]:
         house = self.house
         ask_for_chained(house.warehouse, PROVIDERS, "emulator", house.clock())
-        sent = submit_due_refinements(
-            self.connection("anthropic"), house.warehouse, house.store, house.clock, by_url=False
+        sent = submit_due(
+            REFINEMENT, Submission(self.connection("anthropic"), house.warehouse, house.store, house.clock)
         )
         return [one.batch.batch_id for one in sent.batches]
 
@@ -188,7 +192,7 @@ class Four:
         return Decimal(usd)
 
     def tagged(self) -> int:
-        return self.house.rows("SELECT count(DISTINCT subject) FROM palette_tags")[0][0]
+        return self.house.rows("SELECT count(DISTINCT seed) FROM palette_tags")[0][0]
 
     def finished(self) -> int:
         return self.house.rows("SELECT count(*) FROM palette_tag_refined")[0][0]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grabient_assets.errors import GrabientError, StoreError, WarehouseError
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.quality import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.settling import AnswerReader, Settled
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.store.folder import FolderStore
 from grabient_assets_tests.ledger.disks import Disk, limited_files, small_disk
 from grabient_assets_tests.ledger.house import House, palette
@@ -75,7 +76,7 @@ class FillingReader(TagReader):
 
 
 def send(house: House, provider: ScriptedProvider, store: FolderStore | None = None) -> None:
-    submit_due_tagging(provider.connection(), house.warehouse, store or house.store, house.clock, "run")
+    submit_due(TAGGING, Submission(provider.connection(), house.warehouse, store or house.store, house.clock), "run")
 
 
 def collect(

@@ -14,15 +14,16 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.closing import salvage_batch
 from grabient_assets.ledger.collect import Collected
+from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.quality import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.stopped import Stopped
-from grabient_assets.ledger.tagging_due import due_tagging
 from grabient_assets_tests.ledger import test_reparse as reparsing
 from grabient_assets_tests.ledger.house import House, palette
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered, nothing
@@ -191,7 +192,7 @@ def test_reading_the_archive_again_gives_the_same(house: House, provider: Script
     reparsing.reparse(house, provider)
     assert reparsing.dump(house) == before
     with house.warehouse.read() as connection:
-        assert due_tagging(connection, "openai") == []
+        assert due_requests(connection, TAGGING, "openai") == []
 
 
 def test_results_that_can_be_read_after_all_are_collected_as_ever(house: House, provider: ScriptedProvider) -> None:

@@ -10,10 +10,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import InputFileUnseenError
-from grabient_assets.groups.refinement.submission import submit_due_refinements
+from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.deferral import FILES_UNSEEN_AT_MOST
 from grabient_assets.ledger.status import counts
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.anthropic_lines import read_line as claude_says
 from grabient_assets.providers.chat_lines import read_line as chat_says
 from grabient_assets.providers.connect import connect
@@ -303,7 +304,9 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
 
     def submitted() -> Any:
         house.clock.wind(hours=1)
-        done = submit_due_refinements(refiner.connection(), house.warehouse, house.store, house.clock, by_url=True)
+        done = submit_due(
+            REFINEMENT, Submission(refiner.connection(), house.warehouse, house.store, house.clock, images_by_url=True)
+        )
         return done.batches[0].batch if done.batches else None
 
     line_of = refiner.request_line

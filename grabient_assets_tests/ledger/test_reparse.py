@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
-from grabient_assets.groups.readers import reader_of
+from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
@@ -29,8 +29,8 @@ from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import AnswerReader, Verdict
 from grabient_assets.ledger.staging import staging
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.tag_consensus import ConsensusRecord
-from grabient_assets.ledger.tags import TAGGING
 from grabient_assets.ledger.withheld import panels
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.house import House, palette, twins
@@ -69,7 +69,7 @@ def ask(house: House, chosen: Sequence[SubjectVersion], **more: Any) -> None:
 
 def send_if_due(house: House, provider: ScriptedProvider) -> BatchRecord | None:
     house.clock.wind(seconds=1)
-    sent = submit_due_tagging(provider.connection(), house.warehouse, house.store, house.clock).batches
+    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).batches
     return sent[0].batch if sent else None
 
 

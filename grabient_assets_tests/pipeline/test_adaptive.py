@@ -13,10 +13,11 @@ import pytest
 from grabient_assets.cli.explain_document import explanation_document
 from grabient_assets.cli.status import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_numbers import EXPECTED_TO_GO_ON
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.ledger.accounts import costs
-from grabient_assets.ledger.tagging_due import due_tagging
+from grabient_assets.ledger.due import due_requests
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
@@ -51,7 +52,7 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     assert {one["wave"] for one in said.values()} == {"1 of 3"}
     assert all(one["state"].startswith("asked; the sensor tagging_due") for one in said.values())
     with pipeline.warehouse.read() as connection:
-        due = [one for name in PROVIDERS for one in due_tagging(connection, name) if one.subject == seeds[1]]
+        due = [one for name in PROVIDERS for one in due_requests(connection, TAGGING, name) if one.subject == seeds[1]]
     assert Counter(one.model for one in due) == dict.fromkeys(planned, 1)
     spoilt = [one.custom_id for one in due]
     pipeline.faults(
@@ -117,7 +118,7 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     assert pipeline.person(TAG_BATCHES, key_range=(keys[0], keys[-1]), config={"analyses": 2, "refine": False}).success
     assert "wave" in pipeline.metadata("openai_tag_batches", keys[0])
     with pipeline.warehouse.read() as connection:
-        rest = sum(len(due_tagging(connection, name)) for name in PROVIDERS)
+        rest = sum(len(due_requests(connection, TAGGING, name)) for name in PROVIDERS)
     assert rest == 6 * 10 * 2 - had
     pipeline.tick()
     assert sum(sent(pipeline).values()) == 6 * 10 * 2

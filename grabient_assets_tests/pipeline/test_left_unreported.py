@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.readers import reader_of
+from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.round import collect_batches

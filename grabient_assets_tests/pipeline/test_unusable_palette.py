@@ -17,12 +17,13 @@ from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.following import Followed, report
 from grabient_assets.cli.status import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.headless.driver import Finished, quiet_dagster
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.headless.pursuit import Pursuit
 from grabient_assets.headless.wishes import make_wish, record_wish
-from grabient_assets.ledger.tagging_due import due_tagging
+from grabient_assets.ledger.due import due_requests
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -59,7 +60,7 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spoilt]:
         keys = [f"v1|{seed}" for seed in seeds]
         assert pipeline.person(TAG_BATCHES, key_range=(keys[0], keys[-1]), config={"analyses": 1}).success
         with pipeline.warehouse.read() as connection:
-            due = [one for name in PROVIDERS for one in due_tagging(connection, name)]
+            due = [one for name in PROVIDERS for one in due_requests(connection, TAGGING, name)]
         named = {seed: [one.custom_id for one in due if one.subject == seed] for seed in seeds}
         assert len(named[seeds[1]]) == 10
         most = [*named[seeds[1]], *named[seeds[3]], *named[seeds[4]]]

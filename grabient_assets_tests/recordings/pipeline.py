@@ -23,22 +23,23 @@ from grabient_assets.groups.notices.tables import claim, record_told
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
-from grabient_assets.groups.readers import reader_of
-from grabient_assets.groups.refinement.asking import refiner
-from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.refinement.asking import ask_for_chained
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger import poll
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, open_batches, record_reported
 from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.exports import EXPORT_COLUMNS, Selection
-from grabient_assets.ledger.refined import due_refinements
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.send import Sent
-from grabient_assets.ledger.tagging_due import due_targets
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
@@ -126,21 +127,21 @@ class Pipeline:
     def _send_tagging(self) -> bool:
         house, moved = self.house, False
         with house.warehouse.read() as database:
-            due = [name for name in self.usable if due_targets(database, name)]
+            due = [name for name in self.usable if due_targets(database, TAGGING, name)]
         for name in due:
             self._now()
             with self.connect(name) as connection:
-                moved |= _moved(submit_due_tagging(connection, house.warehouse, house.store, house.clock))
+                moved |= _moved(submit_due(TAGGING, Submission(connection, house.warehouse, house.store, house.clock)))
         return moved
 
     def _send_refinements(self) -> bool:
         house = self.house
         ask_for_chained(house.warehouse, self.usable, "emulator", self._now())
         with house.warehouse.read() as database:
-            if not due_refinements(database):
+            if not due_targets(database, REFINEMENT, refiner().provider):
                 return False
         with self.connect(refiner().provider) as connection:
-            sent = submit_due_refinements(connection, house.warehouse, house.store, house.clock, by_url=False)
+            sent = submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock))
         return _moved(sent)
 
     def _collect(self) -> bool:

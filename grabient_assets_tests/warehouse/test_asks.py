@@ -15,25 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent, update_batch
+from grabient_assets.ledger.due import DueRequest, close_finished, due_requests, share_answers
 from grabient_assets.ledger.palettes import add_palettes
-from grabient_assets.ledger.refined import (
-    REFINEMENT,
-    RefinedRecord,
-    chained_refinements,
-    due_refinements,
-    record_refined,
-)
+from grabient_assets.ledger.refined import RefinedRecord, chained_refinements, record_refined
 from grabient_assets.ledger.tag_consensus import (
     ConsensusRecord,
     consensus,
     record_consensus,
     without_current_consensus,
 )
-from grabient_assets.ledger.tagging_due import DueRequest, due_tagging
-from grabient_assets.ledger.tagging_ends import close_finished_tagging, complete_tagging
-from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags, share_answers
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets_tests.ledger.house import palette, twins
 
@@ -65,11 +61,11 @@ class Ledger:
         self.settle()
 
     def settle(self) -> None:
-        share_answers(self.connection)
-        close_finished_tagging(self.connection, self.now)
+        share_answers(self.connection, TAGGING)
+        close_finished(self.connection, TAGGING, self.now)
 
     def due(self, provider: str = "openai") -> list[DueRequest]:
-        return due_tagging(self.connection, provider)
+        return due_requests(self.connection, TAGGING, provider)
 
     def send(self, due: list[DueRequest]) -> str:
         self.batches += 1
@@ -249,6 +245,12 @@ def tallied(house: Ledger, digest: str) -> list[str]:
     return [t.partition.subject for t in stale]
 
 
+def basis_of_refinement(house: Ledger) -> str | None:
+    """The digest of the consensus that the one refinement would show."""
+    ((basis,),) = house.rows("SELECT basis FROM asks WHERE purpose = 'refinement'")
+    return basis
+
+
 def changed_consensus(house: Ledger, digest: str) -> None:
     """Every consensus is recorded anew, and its digest is this one."""
     found = consensus(house.connection, [SubjectVersion("v1", seed) for seed in SEEDS])
@@ -281,19 +283,19 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         opus = AskTarget("anthropic", "opus", "r" * 20)
         record_asks(house.connection, REFINEMENT, wanted, [opus], 1, house.tick())
         assert chained_refinements(house.connection, wanted) == []
-        (due,) = due_refinements(house.connection)
-        assert due.consensus_digest == "first" and len(due.custom_id) <= 64
+        (due,) = due_requests(house.connection, REFINEMENT, "anthropic")
+        assert basis_of_refinement(house) == "first" and len(due.custom_id) <= 64
         row = RefinedRecord(SEEDS[2], "v1", "v1", "opus", due.custom_id, "succeeded", "first", house.tick())
         record_refined(house.connection, [row])
-        assert due_refinements(house.connection) == []
+        assert due_requests(house.connection, REFINEMENT, "anthropic") == []
         house.connection.execute("UPDATE asks SET state = 'closed' WHERE purpose = 'refinement'")
         changed_consensus(house, "second")
         assert chained_refinements(house.connection, wanted) == []
         house.ask(SEEDS[2], chained=True)
         assert chained_refinements(house.connection, wanted) == wanted
         record_asks(house.connection, REFINEMENT, wanted, [opus], 1, house.tick())
-        (again,) = due_refinements(house.connection)
-        assert again.consensus_digest == "second" and again.custom_id != due.custom_id
+        (again,) = due_requests(house.connection, REFINEMENT, "anthropic")
+        assert basis_of_refinement(house) == "second" and again.custom_id != due.custom_id
 
 
 def test_an_answer_in_an_older_wording_that_comes_late_replaces_nothing() -> None:
@@ -321,12 +323,12 @@ def test_a_refinement_of_an_earlier_consensus_that_comes_late_replaces_nothing()
         tallied(house, "first")
         opus = AskTarget("anthropic", "opus", "r" * 20)
         record_asks(house.connection, REFINEMENT, [SubjectVersion("v1", SEEDS[2])], [opus], 1, house.tick())
-        (early,) = due_refinements(house.connection)
+        (early,) = due_requests(house.connection, REFINEMENT, "anthropic")
         changed_consensus(house, "second")
-        (present,) = due_refinements(house.connection)
+        (present,) = due_requests(house.connection, REFINEMENT, "anthropic")
 
         def row(due, fate: str = "succeeded", error: str | None = None) -> RefinedRecord:
-            made_from = due.consensus_digest
+            made_from = "first" if due is early else "second"
             return RefinedRecord(
                 SEEDS[2], "v1", "v1", "opus", due.custom_id, fate, made_from, house.tick(), error=error
             )

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.standings import Standing, standing_of
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
+from grabient_assets.ledger.due import share_answers
 from grabient_assets.ledger.inquiries import (
     Inquiry,
     costs_of,
@@ -19,7 +21,7 @@ from grabient_assets.ledger.inquiries import (
     tagging_inquiries,
     versions_asked,
 )
-from grabient_assets.ledger.tags import TagRecord, record_tags, share_answers
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.ledger.house import START, House, palette, twins
 
@@ -137,7 +139,7 @@ def test_an_answer_of_equal_colours_says_whose_it_is_and_costs_nothing(house: Ho
     house.write("UPDATE batch_requests SET fate = 'succeeded', cost_usd = 0.25, cost_basis = 'reported'")
     store(house, MODELS[0], 0, batch, mood=("calm",))
     with house.warehouse.write() as connection:
-        share_answers(connection)
+        share_answers(connection, TAGGING)
     other = SubjectVersion("v1", twins()[1].canonical)
     assert standings(house, other)[MODELS[0], 0] == Standing(
         "answered", f"taken over from {first().subject} under v1, which was asked the same"

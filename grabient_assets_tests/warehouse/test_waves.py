@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.ask_terms import AskTerms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.ledger.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
 from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.ledger.waves import (
@@ -58,7 +59,7 @@ class Waves:
         with self.warehouse.write() as connection:
             record_plan(connection, plan, self.now)
             terms = AskTerms(more.pop("allow_unpriced", False), more.pop("cap_id", None))
-            start_waves(connection, plan, palettes, providers, terms, self.now, **{"chained": True, **more})
+            start_waves(connection, TAGGING, plan, palettes, providers, terms, self.now, **{"chained": True, **more})
 
     def ended(self, providers: Sequence[str] = EVERYBODY):
         with self.warehouse.read() as connection:
@@ -66,7 +67,7 @@ class Waves:
 
     def on(self, providers: Sequence[str] = EVERYBODY) -> None:
         with self.warehouse.write() as connection:
-            go_on(connection, ended_waves(connection, providers), providers, self.now)
+            go_on(connection, TAGGING, ended_waves(connection, providers), providers, self.now)
 
     def settled(self, reason: Reason = "certain") -> None:
         with self.warehouse.write() as connection:
@@ -133,7 +134,7 @@ def test_a_process_that_is_killed_neither_loses_the_wave_nor_asks_twice(waves: W
     waves.close()
     before = waves.asks
     with pytest.raises(KeyboardInterrupt), waves.warehouse.write() as connection:
-        go_on(connection, ended_waves(connection, EVERYBODY), EVERYBODY, START)
+        go_on(connection, TAGGING, ended_waves(connection, EVERYBODY), EVERYBODY, START)
         raise KeyboardInterrupt  # after both statements, before the commit
     assert waves.asks == before and waves.states(A, B) == [WaveState(1, 3, None)] * 2
     ended = waves.ended()
@@ -143,7 +144,7 @@ def test_a_process_that_is_killed_neither_loses_the_wave_nor_asks_twice(waves: W
     after = waves.asks
     with waves.warehouse.write() as connection:  # a process that had judged the same, and comes late
         late = waves.now + timedelta(seconds=1)
-        go_on(connection, ended, EVERYBODY, late)
+        go_on(connection, TAGGING, ended, EVERYBODY, late)
         settle(connection, ended, "certain", late)
     assert waves.asks == after and waves.states(A, B) == [WaveState(2, 3, None)] * 2
 
@@ -288,7 +289,7 @@ def test_the_counts(waves: Waves) -> None:
     waves.close()
     with waves.warehouse.write() as connection:
         settle(connection, ended_waves(connection, EVERYBODY)[:1], "certain", START)
-        go_on(connection, ended_waves(connection, EVERYBODY), EVERYBODY, START)
+        go_on(connection, TAGGING, ended_waves(connection, EVERYBODY), EVERYBODY, START)
     with waves.warehouse.read() as connection:
         both = [WaveCount("v1", 1, 3, "certain", 1), WaveCount("v1", 2, 3, None, 1)]
         assert wave_counts(connection) == wave_counts(connection, "v1") == both

@@ -11,23 +11,17 @@ import duckdb
 import pytest
 
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.withheld import explained, sentences
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.due import close_finished, due_requests, share_answers
 from grabient_assets.ledger.needs import needs
 from grabient_assets.ledger.palettes import add_palettes
 from grabient_assets.ledger.quality import answers_by_model, words_by_model
-from grabient_assets.ledger.refined import (
-    REFINEMENT,
-    RefinedRecord,
-    chained_refinements,
-    close_finished_refinements,
-    due_refinements,
-    record_refined,
-    share_refinements,
-)
+from grabient_assets.ledger.refined import RefinedRecord, chained_refinements, record_refined
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.ledger.tagging_ends import close_finished_tagging
-from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.ledger.withheld import Withheld, panels, withheld_palettes
 from grabient_assets.thresholds import ANSWERING_MODELS
 from grabient_assets.warehouse.migrations import migrate
@@ -72,7 +66,7 @@ class House:
             for number in numbers
         ]
         record_tags(self.connection, rows)
-        close_finished_tagging(self.connection, self.now)
+        close_finished(self.connection, TAGGING, self.now)
         votes = ConsensusRecord(
             *palette_key(palette), 1, 1, "warm", None, None, None, "{}", "{}", "digest", self.tick()
         )
@@ -89,7 +83,10 @@ class House:
         record_asks(self.connection, REFINEMENT, [palette], [OPUS], 1, self.tick(), despite_checks=despite_checks)
 
     def due(self) -> list[SubjectVersion]:
-        return [one.partition for one in due_refinements(self.connection)]
+        return [
+            SubjectVersion(one.prompt_version, one.subject)
+            for one in due_requests(self.connection, REFINEMENT, "anthropic")
+        ]
 
 
 def palette_key(palette: SubjectVersion) -> tuple[str, str]:
@@ -123,7 +120,7 @@ def test_fewer_keep_the_palette_from_refinement(house: House, asked: int, answer
     assert house.withheld() == [Withheld(PALETTE, asked, answering)] and not house.follows()
     house.refine()
     assert house.due() == []
-    close_finished_refinements(house.connection, house.tick())
+    close_finished(house.connection, REFINEMENT, house.tick())
     assert house.connection.execute("SELECT state FROM asks WHERE purpose = 'refinement'").fetchall() == [("open",)]
     found = panels(house.connection)
     assert found.failing == (Withheld(PALETTE, asked, answering),) and found.lowest == answering / asked
@@ -178,7 +175,7 @@ def test_one_usable_analysis_of_a_model_is_enough(house: House) -> None:
     house.answer(range(1), range(0))
     second = TagRecord(SEED, "v1", "openai", "m0", 1, f"{PLAIN.palette_key}-{0:020}-01", "succeeded", house.tick())
     record_tags(house.connection, [second])
-    close_finished_tagging(house.connection, house.now)
+    close_finished(house.connection, TAGGING, house.now)
     assert house.withheld() == [] and house.follows()
 
 
@@ -203,7 +200,7 @@ def test_a_model_is_outside_a_list_when_most_of_its_answers_are(house: House) ->
     for index in (1, 2):
         key = (SEED, "v1", "openai", "m0", index, f"{PLAIN.palette_key}-{0:020}-0{index}", "succeeded")
         record_tags(house.connection, [TagRecord(*key, house.tick(), contrast="high", outside=())])
-    close_finished_tagging(house.connection, house.now)
+    close_finished(house.connection, TAGGING, house.now)
     outside = "UPDATE palette_tags SET contrast = NULL, outside = ['contrast=huge'] WHERE analysis_index < ?"
     house.connection.execute(outside, [1])
     assert house.withheld() == []
@@ -235,15 +232,15 @@ def test_equal_colours_and_votes_do_not_smuggle_a_refinement_in(house: House) ->
     house.tagged(10, 4, OTHER)
     house.refine()
     house.refine(OTHER)
-    (due,) = due_refinements(house.connection)
-    assert due.partition == PALETTE
+    (due,) = due_requests(house.connection, REFINEMENT, "anthropic")
+    assert SubjectVersion(due.prompt_version, due.subject) == PALETTE
     row = RefinedRecord(SEED, "v1", "v1", "opus", due.custom_id, "succeeded", "digest", house.tick())
     record_refined(house.connection, [row])
-    share_refinements(house.connection)
+    share_answers(house.connection, REFINEMENT)
     refined = "SELECT seed FROM palette_tag_refined"
     assert house.connection.execute(refined).fetchall() == [(SEED,)]
     house.refine(OTHER, despite_checks=True)
-    share_refinements(house.connection)
+    share_answers(house.connection, REFINEMENT)
     assert len(house.connection.execute(refined).fetchall()) == 2
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.errors import GrabientError
-from grabient_assets.groups.readers import reader_of
+from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.refinement.reports import asked_events as refinement_events
 from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.tagging.collection import complete_palettes

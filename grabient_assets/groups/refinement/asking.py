@@ -6,43 +6,30 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import SettingsError
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
+from grabient_assets.errors import PromptError
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.ledger.ask_terms import tagging_terms
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, unchain
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.one_mode import refuse_other_mode
-from grabient_assets.ledger.refined import (
-    REFINEMENT,
-    close_finished_refinements,
-    forget_other_refiners,
-    open_refiners,
-    share_refinements,
-)
+from grabient_assets.ledger.refined import chained_refinements, forget_other_refiners, open_refiners
 from grabient_assets.ledger.shut_down import stop_refused
+from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR, load_settings
+from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-PURPOSE = "refinement"
-
-
-def refiner() -> Model:
-    """The model that refines: that of GRABIENT_REFINER, else the panel's. Raises SettingsError for one that is none."""
-    registry, chosen = load_registry(), load_settings().refiner
-    if chosen is None:
-        return registry.panel("refiner")[0]
-    known = {model.id: model for model in registry.models if "refiner" in model.roles}
-    if chosen not in known:
-        raise SettingsError(f"GRABIENT_REFINER is {chosen!r}, which refines nothing; choose {' or '.join(known)}.")
-    return known[chosen]
 
 
 def ask_for_refinement(
@@ -70,7 +57,7 @@ def ask_for_refinement(
                 prompts = load_prompt_set(PROMPTS_DIR, version)
                 refuse_draft(prompts, answers_from)
                 keep_wording(connection, prompts.refinement, asked_at)
-                digest = request_digest(PURPOSE, answers_from, model, prompts.refinement.digest)
+                digest = request_digest(REFINEMENT.name, answers_from, model, prompts.refinement.digest)
                 record_asks(
                     connection,
                     REFINEMENT,
@@ -83,10 +70,10 @@ def ask_for_refinement(
                     despite_checks=despite_checks,
                     cap_id=cap_id,
                 )
-            stop_refused(connection, PURPOSE, [model], now)
+            stop_refused(connection, REFINEMENT.name, [model], now)
         forget_other_refiners(connection, chosen)
-        share_refinements(connection)
-        close_finished_refinements(connection, now)
+        share_answers(connection, REFINEMENT)
+        close_finished(connection, REFINEMENT, now)
 
 
 def _by_refiner(
@@ -100,3 +87,29 @@ def _by_refiner(
     for partition in chosen:
         found.setdefault(served.get(asked.get(partition, ("", "")), model), []).append(partition)
     return found
+
+
+def ask_for_chained(
+    warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime
+) -> tuple[str, ...]:
+    """Ask for the refinement of every completely tagged palette that was to go on by itself.
+
+    A prompt version that cannot be used any more, because its folder is gone or reads otherwise, does not go on: that
+    must not keep the others back. Returns a sentence for each.
+    """
+    with warehouse.read() as connection:
+        tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
+        by_terms = tagging_terms(connection, chained_refinements(connection, tagged))
+    complaints: list[str] = []
+    for terms, partitions in by_terms.items():
+        for version, seeds in by_version(partitions).items():
+            chosen = [SubjectVersion(version, seed) for seed in seeds]
+            try:
+                ask_for_refinement(
+                    chosen, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
+                )
+            except PromptError as error:
+                with warehouse.write() as connection:
+                    unchain(connection, chosen)
+                complaints.append(f"{counted(len(chosen), 'palette')} not refined. {error}")
+    return tuple(complaints)

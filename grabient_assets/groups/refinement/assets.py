@@ -8,9 +8,10 @@ from pydantic import Field
 
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
-from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
+from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
-from grabient_assets.groups.refinement.reading import RefinedReader
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.refinement.run_reports import (
     kept_back,
     observe_plan,
@@ -21,13 +22,13 @@ from grabient_assets.groups.refinement.run_reports import (
     report_refined,
     report_sent,
 )
-from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.refined import refinement_failures
 from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
@@ -89,15 +90,14 @@ def refinement_batches(
     if config.send_due:
         complaints = ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
         with providers.connect(refiner().provider) as connection:
-            sent = submit_due_refinements(
-                connection,
-                house,
-                objects.open_for_sending(),
-                _now,
-                by_url=providers.images_by_url(),
+            sent = submit_due(
+                REFINEMENT,
+                Submission(
+                    connection, house, objects.open_for_sending(), _now, images_by_url=providers.images_by_url()
+                ),
                 run_id=context.run_id,
-                announce=lambda due: observe_plan(
-                    context, house, due, providers.answers_from(), by_url=providers.images_by_url()
+                announce=lambda targets: observe_plan(
+                    context, house, connection, targets, by_url=providers.images_by_url()
                 ),
             )
         for one in sent.batches:
@@ -168,7 +168,7 @@ def collect_refinement(
             providers.connect,
             house,
             store := objects.open(),
-            lambda batch: RefinedReader(house, store, batch),
+            lambda batch: REFINEMENT.reader(batch, house, store),
             _now,
             context.run_id,
         )

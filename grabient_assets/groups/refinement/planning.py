@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.refinement.asking import PURPOSE, refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.requests import refinement_bytes
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
@@ -59,7 +60,7 @@ def plan_refinements(
 
     model, registry = refiner(), load_registry()
     prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
-    digest = request_digest(PURPOSE, answers_from, model, prompt.digest)
+    digest = request_digest(REFINEMENT.name, answers_from, model, prompt.digest)
     counts = plan_refinement(connection, prompt_version, digest, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
     size = refinement_bytes(connection, prompt, model) + round(counts.colour_bytes) + picture

@@ -16,13 +16,13 @@ from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
 from grabient_assets.ledger.cells import storable
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.palettes import palettes
+from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.refined import (
     RefinedRecord,
-    close_finished_refinements,
     record_refined,
-    share_refinements,
     stop_failed_refinements,
 )
 from grabient_assets.ledger.settling import Settled, Verdict
@@ -45,8 +45,8 @@ class RefinedReader:
 
     table = "palette_tag_refined"
 
-    def __init__(self, warehouse: Warehouse, store: ObjectStore, batch: BatchRecord) -> None:
-        self._batch, self._store = batch, store
+    def __init__(self, purpose: Purpose, batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> None:
+        self._purpose, self._batch, self._store = purpose, batch, store
         self._basis = basis_of(batch, warehouse, store)
         with warehouse.read() as connection:
             seeds = {request.subject for request in requests_of(connection, batch.batch_id)}
@@ -79,8 +79,8 @@ class RefinedReader:
     ) -> None:
         final = [one for one in settled if one.final]
         record_refined(connection, self.rows(batch, settled, now))
-        share_refinements(connection)
-        close_finished_refinements(connection, now)
+        share_answers(connection, self._purpose)
+        close_finished(connection, self._purpose, now)
         failed = [
             (SubjectVersion(batch.prompt_version, one.request.subject), one.verdict.error or one.verdict.fate)
             for one in final

@@ -1,25 +1,33 @@
 """What a run of the refinement assets says while it works: its plan, and a materialization for each palette."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from grabient_assets.groups.plan_metadata import plan_metadata
-from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.planning import plan_refinements
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.refinement.reports import asked_events, refined_events
-from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import batches_of, record_reported, subjects_in, submit_runs
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
 from grabient_assets.ledger.money import holds
-from grabient_assets.ledger.refined import DueRefinement, due_refinements, refined, underway_refinements
+from grabient_assets.ledger.refined import refined, underway_refinements
 from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import by_version, partition_key
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 def _now() -> datetime:
@@ -48,8 +56,8 @@ def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen
 def observe_plan(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
-    due: Sequence[DueRefinement],
-    answers_from: str,
+    connection: Connection,
+    targets: Sequence[DueTarget],
     *,
     by_url: bool,
 ) -> None:
@@ -57,11 +65,17 @@ def observe_plan(
     with warehouse.read() as database:
         measured = measured_tokens(database)
         planned = [
-            plan_refinements(database, version, seeds, answers_from, _now().date(), measured, by_url=by_url)
-            for version, seeds in by_version([one.partition for one in due]).items()
+            plan_refinements(database, version, seeds, connection.answers_from, _now().date(), measured, by_url=by_url)
+            for version, seeds in by_version(_due(database, connection.provider.name, targets)).items()
         ]
     metadata = plan_metadata(planned)
     context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
+
+
+def _due(connection: DuckDBPyConnection, provider: str, targets: Sequence[DueTarget]) -> list[SubjectVersion]:
+    """The palettes that these targets ask about."""
+    due = [request for target in targets for request in due_requests(connection, REFINEMENT, provider, target)]
+    return [SubjectVersion(request.prompt_version, request.subject) for request in due]
 
 
 def report_sent(context: dg.AssetExecutionContext, warehouse: Warehouse, batch_ids: Sequence[str]) -> None:
@@ -90,8 +104,11 @@ def report_held(context: dg.AssetExecutionContext, warehouse: Warehouse, sentenc
         return
     name = refiner().provider
     with warehouse.read() as connection:
-        waiting = {hold.key for hold in holds(connection, PURPOSE, name)}
-        due = [one.partition for one in due_refinements(connection) if hold_key(name, one) in waiting]
+        waiting = {hold.key for hold in holds(connection, REFINEMENT.name, name)}
+        targets = [
+            one for one in due_targets(connection, REFINEMENT, name) if one.hold_key(REFINEMENT.name, name) in waiting
+        ]
+        due = _due(connection, name, targets)
     metadata = {
         "state": dg.MetadataValue.text("over budget"),
         "why": dg.MetadataValue.text(" ".join(sentences)[:1000]),

@@ -8,12 +8,13 @@ import dagster as dg
 
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
-from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.jobs import submit_refinement
-from grabient_assets.groups.refinement.submission import hold_key
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import due_requests, due_targets
 from grabient_assets.ledger.holding import still_held
-from grabient_assets.ledger.refined import chained_refinements, due_refinements, refinement_failures
+from grabient_assets.ledger.refined import chained_refinements, refinement_failures
 from grabient_assets.ledger.send import closed_until
 from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.partitions import partition_key, runs_or_reason
@@ -70,10 +71,15 @@ def _due(
 ) -> tuple[list[SubjectVersion], Sequence[str]]:
     """The palettes to refine now, and the sentences about those for which there is no money."""
     with warehouse.read() as connection:
-        held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)
+        held = still_held(connection, budget, datetime.now(UTC), REFINEMENT.name, name)
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
-        asked = [d.partition for d in due_refinements(connection) if hold_key(name, d) not in held]
+        asked = [
+            SubjectVersion(request.prompt_version, request.subject)
+            for target in due_targets(connection, REFINEMENT, name)
+            if target.hold_key(REFINEMENT.name, name) not in held
+            for request in due_requests(connection, REFINEMENT, name, target)
+        ]
     return list(dict.fromkeys([*asked, *chained])), tuple(dict.fromkeys(held.values()))
 
 
@@ -97,8 +103,8 @@ def refinement_failed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         house = warehouse.open_briefly()
         with house.read() as connection:
             failed = {one.partition: one.since.isoformat() for one in refinement_failures(connection)}
-        assets = COLLECTED_BY_PURPOSE[PURPOSE]
-        requests = marking_runs(context.instance, house, PURPOSE, assets, failed)
+        assets = COLLECTED_BY_PURPOSE[REFINEMENT.name]
+        requests = marking_runs(context.instance, house, REFINEMENT.name, assets, failed)
         return runs_or_reason(context, requests, ["No refinement has failed that is not marked."])
 
     return look

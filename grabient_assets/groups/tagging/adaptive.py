@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, taggers
+from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
 from grabient_assets.ledger.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
 from grabient_assets.ledger.one_mode import refuse_other_mode
 from grabient_assets.ledger.plan import mean_colour_bytes
 from grabient_assets.ledger.shut_down import stop_refused
-from grabient_assets.ledger.tagging_ends import close_finished_tagging
-from grabient_assets.ledger.tags import share_answers
 from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.wave_plans import WavePlan, record_plan
 from grabient_assets.ledger.waves import start_waves
@@ -53,6 +53,7 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
             keep_wording(connection, load_prompt_set(PROMPTS_DIR, version).tagging, asked_at)
             start_waves(
                 connection,
+                TAGGING,
                 plan,
                 [SubjectVersion(version, seed) for seed in seeds],
                 wish.providers,
@@ -63,9 +64,9 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
             )
         if wish.refine:
             renew_refinement_terms(connection, wish.palettes)
-        share_answers(connection)
-        close_finished_tagging(connection, now)
-        stop_refused(connection, PURPOSE, taggers(wish.providers), now)
+        share_answers(connection, TAGGING)
+        close_finished(connection, TAGGING, now)
+        stop_refused(connection, TAGGING.name, taggers(wish.providers), now)
 
 
 def waves_of(
@@ -91,7 +92,7 @@ def waves_of(
     candidates = [
         Candidate(
             model,
-            request_digest(PURPOSE, answers_from, model, prompt.digest),
+            request_digest(TAGGING.name, answers_from, model, prompt.digest),
             request_usd(model, prompt, colours, measured.get((model.provider, model.id, prompt.digest)), on),
         )
         for model in models

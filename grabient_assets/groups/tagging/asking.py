@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.ask_terms import renew_refinement_terms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import SpendingCap, make_cap
 from grabient_assets.ledger.one_mode import refuse_other_mode
 from grabient_assets.ledger.shut_down import stop_refused
-from grabient_assets.ledger.tagging_ends import close_finished_tagging
-from grabient_assets.ledger.tags import TAGGING, share_answers
 from grabient_assets.ledger.waves import settle_in_full
 from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
@@ -24,8 +24,6 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
-
-PURPOSE = "tagging"
 
 
 def taggers(providers: Sequence[str]) -> list[Model]:
@@ -74,7 +72,9 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 TAGGING,
                 [SubjectVersion(version, seed) for seed in seeds],
                 [
-                    AskTarget(m.provider, m.id, request_digest(PURPOSE, wish.answers_from, m, prompts.tagging.digest))
+                    AskTarget(
+                        m.provider, m.id, request_digest(TAGGING.name, wish.answers_from, m, prompts.tagging.digest)
+                    )
                     for m in models
                 ],
                 wish.analyses,
@@ -87,6 +87,6 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
         if wish.refine:
             renew_refinement_terms(connection, wish.palettes)
         settle_in_full(connection, wish.palettes, asked_at)
-        share_answers(connection)
-        close_finished_tagging(connection, now)
-        stop_refused(connection, PURPOSE, models, now)
+        share_answers(connection, TAGGING)
+        close_finished(connection, TAGGING, now)
+        stop_refused(connection, TAGGING.name, models, now)

@@ -16,9 +16,10 @@ from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.run_reports import (
     observe_plan,
@@ -27,12 +28,12 @@ from grabient_assets.groups.tagging.run_reports import (
     report_held,
     report_sent,
 )
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
+from grabient_assets.ledger.due import DueTarget
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.tagging_due import DueTarget
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.wave_states import wave_states
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.hooks import show_reason
@@ -154,12 +155,12 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
                 def announce(targets: Sequence[DueTarget]) -> None:
                     observe_plan(context, house, connection, targets)
 
-                sent = submit_due_tagging(connection, house, store, _now, context.run_id, announce)
+                sent = submit_due(TAGGING, Submission(connection, house, store, _now), context.run_id, announce)
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
             with house.read() as database:
-                stopped = stopped_subjects(database, PURPOSE, provider, started)
+                stopped = stopped_subjects(database, TAGGING.name, provider, started)
             stopped = [one for one in stopped if partition_key(one) != context.partition_key]  # this one turns red
             report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches], stopped)
             if any(one.batch.status == "deferred" for one in sent.batches):

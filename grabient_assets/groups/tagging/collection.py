@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, without_current_consensus
-from grabient_assets.ledger.tagging_ends import Tagged, answered_but_open, close_finished_tagging, complete_tagging
-from grabient_assets.ledger.tags import share_answers
+from grabient_assets.ledger.tagging_ends import Tagged, answered_but_open, complete_tagging
 from grabient_assets.ledger.waves import ended_waves
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -36,8 +37,8 @@ def complete_palettes(
     Before that, palettes whose wave has ended are judged: a palette that goes on to the next one is not complete.
     """
     with warehouse.write() as connection:
-        share_answers(connection)
-        close_finished_tagging(connection, ledger_time(connection, clock()))
+        share_answers(connection, TAGGING)
+        close_finished(connection, TAGGING, ledger_time(connection, clock()))
     judge_waves(warehouse, providers, clock, among)
     with warehouse.write() as connection:
         now = ledger_time(connection, clock())
@@ -55,7 +56,11 @@ def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list
     with warehouse.read() as connection:
         stale = without_current_consensus(connection, complete_tagging(connection, providers))
         ended = ended_waves(connection, providers)
-        found = [*(t.partition for t in stale), *answered_but_open(connection), *(one.partition for one in ended)]
+        found = [
+            *(t.partition for t in stale),
+            *answered_but_open(connection, TAGGING),
+            *(one.partition for one in ended),
+        ]
         return list(dict.fromkeys(found))
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError, RequestRejectedError
 from grabient_assets.groups.requests import tagging_bytes
-from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.due import DueTarget
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.ledger.tagging_due import DueTarget
 from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
@@ -109,7 +109,9 @@ class _Askable:
 
     def digests(self, model: Model) -> dict[str, str]:
         """Prompt version -> request digest, of what may be sent to the model."""
-        return {v: request_digest(PURPOSE, self._answers_from, model, s.tagging.digest) for v, s in self._sets.items()}
+        return {
+            v: request_digest(TAGGING.name, self._answers_from, model, s.tagging.digest) for v, s in self._sets.items()
+        }
 
     def planned(self, model: Model, counts: TargetPlan, going: Sequence[DueLines]) -> PlannedModel:
         """The model with what sending these lines comes to."""

@@ -16,8 +16,7 @@ from grabient_assets.ledger.asks import SubjectVersion, asked_of
 from grabient_assets.ledger.batches import submit_runs
 from grabient_assets.ledger.palettes import PaletteRecord, palettes
 from grabient_assets.ledger.tag_consensus import ConsensusRecord
-from grabient_assets.ledger.tagging_due import AskedOf, asked_tagging
-from grabient_assets.ledger.tagging_ends import Tagged
+from grabient_assets.ledger.tagging_ends import AskedOf, Tagged, asked_tagging
 from grabient_assets.ledger.wave_states import WaveState, wave_states
 from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import partition_key

@@ -6,22 +6,21 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.groups.plan_metadata import plan_metadata
-from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.planning import plan_due
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reports import (
     Metadata,
     asked_events,
     completed_events,
     over_budget_metadata,
 )
-from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import batches_of, record_reported, subjects_in
 from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
 from grabient_assets.ledger.money import holds
 from grabient_assets.ledger.round import Round
-from grabient_assets.ledger.tagging_due import DueTarget, due_tagging, due_targets
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
@@ -63,9 +62,13 @@ def report_held(
     if not sentences:
         return
     with warehouse.read() as connection:
-        waiting = {hold.key for hold in holds(connection, PURPOSE, provider)}
-        targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
-        due = [request for target in targets for request in due_tagging(connection, provider, target)]
+        waiting = {hold.key for hold in holds(connection, TAGGING.name, provider)}
+        targets = [
+            target
+            for target in due_targets(connection, TAGGING, provider)
+            if target.hold_key(TAGGING.name, provider) in waiting
+        ]
+        due = [request for target in targets for request in due_requests(connection, TAGGING, provider, target)]
     state = over_budget_metadata(sentences)
     waiting_for_money = dict.fromkeys(
         (SubjectVersion(request.prompt_version, request.subject) for request in due), state

@@ -7,15 +7,14 @@ import dagster as dg
 
 from grabient_assets.groups.batches.jobs import collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
-from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
 from grabient_assets.groups.tagging.jobs import submit_tagging
-from grabient_assets.groups.tagging.submission import hold_key
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
 from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.send import closed_until
-from grabient_assets.ledger.tagging_due import due_targets
 from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
@@ -54,8 +53,12 @@ def _provider_due(
     instance: dg.DagsterInstance, warehouse: Warehouse, name: str, budget: Decimal | None
 ) -> dg.RunRequest | str:
     with warehouse.read() as connection:
-        held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)
-        due = [target for target in due_targets(connection, name) if hold_key(name, target) not in held]
+        held = still_held(connection, budget, datetime.now(UTC), TAGGING.name, name)
+        due = [
+            target
+            for target in due_targets(connection, TAGGING, name)
+            if target.hold_key(TAGGING.name, name) not in held
+        ]
     if not due:
         return " ".join(dict.fromkeys(held.values())) or f"Nothing is due at {name}."
     wait = closed_until(name, warehouse, datetime.now(UTC))
@@ -113,7 +116,7 @@ def tagging_completed(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         if waiting:
             going = attempt(context.instance, house, "complete-tagging", waiting)
         failed = {one.partition: str(one.failures) for one in palettes_without_answer(house, usable)}
-        requests = marking_runs(context.instance, house, PURPOSE, ["palette_tags"], failed)
+        requests = marking_runs(context.instance, house, TAGGING.name, ["palette_tags"], failed)
         if isinstance(going, Attempt):
             requests.append(_completing(waiting[0], going))
         return runs_or_reason(context, requests, [str(going), *_waves(house)] if isinstance(going, str) else ())

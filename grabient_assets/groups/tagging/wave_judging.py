@@ -18,16 +18,16 @@ from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.panel import uncertain
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import CodedVersion, read_values
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
 from grabient_assets.groups.tagging.wave_numbers import CERTAIN
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.shut_down import stop_refused
-from grabient_assets.ledger.tagging_ends import close_finished_tagging
-from grabient_assets.ledger.tags import share_answers
 from grabient_assets.ledger.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
 from grabient_assets.ledger.waves import WaveEnd, ended_waves, go_on, hold, settle
 from grabient_assets.ledger.withheld import withheld_palettes
@@ -163,7 +163,7 @@ def _decide(
     begin_audits(connection, judged.chosen, now)
     kept = judged.going | judged.held
     settle(connection, [one for one in rest if one.partition not in kept], "certain", now)
-    go_on(connection, [one for one in rest if one.partition in judged.going], providers, now)
-    share_answers(connection)
-    close_finished_tagging(connection, now)
-    stop_refused(connection, PURPOSE, taggers(providers), now)
+    go_on(connection, TAGGING, [one for one in rest if one.partition in judged.going], providers, now)
+    share_answers(connection, TAGGING)
+    close_finished(connection, TAGGING, now)
+    stop_refused(connection, TAGGING.name, taggers(providers), now)

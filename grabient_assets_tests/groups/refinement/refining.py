@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from grabient_assets.gradient.palette import Palette
-from grabient_assets.groups.readers import reader_of
-from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
-from grabient_assets.groups.refinement.submission import submit_due_refinements
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.refinement.asking import ask_for_refinement
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.palettes import ImageRecord, record_images
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets_tests.ledger.house import House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered
 
@@ -46,7 +48,7 @@ class Pipeline:
         self.chosen = self.house.load(colours or palette(1))
         self.house.ask(self.chosen, providers=["google"])
         connection = self.tagger.connection()
-        sent = submit_due_tagging(connection, self.house.warehouse, self.house.store, self.house.clock)
+        sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
         if tags is None:
             self.tagger.end_all()
         for known, held in self.tagger.held.items() if tags else ():
@@ -64,7 +66,7 @@ class Pipeline:
         house.store.put("images/1.png", b"png", "image/png")
         ask_for_refinement(self.chosen, "emulator", house.warehouse, house.clock())
         connection = self.refiner.connection()
-        [sent] = submit_due_refinements(connection, house.warehouse, house.store, house.clock, by_url=False).batches
+        [sent] = submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock)).batches
         self.batch = sent.batch
 
     def collect(self, provider: ScriptedProvider, batches: list[BatchRecord]) -> None:

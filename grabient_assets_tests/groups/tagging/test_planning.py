@@ -9,13 +9,14 @@ import pytest
 
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.plan import REASONS, TargetPlan
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.tagging_due import due_targets
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.providers.contract import Spec
 from grabient_assets.providers.request_lines import request_line
@@ -51,7 +52,7 @@ class Panel:
     def due(self) -> list[tuple[str, TargetPlan, Sending]]:
         """What the submitting run says of each model."""
         with self.house.warehouse.read() as connection:
-            targets = due_targets(connection, self.name)
+            targets = due_targets(connection, TAGGING, self.name)
             found = plan_due(connection, self.name, targets, self.limits, "emulator", self.house.clock().date())
         return [(one.model.id, replace(one.counts, lines=()), one.sending) for one in found]
 
@@ -81,7 +82,9 @@ class Panel:
     def send(self) -> dict[str, tuple[int, int, int]]:
         """Send what is due; by model the requests, batches and bytes that the provider was given."""
         before = set(self.provider.held)
-        submit_due_tagging(self.provider.connection(), self.house.warehouse, self.house.store, self.house.clock)
+        submit_due(
+            TAGGING, Submission(self.provider.connection(), self.house.warehouse, self.house.store, self.house.clock)
+        )
         found: dict[str, tuple[int, int, int]] = {}
         for key, held in self.provider.held.items():
             if key in before:
@@ -137,7 +140,7 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
     panel = Panel(house)
     panel.ask(house.load(palette(1), palette(2)), 3)
     with house.warehouse.read() as connection:
-        due = due_targets(connection, "openai")
+        due = due_targets(connection, TAGGING, "openai")
         found = plan_due(connection, "openai", due, WIDE, "emulator", house.clock().date())
         some = plan_due(connection, "openai", due[1:], WIDE, "emulator", house.clock().date())
     assert [(p.model.id, p.sending) for p in some] == [(p.model.id, p.sending) for p in found[1:]]
@@ -145,7 +148,7 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
     assert whys == [(model, {"new_palette": 6}) for model in (MINI, LUNA, NEW_LUNA)]
     assert panel.send() == {p.model.id: (6, 1, p.sending.bytes) for p in found}
     with house.warehouse.read() as connection:
-        assert due_targets(connection, "openai") == []
+        assert due_targets(connection, TAGGING, "openai") == []
 
 
 def test_caps_go_in_batches_of_their_own_and_what_waits_for_money_is_not_planned(house: House) -> None:
@@ -155,7 +158,7 @@ def test_caps_go_in_batches_of_their_own_and_what_waits_for_money_is_not_planned
     house.write("INSERT INTO spending_caps VALUES ('cap', 100, now())")
     house.write("UPDATE asks SET cap_id = 'cap' WHERE subject = $1", other.subject)
     with house.warehouse.read() as connection:
-        due, today = due_targets(connection, "openai"), house.clock().date()
+        due, today = due_targets(connection, TAGGING, "openai"), house.clock().date()
         found = plan_due(connection, "openai", due, WIDE, "emulator", today)
         held = plan_due(connection, "openai", [d for d in due if d.cap_id is None], WIDE, "emulator", today)
     assert [(p.sending.requests, p.sending.batches) for p in found] == [(4, 2)] * 3
@@ -255,7 +258,7 @@ def test_what_was_stopped_says_why(house: House) -> None:
     planned = panel.mini(chosen, 2)
     assert planned.counts.missing["stopped"] == 2 and planned.counts.stopped == {"The key was refused.": 2}
     with house.warehouse.read() as connection:
-        due = due_targets(connection, "openai")
+        due = due_targets(connection, TAGGING, "openai")
     assert [one.model for one in due] == [LUNA, NEW_LUNA]
 
 

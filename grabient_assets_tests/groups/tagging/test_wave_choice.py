@@ -10,6 +10,7 @@ import pytest
 
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, Figures, figures_of, first_wave, plan_waves
 from grabient_assets.ledger.ask_terms import AskTerms
 from grabient_assets.ledger.asks import SubjectVersion
@@ -122,7 +123,7 @@ def test_who_comes_first_stays_while_palettes_are_under_way(tmp_path) -> None:
         record_plan(connection, plan, START)
         assert plan_waves(connection, "v1", dearer, 2) != plan
         terms = AskTerms(False, None)
-        start_waves(connection, plan, [SubjectVersion("v1", "s")], ["groq"], terms, START, chained=True)
+        start_waves(connection, TAGGING, plan, [SubjectVersion("v1", "s")], ["groq"], terms, START, chained=True)
         assert plan_waves(connection, "v1", dearer, 2) == plan
         more = plan_waves(connection, "v1", dearer, 5)
         assert more.waves[:2] == plan.waves[:2] and {one.analyses for one in more.waves[2]} == {5}

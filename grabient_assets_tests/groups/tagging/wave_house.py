@@ -18,9 +18,10 @@ from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import DueRequest, due_requests
 from grabient_assets.ledger.palettes import PaletteRecord, add_palettes, palettes
-from grabient_assets.ledger.tagging_due import DueRequest, due_tagging
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.render import system_text, tagging_message
@@ -58,7 +59,7 @@ class WaveHouse:
     def due(self) -> list[tuple[str, DueRequest]]:
         """What would be sent now, with its provider."""
         with self.house.warehouse.read() as connection:
-            return [(name, one) for name in PROVIDERS for one in due_tagging(connection, name)]
+            return [(name, one) for name in PROVIDERS for one in due_requests(connection, TAGGING, name)]
 
     def by_model(self) -> Counter[str]:
         """How many requests are due, by model."""

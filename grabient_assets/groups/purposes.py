@@ -1,20 +1,22 @@
-"""Which group reads the answers of a batch."""
+"""The one list of purposes. A new one is a folder of groups/ with its purpose.py, and a line here."""
 
 from __future__ import annotations
 
-from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
-from grabient_assets.groups.refinement.reading import RefinedReader
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT)}
+"""Every purpose by its name, upstream before downstream."""
 
 
 def reader_of(warehouse: Warehouse, store: ObjectStore) -> ReaderOf:
     """Gives the reader of a batch, by its purpose."""
 
     def reader(batch: BatchRecord) -> AnswerReader:
-        return RefinedReader(warehouse, store, batch) if batch.purpose == REFINEMENT else TagReader()
+        return PURPOSES[batch.purpose].reader(batch, warehouse, store)
 
     return reader

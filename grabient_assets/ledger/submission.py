@@ -1,0 +1,101 @@
+"""Sending what is due of a purpose to one provider: one batch per prompt version, model, cap and file limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from grabient_assets import interrupts
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.outdated import stop_outdated_asks
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.reservation import Terms, sendable
+from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.ledger.submit import Order
+from grabient_assets.ledger.wordings import keep_wording
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One round of sending: to whom, out of which tables and objects, by which clock.
+
+    With `images_by_url`, pictures go as addresses instead of bytes. `lost` takes a sentence for each request whose line
+    cannot be made.
+    """
+
+    connection: Connection
+    warehouse: Warehouse
+    store: ObjectStore
+    clock: Callable[[], datetime]
+    images_by_url: bool = False
+    lost: list[str] = field(default_factory=list)
+
+
+@interrupts.heeded()
+def submit_due(
+    purpose: Purpose,
+    submission: Submission,
+    run_id: str | None = None,
+    announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
+) -> Sent:
+    """Send every request of the purpose that is due at this provider. A refused model never keeps the others back.
+
+    `announce` is told what goes out, before the first of it does.
+    """
+    connection, warehouse, clock = submission.connection, submission.warehouse, submission.clock
+    name = connection.provider.name
+    sent = Sent(complaints=stop_outdated_asks(purpose, connection, warehouse, clock()))
+    with warehouse.write() as database:
+        due_at = ledger_time(database, clock())
+        share_answers(database, purpose)
+        close_finished(database, purpose, clock())
+        purpose.measure(database, connection.usable, due_at.date())
+        held = still_held(database, connection.budget_usd, due_at, purpose.name, name)
+        targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]
+        keys = [one.hold_key(purpose.name, name) for one in targets]
+        granted, waiting = sendable(database, connection.budget_usd, keys, due_at)
+    sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
+    wait = closed_until(name, warehouse, clock())
+    if targets and wait:
+        return sent + Sent(complaints=(f"{name} takes nothing before {wait:%H:%M:%S} UTC.",), closed=True)
+    if targets:
+        announce(targets)
+    for target in targets:
+        with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
+            due = due_requests(database, purpose, name, target)
+        model, chosen, stopped = orderable(purpose.name, name, target.model, due, warehouse, clock())
+        sent += stopped
+        if model is None:
+            continue
+        prompt = purpose.prompt(load_prompt_set(PROMPTS_DIR, target.prompt_version))
+        allowed = granted.get(target.hold_key(purpose.name, name))
+        if allowed is not None:
+            chosen = [chosen[place] for place in allowed.admitted([request.custom_id for request in chosen])]
+        with warehouse.write() as database:
+            keep_wording(database, prompt, clock())
+        order = Order(
+            purpose.name,
+            model,
+            target.prompt_version,
+            prompt.digest,
+            connection.account,
+            run_id,
+            due_at,
+            prompt.parameters,
+            Terms(connection.budget_usd, target.cap_id),
+        )
+        requests = purpose.prepare(chosen, prompt, model, submission)
+        sent += send_requests(order, requests, connection.provider, warehouse, submission.store, clock)
+        sent += Sent(complaints=tuple(submission.lost))
+        submission.lost.clear()
+        if sent.closed:
+            break
+    return sent
