@@ -180,7 +180,7 @@ def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBP
     from grabient_assets.groups.tagging.wave_audit import is_audited
     from grabient_assets.groups.tagging.wave_judging import certain_palettes
     from grabient_assets.groups.tagging.wave_numbers import FEWEST_AUDITED
-    from grabient_assets.warehouse.asks import PaletteVersion
+    from grabient_assets.warehouse.asks import SubjectVersion
 
     with _replay(data) as connection:
         everything = [row[0] for row in connection.execute("SELECT seed FROM palettes").fetchall()]
@@ -205,7 +205,7 @@ def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBP
             first = {seed for seed in certain if wave[seed] == 1}
             fresh, waiting = judged - certain | (set() if believed else first), set[str]()
             if not audited and threshold:
-                audited = {seed for seed in first if is_audited(PaletteVersion(VERSION, seed))}
+                audited = {seed for seed in first if is_audited(SubjectVersion(VERSION, seed))}
                 before = {row[0]: row[1:] for row in _tops(connection)}
                 fresh |= audited
                 waiting = first - audited if len(audited) >= FEWEST_AUDITED else set[str]()

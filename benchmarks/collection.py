@@ -42,14 +42,14 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
     from grabient_assets.settings import PROVIDERS, load_settings
-    from grabient_assets.warehouse.asks import PaletteVersion
+    from grabient_assets.warehouse.asks import SubjectVersion
     from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()
     warehouse, store, providers = Warehouse(settings.database), open_store(settings), ProvidersResource()
     ensure_emulator(settings.data_dir, polls=1)
-    partitions = [PaletteVersion("v1", seed) for seed in _invent(palettes, warehouse)]
+    partitions = [SubjectVersion("v1", seed) for seed in _invent(palettes, warehouse)]
     ask_for_tags(TaggingWish(partitions, PROVIDERS, analyses, "emulator"), warehouse, _now())
     sending = time.perf_counter()
     for name in PROVIDERS:

@@ -34,7 +34,7 @@ from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited,
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets.warehouse.palettes import PaletteRecord, add_palettes
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -117,7 +117,7 @@ def _row(errors: str, palettes: Sequence[PaletteRecord], panel: Panel, random: n
         _answer(connection, palettes, panel, said, first, set(seeds))
         before = dict(_by_seed(connection))
         certain = certain_palettes(read_values(connection, VERSION, seeds), _rates(connection))
-    audited = {seed for seed in certain if is_audited(PaletteVersion(VERSION, seed))}
+    audited = {seed for seed in certain if is_audited(SubjectVersion(VERSION, seed))}
     everybody = _after(palettes, panel, said, first, later, seeds)
     turned = [[before[seed][place] != everybody[seed][place] for place in range(4)] for seed in sorted(audited)]
     counts = [

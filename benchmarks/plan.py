@@ -159,9 +159,9 @@ def _invent(palettes: int, analyses: int) -> None:
 
 def _target(connection: DuckDBPyConnection, prompt_digest: str) -> None:
     """Whom to ask, as the temporary table `target`."""
-    from grabient_assets.batching.identity import request_digest
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.settings import PROVIDERS
+    from grabient_assets.warehouse.identity import request_digest
 
     models = taggers(PROVIDERS)
     digests = [request_digest(PURPOSE, "emulator", model, prompt_digest) for model in models]
@@ -204,20 +204,20 @@ _REQUESTS = """
 """
 _TAGS = """
     INSERT INTO palette_tags BY NAME
-    SELECT r.seed, b.prompt_version, b.provider, b.model, r.analysis_index, r.custom_id, r.fate, r.input_tokens,
-           r.output_tokens, r.cost_usd, r.batch_id, now() AS created_at, ['calm', 'sea'] AS mood
+    SELECT r.subject AS seed, b.prompt_version, b.provider, b.model, r.analysis_index, r.custom_id, r.fate,
+           r.input_tokens, r.output_tokens, r.cost_usd, r.batch_id, now() AS created_at, ['calm', 'sea'] AS mood
     FROM batch_requests r JOIN batches b USING (batch_id) WHERE r.fate IS NOT NULL
 """
 _ASKS = """
     INSERT INTO asks BY NAME
-    SELECT 'tagging' AS purpose, seed, 'v1' AS prompt_version, provider, model, digest AS request_digest,
-           $n AS analyses, true AS chained, 'open' AS state, now() AS asked_at
+    SELECT 'tagging' AS purpose, seed AS subject, palette_key AS subject_key, 'v1' AS prompt_version, provider, model,
+           digest AS request_digest, palette_key || '-' || digest AS stem, $n AS analyses, true AS chained,
+           'open' AS state, now() AS asked_at
     FROM (SELECT *, row_number() OVER (ORDER BY seed) - 1 AS n FROM palettes) AS p CROSS JOIN target WHERE n < $last
 """
 _OPEN_IDS = """
-    SELECT p.palette_key || '-' || a.request_digest || '-' || lpad(i::VARCHAR, 2, '0')
-    FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS r(i)
-    WHERE a.model = $1 AND a.seed IN (SELECT seed FROM palettes ORDER BY seed OFFSET $2) ORDER BY a.seed, i LIMIT $3
+    SELECT a.stem || '-' || lpad(i::VARCHAR, 2, '0') FROM asks a, unnest(range(a.analyses)) AS r(i)
+    WHERE a.model = $1 AND a.subject IN (SELECT seed FROM palettes ORDER BY seed OFFSET $2) ORDER BY subject, i LIMIT $3
 """
 
 

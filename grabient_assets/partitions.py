@@ -20,7 +20,7 @@ from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR, load_settings
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 
 # Dagster warns of each `backfill_policy` that it is in beta. Every file of assets imports this one before it has one.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
@@ -88,9 +88,9 @@ def partitions_under(
     return missing_partitions(instance, [seed for _, _, seed in keys if seed], [version for version, _, _ in keys])
 
 
-def partition_key(partition: PaletteVersion) -> str:
+def partition_key(partition: SubjectVersion) -> str:
     """The Dagster key of a palette under a prompt version: `v1|<seed>`."""
-    return f"{partition.prompt_version}|{partition.seed}"
+    return f"{partition.prompt_version}|{partition.subject}"
 
 
 def chosen_seeds(context: dg.AssetExecutionContext) -> list[str]:
@@ -98,35 +98,35 @@ def chosen_seeds(context: dg.AssetExecutionContext) -> list[str]:
     return [_canonical(key) for key in _keys(context)]
 
 
-def chosen_palettes(context: dg.AssetExecutionContext) -> list[PaletteVersion]:
+def chosen_palettes(context: dg.AssetExecutionContext) -> list[SubjectVersion]:
     """The palettes and prompt versions this run was started for."""
-    chosen: list[PaletteVersion] = []
+    chosen: list[SubjectVersion] = []
     for key in _keys(context):
         version, _, seed = str(key).partition("|")
-        chosen.append(PaletteVersion(version, _canonical(seed)))
+        chosen.append(SubjectVersion(version, _canonical(seed)))
     return chosen
 
 
-def neighbours(instance: dg.DagsterInstance, chosen: Iterable[PaletteVersion]) -> list[list[PaletteVersion]]:
+def neighbours(instance: dg.DagsterInstance, chosen: Iterable[SubjectVersion]) -> list[list[SubjectVersion]]:
     """The palettes in rows without a gap, as a range of Dagster's covers them: in the order of the seeds, version by
     version. Those whose seed is no partition are left out."""
     place = {seed: number for number, seed in enumerate(instance.get_dynamic_partitions(SEEDS))}
-    rows: list[list[PaletteVersion]] = []
-    for version, found in by_version(one for one in chosen if one.seed in place).items():
+    rows: list[list[SubjectVersion]] = []
+    for version, found in by_version(one for one in chosen if one.subject in place).items():
         last = None
         for seed in sorted(found, key=place.__getitem__):
             if last is None or place[seed] != last + 1:
                 rows.append([])
-            rows[-1].append(PaletteVersion(version, seed))
+            rows[-1].append(SubjectVersion(version, seed))
             last = place[seed]
     return rows
 
 
-def by_version(partitions: Iterable[PaletteVersion]) -> dict[str, list[str]]:
+def by_version(partitions: Iterable[SubjectVersion]) -> dict[str, list[str]]:
     """The seeds of each prompt version, in order."""
     found: dict[str, list[str]] = {}
     for partition in partitions:
-        found.setdefault(partition.prompt_version, []).append(partition.seed)
+        found.setdefault(partition.prompt_version, []).append(partition.subject)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.batching.deferral import LONGEST_NAMED
 from grabient_assets.batching.finishing import grant, kind_of, open_funding, over_budget, request_prices
-from grabient_assets.warehouse.asks import PaletteVersion, stopped_asks
+from grabient_assets.warehouse.asks import SubjectVersion, stopped_asks
 from grabient_assets.warehouse.attempts import HeldWork, held_work, release_work
 from grabient_assets.warehouse.batches import put_off_providers
 from grabient_assets.warehouse.money import HoldKey, holds, keys_of_open_asks
@@ -44,7 +44,7 @@ class Held:
 
 
 def held_back(
-    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, among: Sequence[PaletteVersion] | None = None
+    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, among: Sequence[SubjectVersion] | None = None
 ) -> list[Held]:
     """Everything that is not tried now; what waits for money only where it concerns one of `among`. Nothing is counted
     twice."""

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from grabient_assets.batching.connection import Connection
 from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.errors import PromptError, RegistryError
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import OpenTarget, open_targets, stop_target
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.identity import request_digest
 
 
 def stop_outdated_asks(purpose: str, connection: Connection, warehouse: Warehouse, now: datetime) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.providers.contract import BatchState, ReadLine
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse import batches
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, FateRecord
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.reparsed import (
@@ -46,7 +46,7 @@ from grabient_assets.warehouse.staging import StagedBatch, Staging, staging
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TallyAgain: TypeAlias = Callable[["DuckDBPyConnection", Sequence[PaletteVersion]], int]
+TallyAgain: TypeAlias = Callable[["DuckDBPyConnection", Sequence[SubjectVersion]], int]
 """Rebuilds the consensus of these palettes inside the transaction; returns how many came out different."""
 
 

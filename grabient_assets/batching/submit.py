@@ -53,7 +53,7 @@ class PreparedRequest:
     """
 
     custom_id: str
-    seed: str
+    subject: str
     analysis_index: int
     line: bytes
     pictures: int = 0
@@ -199,7 +199,7 @@ def _intend(
             return _Intended(None, [], granted.held)
         batch = _batch(order, carried, granted, shape.max_output_tokens, now, wall)
         lock.enter_context(sending(warehouse, batch.batch_id))
-        rows = [RequestRecord(batch.batch_id, r.custom_id, r.seed, r.analysis_index) for r in carried]
+        rows = [RequestRecord(batch.batch_id, r.custom_id, r.subject, r.analysis_index) for r in carried]
         batches.insert_intent(connection, batch, rows)
     return _Intended(batch, carried, granted.held)
 

@@ -87,7 +87,7 @@ def _withheld(one: Withheld) -> dict[str, Any]:
     from grabient_assets.groups.tagging.withheld import explained
 
     return {
-        "seed": one.partition.seed,
+        "seed": one.partition.subject,
         "prompt_version": one.partition.prompt_version,
         "asked": one.asked,
         "answering": one.answering,

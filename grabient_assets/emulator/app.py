@@ -42,7 +42,8 @@ _MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]+)"')
 
 
 class EmulatorApp:
-    """The application and what belongs to it. `asgi` is what a server runs."""
+    """The application and what belongs to it. `asgi` is what a server runs. With the same `now` and `salt`, the same
+    calls get the same answers, ids included."""
 
     def __init__(
         self,
@@ -52,10 +53,11 @@ class EmulatorApp:
         polls: int = 2,
         faults: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        salt: str | None = None,
         touched: Callable[[], None] = lambda: None,
     ) -> None:
         rules = load_rules(faults) if faults else []
-        self.state = State(folder, now)
+        self.state = State(folder, now, salt)
         self.disturbance = Disturbance()
         self.control = Control(self.state, FaultScript(rules, self.state.counts), self.disturbance)
         self._touched = touched

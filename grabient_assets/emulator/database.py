@@ -51,15 +51,16 @@ _FILE = "number, provider, id, name, purpose, model, created_at, facts, size"
 
 class Database:
     """`folder`/state.sqlite. A transaction that returned is on disk (write-ahead log: safe against the death of the
-    process, not of the machine). `now` is the emulator's clock."""
+    process, not of the machine). `now` is the emulator's clock, `salt` the hexadecimal salt of a fresh folder's ids
+    (None: a random one)."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path, now: Callable[[], datetime], salt: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self.now = now
         path = folder / "state.sqlite"
         try:
-            self._open(path)
+            self._open(path, salt or secrets.token_hex(6))
         except sqlite3.Error as error:
             raise EmulatorError(
                 f"{path} cannot be used by the emulator: {error}. Make its folder writable or free the disk, if that "
@@ -67,14 +68,14 @@ class Database:
                 "for. Those that were open there then end with `grabient cancel BATCH --give-up`."
             ) from error
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, salt: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(SCHEMA)
         # Ids carry a salt of the folder: a fresh folder must not repeat the ids of the one before it.
-        self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('salt', ?)", (secrets.token_hex(6),))
+        self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('salt', ?)", (salt,))
         self._salt: str = self.rows("SELECT value FROM meta WHERE name = 'salt'")[0][0]
 
     def close(self) -> None:

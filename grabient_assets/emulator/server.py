@@ -45,6 +45,8 @@ class EmulatorServer:
         idle_exit_seconds: float | None = None,
         announce: Callable[[EmulatorEndpoint], None] = lambda endpoint: None,
         models: Iterable[ServedModel] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        salt: str | None = None,
     ) -> None:
         _check_loopback(host)
         if polls < 1:
@@ -64,6 +66,8 @@ class EmulatorServer:
                 registry_models() if models is None else models,
                 polls=polls,
                 faults=faults,
+                now=now,
+                salt=salt,
                 touched=self._touched,
             )
         except BaseException:

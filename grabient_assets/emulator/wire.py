@@ -235,10 +235,11 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 class State:
-    """Batches, files and counts of all four providers in `folder`. `now` is the one clock of the emulator."""
+    """Batches, files and counts of all four providers in `folder`. `now` is the one clock of the emulator, and
+    `salt` that of its ids."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
-        self._db = Database(folder, now)
+    def __init__(self, folder: Path, now: Callable[[], datetime], salt: str | None = None) -> None:
+        self._db = Database(folder, now, salt)
         self.batches = Batches(self._db)
         self.files = Files(self._db)
         self.counts = Counts(self._db)

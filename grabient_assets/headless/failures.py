@@ -14,7 +14,7 @@ from grabient_assets.batching.estimates import DollarRange
 from grabient_assets.batching.holding import release
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, make_cap
@@ -49,7 +49,7 @@ class Failures:
         return bool(self.refinements) or any(one.chained for one in self.tagging)
 
     @property
-    def partitions(self) -> tuple[PaletteVersion, ...]:
+    def partitions(self) -> tuple[SubjectVersion, ...]:
         """Which palettes these are."""
         return tuple(dict.fromkeys(one.partition for one in [*self.tagging, *self.refinements]))
 
@@ -102,9 +102,9 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     refined = {one.partition for one in failures.refinements}
     following = {one.partition for one in failures.tagging if one.chained} - refined
     counts: dict[tuple[str, str, str, bool], Counter[str]] = {}
-    palettes: dict[tuple[str, str, str, bool], set[PaletteVersion]] = defaultdict(set)
+    palettes: dict[tuple[str, str, str, bool], set[SubjectVersion]] = defaultdict(set)
 
-    def add(purpose: str, model: Model, partition: PaletteVersion, requests: int, *, follows: bool = False) -> None:
+    def add(purpose: str, model: Model, partition: SubjectVersion, requests: int, *, follows: bool = False) -> None:
         key = (purpose, model.provider, model.id, follows)
         counts.setdefault(key, Counter())[partition.prompt_version] += requests
         palettes[key].add(partition)
@@ -162,7 +162,7 @@ class AskedAgain:
     tagging: dict[tuple[str, str], int]
     refinement: int
     chained: bool
-    partitions: tuple[PaletteVersion, ...]
+    partitions: tuple[SubjectVersion, ...]
     left_out: tuple[str, ...]
 
 
@@ -207,9 +207,10 @@ def ask_for(
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
     from grabient_assets.warehouse.asks import record_asks
+    from grabient_assets.warehouse.tags import TAGGING
     from grabient_assets.warehouse.waves import reopen_cancelled
 
-    alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[PaletteVersion]] = defaultdict(list)
+    alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
     for one in failed:
         terms = (one.chained, one.allow_unpriced, one.cap_id)
         alike[one.partition.prompt_version, one.target, *terms].append(one.partition)
@@ -219,7 +220,7 @@ def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetim
             # One analysis at least: record_asks keeps the larger number that was asked for before.
             record_asks(
                 connection,
-                "tagging",
+                TAGGING,
                 palettes,
                 [target],
                 1,
@@ -236,7 +237,7 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
     from grabient_assets.groups.refinement.asking import ask_for_refinement
     from grabient_assets.resources.modes import answers_from
 
-    alike: dict[tuple[bool, bool, str | None], list[PaletteVersion]] = defaultdict(list)
+    alike: dict[tuple[bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
     for one in failed:
         alike[one.allow_unpriced, one.despite_checks, one.cap_id].append(one.partition)
     for (unpriced, despite, cap_id), palettes in alike.items():
@@ -254,10 +255,10 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
 
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:
     """The request digest of today by (prompt version, provider, model)."""
-    from grabient_assets.batching.identity import request_digest
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
     from grabient_assets.resources.modes import answers_from
+    from grabient_assets.warehouse.identity import request_digest
 
     mode = answers_from(settings)
     return {
@@ -275,7 +276,7 @@ def _of(
     return [
         one
         for one in failed
-        if (chosen is None or one.partition.seed in chosen)
+        if (chosen is None or one.partition.subject in chosen)
         and provider in (None, one.target.provider)
         and model in (None, one.target.model)
     ]

@@ -27,7 +27,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import any_palette, palette_rows
 from grabient_assets.warehouse.refinement_plan import Foreseen
@@ -164,7 +164,7 @@ def make_plan(
                 foreseen=None if adaptive else Foreseen(targets, analyses, settings.consensus == "majority"),
             )
         rows = palette_rows(connection, needing)
-        kept = withheld_palettes(connection, [PaletteVersion(prompt_version, seed) for seed in withheld])
+        kept = withheld_palettes(connection, [SubjectVersion(prompt_version, seed) for seed in withheld])
         elsewhere = tagged_elsewhere(connection, prompt_version, needing)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
         held = still_held(connection, settings.budget_usd, now, None, None)

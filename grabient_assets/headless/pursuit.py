@@ -11,7 +11,7 @@ from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.settings import Settings
-from grabient_assets.warehouse.asks import PaletteVersion, stopped_asks
+from grabient_assets.warehouse.asks import SubjectVersion, stopped_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import (
     Progress,
@@ -182,7 +182,7 @@ class Pursuit:
         from grabient_assets.groups.tagging.withheld import sentences
         from grabient_assets.warehouse.withheld import withheld_palettes
 
-        chosen = [PaletteVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
+        chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
             stopped = stopped_asks(connection, self.started)
             held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.status import Spent, spent
 
@@ -47,7 +47,7 @@ def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) ->
     from grabient_assets.warehouse.refined import refined
     from grabient_assets.warehouse.tag_consensus import consensus
 
-    among = [PaletteVersion(prompt_version, seed) for seed in seeds]
+    among = [SubjectVersion(prompt_version, seed) for seed in seeds]
     with warehouse.read() as connection:
         records = palettes(connection, seeds)
         votes = {record.seed: _strongest(record.votes) for record in consensus(connection, among)}

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.wording import counted
@@ -195,7 +195,7 @@ def record_wish(
 
     if not wish.needing:
         return
-    partitions = [PaletteVersion(wish.prompt_version, seed) for seed in wish.needing]
+    partitions = [SubjectVersion(wish.prompt_version, seed) for seed in wish.needing]
     refine = wish.until == "refined"
     wanted = TaggingWish(
         partitions,
@@ -212,20 +212,20 @@ def record_wish(
         ask_for_tags(wanted, warehouse, now)
 
 
-def wish_of_asked(asked: Sequence[PaletteVersion], until: Until, settings: Settings) -> Wish:
+def wish_of_asked(asked: Sequence[SubjectVersion], until: Until, settings: Settings) -> Wish:
     """The wish to see through what was asked already. Of several prompt versions the last is the one counted."""
     version = asked[-1].prompt_version
-    seeds = tuple(dict.fromkeys(p.seed for p in asked if p.prompt_version == version))
+    seeds = tuple(dict.fromkeys(p.subject for p in asked if p.prompt_version == version))
     return Wish(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
 
 
 def tagging_targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
     """What the taggers of these providers would be asked under the prompt version; not those that are shut down."""
-    from grabient_assets.batching.identity import request_digest
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
     from grabient_assets.prompting.load import load_prompt_set
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.modes import answers_from
+    from grabient_assets.warehouse.identity import request_digest
 
     asked = taggers(providers)
     refused = load_registry().refusals(asked, today)

@@ -28,6 +28,10 @@ _SUMS = """
     coalesce(sum(reasoning_tokens), 0)::BIGINT, coalesce(sum(cost_usd), 0), coalesce(sum(cache_saved_usd), 0),
     count(*) FILTER (cost_basis = 'estimated'), count(*) FILTER (cost_basis = 'unknown')
 """
+_ROWS = {
+    "wave": "cost_by_request_and_wave",
+    "palette": "(SELECT c.*, subject AS seed FROM cost_by_request c SEMI JOIN palettes p ON p.seed = c.subject)",
+}
 _PERIOD = "($since IS NULL OR day >= $since) AND ($until IS NULL OR day <= $until)"
 
 
@@ -64,7 +68,7 @@ class Foreseen:
 def costs(connection: DuckDBPyConnection, by: str, since: date | None = None, until: date | None = None) -> list[Costs]:
     """The costs by one of GROUPINGS, the dearest first, days and waves in their order; both days count."""
     columns = GROUPINGS[by]
-    requests = "cost_by_request_and_wave" if by == "wave" else "cost_by_request"
+    requests = _ROWS.get(by, "cost_by_request")
     order = "1" if by == "day" else "1, 2" if by == "wave" else f"{len(columns) + 7} DESC, 1"
     rows = connection.execute(
         f"SELECT {', '.join(columns)}, {_SUMS} FROM {requests} WHERE {_PERIOD} GROUP BY ALL ORDER BY {order}",

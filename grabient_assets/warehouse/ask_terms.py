@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,26 +22,27 @@ class AskTerms:
 
 # Of several asks about a palette, the cap of the latest; what one of them may be sent at, the refinement may be too.
 _TERMS = """
-    chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+    chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
     terms AS (
-        SELECT prompt_version, seed, bool_or(allow_unpriced) AS allow_unpriced, arg_max_null(cap_id, asked_at) AS cap_id
-        FROM asks SEMI JOIN chosen USING (seed, prompt_version) WHERE purpose = 'tagging' GROUP BY ALL
+        SELECT prompt_version, subject, bool_or(allow_unpriced) AS allow_unpriced,
+               arg_max_null(cap_id, asked_at) AS cap_id
+        FROM asks SEMI JOIN chosen USING (subject, prompt_version) WHERE purpose = 'tagging' GROUP BY ALL
     )
 """
 
 
 def tagging_terms(
-    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
-) -> dict[AskTerms, list[PaletteVersion]]:
+    connection: DuckDBPyConnection, among: Sequence[SubjectVersion]
+) -> dict[AskTerms, list[SubjectVersion]]:
     """The palettes by the terms on which their tagging was asked: of several, those of the latest ask."""
     rows = connection.execute(f"WITH {_TERMS} SELECT * FROM terms ORDER BY ALL", _chosen(among)).fetchall()
-    found: dict[AskTerms, list[PaletteVersion]] = {}
+    found: dict[AskTerms, list[SubjectVersion]] = {}
     for version, seed, allow_unpriced, cap_id in rows:
-        found.setdefault(AskTerms(allow_unpriced, cap_id), []).append(PaletteVersion(version, seed))
+        found.setdefault(AskTerms(allow_unpriced, cap_id), []).append(SubjectVersion(version, seed))
     return found
 
 
-def renew_refinement_terms(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+def renew_refinement_terms(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
     """Put the open refinement asks of these palettes on the terms of their tagging, after it was asked for anew.
 
     What waits under an earlier cap does not wait for it any more, and what was asked without one stays within the new
@@ -52,11 +53,11 @@ def renew_refinement_terms(connection: DuckDBPyConnection, among: Sequence[Palet
         WITH {_TERMS}
         UPDATE asks SET allow_unpriced = t.allow_unpriced, cap_id = t.cap_id FROM terms t
         WHERE asks.purpose = 'refinement' AND asks.state = 'open'
-          AND asks.seed = t.seed AND asks.prompt_version = t.prompt_version
+          AND asks.subject = t.subject AND asks.prompt_version = t.prompt_version
         """,
         _chosen(among),
     )
 
 
-def _chosen(among: Sequence[PaletteVersion]) -> list[list[str]]:
-    return [[p.seed for p in among], [p.prompt_version for p in among]]
+def _chosen(among: Sequence[SubjectVersion]) -> list[list[str]]:
+    return [[p.subject for p in among], [p.prompt_version for p in among]]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.warehouse.identity import identified
+from grabient_assets.warehouse.purpose import Purpose
 from grabient_assets.warehouse.rows import utf8
 from grabient_assets.wording import counted
 
@@ -29,16 +31,17 @@ class AskTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class PaletteVersion:
-    """A palette under a prompt version: one partition of everything after the pictures."""
+class SubjectVersion:
+    """A subject under a prompt version. Of a palette it is one partition of everything after the pictures."""
 
     prompt_version: str
-    seed: str
+    subject: str
 
 
 ASKED_AGAIN = """
     ON CONFLICT DO UPDATE SET
-        request_digest = excluded.request_digest,
+        subject_key = excluded.subject_key, request_digest = excluded.request_digest, rests_on = excluded.rests_on,
+        basis = excluded.basis, stem = excluded.stem,
         analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
         allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
         cap_id = excluded.cap_id,
@@ -50,8 +53,8 @@ ASKED_AGAIN = """
 
 def record_asks(
     connection: DuckDBPyConnection,
-    purpose: str,
-    wanted: Sequence[PaletteVersion],
+    purpose: Purpose,
+    wanted: Sequence[SubjectVersion],
     targets: Sequence[AskTarget],
     analyses: int,
     now: datetime,
@@ -68,22 +71,23 @@ def record_asks(
     With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
     check keeps the palette back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
     """
-    connection.execute(
-        f"""
-        INSERT INTO asks BY NAME
-        SELECT $purpose AS purpose, w.seed, w.prompt_version, t.provider, t.model, t.request_digest,
+    requests = """
+        SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
                $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
                $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
-        FROM (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version) AS w
+        FROM (SELECT unnest($subjects::VARCHAR[]) AS subject, unnest($versions::VARCHAR[]) AS prompt_version) AS s
         CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
                            unnest($digests::VARCHAR[]) AS request_digest) AS t
-        {ASKED_AGAIN}
+    """
+    connection.execute(
+        f"""
+        INSERT INTO asks BY NAME {identified(requests, purpose)} {ASKED_AGAIN}
         """,
         {
-            "purpose": purpose,
-            "seeds": [w.seed for w in wanted],
+            "purpose": purpose.name,
+            "subjects": [w.subject for w in wanted],
             "versions": [w.prompt_version for w in wanted],
             "providers": [t.provider for t in targets],
             "models": [t.model for t in targets],
@@ -99,14 +103,14 @@ def record_asks(
     )
 
 
-def unchain(connection: DuckDBPyConnection, palettes: Sequence[PaletteVersion]) -> None:
+def unchain(connection: DuckDBPyConnection, palettes: Sequence[SubjectVersion]) -> None:
     """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
     connection.execute(
         """
-        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (seed, prompt_version) IN (
+        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
             SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
         """,
-        [[p.seed for p in palettes], [p.prompt_version for p in palettes]],
+        [[p.subject for p in palettes], [p.prompt_version for p in palettes]],
     )
 
 
@@ -185,36 +189,36 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
     )
 
 
-def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[PaletteVersion]) -> set[PaletteVersion]:
+def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[SubjectVersion]) -> set[SubjectVersion]:
     """Those of the palettes about which some model of the provider was asked for tags."""
     rows = connection.execute(
         """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT DISTINCT prompt_version, seed FROM asks SEMI JOIN chosen USING (seed, prompt_version)
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT DISTINCT prompt_version, subject FROM asks SEMI JOIN chosen USING (subject, prompt_version)
         WHERE purpose = 'tagging' AND provider = $3
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among], provider],
+        [[p.subject for p in among], [p.prompt_version for p in among], provider],
     ).fetchall()
-    return {PaletteVersion(*row) for row in rows}
+    return {SubjectVersion(*row) for row in rows}
 
 
-def stopped_palettes(
+def stopped_subjects(
     connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
-) -> list[PaletteVersion]:
+) -> list[SubjectVersion]:
     """The palettes about which something of the provider was stopped since then."""
     rows = connection.execute(
         """
-        SELECT DISTINCT prompt_version, seed FROM asks
+        SELECT DISTINCT prompt_version, subject FROM asks
         WHERE purpose = $1 AND provider = $2 AND state = 'stopped' AND closed_at >= $3 ORDER BY ALL
         """,
         [purpose, provider, since],
     ).fetchall()
-    return [PaletteVersion(*row) for row in rows]
+    return [SubjectVersion(*row) for row in rows]
 
 
-def asked_seeds(connection: DuckDBPyConnection) -> set[str]:
+def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
     """The palettes that some model was asked about, whatever became of it."""
-    return {row[0] for row in connection.execute("SELECT DISTINCT seed FROM asks").fetchall()}
+    return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
 
 
 def asked_versions(connection: DuckDBPyConnection) -> list[str]:
@@ -249,8 +253,8 @@ def stopped_asks(connection: DuckDBPyConnection, since: datetime | None = None) 
     """Everything that is stopped now, or was stopped since then, by provider, model and reason."""
     rows = connection.execute(
         """
-        SELECT a.provider, a.model, a.reason, count(DISTINCT a.seed), bool_and(r.error IS NOT NULL)
-        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
+        SELECT a.provider, a.model, a.reason, count(DISTINCT a.subject), bool_and(r.error IS NOT NULL)
+        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
             AND r.prompt_version = a.prompt_version AND r.error = a.reason
         WHERE a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1) GROUP BY ALL ORDER BY ALL
         """,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.rows import insert_rows, utf8, with_rows
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RequestRecord:
 
     batch_id: str
     custom_id: str
-    seed: str
+    subject: str
     analysis_index: int
 
 
@@ -243,27 +243,27 @@ def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any
     update_batch(connection, batch_id, status="submitted", **forgotten, **columns)
 
 
-def first_seeds(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
+def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
     """One of the palettes in each of these batches."""
     rows = connection.execute(
         """
-        SELECT batch_id, min(seed) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
+        SELECT batch_id, min(subject) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
         """,
         [list(batch_ids)],
     ).fetchall()
     return dict(rows)
 
 
-def palettes_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[PaletteVersion]:
+def subjects_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[SubjectVersion]:
     """The palettes that these batches asked about, each once."""
     rows = connection.execute(
         """
-        SELECT DISTINCT b.prompt_version, r.seed FROM batch_requests r JOIN batches b USING (batch_id)
+        SELECT DISTINCT b.prompt_version, r.subject FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.batch_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY ALL
         """,
         [list(batch_ids)],
     ).fetchall()
-    return [PaletteVersion(*row) for row in rows]
+    return [SubjectVersion(*row) for row in rows]
 
 
 def submit_runs(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str | None]:
@@ -292,7 +292,7 @@ def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str
 def requests_of(connection: DuckDBPyConnection, batch_id: str) -> list[RequestRecord]:
     """The requests of a batch, ordered by custom_id."""
     rows = connection.execute(
-        "SELECT batch_id, custom_id, seed, analysis_index FROM batch_requests WHERE batch_id = ? ORDER BY custom_id",
+        "SELECT batch_id, custom_id, subject, analysis_index FROM batch_requests WHERE batch_id = ? ORDER BY custom_id",
         [batch_id],
     ).fetchall()
     return [RequestRecord(*row) for row in rows]

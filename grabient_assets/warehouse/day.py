@@ -56,7 +56,7 @@ def finished_versions(connection: DuckDBPyConnection) -> list[Finished]:
     rows = connection.execute(
         """
         WITH asked AS (
-            SELECT prompt_version, count(DISTINCT seed) AS palettes FROM asks GROUP BY ALL
+            SELECT prompt_version, count(DISTINCT subject) AS palettes FROM asks GROUP BY ALL
             HAVING bool_and(state <> 'open')
         ),
         tagged AS (

@@ -40,16 +40,16 @@ def failure_groups(
     rows = connection.execute(
         r"""
         WITH refiners AS (
-            SELECT seed, prompt_version, any_value(provider) AS provider FROM asks
+            SELECT subject AS seed, prompt_version, any_value(provider) AS provider FROM asks
             WHERE purpose = 'refinement' GROUP BY ALL
         ),
         failures AS (
             -- What failed with the batch that stopped its model is one failure, with the reason of the stop.
             SELECT 'tagging' AS purpose, t.provider, t.model, t.prompt_version, t.seed,
-                   CASE WHEN a.seed IS NULL THEN t.fate ELSE 'stopped' END AS fate,
-                   CASE WHEN a.seed IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
+                   CASE WHEN a.subject IS NULL THEN t.fate ELSE 'stopped' END AS fate,
+                   CASE WHEN a.subject IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
             FROM palette_tags t LEFT JOIN asks a ON a.purpose = 'tagging' AND a.state = 'stopped'
-                AND t.fate = 'errored' AND a.seed = t.seed AND a.prompt_version = t.prompt_version
+                AND t.fate = 'errored' AND a.subject = t.seed AND a.prompt_version = t.prompt_version
                 AND a.provider = t.provider AND a.model = t.model
             WHERE t.error IS NOT NULL
             UNION ALL
@@ -59,16 +59,16 @@ def failure_groups(
             LEFT JOIN refiners a ON a.seed = r.seed AND a.prompt_version = r.prompt_version
             WHERE r.error IS NOT NULL
             UNION ALL
-            SELECT a.purpose, a.provider, a.model, a.prompt_version, a.seed, 'stopped', a.reason,
+            SELECT a.purpose, a.provider, a.model, a.prompt_version, a.subject, 'stopped', a.reason,
                    if(a.purpose = 'tagging', a.analyses - coalesce(t.answers, 0), 1)
             FROM asks a LEFT JOIN (
                 SELECT seed, prompt_version, provider, model, count(*) AS answers FROM palette_tags GROUP BY ALL
-            ) t ON a.purpose = 'tagging' AND t.seed = a.seed AND t.prompt_version = a.prompt_version
+            ) t ON a.purpose = 'tagging' AND t.seed = a.subject AND t.prompt_version = a.prompt_version
                 AND t.provider = a.provider AND t.model = a.model
             -- Of one that has all its answers these have failed, and are counted above.
             WHERE a.state = 'stopped' AND (a.purpose <> 'tagging' OR coalesce(t.answers, 0) < a.analyses)
               AND NOT EXISTS (
-                SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.seed
+                SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.subject
                   AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL)
         ),
         -- Sentences of one kind differ in what they quote, count and name.

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.identity import custom_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,16 +70,14 @@ _HELD = """
 """
 
 
-def tagging_inquiries(connection: DuckDBPyConnection, partition: PaletteVersion) -> list[Inquiry]:
+def tagging_inquiries(connection: DuckDBPyConnection, partition: SubjectVersion) -> list[Inquiry]:
     """Every analysis that is wanted or stored, by provider, model and analysis."""
     rows = connection.execute(
         f"""
         WITH wanted AS (
-            SELECT a.*, i.analysis_index,
-                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0')
-                       AS custom_id
-            FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS i(analysis_index)
-            WHERE a.purpose = 'tagging' AND a.seed = $seed AND a.prompt_version = $version
+            SELECT a.*, i.analysis_index, {custom_id("a.stem", "i.analysis_index")} AS custom_id
+            FROM asks a, unnest(range(a.analyses)) AS i(analysis_index)
+            WHERE a.purpose = 'tagging' AND a.subject = $seed AND a.prompt_version = $version
         ),
         stored AS (SELECT * FROM palette_tags WHERE seed = $seed AND prompt_version = $version),
         carried AS (
@@ -86,9 +85,9 @@ def tagging_inquiries(connection: DuckDBPyConnection, partition: PaletteVersion)
             FROM batch_requests r JOIN batches b USING (batch_id) SEMI JOIN wanted USING (custom_id) GROUP BY 1
         ),
         shared AS (
-            SELECT t.provider, t.model, t.analysis_index, r.seed AS of_seed, b.prompt_version AS of_version
+            SELECT t.provider, t.model, t.analysis_index, r.subject AS of_seed, b.prompt_version AS of_version
             FROM stored t JOIN batch_requests r USING (batch_id, custom_id) JOIN batches b USING (batch_id)
-            WHERE r.seed <> t.seed OR b.prompt_version <> t.prompt_version
+            WHERE r.subject <> t.seed OR b.prompt_version <> t.prompt_version
         )
         SELECT provider, model, analysis_index, w.state, w.reason, t.fate, t.error,
                coalesce(w.state = 'open' AND (t.custom_id <> w.custom_id
@@ -99,20 +98,18 @@ def tagging_inquiries(connection: DuckDBPyConnection, partition: PaletteVersion)
         LEFT JOIN shared s USING (provider, model, analysis_index)
         ORDER BY 1, 2, 3
         """,
-        {"seed": partition.seed, "version": partition.prompt_version},
+        {"seed": partition.subject, "version": partition.prompt_version},
     ).fetchall()
     return [_inquiry(row) for row in rows]
 
 
-def refinement_inquiry(connection: DuckDBPyConnection, partition: PaletteVersion) -> Inquiry | None:
+def refinement_inquiry(connection: DuckDBPyConnection, partition: SubjectVersion) -> Inquiry | None:
     """The refinement that is wanted or stored; None when there is neither."""
     row = connection.execute(
         f"""
         WITH wanted AS (
-            SELECT a.*,
-                   p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00' AS custom_id
-            FROM asks a JOIN palettes p USING (seed) LEFT JOIN tag_consensus c USING (seed, prompt_version)
-            WHERE a.purpose = 'refinement' AND a.seed = $seed AND a.prompt_version = $version
+            SELECT a.*, {custom_id("a.stem", "0")} AS custom_id FROM asks a
+            WHERE a.purpose = 'refinement' AND a.subject = $seed AND a.prompt_version = $version
         ),
         stored AS (SELECT * FROM palette_tag_refined WHERE seed = $seed AND prompt_version = $version),
         carried AS (
@@ -120,7 +117,7 @@ def refinement_inquiry(connection: DuckDBPyConnection, partition: PaletteVersion
             FROM batch_requests r JOIN batches b USING (batch_id) SEMI JOIN wanted USING (custom_id) GROUP BY 1
         ),
         source AS (
-            SELECT t.seed, b.provider, r.seed AS of_seed, b.prompt_version AS of_version
+            SELECT t.seed, b.provider, r.subject AS of_seed, b.prompt_version AS of_version
             FROM stored t JOIN batch_requests r USING (batch_id, custom_id) JOIN batches b USING (batch_id)
         )
         SELECT coalesce(w.provider, s.provider), coalesce(t.model, w.model), 0, w.state, w.reason, t.fate, t.error,
@@ -129,22 +126,22 @@ def refinement_inquiry(connection: DuckDBPyConnection, partition: PaletteVersion
                c.carrier, {_HELD},
                CASE WHEN (s.of_seed, s.of_version) <> ($seed, $version) THEN s.of_seed END,
                CASE WHEN (s.of_seed, s.of_version) <> ($seed, $version) THEN s.of_version END
-        FROM wanted w FULL JOIN stored t USING (seed) LEFT JOIN carried c ON c.custom_id = w.custom_id
-        LEFT JOIN source s USING (seed)
+        FROM wanted w FULL JOIN stored t ON t.seed = w.subject LEFT JOIN carried c ON c.custom_id = w.custom_id
+        LEFT JOIN source s ON s.seed = t.seed
         """,
-        {"seed": partition.seed, "version": partition.prompt_version},
+        {"seed": partition.subject, "version": partition.prompt_version},
     ).fetchone()
     return _inquiry(row) if row else None
 
 
-def costs_of(connection: DuckDBPyConnection, partition: PaletteVersion) -> list[Cost]:
+def costs_of(connection: DuckDBPyConnection, partition: SubjectVersion) -> list[Cost]:
     """What was billed on behalf of this palette, tagging first, by model and basis; failed answers included."""
     rows = connection.execute(
         """
         SELECT purpose, provider, model, cost_basis, count(*), coalesce(sum(cost_usd), 0) FROM cost_by_request
-        WHERE seed = $1 AND prompt_version = $2 GROUP BY ALL ORDER BY purpose DESC, provider, model, cost_basis
+        WHERE subject = $1 AND prompt_version = $2 GROUP BY ALL ORDER BY purpose DESC, provider, model, cost_basis
         """,
-        [partition.seed, partition.prompt_version],
+        [partition.subject, partition.prompt_version],
     ).fetchall()
     return [Cost(*row) for row in rows]
 
@@ -153,7 +150,7 @@ def versions_asked(connection: DuckDBPyConnection, seed: str) -> list[str]:
     """The prompt versions under which the palette was ever asked about."""
     rows = connection.execute(
         """
-        SELECT prompt_version FROM asks WHERE seed = $1 UNION SELECT prompt_version FROM palette_tags WHERE seed = $1
+        SELECT prompt_version FROM asks WHERE subject = $1 UNION SELECT prompt_version FROM palette_tags WHERE seed = $1
         ORDER BY 1
         """,
         [seed],

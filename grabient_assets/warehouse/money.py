@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -112,16 +112,16 @@ def record_hold(connection: DuckDBPyConnection, hold: BudgetHold) -> None:
     insert_rows(connection, "budget_holds", [hold])
 
 
-def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> set[HoldKey]:
+def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> set[HoldKey]:
     """What the open asks about these palettes would be held back under."""
     rows = connection.execute(
         """
         SELECT DISTINCT purpose, provider, model, prompt_version, cap_id FROM asks
-        SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS prompt_version, unnest($2::VARCHAR[]) AS seed)
-            USING (prompt_version, seed)
+        SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS prompt_version, unnest($2::VARCHAR[]) AS subject)
+            USING (prompt_version, subject)
         WHERE state = 'open'
         """,
-        [[one.prompt_version for one in among], [one.seed for one in among]],
+        [[one.prompt_version for one in among], [one.subject for one in among]],
     ).fetchall()
     return {HoldKey(*row) for row in rows}
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion
+from grabient_assets.warehouse.identity import stem
 from grabient_assets.warehouse.wanted import lacking
 from grabient_assets.warehouse.withheld import withheld
 
@@ -37,7 +38,7 @@ class FailedAsk:
     """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on.
     `missing` requests have no usable answer."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     target: AskTarget
     chained: bool
     allow_unpriced: bool
@@ -48,10 +49,10 @@ class FailedAsk:
     missing: int
 
 
-_IF_ASKED = """
-    SELECT p.seed, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
-           $digest AS request_digest, $analyses::INTEGER AS analyses, a.retry_from, a.state
-    FROM palettes p LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = p.seed AND a.prompt_version = $version
+_IF_ASKED = f"""
+    SELECT p.seed AS subject, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
+           {stem("p.palette_key", "$digest")} AS stem, $analyses::INTEGER AS analyses, a.retry_from, a.state
+    FROM palettes p LEFT JOIN asks a ON a.purpose = 'tagging' AND a.subject = p.seed AND a.prompt_version = $version
         AND a.provider = $provider AND a.model = $model
 """
 
@@ -98,7 +99,7 @@ def needs(
             FROM palettes p LEFT JOIN lacks u ON u.palette = p.rowid LEFT JOIN usable s USING (seed)
             LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $1
             LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $1
-            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = p.seed AND a.prompt_version = $1
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = p.seed AND a.prompt_version = $1
         ),
         {withheld(_READY)}
         SELECT f.seed, answers, consensus, refinement, stopped, w.seed IS NOT NULL
@@ -114,13 +115,14 @@ def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -
     """Tagging asks that were stopped or have unusable answers, under one prompt version or all."""
     rows = connection.execute(
         """
-        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+        SELECT a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
                a.despite_checks, a.cap_id, count(t.error), a.state = 'stopped',
                a.analyses - count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL AND t.analysis_index < a.analyses)
         FROM asks a LEFT JOIN palette_tags t
-          ON t.seed = a.seed AND t.prompt_version = a.prompt_version AND t.provider = a.provider AND t.model = a.model
+          ON t.seed = a.subject AND t.prompt_version = a.prompt_version AND t.provider = a.provider
+              AND t.model = a.model
         WHERE a.purpose = 'tagging' AND ($1 IS NULL OR a.prompt_version = $1)
-        GROUP BY a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+        GROUP BY a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
                  a.despite_checks, a.cap_id, a.state, a.analyses
         HAVING count(t.error) > 0 OR a.state = 'stopped' ORDER BY ALL
         """,
@@ -133,10 +135,10 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
     """Refinement asks that were stopped or answered with something unusable."""
     rows = connection.execute(
         """
-        SELECT a.prompt_version, a.seed, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+        SELECT a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
                a.despite_checks, a.cap_id, count(r.seed), a.state = 'stopped', 1
         FROM asks a LEFT JOIN palette_tag_refined r
-          ON r.seed = a.seed AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
+          ON r.seed = a.subject AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
         WHERE a.purpose = 'refinement' AND ($1 IS NULL OR a.prompt_version = $1)
         GROUP BY ALL HAVING count(r.seed) > 0 OR a.state = 'stopped' ORDER BY ALL
         """,
@@ -148,7 +150,7 @@ def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | Non
 def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool, int]) -> FailedAsk:
     version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped, missing = row
     return FailedAsk(
-        PaletteVersion(version, seed),
+        SubjectVersion(version, seed),
         AskTarget(provider, model, digest),
         chained,
         unpriced,

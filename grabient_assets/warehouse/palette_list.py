@@ -95,7 +95,9 @@ def list_palettes(
     """The palettes that one of the filters takes (all without filters) and that have `like` in their name, seed, tags
     or text, in order of arrival. A field is undecided below the probability `certain`; `providers` are those that can
     be asked now, as for `counts`."""
-    kept = {w.partition.seed: w for w in withheld_palettes(connection) if w.partition.prompt_version == prompt_version}
+    kept = {
+        w.partition.subject: w for w in withheld_palettes(connection) if w.partition.prompt_version == prompt_version
+    }
     _stand(connection, prompt_version, providers, list(kept), certain)
     chosen = " OR ".join(_FILTERS[one] for one in filters) or "true"
     connection.execute(
@@ -115,7 +117,7 @@ def list_palettes(
             WHERE prompt_version = $version AND error IS NOT NULL GROUP BY ALL
         ),
         halted AS (
-            SELECT seed, min(reason) AS reason FROM asks SEMI JOIN page USING (seed)
+            SELECT a.subject AS seed, min(a.reason) AS reason FROM asks a SEMI JOIN page p ON p.seed = a.subject
             WHERE prompt_version = $version AND state = 'stopped' GROUP BY ALL
         )
         SELECT s.seed, p.name, p.hex::VARCHAR[], s.state,
@@ -169,9 +171,9 @@ def _stand(
         f"""
         CREATE OR REPLACE TEMP TABLE palette_states AS
         WITH asked AS (
-            SELECT a.seed, count(*) FILTER (a.state = 'open') AS waiting,
+            SELECT a.subject AS seed, count(*) FILTER (a.state = 'open') AS waiting,
                    count(*) FILTER (a.state = 'stopped' AND r.error IS NULL) AS stopped
-            FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.seed
+            FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
                 AND r.prompt_version = a.prompt_version
             WHERE a.prompt_version = $version GROUP BY ALL
         ),
@@ -203,7 +205,7 @@ def _stand(
         """,
         {
             "version": prompt_version,
-            "to_come": [p.seed for p in to_come if p.prompt_version == prompt_version],
+            "to_come": [p.subject for p in to_come if p.prompt_version == prompt_version],
             "kept": list(kept),
             "certain": certain,
         },

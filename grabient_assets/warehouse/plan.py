@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.warehouse.asks import AskTarget
-from grabient_assets.warehouse.wanted import bit, carried, custom_id, due, is_in, lacking, stem_of
+from grabient_assets.warehouse.identity import bit, is_in, stem, stem_of
+from grabient_assets.warehouse.wanted import carried, due, lacking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -92,8 +93,8 @@ def planning(connection: DuckDBPyConnection, asked: Sequence[str], others: Seque
     connection.execute(_COLOUR_SIZES)
     connection.execute(
         """
-        CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed, prompt_version FROM asks SEMI JOIN chosen USING (seed)
-        WHERE purpose = 'tagging'
+        CREATE TEMP TABLE asked_before AS SELECT DISTINCT subject, prompt_version FROM asks
+        SEMI JOIN chosen ON chosen.seed = asks.subject WHERE purpose = 'tagging'
         """
     )
     try:
@@ -121,7 +122,7 @@ def planning_due(connection: DuckDBPyConnection, provider: str) -> Iterator[None
     connection.execute(
         """
         CREATE TEMP TABLE asked_before AS
-        SELECT DISTINCT seed, prompt_version FROM palette_tags SEMI JOIN due_asks USING (seed)
+        SELECT DISTINCT seed AS subject, prompt_version FROM palette_tags t SEMI JOIN due_asks d ON d.subject = t.seed
         """
     )
     try:
@@ -132,41 +133,42 @@ def planning_due(connection: DuckDBPyConnection, provider: str) -> Iterator[None
 
 
 # The asks of one model as they would be. `$current` are "version digest" of what may be sent.
-_PLANNED = """
-    SELECT c.seed, $version AS prompt_version, $provider AS provider, $model AS model, $digest AS request_digest,
+_PLANNED = f"""
+    SELECT c.seed AS subject, $version AS prompt_version, $provider AS provider, $model AS model,
+           {stem("p.palette_key", "$digest")} AS stem,
            CASE WHEN c.idle THEN $analyses ELSE greatest(coalesce(a.analyses, 0), $analyses) END::INTEGER AS analyses,
            a.retry_from, coalesce(a.allow_unpriced, false) AS allow_unpriced, NULL::VARCHAR AS cap_id,
            true AS chosen, c.idle, a.state, a.reason,
            a.request_digest IS NOT NULL AS was_asked, a.request_digest <> $digest AS reworded,
            coalesce(a.analyses, 0) AS analyses_before
-    FROM chosen c LEFT JOIN asks a ON a.purpose = 'tagging' AND a.seed = c.seed AND a.prompt_version = $version
+    FROM chosen c JOIN palettes p USING (seed)
+    LEFT JOIN asks a ON a.purpose = 'tagging' AND a.subject = c.seed AND a.prompt_version = $version
         AND a.provider = $provider AND a.model = $model
     UNION ALL
-    SELECT seed, prompt_version, provider, model, request_digest, analyses, retry_from, allow_unpriced, cap_id, false,
+    SELECT subject, prompt_version, provider, model, stem, analyses, retry_from, allow_unpriced, cap_id, false,
            false, state, reason, true, false, analyses
     FROM asks
     WHERE purpose = 'tagging' AND state = 'open' AND provider = $provider AND model = $model
       AND prompt_version || ' ' || request_digest IN (SELECT unnest($current::VARCHAR[]))
-      AND NOT (prompt_version = $version AND seed IN (SELECT seed FROM chosen WHERE NOT idle))
+      AND NOT (prompt_version = $version AND subject IN (SELECT seed FROM chosen WHERE NOT idle))
 """
 
 # The asks of one model as they are. What was asked before they were recorded shows in the answers alone.
 _DUE = """
-    SELECT seed, prompt_version, provider, model, request_digest, analyses, retry_from, allow_unpriced, cap_id,
+    SELECT subject, prompt_version, provider, model, stem, analyses, retry_from, allow_unpriced, cap_id,
            true AS chosen, state <> 'open' AS idle, state, reason
     FROM due_asks
     WHERE model = $model AND provider = $provider
       AND prompt_version || ' ' || request_digest IN (SELECT unnest($current::VARCHAR[]))
 """
-_ASKED_BEFORE = """
+_ASKED_BEFORE = f"""
     coalesce(h.answered | h.failed, 0) | coalesce(s.bits, 0) AS bits_known,
     bits_known <> 0 AS was_asked,
     CASE WHEN was_asked THEN length(bin(bits_known)) ELSE 0 END AS analyses_before,
-    a.seed IN (
-        SELECT d.seed FROM palette_tags t JOIN due_asks d USING (seed, prompt_version, provider, model)
-        JOIN palettes p ON p.seed = d.seed
-        WHERE d.provider = $provider AND d.model = $model
-          AND left(t.custom_id, -3) <> p.palette_key || '-' || d.request_digest) AS reworded,
+    a.subject IN (
+        SELECT d.subject FROM palette_tags t JOIN due_asks d ON d.subject = t.seed
+            AND d.prompt_version = t.prompt_version AND d.provider = t.provider AND d.model = t.model
+        WHERE d.provider = $provider AND d.model = $model AND {stem_of("t.custom_id")} <> d.stem) AS reworded,
 """
 _EVER_SENT = f"""
     LEFT JOIN (
@@ -200,7 +202,7 @@ def _planned_asks(asks: str, before: str = "", known_by: str = "") -> str:
         WHERE e.good OR l.retry_from IS NULL OR e.latest >= l.retry_from
         GROUP BY l.ask
     )
-    SELECT a.* EXCLUDE (provider, model, request_digest, analyses), (1 << a.analyses) - 1 AS wanted, {before}
+    SELECT a.* EXCLUDE (provider, model, analyses), (1 << a.analyses) - 1 AS wanted, {before}
            ((1 << a.analyses) - 1) & (coalesce(h.answered, 0) | coalesce(t.answered, 0)) AS answered,
            ((1 << a.analyses) - 1) & (coalesce(h.failed, 0) | coalesce(t.failed, 0)) AS failed
     FROM asked a LEFT JOIN heard h USING (ask) LEFT JOIN taken_over t USING (ask) {known_by}
@@ -232,17 +234,17 @@ _REASONS = f"""
     ),
     failures AS (
         SELECT d.ask, bit_or({bit("t.analysis_index")}) AS bits
-        FROM planned_due d JOIN palette_tags t USING (seed, prompt_version)
+        FROM planned_due d JOIN palette_tags t ON t.seed = d.subject AND t.prompt_version = d.prompt_version
         WHERE d.retry_from IS NOT NULL AND t.error IS NOT NULL AND t.provider = $provider AND t.model = $model
-          AND t.custom_id = {custom_id("d.stem", "t.analysis_index")} GROUP BY 1
+          AND {stem_of("t.custom_id")} = d.stem GROUP BY 1
     ),
     found AS (
         SELECT d.chosen, d.bits AS bits_0, d.state IS NOT DISTINCT FROM 'stopped' AS was_stopped,
                d.reworded, d.was_asked, (1 << d.analyses_before) - 1 AS bits_before,
                coalesce(s.unanswered, 0) AS lost, coalesce(s.put_off, 0) AS deferred, coalesce(f.bits, 0) AS failures,
-               h.seed IS NOT NULL AS here, d.seed IN (SELECT seed FROM asked_before) AS anywhere
+               h.subject IS NOT NULL AS here, d.subject IN (SELECT subject FROM asked_before) AS anywhere
         FROM planned_due d LEFT JOIN sent s USING (stem) LEFT JOIN failures f USING (ask)
-        LEFT JOIN asked_before h ON h.seed = d.seed AND h.prompt_version = d.prompt_version
+        LEFT JOIN asked_before h ON h.subject = d.subject AND h.prompt_version = d.prompt_version
     ),
     told AS (
         SELECT chosen, CASE WHEN was_stopped THEN bits_0 ELSE 0 END AS stopped, bits_0 & ~stopped AS bits_1,
@@ -327,8 +329,8 @@ def _lines(connection: DuckDBPyConnection) -> Iterator[DueLines]:
         found = connection.execute(
             """
             SELECT palette, bit_count(bits)::INTEGER AS requests, bytes::INTEGER AS bytes
-            FROM planned_due JOIN colour_bytes USING (seed)
-            WHERE prompt_version = $1 AND cap_id IS NOT DISTINCT FROM $2 ORDER BY seed
+            FROM planned_due d JOIN colour_bytes c ON c.seed = d.subject
+            WHERE prompt_version = $1 AND cap_id IS NOT DISTINCT FROM $2 ORDER BY subject
             """,
             [version, cap],
         ).fetchnumpy()

@@ -140,7 +140,7 @@ def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
 def refinements_without_usable_answer(connection: DuckDBPyConnection) -> Count:
     """Palettes whose refinement has failed and was not asked for once more since."""
     failed = [one.partition for one in refinement_failures(connection)]
-    return len(failed), [f"{one.prompt_version}|{one.seed}" for one in failed[:20]]
+    return len(failed), [f"{one.prompt_version}|{one.subject}" for one in failed[:20]]
 
 
 def words_outside(connection: DuckDBPyConnection, table: str, values: Mapping[str, Sequence[str]]) -> Count:

@@ -8,7 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.identity import custom_id, stem_of
+from grabient_assets.warehouse.purpose import Purpose
 from grabient_assets.warehouse.rows import insert_rows, utf8
 from grabient_assets.warehouse.withheld import withheld
 
@@ -52,7 +54,7 @@ class RefinedRecord:
 class DueRefinement:
     """A palette whose consensus stands and whose refinement is wanted, missing and not under way."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     custom_id: str
     model: str
     consensus_digest: str
@@ -64,7 +66,7 @@ class DueRefinement:
 class RefinementFailure:
     """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     reason: str
     since: datetime
 
@@ -74,27 +76,34 @@ class AskedRefinement:
     """How far the refinement of a palette is: `answered`, `failed`, `with the provider` or `asked`; in which batch, and
     why it failed."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     state: str
     batch_id: str | None
     reason: str | None
 
 
-# The custom_id of a refinement covers colours, model, prompt and consensus: it is answered when its row was made from
-# the consensus as it stands now, and equal colours with an equal consensus are one request.
-_MISSING = """
+REFINEMENT = Purpose(
+    "refinement",
+    "SELECT seed AS subject, palette_key AS subject_key FROM palettes",
+    rests_on="tag_consensus",
+    bases="SELECT seed AS subject, prompt_version, digest AS basis FROM tag_consensus",
+)
+
+
+# A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
+# equal colours with an equal consensus are one request.
+_MISSING = f"""
     missing AS (
-        SELECT a.seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id, a.despite_checks,
-               c.digest AS consensus_digest,
-               p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00' AS custom_id
-        FROM asks a JOIN palettes p USING (seed) JOIN tag_consensus c USING (seed, prompt_version)
-        WHERE a.purpose = 'refinement' AND a.state = 'open' AND NOT EXISTS (
+        SELECT a.subject AS seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id,
+               a.despite_checks, a.basis AS consensus_digest, {custom_id("a.stem", "0")} AS custom_id
+        FROM asks a WHERE a.purpose = 'refinement' AND a.state = 'open' AND a.stem IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM palette_tag_refined r
-            WHERE r.seed = a.seed AND r.prompt_version = a.prompt_version
-              AND r.custom_id = p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00'
+            WHERE r.seed = a.subject AND r.prompt_version = a.prompt_version AND {stem_of("r.custom_id")} = a.stem
               AND (r.error IS NULL OR a.retry_from IS NULL OR r.created_at >= a.retry_from))
     ),
-    tagging_open AS (SELECT DISTINCT seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open')
+    tagging_open AS (
+        SELECT DISTINCT subject AS seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'
+    )
 """
 _WITHHELD = withheld("SELECT seed, prompt_version FROM missing WHERE NOT despite_checks")
 _KEY = ("seed", "prompt_version")
@@ -106,13 +115,12 @@ _KEEP_THE_BETTER = (
 
 
 # A late answer to an earlier consensus never replaces the answer to the consensus as it stands.
-_NOT_OVERTAKEN = """
+_NOT_OVERTAKEN = f"""
     WHERE NOT EXISTS (
-        SELECT 1 FROM palette_tag_refined t JOIN palettes p USING (seed)
-        JOIN asks a USING (seed, prompt_version) JOIN tag_consensus c USING (seed, prompt_version)
+        SELECT 1 FROM palette_tag_refined t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
         WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version AND t.error IS NULL
           AND t.custom_id <> new_rows.custom_id AND a.purpose = 'refinement'
-          AND t.custom_id = p.palette_key || '-' || substr(sha256(a.request_digest || c.digest), 1, 20) || '-00')
+          AND {stem_of("t.custom_id")} = a.stem)
 """
 
 
@@ -132,7 +140,7 @@ def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
         GROUP BY custom_id, model, consensus_digest ORDER BY 1, model, cap_id NULLS FIRST, 2
         """
     ).fetchall()
-    return [DueRefinement(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
+    return [DueRefinement(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
 def refinements_to_come() -> str:
@@ -149,21 +157,21 @@ def refinements_to_come() -> str:
             UNION SELECT seed, prompt_version FROM tagging_waves WHERE state = 'open'
         ),
         wished AS (
-            SELECT a.seed, a.prompt_version, max(a.asked_at) FILTER (a.chained) AS asked_at,
+            SELECT a.subject AS seed, a.prompt_version, max(a.asked_at) FILTER (a.chained) AS asked_at,
                    arg_max_null(a.cap_id, a.asked_at) AS cap_id, bool_or(a.allow_unpriced) AS allow_unpriced,
                    list_concat(list(DISTINCT a.provider), coalesce(any_value(v.providers), [])) AS providers
-            FROM asks a LEFT JOIN tagging_waves v USING (seed, prompt_version) WHERE a.purpose = 'tagging'
-            GROUP BY ALL HAVING bool_or(a.chained)
+            FROM asks a LEFT JOIN tagging_waves v ON v.seed = a.subject AND v.prompt_version = a.prompt_version
+            WHERE a.purpose = 'tagging' GROUP BY ALL HAVING bool_or(a.chained)
         ),
         following AS (
             SELECT w.seed, w.prompt_version, z.provider, z.model, w.cap_id, w.allow_unpriced
             FROM wished w JOIN request_sizes z USING (prompt_version)
-            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = w.seed AND a.prompt_version = w.prompt_version
             LEFT JOIN unsettled u ON u.seed = w.seed AND u.prompt_version = w.prompt_version
             LEFT JOIN tag_consensus c ON c.seed = w.seed AND c.prompt_version = w.prompt_version
             LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
             WHERE z.purpose = 'refinement' AND list_has_all(w.providers, z.follows)
-              AND (a.seed IS NULL OR (a.state <> 'open' AND a.asked_at < w.asked_at))
+              AND (a.subject IS NULL OR (a.state <> 'open' AND a.asked_at < w.asked_at))
               AND (u.seed IS NOT NULL
                    OR (c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest)
                    OR (c.seed IS NULL AND EXISTS (
@@ -177,10 +185,10 @@ def refinements_to_come() -> str:
         coming AS (
             SELECT f.*, NULL AS stem, false AS despite_checks FROM following f
             UNION ALL
-            SELECT a.seed, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
-                   CASE WHEN u.seed IS NULL THEN left(m.custom_id, -3) END, a.despite_checks
-            FROM asks a LEFT JOIN unsettled u USING (seed, prompt_version)
-            LEFT JOIN missing m ON m.seed = a.seed AND m.prompt_version = a.prompt_version
+            SELECT a.subject, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
+                   CASE WHEN u.seed IS NULL THEN {stem_of("m.custom_id")} END, a.despite_checks
+            FROM asks a LEFT JOIN unsettled u ON u.seed = a.subject AND u.prompt_version = a.prompt_version
+            LEFT JOIN missing m ON m.seed = a.subject AND m.prompt_version = a.prompt_version
             WHERE a.purpose = 'refinement' AND a.state = 'open' AND (
                 u.seed IS NOT NULL
                 OR (m.seed IS NOT NULL AND m.custom_id NOT IN (SELECT custom_id FROM in_open_batches)))
@@ -230,15 +238,15 @@ def close_finished_refinements(connection: DuckDBPyConnection, now: datetime) ->
         WITH {_MISSING}
         UPDATE asks SET state = 'closed', closed_at = $now
         WHERE purpose = 'refinement' AND state = 'open'
-          AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM tag_consensus)
-          AND (seed, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM tagging_open)
-          AND (seed, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM missing)
+          AND stem IS NOT NULL
+          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM tagging_open)
+          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM missing)
         """,
         {"now": now},
     )
 
 
-def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[RefinedRecord]:
+def refined(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[RefinedRecord]:
     """The rows of these palettes, failures included."""
     columns = ", ".join(RefinedRecord.__dataclass_fields__)
     rows = connection.execute(
@@ -246,7 +254,7 @@ def refined(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
         SELECT {columns} FROM palette_tag_refined JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [RefinedRecord(*row) for row in rows]
 
@@ -258,7 +266,7 @@ def begun_refinements(connection: DuckDBPyConnection, prompt_version: str) -> se
         f"""
         WITH {_MISSING}
         SELECT seed FROM palette_tag_refined WHERE prompt_version = $1
-        UNION SELECT r.seed FROM batch_requests r JOIN batches b USING (batch_id)
+        UNION SELECT r.subject FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.purpose = 'refinement' AND b.prompt_version = $1
         UNION SELECT m.seed FROM missing m SEMI JOIN batch_requests USING (custom_id) WHERE m.prompt_version = $1
         """,
@@ -267,7 +275,7 @@ def begun_refinements(connection: DuckDBPyConnection, prompt_version: str) -> se
     return {row[0] for row in rows}
 
 
-def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[PaletteVersion]) -> list[PaletteVersion]:
+def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[SubjectVersion]) -> list[SubjectVersion]:
     """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet. It does not
     while a check keeps them back (withheld.py).
 
@@ -277,68 +285,77 @@ def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[Palette
         f"""
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
         wished AS (
-            SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
-            WHERE purpose = 'tagging' AND chained GROUP BY ALL
+            SELECT c.seed, c.prompt_version, max(a.asked_at) AS asked_at
+            FROM asks a JOIN chosen c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
+            WHERE a.purpose = 'tagging' AND a.chained GROUP BY ALL
         ),
         following AS (
             SELECT w.prompt_version, w.seed FROM wished w JOIN tag_consensus c USING (seed, prompt_version)
-            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = w.seed AND a.prompt_version = w.prompt_version
             LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
-            WHERE a.seed IS NULL
+            WHERE a.subject IS NULL
                OR (a.state <> 'open' AND a.asked_at < w.asked_at AND r.consensus_digest IS DISTINCT FROM c.digest)
         ),
         {withheld("SELECT seed, prompt_version FROM following")}
         SELECT prompt_version, seed FROM following ANTI JOIN withheld USING (seed, prompt_version) ORDER BY 1, 2
         """,
-        [[p.seed for p in tagged], [p.prompt_version for p in tagged]],
+        [[p.subject for p in tagged], [p.prompt_version for p in tagged]],
     ).fetchall()
-    return [PaletteVersion(*row) for row in rows]
+    return [SubjectVersion(*row) for row in rows]
 
 
 def open_refiners(
-    connection: DuckDBPyConnection, among: Sequence[PaletteVersion]
-) -> dict[PaletteVersion, tuple[str, str]]:
+    connection: DuckDBPyConnection, among: Sequence[SubjectVersion]
+) -> dict[SubjectVersion, tuple[str, str]]:
     """Provider and model of whom the refinement of these palettes is asked now."""
     rows = connection.execute(
         """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT prompt_version, seed, provider, model FROM asks JOIN chosen USING (seed, prompt_version)
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT prompt_version, subject, provider, model FROM asks JOIN chosen USING (subject, prompt_version)
         WHERE purpose = 'refinement' AND state = 'open'
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
-    return {PaletteVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
+    return {SubjectVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
 
 
-def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
     """Remove what earlier refiners were asked about these palettes and what is not open: a palette has one refiner."""
     connection.execute(
         """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
         latest AS (
-            SELECT seed, prompt_version, max(asked_at) AS asked_at FROM asks JOIN chosen USING (seed, prompt_version)
+            SELECT subject, prompt_version, max(asked_at) AS asked_at
+            FROM asks JOIN chosen USING (subject, prompt_version)
             WHERE purpose = 'refinement' GROUP BY ALL
         )
         DELETE FROM asks USING latest AS l
-        WHERE asks.purpose = 'refinement' AND asks.seed = l.seed AND asks.prompt_version = l.prompt_version
+        WHERE asks.purpose = 'refinement' AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
           AND asks.asked_at < l.asked_at AND asks.state <> 'open'
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     )
 
 
-def stop_failed_refinements(connection: DuckDBPyConnection, failed: Sequence[tuple[PaletteVersion, str]]) -> None:
+def stop_failed_refinements(
+    connection: DuckDBPyConnection, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
+) -> None:
     """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
     was stopped with its whole model keeps that reason."""
     connection.execute(
         """
-        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = now()
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
         FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
                      unnest($3::VARCHAR[]) AS reason) AS f
-        WHERE asks.purpose = 'refinement' AND asks.seed = f.seed AND asks.prompt_version = f.prompt_version
+        WHERE asks.purpose = 'refinement' AND asks.subject = f.seed AND asks.prompt_version = f.prompt_version
           AND asks.state <> 'stopped'
         """,
-        [[p.seed for p, _ in failed], [p.prompt_version for p, _ in failed], [utf8(reason) for _, reason in failed]],
+        [
+            [p.subject for p, _ in failed],
+            [p.prompt_version for p, _ in failed],
+            [utf8(reason) for _, reason in failed],
+            now,
+        ],
     )
 
 
@@ -346,18 +363,18 @@ def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailur
     """The palettes whose refinement has failed, and was not asked for once more since."""
     rows = connection.execute(
         """
-        SELECT a.prompt_version, a.seed, coalesce(r.error, a.reason, 'no reason given'),
+        SELECT a.prompt_version, a.subject, coalesce(r.error, a.reason, 'no reason given'),
                coalesce(r.created_at, a.closed_at)
-        FROM asks a LEFT JOIN palette_tag_refined r USING (seed, prompt_version)
+        FROM asks a LEFT JOIN palette_tag_refined r ON r.seed = a.subject AND r.prompt_version = a.prompt_version
         WHERE a.purpose = 'refinement' AND a.state <> 'open'
           AND (r.error IS NOT NULL OR (r.seed IS NULL AND a.state = 'stopped'))
         ORDER BY 1, 2
         """
     ).fetchall()
-    return [RefinementFailure(PaletteVersion(version, seed), why, since) for version, seed, why, since in rows]
+    return [RefinementFailure(SubjectVersion(version, seed), why, since) for version, seed, why, since in rows]
 
 
-def asked_refinements(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[AskedRefinement]:
+def asked_refinements(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AskedRefinement]:
     """How far the refinements of these palettes are, as far as they were asked for.
 
     Of one that is refined again in vain the earlier answer stands, and its ask has failed.
@@ -371,24 +388,24 @@ def asked_refinements(connection: DuckDBPyConnection, among: Sequence[PaletteVer
             FROM missing m JOIN batch_requests r USING (custom_id) JOIN batches b ON b.batch_id = r.batch_id
             WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
         )
-        SELECT a.prompt_version, a.seed,
+        SELECT a.prompt_version, a.subject,
                CASE WHEN c.batch_id IS NOT NULL THEN 'with the provider' WHEN a.state = 'open' THEN 'asked'
                     WHEN a.state = 'stopped' OR t.error IS NOT NULL THEN 'failed' ELSE 'answered' END,
                coalesce(c.batch_id, t.batch_id), coalesce(a.reason, t.error)
-        FROM asks a JOIN chosen USING (seed, prompt_version)
-        LEFT JOIN palette_tag_refined t USING (seed, prompt_version)
-        LEFT JOIN carried c USING (seed, prompt_version)
+        FROM chosen JOIN asks a ON a.subject = chosen.seed AND a.prompt_version = chosen.prompt_version
+        LEFT JOIN palette_tag_refined t ON t.seed = a.subject AND t.prompt_version = a.prompt_version
+        LEFT JOIN carried c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
         WHERE a.purpose = 'refinement' ORDER BY 1, 2
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [
-        AskedRefinement(PaletteVersion(version, seed), state, batch, why if state == "failed" else None)
+        AskedRefinement(SubjectVersion(version, seed), state, batch, why if state == "failed" else None)
         for version, seed, state, batch, why in rows
     ]
 
 
-def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[PaletteVersion, str]]:
+def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[SubjectVersion, str]]:
     """The palettes whose refinement one of these batches carries (their own or an equal one), and which batch."""
     rows = connection.execute(
         f"""
@@ -398,4 +415,4 @@ def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str
         """,
         [list(batch_ids)],
     ).fetchall()
-    return [(PaletteVersion(row[0], row[1]), row[2]) for row in rows]
+    return [(SubjectVersion(row[0], row[1]), row[2]) for row in rows]

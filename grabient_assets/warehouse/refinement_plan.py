@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.warehouse.asks import AskTarget
+from grabient_assets.warehouse.identity import custom_id, stem, stem_of
 from grabient_assets.warehouse.plan import COLOUR_BYTES, SIZED
-from grabient_assets.warehouse.wanted import stem_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,7 +74,7 @@ _KNOWN = f"""
     named AS (SELECT n.seed, n.tagged, p.palette_key FROM named_palettes n JOIN palettes p USING (seed)),
     never_asked AS (
         SELECT seed, palette_key FROM named n WHERE NOT tagged AND NOT EXISTS (
-            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.seed = n.seed AND a.prompt_version = $version)
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.subject = n.seed AND a.prompt_version = $version)
     ),
     candidates AS (
         SELECT q.palette_key, c.seed, c.prompt_version, c.digest, c.answers
@@ -84,7 +84,7 @@ _KNOWN = f"""
     ),
     votes AS (
         SELECT c.*, t.error IS NULL AS usable, t.analysis_index < $analyses
-               AND coalesce({stem_of("t.custom_id")} = c.palette_key || '-' || g.request_digest, false) AS asked
+               AND coalesce({stem_of("t.custom_id")} = {stem("c.palette_key", "g.request_digest")}, false) AS asked
         FROM candidates c JOIN palette_tags t USING (seed, prompt_version) LEFT JOIN target g USING (provider, model)
     ),
     same_votes AS (
@@ -99,7 +99,7 @@ _KNOWN = f"""
         SELECT n.seed, palette_key, min(s.digest) FROM never_asked n JOIN same_votes s USING (palette_key)
         GROUP BY n.seed, palette_key HAVING min(s.digest) = max(s.digest)
     )
-    SELECT *, palette_key || '-' || substr(sha256($request_digest || digest), 1, 20) || '-00' AS custom_id FROM standing
+    SELECT *, {custom_id(stem("palette_key", "$request_digest", "digest"), "0")} AS custom_id FROM standing
 """
 
 # Every palette of a known consensus has one state, the first that fits.
@@ -134,7 +134,7 @@ _STATES = """
         FROM known_refinements k LEFT JOIN carried c USING (custom_id) LEFT JOIN answered w USING (custom_id)
         LEFT JOIN before b ON b.seed = k.seed
         LEFT JOIN palette_tag_refined r ON r.seed = k.seed AND r.prompt_version = $version
-        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.seed = k.seed AND a.prompt_version = $version
+        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = k.seed AND a.prompt_version = $version
     ),
     counted AS (  -- of equal requests that are sent, the first counts
         SELECT state, row_number() OVER (
@@ -147,7 +147,7 @@ _STATES = """
 # Of the others: with the same answers, equal colours are one request.
 _UNTAGGED = """
     WITH carried_now AS (
-        SELECT DISTINCT r.seed FROM batch_requests r JOIN batches b USING (batch_id)
+        SELECT DISTINCT r.subject AS seed FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
     )
     SELECT count(*) FILTER (c.seed IS NOT NULL), count(*) FILTER (c.seed IS NULL),

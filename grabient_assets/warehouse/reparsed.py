@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, batches_of
+from grabient_assets.warehouse.identity import custom_id
 from grabient_assets.warehouse.staging import BATCHES, FATES
 
 if TYPE_CHECKING:
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
 _TAG_KEY = "seed, prompt_version, provider, model, analysis_index"
 _REFINED_KEY = "seed, prompt_version"
-_WANTED_ID = "p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0')"
 
 # Rows of these batches that no batch carried: they share the answer of equal colours, the one there was when they were
 # filled, or a later one once they were asked for again.
 _SHARED = """
     own_requests AS (
-        SELECT r.batch_id, r.custom_id, r.seed, b.prompt_version FROM batch_requests r JOIN batches b USING (batch_id)
-        SEMI JOIN staged.batches USING (batch_id)
+        SELECT r.batch_id, r.custom_id, r.subject AS seed, b.prompt_version
+        FROM batch_requests r JOIN batches b USING (batch_id) SEMI JOIN staged.batches USING (batch_id)
     ),
     sharing AS (
         SELECT {columns}, t.custom_id,
@@ -119,7 +119,7 @@ def replace_ledger(connection: DuckDBPyConnection) -> None:
 class Replaced:
     """Palettes with a row before or after, and how many rows are gone because nothing final is known any more."""
 
-    palettes: tuple[PaletteVersion, ...]
+    palettes: tuple[SubjectVersion, ...]
     gone: int
 
 
@@ -134,8 +134,9 @@ def replace_tags(connection: DuckDBPyConnection) -> Replaced:
         f"""
         CREATE OR REPLACE TEMP TABLE wanted AS WITH {_shared("palette_tags", _TAG_KEY, "tagging")},
         asked AS (
-            SELECT a.seed, a.prompt_version, a.provider, a.model, i.analysis_index, {_WANTED_ID} AS custom_id
-            FROM asks a JOIN palettes p USING (seed), unnest(range(a.analyses)) AS i(analysis_index)
+            SELECT a.subject AS seed, a.prompt_version, a.provider, a.model, i.analysis_index,
+                   {custom_id("a.stem", "i.analysis_index")} AS custom_id
+            FROM asks a, unnest(range(a.analyses)) AS i(analysis_index)
             WHERE a.purpose = 'tagging' AND a.state <> 'stopped'
         ),
         wordings AS (
@@ -193,7 +194,9 @@ def _shared(table: str, key: str, purpose: str) -> str:
         key=key,
         columns=", ".join(f"t.{name}" for name in names),
         purpose=purpose,
-        asked=" AND ".join(f"a.{name} = t.{name}" for name in names if name != "analysis_index"),
+        asked=" AND ".join(
+            f"a.{'subject' if name == 'seed' else name} = t.{name}" for name in names if name != "analysis_index"
+        ),
     )
 
 
@@ -220,10 +223,10 @@ def _replace(connection: DuckDBPyConnection, table: str, key: str) -> Replaced:
         ON CONFLICT DO UPDATE SET {updates}
         """
     )
-    return Replaced(tuple(PaletteVersion(*row) for row in concerned), gone[0] if gone else 0)
+    return Replaced(tuple(SubjectVersion(*row) for row in concerned), gone[0] if gone else 0)
 
 
-def close_answered(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
+def close_answered(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
     """Close what was stopped of these palettes and has all its answers now."""
     connection.execute(
         """
@@ -239,15 +242,15 @@ def close_answered(connection: DuckDBPyConnection, among: Sequence[PaletteVersio
             JOIN batches b USING (batch_id) WHERE r.error IS NULL
         )
         UPDATE asks SET state = 'closed', reason = NULL FROM answered AS n
-        WHERE asks.state = 'stopped' AND asks.purpose = n.purpose AND asks.seed = n.seed
+        WHERE asks.state = 'stopped' AND asks.purpose = n.purpose AND asks.subject = n.seed
           AND asks.prompt_version = n.prompt_version AND asks.provider = n.provider AND asks.model = n.model
           AND n.answers >= asks.analyses
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     )
 
 
-def newest_answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> dict[PaletteVersion, datetime]:
+def newest_answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, datetime]:
     """When the newest usable answer of each of these palettes was stored."""
     rows = connection.execute(
         """
@@ -255,20 +258,9 @@ def newest_answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersio
         SELECT prompt_version, seed, max(created_at) FROM palette_tags JOIN chosen USING (seed, prompt_version)
         WHERE error IS NULL GROUP BY ALL
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
-    return {PaletteVersion(row[0], row[1]): row[2].astimezone(UTC) for row in rows}
-
-
-def drop_consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> None:
-    """Remove the consensus of palettes that have no usable answer any more."""
-    connection.execute(
-        """
-        DELETE FROM tag_consensus WHERE (seed, prompt_version) IN (
-            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
-        """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
-    )
+    return {SubjectVersion(row[0], row[1]): row[2].astimezone(UTC) for row in rows}
 
 
 def outdated_refinements(connection: DuckDBPyConnection) -> int:

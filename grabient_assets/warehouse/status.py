@@ -99,12 +99,12 @@ def _failed(connection: DuckDBPyConnection) -> set[str]:
 
 
 def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
-    asked = connection.execute("SELECT DISTINCT seed FROM asks WHERE state = 'open'").fetchall()
+    asked = connection.execute("SELECT DISTINCT subject FROM asks WHERE state = 'open'").fetchall()
     tagged = complete_tagging(connection, providers)
     untallied = without_current_consensus(connection, tagged)
     chained = chained_refinements(connection, [t.partition for t in tagged if t.answers])
-    ended = {one.partition.seed for one in ended_waves(connection, providers)}
-    return {row[0] for row in asked} | ended | {t.partition.seed for t in untallied} | {p.seed for p in chained}
+    ended = {one.partition.subject for one in ended_waves(connection, providers)}
+    return {row[0] for row in asked} | ended | {t.partition.subject for t in untallied} | {p.subject for p in chained}
 
 
 def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str, since: datetime) -> Progress:
@@ -114,7 +114,7 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
         """
         WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed),
         wanted AS (
-            SELECT provider, sum(analyses)::BIGINT AS n FROM asks SEMI JOIN chosen USING (seed)
+            SELECT provider, sum(analyses)::BIGINT AS n FROM asks SEMI JOIN chosen ON chosen.seed = asks.subject
             WHERE purpose = 'tagging' AND prompt_version = $version AND state <> 'stopped' GROUP BY ALL
         ),
         answered AS (
@@ -123,7 +123,7 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
         ),
         flying AS (
             SELECT b.provider, count(*) AS n FROM batch_requests r JOIN batches b USING (batch_id)
-            SEMI JOIN chosen ON chosen.seed = r.seed
+            SEMI JOIN chosen ON chosen.seed = r.subject
             WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
               AND b.status = 'submitted' GROUP BY ALL
         )

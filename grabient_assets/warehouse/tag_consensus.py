@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.identity import basis_changed
 from grabient_assets.warehouse.rows import insert_rows, with_rows
 from grabient_assets.warehouse.tagging_ends import Tagged
 
@@ -40,12 +41,15 @@ class ConsensusRecord:
     entropy: float | None = None
 
 
+_BASIS_CHANGED = basis_changed("tag_consensus", "SELECT seed AS subject, prompt_version, digest AS basis FROM new_rows")
+
+
 def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
     """Insert or replace the consensus of these palettes."""
     updates = ", ".join(
         f"{c} = excluded.{c}" for c in ConsensusRecord.__dataclass_fields__ if c not in ("seed", "prompt_version")
     )
-    insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}")
+    insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}; {_BASIS_CHANGED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,20 @@ def record_estimates(connection: DuckDBPyConnection, records: Sequence[Consensus
         rows,
         f"""
         UPDATE tag_consensus SET {updates} FROM new_rows n
-        WHERE tag_consensus.seed = n.seed AND tag_consensus.prompt_version = n.prompt_version
+        WHERE tag_consensus.seed = n.seed AND tag_consensus.prompt_version = n.prompt_version; {_BASIS_CHANGED}
         """,
     )
+
+
+def drop_consensus(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
+    """Remove the consensus of palettes that have no usable answer any more."""
+    gone = [[p.subject for p in among], [p.prompt_version for p in among]]
+    chosen = "SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version"
+    connection.execute(
+        f"DELETE FROM tag_consensus WHERE (seed, prompt_version) IN (SELECT (subject, prompt_version) FROM ({chosen}))",
+        gone,
+    )
+    connection.execute(basis_changed("tag_consensus", f"SELECT *, NULL AS basis FROM ({chosen})"), gone)
 
 
 def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
@@ -86,7 +101,7 @@ def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[ConsensusRecord]:
+def consensus(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[ConsensusRecord]:
     """The recorded consensus of these palettes; those without one are not in the result."""
     columns = ", ".join(ConsensusRecord.__dataclass_fields__)
     rows = connection.execute(
@@ -94,7 +109,7 @@ def consensus(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
         SELECT {columns} FROM tag_consensus JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [ConsensusRecord(*row) for row in rows]
 
@@ -125,9 +140,9 @@ def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[T
         LEFT JOIN tag_consensus c USING (seed, prompt_version)
         WHERE c.seed IS NULL OR c.created_at < n.answered_at OR c.answers <> n.answers
         """,
-        [[p.seed for p in keys], [p.prompt_version for p in keys]],
+        [[p.subject for p in keys], [p.prompt_version for p in keys]],
     ).fetchall()
-    stale = {PaletteVersion(*row) for row in rows}
+    stale = {SubjectVersion(*row) for row in rows}
     return [t for t in tagged if t.partition in stale]
 
 

@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.wanted import (
-    ANALYSES,
-    OPEN_ASKS,
-    carried,
-    custom_id,
-    due,
-    is_in,
-    lacking,
-)
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.identity import ANALYSES, custom_id, is_in, key_of
+from grabient_assets.warehouse.wanted import OPEN_ASKS, carried, due, lacking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,7 +22,7 @@ class DueRequest:
     """
 
     custom_id: str
-    seed: str
+    subject: str
     prompt_version: str
     model: str
     analysis_index: int
@@ -44,7 +37,7 @@ class AskedOf:
     `stopped` are not asked any more, for the `reason`. What is left is due.
     """
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     requests: int
     answered: int
     unusable: int
@@ -61,7 +54,7 @@ class AskedOf:
 
 @dataclass(frozen=True, slots=True)
 class DueTarget:
-    """The due requests of one model under one prompt version and one cap; `seed` is the first palette among them.
+    """The due requests of one model under one prompt version and one cap; `subject` is the first palette among them.
 
     `digest` changes when a request is added or taken away.
     """
@@ -69,7 +62,7 @@ class DueTarget:
     prompt_version: str
     model: str
     requests: int
-    seed: str
+    subject: str
     digest: str
     cap_id: str | None = None
 
@@ -79,7 +72,7 @@ def due_targets(connection: DuckDBPyConnection, provider: str) -> list[DueTarget
     rows = connection.execute(
         f"""
         WITH {lacking(OPEN_ASKS + " AND provider = $1")}, {carried("b.provider = $1")}, {due()}
-        SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(seed),
+        SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(subject),
                bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR, cap_id
         FROM due GROUP BY ALL ORDER BY prompt_version, model, cap_id NULLS FIRST
         """,
@@ -95,10 +88,10 @@ def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget
         f"""
         WITH {lacking(OPEN_ASKS + " AND provider = $provider AND ($model IS NULL OR model = $model)")},
              {carried("b.provider = $provider")}, {due()}
-        SELECT {custom_id("stem")}, seed, prompt_version, model, analysis_index, {is_in("unpriced")}
+        SELECT {custom_id("stem")}, subject, prompt_version, model, analysis_index, {is_in("unpriced")}
         FROM due JOIN {ANALYSES} ON {is_in("bits")}
         WHERE $version IS NULL OR (prompt_version = $version AND cap_id IS NOT DISTINCT FROM $cap)
-        ORDER BY prompt_version, model, seed, analysis_index
+        ORDER BY prompt_version, model, subject, analysis_index
         """,
         {
             "provider": provider,
@@ -111,23 +104,21 @@ def due_tagging(connection: DuckDBPyConnection, provider: str, target: DueTarget
 
 
 def asked_tagging(
-    connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[PaletteVersion] = ()
+    connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[SubjectVersion] = ()
 ) -> list[AskedOf]:
     """How far the palettes in these batches (or equal to one of them) and those named are at the provider."""
     rows = connection.execute(
-        """
+        f"""
         WITH concerned AS (
-            SELECT a.seed, a.prompt_version FROM asks a JOIN palettes p USING (seed)
-            WHERE a.purpose = 'tagging' AND a.provider = $provider AND p.palette_key IN (
-                SELECT q.palette_key FROM batch_requests r JOIN palettes q USING (seed)
+            SELECT a.subject, a.prompt_version FROM asks a
+            WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.subject_key IN (
+                SELECT {key_of("r.custom_id")} FROM batch_requests r
                 WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
             UNION SELECT unnest($seeds::VARCHAR[]), unnest($versions::VARCHAR[])
         ),
         requests AS (
-            SELECT a.*, i.analysis_index,
-                   p.palette_key || '-' || a.request_digest || '-' || lpad(i.analysis_index::VARCHAR, 2, '0')
-                       AS custom_id
-            FROM asks a JOIN concerned USING (seed, prompt_version) JOIN palettes p USING (seed),
+            SELECT a.*, i.analysis_index, {custom_id("a.stem", "i.analysis_index")} AS custom_id
+            FROM asks a JOIN concerned USING (subject, prompt_version),
                  unnest(range(a.analyses)) AS i(analysis_index)
             WHERE a.purpose = 'tagging' AND a.provider = $provider
         ),
@@ -136,17 +127,17 @@ def asked_tagging(
             WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
         ),
         found AS (
-            SELECT q.prompt_version, q.seed, q.reason, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
+            SELECT q.prompt_version, q.subject, q.reason, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
                    CASE WHEN t.seed IS NOT NULL THEN 'answered' WHEN c.custom_id IS NOT NULL THEN 'carried'
                         WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state
             FROM requests q
-            LEFT JOIN palette_tags t ON t.seed = q.seed AND t.prompt_version = q.prompt_version
+            LEFT JOIN palette_tags t ON t.seed = q.subject AND t.prompt_version = q.prompt_version
                 AND t.provider = q.provider AND t.model = q.model AND t.analysis_index = q.analysis_index
                 AND t.custom_id = q.custom_id
                 AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
             LEFT JOIN carried c ON c.custom_id = q.custom_id
         )
-        SELECT prompt_version, seed, count(*), count(*) FILTER (state = 'answered'),
+        SELECT prompt_version, subject, count(*), count(*) FILTER (state = 'answered'),
                count(*) FILTER (state = 'answered' AND error IS NOT NULL), count(*) FILTER (state = 'carried'),
                count(*) FILTER (state = 'stopped'), min(reason) FILTER (state = 'stopped'),
                list(DISTINCT batch_id ORDER BY batch_id) FILTER (batch_id IS NOT NULL)
@@ -155,8 +146,8 @@ def asked_tagging(
         {
             "provider": provider,
             "batches": list(batch_ids),
-            "seeds": [p.seed for p in among],
+            "seeds": [p.subject for p in among],
             "versions": [p.prompt_version for p in among],
         },
     ).fetchall()
-    return [AskedOf(PaletteVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]
+    return [AskedOf(SubjectVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]

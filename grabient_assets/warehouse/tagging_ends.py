@@ -8,11 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.wanted import (
-    OPEN_ASKS,
-    lacking,
-)
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.wanted import OPEN_ASKS, lacking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 class Tagged:
     """A palette whose tagging is complete: how many answers can be used, how many cannot, and an example why not."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     answers: int
     failures: int
     models: int
@@ -37,30 +34,30 @@ def close_finished_tagging(connection: DuckDBPyConnection, now: datetime) -> Non
         WITH {lacking(OPEN_ASKS)}
         UPDATE asks SET state = 'closed', closed_at = $now
         WHERE purpose = 'tagging' AND state = 'open' AND NOT EXISTS (
-            SELECT 1 FROM lacking u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
+            SELECT 1 FROM lacking u WHERE u.subject = asks.subject AND u.prompt_version = asks.prompt_version
                AND u.provider = asks.provider AND u.model = asks.model)
         """,
         {"now": now},
     )
 
 
-def answered_but_open(connection: DuckDBPyConnection) -> list[PaletteVersion]:
+def answered_but_open(connection: DuckDBPyConnection) -> list[SubjectVersion]:
     """Palettes with an open tagging ask that misses nothing: whoever stored the last answer ended before closing it."""
     rows = connection.execute(
         f"""
         WITH {lacking(OPEN_ASKS)}
-        SELECT DISTINCT prompt_version, seed FROM asks
+        SELECT DISTINCT prompt_version, subject FROM asks
         WHERE purpose = 'tagging' AND state = 'open' AND NOT EXISTS (
-            SELECT 1 FROM lacking u WHERE u.seed = asks.seed AND u.prompt_version = asks.prompt_version
+            SELECT 1 FROM lacking u WHERE u.subject = asks.subject AND u.prompt_version = asks.prompt_version
                AND u.provider = asks.provider AND u.model = asks.model)
         ORDER BY ALL
         """
     ).fetchall()
-    return [PaletteVersion(*row) for row in rows]
+    return [SubjectVersion(*row) for row in rows]
 
 
 def complete_tagging(
-    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[PaletteVersion] | None = None
+    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[SubjectVersion] | None = None
 ) -> list[Tagged]:
     """Palettes of which every one of `providers` was asked and no ask is open any more.
 
@@ -70,9 +67,10 @@ def complete_tagging(
         """
         WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
         complete AS (
-            SELECT a.seed, a.prompt_version FROM asks a LEFT JOIN tagging_waves w USING (seed, prompt_version)
+            SELECT a.subject AS seed, a.prompt_version FROM asks a LEFT JOIN tagging_waves w
+                ON w.seed = a.subject AND w.prompt_version = a.prompt_version
             WHERE a.purpose = 'tagging'
-              AND ($everything OR (a.seed, a.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+              AND ($everything OR (a.subject, a.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
             GROUP BY ALL
             HAVING bool_and(a.state <> 'open') AND bool_and(w.state IS DISTINCT FROM 'open') AND list_has_all(
                 list_concat(list(DISTINCT a.provider), coalesce(any_value(w.providers), [])), $providers::VARCHAR[])
@@ -85,9 +83,9 @@ def complete_tagging(
         """,
         {
             "everything": among is None,
-            "seeds": [p.seed for p in among or ()],
+            "seeds": [p.subject for p in among or ()],
             "versions": [p.prompt_version for p in among or ()],
             "providers": list(providers),
         },
     ).fetchall()
-    return [Tagged(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
+    return [Tagged(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]

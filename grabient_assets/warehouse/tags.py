@@ -8,14 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.identity import is_in, stem_of
+from grabient_assets.warehouse.purpose import Purpose
 from grabient_assets.warehouse.rows import insert_rows
-from grabient_assets.warehouse.wanted import (
-    OPEN_ASKS,
-    is_in,
-    lacking,
-    stem_of,
-)
+from grabient_assets.warehouse.wanted import OPEN_ASKS, lacking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,6 +71,9 @@ class AnswerRecord:
     associations: list[str] | None
 
 
+TAGGING = Purpose("tagging", "SELECT seed AS subject, palette_key AS subject_key FROM palettes")
+
+
 def share_answers(connection: DuckDBPyConnection) -> None:
     """Give palettes that wait for an answer the one that exists for the same request, free of charge."""
     connection.execute(
@@ -84,7 +84,7 @@ def share_answers(connection: DuckDBPyConnection) -> None:
             QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
         )
         INSERT INTO palette_tags BY NAME
-        SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version, 0 AS cost_usd)
+        SELECT b.* REPLACE (m.subject AS seed, m.prompt_version AS prompt_version, 0 AS cost_usd)
         FROM lacking m JOIN best b ON {stem_of("b.custom_id")} = m.stem AND {is_in("m.bits", "b.analysis_index")}
         WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
         {_KEEP_THE_BETTER}
@@ -100,15 +100,14 @@ def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) ->
     insert_rows(connection, "palette_tags", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
 
 
-_NOT_OVERTAKEN = """
+_NOT_OVERTAKEN = f"""
     WHERE NOT EXISTS (
-        SELECT 1 FROM palette_tags t JOIN palettes p USING (seed)
-        JOIN asks a USING (seed, prompt_version, provider, model)
+        SELECT 1 FROM palette_tags t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
+            AND a.provider = t.provider AND a.model = t.model
         WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version
           AND t.provider = new_rows.provider AND t.model = new_rows.model
           AND t.analysis_index = new_rows.analysis_index AND t.custom_id <> new_rows.custom_id
-          AND a.purpose = 'tagging' AND t.custom_id = p.palette_key || '-' || a.request_digest || '-'
-              || lpad(t.analysis_index::VARCHAR, 2, '0'))
+          AND a.purpose = 'tagging' AND {stem_of("t.custom_id")} = a.stem)
 """
 
 
@@ -122,7 +121,7 @@ _KEEP_THE_BETTER = (
 )
 
 
-def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> list[AnswerRecord]:
+def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:
     """What the usable answers for these palettes say, in a fixed order."""
     columns = ", ".join(f"t.{c}" for c in AnswerRecord.__dataclass_fields__)
     rows = connection.execute(
@@ -131,6 +130,6 @@ def answers(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> 
         SELECT {columns} FROM palette_tags t JOIN chosen USING (seed, prompt_version) WHERE t.error IS NULL
         ORDER BY t.prompt_version, t.seed, t.provider, t.model, t.analysis_index
         """,
-        [[p.seed for p in among], [p.prompt_version for p in among]],
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return [AnswerRecord(*row) for row in rows]

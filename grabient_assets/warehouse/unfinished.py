@@ -191,8 +191,8 @@ _PRICED = f"""
     CREATE OR REPLACE TEMP TABLE priced_steps AS
     WITH {lacking(OPEN_ASKS)}, {carried()}, {refinements_to_come()}, {_LATER_WAVES},
     wanted AS (
-        SELECT l.seed, l.prompt_version, 'tagging' AS purpose, l.provider, l.model, l.cap_id, l.allow_unpriced, l.stem,
-               bit_count(l.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, false AS later
+        SELECT l.subject AS seed, l.prompt_version, 'tagging' AS purpose, l.provider, l.model, l.cap_id,
+               l.allow_unpriced, l.stem, bit_count(l.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, false AS later
         FROM lacking l LEFT JOIN carried c USING (stem) WHERE l.bits & ~coalesce(c.bits, 0) <> 0
         UNION ALL
         SELECT seed, prompt_version, 'refinement', provider, model, cap_id, allow_unpriced, stem, 1, tagging_goes_on
@@ -222,7 +222,7 @@ _BEGUN = """
     SELECT q.palette_key, t.prompt_version FROM palette_tags t JOIN palettes q USING (seed)
     SEMI JOIN open_steps s ON s.palette_key = q.palette_key AND s.prompt_version = t.prompt_version
     UNION SELECT q.palette_key, b.prompt_version
-    FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q USING (seed)
+    FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q ON q.seed = r.subject
     WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted')
 """
 
@@ -281,7 +281,7 @@ def with_providers(connection: DuckDBPyConnection) -> list[tuple[PaletteKey, str
     rows = connection.execute(
         """
         SELECT DISTINCT q.palette_key, b.prompt_version, b.cap_id
-        FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q USING (seed)
+        FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q ON q.seed = r.subject
         WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted')
         """
     ).fetchall()

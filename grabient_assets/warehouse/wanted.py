@@ -2,57 +2,35 @@
 sending share.
 
 It works ask by ask, with the analyses of an ask as the bits of an integer, so that eight million requests are a million
-rows. A custom_id is a *stem* (colours, model and prompt) and the analysis: equal colours under two seeds have one stem,
-and each of its requests is sent on behalf of the first palette that wants it.
+rows. Equal colours under two seeds have one stem (identity.py), and each of its requests is sent on behalf of the first
+palette that wants it.
 """
 
 from __future__ import annotations
 
+from grabient_assets.warehouse.identity import bit, stem_of
+
 OPEN_ASKS = "SELECT * FROM asks WHERE purpose = 'tagging' AND state = 'open'"
 """The asks that sending is about. Whoever uses it may add `AND ...`."""
-
-ANALYSES = "(SELECT unnest(range(20))::INTEGER AS analysis_index) AS analysis"
-"""Relation of every analysis there can be; join it with `is_in`."""
-
-
-def custom_id(stem: str, analysis_index: str = "analysis_index") -> str:
-    """SQL of the custom_id; both arguments are SQL."""
-    return f"{stem} || '-' || lpad({analysis_index}::VARCHAR, 2, '0')"
-
-
-def stem_of(custom_id: str) -> str:
-    """SQL of the stem of a custom_id."""
-    return f"left({custom_id}, -3)"
-
-
-def bit(analysis_index: str = "analysis_index") -> str:
-    """SQL of the bit that stands for an analysis."""
-    return f"(1 << {analysis_index})"
-
-
-def is_in(bits: str, analysis_index: str = "analysis_index") -> str:
-    """SQL condition: the analysis is among the bits."""
-    return f"({bits} & {bit(analysis_index)}) <> 0"
 
 
 def lacking(asks: str) -> str:
     """Common table expressions `asked`, `heard` and `lacking` for a relation of asks.
 
-    `asked` is the relation with `ask` (a number) and `stem`; `heard` is what the palette itself has an answer to, or
-    with no retry since a failure: `answered` and `failed`, bits by `ask`. `lacking` is `asked` where that leaves
-    something, with it as `bits`.
+    `asked` is the relation, as far as its stems are known, with `ask` (a number); `heard` is what the palette itself
+    has an answer to, or with no retry since a failure: `answered` and `failed`, bits by `ask`. `lacking` is `asked`
+    where that leaves something, with it as `bits`.
     """
     return f"""
         asked AS (
-            SELECT a.*, row_number() OVER () AS ask, p.palette_key || '-' || a.request_digest AS stem
-            FROM ({asks}) a JOIN palettes p USING (seed)
+            SELECT *, row_number() OVER () AS ask FROM ({asks}) WHERE stem IS NOT NULL
         ),
         heard AS MATERIALIZED (
             SELECT a.ask, coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NULL), 0) AS answered,
                    coalesce(bit_or({bit("t.analysis_index")}) FILTER (t.error IS NOT NULL), 0) AS failed
-            FROM asked a JOIN palette_tags t USING (seed, prompt_version, provider, model)
-            WHERE t.custom_id = {custom_id("a.stem", "t.analysis_index")}
-              AND (t.error IS NULL OR a.retry_from IS NULL OR t.created_at >= a.retry_from)
+            FROM asked a JOIN palette_tags t
+              ON t.seed = a.subject AND t.prompt_version = a.prompt_version AND {stem_of("t.custom_id")} = a.stem
+            WHERE (t.error IS NULL OR a.retry_from IS NULL OR t.created_at >= a.retry_from)
             GROUP BY a.ask
         ),
         lacking AS (
@@ -95,7 +73,7 @@ def due(missing: str = "lacking") -> str:
                    bit_or(CASE WHEN allow_unpriced THEN wished ELSE 0 END) OVER (PARTITION BY stem) AS unpriced
             FROM open_bits SEMI JOIN several USING (stem)
             WINDOW earlier AS (
-                PARTITION BY stem ORDER BY prompt_version, seed ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                PARTITION BY stem ORDER BY prompt_version, subject ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             QUALIFY wished & ~coalesce(bit_or(wished) OVER earlier, 0) <> 0
         )
     """

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,10 +53,10 @@ class PaletteAudit:
 
 
 def begin_audits(
-    connection: DuckDBPyConnection, chosen: Mapping[PaletteVersion, tuple[str, Heard]], now: datetime
+    connection: DuckDBPyConnection, chosen: Mapping[SubjectVersion, tuple[str, Heard]], now: datetime
 ) -> None:
     """Note these palettes, each with its plan and what was heard of it. Who is audited again starts anew."""
-    rows = [[p.seed, p.prompt_version, plan, one.voices, list(one.values), now] for p, (plan, one) in chosen.items()]
+    rows = [[p.subject, p.prompt_version, plan, one.voices, list(one.values), now] for p, (plan, one) in chosen.items()]
     if rows:
         connection.executemany(
             "INSERT OR REPLACE INTO wave_audits"
@@ -66,10 +66,10 @@ def begin_audits(
         )
 
 
-def end_audits(connection: DuckDBPyConnection, heard: Mapping[PaletteVersion, Heard], now: datetime) -> None:
+def end_audits(connection: DuckDBPyConnection, heard: Mapping[SubjectVersion, Heard], now: datetime) -> None:
     """What the values of these palettes have become. Where nobody else spoke, nothing was looked at: the list is
     empty."""
-    rows = [[one.voices, list(one.values), now, p.seed, p.prompt_version] for p, one in heard.items()]
+    rows = [[one.voices, list(one.values), now, p.subject, p.prompt_version] for p, one in heard.items()]
     if rows:
         connection.executemany(
             "UPDATE wave_audits SET ended_as = CASE WHEN ? > voices THEN ?::VARCHAR[] ELSE [] END, ended_at = ?"

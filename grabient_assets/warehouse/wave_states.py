@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.wave_audits import PaletteAudit
 from grabient_assets.warehouse.waves import Reason
 
@@ -37,7 +37,7 @@ class WaveCount:
     palettes: int
 
 
-def wave_states(connection: DuckDBPyConnection, among: Sequence[PaletteVersion]) -> dict[PaletteVersion, WaveState]:
+def wave_states(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, WaveState]:
     """How far these palettes are; those that are not tagged adaptively are not in the result."""
     rows = connection.execute(
         """
@@ -46,10 +46,10 @@ def wave_states(connection: DuckDBPyConnection, among: Sequence[PaletteVersion])
         FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
             LEFT JOIN wave_audits a ON a.seed = w.seed AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id
         """,
-        {"seeds": [p.seed for p in among], "versions": [p.prompt_version for p in among]},
+        {"seeds": [p.subject for p in among], "versions": [p.prompt_version for p in among]},
     ).fetchall()
     return {
-        PaletteVersion(version, seed): WaveState(
+        SubjectVersion(version, seed): WaveState(
             wave, waves, reason, None if before is None else PaletteAudit(tuple(before), after and tuple(after))
         )
         for version, seed, wave, waves, reason, before, after in rows

@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from grabient_assets.warehouse.ask_terms import AskTerms
-from grabient_assets.warehouse.asks import ASKED_AGAIN, PaletteVersion
+from grabient_assets.warehouse.asks import ASKED_AGAIN, SubjectVersion
+from grabient_assets.warehouse.identity import identified
+from grabient_assets.warehouse.tags import TAGGING
 from grabient_assets.warehouse.wave_audits import PENDING
 from grabient_assets.warehouse.wave_plans import WavePlan, covering_plans
 
@@ -31,7 +33,7 @@ class WaveEnd:
     """A palette of whose wave nothing is open any more. `last`: there is no further one. `cancelled`: it has no usable
     answer, and a person cancelled some of them."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     wave: int
     last: bool
     cancelled: bool
@@ -78,21 +80,32 @@ _ENTER = f"""
 _NEW_TERMS = f"""
     WITH {_CHOSEN}
     UPDATE asks SET chained = $chained, allow_unpriced = $allow_unpriced, cap_id = $cap_id, asked_at = $now
-    WHERE purpose = 'tagging' AND (seed, prompt_version) IN (
+    WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
         SELECT (seed, prompt_version) FROM tagging_waves SEMI JOIN chosen USING (seed, prompt_version)
         WHERE state = 'settled')
 """
 
-_OF_WAVE = """
-    INSERT INTO asks BY NAME
-    SELECT 'tagging' AS purpose, w.seed, w.prompt_version, m.provider, m.model,
+_REACHED = "m.wave <= w.wave"
+_JUST_MOVED = """
+    w.wave_at = $now AND m.wave = w.wave AND list_contains(w.providers, m.provider) AND NOT EXISTS (
+        SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'stopped' AND a.subject = w.seed
+          AND a.prompt_version = w.prompt_version AND a.provider = m.provider AND a.model = m.model)
+"""
+
+
+def _asking(which: str) -> str:
+    """Statement that asks the members of these waves, over the relation `chosen`. `which` is a condition on w and m."""
+    members = f"""
+    SELECT 'tagging' AS purpose, w.seed AS subject, w.prompt_version, m.provider, m.model,
            any_value(m.request_digest) AS request_digest, max(m.analyses) AS analyses,
            any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced, false AS despite_checks,
            any_value(w.cap_id) AS cap_id, 'open' AS state, $now AS asked_at,
            CASE WHEN $retry THEN $now END AS retry_from
     FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_members m USING (plan_id)
     WHERE w.state = 'open' AND list_contains($asked::VARCHAR[], m.provider)
-"""
+      AND {which} GROUP BY ALL
+    """
+    return f"INSERT INTO asks BY NAME {identified(members, TAGGING)} {ASKED_AGAIN}"
 
 
 def answered_enough(
@@ -105,7 +118,7 @@ def answered_enough(
         SELECT w.seed FROM tagging_waves w JOIN wave_plans p USING (plan_id)
         WHERE w.prompt_version = $version AND {_ENOUGH} AND NOT EXISTS (
             SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
-              AND a.seed = w.seed AND a.prompt_version = w.prompt_version)
+              AND a.subject = w.seed AND a.prompt_version = w.prompt_version)
         """,
         {
             "version": prompt_version,
@@ -119,7 +132,7 @@ def answered_enough(
 def start_waves(
     connection: DuckDBPyConnection,
     plan: WavePlan,
-    wanted: Sequence[PaletteVersion],
+    wanted: Sequence[SubjectVersion],
     providers: Sequence[str],
     terms: AskTerms,
     now: datetime,
@@ -133,7 +146,7 @@ def start_waves(
     A palette that is under way goes on where it is, on the new terms; under other models than before it starts again,
     and what is answered counts. One that has enough is asked nothing, and only takes the terms for what follows.
     """
-    among = {"seeds": [p.seed for p in wanted], "versions": [p.prompt_version for p in wanted]}
+    among = {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]}
     digests = [member.request_digest for wave in plan.waves for member in wave]
     on_terms = {"chained": chained, "allow_unpriced": terms.allow_unpriced, "cap_id": terms.cap_id, "now": now}
     connection.execute(
@@ -150,14 +163,14 @@ def start_waves(
         },
     )
     connection.execute(
-        f"WITH {_CHOSEN} {_OF_WAVE} AND m.wave <= w.wave GROUP BY ALL {ASKED_AGAIN}",
+        f"WITH {_CHOSEN} {_asking(_REACHED)}",
         {**among, "asked": sorted(providers), "now": now, "retry": retry},
     )
     connection.execute(_NEW_TERMS, {**among, **on_terms})
 
 
 def ended_waves(
-    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[PaletteVersion] | None = None
+    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[SubjectVersion] | None = None
 ) -> list[WaveEnd]:
     """Palettes of whose wave every one of `providers` was asked and nothing is open any more: they can be judged. Not
     those that wait for the audit of their plan."""
@@ -177,17 +190,17 @@ def ended_waves(
           AND ($everything OR (w.seed, w.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
           AND NOT EXISTS (
             SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
-              AND a.seed = w.seed AND a.prompt_version = w.prompt_version)
+              AND a.subject = w.seed AND a.prompt_version = w.prompt_version)
         ORDER BY 1, 2
         """,
         {
             "everything": among is None,
-            "seeds": [p.seed for p in among or ()],
+            "seeds": [p.subject for p in among or ()],
             "versions": [p.prompt_version for p in among or ()],
             "providers": list(providers),
         },
     ).fetchall()
-    return [WaveEnd(PaletteVersion(row[0], row[1]), *row[2:]) for row in rows]
+    return [WaveEnd(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
 def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: Sequence[str], now: datetime) -> None:
@@ -203,7 +216,7 @@ def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: S
         WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
           AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open' AND NOT EXISTS (
             SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
-              AND a.seed = c.seed AND a.prompt_version = c.prompt_version)
+              AND a.subject = c.seed AND a.prompt_version = c.prompt_version)
         """,
         {**_keys(ended), "now": now},
     )
@@ -211,12 +224,7 @@ def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: S
     # DuckDB 1.5.5 leaves out some of many rows, 352 of 100,000 in every third try.
     connection.execute(
         f"""
-        WITH {_ENDED}, chosen AS (SELECT seed, prompt_version FROM ended) {_OF_WAVE}
-          AND w.wave_at = $now AND m.wave = w.wave AND list_contains(w.providers, m.provider)
-          AND NOT EXISTS (
-            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'stopped' AND a.seed = w.seed
-              AND a.prompt_version = w.prompt_version AND a.provider = m.provider AND a.model = m.model)
-        GROUP BY ALL {ASKED_AGAIN}
+        WITH {_ENDED}, chosen AS (SELECT seed, prompt_version FROM ended) {_asking(_JUST_MOVED)}
         """,
         {
             **_keys(ended),
@@ -254,7 +262,7 @@ def hold(connection: DuckDBPyConnection, ended: Sequence[WaveEnd]) -> None:
     )
 
 
-def settle_in_full(connection: DuckDBPyConnection, wanted: Sequence[PaletteVersion], now: datetime) -> None:
+def settle_in_full(connection: DuckDBPyConnection, wanted: Sequence[SubjectVersion], now: datetime) -> None:
     """These palettes are asked of everybody now: what was open of their waves is settled."""
     connection.execute(
         f"""
@@ -262,11 +270,11 @@ def settle_in_full(connection: DuckDBPyConnection, wanted: Sequence[PaletteVersi
         UPDATE tagging_waves SET state = 'settled', reason = 'asked in full', settled_at = $now
         WHERE state = 'open' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
         """,
-        {"seeds": [p.seed for p in wanted], "versions": [p.prompt_version for p in wanted], "now": now},
+        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted], "now": now},
     )
 
 
-def reopen_cancelled(connection: DuckDBPyConnection, wanted: Sequence[PaletteVersion]) -> None:
+def reopen_cancelled(connection: DuckDBPyConnection, wanted: Sequence[SubjectVersion]) -> None:
     """Take up the waves of these palettes that ended because a person cancelled them: they are asked again."""
     connection.execute(
         f"""
@@ -274,13 +282,13 @@ def reopen_cancelled(connection: DuckDBPyConnection, wanted: Sequence[PaletteVer
         UPDATE tagging_waves SET state = 'open', reason = NULL, settled_at = NULL
         WHERE reason = 'cancelled' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
         """,
-        {"seeds": [p.seed for p in wanted], "versions": [p.prompt_version for p in wanted]},
+        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]},
     )
 
 
 def _keys(ended: Sequence[WaveEnd]) -> dict[str, list[str] | list[int]]:
     return {
-        "seeds": [one.partition.seed for one in ended],
+        "seeds": [one.partition.subject for one in ended],
         "versions": [one.partition.prompt_version for one in ended],
         "waves": [one.wave for one in ended],
     }

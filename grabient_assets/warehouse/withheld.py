@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +24,7 @@ class Withheld:
     """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are what most models
     said in a field, such as `contrast=enormous`, and its list lacks."""
 
-    partition: PaletteVersion
+    partition: SubjectVersion
     asked: int
     answering: int
     words: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def withheld(candidates: str) -> str:
         panels AS (
             SELECT a.seed, a.prompt_version, count(*) AS asked,
                    count(*) FILTER (coalesce(s.usable, false)) AS answering
-            FROM asks a SEMI JOIN candidates USING (seed, prompt_version)
+            FROM (SELECT *, subject AS seed FROM asks) a SEMI JOIN candidates USING (seed, prompt_version)
             LEFT JOIN spoken s USING (seed, prompt_version, provider, model)
             WHERE a.purpose = 'tagging' AND (a.state <> 'stopped' OR s.usable IS NOT NULL) GROUP BY ALL
         ),
@@ -119,7 +119,8 @@ class Panels:
 
 
 _COMPLETE = (
-    "SELECT seed, prompt_version FROM asks WHERE purpose = 'tagging' GROUP BY ALL HAVING bool_and(state <> 'open')"
+    "SELECT subject AS seed, prompt_version FROM asks WHERE purpose = 'tagging' GROUP BY ALL"
+    " HAVING bool_and(state <> 'open')"
 )
 
 
@@ -144,7 +145,7 @@ def panels(connection: DuckDBPyConnection) -> Panels:
                count(DISTINCT (seed, prompt_version)) FILTER (NOT usable) FROM (
             SELECT a.provider, a.model, a.seed, a.prompt_version,
                    coalesce(bool_or(t.error IS NULL) FILTER (t.seed IS NOT NULL), false) AS usable
-            FROM asks a JOIN spoken_panels s USING (seed, prompt_version)
+            FROM (SELECT *, subject AS seed FROM asks) a JOIN spoken_panels s USING (seed, prompt_version)
             LEFT JOIN palette_tags t USING (seed, prompt_version, provider, model)
             WHERE a.purpose = 'tagging' AND s.answering < {ANSWERING_MODELS.limit} * s.asked
               AND (a.state <> 'stopped' OR t.seed IS NOT NULL) GROUP BY ALL)
@@ -152,16 +153,17 @@ def panels(connection: DuckDBPyConnection) -> Panels:
         """
     ).fetchall()
     connection.execute("DROP TABLE spoken_panels")
-    failing = tuple(Withheld(PaletteVersion(one[0], one[1]), one[2], one[3], tuple(one[4])) for one in found)
+    failing = tuple(Withheld(SubjectVersion(one[0], one[1]), one[2], one[3], tuple(one[4])) for one in found)
     return Panels(row[0], row[1], failing, {name: (asked, silent) for name, asked, silent in models})
 
 
 # Of a palette whose tagging is not at its end nothing is said yet; one that is refined as it stands, or is to be
 # refined despite its checks, is kept from nothing.
 _UNREFINED = """
-    SELECT a.seed, a.prompt_version FROM asks a LEFT JOIN tag_consensus c USING (seed, prompt_version)
+    SELECT a.seed, a.prompt_version FROM (SELECT *, subject AS seed FROM asks) a
+    LEFT JOIN tag_consensus c USING (seed, prompt_version)
     LEFT JOIN palette_tag_refined r USING (seed, prompt_version)
-    LEFT JOIN asks w ON w.purpose = 'refinement' AND w.state = 'open' AND w.seed = a.seed
+    LEFT JOIN asks w ON w.purpose = 'refinement' AND w.state = 'open' AND w.subject = a.seed
         AND w.prompt_version = a.prompt_version
     WHERE a.purpose = 'tagging' AND (c.digest IS NULL OR r.consensus_digest IS DISTINCT FROM c.digest)
       AND NOT coalesce(w.despite_checks, false)
@@ -169,7 +171,7 @@ _UNREFINED = """
 """
 
 
-def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[PaletteVersion] | None = None) -> list[Withheld]:
+def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[SubjectVersion] | None = None) -> list[Withheld]:
     """Palettes, all or some, whose tagging is complete and whose refinement a check keeps back, by version and seed."""
     some = (
         f"SELECT * FROM ({_UNREFINED}) "
@@ -183,8 +185,8 @@ def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[PaletteVer
         """,
         {
             "everything": among is None,
-            "seeds": [p.seed for p in among or ()],
+            "seeds": [p.subject for p in among or ()],
             "versions": [p.prompt_version for p in among or ()],
         },
     ).fetchall()
-    return [Withheld(PaletteVersion(row[0], row[1]), row[2], row[3], tuple(row[4])) for row in rows]
+    return [Withheld(SubjectVersion(row[0], row[1]), row[2], row[3], tuple(row[4])) for row in rows]

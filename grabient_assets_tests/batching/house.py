@@ -12,7 +12,7 @@ from grabient_assets.gradient.palette import DEFAULT_GLOBALS, Globals, Palette
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.store.folder import FolderStore
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import add_palettes
 from grabient_assets.warehouse.waiting import Patience
@@ -58,13 +58,13 @@ class House:
         self.warehouse = Warehouse(self.folder / "grabient.duckdb", Patience(20))
         self.store = FolderStore(self.folder / "objects")
 
-    def load(self, *palettes: Palette) -> list[PaletteVersion]:
+    def load(self, *palettes: Palette) -> list[SubjectVersion]:
         """Store the palettes; their partitions under v1."""
         with self.warehouse.write() as connection:
             add_palettes(connection, [palette_record(p, p.canonical, self.clock()) for p in palettes])
-        return [PaletteVersion("v1", p.canonical) for p in palettes]
+        return [SubjectVersion("v1", p.canonical) for p in palettes]
 
-    def ask(self, palettes: Sequence[PaletteVersion], analyses: int = 1, **more: Any) -> None:
+    def ask(self, palettes: Sequence[SubjectVersion], analyses: int = 1, **more: Any) -> None:
         """Want tags from OpenAI's panel models."""
         wish = TaggingWish(palettes, more.pop("providers", ("openai",)), analyses, "emulator", **more)
         ask_for_tags(wish, self.warehouse, self.clock())

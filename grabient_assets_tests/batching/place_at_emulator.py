@@ -14,7 +14,7 @@ from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.patience import Patience
 from grabient_assets.warehouse import batches
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets_tests.batching.house import Clock, House, palette
 from grabient_assets_tests.emulator.running import Running
@@ -28,7 +28,7 @@ class Place:
     emulator: Running
     account: str = "emulator"
     settling: timedelta = timedelta(0)
-    chosen: list[PaletteVersion] = field(default_factory=list)
+    chosen: list[SubjectVersion] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.house.clock = Clock(datetime.now(UTC))

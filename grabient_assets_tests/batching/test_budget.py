@@ -27,6 +27,7 @@ from grabient_assets.warehouse import batches
 from grabient_assets.warehouse.asks import AskTarget, record_asks
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.money import HoldKey, SpendingCap, make_cap
+from grabient_assets.warehouse.tags import TAGGING
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered
 
@@ -244,7 +245,7 @@ def ask_for_one(house: House) -> None:
     wanted = house.load(palette(1))
     with house.warehouse.write() as connection:
         target = AskTarget("openai", MODEL.id, "request")
-        record_asks(connection, "tagging", wanted, [target], 1, ledger_time(connection, house.clock()))
+        record_asks(connection, TAGGING, wanted, [target], 1, ledger_time(connection, house.clock()))
 
 
 def held(house: House, budget: Decimal) -> dict[HoldKey, str]:
@@ -259,7 +260,7 @@ def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hol
     budget = 6 * REAL  # 810 millionths; five times 161.25 are set aside at first, after the collection 135 are left
     wanted = house.load(*(palette(number) for number in range(1, 7)))
     with house.warehouse.write() as connection:
-        record_asks(connection, "tagging", wanted, [AskTarget("openai", MODEL.id, "d" * 20)], 1, house.clock())
+        record_asks(connection, TAGGING, wanted, [AskTarget("openai", MODEL.id, "d" * 20)], 1, house.clock())
     keys = house.rows("SELECT palette_key || '-' || $1 || '-00', seed FROM palettes ORDER BY rowid", "d" * 20)
     requests = [PreparedRequest(custom_id, seed, 0, b"x" * 400) for custom_id, seed in keys]
     order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(budget))

@@ -25,6 +25,7 @@ from grabient_assets.warehouse.asks import record_asks
 from grabient_assets.warehouse.needs import failed_tagging
 from grabient_assets.warehouse.quality import unbalanced_batches
 from grabient_assets.warehouse.tagging_due import due_tagging
+from grabient_assets.warehouse.tags import TAGGING
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.place_at_emulator import Place
 from grabient_assets_tests.batching.watch import Watch
@@ -106,7 +107,7 @@ def test_a_retry_asks_exactly_for_what_was_cancelled(place: Place) -> None:
         failed = failed_tagging(connection, None)
         assert len(failed) == 3
         now = place.house.clock.wind(hours=1)
-        record_asks(connection, "tagging", [f.partition for f in failed], [failed[0].target], 1, now, retry=True)
+        record_asks(connection, TAGGING, [f.partition for f in failed], [failed[0].target], 1, now, retry=True)
     [again] = place.submit("google")
     ids = "SELECT custom_id FROM batch_requests WHERE batch_id = ? ORDER BY 1"
     assert place.house.rows(ids, again.batch_id) == place.house.rows(ids, batch.batch_id)

@@ -16,7 +16,7 @@ from grabient_assets.groups.tagging.collection import complete_palettes, palette
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.providers.contract import BatchFile
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets_tests.batching.house import START, House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, nothing, result_line
@@ -35,7 +35,7 @@ def collect(house: House, provider: ScriptedProvider, batches: list[str]) -> Non
     complete_palettes(house.warehouse, ["openai"], house.clock)
 
 
-def refused(house: House, provider: ScriptedProvider) -> list[PaletteVersion]:
+def refused(house: House, provider: ScriptedProvider) -> list[SubjectVersion]:
     """A palette that every model declined to tag."""
     chosen = house.load(palette(1))
     house.ask(chosen)

@@ -120,8 +120,8 @@ def test_tokens_are_measured_over_the_answers_of_one_model_to_one_prompt(house: 
         ("b4", 0, 9, 9),
     ):
         house.write(
-            "INSERT INTO batch_requests (batch_id, custom_id, seed, analysis_index, fate, input_tokens, output_tokens) "
-            "VALUES (?, ?, 's', 0, 'succeeded', ?, ?)",
+            "INSERT INTO batch_requests (batch_id, custom_id, subject, analysis_index, fate, input_tokens, "
+            "output_tokens) VALUES (?, ?, 's', 0, 'succeeded', ?, ?)",
             batch,
             f"{batch}-{number}",
             read,

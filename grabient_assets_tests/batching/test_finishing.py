@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.palettes import ImageRecord, record_images
 from grabient_assets.warehouse.unfinished import Need, Unfinished
@@ -118,18 +118,20 @@ class Four:
         self.providers = {name: ScriptedProvider(name=name, clock=self.house.clock, labels=False) for name in PROVIDERS}
         self.month: Decimal | None = None
 
-    def load(self, *chosen: object) -> list[PaletteVersion]:
+    def load(self, *chosen: object) -> list[SubjectVersion]:
         found = self.house.load(*chosen)  # pyright: ignore[reportArgumentType] palettes
         with self.house.warehouse.write() as connection:
             record_images(
                 connection,
                 [
-                    ImageRecord(p.seed, f"images/{p.seed}.png", None, "s", 1, 1, 3, "s", "local", self.house.clock())
+                    ImageRecord(
+                        p.subject, f"images/{p.subject}.png", None, "s", 1, 1, 3, "s", "local", self.house.clock()
+                    )
                     for p in found
                 ],
             )
         for one in found:
-            self.house.store.put(f"images/{one.seed}.png", b"png", "image/png")
+            self.house.store.put(f"images/{one.subject}.png", b"png", "image/png")
         return found
 
     def ask(self, cap: Decimal | None, analyses: int = 1, *, refine: bool = True, adaptive: bool = False) -> None:
@@ -186,7 +188,7 @@ class Four:
         return Decimal(usd)
 
     def tagged(self) -> int:
-        return self.house.rows("SELECT count(DISTINCT seed) FROM palette_tags")[0][0]
+        return self.house.rows("SELECT count(DISTINCT subject) FROM palette_tags")[0][0]
 
     def finished(self) -> int:
         return self.house.rows("SELECT count(*) FROM palette_tag_refined")[0][0]
@@ -209,7 +211,7 @@ def test_a_cap_ends_with_whole_palettes_and_is_never_passed(
         four.ask(None if monthly else cap)
         first = 0
         for sent in four.rounds(tuple(order)):
-            first = first or four.house.rows("SELECT count(DISTINCT seed) FROM batch_requests")[0][0]
+            first = first or four.house.rows("SELECT count(DISTINCT subject) FROM batch_requests")[0][0]
             assert four.used() <= cap and sent
         assert first >= min(count, int(cap / ONE)), "at once as many as the high end allows"
         assert four.tagged() == four.finished(), "none is left half done"
@@ -240,8 +242,8 @@ def test_a_palette_that_is_begun_is_finished_before_a_new_one_is(tmp_path: Path)
     four.ask(None)
     for _ in four.rounds():
         break
-    found = four.house.rows("SELECT DISTINCT seed FROM batch_requests")
-    assert found == [(last[0].seed,)]
+    found = four.house.rows("SELECT DISTINCT subject FROM batch_requests")
+    assert found == [(last[0].subject,)]
 
 
 def test_what_is_kept_back_by_a_check_sets_nothing_aside(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_what_is_kept_back_by_a_check_sets_nothing_aside(tmp_path: Path) -> None
     four.house.write("UPDATE palette_tags SET error = 'no JSON' WHERE provider <> 'google'")  # too few usable answers
     four.month = before + ONE  # enough for the other one, if nothing is kept for this one
     four.submit("openai")
-    assert four.house.rows("SELECT count(DISTINCT seed) FROM batch_requests") == [(2,)]
+    assert four.house.rows("SELECT count(DISTINCT subject) FROM batch_requests") == [(2,)]
 
 
 def test_a_later_wave_is_set_aside_as_far_as_it_is_expected(tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_a_later_wave_is_set_aside_as_far_as_it_is_expected(tmp_path: Path) -> N
     four = Four(tmp_path, 6)
     four.ask(Decimal("0.2135"), adaptive=True)
     four.submit("groq")
-    assert four.house.rows("SELECT count(DISTINCT seed) FROM batch_requests") == [(4,)]
+    assert four.house.rows("SELECT count(DISTINCT subject) FROM batch_requests") == [(4,)]
 
 
 def test_nothing_is_put_into_an_order_while_there_is_room_for_everything(tmp_path: Path) -> None:
@@ -301,7 +303,7 @@ def test_prompt_versions_under_one_cap_are_palettes_of_their_own(tmp_path: Path,
     """The same colours under v1 and v2 are two palettes: where the cap does not pay for both, one is brought to its
     end, and nothing of the other is sent before."""
     four, open_ones = Four(tmp_path, 1), [0]
-    four.asked = [*four.asked, PaletteVersion("v2", four.asked[0].seed)]
+    four.asked = [*four.asked, SubjectVersion("v2", four.asked[0].subject)]
     four.ask(Decimal(cap))
     begun, ended = "SELECT DISTINCT prompt_version FROM batches", "SELECT prompt_version FROM palette_tag_refined"
     for sent in four.rounds():

@@ -25,11 +25,12 @@ from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.submission import submit_due_tagging
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord
 from grabient_assets.warehouse.quality import words_by_model
 from grabient_assets.warehouse.staging import staging
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord
+from grabient_assets.warehouse.tags import TAGGING
 from grabient_assets.warehouse.withheld import panels
 from grabient_assets_tests.batching.house import House, palette, twins
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered, result_line
@@ -60,7 +61,7 @@ def without_estimates(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list
     }
 
 
-def ask(house: House, chosen: Sequence[PaletteVersion], **more: Any) -> None:
+def ask(house: House, chosen: Sequence[SubjectVersion], **more: Any) -> None:
     """Want the tags of one model."""
     house.ask(chosen, **more)
     house.write("DELETE FROM asks WHERE model <> ?", MODEL)
@@ -101,10 +102,10 @@ def round_of(house: House, provider: ScriptedProvider, line: Callable[[str], byt
 
 def retry(house: House) -> None:
     house.clock.wind(seconds=1)
-    rows = house.rows("SELECT prompt_version, seed, provider, model, request_digest FROM asks")
-    chosen, target = [PaletteVersion(*row[:2]) for row in rows], AskTarget(*rows[0][2:])
+    rows = house.rows("SELECT prompt_version, subject, provider, model, request_digest FROM asks")
+    chosen, target = [SubjectVersion(*row[:2]) for row in rows], AskTarget(*rows[0][2:])
     with house.warehouse.write() as connection:
-        record_asks(connection, "tagging", chosen, [target], 1, house.clock(), retry=True)
+        record_asks(connection, TAGGING, chosen, [target], 1, house.clock(), retry=True)
 
 
 def reparse(house: House, provider: ScriptedProvider, *names: str, **how: Any) -> Reparsed:

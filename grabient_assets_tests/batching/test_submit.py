@@ -68,7 +68,7 @@ def test_the_intent_is_in_the_ledger_before_the_create_call(house: House, provid
 
     def look(file: BatchFile) -> None:
         seen.extend(house.rows("SELECT batch_id, status, provider_batch_id, request_count FROM batches"))
-        seen.extend(house.rows("SELECT custom_id, seed, fate FROM batch_requests ORDER BY ALL"))
+        seen.extend(house.rows("SELECT custom_id, subject, fate FROM batch_requests ORDER BY ALL"))
         seen.append((file.batch_id, house.store.exists(f"batches/{file.batch_id}/requests.jsonl.gz")))
 
     provider.before_submit = look

@@ -98,7 +98,7 @@ def trouble(pipeline: Driven, good: str, failing: str) -> None:
     """One model refuses one answer about the good palette, one is cut; nobody has a usable answer about the other."""
     with pipeline.warehouse.read() as connection:
         due = [one for name in PROVIDERS for one in due_tagging(connection, name)]
-    named = {(one.seed, one.model, one.analysis_index): one.custom_id for one in due}
+    named = {(one.subject, one.model, one.analysis_index): one.custom_id for one in due}
     spoilt = [custom_id for (seed, _, _), custom_id in named.items() if seed == failing]
     assert len(spoilt) == 20
     pipeline.faults(

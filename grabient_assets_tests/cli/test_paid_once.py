@@ -50,7 +50,7 @@ def load(copy: Copy, *seeds: str) -> None:
 
 def run(copy: Copy, *more: str) -> list[tuple[str, str]]:
     """Model and palette of every request that the run had to send."""
-    said = "SELECT batch_id, model, seed FROM batch_requests JOIN batches USING (batch_id) ORDER BY ALL"
+    said = "SELECT batch_id, model, subject FROM batch_requests JOIN batches USING (batch_id) ORDER BY ALL"
     before = set(rows(copy, said))
     done = copy.grabient("run", "--until", "consensus", "--analyses", "1", *more)
     assert done.code == 0, done.err

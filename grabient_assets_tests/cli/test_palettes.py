@@ -39,11 +39,13 @@ UNSURE = json.dumps(
 def asked(connection: DuckDBPyConnection, seed: str, state: str = "closed", model: str = "m", **values: Any) -> None:
     row = {
         "purpose": "tagging",
-        "seed": seed,
+        "subject": seed,
+        "subject_key": f"key-{seed}",
         "prompt_version": "v1",
         "provider": "openai",
         "model": model,
         "request_digest": "d",
+        "stem": f"key-{seed}-d",
         "analyses": 2,
         "chained": False,
         "state": state,
@@ -212,7 +214,7 @@ def test_what_a_stop_left_unanswered_failed_once(filled: Path) -> None:
     `retry` asks again, and of the palette one model could not be asked. A refusal of the refiner stops nobody."""
     why = "The model gone is not served."
     with Warehouse(filled / "grabient.duckdb").write() as connection:
-        connection.execute("DELETE FROM asks WHERE seed = 'stopped'")
+        connection.execute("DELETE FROM asks WHERE subject = 'stopped'")
         asked(connection, "stopped", "stopped", "gone", analyses=3, reason=why)
         answer(
             connection, "stopped", "gone", error="The provider failed the whole batch: no such model", fate="errored"

@@ -61,7 +61,7 @@ class Terminal:
 
     def asked(self) -> set[tuple[str, str]]:
         """Provider and seed of everything that is wanted."""
-        return set(self.pipeline.rows("SELECT DISTINCT provider, seed FROM asks"))
+        return set(self.pipeline.rows("SELECT DISTINCT provider, subject FROM asks"))
 
 
 @pytest.fixture(scope="module")

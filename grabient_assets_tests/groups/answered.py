@@ -16,7 +16,7 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.render import system_text, tagging_message
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -35,10 +35,10 @@ def answered_warehouse(path: Path, analyses: int = 2) -> Warehouse:
     return warehouse
 
 
-def all_palettes(warehouse: Warehouse) -> list[PaletteVersion]:
+def all_palettes(warehouse: Warehouse) -> list[SubjectVersion]:
     """Every palette under v1."""
     with warehouse.read() as connection:
-        return [PaletteVersion("v1", one.seed) for one in palettes(connection)]
+        return [SubjectVersion("v1", one.seed) for one in palettes(connection)]
 
 
 def audit_wave_one(warehouse: Warehouse, turned: int) -> None:

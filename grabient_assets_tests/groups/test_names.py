@@ -21,7 +21,7 @@ from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets_tests.batching.house import House, palette
 from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 from grabient_assets_tests.groups.hostile import NAME
@@ -60,7 +60,7 @@ def check_nameless(sent: bytes) -> None:
 
 
 def test_no_name_reaches_a_request_line(house: House) -> None:
-    wanted = [PaletteVersion("v1", palette(1).canonical)]
+    wanted = [SubjectVersion("v1", palette(1).canonical)]
     record = palette_record(palette(1), palette(1).canonical, house.clock(), NAME)
     draw_palettes([record], house.warehouse, house.store, house.clock())
     house.ask(wanted, providers=PROVIDERS)

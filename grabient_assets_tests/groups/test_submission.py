@@ -66,7 +66,7 @@ def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> Non
     collect_batches(ids, google.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     complete_palettes(house.warehouse, ["google"], house.clock)
     pictures = [
-        ImageRecord(p.seed, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
+        ImageRecord(p.subject, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
         for n, p in enumerate(chosen)
     ]
     with house.warehouse.write() as connection:
@@ -77,8 +77,8 @@ def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> Non
     sent = submit_due_refinements(anthropic.connection(), house.warehouse, house.store, house.clock, by_url=False)
     assert len(sent.complaints) == 1 and "Object images/0.png is not below" in sent.complaints[0]
     assert house.rows(
-        "SELECT seed FROM batch_requests r JOIN batches b USING (batch_id) WHERE purpose = 'refinement'"
-    ) == [(chosen[1].seed,)]
+        "SELECT subject FROM batch_requests r JOIN batches b USING (batch_id) WHERE purpose = 'refinement'"
+    ) == [(chosen[1].subject,)]
     assert b"3 bytes" in anthropic.held["anthropic-1"].file.lines[0]
 
 
@@ -196,11 +196,11 @@ def test_what_is_allowed_at_any_price_is_sent_later_by_whoever_sends(house: Hous
     counts = {s.batch.model: s.batch.request_count for s in sent.batches}
     assert counts == {"gpt-4o-mini": 2, LUNAS[0]: 1, LUNAS[1]: 1}, "a known price is one batch for both"
     assert house.rows(
-        "SELECT DISTINCT seed FROM batch_requests JOIN batches USING (batch_id) WHERE model LIKE '%luna'"
-    ) == [(one.seed,)]
-    assert house.rows("SELECT DISTINCT seed, state FROM asks WHERE model LIKE '%luna' ORDER BY state") == [
-        (one.seed, "open"),
-        (other.seed, "stopped"),
+        "SELECT DISTINCT subject FROM batch_requests JOIN batches USING (batch_id) WHERE model LIKE '%luna'"
+    ) == [(one.subject,)]
+    assert house.rows("SELECT DISTINCT subject, state FROM asks WHERE model LIKE '%luna' ORDER BY state") == [
+        (one.subject, "open"),
+        (other.subject, "stopped"),
     ]
     provider.end_all()
     ids = [s.batch.batch_id for s in sent.batches]
@@ -246,8 +246,8 @@ def test_the_cap_goes_over_to_the_refinement_that_follows(house: House) -> None:
     collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     complete_palettes(house.warehouse, ["openai"], house.clock)
     assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == ()
-    found = house.rows("SELECT seed, cap_id FROM asks WHERE purpose = 'refinement'")
-    assert dict(found) == {chosen[0].seed: "mine", chosen[1].seed: None}
+    found = house.rows("SELECT subject, cap_id FROM asks WHERE purpose = 'refinement'")
+    assert dict(found) == {chosen[0].subject: "mine", chosen[1].subject: None}
 
 
 def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -> None:
@@ -261,8 +261,8 @@ def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -
     collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
     complete_palettes(house.warehouse, ["openai"], house.clock)
     assert ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock()) == ()
-    found = dict(house.rows("SELECT seed, allow_unpriced FROM asks WHERE purpose = 'refinement'"))
-    assert found == {chosen[0].seed: True, chosen[1].seed: False}
+    found = dict(house.rows("SELECT subject, allow_unpriced FROM asks WHERE purpose = 'refinement'"))
+    assert found == {chosen[0].subject: True, chosen[1].subject: False}
 
 
 def test_a_model_that_is_shut_down_is_refused_when_it_is_asked(house: House) -> None:
@@ -303,12 +303,12 @@ def test_who_refines_is_a_setting_and_what_is_asked_of_another_stays_with_it(
     first, second, third = house.load(palette(1), palette(2), palette(3))
     monkeypatch.setenv("GRABIENT_REFINER", old)
     ask_for_refinement([first, second], "emulator", house.warehouse, house.clock())
-    house.write("UPDATE asks SET state = 'closed' WHERE seed = ?", second.seed)
+    house.write("UPDATE asks SET state = 'closed' WHERE subject = ?", second.subject)
     monkeypatch.delenv("GRABIENT_REFINER")
     house.clock.wind(seconds=1)
     ask_for_refinement([first, second, third], "emulator", house.warehouse, house.clock())
-    asked = house.rows("SELECT seed, model, state FROM asks WHERE purpose = 'refinement' ORDER BY ALL")
-    assert asked == sorted([(first.seed, old, "open"), (second.seed, now, "open"), (third.seed, now, "open")])
+    asked = house.rows("SELECT subject, model, state FROM asks WHERE purpose = 'refinement' ORDER BY ALL")
+    assert asked == sorted([(first.subject, old, "open"), (second.subject, now, "open"), (third.subject, now, "open")])
     monkeypatch.setenv("GRABIENT_REFINER", "claude-haiku-5-5")
     with pytest.raises(SettingsError, match=f"'claude-haiku-5-5', which refines nothing; choose {old} or"):
         ask_for_refinement([first], "emulator", house.warehouse, house.clock())
@@ -330,7 +330,7 @@ def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> N
     def needing(today: date) -> tuple[str, ...]:
         return make_wish(house.warehouse, settings, "v1", 1, "tags", today=today).needing
 
-    assert needing(date(2027, 1, 13)) == (chosen[0].seed,)
+    assert needing(date(2027, 1, 13)) == (chosen[0].subject,)
     assert needing(date(2027, 1, 14)) == ()
 
 
@@ -341,7 +341,7 @@ class Refining:
         self.house = house
         self.chosen = house.load(*(palette(n) for n in range(1, count + 1)))
         pictures = [
-            ImageRecord(p.seed, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
+            ImageRecord(p.subject, f"images/{n}.png", None, "s", 1, 1, 3, "s", "local", house.clock())
             for n, p in enumerate(self.chosen)
         ]
         with house.warehouse.write() as connection:
@@ -389,7 +389,7 @@ class Refining:
         """The caps of the open asks, in dollars."""
         found = self.house.rows(
             "SELECT usd FROM asks LEFT JOIN spending_caps USING (cap_id) "
-            "WHERE state = 'open' AND purpose = $1 ORDER BY asks.seed",
+            "WHERE state = 'open' AND purpose = $1 ORDER BY asks.subject",
             purpose,
         )
         return [row[0] for row in found]
@@ -403,7 +403,7 @@ def test_a_refinement_that_a_cap_held_goes_out_on_the_terms_of_the_next_run(hous
     story.lower_caps("0.03")
     (held,) = story.refine().held
     assert held.startswith("Over budget: 2 palettes wait.") and "of the 0.03 USD that it was asked with" in held
-    assert story.run(later) == tuple(p.seed for p in story.chosen), "their refinement is all they lack"
+    assert story.run(later) == tuple(p.subject for p in story.chosen), "their refinement is all they lack"
     sent = story.refine()
     assert [(s.batch.request_count, s.error) for s in sent.batches] == [(2, None)] and sent.held == ()
     expected = None if later is None else Decimal(later)
@@ -425,8 +425,8 @@ def test_a_refinement_that_the_month_held_stays_within_the_cap_of_the_next_run(h
     assert len(story.run("0.002")) == 2
     sent = story.refine()
     assert sent.batches == () and len(sent.held) == 1 and "of the 0.0020 USD that it was asked with" in sent.held[0]
-    found = dict(house.rows("SELECT seed, despite_checks FROM asks WHERE purpose = 'refinement' AND state = 'open'"))
-    assert found == {p.seed: p in kept_back for p in story.chosen}
+    found = dict(house.rows("SELECT subject, despite_checks FROM asks WHERE purpose = 'refinement' AND state = 'open'"))
+    assert found == {p.subject: p in kept_back for p in story.chosen}
 
 
 def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_run(house: House) -> None:
@@ -440,7 +440,7 @@ def test_a_failed_tag_that_is_asked_again_under_a_cap_is_taken_up_by_the_next_ru
     house.write("DELETE FROM asks WHERE purpose = 'refinement'")
     story.retry()
     assert story.caps("tagging") == [Decimal("0.2")], "on the terms on which it was asked for"
-    assert story.run("5") == (story.chosen[0].seed,)
+    assert story.run("5") == (story.chosen[0].subject,)
     assert story.caps("tagging") == [Decimal(5)]
     with house.warehouse.read() as connection:
         assert [one.model for one in due_tagging(connection, "openai")] == ["gpt-4o-mini"]
@@ -456,7 +456,7 @@ def test_a_failed_refinement_that_is_asked_again_under_a_cap_is_taken_up_by_the_
     assert story.run() == (), "a failure is an answer"
     story.retry()
     assert len(story.refine().held) == 1 and story.caps("refinement") == [Decimal("0.03")]
-    assert story.run("5") == (story.chosen[0].seed,)
+    assert story.run("5") == (story.chosen[0].subject,)
     assert story.caps("refinement") == [Decimal(5)] and len(story.refine().batches) == 1
 
 
@@ -465,11 +465,10 @@ def _fail_refinement(house: House) -> None:
     house.write(
         """
         INSERT INTO palette_tag_refined BY NAME
-        SELECT seed, prompt_version, prompt_version AS source_prompt_version, model,
-               palette_key || '-' || substr(sha256(request_digest || digest), 1, 20) || '-00' AS custom_id,
-               'invalid' AS fate, digest AS consensus_digest, 'no JSON' AS error, $1::TIMESTAMPTZ AS created_at
-        FROM tag_consensus JOIN palettes USING (seed) JOIN asks USING (seed, prompt_version)
-        WHERE purpose = 'refinement'
+        SELECT subject AS seed, prompt_version, prompt_version AS source_prompt_version, model,
+               stem || '-00' AS custom_id, 'invalid' AS fate, basis AS consensus_digest, 'no JSON' AS error,
+               $1::TIMESTAMPTZ AS created_at
+        FROM asks WHERE purpose = 'refinement'
         """,
         house.clock(),
     )

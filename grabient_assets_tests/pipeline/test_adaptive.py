@@ -51,7 +51,7 @@ def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: py
     assert {one["wave"] for one in said.values()} == {"1 of 3"}
     assert all(one["state"].startswith("asked; the sensor tagging_due") for one in said.values())
     with pipeline.warehouse.read() as connection:
-        due = [one for name in PROVIDERS for one in due_tagging(connection, name) if one.seed == seeds[1]]
+        due = [one for name in PROVIDERS for one in due_tagging(connection, name) if one.subject == seeds[1]]
     assert Counter(one.model for one in due) == dict.fromkeys(planned, 1)
     spoilt = [one.custom_id for one in due]
     pipeline.faults(

@@ -13,7 +13,7 @@ from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.partitions import partition_key
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
+from grabient_assets.warehouse.asks import SubjectVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets_tests.cli.running import typed
@@ -41,7 +41,7 @@ def permissions(warehouse: Warehouse) -> dict[str, set[bool]]:
     ("asset", "purpose"), [("openai_tag_batches", "tagging"), ("refinement_batches", "refinement")]
 )
 def test_materializing_says_so_in_its_config(pipeline: Driven, asset: str, purpose: str) -> None:
-    key = partition_key(PaletteVersion("v1", samples(1).rows[0].palette.canonical))
+    key = partition_key(SubjectVersion("v1", samples(1).rows[0].palette.canonical))
     assert pipeline.person(asset, key).success
     assert permissions(pipeline.warehouse) == {purpose: {False}}
     assert pipeline.person(asset, key, config={"allow_unpriced": True}).success
@@ -50,7 +50,7 @@ def test_materializing_says_so_in_its_config(pipeline: Driven, asset: str, purpo
 
 def test_asking_again_keeps_the_permissions(pipeline: Driven) -> None:
     """A price that nobody knows stops no retry that was allowed, and a retry allows nothing by itself."""
-    key = partition_key(PaletteVersion("v1", samples(1).rows[0].palette.canonical))
+    key = partition_key(SubjectVersion("v1", samples(1).rows[0].palette.canonical))
     pipeline.person("openai_tag_batches", key, config={"allow_unpriced": True})
     pipeline.person("groq_tag_batches", key)
     pipeline.person("refinement_batches", key, config={"allow_unpriced": True, "despite_checks": True})
@@ -71,7 +71,7 @@ def test_asking_again_keeps_the_permissions(pipeline: Driven) -> None:
 def test_asking_again_keeps_the_cap(pipeline: Driven) -> None:
     """Of what was asked with `--max-usd`, a retry spends no more than that; what follows it does not either."""
     seed = samples(1).rows[0].palette.canonical
-    key, now = partition_key(PaletteVersion("v1", seed)), datetime.now(UTC)
+    key, now = partition_key(SubjectVersion("v1", seed)), datetime.now(UTC)
     for asset in ("openai_tag_batches", "groq_tag_batches", "refinement_batches"):
         pipeline.person(asset, key)
     with pipeline.warehouse.write() as connection:

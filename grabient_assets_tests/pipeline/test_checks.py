@@ -51,7 +51,7 @@ GOOD = """
 INSERT INTO batches (batch_id, purpose, provider, model, prompt_version, prompt_digest, status, request_count,
     succeeded, failed, bodies_sha256, account, intended_at, collect_attempts)
 SELECT 'whole', 'tagging', 'openai', 'm', 'v1', 'd', 'collected', 1, 1, 0, '', 'emulator', now(), 0;
-INSERT INTO batch_requests (batch_id, custom_id, seed, analysis_index, fate)
+INSERT INTO batch_requests (batch_id, custom_id, subject, analysis_index, fate)
     VALUES ('whole', 'c', '{seed}', 0, 'answered');
 INSERT INTO palette_tags
     (seed, prompt_version, provider, model, analysis_index, custom_id, temperature, fate, created_at)

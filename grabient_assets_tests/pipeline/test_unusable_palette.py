@@ -60,7 +60,7 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spoilt]:
         assert pipeline.person(TAG_BATCHES, key_range=(keys[0], keys[-1]), config={"analyses": 1}).success
         with pipeline.warehouse.read() as connection:
             due = [one for name in PROVIDERS for one in due_tagging(connection, name)]
-        named = {seed: [one.custom_id for one in due if one.seed == seed] for seed in seeds}
+        named = {seed: [one.custom_id for one in due if one.subject == seed] for seed in seeds}
         assert len(named[seeds[1]]) == 10
         most = [*named[seeds[1]], *named[seeds[3]], *named[seeds[4]]]
         # Groq answers garbage with an error of the request, which counts as not delivered and is sent again.

@@ -32,7 +32,7 @@ from grabient_assets.resources.runs import (
     attempt,
     record_begun,
 )
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.attempts import hold_work
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
@@ -44,7 +44,7 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
     with driven(tmp_path / "data") as pipeline:
         add_partitions(pipeline.instance, pipeline.load(1))
         wish = TaggingWish(
-            [PaletteVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
+            [SubjectVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
         )
         ask_for_tags(wish, pipeline.warehouse, datetime.now(UTC))
         yield pipeline

@@ -100,7 +100,7 @@ def batch(
             "batch_requests",
             batch_id=batch_id,
             custom_id=f"{batch_id}-{number}",
-            seed=seed,
+            subject=seed,
             analysis_index=0,
             fate=fate,
             input_tokens=1000,

@@ -13,7 +13,7 @@ import pytest
 
 from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.warehouse.results import batch
+from grabient_assets_tests.warehouse.results import batch, palette
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,7 +29,7 @@ FROM (VALUES
     ('c', 'refinement', 'anthropic', 'n', 'v1', 'collected', 2, '2026-12-01 09:00:00+00', 0.5, 0.4),
     ('d', 'tagging', 'openai', 'm', 'v1', 'submitted', 1, '2026-12-01 10:00:00+00', NULL, 0.1)
 ) AS v(batch_id, purpose, provider, model, prompt_version, status, request_count, intended_at, cost_usd, estimated_usd);
-INSERT INTO batch_requests (batch_id, custom_id, seed, analysis_index, fate, input_tokens, cached_input_tokens,
+INSERT INTO batch_requests (batch_id, custom_id, subject, analysis_index, fate, input_tokens, cached_input_tokens,
     cache_write_tokens, output_tokens, reasoning_tokens, cost_usd, cost_basis, cache_saved_usd) VALUES
 ('a', '1', 's', 0, 'succeeded', 1000, 400, 100, 200, 50, 0.04, 'reported', 0.01),
 ('a', '2', 't', 0, 'repaired', 900, 0, 100, 100, 0, 0.03, 'reported', -0.002),
@@ -46,6 +46,8 @@ def accounts(tmp_path: Path) -> Iterator[DuckDBPyConnection]:
     warehouse = Warehouse(tmp_path / "grabient.duckdb")
     with warehouse.write() as connection:
         connection.execute(ROWS)
+        palette(connection, "s")
+        palette(connection, "t")
     with warehouse.read() as connection:
         yield connection
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,15 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.loading import palette_record
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks, stop_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent, update_batch
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets.warehouse.palettes import add_palettes
-from grabient_assets.warehouse.refined import RefinedRecord, chained_refinements, due_refinements, record_refined
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus, without_current_consensus
+from grabient_assets.warehouse.refined import (
+    REFINEMENT,
+    RefinedRecord,
+    chained_refinements,
+    due_refinements,
+    record_refined,
+)
+from grabient_assets.warehouse.tag_consensus import (
+    ConsensusRecord,
+    consensus,
+    record_consensus,
+    without_current_consensus,
+)
 from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging, complete_tagging
-from grabient_assets.warehouse.tags import TagRecord, record_tags, share_answers
+from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags, share_answers
 from grabient_assets_tests.batching.house import palette, twins
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -48,8 +60,8 @@ class Ledger:
         return self.now
 
     def ask(self, *seeds: str, analyses: int = 1, version: str = "v1", targets=TARGETS, **more: Any) -> None:
-        wanted = [PaletteVersion(version, seed) for seed in seeds]
-        record_asks(self.connection, "tagging", wanted, targets, analyses, self.tick(), **more)
+        wanted = [SubjectVersion(version, seed) for seed in seeds]
+        record_asks(self.connection, TAGGING, wanted, targets, analyses, self.tick(), **more)
         self.settle()
 
     def settle(self) -> None:
@@ -65,7 +77,9 @@ class Ledger:
         batch = BatchRecord(
             name, "tagging", "openai", "m1", "v1", "d", "submitted", len(due), "sha", "account", self.tick()
         )
-        insert_intent(self.connection, batch, [RequestRecord(name, d.custom_id, d.seed, d.analysis_index) for d in due])
+        insert_intent(
+            self.connection, batch, [RequestRecord(name, d.custom_id, d.subject, d.analysis_index) for d in due]
+        )
         return name
 
     def answer(self, due: list[DueRequest], error: str | None = None, provider: str = "openai") -> None:
@@ -74,7 +88,7 @@ class Ledger:
 
     def row(self, due: DueRequest, error: str | None = None, provider: str = "openai") -> TagRecord:
         return TagRecord(
-            *(due.seed, due.prompt_version, provider, due.model, due.analysis_index, due.custom_id),
+            *(due.subject, due.prompt_version, provider, due.model, due.analysis_index, due.custom_id),
             *("invalid" if error else "succeeded", self.tick()),
             error=error,
             cost_usd=Decimal("0.5"),
@@ -88,7 +102,7 @@ class Ledger:
         return self.connection.execute(query).fetchall()
 
     def complete(self, *providers: str) -> set[str]:
-        return {t.partition.seed for t in complete_tagging(self.connection, providers or ("openai",))}
+        return {t.partition.subject for t in complete_tagging(self.connection, providers or ("openai",))}
 
 
 @contextmanager
@@ -138,7 +152,7 @@ def test_what_is_due_is_neither_under_way_nor_answered(moves: list[tuple[str, li
             assert house.rows("SELECT max(n) FROM (SELECT count(*) FILTER (cost_usd > 0) n FROM palette_tags "
                               "WHERE error IS NULL GROUP BY custom_id)")[0][0] in (None, 1)  # fmt: skip
             for d in due:
-                assert d.custom_id == f"{KEYS[d.seed]}-{'d' * 19}{d.model[1]}-{d.analysis_index:02}"
+                assert d.custom_id == f"{KEYS[d.subject]}-{'d' * 19}{d.model[1]}-{d.analysis_index:02}"
 
 
 def test_equal_colours_are_one_request_and_two_rows() -> None:
@@ -149,7 +163,7 @@ def test_equal_colours_are_one_request_and_two_rows() -> None:
         assert len(due) == 1 and due[0].custom_id == f"{PLAIN.palette_key}-{TARGETS[0].request_digest}-00"
         house.answer(due)
         found = house.rows("SELECT seed, cost_usd FROM palette_tags ORDER BY cost_usd DESC")
-        assert found[0] == (due[0].seed, Decimal("0.5")) and found[1][1] == 0
+        assert found[0] == (due[0].subject, Decimal("0.5")) and found[1][1] == 0
         assert {row[0] for row in found} == set(SEEDS[:2]) == house.complete()
 
 
@@ -228,11 +242,17 @@ def tallied(house: Ledger, digest: str) -> list[str]:
     stale = without_current_consensus(house.connection, complete_tagging(house.connection, ["openai"]))
     at = house.tick()
     rows = [
-        ConsensusRecord(t.partition.seed, "v1", 1, t.answers, None, None, None, None, "{}", "{}", digest, at)
+        ConsensusRecord(t.partition.subject, "v1", 1, t.answers, None, None, None, None, "{}", "{}", digest, at)
         for t in stale
     ]
     record_consensus(house.connection, rows)
-    return [t.partition.seed for t in stale]
+    return [t.partition.subject for t in stale]
+
+
+def changed_consensus(house: Ledger, digest: str) -> None:
+    """Every consensus is recorded anew, and its digest is this one."""
+    found = consensus(house.connection, [SubjectVersion("v1", seed) for seed in SEEDS])
+    record_consensus(house.connection, [replace(one, digest=digest) for one in found])
 
 
 def test_an_answer_taken_over_renews_the_consensus_although_it_is_old() -> None:
@@ -254,12 +274,12 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         )
         house.ask(SEEDS[2], chained=True)
         house.answer(house.due())
-        wanted = [PaletteVersion("v1", SEEDS[2])]
+        wanted = [SubjectVersion("v1", SEEDS[2])]
         assert chained_refinements(house.connection, wanted) == []  # no consensus yet
         tallied(house, "first")
         assert chained_refinements(house.connection, wanted) == wanted
         opus = AskTarget("anthropic", "opus", "r" * 20)
-        record_asks(house.connection, "refinement", wanted, [opus], 1, house.tick())
+        record_asks(house.connection, REFINEMENT, wanted, [opus], 1, house.tick())
         assert chained_refinements(house.connection, wanted) == []
         (due,) = due_refinements(house.connection)
         assert due.consensus_digest == "first" and len(due.custom_id) <= 64
@@ -267,11 +287,11 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         record_refined(house.connection, [row])
         assert due_refinements(house.connection) == []
         house.connection.execute("UPDATE asks SET state = 'closed' WHERE purpose = 'refinement'")
-        house.connection.execute("UPDATE tag_consensus SET digest = 'second'")
+        changed_consensus(house, "second")
         assert chained_refinements(house.connection, wanted) == []
         house.ask(SEEDS[2], chained=True)
         assert chained_refinements(house.connection, wanted) == wanted
-        record_asks(house.connection, "refinement", wanted, [opus], 1, house.tick())
+        record_asks(house.connection, REFINEMENT, wanted, [opus], 1, house.tick())
         (again,) = due_refinements(house.connection)
         assert again.consensus_digest == "second" and again.custom_id != due.custom_id
 
@@ -300,9 +320,9 @@ def test_a_refinement_of_an_earlier_consensus_that_comes_late_replaces_nothing()
         house.answer(house.due())
         tallied(house, "first")
         opus = AskTarget("anthropic", "opus", "r" * 20)
-        record_asks(house.connection, "refinement", [PaletteVersion("v1", SEEDS[2])], [opus], 1, house.tick())
+        record_asks(house.connection, REFINEMENT, [SubjectVersion("v1", SEEDS[2])], [opus], 1, house.tick())
         (early,) = due_refinements(house.connection)
-        house.connection.execute("UPDATE tag_consensus SET digest = 'second'")
+        changed_consensus(house, "second")
         (present,) = due_refinements(house.connection)
 
         def row(due, fate: str = "succeeded", error: str | None = None) -> RefinedRecord:

@@ -10,7 +10,7 @@ import pytest
 
 from grabient_assets.groups.tagging.standings import Standing, standing_of
 from grabient_assets.registry.load import load_registry
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent
 from grabient_assets.warehouse.inquiries import (
     Inquiry,
@@ -34,8 +34,8 @@ def house(tmp_path: Path) -> House:
     return house
 
 
-def first() -> PaletteVersion:
-    return PaletteVersion("v1", twins()[0].canonical)
+def first() -> SubjectVersion:
+    return SubjectVersion("v1", twins()[0].canonical)
 
 
 def custom_id(house: House, model: str, index: int) -> str:
@@ -50,7 +50,7 @@ def send(house: House, model: str, *indices: int, **more: object) -> str:
         name, "tagging", "openai", model, "v1", "d", "submitted", len(indices), "-", "emulator", START,
         provider_batch_id=name, submitted_at=START,
     )  # fmt: skip
-    requests = [RequestRecord(name, custom_id(house, model, index), first().seed, index) for index in indices]
+    requests = [RequestRecord(name, custom_id(house, model, index), first().subject, index) for index in indices]
     with house.warehouse.write() as connection:
         insert_intent(connection, replace(batch, **more), requests)
     return name
@@ -58,13 +58,21 @@ def send(house: House, model: str, *indices: int, **more: object) -> str:
 
 def store(house: House, model: str, index: int, batch: str, **said: object) -> None:
     row = TagRecord(
-        first().seed, "v1", "openai", model, index, custom_id(house, model, index), "succeeded", START, batch_id=batch
+        first().subject,
+        "v1",
+        "openai",
+        model,
+        index,
+        custom_id(house, model, index),
+        "succeeded",
+        START,
+        batch_id=batch,
     )
     with house.warehouse.write() as connection:
         record_tags(connection, [replace(row, **said)])
 
 
-def standings(house: House, partition: PaletteVersion) -> dict[tuple[str, int], Standing]:
+def standings(house: House, partition: SubjectVersion) -> dict[tuple[str, int], Standing]:
     with house.warehouse.read() as connection:
         return {(one.model, one.analysis_index): standing_of(one) for one in tagging_inquiries(connection, partition)}
 
@@ -130,9 +138,9 @@ def test_an_answer_of_equal_colours_says_whose_it_is_and_costs_nothing(house: Ho
     store(house, MODELS[0], 0, batch, mood=("calm",))
     with house.warehouse.write() as connection:
         share_answers(connection)
-    other = PaletteVersion("v1", twins()[1].canonical)
+    other = SubjectVersion("v1", twins()[1].canonical)
     assert standings(house, other)[MODELS[0], 0] == Standing(
-        "answered", f"taken over from {first().seed} under v1, which was asked the same"
+        "answered", f"taken over from {first().subject} under v1, which was asked the same"
     )
     with house.warehouse.read() as connection:
         assert costs_of(connection, other) == []

@@ -14,7 +14,7 @@ import pytest
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, insert_intent
 from grabient_assets.warehouse.prompt_agreement import Share
 from grabient_assets.warehouse.prompt_comparison import (
@@ -166,7 +166,7 @@ def test_agreement_is_that_of_the_consensus(house: House) -> None:
                     }
                     records.append(tag(number, version, batch, model, index, mood=("calm",), **said))
     store(house, *records)
-    tally(house.warehouse, [PaletteVersion(v, seed(n)) for v in ("v1", "v2") for n in (1, 2, 3)], NOW)
+    tally(house.warehouse, [SubjectVersion(v, seed(n)) for v in ("v1", "v2") for n in (1, 2, 3)], NOW)
     expected: dict[str, dict[str, list[float]]] = {"v1": {}, "v2": {}}
     for version, votes in house.rows("SELECT prompt_version, votes FROM tag_consensus"):
         for field in CATEGORICAL_VALUES:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent
-from grabient_assets.warehouse.refined import RefinedRecord, record_refined
+from grabient_assets.warehouse.refined import REFINEMENT, RefinedRecord, record_refined
 from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
 from grabient_assets_tests.batching.house import House, palette, twins
 
 TARGETS = [AskTarget("openai", "one", "a" * 20), AskTarget("groq", "other", "b" * 20)]
@@ -84,7 +84,7 @@ def counts(
 
 
 def test_a_new_version_with_the_same_wording_costs_nothing(house: House) -> None:
-    seeds = [one.seed for one in house.load(palette(1), palette(2), palette(3))]
+    seeds = [one.subject for one in house.load(palette(1), palette(2), palette(3))]
     for seed in seeds[:2]:
         tag(house, seed)
         refine(house, seed)
@@ -102,10 +102,10 @@ def test_a_new_version_with_the_same_wording_costs_nothing(house: House) -> None
 def test_of_other_answers_nothing_is_known(house: House) -> None:
     """The consensus would rest on more, fewer or other answers, or would be ranked by rates of the version."""
     (one,) = house.load(palette(1))
-    tag(house, one.seed)
-    refine(house, one.seed)
+    tag(house, one.subject)
+    refine(house, one.subject)
     known, unknown = {"cached": 1}, {"untagged": 1}
-    assert counts(house, "v2", [], [one.seed])[0] == known
+    assert counts(house, "v2", [], [one.subject])[0] == known
     for foreseen in (
         None,
         Foreseen(TARGETS, 1, majority=True),
@@ -115,22 +115,22 @@ def test_of_other_answers_nothing_is_known(house: House) -> None:
         Foreseen([TARGETS[0], AskTarget("groq", "other", "reworded")], 2, majority=True),
         Foreseen(TARGETS, 2, majority=False),
     ):
-        assert counts(house, "v2", [], [one.seed], foreseen)[0] == unknown, foreseen
+        assert counts(house, "v2", [], [one.subject], foreseen)[0] == unknown, foreseen
     for change, back in (
         ("UPDATE tag_consensus SET answers = 4", "UPDATE tag_consensus SET answers = 3"),
         ("UPDATE tag_consensus SET method = 'full'", "UPDATE tag_consensus SET method = 'majority'"),
     ):
         house.write(change)
-        assert counts(house, "v2", [], [one.seed])[0] == unknown, change
+        assert counts(house, "v2", [], [one.subject])[0] == unknown, change
         house.write(back)
-    assert counts(house, "v2", [], [one.seed])[0] == known
+    assert counts(house, "v2", [], [one.subject])[0] == known
     with house.warehouse.write() as connection:
-        record_asks(connection, "tagging", [PaletteVersion("v2", one.seed)], TARGETS, 3, house.clock())
-    assert counts(house, "v2", [], [one.seed])[0] == unknown
+        record_asks(connection, TAGGING, [SubjectVersion("v2", one.subject)], TARGETS, 3, house.clock())
+    assert counts(house, "v2", [], [one.subject])[0] == unknown
 
 
 def test_equal_colours_are_one_request(house: House) -> None:
-    one, twin, other = (found.seed for found in house.load(*twins(), palette(3)))
+    one, twin, other = (found.subject for found in house.load(*twins(), palette(3)))
     tag(house, one)
     assert counts(house, "v1", [one], [twin, other])[0] == {"new_palette": 1, "equal": 1, "untagged": 1}
     assert counts(house, "v1", [], [one, twin], None)[0] == {"untagged": 1, "equal": 1}
@@ -141,16 +141,16 @@ def test_equal_colours_are_one_request(house: House) -> None:
 
 def test_every_missing_one_has_its_reason(house: House) -> None:
     wanted = house.load(*map(palette, range(1, 8)))
-    seeds = [one.seed for one in wanted]
+    seeds = [one.subject for one in wanted]
     for seed in seeds:
         tag(house, seed)
     stopped, retried, unanswered, put_off, changed, waiting, flying = seeds
     with house.warehouse.write() as connection:
         refiner = AskTarget("anthropic", "opus", WORDING)
-        record_asks(connection, "refinement", [w for w in wanted if w.seed != unanswered], [refiner], 1, house.clock())
-    house.write("UPDATE asks SET state = 'stopped' WHERE seed = $1", stopped)
+        record_asks(connection, REFINEMENT, [w for w in wanted if w.subject != unanswered], [refiner], 1, house.clock())
+    house.write("UPDATE asks SET state = 'stopped' WHERE subject = $1", stopped)
     refine(house, retried, error="unreadable")
-    house.write("UPDATE asks SET retry_from = $1 WHERE seed = $2", house.clock.wind(hours=1), retried)
+    house.write("UPDATE asks SET retry_from = $1 WHERE subject = $2", house.clock.wind(hours=1), retried)
     refine(house, changed, "earlier votes")
     for seed, status, fate in (
         (unanswered, "collected", "expired"),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grabient_assets.warehouse.ask_terms import AskTerms
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks, stop_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_ends import complete_tagging
-from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
 from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
 from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.warehouse.waves import (
@@ -27,11 +27,12 @@ from grabient_assets.warehouse.waves import (
     start_waves,
 )
 from grabient_assets_tests.batching.house import START
+from grabient_assets_tests.warehouse.results import palette
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-A, B = PaletteVersion("v1", "a"), PaletteVersion("v1", "b")
+A, B = SubjectVersion("v1", "a"), SubjectVersion("v1", "b")
 EVERYBODY = ("google", "groq", "openai")
 CHEAP, DEAR, OTHER = (
     WaveMember("groq", "cheap", "d1", 1),
@@ -48,8 +49,11 @@ class Waves:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.now = START
+        with warehouse.write() as connection:
+            palette(connection, A.subject)
+            palette(connection, B.subject)
 
-    def start(self, *palettes: PaletteVersion, plan: WavePlan = PLAN, providers: Sequence[str] = EVERYBODY, **more):
+    def start(self, *palettes: SubjectVersion, plan: WavePlan = PLAN, providers: Sequence[str] = EVERYBODY, **more):
         self.now += timedelta(seconds=1)
         with self.warehouse.write() as connection:
             record_plan(connection, plan, self.now)
@@ -82,23 +86,23 @@ class Waves:
     @property
     def asks(self) -> list[tuple[object, ...]]:
         """Model, analyses, state."""
-        return self.rows("SELECT model, analyses, state FROM asks ORDER BY seed, model")
+        return self.rows("SELECT model, analyses, state FROM asks ORDER BY subject, model")
 
-    def states(self, *palettes: PaletteVersion) -> list[WaveState]:
+    def states(self, *palettes: SubjectVersion) -> list[WaveState]:
         with self.warehouse.read() as connection:
             found = wave_states(connection, palettes)
         return [found[palette] for palette in palettes]
 
-    def usable(self, *palettes: PaletteVersion, error: str | None = None, fate: str = "succeeded") -> None:
+    def usable(self, *palettes: SubjectVersion, error: str | None = None, fate: str = "succeeded") -> None:
         with self.warehouse.write() as connection:
             record_tags(
                 connection,
-                [TagRecord(p.seed, "v1", "groq", "cheap", 0, p.seed, fate, START, error=error) for p in palettes],
+                [TagRecord(p.subject, "v1", "groq", "cheap", 0, p.subject, fate, START, error=error) for p in palettes],
             )
 
     def complete(self) -> set[str]:
         with self.warehouse.read() as connection:
-            return {one.partition.seed for one in complete_tagging(connection, EVERYBODY)}
+            return {one.partition.subject for one in complete_tagging(connection, EVERYBODY)}
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_only_a_settled_palette_is_complete_and_who_has_no_part_counts_as_asked(
     with waves.warehouse.write() as connection:
         settle(connection, [one for one in ended_waves(connection, EVERYBODY) if one.partition == A], "certain", START)
     assert waves.complete() == {"a"}
-    waves.write("UPDATE asks SET state = 'open' WHERE seed = 'a'")
+    waves.write("UPDATE asks SET state = 'open' WHERE subject = 'a'")
     assert waves.complete() == set(), "it is asked again"
 
 
@@ -298,7 +302,7 @@ def test_the_accounts_know_the_wave_of_every_request(waves: Waves) -> None:
     waves.on()
     batches = [("early", "cheap", "groq", -60), ("one", "cheap", "groq", 60), ("two", "dear", "openai", 60)]
     with waves.warehouse.write() as connection:
-        record_asks(connection, "tagging", [A], [AskTarget("groq", "cheap", "d1")], 3, START)
+        record_asks(connection, TAGGING, [A], [AskTarget("groq", "cheap", "d1")], 3, START)
         for name, model, provider, seconds in batches:
             connection.execute(
                 """
@@ -311,7 +315,7 @@ def test_the_accounts_know_the_wave_of_every_request(waves: Waves) -> None:
             )
         connection.execute(
             """
-            INSERT INTO batch_requests (batch_id, custom_id, seed, analysis_index, fate, cost_usd) VALUES
+            INSERT INTO batch_requests (batch_id, custom_id, subject, analysis_index, fate, cost_usd) VALUES
             ('early', '1', 'a', 0, 'succeeded', 1), ('one', '2', 'a', 0, 'succeeded', 2),
             ('one', '3', 'a', 1, 'succeeded', 4), ('two', '4', 'a', 0, 'invalid', 8)
             """

@@ -13,12 +13,13 @@ import pytest
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.withheld import explained, sentences
 from grabient_assets.thresholds import ANSWERING_MODELS
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks, stop_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets.warehouse.needs import needs
 from grabient_assets.warehouse.palettes import add_palettes
 from grabient_assets.warehouse.quality import answers_by_model, words_by_model
 from grabient_assets.warehouse.refined import (
+    REFINEMENT,
     RefinedRecord,
     chained_refinements,
     close_finished_refinements,
@@ -28,14 +29,14 @@ from grabient_assets.warehouse.refined import (
 )
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import TagRecord, record_tags
+from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
 from grabient_assets.warehouse.withheld import Withheld, panels, withheld_palettes
 from grabient_assets_tests.batching.house import twins
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLAIN, TURNED = twins()
 SEED, TWIN = PLAIN.canonical, TURNED.canonical
-PALETTE, OTHER = PaletteVersion("v1", SEED), PaletteVersion("v1", TWIN)
+PALETTE, OTHER = SubjectVersion("v1", SEED), SubjectVersion("v1", TWIN)
 OPUS = AskTarget("anthropic", "opus", "r" * 20)
 
 
@@ -54,16 +55,16 @@ class House:
         self.now += timedelta(seconds=1)
         return self.now
 
-    def tagged(self, asked: int, answering: int, palette: PaletteVersion = PALETTE, chained: bool = True) -> None:
+    def tagged(self, asked: int, answering: int, palette: SubjectVersion = PALETTE, chained: bool = True) -> None:
         """Ask so many models; the first ones answer, the others refuse. The consensus follows."""
         targets = [target(number) for number in range(asked)]
-        record_asks(self.connection, "tagging", [palette], targets, 1, self.tick(), chained=chained)
+        record_asks(self.connection, TAGGING, [palette], targets, 1, self.tick(), chained=chained)
         self.answer(range(asked), range(answering), palette)
 
-    def answer(self, numbers: range, usable: range, palette: PaletteVersion = PALETTE) -> None:
+    def answer(self, numbers: range, usable: range, palette: SubjectVersion = PALETTE) -> None:
         rows = [
             TagRecord(
-                *(palette.seed, palette.prompt_version, "openai", f"m{number}", 0),
+                *(palette.subject, palette.prompt_version, "openai", f"m{number}", 0),
                 *(f"{PLAIN.palette_key}-{number:020}-00", "succeeded" if number in usable else "refused", self.tick()),
                 temperature="warm" if number in usable else None,
                 error=None if number in usable else "declined",
@@ -80,19 +81,19 @@ class House:
     def withheld(self) -> list[Withheld]:
         return withheld_palettes(self.connection)
 
-    def follows(self, palette: PaletteVersion = PALETTE) -> bool:
+    def follows(self, palette: SubjectVersion = PALETTE) -> bool:
         """Whether refinement follows by itself."""
         return chained_refinements(self.connection, [palette]) == [palette]
 
-    def refine(self, palette: PaletteVersion = PALETTE, despite_checks: bool = False) -> None:
-        record_asks(self.connection, "refinement", [palette], [OPUS], 1, self.tick(), despite_checks=despite_checks)
+    def refine(self, palette: SubjectVersion = PALETTE, despite_checks: bool = False) -> None:
+        record_asks(self.connection, REFINEMENT, [palette], [OPUS], 1, self.tick(), despite_checks=despite_checks)
 
-    def due(self) -> list[PaletteVersion]:
+    def due(self) -> list[SubjectVersion]:
         return [one.partition for one in due_refinements(self.connection)]
 
 
-def palette_key(palette: PaletteVersion) -> tuple[str, str]:
-    return palette.seed, palette.prompt_version
+def palette_key(palette: SubjectVersion) -> tuple[str, str]:
+    return palette.subject, palette.prompt_version
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_fewer_keep_the_palette_from_refinement(house: House, asked: int, answer
 def test_when_answers_come_refinement_follows(house: House) -> None:
     house.tagged(10, 4)
     assert not house.follows()
-    record_asks(house.connection, "tagging", [PALETTE], [target(4)], 1, house.tick(), retry=True, chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(4)], 1, house.tick(), retry=True, chained=True)
     assert house.withheld() == [], "its tagging is open again, so nothing is said yet"
     house.answer(range(4, 5), range(4, 5))
     assert house.withheld() == [] and house.follows()
@@ -143,7 +144,7 @@ def test_an_explicit_ask_waits_and_goes_when_the_reason_is_gone(house: House) ->
     house.tagged(10, 4, chained=False)
     house.refine()
     assert house.due() == []
-    record_asks(house.connection, "tagging", [PALETTE], [target(4)], 1, house.tick(), retry=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(4)], 1, house.tick(), retry=True)
     house.answer(range(4, 5), range(4, 5))
     assert house.due() == [PALETTE]
 
@@ -160,20 +161,20 @@ def test_a_person_may_have_it_despite_checks_and_who_asks_last_decides(house: Ho
 def test_a_model_that_was_stopped_before_it_said_anything_was_not_asked(house: House) -> None:
     house.tagged(4, 2)
     more = [AskTarget("groq", f"g{number}", f"{number:020}") for number in range(6)]
-    record_asks(house.connection, "tagging", [PALETTE], more, 1, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], more, 1, house.tick(), chained=True)
     assert stop_asks(house.connection, "tagging", "groq", None, "no key", house.tick()) == 6
     assert house.withheld() == [] and house.follows()
 
 
 def test_a_model_that_failed_and_was_stopped_when_asked_again_was_asked(house: House) -> None:
     house.tagged(10, 4)
-    record_asks(house.connection, "tagging", [PALETTE], [target(9)], 1, house.tick(), retry=True, chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(9)], 1, house.tick(), retry=True, chained=True)
     assert stop_asks(house.connection, "tagging", "openai", "m9", "retired", house.tick()) == 1
     assert house.withheld() == [Withheld(PALETTE, 10, 4)]
 
 
 def test_one_usable_analysis_of_a_model_is_enough(house: House) -> None:
-    record_asks(house.connection, "tagging", [PALETTE], [target(0)], 2, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 2, house.tick(), chained=True)
     house.answer(range(1), range(0))
     second = TagRecord(SEED, "v1", "openai", "m0", 1, f"{PLAIN.palette_key}-{0:020}-01", "succeeded", house.tick())
     record_tags(house.connection, [second])
@@ -197,7 +198,7 @@ def test_a_field_in_which_most_models_leave_its_list_keeps_the_palette_back(hous
 
 
 def test_a_model_is_outside_a_list_when_most_of_its_answers_are(house: House) -> None:
-    record_asks(house.connection, "tagging", [PALETTE], [target(0)], 3, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 3, house.tick(), chained=True)
     house.answer(range(1), range(1))
     for index in (1, 2):
         key = (SEED, "v1", "openai", "m0", index, f"{PLAIN.palette_key}-{0:020}-0{index}", "succeeded")

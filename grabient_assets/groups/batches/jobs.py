@@ -21,7 +21,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, record_reported, requests_of
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import refined
@@ -102,8 +102,8 @@ def _tell(context: dg.OpExecutionContext, done: Collected | None) -> None:
 def _events(house: Warehouse, batch: BatchRecord, usable: tuple[str, ...]) -> list[dg.AssetMaterialization]:
     """What is complete now, as a collecting run reports it."""
     with house.read() as connection:
-        seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
-        asked = [PaletteVersion(batch.prompt_version, seed) for seed in seeds]
+        seeds = {request.subject for request in requests_of(connection, batch.batch_id)}
+        asked = [SubjectVersion(batch.prompt_version, seed) for seed in seeds]
         rows = refined(connection, asked) if batch.purpose == "refinement" else []
     if batch.purpose == "refinement":
         return [*refined_events(house, rows), *refinement_events(house, asked)]

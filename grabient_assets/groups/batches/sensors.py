@@ -15,9 +15,9 @@ from grabient_assets.partitions import neighbours, partition_key, partitions_und
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, next_attempt, work_of
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.attempts import attempt_numbers
-from grabient_assets.warehouse.batches import BatchRecord, first_seeds, open_batches, unreported_batches
+from grabient_assets.warehouse.batches import BatchRecord, first_subjects, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.put_off import PutOff, put_off
 from grabient_assets.wording import counted
@@ -107,7 +107,7 @@ def _requests(
     instance: dg.DagsterInstance, house: Warehouse, ready: list[BatchRecord]
 ) -> Iterator[dg.RunRequest | str]:
     with house.read() as connection:
-        seeds = first_seeds(connection, [b.batch_id for b in ready])
+        seeds = first_subjects(connection, [b.batch_id for b in ready])
     for purpose, assets in COLLECTED_BY_PURPOSE.items():
         batches = [b for b in ready if b.purpose == purpose]
         if not batches:
@@ -116,7 +116,7 @@ def _requests(
         if isinstance(going, str):
             yield going
             continue
-        anchor = PaletteVersion(batches[0].prompt_version, seeds[batches[0].batch_id])
+        anchor = SubjectVersion(batches[0].prompt_version, seeds[batches[0].batch_id])
         yield dg.RunRequest(
             run_key=going.run_key,
             partition_key=partition_key(anchor),
@@ -131,7 +131,7 @@ def marking_runs(
     warehouse: Warehouse,
     purpose: str,
     assets: Sequence[str],
-    failed: Mapping[PaletteVersion, str],
+    failed: Mapping[SubjectVersion, str],
 ) -> list[dg.RunRequest]:
     """Runs that fail with the reasons, for palettes that failed: Dagster shows a partition as failed only through a
     failed run. One for each row of neighbours, at most ten in a tick, and none that was asked for before.

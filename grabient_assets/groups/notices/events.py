@@ -62,7 +62,7 @@ def _withheld(kept: Sequence[Withheld]) -> list[Event]:
     """One event per palette, because each is told once; the sentence is that of all."""
     said = " ".join(sentences(kept))
     return [
-        Event(f"withheld:{one.partition.prompt_version}:{one.partition.seed}:{one.answering}", "withheld", said)
+        Event(f"withheld:{one.partition.prompt_version}:{one.partition.subject}:{one.answering}", "withheld", said)
         for one in kept
     ]
 

@@ -13,7 +13,7 @@ from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import asked_seeds
+from grabient_assets.warehouse.asks import asked_subjects
 from grabient_assets.warehouse.palettes import PaletteRecord, palette_seeds
 
 
@@ -72,7 +72,7 @@ def _due(
     """What is loaded and not reported yet, and always the partition that the run stands under."""
     reported = context.instance.get_materialized_partitions(dg.AssetKey(asset)) - {context.partition_key}
     with warehouse.open(context).read() as connection:
-        among = asked_seeds(connection) | {context.partition_key} if config.asked else None
+        among = asked_subjects(connection) | {context.partition_key} if config.asked else None
         loaded = palette_seeds(connection)
     return [seed for seed in loaded if seed not in reported and (among is None or seed in among)]
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import asked_seeds
+from grabient_assets.warehouse.asks import asked_subjects
 from grabient_assets.warehouse.palettes import palettes_without_image
 from grabient_assets.wording import counted
 
@@ -16,7 +16,7 @@ def every_palette_has_an_image(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
     with warehouse.open(context).read() as connection:
-        without, asked = palettes_without_image(connection), asked_seeds(connection)
+        without, asked = palettes_without_image(connection), asked_subjects(connection)
     drawn = context.instance.get_materialized_partitions(palette_images.key)
     missing = [seed for seed in without if seed in drawn or seed in asked]
     return dg.AssetCheckResult(

@@ -9,7 +9,7 @@ from grabient_assets.groups.palettes.jobs import load_palettes
 from grabient_assets.partitions import missing_partitions, version_in_use
 from grabient_assets.resources.runs import ABOUT_TAG, UNASKED_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import asked_seeds, asked_versions
+from grabient_assets.warehouse.asks import asked_subjects, asked_versions
 from grabient_assets.warehouse.palettes import palette_seeds
 from grabient_assets.wording import counted
 
@@ -38,7 +38,7 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         house = warehouse.open_briefly()
         with house.read() as connection:
             loaded, versions = palette_seeds(connection), asked_versions(connection)
-            asked = asked_seeds(connection)
+            asked = asked_subjects(connection)
         added = missing_partitions(context.instance, loaded, [*version_in_use(), *versions])
         done = context.instance.get_materialized_partitions(palette_images.key)
         due = [seed for seed in loaded if seed not in done]

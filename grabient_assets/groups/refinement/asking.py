@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.batching.wordings import keep_wording
@@ -17,10 +16,12 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, load_settings
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.identity import request_digest
 from grabient_assets.warehouse.refined import (
+    REFINEMENT,
     close_finished_refinements,
     forget_other_refiners,
     open_refiners,
@@ -45,7 +46,7 @@ def refiner() -> Model:
 
 
 def ask_for_refinement(
-    chosen: Sequence[PaletteVersion],
+    chosen: Sequence[SubjectVersion],
     answers_from: str,
     warehouse: Warehouse,
     now: datetime,
@@ -72,8 +73,8 @@ def ask_for_refinement(
                 digest = request_digest(PURPOSE, answers_from, model, prompts.refinement.digest)
                 record_asks(
                     connection,
-                    PURPOSE,
-                    [PaletteVersion(version, seed) for seed in seeds],
+                    REFINEMENT,
+                    [SubjectVersion(version, seed) for seed in seeds],
                     [AskTarget(model.provider, model.id, digest)],
                     1,
                     asked_at,
@@ -89,13 +90,13 @@ def ask_for_refinement(
 
 
 def _by_refiner(
-    connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion], model: Model
-) -> dict[Model, list[PaletteVersion]]:
+    connection: DuckDBPyConnection, chosen: Sequence[SubjectVersion], model: Model
+) -> dict[Model, list[SubjectVersion]]:
     """Who refines which palette: what is asked of another refiner already stays with it, as it may be under way."""
     registry = load_registry()
     served = {(one.provider, one.id): one for one in registry.models if "refiner" in one.roles}
     asked = open_refiners(connection, chosen)
-    found: dict[Model, list[PaletteVersion]] = {}
+    found: dict[Model, list[SubjectVersion]] = {}
     for partition in chosen:
         found.setdefault(served.get(asked.get(partition, ("", "")), model), []).append(partition)
     return found

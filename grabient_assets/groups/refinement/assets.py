@@ -32,7 +32,7 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import refinement_failures
 from grabient_assets.wording import counted
@@ -190,7 +190,7 @@ def collect_refinement(
         if failed:
             alike: dict[str, list[str]] = {}
             for one, reason in list(failed.items())[:10]:
-                alike.setdefault(reason.rstrip("."), []).append(one.seed)
+                alike.setdefault(reason.rstrip("."), []).append(one.subject)
             named = "; ".join(f"{', '.join(seeds)}: {reason}" for reason, seeds in alike.items())
             raise dg.Failure(
                 f"{counted(len(failed), 'palette')} could not be refined. {named}. "
@@ -199,7 +199,7 @@ def collect_refinement(
             )
 
 
-def _failed(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[PaletteVersion, str]:
+def _failed(warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> dict[SubjectVersion, str]:
     """Those of the palettes whose refinement has failed, and why."""
     among = set(chosen)
     with warehouse.read() as connection:
@@ -209,7 +209,7 @@ def _failed(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[Pale
 def _ask(
     warehouse: Warehouse,
     providers: ProvidersResource,
-    chosen: Sequence[PaletteVersion],
+    chosen: Sequence[SubjectVersion],
     *,
     retry_failed: bool = False,
     allow_unpriced: bool = False,
@@ -218,7 +218,7 @@ def _ask(
     provider = refiner().provider
     if provider not in providers.usable():
         raise dg.Failure(providers.why_not(provider), allow_retries=False)
-    ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    ensure_palettes(warehouse, [p.subject for p in chosen], _now())
     with warehouse.write() as connection:
         release(connection, _now())
     ask_for_refinement(

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from grabient_assets.batching.archive import archived_requests
-from grabient_assets.batching.identity import digest_of_request
 from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
 from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.identity import digest_of_request
 from grabient_assets.warehouse.refined import refined
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
 
@@ -42,13 +42,13 @@ def basis_of(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> di
     """The basis of every request of the batch, by custom_id."""
     with warehouse.read() as connection:
         requests = requests_of(connection, batch.batch_id)
-        partitions = [PaletteVersion(batch.prompt_version, request.seed) for request in requests]
+        partitions = [SubjectVersion(batch.prompt_version, request.subject) for request in requests]
         stored = {record.seed: record for record in consensus(connection, partitions)}
         digests = {row.seed: row.consensus_digest for row in refined(connection, partitions)}
     found: dict[str, Basis] = {}
     earlier: dict[str, RequestRecord] = {}
     for request in requests:
-        record = stored.get(request.seed)
+        record = stored.get(request.subject)
         if record is not None and _made_from(batch, request, record.digest):
             found[request.custom_id] = _present(record)
         else:
@@ -56,8 +56,8 @@ def basis_of(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> di
     if earlier:
         shown = _shown(batch, store, earlier)
         for custom_id, request in earlier.items():
-            votes = _with_contradicted(shown.get(custom_id), stored.get(request.seed))
-            candidates = [digests.get(request.seed), consensus_digest(votes) if votes else None]
+            votes = _with_contradicted(shown.get(custom_id), stored.get(request.subject))
+            candidates = [digests.get(request.subject), consensus_digest(votes) if votes else None]
             digest = next((d for d in candidates if d and _made_from(batch, request, d)), UNKNOWN)
             found[custom_id] = Basis(votes, digest)
     return found

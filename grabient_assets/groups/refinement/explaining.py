@@ -19,7 +19,7 @@ from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanatio
 from grabient_assets.groups.tagging.skills import read_skills
 from grabient_assets.groups.tagging.standings import Standing, standing_of
 from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.calibration import ModelReport, report_of
 from grabient_assets.warehouse.inquiries import (
     Cost,
@@ -148,7 +148,7 @@ def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -
             f"Nobody was asked about palette {palette.seed} under {prompt_version}, but under {', '.join(versions)}: "
             f"grabient explain --prompt-version {versions[-1]} -- {palette.seed}"
         )
-    partition = PaletteVersion(prompt_version, palette.seed)
+    partition = SubjectVersion(prompt_version, palette.seed)
     report = report_of(connection, prompt_version)
     return Stored(
         palette,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.requests import refinement_bytes
@@ -16,6 +15,7 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.identity import request_digest
 from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.warehouse.usage import Measured, MeasuredKey
 

@@ -18,7 +18,7 @@ from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, re
 from grabient_assets.groups.tagging.answers import Unusable
 from grabient_assets.providers.request_lines import picture_urls
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import palettes
@@ -49,11 +49,11 @@ class RefinedReader:
         self._batch, self._store = batch, store
         self._basis = basis_of(batch, warehouse, store)
         with warehouse.read() as connection:
-            seeds = {request.seed for request in requests_of(connection, batch.batch_id)}
+            seeds = {request.subject for request in requests_of(connection, batch.batch_id)}
             self._palettes = {record.seed: record for record in palettes(connection, seeds)}
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
-        palette = self._palettes[request.seed]
+        palette = self._palettes[request.subject]
         votes = self._basis[request.custom_id].consensus
         answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies, palette.rgb)
         if isinstance(answer, Unusable):
@@ -82,18 +82,18 @@ class RefinedReader:
         share_refinements(connection)
         close_finished_refinements(connection, now)
         failed = [
-            (PaletteVersion(batch.prompt_version, one.request.seed), one.verdict.error or one.verdict.fate)
+            (SubjectVersion(batch.prompt_version, one.request.subject), one.verdict.error or one.verdict.fate)
             for one in final
             if one.verdict.fate not in USABLE
         ]
-        stop_failed_refinements(connection, failed)
+        stop_failed_refinements(connection, failed, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> RefinedRecord:
         answer: Refined | None = settled.verdict.payload
         fields = {field: getattr(answer, field) for field in FIELDS} if answer else {}
         usable = settled.verdict.fate in USABLE
         return RefinedRecord(
-            seed=settled.request.seed,
+            seed=settled.request.subject,
             prompt_version=batch.prompt_version,
             source_prompt_version=batch.prompt_version,
             model=batch.model,

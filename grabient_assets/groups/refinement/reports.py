@@ -8,7 +8,7 @@ import dagster as dg
 
 from grabient_assets.groups.picture import picture
 from grabient_assets.partitions import partition_key
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.refined import RefinedRecord, asked_refinements
@@ -26,13 +26,13 @@ def refined_events(
     for row in rows:
         if row.error is not None:
             continue
-        key, palette = partition_key(PaletteVersion(row.prompt_version, row.seed)), colours[row.seed]
+        key, palette = partition_key(SubjectVersion(row.prompt_version, row.seed)), colours[row.seed]
         for asset, metadata in zip(ASSETS, (refined_metadata, embed_text_metadata), strict=True):
             if asset in selected:
                 yield dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette))
 
 
-def asked_events(warehouse: Warehouse, among: Sequence[PaletteVersion]) -> Iterator[dg.AssetMaterialization]:
+def asked_events(warehouse: Warehouse, among: Sequence[SubjectVersion]) -> Iterator[dg.AssetMaterialization]:
     """A materialization of `refinement_batches` for each of these palettes whose refinement is asked for: how far it
     is, and why it failed."""
     with warehouse.read() as connection:

@@ -13,8 +13,8 @@ from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import by_version, partition_key
 from grabient_assets.resources.reporting import report_materializations
-from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported, submit_runs
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.batches import batches_of, record_reported, subjects_in, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
 from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
@@ -26,13 +26,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def kept_back(warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> dict[PaletteVersion, Withheld]:
+def kept_back(warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> dict[SubjectVersion, Withheld]:
     """Those of the palettes that a check keeps from refinement, and why."""
     with warehouse.read() as connection:
         return {one.partition: one for one in withheld_palettes(connection, chosen)}
 
 
-def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+def report_asked(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> None:
     """Report that these palettes are asked for, and of those that a check keeps back why they wait."""
     withheld = kept_back(warehouse, chosen)
     events = []
@@ -107,19 +107,19 @@ def report_collected(context: dg.AssetExecutionContext, warehouse: Warehouse, ba
     asked for is answered, or failed."""
     with warehouse.read() as connection:
         found = [one for one in batches_of(connection, batch_ids) if one.status == "collected"]
-        chosen = palettes_in(connection, [one.batch_id for one in found])
+        chosen = subjects_in(connection, [one.batch_id for one in found])
     report_refined(context, warehouse, chosen)
     report_ended(context, warehouse, chosen)
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
 
-def report_ended(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+def report_ended(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> None:
     """Report how far what was asked for is."""
     report_materializations(context, list(asked_events(warehouse, chosen)))
 
 
-def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[PaletteVersion]) -> None:
+def report_refined(context: dg.AssetExecutionContext, warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> None:
     """Report the refined ones among the palettes."""
     with warehouse.read() as connection:
         rows = refined(connection, chosen)

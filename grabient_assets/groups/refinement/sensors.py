@@ -17,7 +17,7 @@ from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import chained_refinements, due_refinements, refinement_failures
 from grabient_assets.warehouse.tagging_ends import complete_tagging
@@ -67,7 +67,7 @@ def refinement_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
 
 def _due(
     warehouse: Warehouse, providers: Sequence[str], name: str, budget: Decimal | None
-) -> tuple[list[PaletteVersion], Sequence[str]]:
+) -> tuple[list[SubjectVersion], Sequence[str]]:
     """The palettes to refine now, and the sentences about those for which there is no money."""
     with warehouse.read() as connection:
         held = still_held(connection, budget, datetime.now(UTC), PURPOSE, name)

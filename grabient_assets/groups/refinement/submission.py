@@ -27,7 +27,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.ask_terms import tagging_terms
-from grabient_assets.warehouse.asks import PaletteVersion, unchain
+from grabient_assets.warehouse.asks import SubjectVersion, unchain
 from grabient_assets.warehouse.batches import with_error_code
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
@@ -62,7 +62,7 @@ def ask_for_chained(
     complaints: list[str] = []
     for terms, partitions in by_terms.items():
         for version, seeds in by_version(partitions).items():
-            chosen = [PaletteVersion(version, seed) for seed in seeds]
+            chosen = [SubjectVersion(version, seed) for seed in seeds]
             try:
                 ask_for_refinement(
                     chosen, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
@@ -158,7 +158,7 @@ def _prepared(
         keep_wording(database, prompt, now)
     for start in range(0, len(due), READ_AT_ONCE):
         part = due[start : start + READ_AT_ONCE]
-        seeds = {d.partition.seed for d in part}
+        seeds = {d.partition.subject for d in part}
         with warehouse.read() as database:
             rows = {record.seed: record for record in palettes(database, seeds)}
             pictures = images(database, seeds)
@@ -168,7 +168,7 @@ def _prepared(
                 for record in consensus(database, [d.partition for d in part])
             }
         for one in part:
-            seed = one.partition.seed
+            seed = one.partition.subject
             try:
                 picture = _image(pictures[seed], store, by_url and one.custom_id not in unfetched)
             except StoreError as error:

@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.batching.wordings import keep_wording
@@ -19,9 +18,10 @@ from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.ask_terms import AskTerms, renew_refinement_terms
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.identity import request_digest
 from grabient_assets.warehouse.money import make_cap
 from grabient_assets.warehouse.plan import mean_colour_bytes
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
@@ -54,7 +54,7 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
             start_waves(
                 connection,
                 plan,
-                [PaletteVersion(version, seed) for seed in seeds],
+                [SubjectVersion(version, seed) for seed in seeds],
                 wish.providers,
                 terms,
                 asked_at,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.one_mode import refuse_other_mode
 from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.batching.wordings import keep_wording
@@ -17,12 +16,13 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.ask_terms import renew_refinement_terms
-from grabient_assets.warehouse.asks import AskTarget, PaletteVersion, record_asks
+from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.identity import request_digest
 from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import share_answers
+from grabient_assets.warehouse.tags import TAGGING, share_answers
 from grabient_assets.warehouse.waves import settle_in_full
 
 PURPOSE = "tagging"
@@ -43,7 +43,7 @@ class TaggingWish:
     `cap`, no more is spent on it, refinement included; wishes under one cap share it.
     """
 
-    palettes: Sequence[PaletteVersion]
+    palettes: Sequence[SubjectVersion]
     providers: Sequence[str]
     analyses: int
     answers_from: str
@@ -71,8 +71,8 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
             keep_wording(connection, prompts.tagging, asked_at)
             record_asks(
                 connection,
-                PURPOSE,
-                [PaletteVersion(version, seed) for seed in seeds],
+                TAGGING,
+                [SubjectVersion(version, seed) for seed in seeds],
                 [
                     AskTarget(m.provider, m.id, request_digest(PURPOSE, wish.answers_from, m, prompts.tagging.digest))
                     for m in models

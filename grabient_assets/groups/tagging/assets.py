@@ -37,7 +37,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
-from grabient_assets.warehouse.asks import PaletteVersion, stopped_palettes
+from grabient_assets.warehouse.asks import SubjectVersion, stopped_subjects
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.tagging_due import DueTarget
@@ -87,7 +87,7 @@ def ask(
     config: AskConfig,
     warehouse: Warehouse,
     providers: ProvidersResource,
-    chosen: Sequence[PaletteVersion],
+    chosen: Sequence[SubjectVersion],
     names: Sequence[str],
     run: dg.DagsterRun,
 ) -> None:
@@ -97,7 +97,7 @@ def ask(
             raise dg.Failure(providers.why_not(name), allow_retries=False)
     settings = load_settings()
     analyses = parse_analyses(config.analyses, "analyses") if config.analyses else settings.analyses
-    ensure_palettes(warehouse, [p.seed for p in chosen], _now())
+    ensure_palettes(warehouse, [p.subject for p in chosen], _now())
     with warehouse.write() as connection:
         release(connection, _now())
     wish = TaggingWish(
@@ -159,7 +159,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
             with house.read() as database:
-                stopped = stopped_palettes(database, PURPOSE, provider, started)
+                stopped = stopped_subjects(database, PURPOSE, provider, started)
             stopped = [one for one in stopped if partition_key(one) != context.partition_key]  # this one turns red
             report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches], stopped)
             if any(one.batch.status == "deferred" for one in sent.batches):
@@ -247,7 +247,7 @@ def _fail_without_answers(completed: Completed) -> None:
     """A palette that every model failed on must not look as if it were merely not there yet."""
     failed = [t for t in completed.tagged if not t.answers]
     if failed:
-        reasons = [(t.partition.seed, (t.error or "nothing could be asked").rstrip(".")) for t in failed[:10]]
+        reasons = [(t.partition.subject, (t.error or "nothing could be asked").rstrip(".")) for t in failed[:10]]
         named = "; ".join(f"{seed}: {reason}" for seed, reason in reasons)
         raise dg.Failure(
             f"{counted(len(failed), 'palette')} without a usable answer. {named}. "

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, without_current_consensus
@@ -29,7 +29,7 @@ def complete_palettes(
     warehouse: Warehouse,
     providers: Sequence[str],
     clock: Callable[[], datetime],
-    among: Sequence[PaletteVersion] | None = None,
+    among: Sequence[SubjectVersion] | None = None,
 ) -> Completed:
     """The completely tagged palettes among those named, or all that lack their consensus; it is built for each.
 
@@ -48,7 +48,7 @@ def complete_palettes(
     return Completed(tuple(chosen), tuple(records))
 
 
-def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[PaletteVersion]:
+def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list[SubjectVersion]:
     """Palettes whose tagging is complete, or would be if its asks were closed, and whose consensus is missing or out of
     date; and those whose wave has ended and is not judged yet. A process that is killed between storing the last answer
     and closing the asks leaves such."""

@@ -86,7 +86,7 @@ def lists_left(panels: Panels) -> Finding:
     return Finding(
         len(failing),
         MODELS_OUTSIDE.limit,
-        [f"{one.partition.prompt_version}|{one.partition.seed}: {', '.join(one.words)}." for one in failing],
+        [f"{one.partition.prompt_version}|{one.partition.subject}: {', '.join(one.words)}." for one in failing],
         figures={"palettes": panels.palettes},
     )
 
@@ -98,7 +98,7 @@ def too_few_models(panels: Panels) -> Finding:
     return Finding(
         len(failing),
         ANSWERING_MODELS.limit,
-        [f"{one.partition.prompt_version}|{one.partition.seed}: {one.why}." for one in failing],
+        [f"{one.partition.prompt_version}|{one.partition.subject}: {one.why}." for one in failing],
         figures={"lowest share": panels.lowest, "palettes": panels.palettes},
         table=table(
             ("model", "asked about these palettes", "no usable answer"),

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.identity import request_digest
 from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.errors import PromptError, RequestRejectedError
 from grabient_assets.groups.requests import tagging_bytes
@@ -20,6 +19,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import AskTarget
+from grabient_assets.warehouse.identity import request_digest
 from grabient_assets.warehouse.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.warehouse.tagging_due import DueTarget
 from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens

@@ -49,7 +49,7 @@ def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:
     fields = {f: getattr(answer, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if answer else {}
     usable = settled.verdict.fate in USABLE
     return TagRecord(
-        seed=settled.request.seed,
+        seed=settled.request.subject,
         prompt_version=batch.prompt_version,
         provider=batch.provider,
         model=batch.model,

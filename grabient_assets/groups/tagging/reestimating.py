@@ -26,7 +26,7 @@ from grabient_assets.groups.tagging.consensus import Consensus
 from grabient_assets.groups.tagging.estimating import Estimates, ranked_values, shown_tags
 from grabient_assets.groups.tagging.skills import Estimator, Skills
 from grabient_assets.groups.tagging.tallying import estimator_of, stored_consensus, with_estimates
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import begun_refinements
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_estimates
@@ -87,7 +87,7 @@ class Reestimating:
             number = {seed: item for item, seed in enumerate(seeds[start : start + PALETTES_AT_ONCE], start)}
             with warehouse.write() as connection:
                 begun = begun_refinements(connection, version)
-                records = consensus(connection, [PaletteVersion(version, seed) for seed in number])
+                records = consensus(connection, [SubjectVersion(version, seed) for seed in number])
                 fresh = [self._with_estimates(one, number[one.seed], begun) for one in records]
                 other = [new for new, old in zip(fresh, records, strict=True) if new != old]
                 record_estimates(connection, other)

@@ -13,7 +13,7 @@ from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.partitions import partition_key
-from grabient_assets.warehouse.asks import PaletteVersion, asked_of
+from grabient_assets.warehouse.asks import SubjectVersion, asked_of
 from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
@@ -34,24 +34,27 @@ def completed_events(
     """A materialization for each palette that has usable answers, and for each consensus."""
     partitions = [tagged.partition for tagged in completed.tagged]
     with warehouse.read() as connection:
-        colours = {record.seed: record for record in palettes(connection, {p.seed for p in partitions})}
+        colours = {record.seed: record for record in palettes(connection, {p.subject for p in partitions})}
         withheld = {one.partition: one for one in withheld_palettes(connection, partitions)}
         waves = wave_states(connection, partitions)
     if "palette_tags" in selected:
         for tagged in completed.tagged:
             if tagged.answers:
-                key, metadata = partition_key(tagged.partition), tags_metadata(tagged, colours[tagged.partition.seed])
+                key, metadata = (
+                    partition_key(tagged.partition),
+                    tags_metadata(tagged, colours[tagged.partition.subject]),
+                )
                 yield dg.AssetMaterialization("palette_tags", partition=key, metadata=metadata)
     if "tag_consensus" in selected:
         for record in completed.consensus:
-            partition = PaletteVersion(record.prompt_version, record.seed)
+            partition = SubjectVersion(record.prompt_version, record.seed)
             metadata = consensus_metadata(record, colours[record.seed], withheld.get(partition))
             metadata |= wave_metadata(waves.get(partition))
             yield dg.AssetMaterialization("tag_consensus", partition=partition_key(partition), metadata=metadata)
 
 
 def asked_events(
-    warehouse: Warehouse, provider: str, batch_ids: Sequence[str] = (), among: Sequence[PaletteVersion] = ()
+    warehouse: Warehouse, provider: str, batch_ids: Sequence[str] = (), among: Sequence[SubjectVersion] = ()
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialization of the provider's batch asset for each palette in these batches and each of those named: how
     far its requests are. One of which something is due is left out, unless it is named."""
@@ -60,7 +63,7 @@ def asked_events(
         runs = submit_runs(connection, {batch for one in found for batch in one.batches})
         has_part = asked_of(connection, provider, among)
         waves = wave_states(connection, [*among, *(one.partition for one in found)])
-    reports: dict[PaletteVersion, Metadata] = {p: no_part_metadata() for p in among if p not in has_part}
+    reports: dict[SubjectVersion, Metadata] = {p: no_part_metadata() for p in among if p not in has_part}
     named = set(among)
     reports |= {one.partition: asked_metadata(one, runs) for one in found if not one.due or one.partition in named}
     for partition, metadata in reports.items():

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted
 from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.palettes import palettes
-from grabient_assets.warehouse.reparsed import drop_consensus, newest_answers
+from grabient_assets.warehouse.reparsed import newest_answers
 from grabient_assets.warehouse.skills import skills
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_consensus
+from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.warehouse.tags import answers
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
-def tally_again(connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion], providers: Sequence[str]) -> int:
+def tally_again(connection: DuckDBPyConnection, chosen: Sequence[SubjectVersion], providers: Sequence[str]) -> int:
     """Build the consensus of these palettes where one is stored, or where `providers` have all answered.
 
     One that comes out as it was is not written, and one without a usable answer any more is removed; returns how many
@@ -42,14 +42,14 @@ def tally_again(connection: DuckDBPyConnection, chosen: Sequence[PaletteVersion]
 
 
 def _portion(
-    connection: DuckDBPyConnection, among: Sequence[PaletteVersion], providers: Sequence[str], counting: Counting
+    connection: DuckDBPyConnection, among: Sequence[SubjectVersion], providers: Sequence[str], counting: Counting
 ) -> int:
     stored = {_partition(record): record for record in consensus(connection, among)}
     due = stored.keys() | {t.partition for t in complete_tagging(connection, providers, among) if t.answers}
-    found = answers(connection, sorted(due, key=lambda p: (p.prompt_version, p.seed)))
-    colours = {record.seed: record for record in palettes(connection, {p.seed for p in due})}
+    found = answers(connection, sorted(due, key=lambda p: (p.prompt_version, p.subject)))
+    colours = {record.seed: record for record in palettes(connection, {p.subject for p in due})}
     newest = newest_answers(connection, among)
-    fresh: dict[PaletteVersion, ConsensusRecord] = {}
+    fresh: dict[SubjectVersion, ConsensusRecord] = {}
     for record in consensus_records(found, colours, counting, list(stored.values()), NO_TIME):
         before = stored[_partition(record)].created_at if _partition(record) in stored else NO_TIME
         at = max(before.astimezone(UTC), newest[_partition(record)])
@@ -62,8 +62,8 @@ def _portion(
     return len(different) + len(lost)
 
 
-def _partition(record: ConsensusRecord) -> PaletteVersion:
-    return PaletteVersion(record.prompt_version, record.seed)
+def _partition(record: ConsensusRecord) -> SubjectVersion:
+    return SubjectVersion(record.prompt_version, record.seed)
 
 
 def _same(one: ConsensusRecord | None, other: ConsensusRecord) -> bool:

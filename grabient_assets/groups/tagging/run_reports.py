@@ -21,8 +21,8 @@ from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
-from grabient_assets.warehouse.asks import PaletteVersion
-from grabient_assets.warehouse.batches import batches_of, palettes_in, record_reported
+from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.warehouse.batches import batches_of, record_reported, subjects_in
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import holds
 from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets
@@ -48,7 +48,7 @@ def report_sent(
     warehouse: Warehouse,
     provider: str,
     batch_ids: Sequence[str] = (),
-    asked: Sequence[PaletteVersion] = (),
+    asked: Sequence[SubjectVersion] = (),
 ) -> None:
     """Report the palettes of these batches, and those named: how far their requests are."""
     report_materializations(context, list(asked_events(warehouse, provider, batch_ids, asked)))
@@ -67,7 +67,9 @@ def report_held(
         targets = [target for target in due_targets(connection, provider) if hold_key(provider, target) in waiting]
         due = [request for target in targets for request in due_tagging(connection, provider, target)]
     state = over_budget_metadata(sentences)
-    waiting_for_money = dict.fromkeys((PaletteVersion(request.prompt_version, request.seed) for request in due), state)
+    waiting_for_money = dict.fromkeys(
+        (SubjectVersion(request.prompt_version, request.subject) for request in due), state
+    )
     _report(context, context.asset_key.to_user_string(), waiting_for_money)
 
 
@@ -93,7 +95,7 @@ def report_collected(
     with warehouse.read() as connection:
         found = batches_of(connection, batch_ids)
         before = [batch for batch in found if batch.status == "collected" and batch.batch_id not in just_now]
-        chosen = palettes_in(connection, [batch.batch_id for batch in before])
+        chosen = subjects_in(connection, [batch.batch_id for batch in before])
     if chosen:
         report_completed(context, warehouse, complete_palettes(warehouse, usable, _now, chosen))
     unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
@@ -101,13 +103,13 @@ def report_collected(
     for provider in dict.fromkeys(batch.provider for batch in told):
         mine = [batch.batch_id for batch in told if batch.provider == provider]
         with warehouse.read() as connection:
-            answered = palettes_in(connection, mine)
+            answered = subjects_in(connection, mine)
         report_sent(context, warehouse, provider, mine, answered)
     with warehouse.write() as connection:
         record_reported(connection, batch_ids, _now())
 
 
-def _report(context: dg.AssetExecutionContext, asset: str, found: Mapping[PaletteVersion, Metadata]) -> None:
+def _report(context: dg.AssetExecutionContext, asset: str, found: Mapping[SubjectVersion, Metadata]) -> None:
     report_materializations(
         context,
         [

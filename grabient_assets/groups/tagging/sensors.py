@@ -18,7 +18,7 @@ from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets.warehouse.wave_states import wave_counts
@@ -71,7 +71,7 @@ def _provider_due(
     asset = f"{name}_tag_batches"
     return dg.RunRequest(
         run_key=going.run_key,
-        partition_key=partition_key(PaletteVersion(due[0].prompt_version, due[0].seed)),
+        partition_key=partition_key(SubjectVersion(due[0].prompt_version, due[0].subject)),
         asset_selection=[dg.AssetKey(asset)],
         tags={**going.tags, ABOUT_TAG: f"{name}: {counted(sum(t.requests for t in due), 'request')}"},
         run_config={"ops": {asset: {"config": {"send_due": True}}}},

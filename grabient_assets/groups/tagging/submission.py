@@ -112,7 +112,7 @@ def _prepared(
     for start in range(0, len(due), READ_AT_ONCE):
         part = due[start : start + READ_AT_ONCE]
         with warehouse.read() as database:
-            rows = {record.seed: record for record in palettes(database, {r.seed for r in part})}
+            rows = {record.seed: record for record in palettes(database, {r.subject for r in part})}
         for r in part:
-            line = provider.request_line(tagging_spec(r.custom_id, rows[r.seed].colours(), prompt), model)
-            yield PreparedRequest(r.custom_id, r.seed, r.analysis_index, line)
+            line = provider.request_line(tagging_spec(r.custom_id, rows[r.subject].colours(), prompt), model)
+            yield PreparedRequest(r.custom_id, r.subject, r.analysis_index, line)

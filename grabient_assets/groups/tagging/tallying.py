@@ -23,7 +23,7 @@ from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, m
 from grabient_assets.groups.tagging.skills import Estimator, Skills, fresh_skills
 from grabient_assets.providers.asking import json_line
 from grabient_assets.settings import Method, load_settings
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.palettes import PaletteRecord, palettes
 from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_consensus
@@ -56,7 +56,7 @@ def estimator_of(method: str | None) -> Estimator:
 
 
 def tally(
-    warehouse: Warehouse, chosen: Sequence[PaletteVersion], now: datetime, method: Method | None = None
+    warehouse: Warehouse, chosen: Sequence[SubjectVersion], now: datetime, method: Method | None = None
 ) -> list[ConsensusRecord]:
     """Build and store the consensus of these palettes; one without a usable answer gets none.
 
@@ -72,11 +72,11 @@ def tally(
 
 
 def _tally_portion(
-    warehouse: Warehouse, chosen: Sequence[PaletteVersion], counting: Counting, now: datetime
+    warehouse: Warehouse, chosen: Sequence[SubjectVersion], counting: Counting, now: datetime
 ) -> list[ConsensusRecord]:
     with warehouse.read() as connection:
         found = answers(connection, chosen)
-        colours = {record.seed: record for record in palettes(connection, {p.seed for p in chosen})}
+        colours = {record.seed: record for record in palettes(connection, {p.subject for p in chosen})}
         before = consensus(connection, chosen)
     records = consensus_records(found, colours, counting, before, now)
     if records:
@@ -97,22 +97,22 @@ def consensus_records(
     `before`: what is stored of them. Where the votes are as they were the estimates stay; they follow new rates with
     the next report (reestimating.py), which knows what a refinement was paid for.
     """
-    given: defaultdict[PaletteVersion, list[ModelAnswer]] = defaultdict(list)
+    given: defaultdict[SubjectVersion, list[ModelAnswer]] = defaultdict(list)
     for row in found:
-        given[PaletteVersion(row.prompt_version, row.seed)].append(model_answer(row))
-    stored = {PaletteVersion(one.prompt_version, one.seed): one for one in before}
-    counted: dict[PaletteVersion, tuple[ConsensusRecord, Consensus]] = {}
+        given[SubjectVersion(row.prompt_version, row.seed)].append(model_answer(row))
+    stored = {SubjectVersion(one.prompt_version, one.seed): one for one in before}
+    counted: dict[SubjectVersion, tuple[ConsensusRecord, Consensus]] = {}
     for partition, said in given.items():
-        votes = build_consensus(said, colours[partition.seed].rgb)
+        votes = build_consensus(said, colours[partition.subject].rgb)
         if votes.models:
-            counted[partition] = _record(partition, votes, colours[partition.seed], counting.method, now), votes
+            counted[partition] = _record(partition, votes, colours[partition.subject], counting.method, now), votes
     entropies = mean_entropies([given[partition] for partition in counted])
     counted = {
         partition: (replace(record, entropy=entropy), votes)
         for (partition, (record, votes)), entropy in zip(counted.items(), entropies, strict=True)
     }
-    estimates: dict[PaletteVersion, Estimates] = {}
-    due: defaultdict[str, list[PaletteVersion]] = defaultdict(list)
+    estimates: dict[SubjectVersion, Estimates] = {}
+    due: defaultdict[str, list[SubjectVersion]] = defaultdict(list)
     for partition, (record, _) in counted.items():
         known = stored.get(partition)
         if known is not None and (known.method, known.votes) == (record.method, record.votes) and known.estimates:
@@ -170,10 +170,10 @@ def model_answer(row: AnswerRecord) -> ModelAnswer:
 
 
 def _record(
-    partition: PaletteVersion, votes: Consensus, palette: PaletteRecord, method: Method, now: datetime
+    partition: SubjectVersion, votes: Consensus, palette: PaletteRecord, method: Method, now: datetime
 ) -> ConsensusRecord:
     return ConsensusRecord(
-        seed=partition.seed,
+        seed=partition.subject,
         prompt_version=partition.prompt_version,
         models=votes.models,
         answers=votes.answers,

@@ -15,7 +15,7 @@ import numpy as np
 
 from grabient_assets.consensus.gold import wilson
 from grabient_assets.groups.tagging.wave_numbers import AUDITED, FEWEST_AUDITED, TURNED_AT_MOST
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.wave_audits import FIELDS, AuditCount, PaletteAudit
 
 
@@ -44,9 +44,9 @@ class AuditFigure:
         return f"{self.turned} of {self.values} values turned ({interval.replace('%,', ' %,')})"
 
 
-def is_audited(palette: PaletteVersion) -> bool:
+def is_audited(palette: SubjectVersion) -> bool:
     """Whether this palette is asked on although it is certain: the same answer every time, no dice."""
-    said = f"audit\n{palette.prompt_version}\n{palette.seed}"
+    said = f"audit\n{palette.prompt_version}\n{palette.subject}"
     return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") < AUDITED * 2**64
 
 

@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.coded import CodedVersion, read_values
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
 from grabient_assets.groups.tagging.wave_numbers import CERTAIN
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.tagging_ends import close_finished_tagging
@@ -41,7 +41,7 @@ def judge_waves(
     warehouse: Warehouse,
     providers: Sequence[str],
     clock: Callable[[], datetime],
-    among: Sequence[PaletteVersion] | None = None,
+    among: Sequence[SubjectVersion] | None = None,
 ) -> None:
     """Settle the palettes whose wave has ended and that are certain, or have no further wave; ask the next wave about
     the others. Repeats where answers to the next wave are there already.
@@ -83,10 +83,10 @@ class _Judged:
     """The palettes that go on, and those of them that are certain and go on for the audit, each with its plan; those
     that wait for it; and what became of audited ones."""
 
-    going: set[PaletteVersion]
-    chosen: dict[PaletteVersion, tuple[str, Heard]]
-    held: set[PaletteVersion]
-    audited: dict[PaletteVersion, Heard]
+    going: set[SubjectVersion]
+    chosen: dict[SubjectVersion, tuple[str, Heard]]
+    held: set[SubjectVersion]
+    audited: dict[SubjectVersion, Heard]
 
 
 def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Judged:
@@ -94,20 +94,20 @@ def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Ju
     seeds: dict[str, list[str]] = {}
     for one in ended:
         if not one.cancelled and (not one.last or one.audited):
-            seeds.setdefault(one.partition.prompt_version, []).append(one.partition.seed)
+            seeds.setdefault(one.partition.prompt_version, []).append(one.partition.subject)
     skills = fresh_skills(warehouse, seeds.keys(), now)
     with warehouse.read() as connection:
         answers = [read_values(connection, version, chosen) for version, chosen in seeds.items()]
-        going = [PaletteVersion(version, seed) for version, chosen in seeds.items() for seed in chosen]
+        going = [SubjectVersion(version, seed) for version, chosen in seeds.items() for seed in chosen]
         found = {one.partition for one in withheld_palettes(connection, going) if one.too_few}
         figures = audit_figures([count for version in seeds for count in audit_counts(connection, version)])
         awaited = Counter(plans_under_audit(connection, [one.plan_id for one in ended]))
-    heard: dict[PaletteVersion, Heard] = {}
+    heard: dict[SubjectVersion, Heard] = {}
     for one in answers:
         version = one.prompt_version
         rates = {field: skills[key] for field in CATEGORICAL_VALUES if (key := (version, field, "full")) in skills}
         certain = certain_palettes(one, rates)
-        found |= {PaletteVersion(version, seed) for seed in seeds[version] if seed not in certain}
+        found |= {SubjectVersion(version, seed) for seed in seeds[version] if seed not in certain}
         heard |= _heard(one)
     first = [one for one in ended if one.wave == 1 and not (one.last or one.cancelled or one.partition in found)]
     lost = unbelieved(figures)
@@ -129,7 +129,7 @@ def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Ju
     return _Judged(found | chosen.keys(), chosen, waiting, audited)
 
 
-def _heard(version: CodedVersion) -> dict[PaletteVersion, Heard]:
+def _heard(version: CodedVersion) -> dict[SubjectVersion, Heard]:
     """How many models spoke about each palette, and its strongest values by votes."""
     answered = version.answered
     if not answered.seeds:
@@ -141,7 +141,7 @@ def _heard(version: CodedVersion) -> dict[PaletteVersion, Heard]:
         top = majority(version.categorical(field).annotations).top.tolist()
         columns.append([values[code] if code >= 0 else None for code in top])
     return {
-        PaletteVersion(version.prompt_version, seed): Heard(number, tops)
+        SubjectVersion(version.prompt_version, seed): Heard(number, tops)
         for seed, number, tops in zip(answered.seeds, voices, zip(*columns, strict=True), strict=True)
     }
 

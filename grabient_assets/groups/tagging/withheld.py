@@ -52,7 +52,7 @@ def sentences(found: Sequence[Withheld]) -> tuple[str, ...]:
 def _said(found: Sequence[Withheld], reason: str, figure: Callable[[Withheld], str], way_out: str) -> str:
     if not found:
         return ""
-    named = [f"{one.partition.prompt_version}|{one.partition.seed}: {figure(one)}" for one in found[:NAMED_AT_MOST]]
+    named = [f"{one.partition.prompt_version}|{one.partition.subject}: {figure(one)}" for one in found[:NAMED_AT_MOST]]
     more = [f"and {len(found) - NAMED_AT_MOST} more"] if len(found) > NAMED_AT_MOST else []
     return (
         f"{counted(len(found), 'palette')} kept from refinement because {reason} ({'; '.join([*named, *more])}). "

@@ -136,8 +136,9 @@ def test_a_report_is_due_when_a_consensus_is_newer_and_nothing_is_open(house: Wa
     with house.write() as connection:
         connection.execute(
             """
-            INSERT INTO asks BY NAME SELECT 'tagging' AS purpose, seed, 'v1' AS prompt_version, 'groq' AS provider,
-                'm' AS model, 'd' AS request_digest, 1 AS analyses, false AS chained, 'open' AS state, now() AS asked_at
+            INSERT INTO asks BY NAME SELECT 'tagging' AS purpose, seed AS subject, palette_key AS subject_key,
+                'v1' AS prompt_version, 'groq' AS provider, 'm' AS model,
+                'd' AS request_digest, 1 AS analyses, false AS chained, 'open' AS state, now() AS asked_at
             FROM palettes LIMIT 1
             """
         )

@@ -58,7 +58,7 @@ class Pipeline:
 
     def submit(self) -> None:
         house = self.house
-        picture = ImageRecord(self.chosen[0].seed, "images/1.png", None, "s", 1, 1, 3, "s", "local", house.clock())
+        picture = ImageRecord(self.chosen[0].subject, "images/1.png", None, "s", 1, 1, 3, "s", "local", house.clock())
         with house.warehouse.write() as connection:
             record_images(connection, [picture])
         house.store.put("images/1.png", b"png", "image/png")

@@ -47,7 +47,7 @@ def field_of(explanation: Explanation, name: str) -> FieldExplanation:
 @pytest.fixture(scope="module")
 def explained(house: Warehouse) -> list[Explanation]:
     """All palettes."""
-    return [explain(stored) for stored in stored_about(house, *(one.seed for one in all_palettes(house)))]
+    return [explain(stored) for stored in stored_about(house, *(one.subject for one in all_palettes(house)))]
 
 
 def test_the_rows_shown_give_the_stored_votes_of_every_field_of_every_palette(explained: list[Explanation]) -> None:
@@ -93,14 +93,14 @@ def test_bits_add_up_to_the_stored_probabilities(explained: list[Explanation]) -
 
 
 def test_what_the_models_are_good_for_is_the_stored_report(house: Warehouse) -> None:
-    (stored,) = stored_about(house, all_palettes(house)[0].seed)
+    (stored,) = stored_about(house, all_palettes(house)[0].subject)
     rows = {(row.provider, row.model): row for row in stored.measured if row.field == "temperature"}
     weights = field_of(explain(stored), "temperature").weights
     assert len(weights) == 10 and all(rows[w.provider, w.model] == w.measured for w in weights)
 
 
 def test_an_answer_that_came_later_is_said_and_the_stored_consensus_stays(house: Warehouse) -> None:
-    (stored,) = stored_about(house, all_palettes(house)[0].seed)
+    (stored,) = stored_about(house, all_palettes(house)[0].subject)
     fewer = explain(replace(stored, answers=stored.answers[2:]))
     assert not fewer.adds_up
     before, after = field_of(explain(stored), "temperature"), field_of(fewer, "temperature")
@@ -109,7 +109,7 @@ def test_an_answer_that_came_later_is_said_and_the_stored_consensus_stays(house:
 
 
 def test_rates_that_were_fitted_again_are_said_and_both_probabilities_shown(house: Warehouse) -> None:
-    (stored,) = stored_about(house, all_palettes(house)[5].seed)
+    (stored,) = stored_about(house, all_palettes(house)[5].subject)
     turned = [json.loads(one.parameters) for one in stored.skills]
     skills = [
         replace(one, parameters=json.dumps({**rates, "confusion": rates["confusion"][::-1]}))
@@ -184,4 +184,4 @@ def test_tags_that_nobody_votes_for_have_their_probability_and_imagined_colours_
 
 
 def palette_of(house: Warehouse) -> PaletteRecord:
-    return stored_about(house, all_palettes(house)[0].seed)[0].palette
+    return stored_about(house, all_palettes(house)[0].subject)[0].palette

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grabient_assets.groups.tagging.findings import too_few_models, unusable_answers
 from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.quality import ModelAnswers
 from grabient_assets.warehouse.withheld import Panels, Withheld
 
@@ -42,8 +42,8 @@ def test_a_model_is_judged_under_the_newest_version_with_enough_answers() -> Non
 
 
 def test_palettes_with_too_few_models_are_counted_with_the_models_that_failed() -> None:
-    few = Withheld(PaletteVersion("v1", "seed"), 10, 4)
-    odd = Withheld(PaletteVersion("v1", "other"), 10, 9, ("contrast=enormous",))
+    few = Withheld(SubjectVersion("v1", "seed"), 10, 4)
+    odd = Withheld(SubjectVersion("v1", "other"), 10, 9, ("contrast=enormous",))
     found = too_few_models(Panels(3, 0.4, (few, odd), {"groq a": (1, 0), "groq b": (1, 1)}))
     assert (found.found, found.threshold) == (1, ANSWERING_MODELS.limit)
     assert found.examples == ["v1|seed: 4 of the 10 models that were asked gave a usable answer; 50% is the least."]

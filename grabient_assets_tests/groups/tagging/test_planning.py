@@ -17,7 +17,7 @@ from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.plan import REASONS, TargetPlan
 from grabient_assets.warehouse.tagging_due import due_targets
 from grabient_assets.warehouse.usage import measured_tokens
@@ -55,14 +55,14 @@ class Panel:
             found = plan_due(connection, self.name, targets, self.limits, "emulator", self.house.clock().date())
         return [(one.model.id, replace(one.counts, lines=()), one.sending) for one in found]
 
-    def plan(self, asked: list[PaletteVersion], analyses: int = 1, others: tuple[str, ...] = ()) -> list[PlannedModel]:
+    def plan(self, asked: list[SubjectVersion], analyses: int = 1, others: tuple[str, ...] = ()) -> list[PlannedModel]:
         """The plan if these palettes were asked for."""
         with self.house.warehouse.read() as connection:
             return plan_tagging(
                 connection,
                 taggers([self.name]),
                 "v1",
-                [p.seed for p in asked],
+                [p.subject for p in asked],
                 analyses,
                 "emulator",
                 self.house.clock().date(),
@@ -71,11 +71,11 @@ class Panel:
                 {self.name: self.limits},
             )
 
-    def mini(self, asked: list[PaletteVersion], analyses: int = 1) -> PlannedModel:
+    def mini(self, asked: list[SubjectVersion], analyses: int = 1) -> PlannedModel:
         """The plan of gpt-4o-mini."""
         return next(one for one in self.plan(asked, analyses) if one.model.id == MINI)
 
-    def ask(self, asked: list[PaletteVersion], analyses: int = 1, **more: bool) -> None:
+    def ask(self, asked: list[SubjectVersion], analyses: int = 1, **more: bool) -> None:
         self.house.ask(asked, analyses, providers=(self.name,), **more)
 
     def send(self) -> dict[str, tuple[int, int, int]]:
@@ -99,7 +99,7 @@ class Panel:
         provider, house = self.provider, self.house
         collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
 
-    def why(self, asked: list[PaletteVersion], analyses: int = 1) -> dict[str, int]:
+    def why(self, asked: list[SubjectVersion], analyses: int = 1) -> dict[str, int]:
         """Why requests to gpt-4o-mini are missing."""
         return {reason: n for reason, n in self.mini(asked, analyses).counts.missing.items() if n}
 
@@ -153,7 +153,7 @@ def test_caps_go_in_batches_of_their_own_and_what_waits_for_money_is_not_planned
     one, other = house.load(palette(1), palette(2))
     panel.ask([one, other], 2)
     house.write("INSERT INTO spending_caps VALUES ('cap', 100, now())")
-    house.write("UPDATE asks SET cap_id = 'cap' WHERE seed = $1", other.seed)
+    house.write("UPDATE asks SET cap_id = 'cap' WHERE subject = $1", other.subject)
     with house.warehouse.read() as connection:
         due, today = due_targets(connection, "openai"), house.clock().date()
         found = plan_due(connection, "openai", due, WIDE, "emulator", today)
@@ -265,7 +265,7 @@ def test_chosen_palettes_that_lack_nothing_are_counted_as_cached(house: House) -
     panel.ask([one])
     panel.send()
     panel.collect()
-    found = {p.model.id: p for p in panel.plan([other], 1, (one.seed,))}
+    found = {p.model.id: p for p in panel.plan([other], 1, (one.subject,))}
     assert (found[MINI].counts.cached, found[MINI].sending.requests, found[MINI].counts.equal) == (1, 1, 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.tagging.tallying import stored_consensus, tally
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.calibration import settled_without_report
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.refined import RefinedRecord, record_refined
@@ -44,8 +44,8 @@ def test_a_palette_tallied_first_follows_the_rates_of_all(tmp_path: Path) -> Non
     house = answered_warehouse(tmp_path / "grabient.duckdb")
     first, *others = all_palettes(house)
     with house.write() as connection:
-        connection.execute("CREATE TABLE kept AS SELECT * FROM palette_tags WHERE seed <> $1", [first.seed])
-        connection.execute("DELETE FROM palette_tags WHERE seed <> $1", [first.seed])
+        connection.execute("CREATE TABLE kept AS SELECT * FROM palette_tags WHERE seed <> $1", [first.subject])
+        connection.execute("DELETE FROM palette_tags WHERE seed <> $1", [first.subject])
     (alone,) = tally(house, [first], AT, "majority")
     with house.write() as connection:
         assert {one.palettes for one in skills(connection, ["v1"])} == {1}
@@ -53,15 +53,15 @@ def test_a_palette_tallied_first_follows_the_rates_of_all(tmp_path: Path) -> Non
     tally(house, others, AT, "majority")
     with house.read() as connection:
         assert {one.palettes for one in skills(connection, ["v1"])} == {63}
-        assert not explain(read_about(connection, others[0].seed, "v1")).rates_moved
-        assert explain(read_about(connection, first.seed, "v1")).rates_moved
+        assert not explain(read_about(connection, others[0].subject, "v1")).rates_moved
+        assert explain(read_about(connection, first.subject, "v1")).rates_moved
     report_on(house, "v1", LATER)
     after = records_of(house)
     with house.read() as connection:
         moved = [seed for seed in after if explain(read_about(connection, seed, "v1")).rates_moved]
         assert moved == [] and settled_without_report(connection) == [], "which is no reason for another report"
-    assert after[first.seed] == replace(alone, estimates=after[first.seed].estimates)
-    assert alone.estimates != after[first.seed].estimates
+    assert after[first.subject] == replace(alone, estimates=after[first.subject].estimates)
+    assert alone.estimates != after[first.subject].estimates
 
 
 @pytest.mark.parametrize("method", ["majority", "one-coin", "full"])
@@ -76,7 +76,7 @@ def test_what_a_refinement_was_asked_with_stays(tmp_path: Path, method: str) -> 
     before = records_of(house)
     refined = chosen[7]
     with house.write() as connection:
-        record_refined(connection, [_refined(refined, before[refined.seed].digest)])
+        record_refined(connection, [_refined(refined, before[refined.subject].digest)])
     report_on(house, "v1", LATER)
     after = records_of(house)
     digests = {seed for seed in before if before[seed].digest != after[seed].digest}
@@ -85,13 +85,13 @@ def test_what_a_refinement_was_asked_with_stays(tmp_path: Path, method: str) -> 
         seed: one.created_at for seed, one in before.items()
     }
     if method == "majority":
-        assert digests == set() and refined.seed in estimates and len(estimates) > 60
+        assert digests == set() and refined.subject in estimates and len(estimates) > 60
         return
-    assert after[refined.seed] == before[refined.seed]
+    assert after[refined.subject] == before[refined.subject]
     assert len(estimates) > 55 and digests and digests <= estimates
     for record in after.values():
         best = {field: found[0]["value"] for field, found in json.loads(record.estimates or "").items() if found}
-        if record.seed != refined.seed:
+        if record.seed != refined.subject:
             assert (record.contrast, stored_consensus(record).top("contrast")) == (best["contrast"], best["contrast"])
 
 
@@ -101,13 +101,13 @@ def test_a_palette_with_answers_that_are_not_counted_yet_is_left_to_its_tally(tm
     tally(house, chosen, AT, "majority")
     with house.write() as connection:
         connection.execute(
-            "UPDATE tag_consensus SET answers = answers - 1, estimates = '{}' WHERE seed = $1", [chosen[0].seed]
+            "UPDATE tag_consensus SET answers = answers - 1, estimates = '{}' WHERE seed = $1", [chosen[0].subject]
         )
-        connection.execute("UPDATE tag_consensus SET estimates = '{}' WHERE seed = $1", [chosen[1].seed])
+        connection.execute("UPDATE tag_consensus SET estimates = '{}' WHERE seed = $1", [chosen[1].subject])
     report_on(house, "v1", LATER)
     after = records_of(house)
-    assert after[chosen[0].seed].estimates == "{}" and after[chosen[1].seed].estimates != "{}"
+    assert after[chosen[0].subject].estimates == "{}" and after[chosen[1].subject].estimates != "{}"
 
 
-def _refined(partition: PaletteVersion, digest: str) -> RefinedRecord:
-    return RefinedRecord(partition.seed, "v1", "v1", "claude-opus", "custom", "succeeded", digest, AT)
+def _refined(partition: SubjectVersion, digest: str) -> RefinedRecord:
+    return RefinedRecord(partition.subject, "v1", "v1", "claude-opus", "custom", "succeeded", digest, AT)

@@ -14,7 +14,7 @@ from grabient_assets.groups.tagging.wave_choice import Candidate, Figures, figur
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.ask_terms import AskTerms
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.calibration import report_of
 from grabient_assets.warehouse.wave_plans import record_plan
 from grabient_assets.warehouse.waves import start_waves
@@ -122,7 +122,7 @@ def test_who_comes_first_stays_while_palettes_are_under_way(tmp_path) -> None:
         record_plan(connection, plan, START)
         assert plan_waves(connection, "v1", dearer, 2) != plan
         terms = AskTerms(False, None)
-        start_waves(connection, plan, [PaletteVersion("v1", "s")], ["groq"], terms, START, chained=True)
+        start_waves(connection, plan, [SubjectVersion("v1", "s")], ["groq"], terms, START, chained=True)
         assert plan_waves(connection, "v1", dearer, 2) == plan
         more = plan_waves(connection, "v1", dearer, 5)
         assert more.waves[:2] == plan.waves[:2] and {one.analyses for one in more.waves[2]} == {5}

@@ -29,7 +29,7 @@ from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.asks import PaletteVersion, stop_asks
+from grabient_assets.warehouse.asks import SubjectVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
@@ -49,14 +49,14 @@ def house(tmp_path: Path) -> Iterator[WaveHouse]:
 def test_certain_palettes_settle_and_the_others_go_on(house: WaveHouse) -> None:
     house.ask()
     assert set(house.by_model()) == FIRST and set(house.by_model().values()) == {12}
-    bad = house.palettes[3].seed
+    bad = house.palettes[3].subject
     house.answer([bad])
     assert len(palettes_to_complete(house.house.warehouse, PROVIDERS)) == 12, "the sensor sees that they can be judged"
     done = house.complete()
     second = {row[0] for row in house.house.rows("SELECT seed FROM tagging_waves WHERE wave = 2")}
     assert bad in second, "nobody said anything about it"
     assert 1 < len(second) < 6
-    assert {one.seed for one in done.consensus} == {p.seed for p in house.palettes} - second
+    assert {one.seed for one in done.consensus} == {p.subject for p in house.palettes} - second
     assert set(house.by_model().values()) == {len(second)} and len(house.by_model()) == 6
     assert not FIRST & set(house.by_model())
     assert palettes_to_complete(house.house.warehouse, PROVIDERS) == []
@@ -185,12 +185,12 @@ def test_one_voice_of_four_is_too_few_however_sure_it_is(house: WaveHouse) -> No
             record_skills(connection, [SkillRecord("v1", name, "full", json.dumps(rates), 1000, house.house.clock())])
     house.ask()
     house.answer()
-    lonely = house.palettes[4].seed
+    lonely = house.palettes[4].subject
     house.house.write(
         "UPDATE palette_tags SET error = 'of no use' WHERE seed = $1 AND model <> 'claude-haiku-5-5'", lonely
     )
     house.complete()
-    assert lonely in {one.seed for _, one in house.due()}
+    assert lonely in {one.subject for _, one in house.due()}
     with house.house.warehouse.read() as connection:
         stored = read_skills(skills(connection, ["v1"]))
         rates = {field: stored["v1", field, "full"] for field in CATEGORICAL_VALUES}
@@ -202,25 +202,25 @@ def test_a_palette_that_nobody_answers_comes_to_the_end_and_is_known(house: Wave
     house.ask(palettes=[bad])
     rounds: list[int] = []
     while house.due():
-        rounds.append(house.answer([bad.seed]))
+        rounds.append(house.answer([bad.subject]))
         house.complete()
     assert rounds == [4, 6, 10] and house.waves() == {(3, "last wave"): 1}
     assert [one.partition for one in palettes_without_answer(house.house.warehouse, PROVIDERS)] == [bad]
 
 
 def test_a_wave_that_was_cancelled_whole_waits_for_a_retry(house: WaveHouse) -> None:
-    cancelled = {p.seed for p in house.palettes[:2]}
+    cancelled = {p.subject for p in house.palettes[:2]}
     house.ask()
     house.answer(cancelled, fate="cancelled")
     house.complete()
     assert house.waves()[1, "cancelled"] == 2
-    assert not {one.seed for _, one in house.due()} & cancelled, "not followed by a dearer one"
+    assert not {one.subject for _, one in house.due()} & cancelled, "not followed by a dearer one"
     house.to_the_end()
     house.ask()
     assert house.due() == [], "only a retry asks again"
     environment = {"GRABIENT_MODE": "emulator", "GRABIENT_DATA_DIR": str(house.folder)}
     ask_again(house.house.warehouse, load_settings(environment), None, house.house.clock.wind(seconds=1))
-    assert {one.seed for _, one in house.due()} >= cancelled
+    assert {one.subject for _, one in house.due()} >= cancelled
     house.to_the_end()
     assert {reason for _, reason in house.waves()} <= {"certain", "last wave"}
 
@@ -229,7 +229,7 @@ def test_a_model_that_is_shut_down_between_two_waves_is_stopped_and_nobody_waits
     bad = house.palettes[0]
     house.ask(palettes=[bad])
     for _ in range(2):
-        house.answer([bad.seed])
+        house.answer([bad.subject])
         house.house.clock.wind(days=30)
         house.complete()
     stopped = house.house.rows("SELECT model, reason FROM asks WHERE state = 'stopped'")
@@ -308,10 +308,10 @@ def audit(house: WaveHouse) -> list[AuditCount]:
 
 
 def test_a_tenth_of_all_palettes_is_audited_and_always_the_same() -> None:
-    chosen = [seed for seed in range(20_000) if is_audited(PaletteVersion("v1", f"seed {seed}"))]
+    chosen = [seed for seed in range(20_000) if is_audited(SubjectVersion("v1", f"seed {seed}"))]
     assert 0.09 < len(chosen) / 20_000 < 0.11
     assert chosen[:3] == [3, 4, 26]
-    assert chosen != [seed for seed in range(20_000) if is_audited(PaletteVersion("v2", f"seed {seed}"))]
+    assert chosen != [seed for seed in range(20_000) if is_audited(SubjectVersion("v2", f"seed {seed}"))]
 
 
 def test_certain_palettes_wait_for_the_audit_and_settle_when_nothing_turns(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_certain_palettes_wait_for_the_audit_and_settle_when_nothing_turns(tmp_p
     house.answer()
     assert house.complete().tagged == ()
     chosen = {row[0] for row in house.house.rows("SELECT seed FROM wave_audits")}
-    assert chosen == {p.seed for p in house.palettes if is_audited(p)} and 10 <= len(chosen) < MANY / 5
+    assert chosen == {p.subject for p in house.palettes if is_audited(p)} and 10 <= len(chosen) < MANY / 5
     assert house.waves() == {(1, None): MANY - len(chosen), (2, None): len(chosen)}
     assert set(house.by_model().values()) == {len(chosen)} and not FIRST & set(house.by_model())
     with house.house.warehouse.read() as connection:
@@ -342,7 +342,7 @@ def test_certain_palettes_wait_for_the_audit_and_settle_when_nothing_turns(tmp_p
     assert sentence.startswith(f"Audit of wave one (v1): {len(chosen)} certain palettes were asked about again, 0 of ")
     assert "no palette is called certain" not in sentence
     with house.house.warehouse.read() as connection:
-        [state] = wave_states(connection, [PaletteVersion("v1", min(chosen))]).values()
+        [state] = wave_states(connection, [SubjectVersion("v1", min(chosen))]).values()
     assert wave_words(state).endswith("was asked on for the audit: none of its values turned")
 
 
@@ -368,7 +368,7 @@ def test_where_too_many_values_turn_no_palette_is_certain_any_more(tmp_path: Pat
 
 def test_who_is_audited_again_starts_anew(tmp_path: Path) -> None:
     """With other models there is another plan; what the earlier audit found says nothing of it."""
-    palette, values = PaletteVersion("v1", "seed"), ("warm", "low", "dark", "muted")
+    palette, values = SubjectVersion("v1", "seed"), ("warm", "low", "dark", "muted")
     with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
         begin_audits(connection, {palette: ("first", Heard(4, values))}, NOON)
         end_audits(connection, {palette: Heard(10, ("cool", *values[1:]))}, NOON)

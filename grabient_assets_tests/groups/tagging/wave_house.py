@@ -21,7 +21,7 @@ from grabient_assets.groups.tagging.collection import Completed, complete_palett
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.render import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
-from grabient_assets.warehouse.asks import PaletteVersion
+from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.palettes import PaletteRecord, add_palettes, palettes
 from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
 from grabient_assets.warehouse.tags import TagRecord, record_tags
@@ -38,12 +38,12 @@ class WaveHouse:
     folder: Path
     count: int = 20
     house: House = field(init=False)
-    palettes: list[PaletteVersion] = field(init=False)
+    palettes: list[SubjectVersion] = field(init=False)
 
     def __post_init__(self) -> None:
         self.house = House(self.folder)
         load_palettes(self.house.warehouse, samples(self.count), "samples", self.house.clock())
-        self.palettes = [PaletteVersion("v1", row.palette.canonical) for row in samples(self.count).rows]
+        self.palettes = [SubjectVersion("v1", row.palette.canonical) for row in samples(self.count).rows]
 
     def wish(self, providers: Sequence[str] = PROVIDERS, analyses: int = 2, **more: Any) -> TaggingWish:
         return TaggingWish(more.pop("palettes", self.palettes), providers, analyses, "emulator", **more)
@@ -95,11 +95,11 @@ class WaveHouse:
     ) -> Iterator[TagRecord]:
         system = system_text(load_prompt_set(PROMPTS_DIR, "v1").tagging)
         for provider, one in due:
-            message = tagging_message(one.custom_id, colours[one.seed].colours())
+            message = tagging_message(one.custom_id, colours[one.subject].colours())
             read = read_answer(answer(Question(one.model, one.custom_id, system, message)).text, one.custom_id)
-            usable = isinstance(read, Answer) and one.seed not in bad
-            said = self.said(one.model, colours[one.seed], read) if usable and isinstance(read, Answer) else {}
-            key = (one.seed, "v1", provider, one.model, one.analysis_index, one.custom_id)
+            usable = isinstance(read, Answer) and one.subject not in bad
+            said = self.said(one.model, colours[one.subject], read) if usable and isinstance(read, Answer) else {}
+            key = (one.subject, "v1", provider, one.model, one.analysis_index, one.custom_id)
             how = ("succeeded", None) if usable else (fate, "of no use")
             yield TagRecord(*key, fate=how[0], created_at=self.house.clock(), error=how[1], cost_usd=COST, **said)
 
@@ -119,7 +119,7 @@ class TruthfulHouse(WaveHouse):
         self.house = House(self.folder)
         dice = Random(1)
         seeds = [decode_seed(",".join(f"{dice.uniform(0.1, 1):.3f}" for _ in range(12))) for _ in range(self.count)]
-        self.palettes = [PaletteVersion("v1", seed.canonical) for seed in seeds]
+        self.palettes = [SubjectVersion("v1", seed.canonical) for seed in seeds]
         with self.house.warehouse.write() as connection:
             add_palettes(connection, [palette_record(seed, seed.canonical, self.house.clock()) for seed in seeds])
 
