@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_json, say, tell
+from grabient_assets.registry.model import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+    from decimal import Decimal
 
     from grabient_assets.registry.catalogue import Registry
-    from grabient_assets.registry.model import Model
+    from grabient_assets.registry.model import Model, Rates
     from grabient_assets.resources.model_lists import ModelList
 
 
@@ -22,23 +24,24 @@ def models(
     check: Annotated[
         bool, typer.Option("--check", help="Ask the providers what they serve; exit 1 when the panel is not served.")
     ] = False,
+    role: Annotated[Role | None, typer.Option("--role", help="The models of this role instead of the panel.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
 ) -> None:
-    """List the panel and the refiner with their batch prices and the end of their service."""
+    """List the panel and the refiner, or the models of a role, with their prices and the end of their service."""
     from datetime import UTC, datetime
 
     from grabient_assets.groups.refinement.asking import refiner
     from grabient_assets.registry.load import load_registry
 
     registry, today = load_registry(), datetime.now(UTC).date()
-    chosen = registry.models if every else (*registry.panel("tagger"), refiner())
-    lists = _lists(chosen) if check else {}
     refines = refiner()
+    chosen = _chosen(registry, role, every, refines)
+    lists = _lists(chosen) if check else {}
     rows = [_row(model, registry, today, lists, refines) for model in chosen]
     if as_json:
         print_json({"date": today.isoformat(), "models": rows})
     else:
-        _show(rows, check)
+        _show(rows, check, images=role in ("brush", "editor"))
     for row in rows:
         if row["warning"]:
             say(row["warning"])
@@ -53,11 +56,20 @@ def models(
         raise typer.Exit(1)
 
 
+def _chosen(registry: Registry, role: Role | None, every: bool, refines: Model) -> tuple[Model, ...]:
+    if role is None:
+        return registry.models if every else (*registry.panel("tagger"), refines)
+    if every:
+        return registry.in_role(role)
+    return (refines,) if role == "refiner" else registry.panel(role)
+
+
 def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
     from grabient_assets.resources.model_lists import model_lists
     from grabient_assets.settings import load_settings
 
-    return model_lists(load_settings(), list(dict.fromkeys(model.provider for model in chosen)))
+    named = dict.fromkeys(model.provider for model in chosen if model.provider != "local")
+    return model_lists(load_settings(), list(named))
 
 
 def _row(
@@ -67,6 +79,7 @@ def _row(
     from grabient_assets.resources.model_lists import verdict
 
     price = batch_price(model, today, allow_unpriced=True)
+    standard = _standard(model, today)
     return {
         "provider": model.provider,
         "model": model.id,
@@ -75,22 +88,43 @@ def _row(
         "panel": model.id == refines.id if "refiner" in model.roles else model.panel,
         "batch_usd_in": float(price[0].input) if price else None,
         "batch_usd_out": float(price[0].output) if price else None,
+        "batch_usd_image_out": _dollars(price[0].image_output) if price else None,
+        "standard_usd_in": _dollars(standard.input) if standard else None,
+        "standard_usd_out": _dollars(standard.output) if standard else None,
+        "standard_usd_image_out": _dollars(standard.image_output) if standard else None,
         "price_basis": price[1] if price else None,
+        "deliveries": list(model.deliveries),
         "retires_on": model.retires_on.isoformat() if model.retires_on else None,
         "warning": registry.refusals([model], today).get(model) or registry.warning(model, today),
-        "served": verdict(model, lists) if lists else None,
+        "served": verdict(model, lists) if model.provider in lists else None,
     }
 
 
-def _show(rows: list[dict[str, Any]], checked: bool) -> None:
+def _standard(model: Model, today: date) -> Rates | None:
+    from grabient_assets.errors import UnpricedError
+    from grabient_assets.registry.prices import SHORT_PROMPT, rates_on
+
+    try:
+        return rates_on(model, today, False, SHORT_PROMPT)[0]
+    except UnpricedError:
+        return None
+
+
+def _dollars(rate: Decimal | None) -> float | None:
+    return None if rate is None else float(rate)
+
+
+def _show(rows: list[dict[str, Any]], checked: bool, images: bool) -> None:
     from grabient_assets.cli.tables import print_figures
 
     names = ("provider", "model", "role", *(("served",) if checked else ()))
     lines = []
     for row in rows:
-        prices = [f"{row[name]:g}" if row[name] is not None else "-" for name in ("batch_usd_in", "batch_usd_out")]
+        delivery = "batch" if "batch" in row["deliveries"] else "standard"
+        shown = [row[f"{delivery}_usd_{part}"] for part in ("in", "out", *(("image_out",) if images else ()))]
+        prices = ["-" if price is None else f"{price:g}" for price in shown]
         role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
-        served = [row["served"]] if checked else []
+        served = [row["served"] or "in this process"] if checked else []
         lines.append((row["provider"], row["model"], role, *served, row["retires_on"] or "", *prices))
-    print_figures(output(), names, ("until", "in", "out"), lines)
+    print_figures(output(), names, ("until", "in", "out", *(("image out",) if images else ())), lines)
     tell("Prices: US dollars per million tokens in batches, today.")

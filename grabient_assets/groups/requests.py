@@ -71,7 +71,7 @@ def refinement_spec(
         custom_id=custom_id,
         system=system_text(prompt),
         text=refinement_message(custom_id, colours, counts),
-        image=image,
+        images=() if image is None else (image,),
         schema=prompt.schema,
         schema_name="refined_tags",
         **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded

@@ -12,7 +12,7 @@ from grabient_assets.errors import ResultsError, SlowResultsError
 from grabient_assets.providers import anthropic_lines
 from grabient_assets.providers.anthropic_proof import Whose, whose
 from grabient_assets.providers.asking import check_size
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.finding import may_be_ours, newest_first
@@ -60,7 +60,7 @@ class AnthropicBatches:
             http_client=self._http,
         )
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         return anthropic_lines.request_line(spec, model)
 
     def read_line(self, line: bytes) -> Result:

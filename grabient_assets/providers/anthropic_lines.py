@@ -7,10 +7,11 @@ Validation of a batch is asynchronous there, so a wrong body costs a day: what c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line
-from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result
+from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line, refusal
+from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result, Spec
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
@@ -48,7 +49,9 @@ _PERMANENT = {
 }
 
 
-def request_line(spec: RequestSpec, model: Model) -> bytes:
+def request_line(spec: Spec, model: Model) -> bytes:
+    if not isinstance(spec, RequestSpec):
+        raise refusal(spec, model, "Anthropic makes neither images nor vectors")
     check(spec, model)
     params: dict[str, Any] = {"model": model.id, model.token_parameter: spec.max_output_tokens}
     if model.accepts.thinking == "adaptive":
@@ -64,8 +67,8 @@ def request_line(spec: RequestSpec, model: Model) -> bytes:
         output["format"] = {"type": "json_schema", "schema": for_anthropic(spec.schema)}
     if output:
         params["output_config"] = output
-    content = [_image(spec.image)] if spec.image is not None else []
-    params["messages"] = [{"role": "user", "content": [*content, {"type": "text", "text": spec.text}]}]
+    content = [*map(_image, spec.images), {"type": "text", "text": spec.text}]
+    params["messages"] = [{"role": "user", "content": content}]
     return json_line({"custom_id": spec.custom_id, "params": params})
 
 
@@ -116,8 +119,10 @@ def _succeeded(custom_id: str | None, message: object, line: bytes) -> Result:
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
 
     if stop == "refusal":
-        why = inside(message, "stop_details", "explanation") or inside(message, "stop_details", "category")
-        return result("refused", f"the model refused to answer{f' ({why})' if why else ''}", "refusal")
+        category = text_or_none(inside(message, "stop_details", "category"))
+        why = inside(message, "stop_details", "explanation") or category
+        refused = result("refused", f"the model refused to answer{f' ({why})' if why else ''}", "refusal")
+        return replace(refused, refused_at="input", refused_for=(category,) if category else ())
     if stop in ("max_tokens", "model_context_window_exceeded"):
         return result("truncated", TOO_LONG, stop)
     if text is None and not _holds_no_text(message):

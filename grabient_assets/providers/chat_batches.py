@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, ClassVar
 
-from grabient_assets.errors import ResultsError
+from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import chat_lines
 from grabient_assets.providers.asking import check_size
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, State
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.patience import Patience, patiently
@@ -41,6 +41,7 @@ class ChatBatches:
 
     name: ClassVar[str]
     keeps_metadata: ClassVar[bool] = True
+    batch_endpoints: ClassVar[tuple[str, ...]] = (chat_lines.ENDPOINT,)
     limits: BatchLimits
     _client: Any
     _key: str
@@ -54,7 +55,7 @@ class ChatBatches:
         """What the provider says of an uploaded file."""
         raise NotImplementedError
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         return chat_lines.request_line(spec, model)
 
     def read_line(self, line: bytes) -> Result:
@@ -62,6 +63,11 @@ class ChatBatches:
 
     def submit(self, batch: BatchFile) -> Accepted:
         check_size(batch, self.limits, self.name)
+        endpoint = chat_lines.endpoint_of(batch.lines, self.name)
+        if endpoint not in self.batch_endpoints:
+            raise RequestRejectedError(
+                self.name, f"{self.name} has no batches for {endpoint} ({batch.batch_id}). Ask it by direct calls."
+            )
         content = b"".join(line + b"\n" for line in batch.lines)
         # An upload that fails leaves at worst an orphan file, never a batch: it is not ambiguous.
         with translated(self.name, self._key, f"uploading batch {batch.batch_id}"):
@@ -71,7 +77,7 @@ class ChatBatches:
         with translated(self.name, self._key, f"submitting batch {batch.batch_id} (file {file_id})", creating=True):
             created = self._client.batches.create(
                 input_file_id=file_id,
-                endpoint=chat_lines.ENDPOINT,
+                endpoint=endpoint,
                 completion_window=WINDOW,
                 metadata={LABEL: batch.batch_id},
                 timeout=self._patience.transfer,

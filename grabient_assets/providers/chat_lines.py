@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from grabient_assets.providers.asking import base64_of, check, effort, json_line
-from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result
+from grabient_assets.errors import RequestRejectedError
+from grabient_assets.providers import openai_lines
+from grabient_assets.providers.asking import address_of, check, effort, json_line
+from grabient_assets.providers.contract import EMPTY_ANSWER, MODERATED, PICTURE_NOT_FETCHED, RequestSpec, Result, Spec
 from grabient_assets.providers.reading import (
     EMPTY,
     TOO_LONG,
@@ -37,9 +42,22 @@ _RETRYABLE_STATUS = {408, 409, 425, 429}
 _DEARER_TIERS = ("priority", "fast", "scale", "performance")
 
 
-def request_line(spec: RequestSpec, model: Model) -> bytes:
-    body = _body(spec, model)
-    return json_line({"custom_id": spec.custom_id, "method": "POST", "url": ENDPOINT, "body": body})
+def request_line(spec: Spec, model: Model) -> bytes:
+    url, body = (ENDPOINT, _body(spec, model)) if isinstance(spec, RequestSpec) else openai_lines.request(spec, model)
+    return json_line({"custom_id": spec.custom_id, "method": "POST", "url": url, "body": body})
+
+
+_URL = re.compile(rb'\{"custom_id":"[^"]*","method":"POST","url":"([^"]*)"')
+
+
+def endpoint_of(lines: Iterable[bytes], provider: str) -> str:
+    """The one endpoint that all these request lines name. Raises RequestRejectedError when they name several."""
+    named = {found[1].decode() if (found := _URL.match(line)) else str(json.loads(line).get("url")) for line in lines}
+    if len(named) > 1:
+        raise RequestRejectedError(
+            provider, f"A batch of {provider} has one endpoint, these lines name {', '.join(sorted(named))}. Split it."
+        )
+    return named.pop()
 
 
 def _body(spec: RequestSpec, model: Model) -> dict[str, Any]:
@@ -66,13 +84,10 @@ def _body(spec: RequestSpec, model: Model) -> dict[str, Any]:
 
 
 def _content(spec: RequestSpec) -> str | list[dict[str, Any]]:
-    if spec.image is None:
+    if not spec.images:
         return spec.text
-    return [{"type": "image_url", "image_url": {"url": _address(spec.image)}}, {"type": "text", "text": spec.text}]
-
-
-def _address(image: ImageInput) -> str:
-    return image.url or f"data:{image.media_type};base64,{base64_of(image)}"
+    images = [{"type": "image_url", "image_url": {"url": address_of(image)}} for image in spec.images]
+    return [*images, {"type": "text", "text": spec.text}]
 
 
 def read_line(line: bytes, provider: str) -> Result:
@@ -91,6 +106,8 @@ def read_line(line: bytes, provider: str) -> Result:
     request_id = text_or_none(response.get("request_id"))
     if not 200 <= status < 300:
         return _failed(custom_id, status, inside(body, "error") or error, request_id)
+    if isinstance(body, Mapping) and openai_lines.is_made(body):
+        return openai_lines.made(custom_id, body, request_id)
     if not isinstance(body, Mapping) or not isinstance(message := inside(body, "choices", 0, "message"), Mapping):
         raise bad_line(line, provider, f"its response says {status} but holds no choice with a message")
     if _text_of(message) is None and not _holds_no_text(message):
@@ -110,6 +127,8 @@ def _without_response(custom_id: str | None, error: Mapping[str, Any]) -> Result
 
 
 def _failed(custom_id: str | None, status: int, error: object, request_id: str | None) -> Result:
+    if inside(error, "code") == MODERATED:
+        return openai_lines.refused(custom_id, error, request_id)
     code = text_or_none(inside(error, "code")) or text_or_none(inside(error, "type")) or f"http_{status}"
     message = text_or_none(inside(error, "message")) or f"the provider answered {status} without a reason"
     retryable = status >= 500 or status in _RETRYABLE_STATUS or code in _RETRYABLE_CODES
@@ -133,9 +152,10 @@ def _answered(custom_id: str | None, body: Mapping[str, Any], request_id: str | 
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, named)
 
     if refusal is not None:
-        return result("refused", refusal, "refusal")
+        return replace(result("refused", refusal, "refusal"), refused_at="input")
     if stop == "content_filter":
-        return result("refused", "the provider's content filter stopped the answer", stop)
+        filtered = result("refused", "the provider's content filter stopped the answer", stop)
+        return replace(filtered, refused_at="output")
     if stop == "length":
         return result("truncated", TOO_LONG, stop)
     if text is None:
@@ -162,6 +182,8 @@ def reported_usage(body: Mapping[str, Any], *, said: bool) -> Usage | None:
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None
+    if openai_lines.is_made(body):
+        return openai_lines.reported_usage(body)
     try:
         whole_input, output = needed_tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens")
         cached = tokens(usage, "prompt_tokens_details", "cached_tokens")

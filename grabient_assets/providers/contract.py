@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
 from grabient_assets.errors import RequestRejectedError
-from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.registry.model import BatchLimits, Kind, Model, Task
 from grabient_assets.registry.usage import Usage
 
 State: TypeAlias = Literal["running", "cancelling", "ended"]
@@ -18,6 +19,18 @@ Fate: TypeAlias = Literal["answered", "errored", "refused", "truncated", "expire
 
 EMPTY_ANSWER = "empty_answer"
 """Our own `error_code` for a response without any text."""
+
+NO_IMAGE = "no_image"
+"""Our own `error_code` for a response without the image that was asked for."""
+
+BAD_IMAGE = "bad_image"
+"""Our own `error_code` for a response whose image cannot be read, or that holds several."""
+
+BAD_VECTOR = "bad_vector"
+"""Our own `error_code` for a response with no vector, several, or one that is not as long or as finite as it should."""
+
+MODERATED = "moderation_blocked"
+"""OpenAI's `error_code` of a refusal of images. It comes as an error: there is no response of the model."""
 
 PICTURE_NOT_FETCHED = "picture_not_fetched"
 """Our own `error_code` of a request whose picture the provider could not fetch from its address."""
@@ -38,22 +51,56 @@ class ImageInput:
 
 @dataclass(frozen=True, slots=True)
 class RequestSpec:
-    """What is asked, in no provider's words. Fields a model has no place for are left out of its request.
+    """A text that is asked for, in no provider's words. Fields a model has no place for are left out of its request.
 
-    `schema` is a plain JSON schema of the answer (None: free text); `thinking_budget` counts tokens and is part of
-    `max_output_tokens`; `effort` is none, minimal, low, medium, high, xhigh or max, rounded to what the model knows.
+    `images` go along in their order, before the text. `schema` is a plain JSON schema of the answer (None: free text);
+    `thinking_budget` counts tokens and is part of `max_output_tokens`; `effort` is none, minimal, low, medium, high,
+    xhigh or max, rounded to what the model knows.
     """
 
     custom_id: str
     system: str
     text: str
     max_output_tokens: int
-    image: ImageInput | None = None
+    images: tuple[ImageInput, ...] = ()
     schema: Mapping[str, Any] | None = None
     schema_name: str = "answer"
     temperature: float | None = None
     thinking_budget: int | None = None
     effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """An image that is asked for: made from the prompt alone, or out of `images`, of which the first is the base.
+
+    `mask` is a PNG as large as the base, transparent where it may change. `size` is WIDTHxHEIGHT; a model that knows
+    only ratios makes the nearest one. `size`, `quality`, `format` and `background` None: the provider's default. A
+    model without qualities, or without a choice of formats, is sent none.
+    """
+
+    custom_id: str
+    prompt: str
+    images: tuple[ImageInput, ...] = ()
+    mask: ImageInput | None = None
+    size: str | None = None
+    quality: str | None = None
+    format: Literal["png", "jpeg", "webp"] | None = None
+    background: Literal["transparent", "opaque", "auto"] | None = None
+    effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpec:
+    """A vector of `text` that is asked for. `dimensions` None: the registry's default for the model."""
+
+    custom_id: str
+    text: str
+    dimensions: int | None = None
+    task: Task = "document"
+
+
+Spec: TypeAlias = RequestSpec | ImageSpec | VectorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +171,9 @@ class Result:
     """One result line, read. `text` is what the model wrote (also when refused or truncated, as far as it came).
 
     `custom_id` is None when the line does not say which request it is for. `retryable` says whether the same request
-    may succeed when it is sent again, of one that errored.
+    may succeed when it is sent again, of one that errored. An answer is a text, an `image` of `media_type`, which may
+    have a text beside it, or a `vector` of float32 numbers. A refusal says whether it was what was sent (`input`) or
+    what was made (`output`) that is not wanted, and for what, in the provider's own categories.
     """
 
     custom_id: str | None
@@ -137,11 +186,42 @@ class Result:
     served_model: str | None = None
     stop_reason: str | None = None
     request_id: str | None = None
+    image: bytes | None = field(default=None, repr=False)
+    media_type: str | None = None
+    vector: array[float] | None = field(default=None, hash=False, repr=False)
+    refused_at: Literal["input", "output"] | None = None
+    refused_for: tuple[str, ...] = ()
 
     @property
     def has_response(self) -> bool:
         """Whether the line holds a response of the model, be it of no use, rather than the word that there is none."""
-        return self.fate in ("answered", "refused", "truncated", "unreadable") or self.error_code == EMPTY_ANSWER
+        if self.error_code in (EMPTY_ANSWER, NO_IMAGE, BAD_IMAGE, BAD_VECTOR):
+            return True
+        return self.fate in ("answered", "refused", "truncated", "unreadable") and self.error_code != MODERATED
+
+    def holding(self, kind: Kind, dimensions: int | None = None) -> Result:
+        """This result, or an errored one when it is an answer of another kind, or a vector of other dimensions.
+
+        A line does not say what was asked for. A sentence instead of an image becomes the reason why there is none.
+        """
+        if self.fate != "answered":
+            return self
+        if kind == "image" and self.image is None:
+            return self._spoilt(NO_IMAGE, self.text or "the response holds no image")
+        if kind == "vector" and self.vector is None:
+            return self._spoilt(BAD_VECTOR, "the response holds no vector")
+        if kind == "text" and self.text is None:
+            return self._spoilt(EMPTY_ANSWER, "the response holds no text")
+        if self.vector is not None and dimensions not in (None, len(self.vector)):
+            return self._spoilt(BAD_VECTOR, f"the vector has {len(self.vector)} dimensions instead of {dimensions}")
+        return self
+
+    def _spoilt(self, code: str, why: str) -> Result:
+        # An image is never asked for again by itself: each one costs as much as a hundred texts.
+        again = code in (EMPTY_ANSWER, BAD_VECTOR)
+        return replace(
+            self, fate="errored", error=why, error_code=code, retryable=again, image=None, media_type=None, vector=None
+        )
 
 
 ReadLine: TypeAlias = Callable[[bytes], Result]
@@ -154,7 +234,7 @@ class BatchProvider(Protocol):
     name: str
     limits: BatchLimits
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         """The request as one JSON line without line end. Pure: the same arguments give the same bytes.
 
         Raises RequestRejectedError when the model cannot take what is asked.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -17,7 +18,7 @@ from typing import Any
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import google_fields, google_lines, google_states
 from grabient_assets.providers.asking import check_size
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, RequestSpec, Result
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Result, Spec
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.faults import UnreadableAnswer, translated
 from grabient_assets.providers.finding import newest_first
@@ -31,7 +32,7 @@ from grabient_assets.providers.reading import inside, items, text_or_none
 from grabient_assets.providers.redaction import redacted, redacted_state, without_key
 from grabient_assets.providers.streaming import stream_from, stream_lines
 from grabient_assets.providers.trust import trusted
-from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.registry.model import BatchLimits, Kind, Model
 from grabient_assets.secrets import redact
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -69,7 +70,7 @@ class GoogleBatches:
         )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         return google_lines.request_line(spec, model)
 
     def read_line(self, line: bytes) -> Result:
@@ -79,15 +80,30 @@ class GoogleBatches:
         from google.genai import types
 
         check_size(batch, self.limits, self.name)
+        kind = _kind_of(batch)
         slow = types.HttpOptions(timeout=int(self._patience.transfer * 1000))
-        file_id = None if inline_size(batch) < INLINE_BYTES else self._upload(batch, slow)
-        source: Any = file_id if file_id is not None else [inline_request(line) for line in batch.lines]
-        config = types.CreateBatchJobConfig(display_name=batch.batch_id, http_options=slow)
+        # Inline answers of embeddings carry no key, and those of images would all lie in the batch's own object.
+        inline = kind == "text" and inline_size(batch) < INLINE_BYTES
+        file_id = None if inline else self._upload(batch, slow)
         with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
-            created = self._client.batches.create(model=batch.model.id, src=source, config=config)
+            if kind == "vector":
+                created = self._create_embeddings(batch, file_id, slow)
+            else:
+                source: Any = file_id if file_id is not None else [inline_request(line) for line in batch.lines]
+                config = types.CreateBatchJobConfig(display_name=batch.batch_id, http_options=slow)
+                created = self._client.batches.create(model=batch.model.id, src=source, config=config)
             if not created.name:
                 raise UnreadableAnswer("a batch without a name")
         return Accepted(created.name, file_id, redact(created.state.value if created.state else "", self._key))
+
+    def _create_embeddings(self, batch: BatchFile, file_id: str | None, options: Any) -> Any:
+        from google.genai import types
+
+        source = types.EmbeddingsBatchJobSource(file_name=file_id)
+        config = types.CreateEmbeddingsBatchJobConfig(display_name=batch.batch_id, http_options=options)
+        # The SDK warns each time that this is experimental.
+        warnings.filterwarnings("ignore", message=r"batches\.create_embeddings")
+        return self._client.batches.create_embeddings(model=batch.model.id, src=source, config=config)
 
     def _upload(self, batch: BatchFile, options: Any) -> str:
         from google.genai import types
@@ -223,3 +239,14 @@ class GoogleBatches:
     def close(self) -> None:
         self._client.close()
         self._http.close()
+
+
+def _kind_of(batch: BatchFile) -> Kind:
+    """What the lines ask for: it decides which call takes them. Raises RequestRejectedError when it is not one kind."""
+    kinds: set[Kind] = {google_lines.kind_of(line) for line in batch.lines}
+    if len(kinds) > 1:
+        raise RequestRejectedError(
+            "google",
+            f"A batch of google holds one kind of request, {batch.batch_id} {', '.join(sorted(kinds))}. Split it.",
+        )
+    return kinds.pop()

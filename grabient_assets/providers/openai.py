@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from grabient_assets.providers import chat_lines, openai_lines
 from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.guard import only_ours
@@ -20,6 +21,7 @@ class OpenAIBatches(ChatBatches):
     """See `contract.BatchProvider`. Takes one model per input file."""
 
     name = "openai"
+    batch_endpoints = (chat_lines.ENDPOINT, openai_lines.MAKE, openai_lines.EDIT, openai_lines.EMBED)
 
     def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
         import openai

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import math
 import re
+import sys
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -108,6 +113,55 @@ def another(what: str, said: object, usual: Collection[str]) -> list[str]:
     return [f"the {what} {said!r}"] if isinstance(said, str) and said and said.lower() not in usual else []
 
 
+_IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+
+
+def decoded_image(encoded: object) -> tuple[bytes, str]:
+    """The bytes of an image in base64 and their media type, told by how they begin. Raises ValueError for anything
+    but PNG, JPEG and WebP."""
+    data = _from_base64(encoded, "image")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return data, "image/webp"
+    for start, media_type in _IMAGE_TYPES:
+        if data.startswith(start):
+            return data, media_type
+    raise ValueError(f"the {len(data)} bytes of the image are neither PNG nor JPEG nor WebP")
+
+
+def decoded_vector(value: object) -> array[float]:
+    """A vector of float32, given as base64 of little-endian numbers or as a list. Raises ValueError for one that is
+    empty, has a number that is not finite, or no direction because all of them are 0."""
+    vector = array("f")
+    if isinstance(value, list):
+        if not all(type(number) in (int, float) for number in value):
+            raise ValueError("the vector holds something else than numbers")
+        try:
+            vector.extend(value)
+        except OverflowError:
+            raise ValueError("the vector holds a number that is not finite") from None
+    else:
+        data = _from_base64(value, "vector")
+        if len(data) % vector.itemsize:
+            raise ValueError(f"the {len(data)} bytes of the vector are no whole numbers of 4 bytes")
+        vector.frombytes(data)
+        if sys.byteorder == "big":
+            vector.byteswap()
+    if not all(map(math.isfinite, vector)):
+        raise ValueError("the vector holds a number that is not finite")
+    if not any(vector):
+        raise ValueError("the vector is empty" if not vector else "all numbers of the vector are 0")
+    return vector
+
+
+def _from_base64(encoded: object, what: str) -> bytes:
+    if not isinstance(encoded, str) or not encoded:
+        raise ValueError(f"the {what} is missing")
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"the {what} is no base64") from None
+
+
 def usage_of(
     *,
     whole_input: int,
@@ -117,21 +171,29 @@ def usage_of(
     written_5m: int = 0,
     thinking: int = 0,
     unpriced: Sequence[str] = (),
+    images: int = 0,
+    cached_images: int = 0,
+    made_images: int = 0,
     said: bool,
 ) -> Usage | None:
-    """The counts as a Usage. `said`: the model produced something. `unpriced`: what else was reported.
+    """The counts as a Usage. `said`: the model produced something. `unpriced`: what else was reported. `images` and
+    `cached_images` are parts of the input and of what was cached of it, `made_images` is a part of the output.
 
     None when a count is negative, when nothing was read, and when something was said without any output: half a receipt
     is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
     """
-    if min(whole_input, output, cached, written, written_5m, thinking) < 0 or not whole_input or (said and not output):
+    counts = (whole_input, output, cached, written, written_5m, thinking, images, cached_images, made_images)
+    if min(counts) < 0 or not whole_input or (said and not output):
         return None
     return Usage(
-        input_tokens=max(whole_input, cached + written),
-        output_tokens=max(output, thinking),
+        input_tokens=max(whole_input, cached + written, images),
+        output_tokens=max(output, thinking, made_images),
         cached_input_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=thinking,
         cache_write_5m_tokens=min(written_5m, written),
         unpriced=", ".join(unpriced),
+        input_image_tokens=images,
+        cached_image_tokens=min(cached_images, images, cached),
+        output_image_tokens=made_images,
     )

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from grabient_assets.errors import UsageError
 from grabient_assets.providers import anthropic_lines, chat_lines, google_lines
-from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
 
 _URL = re.compile(rb'"url":"(https?://[^"]+)"')
 
 
-def request_line(spec: RequestSpec, model: Model) -> bytes:
+def request_line(spec: Spec, model: Model) -> bytes:
     """What `BatchProvider.request_line` of the model's provider makes."""
     match model.provider:
         case "anthropic":

@@ -46,4 +46,5 @@ def worth_caching(model: Model, prefix: str) -> bool:
         return False
     if len(prefix) // CHARACTERS_PER_TOKEN < model.cache_from_tokens:
         return False
-    return prefix_cost(model.prices[-1].batch, terms.least_hits) < 1
+    rates = model.prices[-1].batch if model.prices else None
+    return rates is not None and prefix_cost(rates, terms.least_hits) < 1

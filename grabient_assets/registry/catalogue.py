@@ -8,21 +8,29 @@ from dataclasses import dataclass
 from datetime import date
 
 from grabient_assets.errors import RegistryError
-from grabient_assets.registry.model import BatchLimits, Model, Role
+from grabient_assets.registry.model import BatchLimits, DirectLimits, Model, Role
 
 WARN_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registry:
-    """All known models, ordered by provider and id, and what each provider takes in one batch."""
+    """All known models, ordered by provider and id, and what each provider takes in one batch and at the same time.
+
+    `limits` holds the providers that have batches, `direct` all of them.
+    """
 
     models: tuple[Model, ...]
     limits: Mapping[str, BatchLimits]
+    direct: Mapping[str, DirectLimits]
 
     def panel(self, role: Role = "tagger") -> tuple[Model, ...]:
-        """The models asked by default for `role`."""
-        return tuple(model for model in self.models if model.panel and role in model.roles)
+        """The models asked by default for `role`; where one is asked, the first."""
+        return tuple(model for model in self.models if model.panel and role in model.panel_roles)
+
+    def in_role(self, role: Role) -> tuple[Model, ...]:
+        """All models that can do what `role` stands for, retired ones included."""
+        return tuple(model for model in self.models if role in model.roles)
 
     def model(self, provider: str, id: str) -> Model:
         """The model `id` of `provider`. Raises RegistryError naming the ids that look like it."""

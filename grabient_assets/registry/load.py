@@ -1,22 +1,45 @@
-"""Reads the data files into a Registry, strictly."""
+"""Reads the data files into a Registry, strictly. Messages name the line of the file."""
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
-from grabient_assets.registry.lines import Location, line_of, line_of_failure
-from grabient_assets.registry.model import PROVIDERS, Accepts, BatchLimits, Caching, Model, Price, Rates
-from grabient_assets.registry.rows import DEAREST, CachingRow, ModelRow, PriceRow, ProviderFile, RatesRow
-from grabient_assets.registry.rules import mistakes
+from grabient_assets.registry.model import (
+    PROVIDERS,
+    Accepts,
+    BatchLimits,
+    Caching,
+    DirectLimits,
+    ImageRules,
+    Model,
+    Price,
+    Rates,
+    VectorRules,
+)
+from grabient_assets.registry.rows import (
+    PRICE_NEEDED,
+    CachingRow,
+    Location,
+    ModelRow,
+    PriceRow,
+    ProviderFile,
+    RatesRow,
+    Row,
+    mistakes,
+)
 
 DATA = Path(__file__).parent / "data"
+_HEADER = re.compile(r"""\s*(\[{1,2})\s*([\w."'\- ]+?)\s*\]{1,2}\s*(?:#.*)?$""")
 
 _WAYS_OUT = {
     "extra_forbidden": "unknown key; correct its spelling or remove it",
@@ -25,7 +48,7 @@ _WAYS_OUT = {
     "list_type": "not a list; write it in [brackets]",
     "string_pattern_mismatch": "empty, or with spaces around it; write what it is, without them",
 }
-_PRICE_KEYS = ("input", "output", "cached_input", "cache_write")
+_PRICE_KEYS = tuple(RatesRow.model_fields)
 
 
 @lru_cache(maxsize=8)
@@ -47,8 +70,13 @@ def load_registry(folder: Path | None = None) -> Registry:
         if name in read
         for row in read[name].models
     ]
-    limits = {name: BatchLimits(file.limits.max_requests, file.limits.max_bytes) for name, file in read.items()}
-    return Registry(models=tuple(models), limits=limits)
+    limits = {
+        name: BatchLimits(file.limits.max_requests, file.limits.max_bytes)
+        for name, file in read.items()
+        if file.limits is not None
+    }
+    direct = {name: DirectLimits(file.direct.in_flight, file.direct.timeout_s) for name, file in read.items()}
+    return Registry(models=tuple(models), limits=limits, direct=direct)
 
 
 def _read(path: Path) -> ProviderFile:
@@ -110,13 +138,11 @@ def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, st
 def _way_out(item: dict[str, Any], key: str | int) -> str:
     found = f"found {str(item['input'])[:60]!r}"
     if key in _PRICE_KEYS:
-        return f"a price is a number above 0, at most {DEAREST}, in dollars per million tokens, such as 0.15; {found}"
+        return f"{PRICE_NEEDED}; {found}"
     if item["type"] in ("greater_than_equal", "less_than") and isinstance(item["input"], date):
         return f"a day between 2020 and 2099 is needed, {found}; correct it"
     if key == "currency":
         return f"prices are kept in US dollars only, {found}; convert them and write 'USD'"
-    if key == "prices" and item["type"] == "too_short":
-        return "the model has no price; add a [[models.prices]] entry"
     return f"{item['msg']}, {found}; correct it"
 
 
@@ -133,25 +159,112 @@ def _refusal(path: Path, text: str, found: list[tuple[Location, str]]) -> Regist
 
 
 def _model(provider: str, row: ModelRow, caching: Caching) -> Model:
-    accepts = row.accepts.model_dump(exclude={"efforts"})
-    plain = row.model_dump(exclude={"accepts", "prices", "roles"})
+    separate = ("accepts", "prices", "roles", "panel_roles", "deliveries", "images", "vectors")
+    plain = row.model_dump(exclude={*separate, "token_parameter", "context_tokens", "max_output_tokens"})
+    roles = tuple(row.roles)
     return Model(
         provider=provider,
-        roles=tuple(row.roles),
-        accepts=Accepts(**accepts, efforts=tuple(row.accepts.efforts)),
+        roles=roles,
+        accepts=_accepts(row),
+        token_parameter=row.token_parameter or "",
+        context_tokens=row.context_tokens or 0,
+        max_output_tokens=row.max_output_tokens or 0,
         prices=tuple(_price(price) for price in row.prices),
         caching=caching,
+        deliveries=tuple(row.deliveries),
+        panel_roles=(roles if row.panel_roles is None else tuple(row.panel_roles)) if row.panel else (),
+        images=None if row.images is None else ImageRules(**_frozen(row.images)),
+        vectors=None if row.vectors is None else VectorRules(**_frozen(row.vectors)),
         **plain,
     )
 
 
-def _caching(row: CachingRow) -> Caching:
-    return Caching(row.adds_up, row.explicit, row.least_hits)
+def _accepts(row: ModelRow) -> Accepts:
+    """A model that writes no text accepts none of what a text can be asked with."""
+    if row.accepts is None:
+        reads = row.images is not None and row.images.most_inputs > 0
+        return Accepts(sampling=False, thinking="none", structured="none", images=reads)
+    return Accepts(**_frozen(row.accepts))
+
+
+def _frozen(row: Row) -> dict[str, Any]:
+    """The values of a row, lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row}
+
+
+def _caching(row: CachingRow | None) -> Caching:
+    return Caching("no", False) if row is None else Caching(row.adds_up, row.explicit, row.least_hits)
 
 
 def _price(row: PriceRow) -> Price:
-    return Price(row.since, _rates(row.standard), _rates(row.batch), row.source, row.prompt_tokens_up_to)
+    batch = None if row.batch is None else _rates(row.batch)
+    return Price(row.since, _rates(row.standard), batch, row.source, row.prompt_tokens_up_to)
 
 
 def _rates(row: RatesRow) -> Rates:
-    return Rates(**row.model_dump())
+    return Rates(**{key: rate for key, rate in row if rate is not None})
+
+
+def line_of(text: str, place: Location) -> int:
+    """The number of the line (from 1) where `place` stands, or of the nearest thing around it.
+
+    A value is named by the line on which it begins. Lines inside a value are not told from others, so one that looks
+    like a table header misleads.
+    """
+    lines = text.split("\n")  # the ends of lines that TOML knows
+    start, stop, best, table = 0, len(lines), 1, ""
+    for position, step in enumerate(place):
+        if isinstance(step, int):
+            continue
+        written = _assigned(lines[start:stop], place[position:])
+        if written is not None:
+            return start + written + 1
+        table = f"{table}.{step}" if table else step
+        following = place[position + 1] if position + 1 < len(place) else None
+        entry = following if isinstance(following, int) else 0
+        headers = [n for n in range(start, stop) if _header(lines[n]) in (("[", table), ("[[", table))]
+        if entry >= len(headers):
+            break
+        start = best = headers[entry] + 1
+        stop = next((n for n in range(start, stop) if not _is_within(lines[n], table)), stop)
+    return best
+
+
+def line_of_failure(text: str) -> int:
+    """The number of the line on which the statement begins that keeps `text` from being TOML."""
+    lines = text.split("\n")
+    whole = max(n for n in range(len(lines)) if _is_toml("\n".join(lines[:n])))
+    return whole + 1
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError):
+        return False
+    return True
+
+
+def _assigned(lines: Sequence[str], place: Location) -> int | None:
+    """The line that writes the key, of those before the first sub-table; a dotted key as far as it goes."""
+    keys = [str(key) for key in takewhile(lambda step: isinstance(step, str), place)]
+    own = [*takewhile(lambda line: _header(line) is None, lines)]
+    for length in range(len(keys), 0, -1):
+        dotted = r"\s*\.\s*".join(rf"""["']?{re.escape(key)}["']?""" for key in keys[:length])
+        assignment = re.compile(rf"\s*{dotted}\s*[.=]")
+        for number, line in enumerate(own):
+            if assignment.match(line):
+                return number
+    return None
+
+
+def _header(line: str) -> tuple[str, str] | None:
+    """The brackets and the name of a table header."""
+    found = _HEADER.match(line)
+    return (found[1], re.sub(r"""[\s"']""", "", found[2])) if found else None
+
+
+def _is_within(line: str, table: str) -> bool:
+    """Whether the line belongs to the table that was begun: it is no header, or one of a table inside it."""
+    header = _header(line)
+    return header is None or header[1].startswith(f"{table}.")

@@ -7,13 +7,23 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-Role: TypeAlias = Literal["tagger", "refiner"]
+Role: TypeAlias = Literal["tagger", "refiner", "artist", "brush", "editor", "extractor", "embedder"]
+Kind: TypeAlias = Literal["text", "image", "vector"]
+Delivery: TypeAlias = Literal["batch", "direct"]
+Task: TypeAlias = Literal["document", "query"]
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Thinking: TypeAlias = Literal["none", "budget", "adaptive", "effort", "level"]
 Structured: TypeAlias = Literal["none", "json_object", "json_schema"]
 AddsUp: TypeAlias = Literal["yes", "no", "unverified"]
 
-PROVIDERS = ("anthropic", "openai", "groq", "google")
+PROVIDERS = ("anthropic", "openai", "groq", "google", "local")
+"""Providers with a file. `local` stands for models that run in this process: no key, no address, no price."""
+KIND_OF: dict[Role, Kind] = {
+    **dict.fromkeys(("tagger", "refiner", "artist", "extractor"), "text"),
+    **dict.fromkeys(("brush", "editor"), "image"),
+    "embedder": "vector",
+}
+"""What a model in this role answers with."""
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -55,22 +65,81 @@ class Accepts:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRules:
+    """What a model that makes images takes. Empty tuples: there is nothing to choose, and nothing is sent.
+
+    Sizes are either free, WIDTHxHEIGHT with both edges a multiple of `edge_multiple` and the limits below, or one of
+    `sizes` (1K, 2K, 4K: as many pixels as a square with edges of 1,024, 2,048, 4,096) in one of the `ratios`. `mask` is
+    what the model does with a mask: it repaints everything and takes the mask as guidance, or it has no place for one.
+    """
+
+    most_inputs: int
+    mask: Literal["guidance", "none"]
+    transparent: bool
+    sizes: tuple[str, ...] = ()
+    ratios: tuple[str, ...] = ()
+    edge_multiple: int | None = None
+    longest_edge: int | None = None
+    least_pixels: int | None = None
+    most_pixels: int | None = None
+    widest_ratio: int | None = None
+    qualities: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRules:
+    """What a model that makes vectors takes and gives.
+
+    `dimensions` come when nobody asks for a number; one may ask for `least` to `most`, and this project asks for
+    `default`. `unit_length`: vectors have length 1 at every number of dimensions. `task` says how the model learns
+    whether a text is a document or a query: by a parameter, by words before the text, or not at all. `one_per_call`:
+    several texts in one call become one vector.
+    """
+
+    dimensions: int
+    least: int
+    most: int
+    default: int
+    most_input_tokens: int
+    unit_length: bool
+    task: Literal["parameter", "prefix", "none"]
+    one_per_call: bool
+    document_prefix: str = ""
+    query_prefix: str = ""
+
+    def prefix(self, task: Task) -> str:
+        """The words that go before a text of this task."""
+        return self.document_prefix if task == "document" else self.query_prefix
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
-    """US dollars per million tokens. Without a cache rate those tokens cost what other input costs."""
+    """US dollars per million tokens. Without a cache rate those tokens cost what other input of their kind costs.
+
+    `input` and `output` are those of text; `image_input` None: images are read at the price of text; `image_output`
+    None: the model makes no images. `output` 0: nothing that is billed comes out, as with vectors.
+    """
 
     input: Decimal
-    output: Decimal
+    output: Decimal = Decimal(0)
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
+    image_input: Decimal | None = None
+    cached_image_input: Decimal | None = None
+    image_output: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs from the day `since` on, for prompts of at most `prompt_tokens_up_to` tokens (None: any)."""
+    """What a model costs from the day `since` on, for prompts of at most `prompt_tokens_up_to` tokens (None: any).
+
+    `batch` None: nobody verified a batch price, or the model has no batches.
+    """
 
     since: date
     standard: Rates
-    batch: Rates
+    batch: Rates | None
     source: str
     prompt_tokens_up_to: int | None = None
 
@@ -81,6 +150,14 @@ class BatchLimits:
 
     max_requests: int
     max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectLimits:
+    """Calls made one by one: how many may be under way at the same time, and the seconds one may take."""
+
+    in_flight: int
+    timeout_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +179,9 @@ class Model:
 
     `cache_from_tokens` is the shortest prefix that the model caches; None: not known. It is served from
     `available_from` on; where that day is not published, `available_by` is the first day on which a source shows it.
+
+    A model in the panel is asked by default in its `panel_roles`. A model that writes no text has no
+    `token_parameter` and no token limits. `prices` is empty for models that ended before this project asked them.
     """
 
     provider: str
@@ -117,12 +197,21 @@ class Model:
     caching: Caching
     checked_on: date
     source: str
+    deliveries: tuple[Delivery, ...] = ("batch", "direct")
+    panel_roles: tuple[Role, ...] = ()
+    images: ImageRules | None = None
+    vectors: VectorRules | None = None
     cache_from_tokens: int | None = None
     available_from: date | None = None
     available_by: date | None = None
     retires_on: date | None = None
     retires_not_before: date | None = None
     replacement: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it answers with."""
+        return KIND_OF[self.roles[0]]
 
     def __hash__(self) -> int:
         # Prices are looked up once per answer in a table keyed by model; hashing every field would cost more.

@@ -1,4 +1,4 @@
-"""The rates of one model on one day, as they are written down with a batch when it is sent.
+"""The rates of one model on one day, as they are written down with a batch or a direct call when it is sent.
 
 What an answer cost is computed from this copy, when it is collected and whenever it is read again. So neither a new
 entry in the registry nor a new release of genai-prices changes what a past batch cost.
@@ -15,11 +15,12 @@ from importlib.metadata import version
 from typing import Any
 
 from grabient_assets.errors import UnpricedError
-from grabient_assets.registry.model import Model, Rates
+from grabient_assets.registry.model import Delivery, Model, Rates
 from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, Basis, rates_on, tier_starts
 from grabient_assets.registry.usage import Usage
 
 UNIT = "USD per million tokens"
+IMAGE_RATES = ("image_input", "cached_image_input", "image_output")
 EXACT = Decimal("1E-10")
 """Dollars are stored with ten decimals. Each answer is rounded to them by itself, so that sums add up to the last."""
 
@@ -38,7 +39,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Batch rates of `model`, by length of the prompt, shortest first.
+    """Rates of `model` in one delivery, by length of the prompt, shortest first.
 
     `as_of` is the day on which they hold. `source` is the page that a registry entry names, looked at on `checked_on`;
     or genai-prices with its version, which names no such day.
@@ -56,16 +57,26 @@ class PriceList:
         """US dollars of one answer, to ten decimals.
 
         (input - cached - written) * input rate + cached * cached rate + written * write rate + output * output rate,
-        with the rates for its prompt; what was written for five minutes has a write rate of its own. Raises
-        UnpricedError for a prompt longer than the list goes.
+        with the rates for its prompt; what was written for five minutes has a write rate of its own, and so have
+        images: read, read from the cache, and made. Raises UnpricedError for a prompt longer than the list goes, and
+        for images that were made at no price.
         """
         rates = self._rates(usage.input_tokens)
+        if usage.output_image_tokens and rates.image_output is None:
+            raise UnpricedError(
+                f"The price list of {self.model} ({self.provider}) of {self.as_of} names no price for images that are "
+                f"made; this answer has {usage.output_image_tokens} tokens of them."
+            )
         plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+        images = min(usage.input_image_tokens - usage.cached_image_tokens, plain)
         dollars = (
-            plain * rates.input
-            + usage.cached_input_tokens * _cached_rate(rates)
+            (plain - images) * rates.input
+            + images * _image_rate(rates)
+            + (usage.cached_input_tokens - usage.cached_image_tokens) * _cached_rate(rates)
+            + usage.cached_image_tokens * _cached_image_rate(rates)
             + _written(usage, rates)
-            + usage.output_tokens * rates.output
+            + (usage.output_tokens - usage.output_image_tokens) * rates.output
+            + usage.output_image_tokens * (rates.image_output or rates.output)
         )
         return (dollars / MILLION).quantize(EXACT)
 
@@ -73,7 +84,12 @@ class PriceList:
         """US dollars by which the provider's cache made the answer cheaper; negative when writing cost more."""
         rates = self._rates(usage.input_tokens)
         dearer = _written(usage, rates) - usage.cache_write_tokens * rates.input
-        saved = usage.cached_input_tokens * (rates.input - _cached_rate(rates)) - dearer
+        text = usage.cached_input_tokens - usage.cached_image_tokens
+        saved = (
+            text * (rates.input - _cached_rate(rates))
+            + usage.cached_image_tokens * (_image_rate(rates) - _cached_image_rate(rates))
+            - dearer
+        )
         return (saved / MILLION).quantize(EXACT)
 
     def _rates(self, prompt_tokens: int) -> Rates:
@@ -87,21 +103,23 @@ class PriceList:
 
 
 @lru_cache(maxsize=4096)
-def price_list(model: Model, on: date) -> PriceList:
-    """The batch rates of `model` on the day `on`. Raises UnpricedError when there are none."""
-    starts = tier_starts(model, on)
-    first, basis = rates_on(model, on, True, min([SHORT_PROMPT, *starts]))
+def price_list(model: Model, on: date, delivery: Delivery = "batch") -> PriceList:
+    """The rates of `model` on the day `on`: half of the standard ones in a batch. Raises UnpricedError when there are
+    none."""
+    batch = delivery == "batch"
+    starts = tier_starts(model, on, batch)
+    first, basis = rates_on(model, on, batch, min([SHORT_PROMPT, *starts]))
     if basis == "registry":
         entry = [price for price in model.prices if price.since <= on][-1]
         tiers = (Tier(first, entry.prompt_tokens_up_to),)
         return PriceList(model.provider, model.id, on, basis, entry.source, tiers, model.checked_on)
-    rates = [first, *(rates_on(model, on, True, start + 1)[0] for start in starts)]
+    rates = [first, *(rates_on(model, on, batch, start + 1)[0] for start in starts)]
     tiers = tuple(Tier(_rounded(one), end) for one, end in zip(rates, [*starts, None], strict=True))
     return PriceList(model.provider, model.id, on, basis, f"genai-prices {version('genai-prices')}", tiers)
 
 
 def to_json(prices: PriceList) -> str:
-    """As it is stored: exact decimals as text."""
+    """As it is stored: exact decimals as text. Rates of images only where there are some."""
     tiers = [
         {
             "prompt_tokens_up_to": tier.prompt_tokens_up_to,
@@ -110,6 +128,7 @@ def to_json(prices: PriceList) -> str:
             "cache_write": _text(tier.rates.cache_write),
             "output": _text(tier.rates.output),
         }
+        | {key: _text(rate) for key in IMAGE_RATES if (rate := getattr(tier.rates, key)) is not None}
         for tier in prices.tiers
     ]
     return json.dumps(
@@ -136,6 +155,7 @@ def from_json(text: str) -> PriceList:
                 Decimal(tier["output"]),
                 _number(tier["cached_input"]),
                 _number(tier["cache_write"]),
+                **{key: _number(tier.get(key)) for key in IMAGE_RATES},
             ),
             tier["prompt_tokens_up_to"],
         )
@@ -148,6 +168,16 @@ def from_json(text: str) -> PriceList:
 
 def _cached_rate(rates: Rates) -> Decimal:
     return rates.input if rates.cached_input is None else rates.cached_input
+
+
+def _image_rate(rates: Rates) -> Decimal:
+    return rates.input if rates.image_input is None else rates.image_input
+
+
+def _cached_image_rate(rates: Rates) -> Decimal:
+    if rates.cached_image_input is not None:
+        return rates.cached_image_input
+    return _cached_rate(rates) if rates.image_input is None else rates.image_input
 
 
 def _written(usage: Usage, rates: Rates) -> Decimal:
@@ -164,7 +194,11 @@ def _rounded(rates: Rates) -> Rates:
         return None if rate is None else rate.quantize(EXACT)
 
     return Rates(
-        rates.input.quantize(EXACT), rates.output.quantize(EXACT), ten(rates.cached_input), ten(rates.cache_write)
+        rates.input.quantize(EXACT),
+        rates.output.quantize(EXACT),
+        ten(rates.cached_input),
+        ten(rates.cache_write),
+        **{key: ten(getattr(rates, key)) for key in IMAGE_RATES},
     )
 
 

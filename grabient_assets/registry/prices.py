@@ -1,9 +1,9 @@
 """The rates that held on a day, in US dollars per million tokens, as exact decimals.
 
 Two sources. genai-prices is asked first, but only counts where it knows the *batch* price: for many models it answers
-a batch question with the standard price, so its batch price must be strictly below its standard one. Otherwise the
-entry of the registry that held on the day is used. A price that neither knows is an UnpricedError: nothing may be sent
-at a price that was guessed.
+a batch question with the standard price, so its batch price must be strictly below its standard one in everything that
+is billed (an embedder has no output). Otherwise the entry of the registry that held on the day is used. A price that
+neither knows is an UnpricedError: nothing may be sent at a price that was guessed.
 
 In batches, tokens that the provider reports as cached cost their cached rate only where the registry says that the two
 discounts add up (`caching.adds_up`): at Anthropic, where cache writes cost the one-hour rate of twice the input, and at
@@ -15,6 +15,7 @@ other input, without being asked for.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -55,19 +56,19 @@ def rates_on(model: Model, on: date, batch: bool, prompt_tokens: int) -> tuple[R
     """The rates of `model` on the day `on` for a prompt of `prompt_tokens`, and their source."""
     rates, basis = _known_rates(model, on, batch, prompt_tokens)
     if batch and model.caching.adds_up != "yes":
-        rates = replace(rates, cached_input=None)
+        rates = replace(rates, cached_input=None, cached_image_input=None)
     return rates, basis
 
 
 @lru_cache(maxsize=4096)
-def tier_starts(model: Model, on: date) -> tuple[int, ...]:
-    """The numbers of prompt tokens above which genai-prices lists other batch rates, ascending; none for a model that
-    it does not know."""
+def tier_starts(model: Model, on: date, batch: bool = True) -> tuple[int, ...]:
+    """The numbers of prompt tokens above which genai-prices lists other rates, ascending; none for a model that it does
+    not know."""
     from genai_prices import Usage as Tokens
     from genai_prices.types import TieredPrices
 
     try:
-        found = _calculated(Tokens(input_tokens=1), model, on, True)
+        found = _calculated(Tokens(input_tokens=1), model, on, batch)
     except LookupError:
         return ()
     tiered = [rate for rate in vars(found.model_price).values() if isinstance(rate, TieredPrices)]
@@ -80,10 +81,10 @@ def _known_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> tup
         return listed, "genai-prices"
     held = [price for price in model.prices if price.since <= on]
     if not held:
+        starts = f"the first one starts on {model.prices[0].since}" if model.prices else "it has none"
         raise UnpricedError(
-            f"No price of {model.id} ({model.provider}) is known for {on}; the first one starts on "
-            f"{model.prices[0].since}. Add an entry to registry/data/{model.provider}.toml, or ask with "
-            "--allow-unpriced."
+            f"No price of {model.id} ({model.provider}) is known for {on}; {starts}. Add an entry to "
+            f"registry/data/{model.provider}.toml, or ask with --allow-unpriced."
         )
     price = held[-1]
     if price.prompt_tokens_up_to is not None and prompt_tokens > price.prompt_tokens_up_to:
@@ -92,7 +93,12 @@ def _known_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> tup
             f"{price.prompt_tokens_up_to} tokens, this one has {prompt_tokens}. Shorten the prompt, or ask with "
             "--allow-unpriced."
         )
-    return (price.batch if batch else price.standard), "registry"
+    if batch and price.batch is None:
+        raise UnpricedError(
+            f"No batch price of {model.id} ({model.provider}) is known for {on}: nobody has verified one. Ask "
+            f"without a batch, add one to registry/data/{model.provider}.toml, or ask with --allow-unpriced."
+        )
+    return (price.batch if batch and price.batch else price.standard), "registry"
 
 
 def _genai_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rates | None:
@@ -100,9 +106,20 @@ def _genai_rates(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rat
     if not batch or standard is None:
         return standard
     halved = _listed(model, on, True, prompt_tokens)
-    if halved is None or halved.input >= standard.input or halved.output >= standard.output:
+    if halved is None or not _discounted(halved, standard):
         return None
     return halved
+
+
+def _discounted(halved: Rates, standard: Rates) -> bool:
+    """Whether everything that is billed costs less in a batch."""
+    pairs = [
+        (halved.input, standard.input),
+        (halved.output, standard.output),
+        (halved.image_input, standard.image_input),
+        (halved.image_output, standard.image_output),
+    ]
+    return all(low is not None and low < high for low, high in pairs if high)
 
 
 def _listed(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rates | None:
@@ -121,7 +138,19 @@ def _listed(model: Model, on: date, batch: bool, prompt_tokens: int) -> Rates | 
         written, _ = listed(Tokens(input_tokens=n, cache_write_tokens=n, cache_write_1h_tokens=n))
     except LookupError:
         return None
-    return Rates(input_rate, output_rate, cached, written)
+    rates = Rates(input_rate, output_rate, cached, written)
+    return rates if model.images is None else _with_images(rates, listed, n)
+
+
+def _with_images(rates: Rates, listed: Callable[[Usage], tuple[Decimal, Decimal]], n: int) -> Rates:
+    """The rates with those of images. For models whose only output is images, genai-prices knows one output rate."""
+    from genai_prices import Usage as Tokens
+
+    read, made = listed(Tokens(input_tokens=n, input_image_tokens=n, output_tokens=n, output_image_tokens=n))
+    cached, _ = listed(
+        Tokens(input_tokens=n, input_image_tokens=n, cache_read_tokens=n, cache_image_read_tokens=n, output_tokens=0)
+    )
+    return replace(rates, image_input=read, cached_image_input=cached, image_output=made)
 
 
 def _calculated(tokens: Usage, model: Model, on: date, batch: bool) -> PriceCalculation:

@@ -17,7 +17,7 @@ from typing import Any
 
 from grabient_assets.batching.connection import Connection
 from grabient_assets.errors import RequestRejectedError, ResultsError
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, Spec
 from grabient_assets.providers.finding import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
@@ -57,10 +57,11 @@ class ScriptedProvider:
     held: dict[str, Held] = field(default_factory=dict)
     closed: int = 0
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
+        assert isinstance(spec, RequestSpec)
         said = {"custom_id": spec.custom_id, "model": model.id, "text": spec.text}
-        if spec.image is not None:
-            said["image"] = spec.image.url or f"{len(spec.image.data or b'')} bytes"
+        for image in spec.images:
+            said["image"] = image.url or f"{len(image.data or b'')} bytes"
         return json.dumps(said).encode()
 
     def submit(self, batch: BatchFile) -> Accepted:

@@ -309,7 +309,8 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
     line_of = refiner.request_line
 
     def as_anthropic(spec: Any, model: Any) -> bytes:
-        source = {"type": "url", "url": spec.image.url} if spec.image.url else {"type": "base64"}
+        [image] = spec.images
+        source = {"type": "url", "url": image.url} if image.url else {"type": "base64"}
         return json.dumps({**json.loads(line_of(spec, model)), "source": source}, separators=(",", ":")).encode()
 
     refiner.request_line = as_anthropic

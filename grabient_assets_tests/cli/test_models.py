@@ -63,7 +63,7 @@ def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Pat
 
 def test_a_panel_that_is_served_is_no_failure_and_retired_models_are_none_of_it(tmp_path: Path) -> None:
     with running(tmp_path) as server:
-        shown = check(tmp_path, server, "--all", "--json", google="right")
+        shown = check(tmp_path, server, "--role", "tagger", "--all", "--json", google="right")
     assert shown.exit_code == 0
     found = served(shown)
     assert (found["gemini-2.5-flash-lite"], found["gemini-2.0-flash"]) == ("served", "not served")
@@ -95,6 +95,41 @@ def test_without_check_nobody_is_asked(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["models", "--json"], env=chosen)
     assert [r["model"] for r in json.loads(shown.stdout)["models"] if r["panel"] and "refiner" in r["roles"]] == [old]
     assert f"Model {old} of anthropic may be shut down" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "models"),
+    [
+        ("refiner", ["claude-opus-5-5"]),
+        ("brush", ["gpt-image-2.5-flare", "gemini-nano-banana-2.1"]),
+        ("editor", ["gpt-image-2.5-sunburst"]),
+        ("embedder", ["wordllama-256"]),
+    ],
+)
+def test_a_role_has_a_panel_of_its_own(role: str, models: list[str], tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["models", "--role", role, "--json"], env=environment(tmp_path / "data"))
+    rows = json.loads(shown.stdout)["models"]
+    assert shown.exit_code == 0 and [row["model"] for row in rows] == models
+    every = CliRunner().invoke(app, ["models", "--role", role, "--all"], env=environment(tmp_path / "data"))
+    assert every.exit_code == 0 and all(model in every.stdout for model in models)
+
+
+def test_what_a_brush_costs_is_shown_and_what_nobody_verified_is_not(tmp_path: Path) -> None:
+    asked = ["models", "--role", "brush", "--all", "--json"]
+    shown = CliRunner().invoke(app, asked, env=environment(tmp_path / "data"))
+    rows = {row["model"]: row for row in json.loads(shown.stdout)["models"]}
+    flare, newest = rows["gpt-image-2.5-flare"], rows["gpt-image-2.6-flare"]
+    assert (flare["batch_usd_image_out"], flare["standard_usd_image_out"]) == (15.0, 30.0)
+    assert (newest["batch_usd_image_out"], newest["standard_usd_image_out"]) == (None, 30.0)
+    assert "Model dall-e-3 of openai was shut down on 2026-05-12; use gpt-image-2.5-flare instead." in shown.stderr
+
+
+def test_a_model_of_this_process_is_asked_of_nobody(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        shown = check(tmp_path, server, "--role", "embedder", "--json", openai="sk-right")
+        assert shown.exit_code == 0 and server.calls("openai") == {}
+    [row] = json.loads(shown.stdout)["models"]
+    assert (row["provider"], row["served"], row["standard_usd_in"]) == ("local", None, 0.0)
 
 
 def test_a_run_begins_with_the_models_that_end(

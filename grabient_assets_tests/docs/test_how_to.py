@@ -143,7 +143,8 @@ def test_adding_a_model(copy: Copy) -> None:
     served = {row["model"]: row["served"] for row in checked.json["models"]}
     assert len(served) == 12 and served["openai/gpt-oss-240b"] == "served"
     (model,) = (m for m in load_registry(file.parent).panel() if m.id == "openai/gpt-oss-240b")
-    assert model.prices[0].batch.output == Decimal("0.40")
+    batch = model.prices[0].batch
+    assert batch is not None and batch.output == Decimal("0.40")
 
 
 def copy_with(file: Path, text: str, place: int, entry: str) -> int:

@@ -18,7 +18,7 @@ from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import SubjectVersion
@@ -30,7 +30,7 @@ from grabient_assets_tests.groups.hostile import NAME
 class Writing(ScriptedProvider):
     """Its request lines are those of the real client."""
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         client = connect(self.name, "a-key", None)
         try:
             return client.request_line(spec, model)

@@ -21,7 +21,7 @@ from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.prompting.released import load_released
-from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
 from grabient_assets.warehouse.money import SpendingCap
@@ -34,7 +34,7 @@ from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 class Choosy(ScriptedProvider):
     """Cannot write a request for one of its models."""
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         if model.id == "gpt-4o-mini":
             raise RequestRejectedError(self.name, "This model takes no schema.")
         return super().request_line(spec, model)
@@ -137,7 +137,7 @@ class Overtaken(ScriptedProvider):
     house: House
     other: ScriptedProvider | None = None
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         if self.other is None:
             house, self.other = self.house, ScriptedProvider(clock=self.clock)
             house.clock.wind(seconds=1)

@@ -96,7 +96,8 @@ BAD = {
             (seed, prompt_version, provider, model, analysis_index, custom_id, mood, outside, fate, created_at)
             VALUES ('fifth', 'v1', 'openai', 'm', 0, 'f', ['calm'], ['contrast=enormous'], 'succeeded', now());
         INSERT INTO asks BY NAME
-            SELECT 'tagging' AS purpose, 'fifth' AS seed, 'v1' AS prompt_version, 'openai' AS provider, 'm' AS model,
+            SELECT 'tagging' AS purpose, 'fifth' AS subject, 'fifth' AS subject_key,
+                'v1' AS prompt_version, 'openai' AS provider, 'm' AS model,
                 'd' AS request_digest, 1 AS analyses, false AS chained, 'closed' AS state, now() AS asked_at
         """,
         "v1|fifth: contrast=enormous.",
@@ -115,7 +116,8 @@ BAD = {
     REFINED: (
         """
         INSERT INTO asks BY NAME
-            SELECT 'refinement' AS purpose, 'sixth' AS seed, 'v1' AS prompt_version, 'anthropic' AS provider,
+            SELECT 'refinement' AS purpose, 'sixth' AS subject, 'sixth' AS subject_key,
+                'v1' AS prompt_version, 'anthropic' AS provider,
                 'r' AS model, 'd' AS request_digest, 1 AS analyses, false AS chained, 'stopped' AS state,
                 'no key' AS reason, now() AS asked_at
         """,
@@ -134,7 +136,8 @@ BAD = {
     PANEL: (
         """
         INSERT INTO asks BY NAME
-            SELECT 'tagging' AS purpose, 'third' AS seed, 'v1' AS prompt_version, 'google' AS provider, model,
+            SELECT 'tagging' AS purpose, 'third' AS subject, 'third' AS subject_key,
+                'v1' AS prompt_version, 'google' AS provider, model,
                 'd' AS request_digest, 50 AS analyses, false AS chained, 'closed' AS state, now() AS asked_at
             FROM (VALUES ('g'), ('h'), ('i')) AS m(model)
         """,

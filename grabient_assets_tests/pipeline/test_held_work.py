@@ -29,7 +29,8 @@ SELECT 'tagging-' || $provider AS batch_id, 'tagging' AS purpose, $provider AS p
 """
 STOPPED = """
 INSERT INTO asks BY NAME
-SELECT 'refinement' AS purpose, seed, 'v0' AS prompt_version, 'anthropic' AS provider, 'opus' AS model,
+SELECT 'refinement' AS purpose, seed AS subject, palette_key AS subject_key,
+    'v0' AS prompt_version, 'anthropic' AS provider, 'opus' AS model,
        'd' AS request_digest, 1 AS analyses, true AS chained, 'stopped' AS state, 'no key' AS reason,
        $now::TIMESTAMPTZ AS asked_at
 FROM palettes

@@ -22,7 +22,8 @@ from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 STOPPED = """
 INSERT INTO asks BY NAME
-SELECT 'tagging' AS purpose, seed, 'v1' AS prompt_version, provider, 'm' AS model, 'd' AS request_digest,
+SELECT 'tagging' AS purpose, seed AS subject, palette_key AS subject_key,
+    'v1' AS prompt_version, provider, 'm' AS model, 'd' AS request_digest,
        1 AS analyses, true AS chained, 'stopped' AS state, 'no key' AS reason, now() AS asked_at
 FROM palettes, unnest(['anthropic', 'openai', 'groq', 'google']) AS of(provider)
 """

@@ -64,7 +64,7 @@ def test_a_result_file_that_drips_counts_for_nothing(face: Face, open_at: Open) 
 @pytest.mark.parametrize("face", [ANTHROPIC, OPENAI], ids=lambda face: face.name, indirect=True)
 def test_a_server_that_takes_no_bytes_is_given_up(face: Face, open_at: Open) -> None:
     """The upload is larger than what lies in the sockets between the two."""
-    line = b'{"custom_id": "a-1", "params": {"text": "' + b"x" * 20_000_000 + b'"}}'
+    line = b'{"custom_id": "a-1", "url": "/v1/chat/completions", "params": {"text": "' + b"x" * 20_000_000 + b'"}}'
     with raw_server(lambda _: None, deaf=True) as server:
         provider = open_at(face, server.url, SHORT)
         begun = monotonic()

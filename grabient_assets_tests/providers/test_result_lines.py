@@ -472,6 +472,7 @@ def test_whatever_stands_in_a_line_it_is_read_or_refused(name: str, path: tuple[
 
 CHAT = {"prompt_tokens": 2006, "completion_tokens": 431}
 GEMINI = {"promptTokenCount": 100, "candidatesTokenCount": 20}
+HEARD = [{"modality": "AUDIO", "tokenCount": 3}]
 MADE = [{"modality": "IMAGE", "tokenCount": 3}]
 CLAUDE = {"input_tokens": 100, "output_tokens": 20}
 
@@ -539,7 +540,11 @@ CLAUDE = {"input_tokens": 100, "output_tokens": 20}
                     }
                 )
             ),
-            Usage(107, 25, reasoning_tokens=5),
+            Usage(107, 25, reasoning_tokens=5, input_image_tokens=58),
+        ),
+        (
+            google(gemini(usageMetadata=GEMINI | {"candidatesTokensDetails": MADE})),
+            Usage(100, 20, output_image_tokens=3),
         ),
     ],
 )
@@ -566,8 +571,8 @@ def test_every_count_is_priced_or_part_of_one_that_is(read: Result, usage: Usage
             "3 tokens of AUDIO in promptTokensDetails",
         ),
         (
-            google(gemini(usageMetadata=GEMINI | {"candidatesTokensDetails": MADE})),
-            "3 tokens of IMAGE in candidatesTokensDetails",
+            google(gemini(usageMetadata=GEMINI | {"candidatesTokensDetails": HEARD})),
+            "3 tokens of AUDIO in candidatesTokensDetails",
         ),
     ],
 )

@@ -53,11 +53,12 @@ def differences(recording: Mapping[str, Any], run: Run) -> list[str]:
 
 def _of_lines(what: str, recorded: Mapping[str, Any], lines: Lines) -> list[str]:
     now = lines.document()
-    if now["count"] != recorded["count"]:
-        return [f"{what}: {now['count']} lines; {recorded['count']} are recorded."]
     if now == recorded:
         return []
-    return [f"{what}: the first line that differs is {lines.first_other(recorded['each'])}."]
+    first = f"the first line that differs is {lines.first_other(recorded['each'])}"
+    if now["count"] != recorded["count"]:
+        return [f"{what}: {now['count']} lines, {recorded['count']} are recorded; {first}."]
+    return [f"{what}: {first}."]
 
 
 def _of_table(what: str, recorded: Mapping[str, Any], table: Table) -> list[str]:

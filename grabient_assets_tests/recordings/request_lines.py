@@ -33,11 +33,12 @@ class Lines:
         }
 
     def first_other(self, recorded: str) -> str:
-        """The custom_id of the first line whose digest is not the one in `recorded`, which is `each` of a document."""
-        now = str(self.document()["each"])
-        places = range(0, len(now), SHORT)
-        other = next(place for place in places if now[place : place + SHORT] != recorded[place : place + SHORT])
-        return self.custom_ids[other // SHORT]
+        """The custom_id of the first line whose digest does not stand at its place in `recorded`, which is `each` of a
+        document."""
+        for place, (custom_id, text) in enumerate(zip(self.custom_ids, self.texts, strict=True)):
+            if recorded[place * SHORT : (place + 1) * SHORT] != digest(text)[:SHORT]:
+                return custom_id
+        return "one that is recorded after all of them"
 
 
 def read_lines(house: House) -> dict[str, Lines]:

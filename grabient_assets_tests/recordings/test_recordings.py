@@ -49,9 +49,9 @@ def test_a_line_that_differs_is_named() -> None:
     other = Lines(("a-00", "b-00", "c-00"), ("one", "zwei", "drei"))
     [said] = differences(RUN.document(), replace(RUN, requests={"tagging groq qwen": other}))
     assert said == "Requests tagging groq qwen: the first line that differs is b-00."
-    fewer = Lines(("a-00",), ("one",))
+    fewer = Lines(("a-00", "c-00"), ("one", "three"))
     [said] = differences(RUN.document(), replace(RUN, requests={"tagging groq qwen": fewer}))
-    assert said == "Requests tagging groq qwen: 1 lines; 3 are recorded."
+    assert said == "Requests tagging groq qwen: 2 lines, 3 are recorded; the first line that differs is c-00."
 
 
 def test_a_column_that_differs_is_named() -> None:

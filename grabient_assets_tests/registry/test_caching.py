@@ -24,7 +24,8 @@ LONG = "x" * 4 * 4096
 )
 def test_a_prefix_costs_twice_to_write_and_a_tenth_to_read(hits: str, multiple: str) -> None:
     # Haiku 4.5 in batches: 0.50 in, 0.05 cached, 1.00 written. At 30 % hits (0.7 * 1.00 + 0.3 * 0.05) / 0.50 = 1.43
-    assert prefix_cost(HAIKU.prices[-1].batch, Decimal(hits)) == Decimal(multiple)
+    batch = HAIKU.prices[-1].batch
+    assert batch is not None and prefix_cost(batch, Decimal(hits)) == Decimal(multiple)
 
 
 def with_hits(model: Model, hits: str) -> Model:

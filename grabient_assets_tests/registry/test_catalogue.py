@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import get_args
 
 import pytest
 
-from grabient_assets.errors import RegistryError
+from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import DATA, load_registry
+from grabient_assets.registry.model import Role
+from grabient_assets.registry.price_list import price_list
 
 TODAY = date(2026, 11, 20)
 REGISTRY = load_registry()
@@ -64,7 +67,8 @@ def test_the_panel_is_ten_models_of_four_providers_and_five_families() -> None:
 
 
 def test_one_file_per_provider() -> None:
-    assert sorted(path.name for path in DATA.iterdir()) == ["anthropic.toml", "google.toml", "groq.toml", "openai.toml"]
+    names = ["anthropic.toml", "google.toml", "groq.toml", "local.toml", "openai.toml"]
+    assert sorted(path.name for path in DATA.iterdir()) == names
 
 
 @pytest.mark.parametrize("key", SOURCE_TAGGERS)
@@ -72,7 +76,74 @@ def test_the_taggers_of_the_source_documents(key: tuple[str, str]) -> None:
     model = REGISTRY.model(*key)
     retires, replacement = SOURCE_TAGGERS[key]
     assert (model.retires_on and model.retires_on.isoformat(), model.replacement) == (retires, replacement)
-    assert model.roles == ("tagger",)
+    assert "tagger" in model.roles
+
+
+def panel_of(role: Role) -> list[str]:
+    return [model.id for model in REGISTRY.panel(role)]
+
+
+def test_who_is_asked_in_the_other_roles() -> None:
+    assert panel_of("artist") == [
+        "claude-haiku-5-5",
+        "claude-sonnet-5-5",
+        "gpt-6-luna",
+        "openai/gpt-oss-120b",
+        "gemini-3.5-flash-lite",
+    ]
+    assert panel_of("brush") == ["gpt-image-2.5-flare", "gemini-nano-banana-2.1"]
+    assert panel_of("editor") == ["gpt-image-2.5-sunburst"]
+    assert panel_of("embedder") == ["wordllama-256"]
+    assert set(panel_of("extractor")) < set(panel_of("artist"))
+    editors = [model.id for model in REGISTRY.in_role("editor")]
+    assert "gemini-nano-banana-2.1" in editors and "gemini-3-pro-image" not in editors
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_whoever_is_asked_is_alive_and_priced(role: Role) -> None:
+    on = date(2026, 12, 1)
+    panel = REGISTRY.panel(role)
+    assert panel and REGISTRY.refusals(panel, on) == {} and REGISTRY.warnings(panel, on) == []
+    for model in panel:
+        for delivery in model.deliveries:
+            assert price_list(model, on, delivery).tiers
+
+
+@pytest.mark.parametrize(
+    ("provider", "id", "heir"),
+    [
+        ("openai", "dall-e-3", "gpt-image-2.5-flare"),
+        ("openai", "dall-e-2", "gpt-image-2.5-flare"),
+        ("openai", "gpt-image-1", "gpt-image-2.5-flare"),
+        ("openai", "gpt-image-1-mini", "gpt-image-2.5-flare"),
+        ("openai", "gpt-image-1.5", "gpt-image-2.5-flare"),
+        ("openai", "chatgpt-image-latest", "gpt-image-2.5-flare"),
+        ("google", "gemini-2.5-flash-image", "gemini-nano-banana-2.1"),
+        ("google", "gemini-3.1-flash-image", "gemini-nano-banana-2.1"),
+        ("google", "imagen-4.0-ultra-generate-001", "gemini-nano-banana-2.1"),
+    ],
+)
+def test_a_brush_that_ended_names_another(provider: str, id: str, heir: str) -> None:
+    model = REGISTRY.model(provider, id)
+    with pytest.raises(RegistryError, match=rf"was shut down on 2026-\d\d-\d\d; use {heir} instead"):
+        REGISTRY.usable(model, date(2026, 12, 1))
+    with pytest.raises(UnpricedError):
+        price_list(model, date(2025, 1, 1))
+
+
+def test_what_brushes_and_embedders_take() -> None:
+    flare = REGISTRY.model("openai", "gpt-image-2.5-flare").images
+    assert flare is not None and (flare.mask, flare.most_inputs, flare.transparent) == ("guidance", 16, True)
+    assert flare.qualities == ("low", "medium", "high", "xhigh", "max")
+    banana = REGISTRY.model("google", "gemini-nano-banana-2.1").images
+    assert banana is not None and (banana.mask, banana.sizes) == ("none", ("1K", "2K", "4K"))
+    two = REGISTRY.model("google", "gemini-embedding-2").vectors
+    assert two is not None and two.one_per_call and two.prefix("query") != two.prefix("document") != ""
+    one = REGISTRY.model("google", "gemini-embedding-001").vectors
+    assert one is not None and not one.unit_length and one.task == "parameter" and one.prefix("query") == ""
+    here = REGISTRY.model("local", "wordllama-256")
+    assert here.deliveries == ("direct",) and here.vectors is not None and here.vectors.default == 256
+    assert "local" not in REGISTRY.limits and REGISTRY.direct.keys() == {*REGISTRY.limits, "local"}
 
 
 def test_a_retired_model_is_refused_from_its_last_day_on() -> None:

@@ -12,8 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from grabient_assets.errors import RegistryError
-from grabient_assets.registry.lines import line_of
-from grabient_assets.registry.load import DATA, load_registry
+from grabient_assets.registry.load import DATA, line_of, load_registry
 from grabient_assets.registry.model import PROVIDERS
 from grabient_assets.registry.rows import ProviderFile
 
@@ -26,6 +25,10 @@ max_requests = 10
 max_bytes = 1000
 checked_on = 2026-11-20
 source = "a page"
+
+[direct]
+in_flight = 4
+timeout_s = 60
 
 [caching]
 adds_up = "no"
@@ -276,6 +279,206 @@ source = "a page"
 }
 
 
+OTHERS = """\
+[[models]]
+id = "gamma"
+family = "c"
+roles = ["brush"]
+panel = true
+available_by = 2026-01-01
+checked_on = 2026-11-20
+source = "a page"
+[models.images]
+most_inputs = 4
+mask = "none"
+transparent = false
+sizes = ["1K"]
+ratios = ["1:1"]
+[[models.prices]]
+from = 2026-01-01
+standard = { input = 1.00, output = 2.00, image_output = 30.00 }
+batch = { input = 0.50, output = 1.00, image_output = 15.00 }
+source = "a page"
+
+[[models]]
+id = "kappa"
+family = "k"
+roles = ["embedder"]
+panel = true
+panel_roles = ["embedder"]
+available_by = 2026-01-01
+checked_on = 2026-11-20
+source = "a page"
+[models.vectors]
+dimensions = 1536
+least = 64
+most = 1536
+default = 256
+most_input_tokens = 8192
+unit_length = true
+task = "none"
+one_per_call = false
+[[models.prices]]
+from = 2026-01-01
+standard = { input = 0.20 }
+batch = { input = 0.10 }
+source = "a page"
+"""
+"""A brush and an embedder, behind the models of GOOD."""
+
+# (what is replaced in OTHERS, by what, what the message says, the line it names)
+OTHER_CASES = {
+    "kinds mixed": ('["brush"]', '["brush", "tagger"]', "stand for different kinds of answers", '"tagger"]'),
+    "brush without images": (
+        OTHERS[OTHERS.index("[models.images]") : OTHERS.index("[[models.prices]]")],
+        "",
+        "`models.2.images`: this key is missing; add it",
+        "[[models]]",
+    ),
+    "tagger without words": (
+        'roles = ["brush"]',
+        'roles = ["artist"]',
+        "`models.2.accepts`: this key is",
+        "[[models]]",
+    ),
+    "images without a role": (
+        'roles = ["brush"]',
+        'roles = ["artist"]',
+        "has `images` but no role for it",
+        "s.images]",
+    ),
+    "sizes without ratios": ('ratios = ["1:1"]\n', "", "the sizes of gamma are missing", "[models.images]"),
+    "sizes free and fixed": (
+        "most_inputs = 4",
+        "most_inputs = 4\nedge_multiple = 16",
+        "either free",
+        "[models.images]",
+    ),
+    "ratio that is none": ('["1:1"]', '["wide"]', "`models.2.images.ratios.0`", '["wide"]'),
+    "editor without inputs": (
+        'roles = ["brush"]\npanel = true\navailable_by = 2026-01-01\nchecked_on = 2026-11-20\nsource = "a page"\n'
+        "[models.images]\nmost_inputs = 4",
+        'roles = ["editor"]\npanel = true\navailable_by = 2026-01-01\nchecked_on = 2026-11-20\nsource = "a page"\n'
+        "[models.images]\nmost_inputs = 0",
+        "gamma edits but takes no images",
+        "most_inputs = 0",
+    ),
+    "image price missing": (
+        ", image_output = 15.00",
+        "",
+        "the batch price of gamma needs `image_output`",
+        "batch = { i",
+    ),
+    "image price not below": (
+        "image_output = 15.00",
+        "image_output = 30.00",
+        "batch image_output price 30",
+        "batch = {",
+    ),
+    "price of images read for one delivery": (
+        "output = 2.00, image_output = 30.00",
+        "output = 2.00, image_input = 8.00, image_output = 30.00",
+        "the price `image_input` of gamma is given for one delivery only",
+        "batch = {",
+    ),
+    "brush without output price": (
+        "{ input = 0.50, output = 1.00, ",
+        "{ input = 0.50, ",
+        "`models.2.prices.0.batch.output`: this key is missing",
+        "batch = {",
+    ),
+    "embedder not below": (
+        "{ input = 0.10 }",
+        "{ input = 0.20 }",
+        "batch input price 0.20 of kappa",
+        "batch = { input = 0.20",
+    ),
+    "batch price without batches": (
+        'panel_roles = ["embedder"]',
+        'panel_roles = ["embedder"]\ndeliveries = ["direct"]',
+        "kappa has a batch price but no batches",
+        "batch = { input = 0.10",
+    ),
+    "delivery that is none": (
+        'panel_roles = ["embedder"]',
+        'panel_roles = ["embedder"]\ndeliveries = ["pigeon"]',
+        "'batch' or 'direct'",
+        "pigeon",
+    ),
+    "default outside": ("default = 256", "default = 32", "the default dimensions of kappa lie outside", "default = 32"),
+    "dimensions outside": ("most = 1536", "most = 1024", "the dimensions of kappa lie outside", "dimensions = 1536"),
+    "prefix without words": ('task = "none"', 'task = "prefix"', "the task of kappa", 'task = "prefix"'),
+    "panel role of nobody": (
+        'panel_roles = ["embedder"]',
+        'panel_roles = ["tagger"]',
+        "tagger is no role of kappa",
+        'panel_roles = ["tagger"]',
+    ),
+    "panel role outside the panel": (
+        'panel = true\npanel_roles = ["embedder"]',
+        'panel = false\npanel_roles = ["embedder"]',
+        "kappa is not in the panel",
+        "panel_roles",
+    ),
+    "price of nothing for a stranger": (
+        "standard = { input = 0.20 }",
+        "standard = { input = 0 }",
+        A_PRICE,
+        "input = 0 }",
+    ),
+    "price of nothing in words of the loader": (
+        "standard = { input = 0.20 }",
+        "standard = { input = -1 }",
+        A_PRICE,
+        "input = -1 }",
+    ),
+}
+
+
+def test_a_brush_and_an_embedder_load(tmp_path: Path) -> None:
+    (tmp_path / "groq.toml").write_text(GOOD + OTHERS, encoding="utf-8")
+    registry = load_registry(tmp_path)
+    assert [(model.id, model.kind) for model in registry.models[2:]] == [("gamma", "image"), ("kappa", "vector")]
+    assert (registry.direct["groq"].in_flight, registry.direct["groq"].timeout_s) == (4, 60)
+
+
+@pytest.mark.parametrize("case", OTHER_CASES)
+def test_a_mistake_in_another_kind_of_model_is_refused_with_its_line(case: str, tmp_path: Path) -> None:
+    found, replaced, says, needle = OTHER_CASES[case]
+    assert OTHERS.count(found) == 1
+    changed = OTHERS.replace(found, replaced)
+    message = refusal(tmp_path, GOOD + changed)
+    line = len(GOOD.splitlines()) + line_holding(changed, needle)
+    assert says in message and f"groq.toml, line {line}: " in message, message
+
+
+@pytest.mark.parametrize("missing", ["limits", "caching"])
+def test_only_what_runs_here_does_without_limits_and_caching(missing: str, tmp_path: Path) -> None:
+    start = GOOD.index(f"[{missing}]")
+    text = GOOD[:start] + GOOD[GOOD.index("\n\n", start) + 2 :]
+    assert f"groq.toml, line 1: `{missing}`: this key is missing; add it" in refusal(tmp_path, text)
+
+
+def test_what_runs_here_costs_nothing(tmp_path: Path) -> None:
+    text = (DATA / "local.toml").read_text(encoding="utf-8")
+    assert "standard = { input = 0 }" in text
+    (tmp_path / "local.toml").write_text(text.replace("{ input = 0 }", "{ input = 0.01 }"), encoding="utf-8")
+    with pytest.raises(RegistryError, match=r"local\.toml, line \d+: .*what runs in this process costs nothing"):
+        load_registry(tmp_path)
+
+
+def test_only_an_ended_model_may_be_without_a_price(tmp_path: Path) -> None:
+    ended = OTHERS.replace("available_by", 'retires_on = 2026-02-01\nreplacement = "kappa"\navailable_by', 1)
+    start = ended.index("[[models.prices]]")
+    ended = ended[:start] + ended[ended.index("[[models]]", start) :]
+    ended = ended.replace("[models.images]", "prices = []\n[models.images]")
+    (tmp_path / "groq.toml").write_text(GOOD + ended, encoding="utf-8")
+    assert load_registry(tmp_path).models[2].prices == ()
+    alive = ended.replace('retires_on = 2026-02-01\nreplacement = "kappa"\n', "")
+    (tmp_path / "other").mkdir()
+    assert "model gamma, `models.2.prices`: the model has no price" in refusal(tmp_path / "other", GOOD + alive)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_is_refused_with_its_line(case: str, tmp_path: Path) -> None:
     found, replaced, says, needle, occurrence = CASES[case]
@@ -325,7 +528,7 @@ def test_every_key_of_the_shipped_files_is_named_by_its_line(provider: str) -> N
             if line not in named or not {*named} <= {line, table}:
                 wrong.append((what, line, named))
     assert wrong == []
-    assert tried > 100
+    assert tried > (15 if provider == "local" else 100)
 
 
 def test_every_key_of_a_small_file_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -53,6 +53,17 @@ def test_what_is_written_down() -> None:
     }
 
 
+def test_rates_of_images_are_written_down_where_there_are_some() -> None:
+    on = date(2026, 11, 29)
+    banana = REGISTRY.model("google", "gemini-nano-banana-2.1")
+    [tier] = json.loads(to_json(price_list(banana, on)))["tiers"]
+    assert (tier["output"], tier["image_output"]) == ("3.75", "15")
+    for model in REGISTRY.models:
+        if model.kind != "text" and model.panel:
+            found = price_list(model, on, "direct")
+            assert from_json(to_json(found)) == found
+
+
 def test_an_entry_of_the_registry_names_its_page_and_when_it_was_read() -> None:
     qwen = REGISTRY.model("groq", "qwen/qwen3.8-27b")
     found = price_list(qwen, TODAY)

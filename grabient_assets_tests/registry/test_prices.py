@@ -13,7 +13,7 @@ from genai_prices import calc_price
 
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model, Price, Rates
+from grabient_assets.registry.model import Delivery, Model, Price, Rates
 from grabient_assets.registry.price_list import price_list
 from grabient_assets.registry.prices import batch_price, rates_on
 from grabient_assets.registry.usage import Usage
@@ -140,8 +140,63 @@ def test_both_sources_agree_on_batch_input_and_output(model: Model) -> None:
     """If they part, one of them is out of date: look the price up and append a dated entry."""
     rates, basis = rates_on(model, TODAY, True, 1000)
     entry = [price for price in model.prices if price.since <= TODAY][-1]
+    assert entry.batch is not None
     assert (rates.input, rates.output) == (entry.batch.input, entry.batch.output)
     assert basis == ("registry" if model.id == "qwen/qwen3.8-27b" else "genai-prices")
+
+
+PRICED = [model for model in REGISTRY.models if model.kind != "text" and model.prices]
+
+
+@pytest.mark.parametrize("delivery", ["batch", "direct"])
+@pytest.mark.parametrize("model", PRICED, ids=lambda model: model.id)
+def test_both_sources_agree_on_images_and_vectors(model: Model, delivery: Delivery) -> None:
+    on = date(2026, 11, 29)
+    entry = model.prices[-1].batch if delivery == "batch" else model.prices[-1].standard
+    if entry is None:
+        with pytest.raises(UnpricedError, match="nobody has verified one"):
+            price_list(model, on, delivery)
+        return
+    rates = price_list(model, on, delivery).tiers[0].rates
+    assert (rates.input, rates.output, rates.image_output) == (entry.input, entry.output, entry.image_output)
+    assert (rates.image_input or rates.input) == (entry.image_input or entry.input)
+
+
+def test_a_picture_that_was_edited() -> None:
+    # gpt-image-2.5-flare in a batch: 100 of text x 2.50 + 900 of pictures x 4 + 1,000 made x 15 = 18,850 per million
+    flare, on = REGISTRY.model("openai", "gpt-image-2.5-flare"), date(2026, 11, 29)
+    usage = Usage(1000, 1000, input_image_tokens=900, output_image_tokens=1000)
+    assert price_list(flare, on).cost(usage) == Decimal("0.01885")
+    # at once: 100 x 5 + 900 x 8 + 1,000 x 30 = 37,700
+    assert price_list(flare, on, "direct").cost(usage) == Decimal("0.0377")
+    # 500 of the pictures from the cache: 100 x 5 + 400 x 8 + 500 x 2 + 1,000 x 30 = 34,700; in a batch they cost all
+    cached = replace(usage, cached_input_tokens=500, cached_image_tokens=500)
+    assert price_list(flare, on, "direct").cost(cached) == Decimal("0.0347")
+    assert price_list(flare, on, "direct").cache_saving(cached) == Decimal("0.003")
+    assert price_list(flare, on).cost(cached) == Decimal("0.01885")
+
+
+def test_a_picture_with_words_beside_it() -> None:
+    # gemini-nano-banana-2.1 in a batch: 1,000 x 0.75 + 200 of text x 3.75 + 1,120 x 15 = 18,300 per million
+    banana = REGISTRY.model("google", "gemini-nano-banana-2.1")
+    usage = Usage(1000, 1320, input_image_tokens=258, output_image_tokens=1120)
+    assert price_list(banana, date(2026, 11, 29)).cost(usage) == Decimal("0.0183")
+
+
+def test_a_vector_costs_what_was_read() -> None:
+    small = REGISTRY.model("openai", "text-embedding-3-small")
+    assert cost(small, Usage(1_000_000, 0), TODAY) == (Decimal("0.01"), "registry"), (
+        "the standard price is no batch price"
+    )
+    assert price_list(small, TODAY, "direct").cost(Usage(1_000_000, 0)) == Decimal("0.02")
+    two = REGISTRY.model("google", "gemini-embedding-2")
+    assert cost(two, Usage(1_000_000, 0), TODAY) == (Decimal("0.1"), "genai-prices"), "no output, so none is compared"
+
+
+def test_a_picture_of_a_model_that_makes_none_has_no_cost() -> None:
+    lite = price_list(REGISTRY.model("google", "gemini-2.5-flash-lite"), TODAY)
+    with pytest.raises(UnpricedError, match="3 tokens"):
+        lite.cost(Usage(10, 5, output_image_tokens=3))
 
 
 def own_model(*prices: Price) -> Model:
@@ -197,6 +252,9 @@ def test_a_model_that_only_looks_like_a_listed_one_is_not_taken_for_it() -> None
         {"input_tokens": 1, "output_tokens": 0, "cached_input_tokens": 1, "cache_write_tokens": 1},
         {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
         {"input_tokens": 9, "output_tokens": 1, "cache_write_tokens": 1, "cache_write_5m_tokens": 2},
+        {"input_tokens": 9, "output_tokens": 1, "input_image_tokens": 10},
+        {"input_tokens": 9, "output_tokens": 1, "output_image_tokens": 2},
+        {"input_tokens": 9, "output_tokens": 1, "input_image_tokens": 5, "cached_image_tokens": 1},
     ],
 )
 def test_impossible_usage_is_refused(counts: dict[str, Any]) -> None:

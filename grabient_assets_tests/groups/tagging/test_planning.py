@@ -13,7 +13,7 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
-from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.providers.contract import Spec
 from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
@@ -32,7 +32,7 @@ WIDE = BatchLimits(50_000, 200_000_000)
 class RealLines(ScriptedProvider):
     """Writes the request lines that the real provider is sent."""
 
-    def request_line(self, spec: RequestSpec, model: Model) -> bytes:
+    def request_line(self, spec: Spec, model: Model) -> bytes:
         return request_line(spec, model)
 
 
