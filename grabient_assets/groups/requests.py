@@ -21,8 +21,8 @@ from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.groups.tagging.wave_numbers import step_shares
 from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt, PromptSet
-from grabient_assets.prompting.render import refinement_message, system_text, tagging_message
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.providers.request_lines import request_line

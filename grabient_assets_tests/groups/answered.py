@@ -13,7 +13,7 @@ from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.render import system_text, tagging_message
+from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.asks import SubjectVersion
