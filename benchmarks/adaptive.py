@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.groups.tagging.skills import Skills
-    from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan
+    from grabient_assets.ledger.wave_plans import WaveMember, WavePlan
 
 VERSION, ANALYSES = "v1", 2
 THRESHOLDS = (0.0, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
@@ -162,8 +162,8 @@ def _replay(data: Path) -> Iterator[DuckDBPyConnection]:
 def _plan(data: Path, *, measured: bool) -> WavePlan:
     """The waves as they are planned before anything was answered, or with the report of the full run."""
     from grabient_assets.groups.tagging.adaptive import waves_of
+    from grabient_assets.ledger.usage import measured_tokens
     from grabient_assets.settings import PROVIDERS
-    from grabient_assets.warehouse.usage import measured_tokens
 
     tables = ("model_skills", "model_reports", "field_reports", "panel_reports", "batches", "batch_requests")
     with _replay(data) as connection:
@@ -180,7 +180,7 @@ def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBP
     from grabient_assets.groups.tagging.wave_audit import is_audited
     from grabient_assets.groups.tagging.wave_judging import certain_palettes
     from grabient_assets.groups.tagging.wave_numbers import FEWEST_AUDITED
-    from grabient_assets.warehouse.asks import SubjectVersion
+    from grabient_assets.ledger.asks import SubjectVersion
 
     with _replay(data) as connection:
         everything = [row[0] for row in connection.execute("SELECT seed FROM palettes").fetchall()]
@@ -236,7 +236,7 @@ def _turned(
 ) -> bool:
     """Whether so many values of audited palettes turned that wave one is not believed."""
     from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
-    from grabient_assets.warehouse.wave_audits import FIELDS, AuditCount
+    from grabient_assets.ledger.wave_audits import FIELDS, AuditCount
 
     pairs = [(before[row[0]], row[1:]) for row in _tops(connection) if row[0] in audited]
     counts = [

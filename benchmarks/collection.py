@@ -33,17 +33,17 @@ def main() -> None:
 
 
 def _run(palettes: int, analyses: int, profile: bool) -> None:
-    from grabient_assets.batching.round import collect_batches
     from grabient_assets.emulator.endpoint import ensure_emulator
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
     from grabient_assets.groups.tagging.reading import TagReader
     from grabient_assets.groups.tagging.submission import submit_due_tagging
+    from grabient_assets.ledger.asks import SubjectVersion
+    from grabient_assets.ledger.batches import open_batches
+    from grabient_assets.ledger.round import collect_batches
     from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
     from grabient_assets.settings import PROVIDERS, load_settings
-    from grabient_assets.warehouse.asks import SubjectVersion
-    from grabient_assets.warehouse.batches import open_batches
     from grabient_assets.warehouse.connection import Warehouse
 
     settings = load_settings()

@@ -32,13 +32,13 @@ from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.palettes import PaletteRecord, add_palettes
+from grabient_assets.ledger.tags import TagRecord, record_tags
+from grabient_assets.ledger.wave_audits import AuditCount
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.migrations import migrate
-from grabient_assets.warehouse.palettes import PaletteRecord, add_palettes
-from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets.warehouse.wave_audits import AuditCount
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

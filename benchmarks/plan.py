@@ -5,7 +5,7 @@ Making the tables takes a few minutes and is not counted. The plan is made in a 
 memory is its own: the function behind the command, with DuckDB as the command uses it.
 
 Then what a budget costs in time: before every batch it is decided in the intent's transaction which palettes the money
-finishes (batching/finishing.py), here over everything that is not answered.
+finishes (ledger/finishing.py), here over everything that is not answered.
 
     .venv/bin/python benchmarks/plan.py [--palettes 100000] [--analyses 8] [--keep FOLDER]
 """
@@ -90,14 +90,14 @@ def _measure_money(analyses: int) -> None:
     from datetime import UTC, datetime
     from decimal import Decimal
 
-    from grabient_assets.batching.estimates import RequestShape
-    from grabient_assets.batching.reservation import Terms, reserve
     from grabient_assets.groups.requests import keep_request_sizes
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.ledger.estimates import RequestShape
+    from grabient_assets.ledger.money import HoldKey
+    from grabient_assets.ledger.reservation import Terms, reserve
     from grabient_assets.prompting.load import load_prompt_set
     from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, load_settings
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.warehouse.money import HoldKey
 
     prompt, now = load_prompt_set(PROMPTS_DIR, "v1").tagging, datetime.now(UTC)
     model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
@@ -160,8 +160,8 @@ def _invent(palettes: int, analyses: int) -> None:
 def _target(connection: DuckDBPyConnection, prompt_digest: str) -> None:
     """Whom to ask, as the temporary table `target`."""
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.ledger.identity import request_digest
     from grabient_assets.settings import PROVIDERS
-    from grabient_assets.warehouse.identity import request_digest
 
     models = taggers(PROVIDERS)
     digests = [request_digest(PURPOSE, "emulator", model, prompt_digest) for model in models]

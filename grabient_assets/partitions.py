@@ -18,9 +18,9 @@ import dagster as dg
 
 from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR, load_settings
-from grabient_assets.warehouse.asks import SubjectVersion
 
 # Dagster warns of each `backfill_policy` that it is in beta. Every file of assets imports this one before it has one.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")

@@ -90,9 +90,7 @@ def test_pictures_of_the_ui_are_made_only_in_groups():
     assert {path.parent.parent.name for path in MODULES if path.stem == "reports"} == {"groups"}
 
 
-@pytest.mark.parametrize(
-    "room", ["cli", "gradient", "registry", "warehouse", "store", "prompting", "groups", "batching"]
-)
+@pytest.mark.parametrize("room", ["cli", "gradient", "registry", "warehouse", "store", "prompting", "groups", "ledger"])
 def test_no_provider_sdk_is_loaded_before_it_is_needed(room: str):
     files = [path for path in MODULES if name_of(path).startswith(f"{room}/")]
     assert files

@@ -9,7 +9,7 @@ import typer
 from grabient_assets.cli.console import print_json, say, tell
 
 if TYPE_CHECKING:
-    from grabient_assets.batching.stopped import Stopped
+    from grabient_assets.ledger.stopped import Stopped
     from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -47,7 +47,7 @@ def cancel(
 
 
 def _document(stopped: Stopped, warehouse: Warehouse) -> dict[str, Any]:
-    from grabient_assets.warehouse.batches import batch, fates_of
+    from grabient_assets.ledger.batches import batch, fates_of
 
     batch_id = stopped.batch.batch_id
     with warehouse.read() as connection:

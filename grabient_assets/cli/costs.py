@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from rich.console import Console
 
+    from grabient_assets.ledger.accounts import Costs, Foreseen, Invoice
     from grabient_assets.settings import Settings
-    from grabient_assets.warehouse.accounts import Costs, Foreseen, Invoice
 
 SHOWN_MONTHS = 2
 """So many months of invoices are shown; --since asks for more, and JSON has all."""
@@ -37,8 +37,8 @@ def costs(
     """Show what was spent on what, what each provider's invoice should say, and what is left of the month's budget."""
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.errors import UsageError
+    from grabient_assets.ledger.accounts import GROUPINGS
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.accounts import GROUPINGS
 
     settings = load_settings()
     if by not in GROUPINGS:
@@ -68,7 +68,7 @@ def _day(text: str | None, name: str) -> date | None:
 def _document(
     connection: DuckDBPyConnection, settings: Settings, by: str, since: date | None, until: date | None
 ) -> dict[str, Any]:
-    from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
+    from grabient_assets.ledger.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
 
     return {
         "by": by,
@@ -105,9 +105,9 @@ def _figures(one: Costs) -> dict[str, Any]:
 def _month(connection: DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
     from datetime import UTC, datetime, timedelta
 
-    from grabient_assets.batching.budget import month_of, monthly
-    from grabient_assets.warehouse.accounts import total_costs
-    from grabient_assets.warehouse.money import spending_between
+    from grabient_assets.ledger.accounts import total_costs
+    from grabient_assets.ledger.budget import month_of, monthly
+    from grabient_assets.ledger.money import spending_between
 
     now = datetime.now(UTC)
     start, following = month_of(now)
@@ -155,7 +155,7 @@ def _foreseen(one: Foreseen) -> dict[str, Any]:
 
 def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
     from grabient_assets.cli.tables import print_figures
-    from grabient_assets.warehouse.accounts import GROUPINGS
+    from grabient_assets.ledger.accounts import GROUPINGS
 
     console = output()
     names = GROUPINGS[by]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grabient_assets.headless.failures import Repeat
-    from grabient_assets.warehouse.failures import FailureGroup
+    from grabient_assets.ledger.failures import FailureGroup
 
 
 def errors(
@@ -32,8 +32,8 @@ def errors(
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.headless.failures import find_failures, repeats
     from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.ledger.failures import NAMED_PALETTES, failure_groups
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.failures import NAMED_PALETTES, failure_groups
 
     settings = load_settings()
     version = None if prompt_version is None else chosen_prompt_version(prompt_version)

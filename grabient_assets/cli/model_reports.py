@@ -12,8 +12,8 @@ from grabient_assets.cli.console import output, print_json, say, tell
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.warehouse.calibration import Report
-    from grabient_assets.warehouse.wave_audits import AuditCount
+    from grabient_assets.ledger.calibration import Report
+    from grabient_assets.ledger.wave_audits import AuditCount
 
 
 def reports(
@@ -25,10 +25,10 @@ def reports(
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
     from grabient_assets.groups.tagging.wave_audit import audit_sentences
     from grabient_assets.headless.wishes import answered_prompt_version
+    from grabient_assets.ledger.calibration import report_of, reported_versions
+    from grabient_assets.ledger.wave_audits import audit_counts
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.calibration import report_of, reported_versions
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.warehouse.wave_audits import audit_counts
 
     warehouse = Warehouse(load_settings().database)
     if prompt_version is not None:

@@ -13,8 +13,8 @@ from grabient_assets.cli.stopping import asking
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from grabient_assets.batching.estimates import DollarRange
     from grabient_assets.headless.planning import Plan
+    from grabient_assets.ledger.estimates import DollarRange
     from grabient_assets.settings import Settings
 
 
@@ -105,7 +105,7 @@ def agree_to_spend(
     """
     import sys
 
-    from grabient_assets.batching.budget import dollars
+    from grabient_assets.ledger.budget import dollars
 
     if settings.mode != "live" or not requests:
         return

@@ -10,12 +10,12 @@ from grabient_assets.groups.plan_reasons import WHY
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.batching.estimates import DollarRange
-    from grabient_assets.batching.planning import Sending
     from grabient_assets.groups.refinement.planning import PlannedRefinement
     from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Finishing, Plan
+    from grabient_assets.ledger.estimates import DollarRange
+    from grabient_assets.ledger.planning import Sending
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _totals(plan: Plan) -> list[str]:
 
 def finishing_sentence(one: Finishing, needing: int) -> str:
     """How many of the palettes the money finishes, and what the others would cost."""
-    from grabient_assets.batching.budget import dollars, enough
+    from grabient_assets.ledger.budget import dollars, enough
 
     if not one.most:
         return (

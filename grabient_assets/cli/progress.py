@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from grabient_assets.headless.driver import Finished
     from grabient_assets.headless.waiting import Waiting
-    from grabient_assets.warehouse.status import Progress
-    from grabient_assets.warehouse.wave_states import WaveCount
+    from grabient_assets.ledger.status import Progress
+    from grabient_assets.ledger.wave_states import WaveCount
 
 
 QUIET_SECONDS = 10.0
@@ -55,7 +55,7 @@ class _Failures:
 
     def new(self, finished: Finished | None) -> str | None:
         """The sentence, if it was not told before."""
-        from grabient_assets.batching.holding import gist
+        from grabient_assets.ledger.holding import gist
 
         if finished is None or finished.success:
             return None
@@ -83,7 +83,7 @@ class Lines:
     """One line on stderr for every change, and for every wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        from grabient_assets.batching.patience import Announcer
+        from grabient_assets.ledger.patience import Announcer
 
         self._clock = clock
         self._started = clock()

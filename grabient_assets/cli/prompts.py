@@ -10,10 +10,10 @@ from grabient_assets.cli.console import output, print_indented, print_json, say,
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
+    from grabient_assets.ledger.prompt_comparison import Comparison
+    from grabient_assets.ledger.prompt_words import SideBySide
+    from grabient_assets.ledger.prompts import PromptUse
     from grabient_assets.prompting.prompt import Prompt
-    from grabient_assets.warehouse.prompt_comparison import Comparison
-    from grabient_assets.warehouse.prompt_words import SideBySide
-    from grabient_assets.warehouse.prompts import PromptUse
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")]
 
@@ -131,8 +131,8 @@ def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any
 def _uses() -> list[PromptUse]:
     """Where each wording has run; nothing, and no file made, without a database."""
     from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.ledger.prompts import prompt_uses
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.prompts import prompt_uses
 
     warehouse = open_warehouse(load_settings())
     if not warehouse.exists():
@@ -143,8 +143,8 @@ def _uses() -> list[PromptUse]:
 
 def _compared(before: Prompt, after: Prompt) -> Comparison | None:
     from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.ledger.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
 
     warehouse = open_warehouse(load_settings())
     shared = before.version == after.version or (before.purpose == "tagging" and before.digest == after.digest)
@@ -158,8 +158,8 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
 
 def _words(first: str, second: str, limit: int) -> list[SideBySide]:
     from grabient_assets.cli.database import open_warehouse
+    from grabient_assets.ledger.prompt_words import words_side_by_side
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.prompt_words import words_side_by_side
 
     warehouse = open_warehouse(load_settings())
     if first == second or not limit or not warehouse.exists():

@@ -10,7 +10,7 @@ from grabient_assets.cli.console import print_json, say, tell
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.batching.reparse import Reparsed
+    from grabient_assets.ledger.reparse import Reparsed
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -45,9 +45,9 @@ def reparse(
 
 def read_again(names: list[str], version: str | None, warehouse: Warehouse, settings: Settings) -> Reparsed:
     """Read these batches again, those of the prompt version, or all."""
-    from grabient_assets.batching.reparse import reparse_batches
     from grabient_assets.groups.readers import reader_of
     from grabient_assets.groups.tagging.retallying import tally_again
+    from grabient_assets.ledger.reparse import reparse_batches
     from grabient_assets.providers.offline import line_reader
     from grabient_assets.resources.modes import key_of, usable_providers
     from grabient_assets.resources.objects import open_store

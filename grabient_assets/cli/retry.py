@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from grabient_assets.batching.estimates import DollarRange
-    from grabient_assets.batching.holding import Held
     from grabient_assets.headless.failures import AskedAgain, Repeat
+    from grabient_assets.ledger.estimates import DollarRange
+    from grabient_assets.ledger.holding import Held
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -136,8 +136,8 @@ def _dollars(usd: DollarRange | None) -> dict[str, float] | None:
 
 
 def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal | None, as_json: bool) -> None:
-    from grabient_assets.batching.budget import dollars
     from grabient_assets.headless.failures import together
+    from grabient_assets.ledger.budget import dollars
 
     for reason in left_out:
         say(reason)
@@ -160,7 +160,7 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
     """What is not tried at once, although it is asked for."""
     from datetime import UTC, datetime
 
-    from grabient_assets.batching.holding import held_back
+    from grabient_assets.ledger.holding import held_back
 
     with warehouse.read() as connection:
         return held_back(connection, settings.budget_usd, datetime.now(UTC))

@@ -12,10 +12,10 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from grabient_assets.ledger.batches import BatchRecord
+    from grabient_assets.ledger.withheld import Withheld
     from grabient_assets.settings import Settings
-    from grabient_assets.warehouse.batches import BatchRecord
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.warehouse.withheld import Withheld
 
 _COUNTS = {
     "palettes": "palettes",
@@ -47,14 +47,14 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from grabient_assets.batching.holding import held_back
-    from grabient_assets.batching.overdue import put_off_too_long
+    from grabient_assets.ledger.batches import open_batches
+    from grabient_assets.ledger.holding import held_back
+    from grabient_assets.ledger.overdue import put_off_too_long
+    from grabient_assets.ledger.put_off import put_off
+    from grabient_assets.ledger.status import Counts, counts
+    from grabient_assets.ledger.wave_states import wave_counts
+    from grabient_assets.ledger.withheld import withheld_palettes
     from grabient_assets.resources.modes import usable_providers
-    from grabient_assets.warehouse.batches import open_batches
-    from grabient_assets.warehouse.put_off import put_off
-    from grabient_assets.warehouse.status import Counts, counts
-    from grabient_assets.warehouse.wave_states import wave_counts
-    from grabient_assets.warehouse.withheld import withheld_palettes
 
     now = datetime.now(UTC)
     found, batches, held, withheld, waves, idle = Counts(), [], [], [], [], []
@@ -97,7 +97,7 @@ def _withheld(one: Withheld) -> dict[str, Any]:
 
 
 def _batch(batch: BatchRecord, now: datetime) -> dict[str, Any]:
-    from grabient_assets.batching.overdue import overdue
+    from grabient_assets.ledger.overdue import overdue
 
     since = batch.submitted_at or batch.intended_at
     return {
@@ -148,7 +148,7 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
 
 def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
     from grabient_assets.groups.tagging.withheld import sentences
-    from grabient_assets.warehouse.withheld import withheld_palettes
+    from grabient_assets.ledger.withheld import withheld_palettes
 
     if not warehouse.exists():
         return ()
@@ -158,7 +158,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
 
 def _waves(document: dict[str, Any]) -> list[str]:
     from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence
-    from grabient_assets.warehouse.wave_states import WaveCount
+    from grabient_assets.ledger.wave_states import WaveCount
 
     counts = [WaveCount(**one) for one in document["waves"]]
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]

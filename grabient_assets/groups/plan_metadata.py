@@ -7,8 +7,8 @@ from typing import Protocol
 
 import dagster as dg
 
-from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.plan_reasons import WHY
+from grabient_assets.ledger.planning import Sending
 from grabient_assets.registry.model import Model
 
 COLUMNS = (

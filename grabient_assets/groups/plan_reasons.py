@@ -1,4 +1,4 @@
-"""Why requests are missing, as a plan says it to a person: by the names of warehouse/plan.py and refinement_plan.py."""
+"""Why requests are missing, as a plan says it to a person: by the names of ledger/plan.py and refinement_plan.py."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grabient_assets.batching.settling import AnswerReader, ReaderOf
 from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.batches import BatchRecord
 from grabient_assets.warehouse.connection import Warehouse
 
 

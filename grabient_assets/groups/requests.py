@@ -10,9 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.estimates import DollarRange
-from grabient_assets.batching.planning import Lines, sending
-from grabient_assets.batching.reservation import request_shape
 from grabient_assets.errors import GrabientError, RequestRejectedError
 from grabient_assets.groups.refinement.asking import PURPOSE as REFINEMENT
 from grabient_assets.groups.refinement.asking import refiner
@@ -20,6 +17,14 @@ from grabient_assets.groups.tagging.asking import PURPOSE as TAGGING
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.groups.tagging.wave_numbers import step_shares
+from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.plan import mean_colour_bytes
+from grabient_assets.ledger.planning import Lines, sending
+from grabient_assets.ledger.reservation import request_shape
+from grabient_assets.ledger.tag_consensus import some_consensus
+from grabient_assets.ledger.unfinished import RequestSize, record_request_sizes, record_wave_shares, wanted_targets
+from grabient_assets.ledger.usage import measured_tokens
+from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt, PromptSet
@@ -29,11 +34,6 @@ from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.plan import mean_colour_bytes
-from grabient_assets.warehouse.tag_consensus import some_consensus
-from grabient_assets.warehouse.unfinished import RequestSize, record_request_sizes, record_wave_shares, wanted_targets
-from grabient_assets.warehouse.usage import measured_tokens
-from grabient_assets.warehouse.wave_states import wave_counts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logging import Logger
 
-from grabient_assets.batching.round import Round
+from grabient_assets.ledger.round import Round
 
 
 def log_round(log: Logger, done: Round) -> None:

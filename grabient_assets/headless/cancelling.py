@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from grabient_assets.batching.cancel import stop_batch
-from grabient_assets.batching.patience import Patience
-from grabient_assets.batching.stopped import Stopped
 from grabient_assets.errors import GrabientError
+from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.patience import Patience
+from grabient_assets.ledger.stopped import Stopped
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 

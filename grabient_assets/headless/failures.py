@@ -9,16 +9,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import uuid4
 
-from grabient_assets.batching.budget import MONTH, allowances
-from grabient_assets.batching.estimates import DollarRange
-from grabient_assets.batching.holding import release
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion
+from grabient_assets.ledger.budget import MONTH, allowances
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.money import SpendingCap, make_cap
+from grabient_assets.ledger.needs import FailedAsk
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap, make_cap
-from grabient_assets.warehouse.needs import FailedAsk
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ def find_failures(
     for those anew.
     """
     from grabient_assets.groups.refinement.asking import refiner
+    from grabient_assets.ledger.needs import failed_refinements, failed_tagging
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
-    from grabient_assets.warehouse.needs import failed_refinements, failed_tagging
 
     usable = usable_providers(settings)
     current = _current_targets(settings, usable)
@@ -206,9 +206,9 @@ def ask_for(
 
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
-    from grabient_assets.warehouse.asks import record_asks
-    from grabient_assets.warehouse.tags import TAGGING
-    from grabient_assets.warehouse.waves import reopen_cancelled
+    from grabient_assets.ledger.asks import record_asks
+    from grabient_assets.ledger.tags import TAGGING
+    from grabient_assets.ledger.waves import reopen_cancelled
 
     alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
     for one in failed:
@@ -256,9 +256,9 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:
     """The request digest of today by (prompt version, provider, model)."""
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.ledger.identity import request_digest
     from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
     from grabient_assets.resources.modes import answers_from
-    from grabient_assets.warehouse.identity import request_digest
 
     mode = answers_from(settings)
     return {

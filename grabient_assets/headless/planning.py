@@ -8,12 +8,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from grabient_assets.batching.budget import Allowance, monthly
-from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.estimates import DollarRange
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.one_mode import refuse_other_mode
-from grabient_assets.batching.planning import Sending
 from grabient_assets.groups.refinement.asking import refiner
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
 from grabient_assets.groups.tagging.adaptive import waves_of
@@ -22,18 +16,24 @@ from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.budget import Allowance, monthly
+from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.one_mode import refuse_other_mode
+from grabient_assets.ledger.palettes import any_palette, palette_rows
+from grabient_assets.ledger.planning import Sending
+from grabient_assets.ledger.refinement_plan import Foreseen
+from grabient_assets.ledger.tag_consensus import tagged_elsewhere
+from grabient_assets.ledger.usage import measured_tokens
+from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import any_palette, palette_rows
-from grabient_assets.warehouse.refinement_plan import Foreseen
-from grabient_assets.warehouse.tag_consensus import tagged_elsewhere
-from grabient_assets.warehouse.usage import measured_tokens
-from grabient_assets.warehouse.withheld import withheld_palettes
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _finishing(
     refining: int,
     waves: PlannedWaves | None,
 ) -> Finishing:
-    """Palettes are finished as they are sent (batching/finishing.py): the cheapest first, and one is begun when what is
+    """Palettes are finished as they are sent (ledger/finishing.py): the cheapest first, and one is begun when what is
     left then covers its expected cost and the spread of its riskiest request. Refinement and later waves are shared out
     evenly among those that may still get them, `refining` of the palettes in these `rows`."""
     import numpy

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
-from grabient_assets.settings import Settings
-from grabient_assets.warehouse.asks import SubjectVersion, stopped_asks
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.status import (
+from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
+from grabient_assets.ledger.status import (
     Progress,
     locked_out,
     progress,
     unanswered_in_a_row,
     unreachable_in_a_row,
 )
+from grabient_assets.settings import Settings
+from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.headless.driver import Driver, Finished
@@ -65,8 +65,8 @@ class Pursuit:
 
         Raises StoreUnusableError when a run failed and the object store takes nothing more.
         """
-        from grabient_assets.batching.holding import release
         from grabient_assets.headless.driver import drive
+        from grabient_assets.ledger.holding import release
 
         with self.warehouse.write() as connection:
             release(connection, self.started)
@@ -133,8 +133,8 @@ class Pursuit:
                     self._given_up[provider] = f"{provider} took no batch in {found[0]} tries. {found[1]}"
 
     def _batches_open(self) -> bool:
+        from grabient_assets.ledger.batches import open_batches
         from grabient_assets.resources.modes import belongs_here
-        from grabient_assets.warehouse.batches import open_batches
 
         purposes = {"tagging", "refinement"} if self.wish.until == "refined" else {"tagging"}
         with self.warehouse.read() as connection:
@@ -143,11 +143,11 @@ class Pursuit:
         return any(b.provider not in self._given_up for b in here)
 
     def _tagging_open(self) -> bool:
-        from grabient_assets.batching.holding import still_held
         from grabient_assets.groups.tagging.asking import PURPOSE
         from grabient_assets.groups.tagging.collection import palettes_to_complete
         from grabient_assets.groups.tagging.submission import hold_key
-        from grabient_assets.warehouse.tagging_due import due_targets
+        from grabient_assets.ledger.holding import still_held
+        from grabient_assets.ledger.tagging_due import due_targets
 
         with self.warehouse.read() as connection:
             held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), PURPOSE, None)
@@ -160,11 +160,11 @@ class Pursuit:
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:
-        from grabient_assets.batching.holding import still_held
         from grabient_assets.groups.refinement.asking import PURPOSE, refiner
         from grabient_assets.groups.refinement.submission import hold_key
-        from grabient_assets.warehouse.refined import chained_refinements, due_refinements
-        from grabient_assets.warehouse.tagging_ends import complete_tagging
+        from grabient_assets.ledger.holding import still_held
+        from grabient_assets.ledger.refined import chained_refinements, due_refinements
+        from grabient_assets.ledger.tagging_ends import complete_tagging
 
         provider = refiner().provider
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
@@ -178,9 +178,9 @@ class Pursuit:
 
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
-        from grabient_assets.batching.holding import held_back
         from grabient_assets.groups.tagging.withheld import sentences
-        from grabient_assets.warehouse.withheld import withheld_palettes
+        from grabient_assets.ledger.holding import held_back
+        from grabient_assets.ledger.withheld import withheld_palettes
 
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:

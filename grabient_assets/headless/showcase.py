@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.status import Spent, spent
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.status import Spent, spent
 
 TOP_WORDS = 3
 CATEGORICAL = ("temperature", "contrast", "brightness", "saturation")
@@ -43,9 +43,9 @@ class Showcase:
 
 def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) -> Showcase:
     """What is stored about these palettes under the prompt version."""
-    from grabient_assets.warehouse.palettes import palettes
-    from grabient_assets.warehouse.refined import refined
-    from grabient_assets.warehouse.tag_consensus import consensus
+    from grabient_assets.ledger.palettes import palettes
+    from grabient_assets.ledger.refined import refined
+    from grabient_assets.ledger.tag_consensus import consensus
 
     among = [SubjectVersion(prompt_version, seed) for seed in seeds]
     with warehouse.read() as connection:

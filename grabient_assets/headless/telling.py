@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from grabient_assets.batching.notices import Event, tell
 from grabient_assets.groups.notices.events import seen_events
+from grabient_assets.groups.notices.tables import undelivered
+from grabient_assets.groups.notices.webhook import Event, tell
 from grabient_assets.headless.pursuit import Outcome
 from grabient_assets.resources.modes import usable_providers
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.notices import undelivered
 from grabient_assets.wording import counted
 
 

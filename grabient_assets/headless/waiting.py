@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.holding import gist
+from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.holding import gist
 from grabient_assets.settings import Settings
-from grabient_assets.warehouse.batches import BatchRecord
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -59,10 +59,10 @@ class Waits:
         next_look: datetime,
         earlier: Mapping[tuple[str, str], tuple[datetime, bool]],
     ) -> Iterator[Waiting]:
-        from grabient_assets.batching.deferral import LONGEST_NAMED
-        from grabient_assets.warehouse.batches import put_off_until
-        from grabient_assets.warehouse.pauses import pauses
-        from grabient_assets.warehouse.put_off import put_off
+        from grabient_assets.ledger.batches import put_off_until
+        from grabient_assets.ledger.deferral import LONGEST_NAMED
+        from grabient_assets.ledger.pauses import pauses
+        from grabient_assets.ledger.put_off import put_off
 
         paused = pauses(connection, now)
         idle = put_off(connection)
@@ -154,8 +154,8 @@ def by_provider(batches: Sequence[BatchRecord]) -> dict[str, list[BatchRecord]]:
 
 
 def _open_here(connection: DuckDBPyConnection, settings: Settings) -> list[BatchRecord]:
+    from grabient_assets.ledger.batches import open_batches
     from grabient_assets.resources.modes import belongs_here
-    from grabient_assets.warehouse.batches import open_batches
 
     return [one for one in open_batches(connection) if belongs_here(settings, one.account)]
 

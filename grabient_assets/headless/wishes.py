@@ -11,10 +11,10 @@ from typing import Literal
 from uuid import uuid4
 
 from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion
+from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap
 from grabient_assets.wording import counted
 
 Until = Literal["tags", "consensus", "refined"]
@@ -71,8 +71,8 @@ def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
 
     Raises UnknownPromptVersionError.
     """
+    from grabient_assets.ledger.prompts import asked_prompt_versions
     from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.warehouse.prompts import asked_prompt_versions
 
     known = set(load_prompt_versions(PROMPTS_DIR))
     if text not in known and warehouse.exists():
@@ -103,7 +103,7 @@ def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
     Raises PaletteFileError for an unusable file, UsageError for a line that is no palette or one that is not loaded.
     """
     from grabient_assets.groups.palettes.palette_file import read_palette_file
-    from grabient_assets.warehouse.palettes import palette_seeds
+    from grabient_assets.ledger.palettes import palette_seeds
 
     file = read_palette_file(path)
     if file.rejected:
@@ -144,8 +144,8 @@ def make_wish(
     the others, so that a limit never starves them. Raises GrabientError when nothing is loaded, SettingsError when no
     provider can be asked.
     """
-    from grabient_assets.warehouse.needs import Need, needs
-    from grabient_assets.warehouse.waves import answered_enough
+    from grabient_assets.ledger.needs import Need, needs
+    from grabient_assets.ledger.waves import answered_enough
 
     providers = askable_providers(settings) if providers is None else tuple(providers)
     targets = tagging_targets(settings, prompt_version, providers, today)
@@ -222,10 +222,10 @@ def wish_of_asked(asked: Sequence[SubjectVersion], until: Until, settings: Setti
 def tagging_targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
     """What the taggers of these providers would be asked under the prompt version; not those that are shut down."""
     from grabient_assets.groups.tagging.asking import PURPOSE, taggers
+    from grabient_assets.ledger.identity import request_digest
     from grabient_assets.prompting.load import load_prompt_set
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.modes import answers_from
-    from grabient_assets.warehouse.identity import request_digest
 
     asked = taggers(providers)
     refused = load_registry().refusals(asked, today)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from grabient_assets.errors import CredentialsError
+from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
 from grabient_assets.settings import PROVIDERS, Settings
-from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT
 
 EMULATOR_KEY = "emulator"
 

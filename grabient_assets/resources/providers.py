@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import dagster as dg
 
-from grabient_assets.batching.connection import Connection
+from grabient_assets.ledger.connection import Connection
 from grabient_assets.providers.patience import Patience
 from grabient_assets.resources.modes import (
     answers_from,

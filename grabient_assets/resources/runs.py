@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from grabient_assets.ledger.attempts import Attempts, attempts_at, hold_work, record_attempt
 from grabient_assets.resources.dead_runs import is_dead
-from grabient_assets.warehouse.attempts import Attempts, attempts_at, hold_work, record_attempt
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.main import app
 from grabient_assets.groups.refinement.explaining import explain as explained
 from grabient_assets.groups.refinement.explaining import read_about
+from grabient_assets.ledger.tagging_due import due_tagging
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 from grabient_assets_tests.pipeline.place import settings_of
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from grabient_assets.ledger.exports import EXPORT_COLUMNS
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.exports import EXPORT_COLUMNS
 from grabient_assets_tests.cli.running import command, environment, grabient, typed
 from grabient_assets_tests.cli.test_costs import type_in
 from grabient_assets_tests.docs.test_how_to import commands

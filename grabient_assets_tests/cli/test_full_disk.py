@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets_tests.batching.disks import SmallDisk, small_disk
 from grabient_assets_tests.cli.running import grabient, palettes
+from grabient_assets_tests.ledger.disks import SmallDisk, small_disk
 
 ROOM = 1_600_000
 """Enough for the database, not enough for Dagster's records beside it."""

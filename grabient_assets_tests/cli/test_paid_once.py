@@ -13,9 +13,9 @@ import pytest
 
 from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.batching.house import palette, twins
 from grabient_assets_tests.docs.test_how_to import Copy
 from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.ledger.house import palette, twins
 
 PANEL = 10
 

@@ -12,15 +12,15 @@ from grabient_assets.emulator.questions import Question
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.palettes import PaletteRecord, palettes
+from grabient_assets.ledger.tags import TagRecord, record_tags
+from grabient_assets.ledger.wave_audits import FIELDS, Heard, begin_audits, end_audits
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets.warehouse.wave_audits import FIELDS, Heard, begin_audits, end_audits
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 COST = Decimal("0.001")

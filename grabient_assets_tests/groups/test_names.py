@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import load_palettes, palette_record
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
@@ -17,14 +16,15 @@ from grabient_assets.groups.refinement.submission import submit_due_refinements
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.round import collect_batches
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets_tests.batching.house import House, palette
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 from grabient_assets_tests.groups.hostile import NAME
+from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 
 class Writing(ScriptedProvider):

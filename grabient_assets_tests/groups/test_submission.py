@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.batching.round import collect_batches
-from grabient_assets.batching.send import Sent
 from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
@@ -20,15 +18,17 @@ from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.ledger.money import SpendingCap
+from grabient_assets.ledger.palettes import ImageRecord, record_images
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.send import Sent
+from grabient_assets.ledger.tagging_due import due_tagging
 from grabient_assets.prompting.released import load_released
 from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
-from grabient_assets.warehouse.money import SpendingCap
-from grabient_assets.warehouse.palettes import ImageRecord, record_images
-from grabient_assets.warehouse.tagging_due import due_tagging
-from grabient_assets_tests.batching.house import House, palette
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 
 class Choosy(ScriptedProvider):

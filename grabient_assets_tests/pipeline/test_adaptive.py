@@ -15,9 +15,9 @@ from grabient_assets.cli.status import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.tagging.wave_numbers import EXPECTED_TO_GO_ON
 from grabient_assets.headless.planning import make_plan
+from grabient_assets.ledger.accounts import costs
+from grabient_assets.ledger.tagging_due import due_tagging
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.accounts import costs
-from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 ADAPTIVELY = {"analyses": 2, "adaptive": True, "refine": False}

@@ -11,11 +11,11 @@ import pytest
 
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.headless.failures import ask_again
+from grabient_assets.ledger.asks import SubjectVersion, stop_asks
+from grabient_assets.ledger.money import SpendingCap, make_cap
 from grabient_assets.partitions import partition_key
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.asks import SubjectVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap, make_cap
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import emulator_ended_after, samples

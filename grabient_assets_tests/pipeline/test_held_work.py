@@ -13,10 +13,10 @@ from grabient_assets.cli.status import status_document
 from grabient_assets.headless.driver import Driver, Finished, quiet_dagster
 from grabient_assets.headless.pursuit import Outcome, Pursuit
 from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.ledger.attempts import hold_work
+from grabient_assets.ledger.pauses import record_pauses
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.attempts import hold_work
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.pauses import record_pauses
 from grabient_assets_tests.cli.running import grabient, palettes
 from grabient_assets_tests.pipeline.driven import Driven, driven
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.tagging.collection import complete_palettes
+from grabient_assets.ledger.batches import open_batches
+from grabient_assets.ledger.round import collect_batches
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.warehouse.batches import open_batches
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 REPORTED = ("palette_tags", "tag_consensus", "refined_tags", "embed_text")

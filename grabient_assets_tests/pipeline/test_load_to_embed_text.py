@@ -12,8 +12,8 @@ import duckdb
 import pytest
 
 from grabient_assets.headless.driver import Finished
+from grabient_assets.ledger.exports import EXPORT_COLUMNS
 from grabient_assets.registry.load import load_registry
-from grabient_assets.warehouse.exports import EXPORT_COLUMNS
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 
 PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]

@@ -13,11 +13,11 @@ import pytest
 from grabient_assets.groups.batches.sensors import MOST_MARKED_PER_TICK
 from grabient_assets.headless.driver import Finished
 from grabient_assets.headless.failures import ask_again
+from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.partitions import add_partitions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.runs import LONGEST_REASON, REASON_TAG, RUN_KEY_TAG
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.asks import stopped_asks
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 STOPPED = """

@@ -22,9 +22,9 @@ from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.headless.pursuit import Pursuit
 from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.ledger.tagging_due import due_tagging
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.tagging_due import due_tagging
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 

@@ -15,9 +15,11 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._daemon.types import DaemonHeartbeat
 
-from grabient_assets.batching.holding import Held, held_back
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.headless.driver import Driver, quiet_dagster
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.attempts import hold_work
+from grabient_assets.ledger.holding import Held, held_back
 from grabient_assets.partitions import add_partitions
 from grabient_assets.resources.dead_runs import PID_TAG
 from grabient_assets.resources.runs import (
@@ -32,8 +34,6 @@ from grabient_assets.resources.runs import (
     attempt,
     record_begun,
 )
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.attempts import hold_work
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import samples
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.batching.result_lines import read_results
 from grabient_assets.errors import CredentialsError, ProviderBusyError, ProviderError, ResultsError
+from grabient_assets.ledger.batches import RequestRecord
+from grabient_assets.ledger.result_lines import read_results
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.streaming import whole_lines
-from grabient_assets.warehouse.batches import RequestRecord
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face, google_answer
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server

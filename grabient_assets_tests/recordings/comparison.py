@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.recordings.names import Names
 from grabient_assets_tests.recordings.request_lines import Lines, read_lines
 from grabient_assets_tests.recordings.tables import Table, read_tables

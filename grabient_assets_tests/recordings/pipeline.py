@@ -14,16 +14,12 @@ from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
-from grabient_assets.batching import poll
-from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.reparse import Reparsed, reparse_batches
-from grabient_assets.batching.round import collect_batches
-from grabient_assets.batching.send import Sent
 from grabient_assets.emulator.wire import registry_models
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.exports.assets import store_export
 from grabient_assets.groups.exports.files import FileKind, deliver
 from grabient_assets.groups.notices.events import seen_events
+from grabient_assets.groups.notices.tables import claim, record_told
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
@@ -33,19 +29,23 @@ from grabient_assets.groups.refinement.submission import ask_for_chained, submit
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.ledger import poll
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, open_batches, record_reported
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.exports import EXPORT_COLUMNS, Selection
+from grabient_assets.ledger.refined import due_refinements
+from grabient_assets.ledger.reparse import Reparsed, reparse_batches
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.send import Sent
+from grabient_assets.ledger.tagging_due import due_targets
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
 from grabient_assets.resources.modes import EMULATOR_KEY
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import EMULATOR_ACCOUNT, open_batches, record_reported
-from grabient_assets.warehouse.exports import EXPORT_COLUMNS, Selection
-from grabient_assets.warehouse.notices import claim, record_told
-from grabient_assets.warehouse.refined import due_refinements
-from grabient_assets.warehouse.tagging_due import due_targets
-from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.emulator.running import Running, running
+from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.pipeline.place import settings_of
 
 SALT = "5eed5eed5eed"

@@ -11,10 +11,10 @@ from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.headless.failures import ask_again
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import PROJECT_DIR, PROVIDERS, load_settings
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.money import SpendingCap
-from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.recordings.pipeline import Pipeline, pipeline
 
 REAL_PALETTES = PROJECT_DIR.parent / "shared" / "data" / "palettes.jsonl"

@@ -22,9 +22,9 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
-from grabient_assets.batching import round
 from grabient_assets.cli.main import main as console_script
 from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.ledger import round
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.attaching import Attached
 from grabient_assets_tests.pipeline.place import control

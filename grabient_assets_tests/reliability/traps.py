@@ -10,18 +10,18 @@ from typing import Any, Literal
 from dagster import DagsterInstance, SensorDefinition
 
 from grabient_assets import interrupts
-from grabient_assets.batching import collect, submit
 from grabient_assets.groups.palettes import pictures
 from grabient_assets.groups.tagging import collection
 from grabient_assets.headless import driver, wishes
 from grabient_assets.headless.pursuit import Pursuit
+from grabient_assets.ledger import batches, collect, submit
 from grabient_assets.providers import connect, google_states, streaming
 from grabient_assets.providers.anthropic import AnthropicBatches
 from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.contract import Accepted
 from grabient_assets.providers.google import GoogleBatches
 from grabient_assets.resources import home
-from grabient_assets.warehouse import attaching, batches
+from grabient_assets.warehouse import attaching
 
 Subject = tuple[str, str]
 """Provider and purpose of the work at hand."""

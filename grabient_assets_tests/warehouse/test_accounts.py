@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from grabient_assets.warehouse.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
+from grabient_assets.ledger.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.warehouse.results import batch, palette
 

@@ -15,27 +15,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.loading import palette_record
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent, update_batch
-from grabient_assets.warehouse.migrations import migrate
-from grabient_assets.warehouse.palettes import add_palettes
-from grabient_assets.warehouse.refined import (
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent, update_batch
+from grabient_assets.ledger.palettes import add_palettes
+from grabient_assets.ledger.refined import (
     REFINEMENT,
     RefinedRecord,
     chained_refinements,
     due_refinements,
     record_refined,
 )
-from grabient_assets.warehouse.tag_consensus import (
+from grabient_assets.ledger.tag_consensus import (
     ConsensusRecord,
     consensus,
     record_consensus,
     without_current_consensus,
 )
-from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging, complete_tagging
-from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags, share_answers
-from grabient_assets_tests.batching.house import palette, twins
+from grabient_assets.ledger.tagging_due import DueRequest, due_tagging
+from grabient_assets.ledger.tagging_ends import close_finished_tagging, complete_tagging
+from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags, share_answers
+from grabient_assets.warehouse.migrations import migrate
+from grabient_assets_tests.ledger.house import palette, twins
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLAIN, TURNED = twins()

@@ -25,10 +25,10 @@ from grabient_assets.errors import (
     WarehouseReadOnlyError,
     WarehouseTooNewError,
 )
+from grabient_assets.ledger.staging import staging
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.attaching import _engine
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.staging import staging
 from grabient_assets.warehouse.waiting import Patience
 
 _PROMPTS = "INSERT INTO prompt_versions SELECT 'v' || i, 'tagging', 'd', 't', 'm', now() FROM range({}, {}) AS r(i)"

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.groups.tagging.standings import Standing, standing_of
-from grabient_assets.registry.load import load_registry
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent
-from grabient_assets.warehouse.inquiries import (
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
+from grabient_assets.ledger.inquiries import (
     Inquiry,
     costs_of,
     nearest_palette,
@@ -20,8 +19,9 @@ from grabient_assets.warehouse.inquiries import (
     tagging_inquiries,
     versions_asked,
 )
-from grabient_assets.warehouse.tags import TagRecord, record_tags, share_answers
-from grabient_assets_tests.batching.house import START, House, palette, twins
+from grabient_assets.ledger.tags import TagRecord, record_tags, share_answers
+from grabient_assets.registry.load import load_registry
+from grabient_assets_tests.ledger.house import START, House, palette, twins
 
 MODELS = [model.id for model in load_registry().panel("tagger") if model.provider == "openai"]
 

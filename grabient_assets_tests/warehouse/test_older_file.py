@@ -19,7 +19,7 @@ from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import SQL, current_version, migrate, newest_version
-from grabient_assets_tests.batching.disks import small_disk
+from grabient_assets_tests.ledger.disks import small_disk
 
 FIRST = "0001_pipeline.sql"
 RENAMED = {("asks", "seed"): "subject", ("batch_requests", "seed"): "subject"}

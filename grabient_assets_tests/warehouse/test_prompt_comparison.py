@@ -14,10 +14,10 @@ import pytest
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import BatchRecord, insert_intent
-from grabient_assets.warehouse.prompt_agreement import Share
-from grabient_assets.warehouse.prompt_comparison import (
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, insert_intent
+from grabient_assets.ledger.prompt_agreement import Share
+from grabient_assets.ledger.prompt_comparison import (
     Comparison,
     Split,
     Wording,
@@ -25,12 +25,12 @@ from grabient_assets.warehouse.prompt_comparison import (
     refinement_pairs,
     tagging_pairs,
 )
-from grabient_assets.warehouse.prompt_words import Words, words_side_by_side
-from grabient_assets.warehouse.prompts import prompt_uses
-from grabient_assets.warehouse.refined import RefinedRecord, record_refined
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets_tests.batching.house import House, palette
+from grabient_assets.ledger.prompt_words import Words, words_side_by_side
+from grabient_assets.ledger.prompts import prompt_uses
+from grabient_assets.ledger.refined import RefinedRecord, record_refined
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.ledger.tags import TagRecord, record_tags
+from grabient_assets_tests.ledger.house import House, palette
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LISTS = ("mood", "style", "associations")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, insert_intent
-from grabient_assets.warehouse.refined import REFINEMENT, RefinedRecord, record_refined
-from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
-from grabient_assets_tests.batching.house import House, palette, twins
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
+from grabient_assets.ledger.refined import REFINEMENT, RefinedRecord, record_refined
+from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags
+from grabient_assets_tests.ledger.house import House, palette, twins
 
 TARGETS = [AskTarget("openai", "one", "a" * 20), AskTarget("groq", "other", "b" * 20)]
 FORESEEN = Foreseen(TARGETS, analyses=2, majority=True)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import migrate
-from grabient_assets.warehouse.tags import TagRecord, record_tags
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ROW = TagRecord("s", "v1", "openai", "m", 0, "id", "succeeded", NOON)

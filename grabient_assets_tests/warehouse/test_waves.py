@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from grabient_assets.warehouse.ask_terms import AskTerms
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tagging_ends import complete_tagging
-from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
-from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
-from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
-from grabient_assets.warehouse.waves import (
+from grabient_assets.ledger.ask_terms import AskTerms
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags
+from grabient_assets.ledger.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
+from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
+from grabient_assets.ledger.waves import (
     Reason,
     answered_enough,
     ended_waves,
@@ -26,7 +25,8 @@ from grabient_assets.warehouse.waves import (
     settle_in_full,
     start_waves,
 )
-from grabient_assets_tests.batching.house import START
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.ledger.house import START
 from grabient_assets_tests.warehouse.results import palette
 
 if TYPE_CHECKING:

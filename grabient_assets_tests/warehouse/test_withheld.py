@@ -12,13 +12,11 @@ import pytest
 
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.withheld import explained, sentences
-from grabient_assets.thresholds import ANSWERING_MODELS
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks, stop_asks
-from grabient_assets.warehouse.migrations import migrate
-from grabient_assets.warehouse.needs import needs
-from grabient_assets.warehouse.palettes import add_palettes
-from grabient_assets.warehouse.quality import answers_by_model, words_by_model
-from grabient_assets.warehouse.refined import (
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.needs import needs
+from grabient_assets.ledger.palettes import add_palettes
+from grabient_assets.ledger.quality import answers_by_model, words_by_model
+from grabient_assets.ledger.refined import (
     REFINEMENT,
     RefinedRecord,
     chained_refinements,
@@ -27,11 +25,13 @@ from grabient_assets.warehouse.refined import (
     record_refined,
     share_refinements,
 )
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import TAGGING, TagRecord, record_tags
-from grabient_assets.warehouse.withheld import Withheld, panels, withheld_palettes
-from grabient_assets_tests.batching.house import twins
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.ledger.tagging_ends import close_finished_tagging
+from grabient_assets.ledger.tags import TAGGING, TagRecord, record_tags
+from grabient_assets.ledger.withheld import Withheld, panels, withheld_palettes
+from grabient_assets.thresholds import ANSWERING_MODELS
+from grabient_assets.warehouse.migrations import migrate
+from grabient_assets_tests.ledger.house import twins
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLAIN, TURNED = twins()

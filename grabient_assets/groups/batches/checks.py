@@ -7,12 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from grabient_assets.batching.overdue import overdue, put_off_too_long
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE
+from grabient_assets.ledger.batches import BatchRecord, open_batches
+from grabient_assets.ledger.overdue import overdue, put_off_too_long
+from grabient_assets.ledger.put_off import PutOff, put_off
 from grabient_assets.thresholds import BATCH_ENDS_WITHIN
-from grabient_assets.warehouse.batches import BatchRecord, open_batches
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.put_off import PutOff, put_off
 
 NO_BATCH_IS_OVERDUE = "no_batch_is_overdue"
 

@@ -4,10 +4,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.batching.cancel import stop_batch
-from grabient_assets.batching.collect import Collected
-from grabient_assets.batching.finish import finish_batch
-from grabient_assets.batching.patience import USUAL_TIMEOUT_SECONDS, Patience
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.refinement.reports import asked_events as refinement_events
@@ -15,16 +11,20 @@ from grabient_assets.groups.refinement.reports import refined_events
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.reports import asked_events as tagging_events
 from grabient_assets.groups.tagging.reports import completed_events
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, record_reported, requests_of
+from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.collect import Collected
+from grabient_assets.ledger.finish import finish_batch
+from grabient_assets.ledger.patience import USUAL_TIMEOUT_SECONDS, Patience
+from grabient_assets.ledger.refined import refined
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import BatchRecord, record_reported, requests_of
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import refined
 
 COLLECTED_BY_PURPOSE = {
     "tagging": ("palette_tags", "tag_consensus"),

@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from grabient_assets.batching.overdue import overdue, put_off_too_long
-from grabient_assets.batching.poll import Polled, poll_batches, record
 from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.attempts import attempt_numbers
+from grabient_assets.ledger.batches import BatchRecord, first_subjects, open_batches, unreported_batches
+from grabient_assets.ledger.overdue import overdue, put_off_too_long
+from grabient_assets.ledger.poll import Polled, poll_batches, record
+from grabient_assets.ledger.put_off import PutOff, put_off
 from grabient_assets.partitions import neighbours, partition_key, partitions_under
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, next_attempt, work_of
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.attempts import attempt_numbers
-from grabient_assets.warehouse.batches import BatchRecord, first_subjects, open_batches, unreported_batches
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.put_off import PutOff, put_off
 from grabient_assets.wording import counted
 
 MOST_MARKED_PER_TICK = 10

@@ -9,8 +9,8 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.figures import alpha, percent
 from grabient_assets.groups.finding import Finding
 from grabient_assets.groups.markdown import table
+from grabient_assets.ledger.calibration import FieldReport, ModelReport, Report
 from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Threshold
-from grabient_assets.warehouse.calibration import FieldReport, ModelReport, Report
 
 _NOISE = 1e-9
 """Of subtracted shares: 0.95 - 0.90 is a hair more than 0.05."""

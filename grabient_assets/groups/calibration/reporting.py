@@ -9,11 +9,11 @@ from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.reestimating import Reestimating
 from grabient_assets.groups.tagging.skills import fit_field, read_skills, shared_errors
 from grabient_assets.groups.tagging.tallying import estimator_of
-from grabient_assets.warehouse.calibration import Report, asked, newest_consensus, record_report
-from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.ledger.calibration import Report, asked, newest_consensus, record_report
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.skills import SkillRecord, record_skills
+from grabient_assets.ledger.tag_consensus import methods_of
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.skills import SkillRecord, record_skills
-from grabient_assets.warehouse.tag_consensus import methods_of
 
 
 def report_on(warehouse: Warehouse, prompt_version: str, now: datetime) -> Report | None:

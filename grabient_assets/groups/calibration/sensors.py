@@ -3,10 +3,10 @@
 import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
+from grabient_assets.ledger.calibration import settled_without_report
 from grabient_assets.partitions import runs_or_reason
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.calibration import settled_without_report
 
 ROLE = "report-models"
 

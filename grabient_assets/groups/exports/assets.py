@@ -9,13 +9,8 @@ from pathlib import Path
 import dagster as dg
 
 from grabient_assets.groups.exports.files import FileKind, sayable, write_selection
-from grabient_assets.partitions import prompt_versions
-from grabient_assets.resources.objects import ObjectsResource
-from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.clock import ledger_time
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.exports import (
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.exports import (
     EXPORT_COLUMNS,
     ObjectExport,
     Selection,
@@ -23,6 +18,11 @@ from grabient_assets.warehouse.exports import (
     described_columns,
     record_object_export,
 )
+from grabient_assets.partitions import prompt_versions
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
 
 PARQUET = "application/vnd.apache.parquet"
 

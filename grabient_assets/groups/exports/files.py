@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.exports.upserts import Dialect, upserts
-from grabient_assets.warehouse.clock import ledger_time
-from grabient_assets.warehouse.exports import (
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.exports import (
     EXPORT_COLUMNS,
     Selected,
     Selection,

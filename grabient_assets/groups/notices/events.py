@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.notices import Event
-from grabient_assets.batching.overdue import overdue, put_off_too_long
+from grabient_assets.groups.notices.webhook import Event
 from grabient_assets.groups.tagging.withheld import sentences
-from grabient_assets.warehouse.batches import open_batches
-from grabient_assets.warehouse.day import Finished, day_counts, finished_versions
-from grabient_assets.warehouse.put_off import put_off
-from grabient_assets.warehouse.refined import chained_refinements
-from grabient_assets.warehouse.tag_consensus import without_current_consensus
-from grabient_assets.warehouse.tagging_ends import complete_tagging
-from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.ledger.batches import open_batches
+from grabient_assets.ledger.day import Finished, day_counts, finished_versions
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.overdue import overdue, put_off_too_long
+from grabient_assets.ledger.put_off import put_off
+from grabient_assets.ledger.refined import chained_refinements
+from grabient_assets.ledger.tag_consensus import without_current_consensus
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from grabient_assets import errors
-from grabient_assets.batching.notices import Event, tell
 from grabient_assets.groups.notices.events import seen_events
+from grabient_assets.groups.notices.webhook import Event, tell
 from grabient_assets.resources.modes import usable_providers
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
+from grabient_assets.ledger.asks import asked_subjects
+from grabient_assets.ledger.palettes import palettes_without_image
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import asked_subjects
-from grabient_assets.warehouse.palettes import palettes_without_image
 from grabient_assets.wording import counted
 
 

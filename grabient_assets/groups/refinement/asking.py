@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.one_mode import refuse_other_mode
-from grabient_assets.batching.shut_down import stop_refused
-from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.errors import SettingsError
-from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR, load_settings
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
-from grabient_assets.warehouse.clock import ledger_time
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.identity import request_digest
-from grabient_assets.warehouse.refined import (
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.one_mode import refuse_other_mode
+from grabient_assets.ledger.refined import (
     REFINEMENT,
     close_finished_refinements,
     forget_other_refiners,
     open_refiners,
     share_refinements,
 )
+from grabient_assets.ledger.shut_down import stop_refused
+from grabient_assets.ledger.wordings import keep_wording
+from grabient_assets.partitions import by_version
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR, load_settings
+from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from grabient_assets.batching.holding import release
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
@@ -26,15 +24,17 @@ from grabient_assets.groups.refinement.run_reports import (
 from grabient_assets.groups.refinement.submission import ask_for_chained, submit_due_refinements
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.refined import refinement_failures
+from grabient_assets.ledger.round import collect_batches
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import refinement_failures
 from grabient_assets.wording import counted
 
 GROUP = "refinement"

@@ -19,9 +19,9 @@ from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanatio
 from grabient_assets.groups.tagging.skills import read_skills
 from grabient_assets.groups.tagging.standings import Standing, standing_of
 from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.calibration import ModelReport, report_of
-from grabient_assets.warehouse.inquiries import (
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.calibration import ModelReport, report_of
+from grabient_assets.ledger.inquiries import (
     Cost,
     Inquiry,
     costs_of,
@@ -30,13 +30,13 @@ from grabient_assets.warehouse.inquiries import (
     tagging_inquiries,
     versions_asked,
 )
-from grabient_assets.warehouse.palettes import PaletteRecord, any_palette, palettes, palettes_named
-from grabient_assets.warehouse.refined import RefinedRecord, refined
-from grabient_assets.warehouse.skills import SkillRecord, skills
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus
-from grabient_assets.warehouse.tags import answers
-from grabient_assets.warehouse.wave_states import WaveState, wave_states
-from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
+from grabient_assets.ledger.palettes import PaletteRecord, any_palette, palettes, palettes_named
+from grabient_assets.ledger.refined import RefinedRecord, refined
+from grabient_assets.ledger.skills import SkillRecord, skills
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus
+from grabient_assets.ledger.tags import answers
+from grabient_assets.ledger.wave_states import WaveState, wave_states
+from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.wording import one_line
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.requests import refinement_bytes
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
+from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
+from grabient_assets.ledger.usage import Measured, MeasuredKey
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.identity import request_digest
-from grabient_assets.warehouse.refinement_plan import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.warehouse.usage import Measured, MeasuredKey
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

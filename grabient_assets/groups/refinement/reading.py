@@ -7,28 +7,28 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.archive import archived_requests
-from grabient_assets.batching.cells import storable
-from grabient_assets.batching.fates import USABLE
-from grabient_assets.batching.settling import Settled, Verdict
 from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.refinement.basis import basis_of
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
-from grabient_assets.providers.request_lines import picture_urls
-from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import palettes
-from grabient_assets.warehouse.refined import (
+from grabient_assets.ledger.archive import archived_requests
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
+from grabient_assets.ledger.cells import storable
+from grabient_assets.ledger.fates import USABLE
+from grabient_assets.ledger.palettes import palettes
+from grabient_assets.ledger.refined import (
     RefinedRecord,
     close_finished_refinements,
     record_refined,
     share_refinements,
     stop_failed_refinements,
 )
+from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.providers.request_lines import picture_urls
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -11,15 +11,15 @@ from grabient_assets.groups.refinement.planning import plan_refinements
 from grabient_assets.groups.refinement.reports import asked_events, refined_events
 from grabient_assets.groups.refinement.submission import hold_key
 from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import batches_of, record_reported, subjects_in, submit_runs
+from grabient_assets.ledger.money import holds
+from grabient_assets.ledger.refined import DueRefinement, due_refinements, refined, underway_refinements
+from grabient_assets.ledger.usage import measured_tokens
+from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import by_version, partition_key
 from grabient_assets.resources.reporting import report_materializations
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import batches_of, record_reported, subjects_in, submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import holds
-from grabient_assets.warehouse.refined import DueRefinement, due_refinements, refined, underway_refinements
-from grabient_assets.warehouse.usage import measured_tokens
-from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 
 def _now() -> datetime:

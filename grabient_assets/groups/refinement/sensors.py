@@ -6,21 +6,21 @@ from decimal import Decimal
 
 import dagster as dg
 
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.send import closed_until
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
 from grabient_assets.groups.refinement.asking import PURPOSE, refiner
 from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.groups.refinement.submission import hold_key
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.refined import chained_refinements, due_refinements, refinement_failures
+from grabient_assets.ledger.send import closed_until
+from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import chained_refinements, due_refinements, refinement_failures
-from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.wording import counted
 
 ROLE = "submit-refinement"

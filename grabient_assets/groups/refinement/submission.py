@@ -7,18 +7,33 @@ from datetime import datetime
 from itertools import groupby
 
 from grabient_assets import interrupts
-from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.outdated import stop_outdated_asks
-from grabient_assets.batching.reservation import Terms, sendable
-from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
-from grabient_assets.batching.submit import Order, PreparedRequest
-from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.errors import PromptError, StoreError
 from grabient_assets.groups.refinement.asking import PURPOSE, ask_for_refinement
 from grabient_assets.groups.requests import keep_request_sizes, refinement_spec
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.ledger.ask_terms import tagging_terms
+from grabient_assets.ledger.asks import SubjectVersion, unchain
+from grabient_assets.ledger.batches import with_error_code
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.money import HoldKey
+from grabient_assets.ledger.outdated import stop_outdated_asks
+from grabient_assets.ledger.palettes import ImageRecord, images, palettes
+from grabient_assets.ledger.refined import (
+    DueRefinement,
+    chained_refinements,
+    close_finished_refinements,
+    due_refinements,
+    share_refinements,
+)
+from grabient_assets.ledger.reservation import Terms, sendable
+from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.ledger.submit import Order, PreparedRequest
+from grabient_assets.ledger.tag_consensus import consensus
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
@@ -26,22 +41,7 @@ from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.ask_terms import tagging_terms
-from grabient_assets.warehouse.asks import SubjectVersion, unchain
-from grabient_assets.warehouse.batches import with_error_code
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import HoldKey
-from grabient_assets.warehouse.palettes import ImageRecord, images, palettes
-from grabient_assets.warehouse.refined import (
-    DueRefinement,
-    chained_refinements,
-    close_finished_refinements,
-    due_refinements,
-    share_refinements,
-)
-from grabient_assets.warehouse.tag_consensus import consensus
-from grabient_assets.warehouse.tagging_ends import complete_tagging
 from grabient_assets.wording import counted
 
 READ_AT_ONCE = 5_000

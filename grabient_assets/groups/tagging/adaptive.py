@@ -6,29 +6,29 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.one_mode import refuse_other_mode
-from grabient_assets.batching.shut_down import stop_refused
-from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.groups.tagging.asking import PURPOSE, TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
+from grabient_assets.ledger.ask_terms import AskTerms, renew_refinement_terms
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.money import make_cap
+from grabient_assets.ledger.one_mode import refuse_other_mode
+from grabient_assets.ledger.plan import mean_colour_bytes
+from grabient_assets.ledger.shut_down import stop_refused
+from grabient_assets.ledger.tagging_ends import close_finished_tagging
+from grabient_assets.ledger.tags import share_answers
+from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
+from grabient_assets.ledger.wave_plans import WavePlan, record_plan
+from grabient_assets.ledger.waves import start_waves
+from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.ask_terms import AskTerms, renew_refinement_terms
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.identity import request_digest
-from grabient_assets.warehouse.money import make_cap
-from grabient_assets.warehouse.plan import mean_colour_bytes
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import share_answers
-from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
-from grabient_assets.warehouse.wave_plans import WavePlan, record_plan
-from grabient_assets.warehouse.waves import start_waves
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

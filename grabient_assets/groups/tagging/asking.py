@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.one_mode import refuse_other_mode
-from grabient_assets.batching.shut_down import stop_refused
-from grabient_assets.batching.wordings import keep_wording
+from grabient_assets.ledger.ask_terms import renew_refinement_terms
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.money import SpendingCap, make_cap
+from grabient_assets.ledger.one_mode import refuse_other_mode
+from grabient_assets.ledger.shut_down import stop_refused
+from grabient_assets.ledger.tagging_ends import close_finished_tagging
+from grabient_assets.ledger.tags import TAGGING, share_answers
+from grabient_assets.ledger.waves import settle_in_full
+from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.ask_terms import renew_refinement_terms
-from grabient_assets.warehouse.asks import AskTarget, SubjectVersion, record_asks
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.identity import request_digest
-from grabient_assets.warehouse.money import SpendingCap, make_cap
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import TAGGING, share_answers
-from grabient_assets.warehouse.waves import settle_in_full
 
 PURPOSE = "tagging"
 

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from grabient_assets.batching.holding import release
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
 from grabient_assets.groups.round_log import log_round
@@ -30,6 +28,12 @@ from grabient_assets.groups.tagging.run_reports import (
     report_sent,
 )
 from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
+from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.money import SpendingCap
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.tagging_due import DueTarget
+from grabient_assets.ledger.wave_states import wave_states
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
@@ -37,11 +41,7 @@ from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
-from grabient_assets.warehouse.asks import SubjectVersion, stopped_subjects
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap
-from grabient_assets.warehouse.tagging_due import DueTarget
-from grabient_assets.warehouse.wave_states import wave_states
 from grabient_assets.wording import counted
 
 GROUP = "tagging"

@@ -2,7 +2,7 @@
 
 None of them is `blocking` in Dagster's sense: that would stop the later steps of the same run for every palette because
 of one, and the run that refines is another one. What a check keeps from refinement is decided where refinement becomes
-due (warehouse/withheld.py), palette by palette.
+due (ledger/withheld.py), palette by palette.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
 from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
+from grabient_assets.ledger import quality, withheld
+from grabient_assets.ledger.quality import Count
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE
-from grabient_assets.warehouse import quality, withheld
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.quality import Count
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -25,7 +25,7 @@ from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pa
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form
-from grabient_assets.warehouse.annotations import (
+from grabient_assets.ledger.annotations import (
     Answered,
     clear_values,
     computed_colours,

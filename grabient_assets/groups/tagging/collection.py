@@ -8,13 +8,13 @@ from datetime import datetime
 
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, without_current_consensus
+from grabient_assets.ledger.tagging_ends import Tagged, answered_but_open, close_finished_tagging, complete_tagging
+from grabient_assets.ledger.tags import share_answers
+from grabient_assets.ledger.waves import ended_waves
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, without_current_consensus
-from grabient_assets.warehouse.tagging_ends import Tagged, answered_but_open, close_finished_tagging, complete_tagging
-from grabient_assets.warehouse.tags import share_answers
-from grabient_assets.warehouse.waves import ended_waves
 
 
 @dataclass(frozen=True, slots=True)

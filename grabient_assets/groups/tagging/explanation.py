@@ -32,8 +32,8 @@ from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words
-from grabient_assets.warehouse.calibration import ModelReport
-from grabient_assets.warehouse.palettes import PaletteRecord
+from grabient_assets.ledger.calibration import ModelReport
+from grabient_assets.ledger.palettes import PaletteRecord
 
 
 @dataclass(frozen=True, slots=True)

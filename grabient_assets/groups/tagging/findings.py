@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from grabient_assets.groups.finding import Finding
 from grabient_assets.groups.markdown import table
+from grabient_assets.ledger.quality import ModelAnswers, ModelWords
+from grabient_assets.ledger.withheld import Panels
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE, Threshold
-from grabient_assets.warehouse.quality import ModelAnswers, ModelWords
-from grabient_assets.warehouse.withheld import Panels
 
 
 def unusable_answers(counted: Sequence[ModelAnswers], versions: Sequence[str]) -> Finding:

@@ -8,21 +8,21 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.batching.drafts import refuse_draft
-from grabient_assets.batching.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.errors import PromptError, RequestRejectedError
 from grabient_assets.groups.requests import tagging_bytes
 from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.ledger.asks import AskTarget
+from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
+from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
+from grabient_assets.ledger.tagging_due import DueTarget
+from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.warehouse.asks import AskTarget
-from grabient_assets.warehouse.identity import request_digest
-from grabient_assets.warehouse.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
-from grabient_assets.warehouse.tagging_due import DueTarget
-from grabient_assets.warehouse.usage import Measured, MeasuredKey, measured_tokens
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -26,10 +26,10 @@ from grabient_assets.groups.tagging.consensus import Consensus
 from grabient_assets.groups.tagging.estimating import Estimates, ranked_values, shown_tags
 from grabient_assets.groups.tagging.skills import Estimator, Skills
 from grabient_assets.groups.tagging.tallying import estimator_of, stored_consensus, with_estimates
-from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.refined import begun_refinements
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_estimates
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.refined import begun_refinements
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_estimates
 
 PALETTES_AT_ONCE = 2_000
 """Palettes written in one transaction: ten MB of text, and the database is free again after a second."""

@@ -12,16 +12,16 @@ from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.ledger.asks import SubjectVersion, asked_of
+from grabient_assets.ledger.batches import submit_runs
+from grabient_assets.ledger.palettes import PaletteRecord, palettes
+from grabient_assets.ledger.tag_consensus import ConsensusRecord
+from grabient_assets.ledger.tagging_due import AskedOf, asked_tagging
+from grabient_assets.ledger.tagging_ends import Tagged
+from grabient_assets.ledger.wave_states import WaveState, wave_states
+from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import partition_key
-from grabient_assets.warehouse.asks import SubjectVersion, asked_of
-from grabient_assets.warehouse.batches import submit_runs
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord
-from grabient_assets.warehouse.tagging_due import AskedOf, asked_tagging
-from grabient_assets.warehouse.tagging_ends import Tagged
-from grabient_assets.warehouse.wave_states import WaveState, wave_states
-from grabient_assets.warehouse.withheld import Withheld, withheld_palettes
 
 Metadata = dict[str, dg.MetadataValue]
 SHOWN_WORDS = 6

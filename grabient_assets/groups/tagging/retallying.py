@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted
 from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.palettes import palettes
+from grabient_assets.ledger.reparsed import newest_answers
+from grabient_assets.ledger.skills import skills
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.tags import answers
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.palettes import palettes
-from grabient_assets.warehouse.reparsed import newest_answers
-from grabient_assets.warehouse.skills import skills
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
-from grabient_assets.warehouse.tagging_ends import complete_tagging
-from grabient_assets.warehouse.tags import answers
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.round import Round
 from grabient_assets.groups.plan_metadata import plan_metadata
 from grabient_assets.groups.tagging.asking import PURPOSE
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
@@ -18,14 +16,16 @@ from grabient_assets.groups.tagging.reports import (
     over_budget_metadata,
 )
 from grabient_assets.groups.tagging.submission import hold_key
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import batches_of, record_reported, subjects_in
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.money import holds
+from grabient_assets.ledger.round import Round
+from grabient_assets.ledger.tagging_due import DueTarget, due_tagging, due_targets
 from grabient_assets.partitions import partition_key
 from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.batches import batches_of, record_reported, subjects_in
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import holds
-from grabient_assets.warehouse.tagging_due import DueTarget, due_tagging, due_targets
 
 
 def _now() -> datetime:

@@ -5,8 +5,6 @@ from decimal import Decimal
 
 import dagster as dg
 
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.send import closed_until
 from grabient_assets.groups.batches.jobs import collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
 from grabient_assets.groups.tagging.asking import PURPOSE
@@ -14,14 +12,16 @@ from grabient_assets.groups.tagging.collection import palettes_to_complete, pale
 from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.groups.tagging.submission import hold_key
 from grabient_assets.groups.tagging.wave_reports import under_way_sentence
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.send import closed_until
+from grabient_assets.ledger.tagging_due import due_targets
+from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.partitions import partition_key, runs_or_reason
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, Attempt, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tagging_due import due_targets
-from grabient_assets.warehouse.wave_states import wave_counts
 from grabient_assets.wording import counted
 
 COLLECT = {"palette_tags", "tag_consensus"}

@@ -21,8 +21,8 @@ from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import error_correlation, mean_correlation
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
+from grabient_assets.ledger.skills import SkillRecord, answering, record_skills, skills
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.skills import SkillRecord, answering, record_skills, skills
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

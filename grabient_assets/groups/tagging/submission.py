@@ -6,28 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from grabient_assets import interrupts
-from grabient_assets.batching.connection import Connection
-from grabient_assets.batching.holding import still_held
-from grabient_assets.batching.outdated import stop_outdated_asks
-from grabient_assets.batching.reservation import Terms, sendable
-from grabient_assets.batching.send import Sent, closed_until, orderable, send_requests
-from grabient_assets.batching.submit import Order, PreparedRequest
-from grabient_assets.batching.wordings import keep_wording
 from grabient_assets.groups.requests import keep_request_sizes, tagging_spec
 from grabient_assets.groups.tagging.asking import PURPOSE
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.money import HoldKey
+from grabient_assets.ledger.outdated import stop_outdated_asks
+from grabient_assets.ledger.palettes import palettes
+from grabient_assets.ledger.reservation import Terms, sendable
+from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
+from grabient_assets.ledger.submit import Order, PreparedRequest
+from grabient_assets.ledger.tagging_due import DueRequest, DueTarget, due_tagging, due_targets
+from grabient_assets.ledger.tagging_ends import close_finished_tagging
+from grabient_assets.ledger.tags import share_answers
+from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
-from grabient_assets.warehouse.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import HoldKey
-from grabient_assets.warehouse.palettes import palettes
-from grabient_assets.warehouse.tagging_due import DueRequest, DueTarget, due_tagging, due_targets
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import share_answers
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from grabient_assets.batching.garbage import search_put_off
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
     Consensus,
@@ -21,13 +20,14 @@ from grabient_assets.groups.tagging.consensus import (
 )
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
 from grabient_assets.groups.tagging.skills import Estimator, Skills, fresh_skills
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.garbage import search_put_off
+from grabient_assets.ledger.palettes import PaletteRecord, palettes
+from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_consensus
+from grabient_assets.ledger.tags import AnswerRecord, answers
 from grabient_assets.providers.asking import json_line
 from grabient_assets.settings import Method, load_settings
-from grabient_assets.warehouse.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord, palettes
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord, consensus, record_consensus
-from grabient_assets.warehouse.tags import AnswerRecord, answers
 
 PALETTES_AT_ONCE = 200
 """Palettes whose answers are in memory together: with eighty answers each about 120 MB."""

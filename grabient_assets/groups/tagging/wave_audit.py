@@ -15,8 +15,8 @@ import numpy as np
 
 from grabient_assets.consensus.gold import wilson
 from grabient_assets.groups.tagging.wave_numbers import AUDITED, FEWEST_AUDITED, TURNED_AT_MOST
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.wave_audits import FIELDS, AuditCount, PaletteAudit
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.wave_audits import FIELDS, AuditCount, PaletteAudit
 
 
 @dataclass(frozen=True, slots=True)

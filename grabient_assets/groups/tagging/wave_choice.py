@@ -29,10 +29,10 @@ from grabient_assets.groups.tagging.wave_numbers import (
     SHARE_OF_PRICE,
     USUAL_FIRST,
 )
+from grabient_assets.ledger.calibration import report_of
+from grabient_assets.ledger.skills import skills
+from grabient_assets.ledger.wave_plans import WaveMember, WavePlan, plan_in_use
 from grabient_assets.registry.model import Model
-from grabient_assets.warehouse.calibration import report_of
-from grabient_assets.warehouse.skills import skills
-from grabient_assets.warehouse.wave_plans import WaveMember, WavePlan, plan_in_use
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grabient_assets.batching.shut_down import stop_refused
 from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.panel import uncertain
@@ -24,14 +23,15 @@ from grabient_assets.groups.tagging.coded import CodedVersion, read_values
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
 from grabient_assets.groups.tagging.wave_numbers import CERTAIN
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.clock import ledger_time
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.shut_down import stop_refused
+from grabient_assets.ledger.tagging_ends import close_finished_tagging
+from grabient_assets.ledger.tags import share_answers
+from grabient_assets.ledger.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
+from grabient_assets.ledger.waves import WaveEnd, ended_waves, go_on, hold, settle
+from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.tagging_ends import close_finished_tagging
-from grabient_assets.warehouse.tags import share_answers
-from grabient_assets.warehouse.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
-from grabient_assets.warehouse.waves import WaveEnd, ended_waves, go_on, hold, settle
-from grabient_assets.warehouse.withheld import withheld_palettes
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from grabient_assets.warehouse.wave_states import WaveCount
+from grabient_assets.ledger.wave_states import WaveCount
 
 FEWEST_FIRST, MOST_FIRST = 3, 5
 """Models in wave one. Two cannot outvote a mistake; a sixth adds little to good ones of other families."""

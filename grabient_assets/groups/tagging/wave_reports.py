@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grabient_assets.groups.tagging.wave_audit import palette_audit_words
-from grabient_assets.warehouse.wave_states import WaveCount, WaveState
+from grabient_assets.ledger.wave_states import WaveCount, WaveState
 
 
 def wave_words(state: WaveState) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from grabient_assets.ledger.withheld import Withheld
 from grabient_assets.thresholds import ANSWERING_MODELS
-from grabient_assets.warehouse.withheld import Withheld
 from grabient_assets.wording import counted
 
 NAMED_AT_MOST = 5

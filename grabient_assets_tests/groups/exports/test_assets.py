@@ -15,13 +15,13 @@ from grabient_assets.definitions import grabient
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.exports.assets import palette_exports, store_export
 from grabient_assets.groups.exports.sensors import refinement_settled
+from grabient_assets.ledger.exports import settled_without_export
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import load_settings
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.exports import settled_without_export
 from grabient_assets_tests.pipeline.place import settings_of
 from grabient_assets_tests.warehouse.results import NOON, batch, insert, refined, refined_palette
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from grabient_assets.batching.notices import Event
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.sensors import failed_runs
+from grabient_assets.groups.notices.webhook import Event
 from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.settings import PROVIDERS

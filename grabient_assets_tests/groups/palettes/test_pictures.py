@@ -14,9 +14,9 @@ from PIL import Image
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import draw_palettes
+from grabient_assets.ledger.palettes import PaletteRecord, images, record_images
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord, images, record_images
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.batching.reparse import Reparsed, reparse_batches
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.readers import reader_of
 from grabient_assets.groups.refinement.asking import ask_for_refinement, refiner
@@ -15,10 +13,12 @@ from grabient_assets.groups.refinement.submission import submit_due_refinements
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.submission import submit_due_tagging
-from grabient_assets.warehouse.batches import BatchRecord
-from grabient_assets.warehouse.palettes import ImageRecord, record_images
-from grabient_assets_tests.batching.house import House, palette
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider, answered
+from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.palettes import ImageRecord, record_images
+from grabient_assets.ledger.reparse import Reparsed, reparse_batches
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered
 
 LONG = "A calm and dreamy palette of blue light over quiet water that drifts from warm sand to the open ocean " * 2
 ANSWER = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.groups.refinement.basis import UNKNOWN, basis_of
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
 from grabient_assets_tests.groups.refinement.refining import Pipeline
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 OTHER = '{"mood": ["loud"], "associations": ["lava"]}'
 

@@ -18,11 +18,11 @@ from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropi
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.skills import Skills, read_skills
 from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally
-from grabient_assets.warehouse.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.skills import record_skills, skills
+from grabient_assets.ledger.tag_consensus import consensus
+from grabient_assets.ledger.tags import answers
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.skills import record_skills, skills
-from grabient_assets.warehouse.tag_consensus import consensus
-from grabient_assets.warehouse.tags import answers
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 
 GOOD, BAD = ("groq", "good"), ("groq", "bad")

@@ -19,8 +19,8 @@ from grabient_assets.groups.tagging.estimating import estimates_of
 from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.ledger.palettes import PaletteRecord
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.palettes import PaletteRecord
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 
 FIELDS = (*CATEGORICAL_FIELDS, *LIST_FIELDS)

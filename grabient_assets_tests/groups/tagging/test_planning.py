@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.batching.planning import Sending
-from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.plan import REASONS, TargetPlan
+from grabient_assets.ledger.planning import Sending
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.tagging_due import due_targets
+from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.providers.contract import Spec
 from grabient_assets.providers.request_lines import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.plan import REASONS, TargetPlan
-from grabient_assets.warehouse.tagging_due import due_targets
-from grabient_assets.warehouse.usage import measured_tokens
-from grabient_assets_tests.batching.house import House, palette, twins
-from grabient_assets_tests.batching.scripted_provider import ScriptedProvider
+from grabient_assets_tests.ledger.house import House, palette, twins
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 MINI, LUNA, NEW_LUNA = "gpt-4o-mini", "gpt-5.6-luna", "gpt-6-luna"
 WIDE = BatchLimits(50_000, 200_000_000)

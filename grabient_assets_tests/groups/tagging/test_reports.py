@@ -12,9 +12,9 @@ from markdown_it.token import Token
 
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.reports import consensus_metadata
-from grabient_assets.warehouse.tag_consensus import ConsensusRecord
-from grabient_assets_tests.batching.house import palette
+from grabient_assets.ledger.tag_consensus import ConsensusRecord
 from grabient_assets_tests.groups.hostile import NAME, TAGS
+from grabient_assets_tests.ledger.house import palette
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

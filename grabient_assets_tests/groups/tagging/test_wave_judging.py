@@ -18,10 +18,10 @@ from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
+from grabient_assets.ledger.palettes import add_palettes
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.warehouse.migrations import migrate
-from grabient_assets.warehouse.palettes import add_palettes
-from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets_tests.batching.house import palette
+from grabient_assets_tests.ledger.house import palette
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -28,13 +28,13 @@ from grabient_assets.groups.tagging.wave_numbers import went_on
 from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
+from grabient_assets.ledger.asks import SubjectVersion, stop_asks
+from grabient_assets.ledger.money import SpendingCap
+from grabient_assets.ledger.skills import SkillRecord, record_skills, skills
+from grabient_assets.ledger.wave_audits import AuditCount, Heard, audit_counts, begin_audits, end_audits
+from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.warehouse.asks import SubjectVersion, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.money import SpendingCap
-from grabient_assets.warehouse.skills import SkillRecord, record_skills, skills
-from grabient_assets.warehouse.wave_audits import AuditCount, Heard, audit_counts, begin_audits, end_audits
-from grabient_assets.warehouse.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets_tests.groups.tagging.wave_house import TruthfulHouse, WaveHouse
 from grabient_assets_tests.warehouse.results import NOON
 

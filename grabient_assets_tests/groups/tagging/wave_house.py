@@ -18,14 +18,14 @@ from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.palettes import PaletteRecord, add_palettes, palettes
+from grabient_assets.ledger.tagging_due import DueRequest, due_tagging
+from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
-from grabient_assets.warehouse.asks import SubjectVersion
-from grabient_assets.warehouse.palettes import PaletteRecord, add_palettes, palettes
-from grabient_assets.warehouse.tagging_due import DueRequest, due_tagging
-from grabient_assets.warehouse.tags import TagRecord, record_tags
-from grabient_assets_tests.batching.house import House
+from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.pipeline.place import samples
 
 COST = Decimal("0.001")

@@ -1,0 +1,263 @@
+"""The table asks: what is wanted from whom.
+
+An ask says "this model, about this palette, under this prompt version, so many times". It is open until every answer
+has arrived or is known not to come, and then closed; a provider or model that cannot be used stops its asks, with
+the reason. Asking again for what is closed costs nothing: the ask opens, finds nothing missing, and closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.identity import identified
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.warehouse.rows import utf8
+from grabient_assets.wording import counted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class AskTarget:
+    """A model as it would be asked: `request_digest` covers model, prompt text, schema and parameters."""
+
+    provider: str
+    model: str
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectVersion:
+    """A subject under a prompt version. Of a palette it is one partition of everything after the pictures."""
+
+    prompt_version: str
+    subject: str
+
+
+ASKED_AGAIN = """
+    ON CONFLICT DO UPDATE SET
+        subject_key = excluded.subject_key, request_digest = excluded.request_digest, rests_on = excluded.rests_on,
+        basis = excluded.basis, stem = excluded.stem,
+        analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
+        allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
+        cap_id = excluded.cap_id,
+        state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
+        retry_from = coalesce(excluded.retry_from, retry_from)
+"""
+"""What becomes of an ask that is there already when it is inserted once more."""
+
+
+def record_asks(
+    connection: DuckDBPyConnection,
+    purpose: Purpose,
+    wanted: Sequence[SubjectVersion],
+    targets: Sequence[AskTarget],
+    analyses: int,
+    now: datetime,
+    *,
+    retry: bool = False,
+    chained: bool = False,
+    allow_unpriced: bool = False,
+    despite_checks: bool = False,
+    cap_id: str | None = None,
+) -> None:
+    """Want `analyses` answers of every target for every palette. Idempotent.
+
+    With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
+    With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
+    check keeps the palette back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
+    """
+    requests = """
+        SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
+               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
+               $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
+               $now AS asked_at,
+               CASE WHEN $retry THEN $now END AS retry_from
+        FROM (SELECT unnest($subjects::VARCHAR[]) AS subject, unnest($versions::VARCHAR[]) AS prompt_version) AS s
+        CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
+                           unnest($digests::VARCHAR[]) AS request_digest) AS t
+    """
+    connection.execute(
+        f"""
+        INSERT INTO asks BY NAME {identified(requests, purpose)} {ASKED_AGAIN}
+        """,
+        {
+            "purpose": purpose.name,
+            "subjects": [w.subject for w in wanted],
+            "versions": [w.prompt_version for w in wanted],
+            "providers": [t.provider for t in targets],
+            "models": [t.model for t in targets],
+            "digests": [t.request_digest for t in targets],
+            "analyses": analyses,
+            "now": now,
+            "retry": retry,
+            "chained": chained,
+            "allow_unpriced": allow_unpriced,
+            "despite_checks": despite_checks,
+            "cap_id": cap_id,
+        },
+    )
+
+
+def unchain(connection: DuckDBPyConnection, palettes: Sequence[SubjectVersion]) -> None:
+    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+    connection.execute(
+        """
+        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
+            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
+        """,
+        [[p.subject for p in palettes], [p.prompt_version for p in palettes]],
+    )
+
+
+def stop_asks(
+    connection: DuckDBPyConnection,
+    purpose: str,
+    provider: str,
+    model: str | None,
+    reason: str,
+    now: datetime,
+    *,
+    spare_unpriced: bool = False,
+) -> int:
+    """Stop the open asks of a provider, or of one of its models; returns how many.
+
+    With `spare_unpriced`, those that may be sent at an unknown price stay open.
+    """
+    row = connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
+        WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
+          AND NOT ($spare_unpriced AND allow_unpriced)
+        """,
+        {
+            "reason": utf8(reason),
+            "now": now,
+            "purpose": purpose,
+            "provider": provider,
+            "model": model,
+            "spare_unpriced": spare_unpriced,
+        },
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTarget:
+    """What open asks of a purpose want of one model under one prompt version, by the digest they were made with."""
+
+    purpose: str
+    prompt_version: str
+    provider: str
+    model: str
+    request_digest: str
+
+
+def open_targets(connection: DuckDBPyConnection, purpose: str, provider: str) -> list[OpenTarget]:
+    """The different targets of the open asks at a provider."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT purpose, prompt_version, provider, model, request_digest FROM asks
+        WHERE state = 'open' AND purpose = $1 AND provider = $2 ORDER BY ALL
+        """,
+        [purpose, provider],
+    ).fetchall()
+    return [OpenTarget(*row) for row in rows]
+
+
+def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str, now: datetime) -> None:
+    """Stop exactly the open asks of this target."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
+        WHERE state = 'open' AND purpose = $purpose AND prompt_version = $prompt_version AND provider = $provider
+          AND model = $model AND request_digest = $request_digest
+        """,
+        {
+            "reason": utf8(reason),
+            "now": now,
+            "purpose": target.purpose,
+            "prompt_version": target.prompt_version,
+            "provider": target.provider,
+            "model": target.model,
+            "request_digest": target.request_digest,
+        },
+    )
+
+
+def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[SubjectVersion]) -> set[SubjectVersion]:
+    """Those of the palettes about which some model of the provider was asked for tags."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT DISTINCT prompt_version, subject FROM asks SEMI JOIN chosen USING (subject, prompt_version)
+        WHERE purpose = 'tagging' AND provider = $3
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among], provider],
+    ).fetchall()
+    return {SubjectVersion(*row) for row in rows}
+
+
+def stopped_subjects(
+    connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
+) -> list[SubjectVersion]:
+    """The palettes about which something of the provider was stopped since then."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT prompt_version, subject FROM asks
+        WHERE purpose = $1 AND provider = $2 AND state = 'stopped' AND closed_at >= $3 ORDER BY ALL
+        """,
+        [purpose, provider, since],
+    ).fetchall()
+    return [SubjectVersion(*row) for row in rows]
+
+
+def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
+    """The palettes that some model was asked about, whatever became of it."""
+    return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
+
+
+def asked_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedAsks:
+    """What was stopped for one reason and not asked again since, and how many palettes it concerns.
+
+    `failed`: a refinement came to nothing for these palettes alone; the model goes on with the others.
+    """
+
+    provider: str
+    model: str
+    reason: str
+    palettes: int
+    failed: bool
+
+    @property
+    def sentence(self) -> str:
+        """Who does not go on, with how many palettes, and why."""
+        palettes = counted(self.palettes, "palette")
+        if self.failed:
+            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
+        return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
+
+
+def stopped_asks(connection: DuckDBPyConnection, since: datetime | None = None) -> list[StoppedAsks]:
+    """Everything that is stopped now, or was stopped since then, by provider, model and reason."""
+    rows = connection.execute(
+        """
+        SELECT a.provider, a.model, a.reason, count(DISTINCT a.subject), bool_and(r.error IS NOT NULL)
+        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
+            AND r.prompt_version = a.prompt_version AND r.error = a.reason
+        WHERE a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1) GROUP BY ALL ORDER BY ALL
+        """,
+        [since],
+    ).fetchall()
+    return [StoppedAsks(*row) for row in rows]

@@ -1,0 +1,208 @@
+"""Stopping a batch: asked of the provider, waited for, and never asked again by itself.
+
+What was finished before the stop is paid for and is collected (finish.py). A batch that cannot be asked for is closed
+here, in the ledger alone, with what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from grabient_assets import interrupts
+from grabient_assets.errors import (
+    CredentialsError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderUnreachableError,
+    UsageError,
+)
+from grabient_assets.ledger import batches
+from grabient_assets.ledger.adopt import adopt_batch, look_up
+from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.closing import close_batch
+from grabient_assets.ledger.connection import Connect, Connection
+from grabient_assets.ledger.patience import Faults, Patience, Wait, named_wait
+from grabient_assets.ledger.settling import ReaderOf
+from grabient_assets.ledger.stop_call import tell_to_stop
+from grabient_assets.ledger.stopped import Stopped, at_rest, ended, given_up, not_sent
+from grabient_assets.ledger.underway import is_being_sent
+from grabient_assets.warehouse.connection import Warehouse
+
+OPEN = ("intended", "submitted")
+"""The statuses of a batch that has not come to its end."""
+
+
+@interrupts.heeded()
+def stop_batch(
+    name: str,
+    connect: Connect,
+    warehouse: Warehouse,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    patience: Patience,
+    *,
+    give_up: bool = False,
+) -> Stopped:
+    """Stop the batch of this id, ours or the provider's, and wait until the provider has ended it.
+
+    With `give_up`, a batch is closed in the ledger that its provider does not have, that cannot be asked for with the
+    present key, whose poll is refused or cannot be read, that the provider is too busy to tell of until the time is up,
+    or of which it cannot be told after a settling time whether it was ever created. What the provider says of it counts
+    when it says so twice, a settling time apart, even if the patience ends before. Raises UsageError for an unknown id,
+    ProviderBusyError when the time is up, and what the provider raises; the batch is then as it was, and is collected
+    as usual when it ends.
+    """
+    batch = _named(name, warehouse)
+    if batch.status not in OPEN:
+        return at_rest(batch)
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connect(batch.provider))
+            _refuse_other_account(batch, connection)
+        except CredentialsError as error:
+            closed = _give_up(batch, str(error), warehouse, reader, clock) if give_up else None
+            if closed is None:
+                raise
+            return closed
+        return _Stopping(batch.batch_id, connection, warehouse, reader, clock, patience, give_up).stop()
+
+
+def _named(name: str, warehouse: Warehouse) -> BatchRecord:
+    with warehouse.read() as connection:
+        found = batches.batch_named(connection, name)
+    if found is None:
+        raise UsageError(
+            f"There is no batch {name!r}, neither by our id nor by the provider's. "
+            "`grabient status --json` lists the open ones."
+        )
+    return found
+
+
+def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
+    if connection.account != batch.account:
+        raise CredentialsError(
+            batch.provider,
+            f"Batch {batch.batch_id} was sent with another key or to another address of {batch.provider} than are set "
+            "now, so it cannot be stopped. Set those of that time again, or close it here alone: "
+            f"`grabient cancel {batch.batch_id} --give-up`; it may go on there and be billed.",
+        )
+
+
+class _Stopping:
+    """One batch on the way to its end. Read from the ledger each time, because another process may be at it too."""
+
+    def __init__(
+        self,
+        batch_id: str,
+        connection: Connection,
+        warehouse: Warehouse,
+        reader: ReaderOf,
+        clock: Callable[[], datetime],
+        patience: Patience,
+        give_up: bool,
+    ) -> None:
+        self._batch_id, self._connection = batch_id, connection
+        self._warehouse, self._reader, self._clock = warehouse, reader, clock
+        self._seconds, self._wait, self._faults = patience.seconds, Wait(patience), Faults.at(connection)
+        self._gives_up, self._asked, self._began = give_up, False, clock()
+
+    def stop(self) -> Stopped:
+        """Look, ask, wait."""
+        while True:
+            batch = _named(self._batch_id, self._warehouse)
+            if batch.status not in OPEN:
+                return at_rest(batch)
+            hopeless: str | None = None
+            try:
+                look = self._decide(batch) if batch.status == "intended" else self._ask(batch)
+                self._faults.forget()
+            except ProviderError as error:
+                if not self._gives_up and not isinstance(error, ProviderBusyError | ProviderUnreachableError):
+                    raise
+                hopeless = str(error) if self._faults.believed(error, self._wait) else None
+                look = _for_an_answer(error)
+            if isinstance(look, Stopped):
+                return look
+            if look.refusal is not None:
+                raise look.refusal
+            if look.undecided and self._looked_long_enough():
+                hopeless = f"It cannot be told whether {batch.provider} ever had it."
+            if hopeless is not None and self._gives_up:
+                closed = _give_up(batch, hopeless, self._warehouse, self._reader, self._clock)
+                if closed is not None:
+                    return closed
+                continue  # another process has adopted or collected it since it was read
+            if self._wait.left <= 0:
+                raise self._time_is_up(batch, look.waits_for)
+            self._wait.on(look.waits_for, look.at_least)
+
+    def _decide(self, batch: BatchRecord) -> Stopped | _Look:
+        """Clear up a create call without an answer, and stop what it created."""
+        found = look_up(batch, self._connection, self._warehouse, self._clock())
+        if found.verdict == "absent":
+            why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
+            closed = close_batch(batch, "cancelled", why, self._warehouse, self._reader, self._clock, status="refused")
+            if closed is not None:
+                return not_sent(closed)
+            latest = _named(batch.batch_id, self._warehouse)
+        else:
+            latest = adopt_batch(batch, self._connection, self._warehouse, self._clock)
+        if latest.status == "submitted":
+            return self._ask(latest)
+        if latest.status != "intended":
+            return at_rest(latest)
+        waits_for = f"the create call of batch {batch.batch_id}, whose end nobody saw, to be cleared up"
+        return _Look(waits_for, undecided=not is_being_sent(self._warehouse, batch.batch_id))
+
+    def _ask(self, batch: BatchRecord) -> Stopped | _Look:
+        """Ask the provider to stop it, once, and where it stands."""
+        standing = tell_to_stop(batch, self._connection, self._warehouse, self._clock(), asked=self._asked)
+        if standing.state.state == "ended":
+            return ended(batch, self._asked)
+        waits_for = f"{batch.provider} to end batch {batch.batch_id} ({standing.state.raw_status or 'running'})"
+        if standing.refused:
+            return _Look(waits_for, refusal=standing.trouble)
+        if standing.trouble is not None:
+            return _for_an_answer(standing.trouble)
+        self._asked = True
+        return _Look(waits_for)
+
+    def _looked_long_enough(self) -> bool:
+        return self._wait.left <= 0 or self._clock() - self._began >= self._connection.settling
+
+    def _time_is_up(self, batch: BatchRecord, waits_for: str) -> ProviderBusyError:
+        return ProviderBusyError(
+            batch.provider,
+            f"After {self._seconds:.0f} seconds of waiting for {waits_for}, batch {batch.batch_id} is still open. "
+            "Nothing is lost: it is collected when it has ended, by the next `grabient run` or the daemon. "
+            f"`grabient cancel {batch.batch_id}` waits on.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at a batch that has not ended: what is waited for, and how many seconds at least.
+
+    `undecided`: it is not known whether the provider has it. `refusal`: the provider will not stop it.
+    """
+
+    waits_for: str
+    at_least: float = 0.0
+    undecided: bool = False
+    refusal: ProviderError | None = None
+
+
+def _for_an_answer(error: ProviderError) -> _Look:
+    return _Look(f"{error.provider} to answer: {error}", named_wait(error))
+
+
+def _give_up(
+    batch: BatchRecord, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
+) -> Stopped | None:
+    """Close the batch as it was when that was decided; None when more has become known of it since."""
+    why = f"Given up without an answer from {batch.provider}."
+    closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
+    return None if closed is None else given_up(closed)

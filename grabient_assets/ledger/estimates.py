@@ -1,0 +1,168 @@
+"""What requests will cost, before they are sent: tokens first, then dollars, each with a low and a high end.
+
+Tokens come from past answers of the same model to the same prompt, as soon as there are a few. Before that they come
+from the assumptions written here; those are rough on purpose, and wide. The high end is what a budget sets aside: it is
+an estimate, not a ceiling, and what an answer really cost replaces it when it is collected.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from grabient_assets.ledger.usage import Measured
+from grabient_assets.registry.caching import may_write
+from grabient_assets.registry.model import Model, Rates
+from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
+
+TokenBasis: TypeAlias = Literal["measured", "assumed"]
+
+BYTES_PER_TOKEN = 4
+LEAST_INPUT, MOST_INPUT = 0.75, 1.5
+"""English and JSON have about four bytes per token. Digits and the newest tokenizers make up to half as many more."""
+
+PICTURE_TOKENS = (60, 120, 300)
+"""A picture of 440 x 100 pixels: width x height / 750 at Anthropic is 59, Google counts 258 for any small one."""
+
+ANSWER_TOKENS = (100, 250, 500)
+"""A JSON object of a dozen fields, with a paragraph of 50 words at most."""
+
+THINKING_TOKENS = {
+    "none": (0, 0, 0),
+    "minimal": (0, 50, 300),
+    "low": (0, 300, 1_500),
+    "medium": (100, 1_000, 3_000),
+    "high": (500, 3_000, 10_000),
+    "xhigh": (1_000, 6_000, 20_000),
+    "max": (2_000, 12_000, 40_000),
+}
+"""By the effort that is asked for. No provider publishes figures; the first answers replace these. The high end is
+three to six times what is expected: an assumption, no ceiling."""
+
+FEWEST_MEASURED = 5
+"""From so many answers on, their tokens are believed."""
+
+DEVIATIONS = 2
+"""How many standard deviations the ends lie from the mean of measured tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestShape:
+    """What a request is made of.
+
+    `text_bytes` is the length of its line without the bytes of a picture. `max_output_tokens`, `thinking_budget` and
+    `effort` are the prompt's parameters.
+    """
+
+    text_bytes: int
+    max_output_tokens: int
+    pictures: int = 0
+    thinking_budget: int | None = None
+    effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEstimate:
+    """Tokens of one request. `cached` and `written`: the parts of the expected input that the provider's cache should
+    serve, and that should be written to it."""
+
+    input_low: int
+    input: int
+    input_high: int
+    output_low: int
+    output: int
+    output_high: int
+    cached: int = 0
+    basis: TokenBasis = "assumed"
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DollarRange:
+    """US dollars: the least, what is expected, and the most that is expected."""
+
+    low: Decimal = Decimal(0)
+    expected: Decimal = Decimal(0)
+    high: Decimal = Decimal(0)
+
+    def __add__(self, other: DollarRange) -> DollarRange:
+        return DollarRange(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+
+def token_estimate(shape: RequestShape, model: Model, measured: Measured | None = None) -> TokenEstimate:
+    """The tokens of one request of this shape: measured where past answers are many enough, else assumed."""
+    if measured is not None and measured.answers >= FEWEST_MEASURED:
+        return _from_measured(measured, shape)
+    return _from_assumptions(shape, model)
+
+
+def estimate(model: Model, on: date, tokens: TokenEstimate, count: int) -> DollarRange:
+    """What `count` such requests in batches cost at the prices of the day `on`.
+
+    The low end and the expected one count on the cache. The high end does not, and there all input may have to be
+    written to it. Raises UnpricedError without a price.
+    """
+    rates, _ = rates_on(model, on, True, max(tokens.input_high, SHORT_PROMPT))
+    cached_rate = rates.input if rates.cached_input is None else rates.cached_input
+    write_rate = rates.input if rates.cache_write is None else rates.cache_write
+
+    def dollars(read: int, output: int, cached: int, written: int) -> Decimal:
+        plain = (read - cached - written) * rates.input
+        return (plain + cached * cached_rate + written * write_rate + output * rates.output) * count / MILLION
+
+    cached, written = min(tokens.cached, tokens.input), min(tokens.written, tokens.input)
+    return DollarRange(
+        dollars(tokens.input_low, tokens.output_low, min(tokens.cached, tokens.input_low), 0),
+        dollars(tokens.input, tokens.output, min(cached, tokens.input - written), written),
+        dollars(tokens.input_high, tokens.output_high, 0, _most_written(tokens, model, rates)),
+    )
+
+
+def _most_written(tokens: TokenEstimate, model: Model, rates: Rates) -> int:
+    """How much of the most input may be billed as written to the cache."""
+    dearer = rates.cache_write is not None and rates.cache_write > rates.input
+    return tokens.input_high if dearer and (tokens.written or may_write(model, rates)) else 0
+
+
+def _from_measured(measured: Measured, shape: RequestShape) -> TokenEstimate:
+    def ends(mean: float, spread: float) -> tuple[int, int, int]:
+        away = DEVIATIONS * spread
+        return max(0, math.floor(mean - away)), round(mean), math.ceil(mean + away)
+
+    answer = ends(measured.output_mean, measured.output_spread)
+    least, usual, most = (min(tokens, shape.max_output_tokens) for tokens in answer)
+    read = ends(measured.input_mean, measured.input_spread)
+    cached, written = round(measured.cached_mean), round(measured.written_mean)
+    return TokenEstimate(*read, least, usual, most, cached, "measured", written)
+
+
+def _from_assumptions(shape: RequestShape, model: Model) -> TokenEstimate:
+    text = shape.text_bytes / BYTES_PER_TOKEN
+    least_picture, picture, most_picture = (shape.pictures * tokens for tokens in PICTURE_TOKENS)
+    thought = _thinking(shape, model)
+    least, usual, most = (
+        min(answer + thinking, shape.max_output_tokens) for answer, thinking in zip(ANSWER_TOKENS, thought, strict=True)
+    )
+    return TokenEstimate(
+        math.floor(text * LEAST_INPUT) + least_picture,
+        round(text) + picture,
+        math.ceil(text * MOST_INPUT) + most_picture,
+        least,
+        usual,
+        most,
+    )
+
+
+def _thinking(shape: RequestShape, model: Model) -> tuple[int, int, int]:
+    """Thinking is billed as output. A budget is the most it may take; an effort is the model's own affair."""
+    match model.accepts.thinking:
+        case "none":
+            return 0, 0, 0
+        case "budget":
+            budget = shape.thinking_budget or 0
+            return 0, budget // 2, budget
+        case _:
+            return THINKING_TOKENS[model.accepts.effort(shape.effort) or "medium"]

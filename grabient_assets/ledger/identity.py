@@ -1,0 +1,95 @@
+"""The identity of a request, in one place: nobody else puts a custom_id together or takes one apart.
+
+A custom_id is `<stem>-<NN>`, `^[a-zA-Z0-9_-]{1,64}$`. NN is the analysis, two digits. The stem is
+`<subject_key>-<20 hex>`: the key says what is asked about (equal subjects have one key), the 20 digits what is asked
+and of whom. The stem stands on the ask (table `asks`); batches, answers and plans join on it.
+
+Some requests say more than the ask itself: a refinement shows the consensus. Such an ask `rests_on` a table, and the
+digest of what stands there now is its `basis`. Without it there is no stem yet, and nothing to send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.registry.model import Model
+
+MOST_ANALYSES = 20
+"""The most analyses of one ask: each is a bit of an integer in the queries, and two digits of a custom_id."""
+
+ANALYSES = f"(SELECT unnest(range({MOST_ANALYSES}))::INTEGER AS analysis_index) AS analysis"
+"""Relation of every analysis there can be; join it with `is_in`."""
+
+
+def request_digest(purpose: str, answers_from: str, model: Model, prompt_digest: str) -> str:
+    """20 hexadecimal digits that change when what is sent, or to whom, changes; subject and basis aside.
+
+    `answers_from` is `emulator` or `live`, so that an emulated answer never stands in for a real one.
+    """
+    return digest_of_request(purpose, answers_from, model.provider, model.id, prompt_digest)
+
+
+def digest_of_request(purpose: str, answers_from: str, provider: str, model_id: str, prompt_digest: str) -> str:
+    """The same, for a model that the registry may not know any more."""
+    identifying = f"{purpose}\n{answers_from}\n{provider}\n{model_id}\n{prompt_digest}"
+    return hashlib.sha256(identifying.encode()).hexdigest()[:20]
+
+
+def stem(subject_key: str, request_digest: str, basis: str | None = None) -> str:
+    """SQL of the stem; all arguments are SQL. With a `basis`, it is null while the basis is."""
+    digits = request_digest if basis is None else f"substr(sha256({request_digest} || {basis}), 1, 20)"
+    return f"{subject_key} || '-' || {digits}"
+
+
+def custom_id(stem: str, analysis_index: str = "analysis_index") -> str:
+    """SQL of the custom_id; both arguments are SQL."""
+    return f"{stem} || '-' || lpad({analysis_index}::VARCHAR, 2, '0')"
+
+
+def stem_of(custom_id: str) -> str:
+    """SQL of the stem of a custom_id."""
+    return f"left({custom_id}, -3)"
+
+
+def key_of(custom_id: str) -> str:
+    """SQL of the subject key in a custom_id: all but the last 24 characters, since a key may hold dashes."""
+    return f"left({custom_id}, -24)"
+
+
+def bit(analysis_index: str = "analysis_index") -> str:
+    """SQL of the bit that stands for an analysis."""
+    return f"(1 << {analysis_index})"
+
+
+def is_in(bits: str, analysis_index: str = "analysis_index") -> str:
+    """SQL condition: the analysis is among the bits."""
+    return f"({bits} & {bit(analysis_index)}) <> 0"
+
+
+def identified(wanted: str, purpose: Purpose) -> str:
+    """SQL: the relation `wanted` (subject, prompt_version, request_digest, ...) with the columns of its identity."""
+    if purpose.bases is None:
+        basis, join, digits = "NULL::VARCHAR", "", stem("k.subject_key", "w.request_digest")
+    else:
+        join = f"LEFT JOIN ({purpose.bases}) b ON b.subject = w.subject AND b.prompt_version = w.prompt_version"
+        basis, digits = "b.basis", stem("k.subject_key", "w.request_digest", "b.basis")
+    rests_on = f"'{purpose.rests_on}'" if purpose.rests_on else "NULL::VARCHAR"
+    return f"""
+        SELECT w.*, k.subject_key, {rests_on} AS rests_on, {basis} AS basis, {digits} AS stem
+        FROM ({wanted}) w JOIN ({purpose.keys}) k ON k.subject = w.subject {join}
+    """
+
+
+def basis_changed(table: str, found: str) -> str:
+    """Statement that renews the identity of the asks that rest on `table`.
+
+    `found` is a relation (subject, prompt_version, basis) of what stands there now, null for what is gone. It belongs
+    into the transaction that writes the table: an ask with an old basis would be sent as what it is not.
+    """
+    return f"""
+        UPDATE asks SET basis = f.basis, stem = {stem("asks.subject_key", "asks.request_digest", "f.basis")}
+        FROM ({found}) AS f
+        WHERE asks.rests_on = '{table}' AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
+          AND asks.basis IS DISTINCT FROM f.basis
+    """

@@ -1,0 +1,81 @@
+"""The tables prompt_versions and prompt_texts: what exactly each version says and has said, and where it was used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
+from grabient_assets.warehouse.rows import insert_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecord:
+    """One row of `prompt_versions` and of `prompt_texts`. `digest` is the SHA-256 of body, schema and parameters."""
+
+    prompt_version: str
+    purpose: str
+    digest: str
+    text: str
+    message: str
+    recorded_at: datetime
+
+
+def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
+    """Record a prompt as it is now: as what its version says, and for ever as the text of its digest."""
+    updates = ", ".join(f"{c} = excluded.{c}" for c in ("digest", "text", "message", "recorded_at"))
+    insert_rows(
+        connection,
+        "prompt_versions",
+        [record],
+        f"ON CONFLICT DO UPDATE SET {updates} WHERE prompt_versions.digest <> excluded.digest",
+    )
+    insert_rows(connection, "prompt_texts", [record], "ON CONFLICT DO NOTHING")
+
+
+def asked_prompt_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which something was asked, in the order of their names."""
+    rows = connection.execute("SELECT DISTINCT prompt_version FROM prompt_versions ORDER BY ALL").fetchall()
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """What was sent under one wording, in one mode; `answers` counts the usable ones that are in.
+
+    `prompt_versions` are those it was sent under, in the order of their names: several share a wording.
+    """
+
+    purpose: str
+    digest: str
+    mode: str
+    prompt_versions: tuple[str, ...]
+    batches: int
+    requests: int
+    answers: int
+    first: datetime
+    last: datetime
+    cost_usd: Decimal
+
+
+def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
+    """Where each wording has run, by its digest; oldest first."""
+    rows = connection.execute(
+        """
+        SELECT purpose, prompt_digest, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END AS mode,
+               list_sort(list(DISTINCT prompt_version)), count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT,
+               min(submitted_at), max(submitted_at), coalesce(sum(cost_usd), 0)
+        FROM batches WHERE provider_batch_id IS NOT NULL
+        GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest, mode
+        """,
+        [EMULATOR_ACCOUNT],
+    ).fetchall()
+    return [
+        PromptUse(purpose, digest, mode, tuple(versions), *figures)
+        for purpose, digest, mode, versions, *figures in rows
+    ]

@@ -1,0 +1,418 @@
+"""The table palette_tag_refined, and what of it is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.identity import custom_id, stem_of
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.withheld import withheld
+from grabient_assets.warehouse.rows import insert_rows, utf8
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedRecord:
+    """One row of `palette_tag_refined`: refined tags, or with `error` the reason why there are none."""
+
+    seed: str
+    prompt_version: str
+    source_prompt_version: str
+    model: str
+    custom_id: str
+    fate: str
+    consensus_digest: str
+    created_at: datetime
+    temperature: str | None = None
+    contrast: str | None = None
+    brightness: str | None = None
+    saturation: str | None = None
+    mood: tuple[str, ...] | None = None
+    style: tuple[str, ...] | None = None
+    dominant_colors: tuple[str, ...] | None = None
+    seasonal: tuple[str, ...] | None = None
+    associations: tuple[str, ...] | None = None
+    embed_text: str | None = None
+    embed_text_repaired: bool | None = None
+    error: str | None = None
+    notes: tuple[str, ...] | None = None
+    answer_text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueRefinement:
+    """A palette whose consensus stands and whose refinement is wanted, missing and not under way."""
+
+    partition: SubjectVersion
+    custom_id: str
+    model: str
+    consensus_digest: str
+    allow_unpriced: bool = False
+    cap_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementFailure:
+    """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
+
+    partition: SubjectVersion
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRefinement:
+    """How far the refinement of a palette is: `answered`, `failed`, `with the provider` or `asked`; in which batch, and
+    why it failed."""
+
+    partition: SubjectVersion
+    state: str
+    batch_id: str | None
+    reason: str | None
+
+
+REFINEMENT = Purpose(
+    "refinement",
+    "SELECT seed AS subject, palette_key AS subject_key FROM palettes",
+    rests_on="tag_consensus",
+    bases="SELECT seed AS subject, prompt_version, digest AS basis FROM tag_consensus",
+)
+
+
+# A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
+# equal colours with an equal consensus are one request.
+_MISSING = f"""
+    missing AS (
+        SELECT a.subject AS seed, a.prompt_version, a.model, a.retry_from, a.allow_unpriced, a.cap_id,
+               a.despite_checks, a.basis AS consensus_digest, {custom_id("a.stem", "0")} AS custom_id
+        FROM asks a WHERE a.purpose = 'refinement' AND a.state = 'open' AND a.stem IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM palette_tag_refined r
+            WHERE r.seed = a.subject AND r.prompt_version = a.prompt_version AND {stem_of("r.custom_id")} = a.stem
+              AND (r.error IS NULL OR a.retry_from IS NULL OR r.created_at >= a.retry_from))
+    ),
+    tagging_open AS (
+        SELECT DISTINCT subject AS seed, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'
+    )
+"""
+_WITHHELD = withheld("SELECT seed, prompt_version FROM missing WHERE NOT despite_checks")
+_KEY = ("seed", "prompt_version")
+_KEEP_THE_BETTER = (
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{c} = excluded.{c}" for c in RefinedRecord.__dataclass_fields__ if c not in _KEY)
+    + " WHERE palette_tag_refined.error IS NOT NULL OR excluded.error IS NULL"
+)
+
+
+# A late answer to an earlier consensus never replaces the answer to the consensus as it stands.
+_NOT_OVERTAKEN = f"""
+    WHERE NOT EXISTS (
+        SELECT 1 FROM palette_tag_refined t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
+        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version AND t.error IS NULL
+          AND t.custom_id <> new_rows.custom_id AND a.purpose = 'refinement'
+          AND {stem_of("t.custom_id")} = a.stem)
+"""
+
+
+def due_refinements(connection: DuckDBPyConnection) -> list[DueRefinement]:
+    """What has to be refined now, equal requests once. A palette without a picture waits for it, and one that a check
+    keeps back (withheld.py) until it does not."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}, {_WITHHELD}
+        SELECT min(prompt_version), min(seed), custom_id, model, consensus_digest, bool_or(allow_unpriced),
+               arg_min_null(cap_id, seed) AS cap_id
+        FROM missing m ANTI JOIN tagging_open USING (seed, prompt_version)
+        ANTI JOIN withheld USING (seed, prompt_version) SEMI JOIN palette_images USING (seed)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.custom_id = m.custom_id AND r.fate IS NULL AND b.status IN ('intended', 'submitted'))
+        GROUP BY custom_id, model, consensus_digest ORDER BY 1, model, cap_id NULLS FIRST, 2
+        """
+    ).fetchall()
+    return [DueRefinement(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
+
+
+def refinements_to_come() -> str:
+    """Common table expression `to_refine` (seed, prompt_version, provider, model, cap_id, allow_unpriced, stem,
+    tagging_goes_on): the refinements that are wanted, not there, not under way and not kept back by a check; also those
+    that follow by themselves and are not asked for yet. `stem` is null while the consensus is still to come.
+
+    Who refines, and which providers must be asked before it follows, says `request_sizes`.
+    """
+    return f"""
+        {_MISSING},
+        unsettled AS (
+            SELECT seed, prompt_version FROM tagging_open
+            UNION SELECT seed, prompt_version FROM tagging_waves WHERE state = 'open'
+        ),
+        wished AS (
+            SELECT a.subject AS seed, a.prompt_version, max(a.asked_at) FILTER (a.chained) AS asked_at,
+                   arg_max_null(a.cap_id, a.asked_at) AS cap_id, bool_or(a.allow_unpriced) AS allow_unpriced,
+                   list_concat(list(DISTINCT a.provider), coalesce(any_value(v.providers), [])) AS providers
+            FROM asks a LEFT JOIN tagging_waves v ON v.seed = a.subject AND v.prompt_version = a.prompt_version
+            WHERE a.purpose = 'tagging' GROUP BY ALL HAVING bool_or(a.chained)
+        ),
+        following AS (
+            SELECT w.seed, w.prompt_version, z.provider, z.model, w.cap_id, w.allow_unpriced
+            FROM wished w JOIN request_sizes z USING (prompt_version)
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN unsettled u ON u.seed = w.seed AND u.prompt_version = w.prompt_version
+            LEFT JOIN tag_consensus c ON c.seed = w.seed AND c.prompt_version = w.prompt_version
+            LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
+            WHERE z.purpose = 'refinement' AND list_has_all(w.providers, z.follows)
+              AND (a.subject IS NULL OR (a.state <> 'open' AND a.asked_at < w.asked_at))
+              AND (u.seed IS NOT NULL
+                   OR (c.seed IS NOT NULL AND r.consensus_digest IS DISTINCT FROM c.digest)
+                   OR (c.seed IS NULL AND EXISTS (
+                       SELECT 1 FROM palette_tags t
+                       WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.error IS NULL)))
+        ),
+        in_open_batches AS (
+            SELECT DISTINCT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
+        ),
+        coming AS (
+            SELECT f.*, NULL AS stem, false AS despite_checks FROM following f
+            UNION ALL
+            SELECT a.subject, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
+                   CASE WHEN u.seed IS NULL THEN {stem_of("m.custom_id")} END, a.despite_checks
+            FROM asks a LEFT JOIN unsettled u ON u.seed = a.subject AND u.prompt_version = a.prompt_version
+            LEFT JOIN missing m ON m.seed = a.subject AND m.prompt_version = a.prompt_version
+            WHERE a.purpose = 'refinement' AND a.state = 'open' AND (
+                u.seed IS NOT NULL
+                OR (m.seed IS NOT NULL AND m.custom_id NOT IN (SELECT custom_id FROM in_open_batches)))
+        ),
+        {
+        withheld(
+            "SELECT seed, prompt_version FROM coming ANTI JOIN unsettled USING (seed, prompt_version)"
+            " WHERE NOT despite_checks"
+        )
+    },
+        to_refine AS (
+            SELECT c.* EXCLUDE (despite_checks), u.seed IS NOT NULL AS tagging_goes_on
+            FROM coming c ANTI JOIN withheld USING (seed, prompt_version)
+            LEFT JOIN unsettled u ON u.seed = c.seed AND u.prompt_version = c.prompt_version
+        )
+    """
+
+
+def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
+    """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
+    insert_rows(connection, "palette_tag_refined", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
+
+
+def share_refinements(connection: DuckDBPyConnection) -> None:
+    """Give palettes that wait for a refinement the one that exists for the same request, free of charge."""
+    connection.execute(
+        f"""
+        WITH {_MISSING}, {_WITHHELD},
+        best AS (
+            SELECT * FROM palette_tag_refined SEMI JOIN missing USING (custom_id)
+            QUALIFY row_number() OVER (PARTITION BY custom_id ORDER BY (error IS NOT NULL), created_at DESC) = 1
+        )
+        INSERT INTO palette_tag_refined BY NAME
+        SELECT b.* REPLACE (m.seed AS seed, m.prompt_version AS prompt_version,
+                            m.prompt_version AS source_prompt_version, 0 AS cost_usd)
+        FROM missing m ANTI JOIN withheld USING (seed, prompt_version) JOIN best b USING (custom_id)
+        WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
+        {_KEEP_THE_BETTER}
+        """
+    )
+
+
+def close_finished_refinements(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Close the open refinement asks whose palette has its consensus and misses no refinement any more."""
+    connection.execute(
+        f"""
+        WITH {_MISSING}
+        UPDATE asks SET state = 'closed', closed_at = $now
+        WHERE purpose = 'refinement' AND state = 'open'
+          AND stem IS NOT NULL
+          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM tagging_open)
+          AND (subject, prompt_version) NOT IN (SELECT (seed, prompt_version) FROM missing)
+        """,
+        {"now": now},
+    )
+
+
+def refined(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[RefinedRecord]:
+    """The rows of these palettes, failures included."""
+    columns = ", ".join(RefinedRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM palette_tag_refined JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [RefinedRecord(*row) for row in rows]
+
+
+def begun_refinements(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
+    """The palettes, by seed, that have a refinement under this version, good or failed, or one under way: their own or
+    an equal one."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}
+        SELECT seed FROM palette_tag_refined WHERE prompt_version = $1
+        UNION SELECT r.subject FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.purpose = 'refinement' AND b.prompt_version = $1
+        UNION SELECT m.seed FROM missing m SEMI JOIN batch_requests USING (custom_id) WHERE m.prompt_version = $1
+        """,
+        [prompt_version],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[SubjectVersion]) -> list[SubjectVersion]:
+    """Those of the completely tagged palettes whose refinement follows by itself and is not asked for yet. It does not
+    while a check keeps them back (withheld.py).
+
+    A refined palette is refined again when it was asked for once more since and its consensus has changed.
+    """
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        wished AS (
+            SELECT c.seed, c.prompt_version, max(a.asked_at) AS asked_at
+            FROM asks a JOIN chosen c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
+            WHERE a.purpose = 'tagging' AND a.chained GROUP BY ALL
+        ),
+        following AS (
+            SELECT w.prompt_version, w.seed FROM wished w JOIN tag_consensus c USING (seed, prompt_version)
+            LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = w.seed AND a.prompt_version = w.prompt_version
+            LEFT JOIN palette_tag_refined r ON r.seed = w.seed AND r.prompt_version = w.prompt_version
+            WHERE a.subject IS NULL
+               OR (a.state <> 'open' AND a.asked_at < w.asked_at AND r.consensus_digest IS DISTINCT FROM c.digest)
+        ),
+        {withheld("SELECT seed, prompt_version FROM following")}
+        SELECT prompt_version, seed FROM following ANTI JOIN withheld USING (seed, prompt_version) ORDER BY 1, 2
+        """,
+        [[p.subject for p in tagged], [p.prompt_version for p in tagged]],
+    ).fetchall()
+    return [SubjectVersion(*row) for row in rows]
+
+
+def open_refiners(
+    connection: DuckDBPyConnection, among: Sequence[SubjectVersion]
+) -> dict[SubjectVersion, tuple[str, str]]:
+    """Provider and model of whom the refinement of these palettes is asked now."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT prompt_version, subject, provider, model FROM asks JOIN chosen USING (subject, prompt_version)
+        WHERE purpose = 'refinement' AND state = 'open'
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return {SubjectVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
+
+
+def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
+    """Remove what earlier refiners were asked about these palettes and what is not open: a palette has one refiner."""
+    connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
+        latest AS (
+            SELECT subject, prompt_version, max(asked_at) AS asked_at
+            FROM asks JOIN chosen USING (subject, prompt_version)
+            WHERE purpose = 'refinement' GROUP BY ALL
+        )
+        DELETE FROM asks USING latest AS l
+        WHERE asks.purpose = 'refinement' AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
+          AND asks.asked_at < l.asked_at AND asks.state <> 'open'
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    )
+
+
+def stop_failed_refinements(
+    connection: DuckDBPyConnection, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
+) -> None:
+    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
+    was stopped with its whole model keeps that reason."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
+        FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
+                     unnest($3::VARCHAR[]) AS reason) AS f
+        WHERE asks.purpose = 'refinement' AND asks.subject = f.seed AND asks.prompt_version = f.prompt_version
+          AND asks.state <> 'stopped'
+        """,
+        [
+            [p.subject for p, _ in failed],
+            [p.prompt_version for p, _ in failed],
+            [utf8(reason) for _, reason in failed],
+            now,
+        ],
+    )
+
+
+def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailure]:
+    """The palettes whose refinement has failed, and was not asked for once more since."""
+    rows = connection.execute(
+        """
+        SELECT a.prompt_version, a.subject, coalesce(r.error, a.reason, 'no reason given'),
+               coalesce(r.created_at, a.closed_at)
+        FROM asks a LEFT JOIN palette_tag_refined r ON r.seed = a.subject AND r.prompt_version = a.prompt_version
+        WHERE a.purpose = 'refinement' AND a.state <> 'open'
+          AND (r.error IS NOT NULL OR (r.seed IS NULL AND a.state = 'stopped'))
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [RefinementFailure(SubjectVersion(version, seed), why, since) for version, seed, why, since in rows]
+
+
+def asked_refinements(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AskedRefinement]:
+    """How far the refinements of these palettes are, as far as they were asked for.
+
+    Of one that is refined again in vain the earlier answer stands, and its ask has failed.
+    """
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
+        {_MISSING},
+        carried AS (
+            SELECT m.seed, m.prompt_version, any_value(r.batch_id) AS batch_id
+            FROM missing m JOIN batch_requests r USING (custom_id) JOIN batches b ON b.batch_id = r.batch_id
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        )
+        SELECT a.prompt_version, a.subject,
+               CASE WHEN c.batch_id IS NOT NULL THEN 'with the provider' WHEN a.state = 'open' THEN 'asked'
+                    WHEN a.state = 'stopped' OR t.error IS NOT NULL THEN 'failed' ELSE 'answered' END,
+               coalesce(c.batch_id, t.batch_id), coalesce(a.reason, t.error)
+        FROM chosen JOIN asks a ON a.subject = chosen.seed AND a.prompt_version = chosen.prompt_version
+        LEFT JOIN palette_tag_refined t ON t.seed = a.subject AND t.prompt_version = a.prompt_version
+        LEFT JOIN carried c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
+        WHERE a.purpose = 'refinement' ORDER BY 1, 2
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [
+        AskedRefinement(SubjectVersion(version, seed), state, batch, why if state == "failed" else None)
+        for version, seed, state, batch, why in rows
+    ]
+
+
+def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[SubjectVersion, str]]:
+    """The palettes whose refinement one of these batches carries (their own or an equal one), and which batch."""
+    rows = connection.execute(
+        f"""
+        WITH {_MISSING}
+        SELECT m.prompt_version, m.seed, any_value(r.batch_id) FROM missing m JOIN batch_requests r USING (custom_id)
+        WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL ORDER BY 1, 2
+        """,
+        [list(batch_ids)],
+    ).fetchall()
+    return [(SubjectVersion(row[0], row[1]), row[2]) for row in rows]

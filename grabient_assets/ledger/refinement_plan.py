@@ -1,0 +1,229 @@
+"""What becomes of the refinements of palettes: counted in SQL, nothing is written.
+
+A refinement is known by the consensus that it reads. The consensus of a palette is known when it stands and no answer
+is missing; and when the palette was never asked about under this version, but everything it would be asked was answered
+for a palette of equal colours, whose consensus rests on exactly these answers. Refinements of any other consensus are
+expected, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.asks import AskTarget
+from grabient_assets.ledger.identity import custom_id, stem, stem_of
+from grabient_assets.ledger.plan import COLOUR_BYTES, SIZED
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+REASONS = (
+    "stopped",  # asked before, and stopped by provider, model or price
+    "retried",  # failed, and asked again by `grabient retry`
+    "unanswered",  # carried by a batch that ended without an answer: expired, missing, mixed up
+    "put_off",  # in a batch that the provider did not take
+    "changed_consensus",  # refined before from another consensus
+    "changed_prompt",  # refined before in another wording, with other parameters, or under another version
+    "waiting",  # asked before and not sent yet
+    "new_palette",  # never refined before
+    "untagged",  # its consensus is still to come, so nothing is known of it
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the consensus of a palette is foreseen from: what each model would be asked, and how often.
+
+    `majority`: whether votes alone rank the values. Error rates differ between prompt versions, so under another method
+    equal answers do not make an equal consensus.
+    """
+
+    targets: Sequence[AskTarget]
+    analyses: int
+    majority: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementCounts:
+    """What becomes of the refinements of chosen palettes, one each.
+
+    `cached` are there, for the palette or for another with the same request; `failed` have an answer that cannot be
+    used; `in_flight` are in open batches; `equal` are answered together with another palette; `missing` would be sent,
+    by reason in the order of REASONS. The means, in bytes: of the colours in a request, and of the pictures that are
+    drawn (None: none is).
+    """
+
+    cached: int
+    failed: int
+    in_flight: int
+    equal: int
+    missing: Mapping[str, int]
+    colour_bytes: float
+    picture_bytes: float | None
+
+
+# The consensus of each palette, as far as it is known, and the custom_id of the refinement that reads it.
+_KNOWN = f"""
+    CREATE TEMP TABLE known_refinements AS
+    WITH target AS (
+        SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
+               unnest($digests::VARCHAR[]) AS request_digest
+    ),
+    named AS (SELECT n.seed, n.tagged, p.palette_key FROM named_palettes n JOIN palettes p USING (seed)),
+    never_asked AS (
+        SELECT seed, palette_key FROM named n WHERE NOT tagged AND NOT EXISTS (
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.subject = n.seed AND a.prompt_version = $version)
+    ),
+    candidates AS (
+        SELECT q.palette_key, c.seed, c.prompt_version, c.digest, c.answers
+        FROM tag_consensus c JOIN palettes q USING (seed)
+        SEMI JOIN (SELECT DISTINCT palette_key FROM never_asked) USING (palette_key)
+        WHERE $majority AND c.method = 'majority'
+    ),
+    votes AS (
+        SELECT c.*, t.error IS NULL AS usable, t.analysis_index < $analyses
+               AND coalesce({stem_of("t.custom_id")} = {stem("c.palette_key", "g.request_digest")}, false) AS asked
+        FROM candidates c JOIN palette_tags t USING (seed, prompt_version) LEFT JOIN target g USING (provider, model)
+    ),
+    same_votes AS (
+        SELECT palette_key, digest FROM votes GROUP BY palette_key, seed, prompt_version, digest, answers
+        HAVING count(*) FILTER (asked) = len($models::VARCHAR[]) * $analyses AND count(*) FILTER (usable) = answers
+           AND count(*) FILTER (usable AND NOT asked) = 0
+    ),
+    standing AS (
+        SELECT n.seed, n.palette_key, c.digest FROM named n JOIN tag_consensus c USING (seed)
+        WHERE n.tagged AND c.prompt_version = $version
+        UNION ALL
+        SELECT n.seed, palette_key, min(s.digest) FROM never_asked n JOIN same_votes s USING (palette_key)
+        GROUP BY n.seed, palette_key HAVING min(s.digest) = max(s.digest)
+    )
+    SELECT *, {custom_id(stem("palette_key", "$request_digest", "digest"), "0")} AS custom_id FROM standing
+"""
+
+# Every palette of a known consensus has one state, the first that fits.
+_STATES = """
+    WITH carried AS (
+        SELECT r.custom_id,
+               bool_or(r.fate IS NULL AND b.status IN ('intended', 'submitted')) AS now,
+               bool_or(r.fate NOT IN ('succeeded', 'repaired') AND b.status = 'collected') AS in_vain,
+               bool_or(r.fate NOT IN ('succeeded', 'repaired') AND b.status <> 'collected') AS put_off
+        FROM batch_requests r JOIN batches b USING (batch_id)
+        SEMI JOIN known_refinements USING (custom_id) WHERE b.purpose = 'refinement' GROUP BY 1
+    ),
+    answered AS (
+        SELECT custom_id, bool_or(error IS NULL) AS good, max(created_at) AS latest
+        FROM palette_tag_refined SEMI JOIN known_refinements USING (custom_id) GROUP BY 1
+    ),
+    before AS (SELECT DISTINCT seed FROM palette_tag_refined SEMI JOIN known_refinements USING (seed)),
+    states AS (
+        SELECT k.seed, k.custom_id, CASE
+            WHEN coalesce(w.good, false) THEN 'cached'
+            WHEN coalesce(c.now, false) THEN 'in_flight'
+            WHEN w.custom_id IS NOT NULL AND (a.retry_from IS NULL OR w.latest >= a.retry_from) THEN 'failed'
+            WHEN a.state IS NOT DISTINCT FROM 'stopped' THEN 'stopped'
+            WHEN w.custom_id IS NOT NULL THEN 'retried'
+            WHEN c.in_vain THEN 'unanswered'
+            WHEN c.put_off THEN 'put_off'
+            WHEN r.consensus_digest IS NOT NULL AND r.consensus_digest <> k.digest THEN 'changed_consensus'
+            WHEN b.seed IS NOT NULL OR a.request_digest IS NOT NULL AND a.request_digest <> $request_digest
+                THEN 'changed_prompt'
+            WHEN a.state IS NOT DISTINCT FROM 'open' THEN 'waiting'
+            ELSE 'new_palette' END AS state
+        FROM known_refinements k LEFT JOIN carried c USING (custom_id) LEFT JOIN answered w USING (custom_id)
+        LEFT JOIN before b ON b.seed = k.seed
+        LEFT JOIN palette_tag_refined r ON r.seed = k.seed AND r.prompt_version = $version
+        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = k.seed AND a.prompt_version = $version
+    ),
+    counted AS (  -- of equal requests that are sent, the first counts
+        SELECT state, row_number() OVER (
+            PARTITION BY custom_id, state IN ('cached', 'failed', 'in_flight') ORDER BY seed) = 1 AS sent
+        FROM states
+    )
+    SELECT state, count(*), count(*) FILTER (sent) FROM counted GROUP BY 1
+"""
+
+# Of the others: with the same answers, equal colours are one request.
+_UNTAGGED = """
+    WITH carried_now AS (
+        SELECT DISTINCT r.subject AS seed FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
+    )
+    SELECT count(*) FILTER (c.seed IS NOT NULL), count(*) FILTER (c.seed IS NULL),
+           count(DISTINCT p.palette_key) FILTER (c.seed IS NULL)
+    FROM named_palettes n JOIN palettes p USING (seed) ANTI JOIN known_refinements k ON k.seed = n.seed
+    LEFT JOIN carried_now c ON c.seed = n.seed
+"""
+
+_REFINED = """
+    SELECT count(*) FILTER (error IS NULL), count(*) FILTER (error IS NOT NULL)
+    FROM palette_tag_refined SEMI JOIN refined_already USING (seed) WHERE prompt_version = $1
+"""
+
+_SIZES = f"""
+    SELECT coalesce((SELECT avg({COLOUR_BYTES}) FROM (
+               FROM palettes SEMI JOIN named_palettes USING (seed) ORDER BY seed LIMIT {SIZED})), 0),
+           (SELECT avg(bytes) FROM palette_images SEMI JOIN named_palettes USING (seed))
+"""
+
+
+def plan_refinement(
+    connection: DuckDBPyConnection,
+    prompt_version: str,
+    request_digest: str,
+    tagged: Sequence[str],
+    untagged: Sequence[str],
+    refined: Sequence[str],
+    foreseen: Foreseen | None,
+) -> RefinementCounts:
+    """The counts if these palettes were refined by the model and wording of `request_digest`.
+
+    `tagged` are those whose consensus stands and lacks no answer, `untagged` the others; `refined` were chosen too and
+    lack nothing: what they have is counted. Without `foreseen`, nothing is known of the untagged ones.
+    """
+    _name(connection, "named_palettes", [*tagged, *untagged], [True] * len(tagged) + [False] * len(untagged))
+    _name(connection, "refined_already", refined, [True] * len(refined))
+    targets = foreseen.targets if foreseen else ()
+    connection.execute(
+        _KNOWN,
+        {
+            "version": prompt_version,
+            "request_digest": request_digest,
+            "providers": [target.provider for target in targets],
+            "models": [target.model for target in targets],
+            "digests": [target.request_digest for target in targets],
+            "analyses": foreseen.analyses if foreseen else 0,
+            "majority": foreseen is not None and foreseen.majority and bool(targets),
+        },
+    )
+    at = {"version": prompt_version, "request_digest": request_digest}
+    found = {state: counts for state, *counts in connection.execute(_STATES, at).fetchall()}
+    (flying, unknown, expected), (cached, failed), sizes = (
+        connection.execute(_UNTAGGED).fetchall()[0],
+        connection.execute(_REFINED, [prompt_version]).fetchall()[0],
+        connection.execute(_SIZES).fetchall()[0],
+    )
+    connection.execute("DROP TABLE known_refinements; DROP TABLE named_palettes; DROP TABLE refined_already")
+    sent = {reason: found.get(reason, (0, 0)) for reason in REASONS} | {"untagged": (unknown, expected)}
+    return RefinementCounts(
+        cached=cached + found.get("cached", (0, 0))[0],
+        failed=failed + found.get("failed", (0, 0))[0],
+        in_flight=flying + found.get("in_flight", (0, 0))[0],
+        equal=sum(palettes - requests for palettes, requests in sent.values()),
+        missing={reason: requests for reason, (_, requests) in sent.items()},
+        colour_bytes=sizes[0],
+        picture_bytes=sizes[1],
+    )
+
+
+def _name(connection: DuckDBPyConnection, table: str, seeds: Sequence[str], tagged: Sequence[bool]) -> None:
+    """As a frame, because 100,000 strings take DuckDB twenty times as long when they come as a parameter."""
+    import pandas
+
+    columns = {"seed": pandas.Series(seeds, dtype="object"), "tagged": pandas.Series(tagged, dtype="bool")}
+    connection.register("new_named", pandas.DataFrame(columns))
+    connection.execute(
+        f"CREATE TEMP TABLE {table} AS SELECT seed::VARCHAR AS seed, tagged::BOOLEAN AS tagged FROM new_named"
+    )
+    connection.unregister("new_named")

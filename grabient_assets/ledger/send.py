@@ -1,0 +1,154 @@
+"""One round of submissions to a provider: what is sent, and what a refusal means for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from grabient_assets.errors import (
+    CredentialsError,
+    ModelUnavailableError,
+    OverBudgetError,
+    RegistryError,
+    RequestRejectedError,
+    UnpricedError,
+)
+from grabient_assets.ledger.asks import stop_asks
+from grabient_assets.ledger.batches import put_off_until
+from grabient_assets.ledger.deferral import LONGEST_NAMED
+from grabient_assets.ledger.queue_room import limits_with_room
+from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, split, submit_batch
+from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import batch_price
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+
+
+class Due(Protocol):
+    """A request that is due. `allow_unpriced`: it may be sent although nobody knows what it costs."""
+
+    @property
+    def allow_unpriced(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Due)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Batches that were created or tried, and a sentence for everything that was stopped or put off.
+
+    `held`: sentences about what waits for money, and goes out by itself. `closed`: the provider takes nothing more for
+    now, so the rest of its requests stay due.
+    """
+
+    batches: tuple[Submitted, ...] = ()
+    complaints: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    closed: bool = False
+
+    def __add__(self, other: Sent) -> Sent:
+        return Sent(
+            self.batches + other.batches,
+            self.complaints + other.complaints,
+            self.held + other.held,
+            self.closed or other.closed,
+        )
+
+
+def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime | None:
+    """Until when the provider asked not to be asked, or None when it may be."""
+    with warehouse.read() as connection:
+        return put_off_until(connection, provider, now, LONGEST_NAMED)
+
+
+def orderable(
+    purpose: str, provider: str, model_id: str, due: Sequence[D], warehouse: Warehouse, now: datetime
+) -> tuple[Model | None, list[D], Sent]:
+    """The model, and what of the requests may be sent to it; what may not is stopped, and why.
+
+    Nothing may be sent to a model that is unknown or shut down; at an unknown batch price only what allows it.
+    """
+    try:
+        registry = load_registry()
+        model = registry.model(provider, model_id)
+        registry.usable(model, now.date())
+    except RegistryError as error:
+        return None, [], Sent(complaints=(_stop(warehouse, purpose, provider, model_id, str(error), now),))
+    try:
+        batch_price(model, now.date())
+    except UnpricedError as error:
+        allowed = [one for one in due if one.allow_unpriced]
+        if len(allowed) == len(due):
+            return model, allowed, Sent()
+        reason = _stop(warehouse, purpose, provider, model_id, str(error), now, spare_unpriced=True)
+        return model if allowed else None, allowed, Sent(complaints=(reason,))
+    return model, list(due), Sent()
+
+
+def send_requests(
+    order: Order,
+    requests: Iterable[PreparedRequest],
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+) -> Sent:
+    """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
+
+    They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
+    palettes, are more than a machine's memory.
+
+    A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
+    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
+    there is no money for stays asked.
+    """
+    sent = Sent()
+    limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
+    parts = split(requests, limits)
+    while True:
+        try:
+            part = next(parts, None)
+        except RequestRejectedError as error:  # a request that the model cannot take is seen when its line is made
+            reason = _stop(warehouse, order.purpose, order.model.provider, order.model.id, str(error), clock())
+            return sent + Sent(complaints=(reason,))
+        if part is None:
+            return sent
+        try:
+            submitted = submit_batch(order, part, provider, warehouse, store, clock)
+        except OverBudgetError as error:
+            return replace(sent, held=(str(error),))
+        if submitted is None:
+            continue
+        sent = replace(sent, batches=(*sent.batches, submitted), held=(submitted.held,) if submitted.held else ())
+        if submitted.error is None:
+            continue
+        reason, model = str(submitted.error), order.model
+        match submitted.error:
+            case CredentialsError():
+                _stop(warehouse, order.purpose, model.provider, None, reason, clock())
+                return sent + Sent(complaints=(reason,), closed=True)
+            case ModelUnavailableError() | RequestRejectedError():
+                _stop(warehouse, order.purpose, model.provider, model.id, reason, clock())
+                return sent + Sent(complaints=(reason,))
+            case _:
+                return sent + Sent(complaints=(reason,), closed=True)
+
+
+def _stop(
+    warehouse: Warehouse,
+    purpose: str,
+    provider: str,
+    model: str | None,
+    reason: str,
+    now: datetime,
+    *,
+    spare_unpriced: bool = False,
+) -> str:
+    with warehouse.write() as connection:
+        stop_asks(connection, purpose, provider, model, reason, now, spare_unpriced=spare_unpriced)
+    return reason

@@ -1,0 +1,118 @@
+"""Where everything parsed again waits until it replaces what is stored: a DuckDB file of its own.
+
+It is filled batch by batch, while the main file belongs to whoever needs it, and thrown away when it was used or when
+the process that filled it is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from grabient_assets.errors import WarehouseLockedError
+from grabient_assets.ledger.batches import FateRecord
+from grabient_assets.warehouse import faults
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import insert_rows, with_rows
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBatch:
+    """What a batch comes to."""
+
+    batch_id: str
+    succeeded: int
+    failed: int
+    cost_usd: Decimal | None
+    error: str | None
+
+
+FATES = ("batch_id", *FateRecord.__dataclass_fields__)
+BATCHES = tuple(StagedBatch.__dataclass_fields__)
+_TABLES = {"batches": BATCHES, "batch_requests": FATES, "palette_tags": ("*",), "palette_tag_refined": ("*",)}
+
+
+class Staging:
+    """The file, while its lock is held. Its tables are named and shaped as those of the main file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(
+        self, batch: StagedBatch, fates: Sequence[FateRecord], table: str, rows: Sequence[DataclassInstance]
+    ) -> None:
+        """Add one batch, in one transaction."""
+        with self._open() as connection:
+            connection.begin()
+            insert_rows(connection, "batches", [batch])
+            if fates:
+                statement = f"INSERT INTO batch_requests SELECT '{batch.batch_id}', * FROM new_rows"
+                with_rows(connection, "batch_requests", fates, statement)
+            insert_rows(connection, table, rows)
+            connection.commit()
+
+    @contextmanager
+    def _open(self) -> Iterator[DuckDBPyConnection]:
+        import duckdb
+
+        try:
+            with duckdb.connect(str(self.path)) as connection:
+                yield connection
+        except duckdb.Error as error:
+            fault = faults.using(error, self.path)
+            if fault is None:
+                raise
+            raise fault from error
+
+
+@contextmanager
+def staging(warehouse: Warehouse) -> Iterator[Staging]:
+    """An empty staging file; what an earlier process left is dropped.
+
+    Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
+    """
+    path = warehouse.path.with_name("reparse.duckdb")
+    with _opened_lock(path.with_name("reparse.lock")) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WarehouseLockedError(
+                "Another `grabient reparse` is at work in this data folder. Wait for its end."
+            ) from error
+        _drop(path)
+        try:
+            _make_tables(warehouse, path)
+            yield Staging(path)
+        finally:
+            _drop(path)
+
+
+def _opened_lock(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w")
+    except OSError as error:
+        raise faults.opening(error, path) from error
+
+
+def _make_tables(warehouse: Warehouse, path: Path) -> None:
+    with warehouse.read(staged=path) as connection:
+        for table, columns in _TABLES.items():
+            connection.execute(f"CREATE TABLE staged.{table} AS SELECT {', '.join(columns)} FROM {table} LIMIT 0")
+
+
+def _drop(path: Path) -> None:
+    for leftover in (path, faults.log_of(path)):
+        try:
+            leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise faults.opening(error, path) from error

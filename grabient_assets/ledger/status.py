@@ -1,0 +1,207 @@
+"""How far everything is: what `grabient status` counts, and the progress of a choice of palettes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.refined import chained_refinements
+from grabient_assets.ledger.tag_consensus import without_current_consensus
+from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.ledger.wave_states import WaveCount, wave_counts
+from grabient_assets.ledger.waves import ended_waves
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Palettes loaded, with a consensus, refined, and with something still to come; answers that failed; dollars;
+    palettes that failed: their refinement, or all of their tagging, came to nothing, and nothing is to come."""
+
+    palettes: int = 0
+    tagged: int = 0
+    refined: int = 0
+    pending: int = 0
+    errors: int = 0
+    cost_usd: Decimal = Decimal(0)
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderProgress:
+    """Tagging requests at one provider: wanted, accepted by it so far (answered ones included), and answered."""
+
+    provider: str
+    wanted: int
+    sent: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a choice of palettes is under one prompt version. `cost_usd`: of what was collected since the start.
+    `waves`: of those that are tagged adaptively."""
+
+    palettes: int
+    pictures: int
+    providers: tuple[ProviderProgress, ...]
+    consensus: int
+    refined: int
+    cost_usd: Decimal
+    waves: tuple[WaveCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Dollars of the answers stored for a choice of palettes, by provider and purpose."""
+
+    provider: str
+    purpose: str
+    cost_usd: Decimal
+
+
+_UNREACHABLE = "status = 'deferred' AND error_kind = 'ProviderUnreachableError'"
+_UNANSWERED = "status = 'deferred' AND error_kind IN ('ProviderUnreachableError', 'AmbiguousSubmissionError')"
+
+
+def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
+    """What is stored. `providers` are those that can be asked now: they decide whether a tagging is complete."""
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM palettes), (SELECT count(DISTINCT seed) FROM tag_consensus),
+               (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL),
+               (SELECT count(*) FROM palette_tags WHERE error IS NOT NULL)
+                   + (SELECT count(*) FROM palette_tag_refined WHERE error IS NOT NULL),
+               (SELECT coalesce(sum(cost_usd), 0) FROM batches)
+        """
+    ).fetchone()
+    assert row is not None
+    palettes, tagged, refined, errors, cost = row
+    pending = _pending(connection, providers)
+    failed = _failed(connection) - pending
+    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed))
+
+
+def _failed(connection: DuckDBPyConnection) -> set[str]:
+    rows = connection.execute(
+        """
+        SELECT seed FROM palette_tag_refined
+        WHERE error IS NOT NULL AND seed NOT IN (SELECT seed FROM palette_tag_refined WHERE error IS NULL)
+        UNION SELECT seed FROM palette_tags WHERE seed NOT IN (SELECT seed FROM palette_tags WHERE error IS NULL)
+        """
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
+    asked = connection.execute("SELECT DISTINCT subject FROM asks WHERE state = 'open'").fetchall()
+    tagged = complete_tagging(connection, providers)
+    untallied = without_current_consensus(connection, tagged)
+    chained = chained_refinements(connection, [t.partition for t in tagged if t.answers])
+    ended = {one.partition.subject for one in ended_waves(connection, providers)}
+    return {row[0] for row in asked} | ended | {t.partition.subject for t in untallied} | {p.subject for p in chained}
+
+
+def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str, since: datetime) -> Progress:
+    """How far these palettes are. Requests whose ask was stopped are not wanted any more."""
+    chosen = {"seeds": list(seeds), "version": prompt_version}
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed),
+        wanted AS (
+            SELECT provider, sum(analyses)::BIGINT AS n FROM asks SEMI JOIN chosen ON chosen.seed = asks.subject
+            WHERE purpose = 'tagging' AND prompt_version = $version AND state <> 'stopped' GROUP BY ALL
+        ),
+        answered AS (
+            SELECT t.provider, count(*) AS n FROM palette_tags t SEMI JOIN chosen USING (seed)
+            WHERE t.prompt_version = $version GROUP BY ALL
+        ),
+        flying AS (
+            SELECT b.provider, count(*) AS n FROM batch_requests r JOIN batches b USING (batch_id)
+            SEMI JOIN chosen ON chosen.seed = r.subject
+            WHERE b.purpose = 'tagging' AND b.prompt_version = $version AND r.fate IS NULL
+              AND b.status = 'submitted' GROUP BY ALL
+        )
+        SELECT w.provider, w.n, least(w.n, coalesce(f.n, 0) + coalesce(a.n, 0)), least(w.n, coalesce(a.n, 0))
+        FROM wanted w LEFT JOIN answered a USING (provider) LEFT JOIN flying f USING (provider) ORDER BY 1
+        """,
+        chosen,
+    ).fetchall()
+    totals = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed)
+        SELECT (SELECT count(*) FROM palette_images SEMI JOIN chosen USING (seed)),
+               (SELECT count(*) FROM tag_consensus SEMI JOIN chosen USING (seed) WHERE prompt_version = $version),
+               (SELECT count(*) FROM palette_tag_refined SEMI JOIN chosen USING (seed)
+                WHERE prompt_version = $version AND error IS NULL),
+               (SELECT coalesce(sum(cost_usd), 0) FROM batches WHERE collected_at >= $since)
+        """,
+        {**chosen, "since": since},
+    ).fetchone()
+    assert totals is not None
+    pictures, consensus, refined, cost = totals
+    providers = tuple(ProviderProgress(*row) for row in rows)
+    waves = tuple(wave_counts(connection, prompt_version, seeds))
+    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost), waves)
+
+
+def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> list[Spent]:
+    """What the stored answers about these palettes cost."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed)
+        SELECT provider, 'tagging', sum(cost_usd) FROM palette_tags SEMI JOIN chosen USING (seed)
+        WHERE prompt_version = $2 AND cost_usd IS NOT NULL GROUP BY ALL
+        UNION ALL
+        SELECT b.provider, 'refinement', sum(r.cost_usd) FROM palette_tag_refined r JOIN batches b USING (batch_id)
+        SEMI JOIN chosen ON chosen.seed = r.seed
+        WHERE r.prompt_version = $2 AND r.cost_usd IS NOT NULL GROUP BY ALL
+        ORDER BY 1, 2 DESC
+        """,
+        [list(seeds), prompt_version],
+    ).fetchall()
+    return [Spent(row[0], row[1], Decimal(row[2])) for row in rows]
+
+
+def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
+    """How many submissions to the provider failed in a row until now because it could not be reached, and the last
+    sentence; None when the last one was no such failure or lies before `since`."""
+    return _in_a_row(connection, _UNREACHABLE, provider, since)
+
+
+def unanswered_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
+    """The same, create calls that were sent, had no answer and created nothing counted as well."""
+    return _in_a_row(connection, _UNANSWERED, provider, since)
+
+
+def _in_a_row(connection: DuckDBPyConnection, what: str, provider: str, since: datetime) -> tuple[int, str] | None:
+    rows = connection.execute(
+        f"""
+        SELECT {what}, error, intended_at >= $2 FROM batches
+        WHERE provider = $1 AND status <> 'intended' ORDER BY intended_at DESC LIMIT 20
+        """,
+        [provider, since],
+    ).fetchall()
+    count = next((i for i, row in enumerate(rows) if not row[0]), len(rows))
+    return (count, rows[0][1]) if count and rows[0][2] else None
+
+
+def locked_out(connection: DuckDBPyConnection) -> dict[str, str]:
+    """Providers that refused our key when their open batches were asked about last, and what they said."""
+    rows = connection.execute(
+        """
+        SELECT provider, any_value(error) FROM batches
+        WHERE status IN ('intended', 'submitted') AND error_kind = 'CredentialsError' GROUP BY ALL
+        """
+    ).fetchall()
+    return dict(rows)
+
+
+def forget_unreachable(connection: DuckDBPyConnection, now: datetime) -> None:
+    """Let providers that could not be reached, or did not answer, be tried again at once: a person asks for it."""
+    connection.execute(f"UPDATE batches SET retry_at = $1 WHERE retry_at > $1 AND {_UNANSWERED}", [now])

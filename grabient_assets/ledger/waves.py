@@ -1,0 +1,294 @@
+"""The table tagging_waves: palettes that are tagged adaptively, each in a wave of its plan (wave_plans.py).
+
+A row says which wave the palette is in, on what terms the later ones are asked, and when settled why. Whoever begins a
+wave also writes its asks, in the same transaction; so a wave is never lost and never asked twice, whenever a process is
+killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from grabient_assets.ledger.ask_terms import AskTerms
+from grabient_assets.ledger.asks import ASKED_AGAIN, SubjectVersion
+from grabient_assets.ledger.identity import identified
+from grabient_assets.ledger.tags import TAGGING
+from grabient_assets.ledger.wave_audits import PENDING
+from grabient_assets.ledger.wave_plans import WavePlan, covering_plans
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+Reason = Literal["certain", "last wave", "cancelled", "asked in full"]
+"""Why a palette is settled: sure enough; nobody is left to ask; a person cancelled all of its wave; somebody wanted
+everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaveEnd:
+    """A palette of whose wave nothing is open any more. `last`: there is no further one. `cancelled`: it has no usable
+    answer, and a person cancelled some of them."""
+
+    partition: SubjectVersion
+    wave: int
+    last: bool
+    cancelled: bool
+    plan_id: str = ""
+    audited: bool = False
+    """It was certain after wave one, and what became of its values is not noted yet."""
+
+
+_ENDED = """
+    ended AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version,
+                     unnest($waves::INTEGER[]) AS wave)
+"""
+
+
+_CHOSEN = "chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version)"
+
+
+# A settled palette has enough when it was asked about with all of these models, and is certain or has no further wave.
+_ENOUGH = """
+    w.state = 'settled' AND list_contains($covering::VARCHAR[], w.plan_id)
+    AND (w.reason = 'certain' OR w.reason = 'last wave' AND p.analyses >= $cap)
+    AND EXISTS (SELECT 1 FROM palette_tags t
+                WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.error IS NULL)
+"""
+
+
+_ENTER = f"""
+    WITH {_CHOSEN}
+    INSERT INTO tagging_waves BY NAME
+    SELECT c.seed, c.prompt_version, $plan AS plan_id,
+           CASE WHEN p.panel_id = $panel AND (w.state = 'open' OR $retry) THEN w.wave ELSE 1 END AS wave,
+           list_sort(list_distinct(list_concat(coalesce(w.providers, []), $providers::VARCHAR[]))) AS providers,
+           $chained AS chained, $allow_unpriced AS allow_unpriced, $cap_id AS cap_id, 'open' AS state,
+           $now AS asked_at, $now AS wave_at
+    FROM chosen c LEFT JOIN tagging_waves w USING (seed, prompt_version) LEFT JOIN wave_plans p USING (plan_id)
+    WHERE $retry OR NOT coalesce({_ENOUGH}, false)
+    ON CONFLICT DO UPDATE SET
+        wave = excluded.wave, plan_id = excluded.plan_id, providers = excluded.providers,
+        chained = excluded.chained, allow_unpriced = excluded.allow_unpriced, cap_id = excluded.cap_id,
+        state = 'open', reason = NULL, settled_at = NULL, wave_at = excluded.wave_at, held = false
+"""
+
+# A settled palette is asked nothing. What follows its tagging follows on the new terms.
+_NEW_TERMS = f"""
+    WITH {_CHOSEN}
+    UPDATE asks SET chained = $chained, allow_unpriced = $allow_unpriced, cap_id = $cap_id, asked_at = $now
+    WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
+        SELECT (seed, prompt_version) FROM tagging_waves SEMI JOIN chosen USING (seed, prompt_version)
+        WHERE state = 'settled')
+"""
+
+_REACHED = "m.wave <= w.wave"
+_JUST_MOVED = """
+    w.wave_at = $now AND m.wave = w.wave AND list_contains(w.providers, m.provider) AND NOT EXISTS (
+        SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'stopped' AND a.subject = w.seed
+          AND a.prompt_version = w.prompt_version AND a.provider = m.provider AND a.model = m.model)
+"""
+
+
+def _asking(which: str) -> str:
+    """Statement that asks the members of these waves, over the relation `chosen`. `which` is a condition on w and m."""
+    members = f"""
+    SELECT 'tagging' AS purpose, w.seed AS subject, w.prompt_version, m.provider, m.model,
+           any_value(m.request_digest) AS request_digest, max(m.analyses) AS analyses,
+           any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced, false AS despite_checks,
+           any_value(w.cap_id) AS cap_id, 'open' AS state, $now AS asked_at,
+           CASE WHEN $retry THEN $now END AS retry_from
+    FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_members m USING (plan_id)
+    WHERE w.state = 'open' AND list_contains($asked::VARCHAR[], m.provider)
+      AND {which} GROUP BY ALL
+    """
+    return f"INSERT INTO asks BY NAME {identified(members, TAGGING)} {ASKED_AGAIN}"
+
+
+def answered_enough(
+    connection: DuckDBPyConnection, prompt_version: str, request_digests: Sequence[str], analyses: int
+) -> set[str]:
+    """Palettes to which an adaptive ask for these requests, up to so many analyses, has nothing to add: not even new
+    terms for what was asked again and is open."""
+    rows = connection.execute(
+        f"""
+        SELECT w.seed FROM tagging_waves w JOIN wave_plans p USING (plan_id)
+        WHERE w.prompt_version = $version AND {_ENOUGH} AND NOT EXISTS (
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
+              AND a.subject = w.seed AND a.prompt_version = w.prompt_version)
+        """,
+        {
+            "version": prompt_version,
+            "covering": covering_plans(connection, prompt_version, request_digests),
+            "cap": analyses,
+        },
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def start_waves(
+    connection: DuckDBPyConnection,
+    plan: WavePlan,
+    wanted: Sequence[SubjectVersion],
+    providers: Sequence[str],
+    terms: AskTerms,
+    now: datetime,
+    *,
+    chained: bool,
+    retry: bool = False,
+) -> None:
+    """Want these palettes tagged wave by wave at these providers, and ask for the wave they are in. Idempotent. With
+    `retry`, failures up to that wave count as missing.
+
+    A palette that is under way goes on where it is, on the new terms; under other models than before it starts again,
+    and what is answered counts. One that has enough is asked nothing, and only takes the terms for what follows.
+    """
+    among = {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]}
+    digests = [member.request_digest for wave in plan.waves for member in wave]
+    on_terms = {"chained": chained, "allow_unpriced": terms.allow_unpriced, "cap_id": terms.cap_id, "now": now}
+    connection.execute(
+        _ENTER,
+        {
+            **among,
+            **on_terms,
+            "plan": plan.plan_id,
+            "panel": plan.panel_id,
+            "covering": covering_plans(connection, plan.prompt_version, digests),
+            "cap": plan.analyses,
+            "retry": retry,
+            "providers": sorted(providers),
+        },
+    )
+    connection.execute(
+        f"WITH {_CHOSEN} {_asking(_REACHED)}",
+        {**among, "asked": sorted(providers), "now": now, "retry": retry},
+    )
+    connection.execute(_NEW_TERMS, {**among, **on_terms})
+
+
+def ended_waves(
+    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[SubjectVersion] | None = None
+) -> list[WaveEnd]:
+    """Palettes of whose wave every one of `providers` was asked and nothing is open any more: they can be judged. Not
+    those that wait for the audit of their plan."""
+    rows = connection.execute(
+        f"""
+        WITH {_CHOSEN}, heard AS (
+            SELECT seed, prompt_version, bool_or(error IS NULL) AS usable, bool_or(fate = 'cancelled') AS cancelled
+            FROM palette_tags SEMI JOIN (SELECT * FROM tagging_waves WHERE state = 'open') USING (seed, prompt_version)
+            GROUP BY ALL
+        )
+        SELECT w.prompt_version, w.seed, w.wave, w.wave >= p.waves, coalesce(h.cancelled AND NOT h.usable, false),
+               w.plan_id, EXISTS (SELECT 1 FROM wave_audits a WHERE a.seed = w.seed AND a.ended_at IS NULL
+                                  AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id)
+        FROM tagging_waves w LEFT JOIN heard h USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
+        WHERE w.state = 'open' AND list_has_all(w.providers, $providers::VARCHAR[])
+          AND NOT (coalesce(w.held, false) AND {PENDING})
+          AND ($everything OR (w.seed, w.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+          AND NOT EXISTS (
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
+              AND a.subject = w.seed AND a.prompt_version = w.prompt_version)
+        ORDER BY 1, 2
+        """,
+        {
+            "everything": among is None,
+            "seeds": [p.subject for p in among or ()],
+            "versions": [p.prompt_version for p in among or ()],
+            "providers": list(providers),
+        },
+    ).fetchall()
+    return [WaveEnd(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
+
+
+def go_on(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], providers: Sequence[str], now: datetime) -> None:
+    """Take these palettes to their next wave and ask for it: of `providers`, except what was stopped before.
+
+    One that somebody else took on since, or whose answers are awaited again, is left alone.
+    """
+    connection.execute(
+        f"""
+        WITH {_ENDED}
+        UPDATE tagging_waves SET wave = c.wave + 1, wave_at = $now, held = false
+        FROM ended c
+        WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
+          AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open' AND NOT EXISTS (
+            SELECT 1 FROM asks a WHERE a.purpose = 'tagging' AND a.state = 'open'
+              AND a.subject = c.seed AND a.prompt_version = c.prompt_version)
+        """,
+        {**_keys(ended), "now": now},
+    )
+    # Those just moved are known by their time: in a file with small row groups (attaching.py) UPDATE ... RETURNING of
+    # DuckDB 1.5.5 leaves out some of many rows, 352 of 100,000 in every third try.
+    connection.execute(
+        f"""
+        WITH {_ENDED}, chosen AS (SELECT seed, prompt_version FROM ended) {_asking(_JUST_MOVED)}
+        """,
+        {
+            **_keys(ended),
+            "asked": sorted(providers),
+            "now": now,
+            "retry": False,
+        },
+    )
+
+
+def settle(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], reason: Reason, now: datetime) -> None:
+    """Say of these palettes that nothing further is asked, and why."""
+    connection.execute(
+        f"""
+        WITH {_ENDED}
+        UPDATE tagging_waves SET state = 'settled', reason = $reason, settled_at = $now
+        FROM ended c
+        WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
+          AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open'
+        """,
+        {**_keys(ended), "reason": reason, "now": now},
+    )
+
+
+def hold(connection: DuckDBPyConnection, ended: Sequence[WaveEnd]) -> None:
+    """Let these palettes wait for the audit of their plan: they are certain, as far as wave one is believed."""
+    connection.execute(
+        f"""
+        WITH {_ENDED}
+        UPDATE tagging_waves SET held = true FROM ended c
+        WHERE tagging_waves.seed = c.seed AND tagging_waves.prompt_version = c.prompt_version
+          AND tagging_waves.wave = c.wave AND tagging_waves.state = 'open'
+        """,
+        _keys(ended),
+    )
+
+
+def settle_in_full(connection: DuckDBPyConnection, wanted: Sequence[SubjectVersion], now: datetime) -> None:
+    """These palettes are asked of everybody now: what was open of their waves is settled."""
+    connection.execute(
+        f"""
+        WITH {_CHOSEN}
+        UPDATE tagging_waves SET state = 'settled', reason = 'asked in full', settled_at = $now
+        WHERE state = 'open' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
+        """,
+        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted], "now": now},
+    )
+
+
+def reopen_cancelled(connection: DuckDBPyConnection, wanted: Sequence[SubjectVersion]) -> None:
+    """Take up the waves of these palettes that ended because a person cancelled them: they are asked again."""
+    connection.execute(
+        f"""
+        WITH {_CHOSEN}
+        UPDATE tagging_waves SET state = 'open', reason = NULL, settled_at = NULL
+        WHERE reason = 'cancelled' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
+        """,
+        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]},
+    )
+
+
+def _keys(ended: Sequence[WaveEnd]) -> dict[str, list[str] | list[int]]:
+    return {
+        "seeds": [one.partition.subject for one in ended],
+        "versions": [one.partition.prompt_version for one in ended],
+        "waves": [one.wave for one in ended],
+    }

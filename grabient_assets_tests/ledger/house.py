@@ -1,0 +1,85 @@
+"""A data folder with palettes in it, and a clock that a test winds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from grabient_assets.gradient.palette import DEFAULT_GLOBALS, Globals, Palette
+from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.palettes import add_palettes
+from grabient_assets.store.folder import FolderStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.waiting import Patience
+
+START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Stands still until it is wound."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def wind(self, **by: float) -> datetime:
+        self.now += timedelta(**by)
+        return self.now
+
+
+def palette(number: int, modifiers: Globals = DEFAULT_GLOBALS) -> Palette:
+    """One of many different palettes."""
+    red = round(number / 1000, 3)
+    return Palette(((0.5, red, 0.5), (0.5, 0.4, 0.3), (1.0, 1.0, 1.0), (0.0, 0.33, 0.67)), modifiers)
+
+
+def twins() -> tuple[Palette, Palette]:
+    """Two seeds with the same colours: a contrast of one half, and the halved amplitudes."""
+    plain = Palette(((0.5, 0.5, 0.5), (0.25, 0.2, 0.15), (1.0, 1.0, 1.0), (0.0, 0.33, 0.67)))
+    turned = Palette(((0.5, 0.5, 0.5), (0.5, 0.4, 0.3), (1.0, 1.0, 1.0), (0.0, 0.33, 0.67)), (0.0, 0.5, 1.0, 0.0))
+    return plain, turned
+
+
+@dataclass
+class House:
+    """Warehouse, objects and clock of one test."""
+
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.warehouse = Warehouse(self.folder / "grabient.duckdb", Patience(20))
+        self.store = FolderStore(self.folder / "objects")
+
+    def load(self, *palettes: Palette) -> list[SubjectVersion]:
+        """Store the palettes; their partitions under v1."""
+        with self.warehouse.write() as connection:
+            add_palettes(connection, [palette_record(p, p.canonical, self.clock()) for p in palettes])
+        return [SubjectVersion("v1", p.canonical) for p in palettes]
+
+    def ask(self, palettes: Sequence[SubjectVersion], analyses: int = 1, **more: Any) -> None:
+        """Want tags from OpenAI's panel models."""
+        wish = TaggingWish(palettes, more.pop("providers", ("openai",)), analyses, "emulator", **more)
+        ask_for_tags(wish, self.warehouse, self.clock())
+
+    def archived(self, batch_id: str, what: str) -> Path:
+        """The one object of the batch whose name begins so: requests, results or state."""
+        [found] = (self.folder / "objects" / "batches" / batch_id).glob(f"{what}*")
+        return found
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with self.warehouse.read() as connection:
+            return connection.execute(query, list(parameters)).fetchall()
+
+    def write(self, query: str, *parameters: object) -> None:
+        """Change a row."""
+        with self.warehouse.write() as connection:
+            connection.execute(query, list(parameters))

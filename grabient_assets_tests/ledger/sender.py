@@ -1,0 +1,26 @@
+"""One process that sends what is due: `python -m grabient_assets_tests.ledger.sender FOLDER JOURNAL GATE`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grabient_assets.groups.tagging.submission import submit_due_tagging
+from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
+
+
+def main(folder: Path, journal: Path, gate: Path) -> None:
+    """Wait until the gate file is there, so that all start at once; then send."""
+    house = House(folder)
+    provider = ScriptedProvider(clock=lambda: datetime.now(UTC), journal=journal)
+    journal.with_suffix(".ready").touch()
+    while not gate.exists():
+        time.sleep(0.001)
+    submit_due_tagging(provider.connection(), house.warehouse, house.store, lambda: datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:]))
