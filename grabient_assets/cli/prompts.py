@@ -60,8 +60,8 @@ def diff(
 ) -> None:
     """Show how two versions differ: the text, figures over the palettes that both have answered, and their words."""
     from grabient_assets.cli.prompt_figures import comparison_document, show_comparison, show_words, words_document
-    from grabient_assets.prompting.difference import text_difference
     from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.prompting.prompt import text_difference
     from grabient_assets.settings import PROMPTS_DIR
 
     one, other = (load_prompt_set(PROMPTS_DIR, version) for version in (first, second))

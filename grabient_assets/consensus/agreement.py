@@ -121,7 +121,7 @@ class _Rows:
 
 
 def undefined(units: int, votes: int) -> Alpha:
-    """No alpha: nobody could disagree, or nobody did and no chance agreement can be told from real agreement."""
+    """No alpha: no item has two votes, or all votes are equal, so chance cannot be told from agreement."""
     if not units:
         return Alpha(None, "No item has votes of two annotators.", 0.0, 0.0, units, votes)
     return Alpha(None, "Every vote is the same, so chance would agree as well.", 0.0, 0.0, units, votes)

@@ -15,13 +15,13 @@ import numpy as np
 from grabient_assets.consensus.grouping import Flags, Floats, Ints, group_starts, ranked
 from grabient_assets.errors import AnnotationsError
 
-# A usable answer that says nothing in this field. It is part of the ballot and votes for nothing.
+# A usable answer without a value in this field. It is part of the ballot and votes for no value.
 BLANK = -1
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The (item, value) pairs that at least one answer gives, ascending. What nobody said is no candidate.
+    """The (item, value) pairs that at least one answer gives, ascending. Other values are not candidates.
 
     `item` and `value`: one per candidate. `of_entry`: the candidate of each entry of the annotations.
     `starts`: where the candidates of each item begin, shape (items + 1,).
@@ -66,7 +66,7 @@ class Annotations:
 
     @cached_property
     def candidates(self) -> Candidates:
-        """The (item, value) pairs that somebody named."""
+        """The (item, value) pairs that at least one answer gives."""
         keys = self.ballot_item[self.entry_ballot].astype(np.int64) * self.values + self.entry_value
         distinct, position, _ = ranked(keys, self.items * self.values)
         item = distinct // self.values

@@ -8,8 +8,8 @@ ballot on the item says yes with the part of its answers that hold the tag, and 
 ballot says nothing. Sensitivity and specificity belong to an annotator and are pooled over tags: ten thousand tags,
 most of them rare, leave too few answers to measure each.
 
-A tag that nobody named is no question, so the rates are those among candidates: specificity is the probability of not
-naming a wrong tag *that somebody named*. That is the question the consensus asks, and it is not comparable between
+A tag that nobody named is not a question, so the rates are those among candidates: specificity is the probability of
+not naming a wrong tag *that somebody named*. That is the question the consensus asks, and it is not comparable between
 panels.
 """
 
@@ -73,7 +73,7 @@ def posteriors(annotations: Annotations, parameters: Parameters, correlation: fl
     """Probabilities under known error rates, shape (items, values): for new items, or for part of a panel.
 
     `correlation` of the annotators' errors (independence.mean_correlation): the more they share, the less each vote
-    counts. At 0 votes are believed to be independent.
+    counts. At 0 the votes count as independent.
     """
     rows = _Rows.of(annotations, checked_gold(None, annotations.items, annotations.values))
     return softmax(log_joint(rows.evidence.weights, parameters, correlation))[0][rows.row]

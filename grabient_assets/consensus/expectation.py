@@ -19,7 +19,7 @@ import numpy as np
 from grabient_assets.consensus.grouping import Flags, Floats, Ints
 from grabient_assets.consensus.independence import vote_weight
 
-# As crowd-kit does: a probability is never 0, so that one surprising answer does not rule out a class for ever.
+# As crowd-kit does: a probability is never 0, so that one surprising answer does not rule out a class.
 LEAST_PROBABILITY = 1e-10
 
 
@@ -32,7 +32,7 @@ class Model(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Smoothing:
-    """What is believed before the data, as counts added in every M-step (a Dirichlet prior; the estimate is its mode).
+    """The prior, as counts added in every M-step (a Dirichlet prior; the estimate is the mode of the posterior).
 
     `correct`: votes for the true class, per annotator (and class, when the model is full). `wrong`: votes for any
     other class, shared out alike. `prevalence`: items of each class.

@@ -70,7 +70,7 @@ def wilson(successes: Floats | Ints, trials: Floats | Ints) -> Rates:
     share = successes / n
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(np.maximum(share * (1 - share), 0) / n + Z**2 / (4 * n**2))
-    # At 0 and 1 the bound is the share itself; rounding would leave it a hair beside.
+    # At 0 and 1 the bound is the share itself; rounding would move it off by a little.
     low = np.where(successes <= 0, 0.0, np.minimum(np.maximum(middle - half, 0), share))
     high = np.where(successes >= trials, 1.0, np.maximum(np.minimum(middle + half, 1), share))
     value, low, high = (np.where(tried, part, np.nan) for part in (share, low, high))

@@ -92,7 +92,7 @@ def mean_correlation(correlation: Floats, members: Sequence[int] | None = None) 
 
 
 def effective_votes(correlation: Floats, members: Sequence[int] | None = None) -> float | None:
-    """The number of independent votes of the `members` (default: all), between 1 and their number, 0 of nobody.
+    """The number of independent votes of the `members` (default: all), between 1 and their number; 0 without members.
 
     None when fewer than half of their pairs are known. Errors that avoid each other could make it larger than the
     number of members; more than one vote each is not claimed from a sample.
@@ -215,7 +215,9 @@ def _kish(mean: Floats, votes: int, n: Ints | int) -> Floats:
 
 
 def dollars_per_effective_vote(costs: Sequence[Decimal], correlation: Floats) -> Decimal | None:
-    """What the whole panel costs, divided by the votes it is worth. `costs`: dollars per annotator. None of nobody, and
-    where the votes are not known."""
+    """What the whole panel costs, divided by the votes it is worth. `costs`: dollars per annotator.
+
+    None without annotators, and where the votes are not known.
+    """
     votes = effective_votes(correlation)
     return sum(costs, Decimal(0)) / Decimal(votes) if votes else None

@@ -23,7 +23,7 @@ from grabient_assets.errors import AnnotationsError
 
 # All subsets are compared: no search, no chance. Ten models have 638 subsets of 3 to 5, thirty have 174,000.
 MOST_SUBSETS = 250_000
-# An annotator that was never wrong on gold may yet be: keeps accuracies off 0 and 1, where variance vanishes.
+# Keeps accuracies off 0 and 1, where variance is 0: an annotator that was never wrong on gold can still be wrong.
 SURE = 0.01
 # Added to the diagonal: makes correlations from different items invertible and keeps two copies from looking exact.
 RIDGE = 0.05
@@ -117,7 +117,7 @@ def uncertain(posterior: Floats, threshold: float, margin: float = 0.0) -> Flags
 def uncertain_tags(item: Ints, probability: Floats, items: int, low: float, high: float, most: int = 0) -> Flags:
     """Items with more than `most` candidates whose probability lies strictly between `low` and `high`.
 
-    An item without candidates is uncertain: nobody named anything.
+    An item without candidates is uncertain: no annotator named a tag.
     """
     undecided = np.bincount(item, weights=(probability > low) & (probability < high), minlength=items)
     return (undecided > most) | (np.bincount(item, minlength=items) == 0)

@@ -2,7 +2,7 @@
 
 What varies: the model, the subject, the prompt's text and the `ref` inside the request (the custom id where
 there is none), which tells two otherwise equal requests apart. A question that was answered badly before is answered
-well: real models do not fail for ever where they failed once.
+well: a real model that failed once mostly succeeds when it is asked again.
 
 What a request asks for decides who answers it (answers/answerers.py). Here stands what all answers have in common: how
 they end, what they cost, and the schema that they keep to.
@@ -142,7 +142,7 @@ def _within_budget(given: Answer, budget: int | None) -> Answer:
 
 
 def shaped(answer: dict[str, Any], schema: dict[str, Any], chance: Chance) -> dict[str, Any]:
-    """The answer with exactly the properties of an object schema, values bent to enumerations and list lengths."""
+    """The answer with exactly the properties of an object schema, values limited to enumerations and list lengths."""
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not properties:
         return answer

@@ -102,7 +102,7 @@ class EmulatorApp:
 
     @staticmethod
     async def _call(api: Api, route: Route, request: Request) -> Call:
-        """The request read whole. A body over the limit is read on and forgotten, so that the client listens."""
+        """The request read whole. A body over the limit is read and dropped, so that the client reads the answer."""
         size, chunks = 0, []
         async for chunk in request.stream():
             size += len(chunk)
@@ -220,7 +220,7 @@ class Control:
         return reply({"rules": len(rules)})
 
     async def release(self, request: Request) -> Response:
-        """Lets go of every call that a `hold` keeps waiting."""
+        """Ends the wait of every call that a `hold` keeps."""
         self._disturbance.release()
         return reply({"released": True})
 

@@ -1,7 +1,7 @@
 """The batches of the emulated providers: how they are stored, and how each moves on.
 
-A batch moves on by the number of times somebody asked for it, alone or in a list, never by the clock. Lists count,
-because a batch whose id its sender never learnt can only be seen in a list, and it ends all the same.
+A batch moves on by the number of polls, of it alone or of a list with it, never by the clock. Lists count because a
+batch whose id its sender never received can only be seen in a list, and must end as well.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Batches:
         return [_batch(row) for row in rows]
 
     def polled(self, batches: Iterable[Batch]) -> list[Batch]:
-        """The batches after one more poll: somebody asked for one of them, or for a list with all of them."""
+        """The batches after one more poll, of one of them or of a list with all of them."""
         found = list(batches)
         if open_ones := [(batch.number,) for batch in found if batch.ending is None]:
             with self._db.transaction() as db:

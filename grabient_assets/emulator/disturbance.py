@@ -26,7 +26,7 @@ Handling = Callable[[], Awaitable[Response]]
 
 
 class Disturbance:
-    """Carries out faults on calls. One per server: `release` lets go of every call that is held."""
+    """Carries out faults on calls. One per server: `release` ends the wait of every call that is held."""
 
     def __init__(self) -> None:
         self.connections = Connections()

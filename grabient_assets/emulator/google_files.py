@@ -72,7 +72,7 @@ class GoogleFiles:
         if facts["size"] and facts["size"] != len(content):
             raise invalid(f"The upload announced {facts['size']} bytes and brought {len(content)}.")
         if self._state.files.get(self.provider, facts["name"]):
-            # Somebody else's upload of the same name was finished first.
+            # Another upload of the same name was finished first.
             raise Refused(409, "ALREADY_EXISTS", "Requested entity already exists")
         details = {"mime": facts["mime"], "display": facts["display"]}
         new = NewFile(facts["name"], facts["display"], "upload", content, facts=details)

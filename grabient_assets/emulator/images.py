@@ -83,7 +83,7 @@ def image_tokens(source: Any) -> int:
 
 
 def _check_address(url: str) -> None:
-    """The provider fetches from the public internet by HTTPS: an address in this house is out of its reach."""
+    """The provider fetches from the public internet by HTTPS. It cannot reach an address of a private network."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("Only HTTPS URLs are supported.")

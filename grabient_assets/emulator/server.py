@@ -121,7 +121,7 @@ class EmulatorServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying when it listens, and leaving signals to us (its own way ends the process by the signal)."""
+    """uvicorn that reports when it listens and leaves signals to us (its own handler ends the process)."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)

@@ -47,7 +47,7 @@ _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Refused(Exception):
-    """The provider says no. `kind` is the provider's own word for the class of error."""
+    """The provider refuses a call or a request. `kind` is the provider's own word for the class of error."""
 
     def __init__(
         self,

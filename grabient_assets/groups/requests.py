@@ -24,8 +24,8 @@ from grabient_assets.ledger.unfinished import RequestSize, record_request_sizes,
 from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt, PromptSet
-from grabient_assets.prompting.render import refinement_message, system_text, tagging_message
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.providers.request_lines import request_line

@@ -1,7 +1,8 @@
-"""A prompt set: what both stages are told, under one version name."""
+"""A prompt set: what both stages are told, under one version name; and what changed between two prompts."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -54,3 +55,10 @@ def prompt_digest(body: str, schema: dict[str, Any], parameters: dict[str, Any])
     }
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def text_difference(first: Prompt, second: Prompt) -> list[str]:
+    """The lines of a unified diff of the two files; empty when they are the same."""
+    before, after = (f"{prompt.version}/{prompt.purpose}.md" for prompt in (first, second))
+    lines = difflib.unified_diff(first.text.splitlines(), second.text.splitlines(), before, after, lineterm="")
+    return list(lines)

@@ -15,7 +15,7 @@ from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.render import system_text
+from grabient_assets.prompting.palette_prompts import system_text
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets_tests.emulator.running import asked
 from grabient_assets_tests.vectors import vectors

@@ -17,7 +17,7 @@ from grabient_assets.ledger.palettes import PaletteRecord, palettes
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.ledger.wave_audits import FIELDS, Heard, begin_audits, end_audits
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.render import system_text, tagging_message
+from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse

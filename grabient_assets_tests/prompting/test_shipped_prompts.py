@@ -18,7 +18,7 @@ from grabient_assets.gradient.facts import compute_facts
 from grabient_assets.groups.refinement.refined_answer import LIMITS
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
-from grabient_assets.prompting.render import refinement_message, system_text, tagging_message
+from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
 from grabient_assets_tests.vectors import vectors
 
 PROMPTS = Path(__file__).resolve().parents[2] / "prompts"

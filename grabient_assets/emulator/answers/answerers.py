@@ -26,7 +26,7 @@ class Answerer:
 
     purpose: str
     subject: Callable[[Question, Asked], str]
-    """What the request is about, as one text that the draws start from; empty when it asks for something else."""
+    """What the request is about, as one text that seeds the draws; empty when it asks for something else."""
     reply: Callable[[Question, Asked, Personality, Chance, bool], tuple[dict[str, Any], bool]]
     """The answer as an object, and whether slips of the model are in it. With True as the last argument none are."""
     thinking: Callable[[Question, Asked, Chance], str]

@@ -47,7 +47,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """A palette as a careful eye sees it. The four categorical fields are what a correct answer says."""
+    """What is measured of a palette. The four categorical fields are those of a correct answer."""
 
     hexes: tuple[str, ...]
     colours: tuple[Colour, ...]
@@ -63,7 +63,7 @@ class Measures:
 
     @property
     def text(self) -> str:
-        """The palette as one text: what draws about it start from."""
+        """The palette as one text. Draws about the palette are seeded with it."""
         return "".join(self.hexes)
 
 

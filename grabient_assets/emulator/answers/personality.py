@@ -1,4 +1,4 @@
-"""The emulated models: how often each errs, what it likes, how it formats, and the small damage it does on the way."""
+"""The emulated models: how often each errs, what it likes, how it formats, and the slips in its answers."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def tagging_answer(palette: Measures, asked: dict[str, Any], who: Personality, c
 
 
 def chosen(words: tuple[Word, ...], count: int, who: Personality, chance: Chance) -> list[str]:
-    """The words a model takes: mostly the fittest, bent by its leanings and by chance, so that models half agree."""
+    """The words a model takes: mostly the fittest, moved by its leanings and chance, so that models agree in part."""
     draw, leanings = chance.draw, who.leanings
     scored = [
         (word.weight * (0.55 + draw()) * (1.35 if leanings & word.leanings else 1.0), word.text) for word in words[:24]

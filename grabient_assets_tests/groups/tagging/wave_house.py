@@ -24,7 +24,7 @@ from grabient_assets.ledger.due import DueRequest, due_requests
 from grabient_assets.ledger.palettes import PaletteRecord, add_palettes, palettes
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.render import system_text, tagging_message
+from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.pipeline.place import samples

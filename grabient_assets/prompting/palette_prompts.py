@@ -1,27 +1,90 @@
-"""What the `output_schema` of a prompt file must look like to be accepted by all four providers.
+"""All that prompts know of palettes: the word lists they may use, the fields of the answers, and the messages.
 
-Structured output of the providers knows only a part of JSON Schema; in particular Anthropic refuses `maxItems` and
-`minItems` above 1, and OpenAI's strict mode wants every property required and no other property allowed.
+The `$names` that prompt files may use are word lists of the vocabulary, so that no prompt drifts from it.
+
+The `output_schema` of a prompt file must be accepted by all four providers. Structured output of the providers knows
+only a part of JSON Schema; in particular Anthropic refuses `maxItems` and `minItems` above 1, and OpenAI's strict mode
+wants every property required and no other property allowed.
+
+The texts of one request are the system prompt and the user message.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from string import Template
 from typing import Any
 
 from grabient_assets.errors import PromptError
 from grabient_assets.gradient import vocabulary
-from grabient_assets.prompting.prompt import Purpose
+from grabient_assets.prompting.prompt import Prompt, Purpose
 
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "temperatures": vocabulary.TEMPERATURES,
+    "contrasts": vocabulary.CONTRASTS,
+    "brightnesses": vocabulary.BRIGHTNESSES,
+    "saturations": vocabulary.SATURATIONS,
+    "harmony_words": vocabulary.HARMONY_WORDS,
+    "colour_names": vocabulary.COLOUR_NAMES,
+    "seasons": vocabulary.SEASONS,
+}
+
+# The closed lists too long to write by hand: a prompt without them would let models guess.
+REQUIRED_VARIABLES: dict[Purpose, tuple[str, ...]] = {
+    "tagging": ("colour_names", "harmony_words"),
+    "refinement": ("colour_names",),
+}
 CATEGORICAL_FIELDS = tuple(vocabulary.CATEGORICAL_VALUES)
 TAGGING_LIST_FIELDS = ("mood", "style", "dominant_colors", "harmony", "seasonal", "associations")
 REFINEMENT_LIST_FIELDS = ("mood", "style", "dominant_colors", "seasonal", "associations")
-
 ANSWER_FIELDS: dict[Purpose, tuple[str, ...]] = {
     "tagging": ("ref", *CATEGORICAL_FIELDS, *TAGGING_LIST_FIELDS),
     "refinement": ("ref", *CATEGORICAL_FIELDS, *REFINEMENT_LIST_FIELDS, "embed_text"),
 }
 CLOSED_LISTS: dict[str, tuple[str, ...]] = {**vocabulary.CATEGORICAL_VALUES, **vocabulary.CLOSED_LISTS}
 _KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description", "minItems"}
+COLOUR_KEYS = ("hex", "rgb", "hsl", "lch", "color_names")
+
+
+def fill_body(body: str, purpose: Purpose, file: str) -> str:
+    """`body` with every `$name` replaced by its word list, comma-separated. `$$` is a dollar sign."""
+    template = Template(body)
+    if not template.is_valid():
+        raise PromptError(f"{file} holds a '$' that starts no variable name; write '$$' for a dollar sign.")
+    used = template.get_identifiers()
+    unknown = [name for name in used if name not in VARIABLES]
+    if unknown:
+        raise PromptError(f"{file} uses the unknown variable ${unknown[0]}; known are {_listed(VARIABLES)}.")
+    missing = [name for name in REQUIRED_VARIABLES[purpose] if name not in used]
+    if missing:
+        raise PromptError(f"{file} must use the variable {_listed(missing)} in its body: models need the word list.")
+    return template.substitute({name: ", ".join(VARIABLES[name]) for name in used})
+
+
+def fill_schema(node: Any, file: str) -> Any:
+    """`node` with each `enum: $name` replaced by the list of that name."""
+    if isinstance(node, list):
+        return [fill_schema(item, file) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _enum(value, file) if key == "enum" and isinstance(value, str) else fill_schema(value, file)
+        for key, value in node.items()
+    }
+
+
+def _enum(placeholder: str, file: str) -> list[str]:
+    words = VARIABLES.get(placeholder.removeprefix("$"))
+    if words is None or not placeholder.startswith("$"):
+        raise PromptError(
+            f"{file}: the schema has 'enum: {placeholder}', which is neither a list nor one of {_listed(VARIABLES)}."
+        )
+    return list(words)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"${name}" for name in names)
 
 
 def check_answer_schema(schema: dict[str, Any], purpose: Purpose, file: str) -> None:
@@ -88,3 +151,29 @@ def _check_enum(name: str, enum: Any, file: str) -> None:
     unknown = [str(word) for word in enum if word not in allowed]
     if unknown:
         raise PromptError(f"{file}: output_schema allows {unknown[0]!r} for {name!r}, which the vocabulary lacks.")
+
+
+def system_text(prompt: Prompt) -> str:
+    """The system prompt, word lists filled in."""
+    return prompt.body
+
+
+def tagging_message(ref: str, colours: Mapping[str, Any]) -> str:
+    """The user message of a tagging request: one JSON object of `ref` and the palette's colours.
+
+    `colours` maps hex, rgb, hsl, lch (11 colours each) and color_names to plain lists; other keys are left out.
+    """
+    return _compact(_palette(ref, colours))
+
+
+def refinement_message(ref: str, colours: Mapping[str, Any], consensus: Mapping[str, Any]) -> str:
+    """The text of a refinement request: the tagging object plus `consensus`, as `consensus_for_prompt` makes it."""
+    return _compact({**_palette(ref, colours), "consensus": consensus})
+
+
+def _palette(ref: str, colours: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ref": ref, **{key: colours[key] for key in COLOUR_KEYS}}
+
+
+def _compact(message: dict[str, Any]) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
