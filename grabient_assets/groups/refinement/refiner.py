@@ -1,4 +1,4 @@
-"""Who refines."""
+"""Who refines: the model of the setting, or the one of the panel."""
 
 from __future__ import annotations
 
