@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +35,8 @@ def answer_of(error: Exception) -> Answer | None:
     body = getattr(error, "body", None) or getattr(error, "details", None) or _body_of(response)
     code, text = _read_error(body)
     headers = getattr(response, "headers", None) or {}
-    return Answer(status, code, text or str(error), _retry_after(headers))
+    retry_after = _retry_after(headers)
+    return Answer(status, code, text or str(error), _named_delay(body) if retry_after is None else retry_after)
 
 
 def _read_error(body: object) -> tuple[str, str]:
@@ -51,6 +53,17 @@ def _read_error(body: object) -> tuple[str, str]:
     if not isinstance(code, str):
         code = inner.get("status") or inner.get("type")
     return str(code or ""), str(inner.get("message") or "")
+
+
+def _named_delay(body: object) -> float | None:
+    """Seconds that Google names in the details of an error: {"retryDelay": "34s"}."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    for detail in items(inside(body, "error", "details") or inside(body, "details")):
+        delay = inside(detail, "retryDelay")
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
+            return float(delay[:-1])
+    return None
 
 
 def _body_of(response: object) -> object:

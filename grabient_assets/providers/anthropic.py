@@ -14,6 +14,7 @@ from grabient_assets.providers.anthropic_proof import Whose, whose
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
 from grabient_assets.providers.deadline import Deadline
+from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import translated
 from grabient_assets.providers.finding import may_be_ours, newest_first
 from grabient_assets.providers.guard import at_home, only_ours, origin
@@ -59,6 +60,8 @@ class AnthropicBatches:
             max_retries=0,
             http_client=self._http,
         )
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "request-id")
 
     def request_line(self, spec: Spec, model: Model) -> bytes:
         return anthropic_lines.request_line(spec, model)
@@ -171,6 +174,22 @@ class AnthropicBatches:
                 f"{where} They were looked for at the latter only, because the key goes nowhere else: {error} Check "
                 "ANTHROPIC_BASE_URL.",
             ) from None
+
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        import httpx2
+
+        asked = json.loads(line)
+
+        def post(seconds: float) -> Any:
+            return self._client.post(
+                "/v1/messages", cast_to=httpx2.Response, body=asked["params"], options={"timeout": seconds}
+            )
+
+        reply = self._direct.reply(asked["custom_id"], model, post)
+        result: dict[str, Any] = {"type": "succeeded", "message": reply.body}
+        if not reply.succeeded:
+            result = {"type": "errored", "error": {"type": "error", "request_id": reply.request_id, **reply.body}}
+        return self._direct.line({"custom_id": asked["custom_id"], "delivery": "direct", "result": result})
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:

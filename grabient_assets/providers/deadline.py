@@ -33,8 +33,18 @@ class Deadline:
         interrupts.check_before_sending()
         waits = request.extensions.get("timeout", {}).get("read") or 0.0
         patience = self._patience
-        self._thread.seconds = patience.whole_read if waits <= patience.read else patience.whole_transfer
+        usual = patience.whole_read if waits <= patience.read else patience.whole_transfer
+        self._thread.seconds = getattr(self._thread, "whole", None) or usual
         self._thread.end = time.monotonic() + self._thread.seconds
+
+    @contextmanager
+    def whole(self, seconds: float) -> Iterator[None]:
+        """Requests of this thread in the block have so many seconds each."""
+        self._thread.whole = seconds
+        try:
+            yield
+        finally:
+            self._thread.whole = None
 
     @contextmanager
     def within(self, timeout: float | None) -> Iterator[float]:

@@ -3,20 +3,26 @@
 SDK exceptions are read by their attributes, not their classes, because the four SDKs ship four copies of the same
 ones. The original is never chained: its text may hold the key.
 
-| what came                               | reading              | creating a batch     |
-|-----------------------------------------|----------------------|----------------------|
-| 404 for a batch                         | BatchUnknown         | -                    |
-| 403 or 404 for a file                   | Results              | -                    |
-| 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
-| 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
-| 400, 403, 404 that misses the new file  | -                    | InputFileUnseen      |
-| 408, 409                                | Busy                 | AmbiguousSubmission  |
-| 429                                     | Busy                 | Busy                 |
-| 5xx                                     | Busy                 | AmbiguousSubmission  |
-| any other 3xx and 4xx                   | RequestRejected      | RequestRejected      |
-| no connection was made                  | Unreachable          | Unreachable          |
-| connection lost, timed out              | Unreachable          | AmbiguousSubmission  |
-| an answer that cannot be read           | Results              | AmbiguousSubmission  |
+| what came                               | reading              | creating a batch     | a direct call        |
+|-----------------------------------------|----------------------|----------------------|----------------------|
+| 404 for a batch                         | BatchUnknown         | -                    | -                    |
+| 403 or 404 for a file                   | Results              | -                    | -                    |
+| 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          | Credentials          |
+| 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     | ModelUnavailable     |
+| 400, 403, 404 that misses the new file  | -                    | InputFileUnseen      | -                    |
+| 408                                     | Busy                 | AmbiguousSubmission  | AmbiguousSubmission  |
+| 409                                     | Busy                 | AmbiguousSubmission  | Busy                 |
+| 429                                     | Busy                 | Busy                 | Busy                 |
+| 504, 524                                | Busy                 | AmbiguousSubmission  | AmbiguousSubmission  |
+| any other 5xx                           | Busy                 | AmbiguousSubmission  | Busy                 |
+| 400, 413, 422 about anything else       | RequestRejected      | RequestRejected      | an errored line      |
+| any other 3xx and 4xx                   | RequestRejected      | RequestRejected      | RequestRejected      |
+| no connection was made                  | Unreachable          | Unreachable          | Unreachable          |
+| connection lost, timed out              | Unreachable          | AmbiguousSubmission  | AmbiguousSubmission  |
+| an answer that cannot be read           | Results              | AmbiguousSubmission  | AmbiguousSubmission  |
+
+A server that says that it failed has not billed a direct call. A gateway that says that it waited too long (408, 504,
+524) does not know.
 """
 
 from __future__ import annotations
@@ -60,6 +66,7 @@ NO_MODEL = frozenset(
     }
 )
 """Codes that speak of one model. The key and the provider's other models are good."""
+_WAITED_TOO_LONG = (408, 504, 524)
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 
@@ -70,22 +77,29 @@ class UnreadableAnswer(Exception):
 
 @contextmanager
 def translated(
-    provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None, file: bool = False
+    provider: str,
+    key: str,
+    doing: str,
+    *,
+    creating: bool = False,
+    direct: bool = False,
+    batch: str | None = None,
+    file: bool = False,
 ) -> Iterator[None]:
     """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
 
     `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
-    batch that the same key could see just before. A call that is `creating` a batch may be finished after the signal to
-    stop; one that has not begun is not made.
+    batch that the same key could see just before. A call that is `creating` a batch, or a `direct` one, may be finished
+    after the signal to stop; one that has not begun is not made.
     """
     interrupts.check()
     try:
-        with interrupts.finishing() if creating else nullcontext():
+        with interrupts.finishing() if creating or direct else nullcontext():
             yield
     except GrabientError:
         raise
     except Exception as error:
-        fault = translate(error, provider, key, doing, creating=creating, batch=batch, file=file)
+        fault = translate(error, provider, key, doing, creating=creating, direct=direct, batch=batch, file=file)
         if fault is None:
             raise
         raise fault from None
@@ -98,6 +112,7 @@ def translate(
     doing: str,
     *,
     creating: bool = False,
+    direct: bool = False,
     batch: str | None = None,
     file: bool = False,
 ) -> ProviderError | None:
@@ -106,13 +121,14 @@ def translate(
     if answer is not None and file and _denies_the_file(answer):
         return _file_denied(answer, provider, key, doing)
     if answer is not None:
-        return _of_answer(answer, provider, key, doing, creating, batch)
+        return _of_answer(answer, provider, key, doing, creating, direct, batch)
     cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
     what = redact(f"{type(cause).__name__}: {cause}", key)[:500]
     if _is_unreadable(error):
-        kind = AmbiguousSubmissionError if creating else ResultsError
+        kind = AmbiguousSubmissionError if creating or direct else ResultsError
         return kind(
-            provider, f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating)}"
+            provider,
+            f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating, direct)}",
         )
     if not _is_transport(cause) and not _is_wrapper(error):
         return None
@@ -121,11 +137,13 @@ def translate(
             provider,
             f"While {doing}, {provider} could not be reached ({what}). Nothing was sent; check network and base URL.",
         )
-    kind = AmbiguousSubmissionError if creating else ProviderUnreachableError
-    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating)}")
+    kind = AmbiguousSubmissionError if creating or direct else ProviderUnreachableError
+    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating, direct)}")
 
 
-def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool, batch: str | None) -> ProviderError:
+def _of_answer(
+    answer: Answer, provider: str, key: str, doing: str, creating: bool, direct: bool, batch: str | None
+) -> ProviderError:
     opening = _opening(answer, provider, key, doing)
     if batch is not None and answer.status == 404:
         return BatchUnknownError(
@@ -137,7 +155,9 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
             provider, f"{opening} The file was uploaded just before, so that is not believed yet. Try again later."
         )
     if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
-        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
+    if direct and answer.status in _WAITED_TOO_LONG and not _is_final(answer):
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
     if answer.status in (404, 405) and answer.code not in NO_MODEL and "model" not in answer.text.lower():
         return RequestRejectedError(
             provider, f"{opening} There is no such call at this address: check the base URL of {provider}."
@@ -166,6 +186,11 @@ def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
     if status < 400:
         return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
     return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
+
+
+def concerns_one_request(answer: Answer, provider: str) -> bool:
+    """Whether a direct call was answered with an error that speaks of nothing but this request."""
+    return answer.status in (400, 413, 422) and type(error_of(answer, provider, "")) is RequestRejectedError
 
 
 def _is_final(answer: Answer) -> bool:
@@ -208,7 +233,9 @@ def _opening(answer: Answer, provider: str, key: str, doing: str) -> str:
     return opening if opening.endswith(".") else opening + "."
 
 
-def _next(creating: bool) -> str:
+def _next(creating: bool, direct: bool) -> str:
+    if direct:
+        return "The call may have been answered and billed, and nobody can look for it: asking again may cost twice."
     return "The batch may exist: look for it before sending again." if creating else "Try again later."
 
 

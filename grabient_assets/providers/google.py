@@ -17,9 +17,10 @@ from typing import Any
 
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import google_fields, google_lines, google_states
-from grabient_assets.providers.asking import check_size
+from grabient_assets.providers.asking import check_size, json_line
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Result, Spec
 from grabient_assets.providers.deadline import Deadline
+from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import UnreadableAnswer, translated
 from grabient_assets.providers.finding import newest_first
 from grabient_assets.providers.google_fields import list_tells, operation_tells
@@ -69,6 +70,8 @@ class GoogleBatches:
             async_client_args={"verify": trusted(), "ssl": trusted()},
         )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
 
     def request_line(self, spec: Spec, model: Model) -> bytes:
         return google_lines.request_line(spec, model)
@@ -220,6 +223,23 @@ class GoogleBatches:
                 self.name,
                 f"Batch {provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",
             )
+
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        asked = json.loads(line)
+        request, call = asked["request"], "generateContent"
+        if embeds := google_lines.kind_of(line) == "vector":
+            request, call = {"requests": [{"model": f"models/{model.id}", **request}]}, "batchEmbedContents"
+        url, content = self._url(f"models/{model.id}:{call}"), json_line(request)
+        headers = {**self._headers(), "content-type": "application/json"}
+
+        def post(seconds: float) -> Any:
+            return self._http.post(url, content=content, headers=headers, timeout=seconds).raise_for_status()
+
+        reply = self._direct.reply(asked["key"], model, post)
+        if not reply.succeeded:
+            return self._direct.line({"key": asked["key"], "error": reply.body["error"]})
+        response = google_lines.as_in_a_batch(reply.body) if embeds else reply.body
+        return self._direct.line({"key": asked["key"], "response": response})
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:

@@ -156,6 +156,14 @@ def kind_of(line: bytes) -> Kind:
     return "image" if "IMAGE" in items(inside(request, "generationConfig", "responseModalities")) else "text"
 
 
+def as_in_a_batch(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer of a single call for one vector, as a batch gives it. One with another number of vectors stays so."""
+    found = items(response.get("embeddings"))
+    if len(found) != 1:
+        return response
+    return {"embedding": found[0], **{name: value for name, value in response.items() if name != "embeddings"}}
+
+
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
     custom_id = custom_id_in(value, "key")

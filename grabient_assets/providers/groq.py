@@ -7,6 +7,7 @@ from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.deadline import Deadline
+from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import UnreadableAnswer
 from grabient_assets.providers.guard import only_ours
 from grabient_assets.providers.patience import Patience
@@ -26,6 +27,7 @@ class GroqBatches(ChatBatches):
 
     def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
         import groq
+        import httpx
 
         self.limits = limits
         self._key = api_key
@@ -43,6 +45,12 @@ class GroqBatches(ChatBatches):
             max_retries=0,
             http_client=http,
         )
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
+        self._raw = httpx.Response
+
+    def _path(self, url: str) -> str:
+        return f"/openai{url}"
 
     def _batches(self) -> Iterator[Any]:
         """The SDK does not page; the server does, by cursor."""

@@ -21,6 +21,8 @@ class Patience:
     within `total`, after pauses that double from `pause` to LONGEST_PAUSE; a Retry-After above `retry_after_cap` is
     left to the caller, who knows better what else there is to do.
 
+    `direct` bounds a direct call as a whole; None: what the registry says of the provider.
+
     A poll can be long: a server that knows no selection of fields puts all answers of a small batch of Google, up to
     20 MB, into it. Files have up to 2 GB.
     """
@@ -33,6 +35,7 @@ class Patience:
     total: float = 30.0
     pause: float = 0.5
     retry_after_cap: float = 10.0
+    direct: float | None = None
 
 
 def patiently(call: Callable[[], T], patience: Patience) -> T:

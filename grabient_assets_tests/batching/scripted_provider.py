@@ -130,6 +130,9 @@ class ScriptedProvider:
         except (ValueError, TypeError) as error:
             raise ResultsError(self.name, f"it is not a result ({error})") from error
 
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        raise AssertionError(f"no direct call to {model.id} is scripted: {line[:80]!r}")
+
     def cancel(self, provider_batch_id: str) -> None:
         one = self.held[provider_batch_id]
         one.state = replace(one.state, state="cancelling", raw_status="cancelling")
