@@ -451,6 +451,7 @@ def test_a_call_under_way_is_finished_when_the_program_is_to_end(face: Face, ope
 
     def respond(_: bytes) -> bytes:
         interrupts.record(signal.SIGINT)
+        threading.Event().wait(5 * interrupts.SLICE_SECONDS)  # the client looks at the signal meanwhile
         return body
 
     with raw_server(respond) as server:
