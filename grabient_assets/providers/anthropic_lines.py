@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line, refusal
+from grabient_assets.providers.asking import base64_of, budget, check, effort, for_anthropic, json_line, refusal
 from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result, Spec
 from grabient_assets.providers.reading import (
     EMPTY,
@@ -28,7 +28,6 @@ from grabient_assets.providers.reading import (
     tokens,
     usage_of,
 )
-from grabient_assets.providers.schema import for_anthropic
 from grabient_assets.registry.caching import worth_caching
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage

@@ -14,11 +14,18 @@ from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
 from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import translated
-from grabient_assets.providers.finding import may_be_ours, newest_first
+from grabient_assets.providers.guard import redacted, redacted_state, without_key
 from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import plain, unix_time, whole_number
-from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redacted, redacted_state, without_key
+from grabient_assets.providers.reading import (
+    inside,
+    items,
+    may_be_ours,
+    newest_first,
+    plain,
+    text_or_none,
+    unix_time,
+    whole_number,
+)
 from grabient_assets.providers.streaming import stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.secrets import redact

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from grabient_assets.errors import RequestRejectedError
-from grabient_assets.providers.answers import answer_of
-from grabient_assets.providers.deadline import Deadline
-from grabient_assets.providers.faults import concerns_one_request, translated
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.plain import plain
+from grabient_assets.providers.faults import answer_of, concerns_one_request, translated
+from grabient_assets.providers.patience import Deadline, Patience
+from grabient_assets.providers.reading import plain
 from grabient_assets.registry.model import Model
 from grabient_assets.secrets import hide_in_bytes
 

@@ -28,10 +28,15 @@ A server that says that it failed has not billed a direct call. A gateway that s
 from __future__ import annotations
 
 import json
+import math
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from grabient_assets import interrupts
 from grabient_assets.errors import (
@@ -47,7 +52,7 @@ from grabient_assets.errors import (
     RequestRejectedError,
     ResultsError,
 )
-from grabient_assets.providers.answers import Answer, answer_of
+from grabient_assets.providers.reading import UnreadableAnswer, inside, items
 from grabient_assets.secrets import redact
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
@@ -69,10 +74,6 @@ NO_MODEL = frozenset(
 _WAITED_TOO_LONG = (408, 504, 524)
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
-
-
-class UnreadableAnswer(Exception):
-    """A success whose body is not what the API promises, e.g. the HTML of a proxy."""
 
 
 @contextmanager
@@ -286,3 +287,85 @@ def _stumbled(error: Exception) -> bool:
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return not frame.f_globals.get("__name__", "").startswith("grabient_assets")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that is not a success. `text` is the provider's message, `code` its short word for it."""
+
+    status: int
+    code: str
+    text: str
+    retry_after: float | None = None
+
+
+def answer_of(error: Exception) -> Answer | None:
+    """The HTTP answer inside an SDK's status error, or None."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if not isinstance(status, int):
+        status = getattr(response, "status_code", None)
+    if not isinstance(status, int) or status < 300:
+        return None
+    body = getattr(error, "body", None) or getattr(error, "details", None) or _body_of(response)
+    code, text = _read_error(body)
+    headers = getattr(response, "headers", None) or {}
+    retry_after = _retry_after(headers)
+    return Answer(status, code, text or str(error), _named_delay(body) if retry_after is None else retry_after)
+
+
+def _read_error(body: object) -> tuple[str, str]:
+    """The provider's code and message, out of `{"error": {…}}` or the inner object alone."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, Mapping):
+        return "", str(body or "")  # cut where keys are taken out: a key cut in two would not be found
+    inner = body.get("error", body)
+    if not isinstance(inner, Mapping):
+        return "", str(inner)
+    reasons = [reason for detail in items(inner.get("details")) if (reason := inside(detail, "reason"))]
+    code = reasons[0] if reasons else inner.get("code")
+    if not isinstance(code, str):
+        code = inner.get("status") or inner.get("type")
+    return str(code or ""), str(inner.get("message") or "")
+
+
+def _named_delay(body: object) -> float | None:
+    """Seconds that Google names in the details of an error: {"retryDelay": "34s"}."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    for detail in items(inside(body, "error", "details") or inside(body, "details")):
+        delay = inside(detail, "retryDelay")
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
+            return float(delay[:-1])
+    return None
+
+
+def _body_of(response: object) -> object:
+    try:
+        text = getattr(response, "text", "")
+    except RuntimeError:  # the body of a stream that was never read
+        return ""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, or brackets in brackets, ten thousand deep
+        return text
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None for what is no time."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    if milliseconds is None and value is None:
+        return None
+    try:
+        seconds = float(value) if milliseconds is None else float(milliseconds) / 1000
+    except ValueError:
+        seconds = _seconds_until(str(value))
+    return max(0.0, seconds) if seconds is not None and math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # no date, one without a zone, or one beyond the calendar
+        return None

@@ -20,6 +20,7 @@ from grabient_assets.providers.asking import (
     check_image,
     check_vector,
     effort,
+    for_gemini,
     json_line,
     ratio_and_class,
 )
@@ -51,7 +52,6 @@ from grabient_assets.providers.reading import (
     tokens,
     usage_of,
 )
-from grabient_assets.providers.schema import for_gemini
 from grabient_assets.registry.model import Kind, Model
 from grabient_assets.registry.usage import Usage
 

@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.faults import UnreadableAnswer
-from grabient_assets.providers.guard import only_ours
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.plain import plain
-from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.trust import trusted
+from grabient_assets.providers.guard import only_ours, trusted
+from grabient_assets.providers.patience import Deadline, Patience
+from grabient_assets.providers.reading import UnreadableAnswer, inside, items, plain, text_or_none
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.groq.com"

@@ -7,12 +7,10 @@ from typing import Any
 
 from grabient_assets.providers import chat_lines, openai_lines
 from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.deadline import Deadline
 from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.guard import only_ours
-from grabient_assets.providers.listing import each_once
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.trust import trusted
+from grabient_assets.providers.guard import only_ours, trusted
+from grabient_assets.providers.patience import Deadline, Patience
+from grabient_assets.providers.reading import each_once
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.openai.com/v1"

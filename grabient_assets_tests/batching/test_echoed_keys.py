@@ -16,9 +16,9 @@ from grabient_assets.batching.poll import poll_batches
 from grabient_assets.batching.round import collect_batches
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.providers.connect import connect
+from grabient_assets.providers.guard import without_key
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.redaction import without_key
 from grabient_assets.warehouse.batches import open_batches, record_polled
 from grabient_assets_tests.batching.house import House
 from grabient_assets_tests.batching.scripted_provider import SETTLING

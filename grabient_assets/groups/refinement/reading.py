@@ -16,7 +16,7 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.refinement.basis import basis_of
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
-from grabient_assets.providers.request_lines import picture_urls
+from grabient_assets.providers.offline import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.asks import PaletteVersion
 from grabient_assets.warehouse.batches import BatchRecord, RequestRecord, requests_of

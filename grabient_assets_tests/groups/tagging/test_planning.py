@@ -14,7 +14,7 @@ from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.groups.tagging.submission import submit_due_tagging
 from grabient_assets.providers.contract import Spec
-from grabient_assets.providers.request_lines import request_line
+from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.asks import PaletteVersion
