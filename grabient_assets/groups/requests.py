@@ -28,7 +28,7 @@ from grabient_assets.prompting.palette_prompts import refinement_message, system
 from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import ImageInput, RequestSpec
-from grabient_assets.providers.request_lines import request_line
+from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR

@@ -1,29 +1,35 @@
-"""Anthropic's Message Batches through its SDK."""
+"""Anthropic's Message Batches and single messages through its SDK.
+
+There is no place for a label: whose batch an ended one is, is told by its results.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from grabient_assets.errors import ResultsError, SlowResultsError
+from grabient_assets.errors import ProviderUnreachableError, ResultsError, SlowResultsError
 from grabient_assets.providers import anthropic_lines
-from grabient_assets.providers.anthropic_proof import Whose, whose
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
-from grabient_assets.providers.deadline import Deadline
+from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import translated
-from grabient_assets.providers.finding import may_be_ours, newest_first
-from grabient_assets.providers.guard import at_home, only_ours, origin
-from grabient_assets.providers.listing import each_once
-from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import iso_time, plain, whole_number
-from grabient_assets.providers.reading import inside
-from grabient_assets.providers.redaction import redacted, redacted_state, without_key
+from grabient_assets.providers.guard import at_home, only_ours, origin, redacted, redacted_state, trusted, without_key
+from grabient_assets.providers.patience import Deadline, Patience, patiently
+from grabient_assets.providers.reading import (
+    each_once,
+    inside,
+    iso_time,
+    may_be_ours,
+    newest_first,
+    plain,
+    whole_number,
+)
 from grabient_assets.providers.streaming import stream_from, stream_lines
-from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.secrets import redact
 
@@ -59,6 +65,8 @@ class AnthropicBatches:
             max_retries=0,
             http_client=self._http,
         )
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "request-id")
 
     def request_line(self, spec: Spec, model: Model) -> bytes:
         return anthropic_lines.request_line(spec, model)
@@ -172,6 +180,22 @@ class AnthropicBatches:
                 "ANTHROPIC_BASE_URL.",
             ) from None
 
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        import httpx2
+
+        asked = json.loads(line)
+
+        def post(seconds: float) -> Any:
+            return self._client.post(
+                "/v1/messages", cast_to=httpx2.Response, body=asked["params"], options={"timeout": seconds}
+            )
+
+        reply = self._direct.reply(asked["custom_id"], model, post)
+        result: dict[str, Any] = {"type": "succeeded", "message": reply.body}
+        if not reply.succeeded:
+            result = {"type": "errored", "error": {"type": "error", "request_id": reply.request_id, **reply.body}}
+        return self._direct.line({"custom_id": asked["custom_id"], "delivery": "direct", "result": result})
+
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
             with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
@@ -226,3 +250,34 @@ def _outcome(count: Mapping[str, int | None]) -> Outcome:
     if count.get("canceled"):
         return "cancelled"
     return "expired" if count.get("expired") else "completed"
+
+
+Whose: TypeAlias = Literal["ours", "another's", "untold", "unread"]
+
+
+def whose(lines: Generator[bytes, None, None], wanted: Collection[str], request_count: int) -> Whose:
+    """Ours as soon as a line names one of the `wanted`. Another's only when there is a line for every request and one
+    of them can be read: a file may be cut, empty or spoilt in places, and ours must not be taken for another's.
+
+    Unread when there was not the time for all of it: whoever has more may tell. Otherwise untold.
+    """
+    named: list[str | None] = []
+    try:
+        with closing(lines):
+            for line in lines:
+                named.append(_named_by(line))
+                if named[-1] in wanted:
+                    return "ours"
+    except (SlowResultsError, ProviderUnreachableError):
+        return "unread"
+    except ResultsError:
+        return "untold"
+    return "another's" if any(named) and len(named) >= request_count else "untold"
+
+
+def _named_by(line: bytes) -> str | None:
+    """The id of the request that a result line answers; None for a line that cannot be read."""
+    try:
+        return anthropic_lines.read_line(line).custom_id
+    except ResultsError:
+        return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from grabient_assets.providers.asking import base64_of, budget, check, effort, json_line, refusal
+from grabient_assets.providers.asking import base64_of, budget, check, effort, for_anthropic, json_line, refusal
 from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result, Spec
 from grabient_assets.providers.reading import (
     EMPTY,
@@ -28,7 +28,6 @@ from grabient_assets.providers.reading import (
     tokens,
     usage_of,
 )
-from grabient_assets.providers.schema import for_anthropic
 from grabient_assets.registry.caching import worth_caching
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
@@ -92,7 +91,9 @@ def read_line(line: bytes) -> Result:
     # By the word, never "else succeeded": the SDK itself builds unknown kinds as successes without a message.
     match inside(result, "type"):
         case "succeeded":
-            return _succeeded(custom_id, inside(result, "message"), line)
+            # Written by our own direct calls: they are served by another tier than a batch is.
+            tier = "standard" if value.get("delivery") == "direct" else "batch"
+            return _succeeded(custom_id, inside(result, "message"), line, tier)
         case "errored":
             return _errored(custom_id, inside(result, "error"))
         case "expired":
@@ -105,7 +106,7 @@ def read_line(line: bytes) -> Result:
             raise bad_line(line, PROVIDER, f"its result is of the unknown type {other!r}")
 
 
-def _succeeded(custom_id: str | None, message: object, line: bytes) -> Result:
+def _succeeded(custom_id: str | None, message: object, line: bytes, tier: str) -> Result:
     if not isinstance(message, Mapping):
         raise bad_line(line, PROVIDER, "it succeeded but holds no message")
     content = message.get("content")
@@ -114,7 +115,7 @@ def _succeeded(custom_id: str | None, message: object, line: bytes) -> Result:
     stop = text_or_none(message.get("stop_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = reported_usage(message.get("usage"), said=text is not None or fate == "truncated")
+        usage = reported_usage(message.get("usage"), said=text is not None or fate == "truncated", tier=tier)
         served, request_id = text_or_none(message.get("model")), text_or_none(message.get("id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
 
@@ -155,7 +156,7 @@ def _errored(custom_id: str | None, error: object) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
 
 
-def reported_usage(usage: object, *, said: bool) -> Usage | None:
+def reported_usage(usage: object, *, said: bool, tier: str = "batch") -> Usage | None:
     """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input. Thinking is part
     of `output_tokens`, and fetching pages costs nothing but their tokens."""
     if not isinstance(usage, Mapping):
@@ -176,18 +177,18 @@ def reported_usage(usage: object, *, said: bool) -> Usage | None:
         written=written,
         written_5m=briefly,
         thinking=thinking,
-        unpriced=_unpriced(usage),
+        unpriced=_unpriced(usage, tier),
         said=said,
     )
 
 
-def _unpriced(usage: Mapping[str, Any]) -> list[str]:
+def _unpriced(usage: Mapping[str, Any], tier: str) -> list[str]:
     """Searches and code runs are billed by the piece; other tiers, speeds and regions at other rates."""
     tools = inside(usage, "server_tool_use")
     pieces = tools if isinstance(tools, Mapping) else {}
     return [
         *(part for name, n in pieces.items() if name != "web_fetch_requests" for part in counted(name, n)),
-        *another("service tier", usage.get("service_tier"), ("batch",)),
+        *another("service tier", usage.get("service_tier"), (tier,)),
         *another("speed", usage.get("speed"), ("standard",)),
         *another("inference region", usage.get("inference_geo"), ("global", "not_available")),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
@@ -11,12 +12,20 @@ from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import chat_lines
 from grabient_assets.providers.asking import check_size
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
+from grabient_assets.providers.direct import DirectCalls
 from grabient_assets.providers.faults import translated
-from grabient_assets.providers.finding import may_be_ours, newest_first
+from grabient_assets.providers.guard import redacted, redacted_state, without_key
 from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import plain, unix_time, whole_number
-from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redacted, redacted_state, without_key
+from grabient_assets.providers.reading import (
+    inside,
+    items,
+    may_be_ours,
+    newest_first,
+    plain,
+    text_or_none,
+    unix_time,
+    whole_number,
+)
 from grabient_assets.providers.streaming import stream_lines
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.secrets import redact
@@ -44,6 +53,9 @@ class ChatBatches:
     batch_endpoints: ClassVar[tuple[str, ...]] = (chat_lines.ENDPOINT,)
     limits: BatchLimits
     _client: Any
+    _direct: DirectCalls
+    _raw: Any
+    """The class of the HTTP library's answers. Asked for it, the SDK hands out an answer as it came."""
     _key: str
     _patience: Patience
 
@@ -53,6 +65,10 @@ class ChatBatches:
 
     def _file(self, file_id: str) -> Any:
         """What the provider says of an uploaded file."""
+        raise NotImplementedError
+
+    def _path(self, url: str) -> str:
+        """Where the SDK finds the endpoint that a request line names."""
         raise NotImplementedError
 
     def request_line(self, spec: Spec, model: Model) -> bytes:
@@ -162,6 +178,17 @@ class ChatBatches:
             return stack.enter_context(content).iter_bytes()
 
         return opened
+
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        asked = json.loads(line)
+        path = self._path(asked["url"])
+
+        def post(seconds: float) -> Any:
+            return self._client.post(path, cast_to=self._raw, body=asked["body"], options={"timeout": seconds})
+
+        reply = self._direct.reply(asked["custom_id"], model, post)
+        response = {"status_code": reply.status, "request_id": reply.request_id, "body": reply.body}
+        return self._direct.line({"custom_id": asked["custom_id"], "response": response, "error": None})
 
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:

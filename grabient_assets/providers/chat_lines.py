@@ -10,7 +10,7 @@ from typing import Any
 
 from grabient_assets.errors import RequestRejectedError
 from grabient_assets.providers import openai_lines
-from grabient_assets.providers.asking import address_of, check, effort, json_line
+from grabient_assets.providers.asking import address_of, check, effort, for_strict_chat, json_line
 from grabient_assets.providers.contract import EMPTY_ANSWER, MODERATED, PICTURE_NOT_FETCHED, RequestSpec, Result, Spec
 from grabient_assets.providers.reading import (
     EMPTY,
@@ -28,7 +28,6 @@ from grabient_assets.providers.reading import (
     tokens,
     usage_of,
 )
-from grabient_assets.providers.schema import for_strict_chat
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grabient_assets.errors import CredentialsError, UsageError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
@@ -21,10 +23,14 @@ def connect(
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         what = "is missing" if not key else "holds blanks or characters that no key has"
         raise CredentialsError(provider, f"The API key of {provider} {what}; set it again.")
-    limits = load_registry().limits.get(provider)
+    registry = load_registry()
+    limits = registry.limits.get(provider)
     if limits is None:
         raise UsageError(f"There is no provider {provider!r}; use anthropic, openai, groq or google.")
-    arguments = (key, base_url or None, limits, patience or Patience())
+    patience = patience or Patience()
+    if patience.direct is None:
+        patience = replace(patience, direct=float(registry.direct[provider].timeout_s))
+    arguments = (key, base_url or None, limits, patience)
     match provider:
         case "anthropic":
             from grabient_assets.providers.anthropic import AnthropicBatches

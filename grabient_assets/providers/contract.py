@@ -282,6 +282,15 @@ class BatchProvider(Protocol):
         """One raw result line, read. Pure. Raises ResultsError for a line that cannot be read."""
         ...
 
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        """Sends one archived request line with exactly one call; its answer, as a result line of a batch.
+
+        What the provider says about this one request (a refusal, an invalid body) is an answer too. Raises
+        AmbiguousSubmissionError when the call may have been answered and billed, but its answer did not come whole:
+        nobody can look for it. After any other error nothing was billed.
+        """
+        ...
+
     def cancel(self, provider_batch_id: str) -> None:
         """Asks the provider to stop. The batch ends later; poll it."""
         ...

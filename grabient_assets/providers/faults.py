@@ -3,29 +3,40 @@
 SDK exceptions are read by their attributes, not their classes, because the four SDKs ship four copies of the same
 ones. The original is never chained: its text may hold the key.
 
-| what came                               | reading              | creating a batch     |
-|-----------------------------------------|----------------------|----------------------|
-| 404 for a batch                         | BatchUnknown         | -                    |
-| 403 or 404 for a file                   | Results              | -                    |
-| 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          |
-| 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     |
-| 400, 403, 404 that misses the new file  | -                    | InputFileUnseen      |
-| 408, 409                                | Busy                 | AmbiguousSubmission  |
-| 429                                     | Busy                 | Busy                 |
-| 5xx                                     | Busy                 | AmbiguousSubmission  |
-| any other 3xx and 4xx                   | RequestRejected      | RequestRejected      |
-| no connection was made                  | Unreachable          | Unreachable          |
-| connection lost, timed out              | Unreachable          | AmbiguousSubmission  |
-| an answer that cannot be read           | Results              | AmbiguousSubmission  |
+| what came                               | reading              | creating a batch     | a direct call        |
+|-----------------------------------------|----------------------|----------------------|----------------------|
+| 404 for a batch                         | BatchUnknown         | -                    | -                    |
+| 403 or 404 for a file                   | Results              | -                    | -                    |
+| 401, 402, 403, quota used up, bad key   | Credentials          | Credentials          | Credentials          |
+| 404 or any 4xx that names the model     | ModelUnavailable     | ModelUnavailable     | ModelUnavailable     |
+| 400, 403, 404 that misses the new file  | -                    | InputFileUnseen      | -                    |
+| 408                                     | Busy                 | AmbiguousSubmission  | AmbiguousSubmission  |
+| 409                                     | Busy                 | AmbiguousSubmission  | Busy                 |
+| 429                                     | Busy                 | Busy                 | Busy                 |
+| 504, 524                                | Busy                 | AmbiguousSubmission  | AmbiguousSubmission  |
+| any other 5xx                           | Busy                 | AmbiguousSubmission  | Busy                 |
+| 400, 413, 422 about anything else       | RequestRejected      | RequestRejected      | an errored line      |
+| any other 3xx and 4xx                   | RequestRejected      | RequestRejected      | RequestRejected      |
+| no connection was made                  | Unreachable          | Unreachable          | Unreachable          |
+| connection lost, timed out              | Unreachable          | AmbiguousSubmission  | AmbiguousSubmission  |
+| an answer that cannot be read           | Results              | AmbiguousSubmission  | AmbiguousSubmission  |
+
+A server that says that it failed has not billed a direct call. A gateway that says that it waited too long (408, 504,
+524) does not know.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from grabient_assets import interrupts
 from grabient_assets.errors import (
@@ -41,7 +52,7 @@ from grabient_assets.errors import (
     RequestRejectedError,
     ResultsError,
 )
-from grabient_assets.providers.answers import Answer, answer_of
+from grabient_assets.providers.reading import UnreadableAnswer, inside, items
 from grabient_assets.secrets import redact
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
@@ -60,32 +71,36 @@ NO_MODEL = frozenset(
     }
 )
 """Codes that speak of one model. The key and the provider's other models are good."""
+_WAITED_TOO_LONG = (408, 504, 524)
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 
 
-class UnreadableAnswer(Exception):
-    """A success whose body is not what the API promises, e.g. the HTML of a proxy."""
-
-
 @contextmanager
 def translated(
-    provider: str, key: str, doing: str, *, creating: bool = False, batch: str | None = None, file: bool = False
+    provider: str,
+    key: str,
+    doing: str,
+    *,
+    creating: bool = False,
+    direct: bool = False,
+    batch: str | None = None,
+    file: bool = False,
 ) -> Iterator[None]:
     """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
 
     `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
-    batch that the same key could see just before. A call that is `creating` a batch may be finished after the signal to
-    stop; one that has not begun is not made.
+    batch that the same key could see just before. A call that is `creating` a batch, or a `direct` one, may be finished
+    after the signal to stop; one that has not begun is not made.
     """
     interrupts.check()
     try:
-        with interrupts.finishing() if creating else nullcontext():
+        with interrupts.finishing() if creating or direct else nullcontext():
             yield
     except GrabientError:
         raise
     except Exception as error:
-        fault = translate(error, provider, key, doing, creating=creating, batch=batch, file=file)
+        fault = translate(error, provider, key, doing, creating=creating, direct=direct, batch=batch, file=file)
         if fault is None:
             raise
         raise fault from None
@@ -98,6 +113,7 @@ def translate(
     doing: str,
     *,
     creating: bool = False,
+    direct: bool = False,
     batch: str | None = None,
     file: bool = False,
 ) -> ProviderError | None:
@@ -106,13 +122,14 @@ def translate(
     if answer is not None and file and _denies_the_file(answer):
         return _file_denied(answer, provider, key, doing)
     if answer is not None:
-        return _of_answer(answer, provider, key, doing, creating, batch)
+        return _of_answer(answer, provider, key, doing, creating, direct, batch)
     cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
     what = redact(f"{type(cause).__name__}: {cause}", key)[:500]
     if _is_unreadable(error):
-        kind = AmbiguousSubmissionError if creating else ResultsError
+        kind = AmbiguousSubmissionError if creating or direct else ResultsError
         return kind(
-            provider, f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating)}"
+            provider,
+            f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating, direct)}",
         )
     if not _is_transport(cause) and not _is_wrapper(error):
         return None
@@ -121,11 +138,13 @@ def translate(
             provider,
             f"While {doing}, {provider} could not be reached ({what}). Nothing was sent; check network and base URL.",
         )
-    kind = AmbiguousSubmissionError if creating else ProviderUnreachableError
-    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating)}")
+    kind = AmbiguousSubmissionError if creating or direct else ProviderUnreachableError
+    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating, direct)}")
 
 
-def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bool, batch: str | None) -> ProviderError:
+def _of_answer(
+    answer: Answer, provider: str, key: str, doing: str, creating: bool, direct: bool, batch: str | None
+) -> ProviderError:
     opening = _opening(answer, provider, key, doing)
     if batch is not None and answer.status == 404:
         return BatchUnknownError(
@@ -137,7 +156,9 @@ def _of_answer(answer: Answer, provider: str, key: str, doing: str, creating: bo
             provider, f"{opening} The file was uploaded just before, so that is not believed yet. Try again later."
         )
     if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
-        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating)}")
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
+    if direct and answer.status in _WAITED_TOO_LONG and not _is_final(answer):
+        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
     if answer.status in (404, 405) and answer.code not in NO_MODEL and "model" not in answer.text.lower():
         return RequestRejectedError(
             provider, f"{opening} There is no such call at this address: check the base URL of {provider}."
@@ -166,6 +187,11 @@ def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
     if status < 400:
         return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
     return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
+
+
+def concerns_one_request(answer: Answer, provider: str) -> bool:
+    """Whether a direct call was answered with an error that speaks of nothing but this request."""
+    return answer.status in (400, 413, 422) and type(error_of(answer, provider, "")) is RequestRejectedError
 
 
 def _is_final(answer: Answer) -> bool:
@@ -208,7 +234,9 @@ def _opening(answer: Answer, provider: str, key: str, doing: str) -> str:
     return opening if opening.endswith(".") else opening + "."
 
 
-def _next(creating: bool) -> str:
+def _next(creating: bool, direct: bool) -> str:
+    if direct:
+        return "The call may have been answered and billed, and nobody can look for it: asking again may cost twice."
     return "The batch may exist: look for it before sending again." if creating else "Try again later."
 
 
@@ -259,3 +287,85 @@ def _stumbled(error: Exception) -> bool:
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return not frame.f_globals.get("__name__", "").startswith("grabient_assets")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that is not a success. `text` is the provider's message, `code` its short word for it."""
+
+    status: int
+    code: str
+    text: str
+    retry_after: float | None = None
+
+
+def answer_of(error: Exception) -> Answer | None:
+    """The HTTP answer inside an SDK's status error, or None."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if not isinstance(status, int):
+        status = getattr(response, "status_code", None)
+    if not isinstance(status, int) or status < 300:
+        return None
+    body = getattr(error, "body", None) or getattr(error, "details", None) or _body_of(response)
+    code, text = _read_error(body)
+    headers = getattr(response, "headers", None) or {}
+    retry_after = _retry_after(headers)
+    return Answer(status, code, text or str(error), _named_delay(body) if retry_after is None else retry_after)
+
+
+def _read_error(body: object) -> tuple[str, str]:
+    """The provider's code and message, out of `{"error": {…}}` or the inner object alone."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, Mapping):
+        return "", str(body or "")  # cut where keys are taken out: a key cut in two would not be found
+    inner = body.get("error", body)
+    if not isinstance(inner, Mapping):
+        return "", str(inner)
+    reasons = [reason for detail in items(inner.get("details")) if (reason := inside(detail, "reason"))]
+    code = reasons[0] if reasons else inner.get("code")
+    if not isinstance(code, str):
+        code = inner.get("status") or inner.get("type")
+    return str(code or ""), str(inner.get("message") or "")
+
+
+def _named_delay(body: object) -> float | None:
+    """Seconds that Google names in the details of an error: {"retryDelay": "34s"}."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    for detail in items(inside(body, "error", "details") or inside(body, "details")):
+        delay = inside(detail, "retryDelay")
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
+            return float(delay[:-1])
+    return None
+
+
+def _body_of(response: object) -> object:
+    try:
+        text = getattr(response, "text", "")
+    except RuntimeError:  # the body of a stream that was never read
+        return ""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, or brackets in brackets, ten thousand deep
+        return text
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None for what is no time."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    if milliseconds is None and value is None:
+        return None
+    try:
+        seconds = float(value) if milliseconds is None else float(milliseconds) / 1000
+    except ValueError:
+        seconds = _seconds_until(str(value))
+    return max(0.0, seconds) if seconds is not None and math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # no date, one without a zone, or one beyond the calendar
+        return None

@@ -16,22 +16,24 @@ from datetime import datetime
 from typing import Any
 
 from grabient_assets.errors import RequestRejectedError, ResultsError
-from grabient_assets.providers import google_fields, google_lines, google_states
-from grabient_assets.providers.asking import check_size
+from grabient_assets.providers import google_lines, google_states
+from grabient_assets.providers.asking import check_size, json_line
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Result, Spec
-from grabient_assets.providers.deadline import Deadline
-from grabient_assets.providers.faults import UnreadableAnswer, translated
-from grabient_assets.providers.finding import newest_first
-from grabient_assets.providers.google_fields import list_tells, operation_tells
-from grabient_assets.providers.google_inline import inline_request, inline_size
-from grabient_assets.providers.guard import only_ours
-from grabient_assets.providers.listing import each_once
-from grabient_assets.providers.patience import Patience, patiently
-from grabient_assets.providers.plain import plain
-from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.redaction import redacted, redacted_state, without_key
+from grabient_assets.providers.direct import DirectCalls
+from grabient_assets.providers.faults import translated
+from grabient_assets.providers.google_states import list_tells, operation_tells
+from grabient_assets.providers.guard import only_ours, redacted, redacted_state, trusted, without_key
+from grabient_assets.providers.patience import Deadline, Patience, patiently
+from grabient_assets.providers.reading import (
+    UnreadableAnswer,
+    each_once,
+    inside,
+    items,
+    newest_first,
+    plain,
+    text_or_none,
+)
 from grabient_assets.providers.streaming import stream_from, stream_lines
-from grabient_assets.providers.trust import trusted
 from grabient_assets.registry.model import BatchLimits, Kind, Model
 from grabient_assets.secrets import redact
 
@@ -69,6 +71,8 @@ class GoogleBatches:
             async_client_args={"verify": trusted(), "ssl": trusted()},
         )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
 
     def request_line(self, spec: Spec, model: Model) -> bytes:
         return google_lines.request_line(spec, model)
@@ -122,7 +126,7 @@ class GoogleBatches:
             return uploaded.name
 
     def poll(self, provider_batch_id: str) -> BatchState:
-        doing, fields = f"asking for batch {provider_batch_id}", google_fields.OF_AN_OPERATION
+        doing, fields = f"asking for batch {provider_batch_id}", google_states.OF_AN_OPERATION
         operation = self._get_least(provider_batch_id, doing, fields, operation_tells, batch=provider_batch_id)
         return self._state(operation)
 
@@ -142,7 +146,7 @@ class GoogleBatches:
         token, seen = None, set()
         while True:
             query = {"pageSize": "100"} | ({"pageToken": token} if token else {})
-            page = self._get_least("batches", "listing batches", google_fields.OF_A_LIST, list_tells, query)
+            page = self._get_least("batches", "listing batches", google_states.OF_A_LIST, list_tells, query)
             yield from items(page.get("operations"))
             token = text_or_none(page.get("nextPageToken"))
             if token is None:
@@ -221,6 +225,23 @@ class GoogleBatches:
                 f"Batch {provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",
             )
 
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        asked = json.loads(line)
+        request, call = asked["request"], "generateContent"
+        if embeds := google_lines.kind_of(line) == "vector":
+            request, call = {"requests": [{"model": f"models/{model.id}", **request}]}, "batchEmbedContents"
+        url, content = self._url(f"models/{model.id}:{call}"), json_line(request)
+        headers = {**self._headers(), "content-type": "application/json"}
+
+        def post(seconds: float) -> Any:
+            return self._http.post(url, content=content, headers=headers, timeout=seconds).raise_for_status()
+
+        reply = self._direct.reply(asked["key"], model, post)
+        if not reply.succeeded:
+            return self._direct.line({"key": asked["key"], "error": reply.body["error"]})
+        response = google_lines.as_in_a_batch(reply.body) if embeds else reply.body
+        return self._direct.line({"key": asked["key"], "response": response})
+
     def cancel(self, provider_batch_id: str) -> None:
         def call() -> None:
             with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
@@ -250,3 +271,25 @@ def _kind_of(batch: BatchFile) -> Kind:
             f"A batch of google holds one kind of request, {batch.batch_id} {', '.join(sorted(kinds))}. Split it.",
         )
     return kinds.pop()
+
+
+def inline_size(batch: BatchFile) -> int:
+    """About how long the body is when the SDK writes it: non-ASCII characters as \\uXXXX, a blank after each : and ,"""
+    size = sum(len(line) + 4 * (len(line) - len(line.decode())) for line in batch.lines)
+    return size * 11 // 10
+
+
+def inline_request(line: bytes) -> Any:
+    """The request in an archived line, as the SDK takes it. The SDK puts it back into the same shape on the wire."""
+    from google.genai import types
+
+    value = json.loads(line)
+    request = value["request"]
+    config = dict(request["generationConfig"])
+    if "systemInstruction" in request:
+        config["systemInstruction"] = request["systemInstruction"]
+    return types.InlinedRequest(
+        contents=request["contents"],
+        metadata={"key": value["key"]},
+        config=types.GenerateContentConfig.model_validate(config),
+    )

@@ -20,6 +20,7 @@ from grabient_assets.providers.asking import (
     check_image,
     check_vector,
     effort,
+    for_gemini,
     json_line,
     ratio_and_class,
 )
@@ -51,7 +52,6 @@ from grabient_assets.providers.reading import (
     tokens,
     usage_of,
 )
-from grabient_assets.providers.schema import for_gemini
 from grabient_assets.registry.model import Kind, Model
 from grabient_assets.registry.usage import Usage
 
@@ -154,6 +154,14 @@ def kind_of(line: bytes) -> Kind:
     if "content" in request:
         return "vector"
     return "image" if "IMAGE" in items(inside(request, "generationConfig", "responseModalities")) else "text"
+
+
+def as_in_a_batch(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer of a single call for one vector, as a batch gives it. One with another number of vectors stays so."""
+    found = items(response.get("embeddings"))
+    if len(found) != 1:
+        return response
+    return {"embedding": found[0], **{name: value for name, value in response.items() if name != "embeddings"}}
 
 
 def read_line(line: bytes) -> Result:

@@ -1,4 +1,10 @@
-"""Gemini's long-running operations, read from the raw JSON. Pure."""
+"""Gemini's long-running operations, read from the raw JSON, and which of their fields are asked for. Pure.
+
+A small batch carries all its answers, up to 20 MB, in its operation: they are fetched once, with the results, and not
+with every look at how far the batch is. `fields` is a parameter of every method of the API. An operation's metadata is
+of type Any, and nowhere is it said that a selection may reach into one: a server that refuses the narrow selection, or
+leaves out what it names, is asked for the wide one, and at last for everything.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grabient_assets.providers.contract import BatchState, Outcome, State
-from grabient_assets.providers.faults import UnreadableAnswer
-from grabient_assets.providers.plain import iso_time, whole_number
-from grabient_assets.providers.reading import inside, text_or_none
+from grabient_assets.providers.reading import UnreadableAnswer, inside, iso_time, items, text_or_none, whole_number
 
 _STATES: Mapping[str, tuple[State, Outcome | None]] = {
     "UNSPECIFIED": ("running", None),
@@ -86,3 +90,23 @@ def line_of(answer: Any) -> bytes:
 
 def _stat(metadata: object, name: str) -> int | None:
     return whole_number(inside(metadata, "batchStats", name))
+
+
+_NARROW = "name,done,error,metadata(state,displayName,createTime,endTime,batchStats,inputConfig(fileName))"
+_WIDE = "name,done,error,metadata"
+
+OF_AN_OPERATION = (_NARROW, _WIDE)
+OF_A_LIST = tuple(f"operations({fields}),nextPageToken" for fields in OF_AN_OPERATION)
+
+
+def operation_tells(operation: Mapping[str, Any]) -> bool:
+    """Whether the state is told, and why the batch failed if it did."""
+    state = text_or_none(inside(operation, "metadata", "state"))
+    return state is not None and (not state.endswith("_FAILED") or bool(operation.get("error")))
+
+
+def list_tells(page: Mapping[str, Any]) -> bool:
+    """Whether there are operations, and every one tells its state and its name: ours, overlooked, is paid for twice."""
+    operations = items(page.get("operations"))
+    told = [text_or_none(inside(one, "metadata", field)) for one in operations for field in ("state", "displayName")]
+    return bool(told) and all(told)

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.deadline import Deadline
-from grabient_assets.providers.faults import UnreadableAnswer
-from grabient_assets.providers.guard import only_ours
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.plain import plain
-from grabient_assets.providers.reading import inside, items, text_or_none
-from grabient_assets.providers.trust import trusted
+from grabient_assets.providers.direct import DirectCalls
+from grabient_assets.providers.guard import only_ours, trusted
+from grabient_assets.providers.patience import Deadline, Patience
+from grabient_assets.providers.reading import UnreadableAnswer, inside, items, plain, text_or_none
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.groq.com"
@@ -26,6 +23,7 @@ class GroqBatches(ChatBatches):
 
     def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
         import groq
+        import httpx
 
         self.limits = limits
         self._key = api_key
@@ -43,6 +41,12 @@ class GroqBatches(ChatBatches):
             max_retries=0,
             http_client=http,
         )
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
+        self._raw = httpx.Response
+
+    def _path(self, url: str) -> str:
+        return f"/openai{url}"
 
     def _batches(self) -> Iterator[Any]:
         """The SDK does not page; the server does, by cursor."""

@@ -1,16 +1,18 @@
-"""Reading raw result lines without a connection: no SDK, no key needed."""
+"""Writing request lines and reading raw result lines without a connection: no SDK, no key needed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.providers import anthropic_lines, chat_lines, google_lines
-from grabient_assets.providers.contract import Result
-from grabient_assets.providers.redaction import redacted
+from grabient_assets.providers.contract import Result, Spec
+from grabient_assets.providers.guard import redacted
+from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
 
 
@@ -58,3 +60,29 @@ def _reported(body: Mapping[str, Any], provider: str) -> Usage | None:
             return google_lines.reported_usage(body.get("usageMetadata"), text=False, said=True)
         case _:
             return chat_lines.reported_usage(body, said=True)
+
+
+_URL = re.compile(rb'"url":"(https?://[^"]+)"')
+
+
+def request_line(spec: Spec, model: Model) -> bytes:
+    """What `BatchProvider.request_line` of the model's provider makes."""
+    match model.provider:
+        case "anthropic":
+            return anthropic_lines.request_line(spec, model)
+        case "openai" | "groq":
+            return chat_lines.request_line(spec, model)
+        case "google":
+            return google_lines.request_line(spec, model)
+        case _:
+            raise UsageError(f"There is no provider {model.provider!r}; use anthropic, openai, groq or google.")
+
+
+def picture_urls(lines: Iterable[bytes]) -> dict[str, str]:
+    """The address of the picture in each of these request lines, by custom_id; those without one are left out."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if address := _URL.search(line):
+            value = json.loads(line)
+            found[value.get("custom_id") or value["key"]] = address[1].decode()
+    return found

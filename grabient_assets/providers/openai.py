@@ -7,11 +7,10 @@ from typing import Any
 
 from grabient_assets.providers import chat_lines, openai_lines
 from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.deadline import Deadline
-from grabient_assets.providers.guard import only_ours
-from grabient_assets.providers.listing import each_once
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.trust import trusted
+from grabient_assets.providers.direct import DirectCalls
+from grabient_assets.providers.guard import only_ours, trusted
+from grabient_assets.providers.patience import Deadline, Patience
+from grabient_assets.providers.reading import each_once
 from grabient_assets.registry.model import BatchLimits
 
 BASE_URL = "https://api.openai.com/v1"
@@ -24,6 +23,7 @@ class OpenAIBatches(ChatBatches):
     batch_endpoints = (chat_lines.ENDPOINT, openai_lines.MAKE, openai_lines.EDIT, openai_lines.EMBED)
 
     def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+        import httpx2
         import openai
 
         self.limits = limits
@@ -41,6 +41,12 @@ class OpenAIBatches(ChatBatches):
             max_retries=0,
             http_client=http,
         )
+
+        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
+        self._raw = httpx2.Response
+
+    def _path(self, url: str) -> str:
+        return url.removeprefix("/v1")  # which is part of the base URL
 
     def _batches(self) -> Iterable[Any]:
         return each_once(self._client.batches.list(limit=100))

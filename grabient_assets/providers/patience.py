@@ -1,10 +1,18 @@
-"""How long a provider is waited for, and how often a read is repeated. Creating a batch is never repeated."""
+"""How long a provider is waited for, and how often a read is repeated. Creating a batch is never repeated.
+
+Timeouts of an HTTP client bound each wait for bytes; a server that sends one byte now and then is waited for without
+end, and everything behind it too. So a deadline bounds the whole answer. Both HTTP libraries read through a network
+backend, which is where the time that is left is known at every byte: heads, bodies and uploads, through proxies too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from grabient_assets import interrupts
 from grabient_assets.errors import ProviderBusyError, ProviderUnreachableError
@@ -21,6 +29,8 @@ class Patience:
     within `total`, after pauses that double from `pause` to LONGEST_PAUSE; a Retry-After above `retry_after_cap` is
     left to the caller, who knows better what else there is to do.
 
+    `direct` bounds a direct call as a whole; None: what the registry says of the provider.
+
     A poll can be long: a server that knows no selection of fields puts all answers of a small batch of Google, up to
     20 MB, into it. Files have up to 2 GB.
     """
@@ -33,6 +43,7 @@ class Patience:
     total: float = 30.0
     pause: float = 0.5
     retry_after_cap: float = 10.0
+    direct: float | None = None
 
 
 def patiently(call: Callable[[], T], patience: Patience) -> T:
@@ -66,3 +77,105 @@ def patiently(call: Callable[[], T], patience: Patience) -> T:
         sleep=interrupts.sleep,
         reraise=True,
     )(call)
+
+
+WRITTEN_AT_ONCE = 65_536
+"""Bytes of an upload between two looks at the clock."""
+
+
+class Deadline:
+    """The end of the request that a thread is at. `begin` is a request hook of the client that `bound` was given."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._thread = threading.local()
+
+    def begin(self, request: Any) -> None:
+        """The time of this request begins; a redirect and the next page of a list are requests of their own. Raises
+        Interrupted when the program is to end."""
+        interrupts.check_before_sending()
+        waits = request.extensions.get("timeout", {}).get("read") or 0.0
+        patience = self._patience
+        usual = patience.whole_read if waits <= patience.read else patience.whole_transfer
+        self._thread.seconds = getattr(self._thread, "whole", None) or usual
+        self._thread.end = time.monotonic() + self._thread.seconds
+
+    @contextmanager
+    def whole(self, seconds: float) -> Iterator[None]:
+        """Requests of this thread in the block have so many seconds each."""
+        self._thread.whole = seconds
+        try:
+            yield
+        finally:
+            self._thread.whole = None
+
+    @contextmanager
+    def within(self, timeout: float | None) -> Iterator[float]:
+        """Seconds to wait for the next bytes. Raises TimeoutError when the request has had its time, also meanwhile."""
+        left = self._left()
+        try:
+            yield left if timeout is None else min(timeout, left)
+        except Exception:
+            self._left()
+            raise
+
+    def _left(self) -> float:
+        left = self._thread.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no whole answer within {self._thread.seconds:g} seconds") from None
+        return left
+
+    def bound(self, client: Any) -> None:
+        """Have every connection of the httpx or httpx2 client look at the clock. Neither library has a public way to
+        name the backend without giving up proxies from the environment."""
+        for transport in (client._transport, *client._mounts.values()):
+            if transport is not None:  # None: an address that no proxy is asked for
+                transport._pool._network_backend = _Backend(transport._pool._network_backend, self)
+
+
+class _Backend:
+    """A network backend of httpcore or httpcore2 whose streams keep the deadline."""
+
+    def __init__(self, inner: Any, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> _Stream:
+        with self._deadline.within(timeout) as seconds:
+            return _Stream(self._inner.connect_tcp(host, port, timeout=seconds, **more), self._deadline)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Stream:
+    """A network stream that keeps the deadline."""
+
+    def __init__(self, inner: Any, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Waits in slices, because only between them it is seen that the program is to end."""
+        with self._deadline.within(timeout) as seconds:
+            end = time.monotonic() + seconds
+            while True:
+                interrupts.check()
+                left = end - time.monotonic()
+                try:
+                    return self._inner.read(max_bytes, timeout=min(max(left, 0.0), interrupts.SLICE_SECONDS))
+                except Exception as error:
+                    if left <= interrupts.SLICE_SECONDS or type(error).__name__ != "ReadTimeout":
+                        raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        view = memoryview(buffer)
+        for start in range(0, len(view), WRITTEN_AT_ONCE):
+            interrupts.check()
+            with self._deadline.within(timeout) as seconds:
+                self._inner.write(view[start : start + WRITTEN_AT_ONCE], timeout=seconds)
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        with self._deadline.within(timeout) as seconds:
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout=seconds), self._deadline)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

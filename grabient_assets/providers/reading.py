@@ -1,4 +1,7 @@
-"""Taking result lines apart: shared by the readers of all four providers. Pure."""
+"""What came from a provider, as plain values: JSON, SDK objects, lists, receipts, images and vectors. Pure.
+
+The SDKs build whatever came without checking it, text instead of an object included.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,18 @@ import math
 import re
 import sys
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grabient_assets.errors import ResultsError
+from grabient_assets.providers.contract import BatchState
 from grabient_assets.registry.usage import Usage
+
+
+class UnreadableAnswer(Exception):
+    """A success whose body is not what the API promises, e.g. the HTML of a proxy."""
+
 
 EMPTY = "the model returned no text"
 TOO_LONG = "the answer reached the token limit before it was finished; raise max_output_tokens or lower the effort"
@@ -197,3 +207,76 @@ def usage_of(
         cached_image_tokens=min(cached_images, images, cached),
         output_image_tokens=made_images,
     )
+
+
+DIGITS = 18
+"""The longest count that is believed; int64 has no more."""
+
+
+def plain(answer: Any, *required: str) -> dict[str, Any]:
+    """`answer` as the JSON object that came. Raises UnreadableAnswer when it is none, or lacks one of `required`."""
+    value = answer.to_dict(mode="json", warnings=False) if hasattr(answer, "to_dict") else answer
+    if not isinstance(value, Mapping):
+        raise UnreadableAnswer(f"no JSON object but {str(value)!r}")
+    for name in required:
+        if not isinstance(value.get(name), str) or not value[name]:
+            raise UnreadableAnswer(f"a JSON object without {name}: {dict(value)}")
+    return dict(value)
+
+
+def iso_time(value: object) -> datetime | None:
+    """A time such as 2026-11-20T12:00:00Z in UTC, or None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def unix_time(value: object) -> datetime | None:
+    """A time in seconds since 1970, or None for anything else: text, or a number beyond the calendar (milliseconds)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    """A count as it came, as a number or in digits as JSON carries int64; None for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= DIGITS:
+        return int(value)
+    return value if type(value) is int and 0 <= value < 10**DIGITS else None
+
+
+def each_once(listed: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """What an SDK lists, each with its `id`. Raises UnreadableAnswer for an id that comes again.
+
+    A server, or a gateway before it, that does not look at where the next page begins sends its first page for ever,
+    and the SDKs ask for ever. Not for lists whose pages may overlap.
+    """
+    seen: set[str] = set()
+    for item in listed:
+        value = plain(item, "id")
+        if value["id"] in seen:
+            raise UnreadableAnswer(f"a list that repeats its pages: {value['id']!r} came twice")
+        seen.add(value["id"])
+        yield value
+
+
+CLOCK_SKEW = timedelta(hours=24)
+"""How far this machine's clock may have been ahead of the provider's. A batch that is overlooked is paid for twice; one
+that is considered in vain is only waited for."""
+
+
+def may_be_ours(created_at: datetime | None, submitted_after: datetime | None) -> bool:
+    """Whether a batch that the provider says was created then may have been submitted after that time of ours."""
+    return created_at is None or submitted_after is None or created_at >= submitted_after - CLOCK_SKEW
+
+
+def newest_first(states: Iterable[BatchState]) -> list[BatchState]:
+    """The states by the time of creation; those without one last."""
+    return sorted(states, key=lambda state: state.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 
 from grabient_assets.errors import CredentialsError, ModelUnavailableError, ProviderError, RequestRejectedError
-from grabient_assets.providers.answers import Answer
 from grabient_assets.providers.contract import BatchState, Result
-from grabient_assets.providers.faults import NO_MODEL, error_of, means_unseen_file
+from grabient_assets.providers.faults import NO_MODEL, Answer, error_of, means_unseen_file
 from grabient_assets.secrets import redact
 
 LATER_CODES = frozenset(

@@ -18,7 +18,7 @@ from typing import Any
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, Spec
-from grabient_assets.providers.finding import may_be_ours
+from grabient_assets.providers.reading import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
 
@@ -129,6 +129,9 @@ class ScriptedProvider:
             return Result(**said, usage=Usage(**usage) if usage else None)
         except (ValueError, TypeError) as error:
             raise ResultsError(self.name, f"it is not a result ({error})") from error
+
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        raise AssertionError(f"no direct call to {model.id} is scripted: {line[:80]!r}")
 
     def cancel(self, provider_batch_id: str) -> None:
         one = self.held[provider_batch_id]

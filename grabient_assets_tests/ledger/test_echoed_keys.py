@@ -17,9 +17,9 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.providers.connect import connect
+from grabient_assets.providers.guard import without_key
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.redaction import without_key
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import SETTLING
 from grabient_assets_tests.ledger.test_poison import open_batch, said

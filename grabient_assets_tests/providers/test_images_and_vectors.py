@@ -24,8 +24,7 @@ from grabient_assets.providers.contract import (
     Spec,
     VectorSpec,
 )
-from grabient_assets.providers.offline import line_reader, usages_in
-from grabient_assets.providers.request_lines import request_line
+from grabient_assets.providers.offline import line_reader, request_line, usages_in
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model, VectorRules
 from grabient_assets.registry.usage import Usage

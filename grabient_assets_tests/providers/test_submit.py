@@ -21,7 +21,7 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.contract import BatchFile, BatchProvider
-from grabient_assets.providers.google_inline import inline_size
+from grabient_assets.providers.google import inline_size
 from grabient_assets.providers.patience import Patience
 from grabient_assets.registry.model import BatchLimits
 from grabient_assets_tests.providers.conftest import Open

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import ProviderUnreachableError
+from grabient_assets.providers.guard import trusted
 from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.trust import trusted
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import Face
 

@@ -516,7 +516,7 @@ def spoilt(text: str) -> Iterator[tuple[str, str, int, int]]:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_key_of_the_shipped_files_is_named_by_its_line(provider: str) -> None:
-    """`lines.py` alone, with the places that pydantic reports: each as it should be, in files as long as they are."""
+    """`line_of` alone, with the places that pydantic reports: each as it should be, in files as long as they are."""
     text = (DATA / f"{provider}.toml").read_text(encoding="utf-8")
     wrong, tried = [], 0
     for what, changed, line, table in spoilt(text):

@@ -19,7 +19,7 @@ from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.providers.contract import Spec
-from grabient_assets.providers.request_lines import request_line
+from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.house import House, palette, twins
