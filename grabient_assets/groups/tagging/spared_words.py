@@ -36,6 +36,8 @@ _BETWEEN_WORDS = """
 """
 _BETWEEN = frozenset(_BETWEEN_WORDS.split()) | QUALIFIERS | COLOUR_NOUNS
 """What may stand between a negation and the colour that it denies."""
+_ARTICLES = frozenset({"a", "an", "the", "its"})
+"""Behind a colour they begin a phrase that the denial of that colour does not reach: "without any red a red sun"."""
 _AND = frozenset({"and", "or", "nor", "&"})
 _DENIED_BEHIND = re.compile(
     r"(?:(?:is|are|was|were|stays?|remains?) (?:\w+ly )?(?:absent|missing|nowhere|avoided|excluded|omitted|left out)"
@@ -84,7 +86,7 @@ def is_denied(words: Sequence[str], place: int) -> bool:
 
 
 def _is_denied_before(words: Sequence[str], place: int) -> bool:
-    only_a_list = True
+    only_a_list, has_article = True, False
     for at in range(place - 1, -1, -1):
         word, before = _plain(words[at]), _plain(words[at - 1]) if at else ""
         if _pauses(words[at]) or (words[at].endswith(",") and not (only_a_list and _is_listed(word))):
@@ -94,8 +96,9 @@ def _is_denied_before(words: Sequence[str], place: int) -> bool:
         if word in _AND:
             if not (only_a_list and _is_listed(before)):
                 return False
-        elif not (word in _BETWEEN or _is_colour(word)):
+        elif not (word in _BETWEEN or _is_colour(word)) or (has_article and _is_colour(word)):
             return False
+        has_article = has_article or word in _ARTICLES
         only_a_list = only_a_list and _is_listed(word)
     return False
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.gradient.color import color_names
@@ -411,7 +411,22 @@ _CLAUSE = st.tuples(*map(st.sampled_from, (_STARTS, _VERBS, _ENDS, _MARKS))).map
 _PROSE = st.lists(_CLAUSE | st.text(max_size=12) | st.sampled_from(["“", "(", "red", "St. Ives", "&lt;"]), max_size=14)
 
 
+UNMARKED_END = "Navy fades into teal. Navy fades into teal. Navy fades without any red A red sun fades into teal."
+
+
+@pytest.mark.parametrize("behind", ["A red sun", "a red sun", "at all the red sun", "its red"])
+def test_a_denial_ends_where_a_new_phrase_begins(behind: str) -> None:
+    assert " red" not in refined(BLUES, f"Navy fades into teal. Navy fades without any red {behind} fades into teal.")
+
+
+@pytest.mark.parametrize("denied", ["without a red", "without the red or pink", "with no red and no trace of a pink"])
+def test_a_denial_reaches_over_an_article(denied: str) -> None:
+    text = f"Navy fades into teal {denied}."
+    assert text in refined(BLUES, text)
+
+
 @settings(deadline=None)
+@example(UNMARKED_END, BLUES)
 @given(_PROSE.map(" ".join), st.sampled_from([BLUES, GREYS, GREENS]))
 def test_whatever_was_written(text: str, rgb: Colours) -> None:
     found = refined(rgb, text)
