@@ -25,10 +25,10 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
 │   │   └── InputFileUnseenError the file that was just uploaded is said not to exist
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
+│   ├── AmbiguousSubmissionError a create call ended without an answer: the batch may exist at the provider
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's
 │       └── SlowResultsError     a result file did not come whole in the time there was
-├── AmbiguousSubmissionError     a create call ended without an answer: the batch may exist at the provider
-├── AnnotationsError         answers to be counted together are inconsistent: codes or lengths do not fit
+├── AnnotationsError             answers to be counted together are inconsistent: codes or lengths do not fit
 └── EmulatorError                the offline providers did not start or stopped answering
 
 Messages are whole sentences for the person who meets them: what happened, to which seed, file, setting
