@@ -26,6 +26,7 @@ from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
@@ -33,7 +34,6 @@ from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.palettes import PaletteRecord, add_palettes
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.ledger.wave_audits import AuditCount
 from grabient_assets.prompting.load import load_prompt_set

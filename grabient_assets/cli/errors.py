@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from grabient_assets.headless.failure_groups import FailureGroup
     from grabient_assets.headless.failures import Repeat
-    from grabient_assets.ledger.failures import FailureGroup
 
 
 def errors(
@@ -30,9 +30,9 @@ def errors(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import opened_as_it_is
+    from grabient_assets.headless.failure_groups import NAMED_PALETTES, failure_groups
     from grabient_assets.headless.failures import find_failures, repeats
     from grabient_assets.headless.wishes import chosen_prompt_version
-    from grabient_assets.ledger.failures import NAMED_PALETTES, failure_groups
     from grabient_assets.settings import load_settings
 
     settings = load_settings()

@@ -13,7 +13,7 @@ from grabient_assets.groups.tagging.withheld import explained
 if TYPE_CHECKING:
     from grabient_assets.groups.refinement.explaining import Explanation
     from grabient_assets.groups.tagging.explanation import FieldExplanation, Weight
-    from grabient_assets.ledger.calibration import ModelReport
+    from grabient_assets.groups.tagging.model_reports import ModelReport
 
 _RATES = ("accuracy", "sensitivity", "specificity")
 

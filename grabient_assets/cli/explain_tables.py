@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from grabient_assets.groups.refinement.explaining import Explanation
-    from grabient_assets.ledger.inquiries import Cost
+    from grabient_assets.groups.tagging.inquiries import Cost
 
 MOST_VOTED = 6
 """So many of a field's values are shown with the result; --full shows all."""

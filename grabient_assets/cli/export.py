@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from grabient_assets.groups.exports.files import Delivered, FileKind
-    from grabient_assets.ledger.exports import Selection
+    from grabient_assets.groups.exports.tables import Selection
     from grabient_assets.settings import Settings
 
 NAMED_AT_MOST = 5
@@ -50,8 +50,8 @@ def export(
 
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.exports.files import deliver
+    from grabient_assets.groups.exports.tables import Selection
     from grabient_assets.headless.wishes import chosen_prompt_version
-    from grabient_assets.ledger.exports import Selection
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
@@ -85,7 +85,7 @@ def _kind(form: str, dialect: str, table: str) -> FileKind:
 
 def _columns(text: str | None, kind: FileKind) -> tuple[str, ...]:
     from grabient_assets.errors import UsageError
-    from grabient_assets.ledger.exports import EXPORT_COLUMNS, USUAL_COLUMNS
+    from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, USUAL_COLUMNS
 
     if text is None:
         return USUAL_COLUMNS

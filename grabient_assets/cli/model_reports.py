@@ -12,7 +12,7 @@ from grabient_assets.cli.console import output, print_json, say, tell
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.ledger.calibration import Report
+    from grabient_assets.groups.tagging.model_reports import Report
     from grabient_assets.ledger.wave_audits import AuditCount
 
 
@@ -23,9 +23,9 @@ def reports(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON on stdout.")] = False,
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
+    from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
     from grabient_assets.groups.tagging.wave_audit import audit_sentences
     from grabient_assets.headless.wishes import answered_prompt_version
-    from grabient_assets.ledger.calibration import report_of, reported_versions
     from grabient_assets.ledger.wave_audits import audit_counts
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse

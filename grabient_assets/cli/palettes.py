@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from grabient_assets.ledger.palette_list import Filter, ListedPalette, PalettePage
+    from grabient_assets.headless.palette_list import Filter, ListedPalette, PalettePage
 
 SEED_WIDTH = 45
 WIDE = 150
@@ -43,8 +43,8 @@ def palettes(
     """
     from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+    from grabient_assets.headless.palette_list import list_palettes
     from grabient_assets.headless.wishes import chosen_prompt_version
-    from grabient_assets.ledger.palette_list import list_palettes
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.settings import load_settings
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from grabient_assets.headless.driver import Finished
+    from grabient_assets.headless.status import Progress
     from grabient_assets.headless.waiting import Waiting
-    from grabient_assets.ledger.status import Progress
     from grabient_assets.ledger.wave_states import WaveCount
 
 

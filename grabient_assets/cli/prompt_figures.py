@@ -12,9 +12,8 @@ from grabient_assets.cli.tables import print_figures
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
-    from grabient_assets.ledger.prompt_agreement import Share
-    from grabient_assets.ledger.prompt_comparison import Comparison, Split
-    from grabient_assets.ledger.prompt_words import SideBySide
+    from grabient_assets.groups.calibration.prompt_comparison import Comparison, Share, Split
+    from grabient_assets.groups.calibration.prompt_words import SideBySide
 
 UNLIKELY = 0.05
 """A split that coins make more rarely than this is called a difference."""

@@ -10,8 +10,8 @@ from grabient_assets.cli.console import output, print_indented, print_json, say,
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.ledger.prompt_comparison import Comparison
-    from grabient_assets.ledger.prompt_words import SideBySide
+    from grabient_assets.groups.calibration.prompt_comparison import Comparison
+    from grabient_assets.groups.calibration.prompt_words import SideBySide
     from grabient_assets.ledger.prompts import PromptUse
     from grabient_assets.prompting.prompt import Prompt
 
@@ -143,7 +143,7 @@ def _uses() -> list[PromptUse]:
 
 def _compared(before: Prompt, after: Prompt) -> Comparison | None:
     from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.ledger.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
+    from grabient_assets.groups.calibration.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
     from grabient_assets.settings import load_settings
 
     warehouse = open_warehouse(load_settings())
@@ -158,7 +158,7 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
 
 def _words(first: str, second: str, limit: int) -> list[SideBySide]:
     from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.ledger.prompt_words import words_side_by_side
+    from grabient_assets.groups.calibration.prompt_words import words_side_by_side
     from grabient_assets.settings import load_settings
 
     warehouse = open_warehouse(load_settings())

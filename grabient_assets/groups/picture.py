@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from grabient_assets.gradient.svg import thumbnail
-from grabient_assets.ledger.palettes import PaletteRecord
+from grabient_assets.groups.palettes.tables import PaletteRecord
 
 
 def picture(palette: PaletteRecord) -> dg.MetadataValue:

@@ -9,13 +9,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import uuid4
 
+from grabient_assets.headless.needs import FailedAsk
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.budget import MONTH, allowances
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.estimates import DollarRange
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.money import SpendingCap, make_cap
-from grabient_assets.ledger.needs import FailedAsk
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -69,7 +69,7 @@ def find_failures(
     for those anew.
     """
     from grabient_assets.groups.refinement.refiner import refiner
-    from grabient_assets.ledger.needs import failed_refinements, failed_tagging
+    from grabient_assets.headless.needs import failed_refinements, failed_tagging
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from grabient_assets.groups.palettes.tables import any_palette, palette_rows
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
@@ -22,7 +23,6 @@ from grabient_assets.ledger.drafts import refuse_draft
 from grabient_assets.ledger.estimates import DollarRange
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.one_mode import refuse_other_mode
-from grabient_assets.ledger.palettes import any_palette, palette_rows
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.ledger.refinement_plan import Foreseen
 from grabient_assets.ledger.tag_consensus import tagged_elsewhere

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from grabient_assets.headless.status import Spent, spent
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.status import Spent, spent
 from grabient_assets.warehouse.connection import Warehouse
 
 TOP_WORDS = 3
@@ -43,7 +43,7 @@ class Showcase:
 
 def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) -> Showcase:
     """What is stored about these palettes under the prompt version."""
-    from grabient_assets.ledger.palettes import palettes
+    from grabient_assets.groups.palettes.tables import palettes
     from grabient_assets.ledger.refined import refined
     from grabient_assets.ledger.tag_consensus import consensus
 

@@ -103,7 +103,7 @@ def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
     Raises PaletteFileError for an unusable file, UsageError for a line that is no palette or one that is not loaded.
     """
     from grabient_assets.groups.palettes.palette_file import read_palette_file
-    from grabient_assets.ledger.palettes import palette_seeds
+    from grabient_assets.groups.palettes.tables import palette_seeds
 
     file = read_palette_file(path)
     if file.rejected:
@@ -144,7 +144,7 @@ def make_wish(
     the others, so that a limit never starves them. Raises GrabientError when nothing is loaded, SettingsError when no
     provider can be asked.
     """
-    from grabient_assets.ledger.needs import Need, needs
+    from grabient_assets.headless.needs import Need, needs
     from grabient_assets.ledger.waves import answered_enough
 
     providers = askable_providers(settings) if providers is None else tuple(providers)

@@ -20,7 +20,7 @@ from grabient_assets.ledger.deferral import LONGEST_NAMED
 from grabient_assets.ledger.finishing import grant, kind_of, open_funding, over_budget, request_prices
 from grabient_assets.ledger.money import HoldKey, holds, keys_of_open_asks
 from grabient_assets.ledger.pauses import pauses
-from grabient_assets.ledger.status import forget_unreachable
+from grabient_assets.ledger.put_off import forget_unreachable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

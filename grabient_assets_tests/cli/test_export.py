@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from grabient_assets.ledger.exports import EXPORT_COLUMNS
+from grabient_assets.groups.exports.tables import EXPORT_COLUMNS
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import command, environment, grabient, typed

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
 from grabient_assets.cli.prompt_figures import comparison_document, show_comparison, show_words, words_document
-from grabient_assets.ledger.prompt_agreement import Share
-from grabient_assets.ledger.prompt_comparison import Comparison, Measured, Split
-from grabient_assets.ledger.prompt_words import SideBySide, Words
+from grabient_assets.groups.calibration.prompt_comparison import Comparison, Measured, Share, Split
+from grabient_assets.groups.calibration.prompt_words import SideBySide, Words
 from grabient_assets_tests.cli.running import environment
 
 FIRST = Measured(

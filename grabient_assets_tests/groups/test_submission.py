@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import RequestRejectedError, SettingsError
+from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
@@ -21,7 +22,6 @@ from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.palettes import ImageRecord, record_images
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.cli.progress import QUIET_SECONDS, Lines
+from grabient_assets.headless.status import Progress, ProviderProgress
 from grabient_assets.headless.waiting import NOTHING_UNDER_WAY, Waiting, Waits, left_under_way
 from grabient_assets.ledger.pauses import record_pauses
-from grabient_assets.ledger.status import Progress, ProviderProgress
 from grabient_assets.resources.runs import GAVE_UP
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets_tests.ledger.house import START, House, palette

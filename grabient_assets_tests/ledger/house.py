@@ -10,9 +10,9 @@ from typing import Any
 
 from grabient_assets.gradient.palette import DEFAULT_GLOBALS, Globals, Palette
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.palettes import add_palettes
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.waiting import Patience

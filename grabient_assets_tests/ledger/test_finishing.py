@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.refinement.asking import ask_for_chained
 from grabient_assets.groups.refinement.purpose import REFINEMENT
@@ -25,7 +26,6 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import MONTH, Allowance, Limit
 from grabient_assets.ledger.finishing import Funding, costs, fund, open_funding, request_prices
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.palettes import ImageRecord, record_images
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.unfinished import Need, Unfinished

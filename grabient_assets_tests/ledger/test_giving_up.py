@@ -13,6 +13,7 @@ from grabient_assets.errors import (
     ProviderUnreachableError,
     ResultsError,
 )
+from grabient_assets.groups.quality import unbalanced_batches
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
@@ -21,7 +22,6 @@ from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.closing import salvage_batch
 from grabient_assets.ledger.collect import Collected
 from grabient_assets.ledger.due import due_requests
-from grabient_assets.ledger.quality import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.stopped import Stopped
 from grabient_assets_tests.ledger import test_reparse as reparsing

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
 from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.quality import words_by_model
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
@@ -24,7 +25,6 @@ from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
-from grabient_assets.ledger.quality import words_by_model
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import AnswerReader, Verdict

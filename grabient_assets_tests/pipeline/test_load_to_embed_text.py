@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from grabient_assets.groups.exports.tables import EXPORT_COLUMNS
 from grabient_assets.headless.driver import Finished
-from grabient_assets.ledger.exports import EXPORT_COLUMNS
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 

@@ -18,6 +18,7 @@ from grabient_assets.emulator.wire import registry_models
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.exports.assets import store_export
 from grabient_assets.groups.exports.files import FileKind, deliver
+from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, Selection
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.tables import claim, record_told
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
@@ -35,7 +36,6 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, open_batches, record_reported
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import due_targets
-from grabient_assets.ledger.exports import EXPORT_COLUMNS, Selection
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.send import Sent

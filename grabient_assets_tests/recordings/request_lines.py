@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from grabient_assets.groups.palettes.tables import images
 from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.batches import batches_of
-from grabient_assets.ledger.palettes import images
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.recordings.tables import digest
 

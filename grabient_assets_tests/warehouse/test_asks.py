@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent, update_batch
 from grabient_assets.ledger.due import DueRequest, close_finished, due_requests, share_answers
-from grabient_assets.ledger.palettes import add_palettes
 from grabient_assets.ledger.refined import RefinedRecord, chained_refinements, record_refined
 from grabient_assets.ledger.tag_consensus import (
     ConsensusRecord,

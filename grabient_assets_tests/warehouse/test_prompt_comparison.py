@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.batches import BatchRecord, insert_intent
-from grabient_assets.ledger.prompt_agreement import Share
-from grabient_assets.ledger.prompt_comparison import (
+from grabient_assets.groups.calibration.prompt_comparison import (
     Comparison,
+    Share,
     Split,
     Wording,
     compare,
     refinement_pairs,
     tagging_pairs,
 )
-from grabient_assets.ledger.prompt_words import Words, words_side_by_side
+from grabient_assets.groups.calibration.prompt_words import Words, words_side_by_side
+from grabient_assets.groups.tagging.tallying import tally
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, insert_intent
 from grabient_assets.ledger.prompts import prompt_uses
 from grabient_assets.ledger.refined import RefinedRecord, record_refined
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.ledger.calibration import ModelReport
+from grabient_assets.groups.tagging.model_reports import ModelReport
 
 CELL, LABEL = 22, 190
 FIELD_COLOURS = dict(zip(CATEGORICAL_VALUES, ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce"), strict=True))

@@ -14,7 +14,7 @@ import dagster as dg
 from grabient_assets.groups.calibration.findings import earlier_version, in_order, lost_accuracy, low_agreement
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
-from grabient_assets.ledger.calibration import report_of, reported_versions
+from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR

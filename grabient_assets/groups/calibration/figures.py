@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from grabient_assets.consensus.independence import pairs_of
-from grabient_assets.ledger.calibration import FieldReport, ModelReport, PanelReport, Report
+from grabient_assets.groups.tagging.model_reports import FieldReport, ModelReport, PanelReport, Report
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:

@@ -39,7 +39,7 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion
-from grabient_assets.ledger.calibration import Asked, FieldReport, ModelReport, PanelReport, Report
+from grabient_assets.groups.tagging.model_reports import Asked, FieldReport, ModelReport, PanelReport, Report
 
 BOOTSTRAP = Bootstrap(seed=1)
 NO_PAIR = (

@@ -11,8 +11,8 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
 from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, percent, votes
 from grabient_assets.groups.markdown import table
+from grabient_assets.groups.tagging.model_reports import ModelReport, Report
 from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences
-from grabient_assets.ledger.calibration import ModelReport, Report
 from grabient_assets.ledger.wave_audits import AuditCount
 
 Metadata = dict[str, dg.MetadataValue]

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
-from grabient_assets.ledger.calibration import settled_without_report
+from grabient_assets.groups.tagging.model_reports import settled_without_report
 from grabient_assets.partitions import runs_or_reason
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked

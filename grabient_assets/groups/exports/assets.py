@@ -9,8 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from grabient_assets.groups.exports.files import FileKind, sayable, write_selection
-from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.exports import (
+from grabient_assets.groups.exports.tables import (
     EXPORT_COLUMNS,
     ObjectExport,
     Selection,
@@ -18,6 +17,7 @@ from grabient_assets.ledger.exports import (
     described_columns,
     record_object_export,
 )
+from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.partitions import prompt_versions
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.warehouse import WarehouseResource

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from grabient_assets.errors import GrabientError
-from grabient_assets.groups.exports.upserts import Dialect, upserts
-from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.exports import (
+from grabient_assets.groups.exports.tables import (
     EXPORT_COLUMNS,
     Selected,
     Selection,
@@ -23,6 +21,8 @@ from grabient_assets.ledger.exports import (
     record_exported,
     select_rows,
 )
+from grabient_assets.groups.exports.upserts import Dialect, upserts
+from grabient_assets.ledger.clock import ledger_time
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from grabient_assets.groups.exports.jobs import export_palettes
-from grabient_assets.ledger.exports import settled_without_export
+from grabient_assets.groups.exports.tables import settled_without_export
 from grabient_assets.partitions import runs_or_reason
 from grabient_assets.resources.runs import attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from grabient_assets.ledger.exports import EXPORT_COLUMNS
+from grabient_assets.groups.exports.tables import EXPORT_COLUMNS
 
 Dialect = Literal["sqlite", "postgres"]
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgres")

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.notices.tables import Finished, day_counts, finished_versions
 from grabient_assets.groups.notices.webhook import Event
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.ledger.batches import open_batches
-from grabient_assets.ledger.day import Finished, day_counts, finished_versions
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.overdue import overdue, put_off_too_long
 from grabient_assets.ledger.put_off import put_off

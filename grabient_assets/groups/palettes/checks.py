@@ -3,8 +3,8 @@
 import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
+from grabient_assets.groups.palettes.tables import palettes_without_image
 from grabient_assets.ledger.asks import asked_subjects
-from grabient_assets.ledger.palettes import palettes_without_image
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.wording import counted
 

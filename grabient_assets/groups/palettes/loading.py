@@ -10,7 +10,13 @@ from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.palette_file import PaletteFile, PaletteRow
-from grabient_assets.ledger.palettes import PaletteRecord, RejectedRecord, add_palettes, palettes, record_rejected
+from grabient_assets.groups.palettes.tables import (
+    PaletteRecord,
+    RejectedRecord,
+    add_palettes,
+    palettes,
+    record_rejected,
+)
 from grabient_assets.warehouse.connection import Warehouse
 
 

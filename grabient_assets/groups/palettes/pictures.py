@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from grabient_assets.gradient.svg import render_png, render_svg
-from grabient_assets.ledger.palettes import ImageRecord, PaletteRecord, images, record_images
+from grabient_assets.groups.palettes.tables import ImageRecord, PaletteRecord, images, record_images
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups import quality
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
-from grabient_assets.ledger import quality
 from grabient_assets.warehouse.connection import Warehouse
 
 WITHIN_LIMITS = "every_refinement_is_within_its_limits"

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import GrabientError, SeedError, UsageError
 from grabient_assets.groups.palettes.palette_line import typed_palette
+from grabient_assets.groups.palettes.tables import PaletteRecord, any_palette, palettes, palettes_named
 from grabient_assets.groups.refinement.departure import Departure, departures
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of
 from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
-from grabient_assets.groups.tagging.skills import read_skills
-from grabient_assets.groups.tagging.standings import Standing, standing_of
-from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
-from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.calibration import ModelReport, report_of
-from grabient_assets.ledger.inquiries import (
+from grabient_assets.groups.tagging.inquiries import (
     Cost,
     Inquiry,
     costs_of,
@@ -30,9 +26,12 @@ from grabient_assets.ledger.inquiries import (
     tagging_inquiries,
     versions_asked,
 )
-from grabient_assets.ledger.palettes import PaletteRecord, any_palette, palettes, palettes_named
+from grabient_assets.groups.tagging.model_reports import ModelReport, report_of
+from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, skills
+from grabient_assets.groups.tagging.standings import Standing, standing_of
+from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
+from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.refined import RefinedRecord, refined
-from grabient_assets.ledger.skills import SkillRecord, skills
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.ledger.tags import answers
 from grabient_assets.ledger.wave_states import WaveState, wave_states

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from grabient_assets.errors import StoreError
+from grabient_assets.groups.palettes.tables import ImageRecord, images, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.requests import keep_request_sizes, refinement_spec
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
@@ -12,7 +13,6 @@ from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, with_error_code
 from grabient_assets.ledger.due import DueRequest
-from grabient_assets.ledger.palettes import ImageRecord, images, palettes
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.refined import PALETTE_TAG_REFINED, TAGGING_OPEN, kept_back
 from grabient_assets.ledger.submission import Submission

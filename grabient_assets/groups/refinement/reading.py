@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.refinement.basis import basis_of
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
@@ -18,7 +19,6 @@ from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_
 from grabient_assets.ledger.cells import storable
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
-from grabient_assets.ledger.palettes import palettes
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.refined import (
     RefinedRecord,

@@ -6,9 +6,9 @@ from collections.abc import Container, Iterator, Sequence
 
 import dagster as dg
 
+from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.picture import picture
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.palettes import PaletteRecord, palettes
 from grabient_assets.ledger.refined import RefinedRecord, asked_refinements
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.connection import Warehouse

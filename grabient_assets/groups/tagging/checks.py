@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from grabient_assets.groups import quality
 from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
 from grabient_assets.groups.checks import check_result
 from grabient_assets.groups.finding import Finding
+from grabient_assets.groups.quality import Count
 from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
-from grabient_assets.ledger import quality, withheld
-from grabient_assets.ledger.quality import Count
+from grabient_assets.ledger import withheld
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE

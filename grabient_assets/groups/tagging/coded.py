@@ -23,9 +23,7 @@ from grabient_assets.consensus.grouping import Ints
 from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pairs
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
-from grabient_assets.groups.tagging.tag_forms import tag_form
-from grabient_assets.ledger.annotations import (
+from grabient_assets.groups.tagging.annotations import (
     Answered,
     clear_values,
     computed_colours,
@@ -35,6 +33,8 @@ from grabient_assets.ledger.annotations import (
     values_said,
     words_said,
 )
+from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
+from grabient_assets.groups.tagging.tag_forms import tag_form
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

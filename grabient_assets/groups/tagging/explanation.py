@@ -17,6 +17,7 @@ import numpy as np
 
 from grabient_assets.gradient.vectorized import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.palettes.tables import PaletteRecord
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
     Consensus,
@@ -29,11 +30,10 @@ from grabient_assets.groups.tagging.consensus import (
 )
 from grabient_assets.groups.tagging.estimating import Estimates
 from grabient_assets.groups.tagging.imagined import is_hallucinated
+from grabient_assets.groups.tagging.model_reports import ModelReport
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words
-from grabient_assets.ledger.calibration import ModelReport
-from grabient_assets.ledger.palettes import PaletteRecord
 
 
 @dataclass(frozen=True, slots=True)

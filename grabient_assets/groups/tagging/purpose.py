@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.requests import keep_request_sizes, tagging_spec
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.due import DueRequest
-from grabient_assets.ledger.palettes import palettes
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest

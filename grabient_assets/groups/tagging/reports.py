@@ -8,13 +8,13 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 import dagster as dg
 
 from grabient_assets.groups.markdown import escaped
+from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.groups.tagging.wave_reports import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.ledger.asks import SubjectVersion, asked_of
 from grabient_assets.ledger.batches import submit_runs
-from grabient_assets.ledger.palettes import PaletteRecord, palettes
 from grabient_assets.ledger.tag_consensus import ConsensusRecord
 from grabient_assets.ledger.tagging_ends import AskedOf, Tagged, asked_tagging
 from grabient_assets.ledger.wave_states import WaveState, wave_states

@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted
+from grabient_assets.groups.palettes.tables import palettes
+from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted, skills
 from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.palettes import palettes
 from grabient_assets.ledger.reparsed import newest_answers
-from grabient_assets.ledger.skills import skills
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.ledger.tags import answers

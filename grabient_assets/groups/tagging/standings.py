@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from grabient_assets.groups.tagging.inquiries import Inquiry
 from grabient_assets.ledger.fates import USABLE
-from grabient_assets.ledger.inquiries import Inquiry
 
 Kind = Literal["answered", "failed", "under way", "waiting", "stopped"]
 _OPEN = ("intended", "submitted")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import (
     Consensus,
@@ -22,7 +23,6 @@ from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, m
 from grabient_assets.groups.tagging.skills import Estimator, Skills, fresh_skills
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.garbage import search_put_off
-from grabient_assets.ledger.palettes import PaletteRecord, palettes
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_consensus
 from grabient_assets.ledger.tags import AnswerRecord, answers
 from grabient_assets.providers.asking import json_line

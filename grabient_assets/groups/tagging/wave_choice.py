@@ -21,7 +21,8 @@ from grabient_assets.consensus.grouping import Floats
 from grabient_assets.consensus.panel import WaveRule, choose_wave
 from grabient_assets.errors import AnnotationsError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.skills import read_skills
+from grabient_assets.groups.tagging.model_reports import report_of
+from grabient_assets.groups.tagging.skills import read_skills, skills
 from grabient_assets.groups.tagging.wave_numbers import (
     FEWEST_FIRST,
     FEWEST_GOLD,
@@ -29,8 +30,6 @@ from grabient_assets.groups.tagging.wave_numbers import (
     SHARE_OF_PRICE,
     USUAL_FIRST,
 )
-from grabient_assets.ledger.calibration import report_of
-from grabient_assets.ledger.skills import skills
 from grabient_assets.ledger.wave_plans import WaveMember, WavePlan, plan_in_use
 from grabient_assets.registry.model import Model
 

@@ -11,7 +11,7 @@ import pytest
 
 from grabient_assets.consensus.gold import wilson
 from grabient_assets.groups.calibration.findings import earlier_version, in_order, lost_accuracy, low_agreement
-from grabient_assets.ledger.calibration import FieldReport, ModelReport, PanelReport, Report
+from grabient_assets.groups.tagging.model_reports import FieldReport, ModelReport, PanelReport, Report
 from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)

@@ -30,11 +30,11 @@ from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.tagging.coded import read_version
+from grabient_assets.groups.tagging.model_reports import Report, report_of, settled_without_report
+from grabient_assets.groups.tagging.skills import skills
 from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.ledger.calibration import Report, report_of, settled_without_report
-from grabient_assets.ledger.palettes import palettes
-from grabient_assets.ledger.skills import skills
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.connection import Warehouse

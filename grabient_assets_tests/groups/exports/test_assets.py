@@ -15,7 +15,7 @@ from grabient_assets.definitions import grabient
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.exports.assets import palette_exports, store_export
 from grabient_assets.groups.exports.sensors import refinement_settled
-from grabient_assets.ledger.exports import settled_without_export
+from grabient_assets.groups.exports.tables import settled_without_export
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.warehouse import WarehouseResource

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.exports.files import Delivered, FileKind, Format, deliver, replacing
+from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, USUAL_COLUMNS, Selection
 from grabient_assets.groups.exports.upserts import STATEMENT_BYTES, Dialect, upserts
-from grabient_assets.ledger.exports import EXPORT_COLUMNS, USUAL_COLUMNS, Selection
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.exports.postgres import postgres
 from grabient_assets_tests.warehouse.results import NOON, palette, refined, refined_palette

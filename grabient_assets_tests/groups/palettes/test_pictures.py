@@ -14,7 +14,7 @@ from PIL import Image
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import draw_palettes
-from grabient_assets.ledger.palettes import PaletteRecord, images, record_images
+from grabient_assets.groups.palettes.tables import PaletteRecord, images, record_images
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
 

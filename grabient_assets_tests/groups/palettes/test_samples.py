@@ -10,7 +10,7 @@ from grabient_assets.gradient.harmony import HARMONIES
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, STYLES
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, PaletteFile, read_palette_file
-from grabient_assets.ledger.palettes import palettes
+from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.vectors import vectors_dir
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grabient_assets.gradient.palette import Palette
+from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
@@ -15,7 +16,6 @@ from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.palettes import ImageRecord, record_images
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due

@@ -16,10 +16,9 @@ from grabient_assets.groups.tagging.answers import LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus, consensus_for_prompt
 from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropies
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.skills import Skills, read_skills
+from grabient_assets.groups.tagging.skills import Skills, read_skills, record_skills, skills
 from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.skills import record_skills, skills
 from grabient_assets.ledger.tag_consensus import consensus
 from grabient_assets.ledger.tags import answers
 from grabient_assets.warehouse.connection import Warehouse

@@ -12,6 +12,7 @@ import pytest
 
 from grabient_assets.consensus.expectation import Parameters
 from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.palettes.tables import PaletteRecord
 from grabient_assets.groups.refinement.explaining import Explanation, Stored, explain, read_about
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus
@@ -19,7 +20,6 @@ from grabient_assets.groups.tagging.estimating import estimates_of
 from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanation, explain_fields
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.ledger.palettes import PaletteRecord
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 

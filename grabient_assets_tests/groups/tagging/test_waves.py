@@ -21,7 +21,7 @@ from grabient_assets.groups.tagging.collection import (
     palettes_without_answer,
 )
 from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.groups.tagging.skills import read_skills
+from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, record_skills, skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.groups.tagging.wave_numbers import went_on
@@ -30,7 +30,6 @@ from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.ledger.asks import SubjectVersion, stop_asks
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.skills import SkillRecord, record_skills, skills
 from grabient_assets.ledger.wave_audits import AuditCount, Heard, audit_counts, begin_audits, end_audits
 from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.settings import PROVIDERS, load_settings

@@ -14,6 +14,7 @@ from grabient_assets.emulator.answering import answer
 from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.loading import load_palettes, palette_record
+from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes, palettes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
@@ -21,7 +22,6 @@ from grabient_assets.groups.tagging.collection import Completed, complete_palett
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import DueRequest, due_requests
-from grabient_assets.ledger.palettes import PaletteRecord, add_palettes, palettes
 from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
