@@ -162,7 +162,7 @@ def _replay(data: Path) -> Iterator[DuckDBPyConnection]:
 def _plan(data: Path, *, measured: bool) -> WavePlan:
     """The waves as they are planned before anything was answered, or with the report of the full run."""
     from grabient_assets.groups.tagging.adaptive import waves_of
-    from grabient_assets.ledger.usage import measured_tokens
+    from grabient_assets.ledger.estimates import measured_tokens
     from grabient_assets.settings import PROVIDERS
 
     tables = ("model_skills", "model_reports", "field_reports", "panel_reports", "batches", "batch_requests")

@@ -15,13 +15,12 @@ from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.groups.tagging.wave_numbers import step_shares
-from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.plan import mean_colour_bytes
 from grabient_assets.ledger.planning import Lines, sending
 from grabient_assets.ledger.reservation import request_shape
 from grabient_assets.ledger.tag_consensus import some_consensus
 from grabient_assets.ledger.unfinished import RequestSize, record_request_sizes, record_wave_shares, wanted_targets
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message

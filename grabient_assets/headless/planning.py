@@ -17,16 +17,14 @@ from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
+from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import Allowance, monthly
-from grabient_assets.ledger.drafts import refuse_draft
-from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
-from grabient_assets.ledger.one_mode import refuse_other_mode
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.ledger.refinement_plan import Foreseen
 from grabient_assets.ledger.tag_consensus import tagged_elsewhere
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.registry.load import load_registry

@@ -12,7 +12,7 @@ from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
-from grabient_assets.ledger.put_off import locked_out, unanswered_in_a_row, unreachable_in_a_row
+from grabient_assets.ledger.overdue import locked_out, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 

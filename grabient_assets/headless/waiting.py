@@ -61,8 +61,8 @@ class Waits:
     ) -> Iterator[Waiting]:
         from grabient_assets.ledger.batches import put_off_until
         from grabient_assets.ledger.deferral import LONGEST_NAMED
+        from grabient_assets.ledger.overdue import put_off
         from grabient_assets.ledger.pauses import pauses
-        from grabient_assets.ledger.put_off import put_off
 
         paused = pauses(connection, now)
         idle = put_off(connection)

@@ -13,10 +13,13 @@ from datetime import datetime
 
 from grabient_assets import interrupts
 from grabient_assets.errors import (
+    BatchUnknownError,
     CredentialsError,
     ProviderBusyError,
     ProviderError,
     ProviderUnreachableError,
+    RequestRejectedError,
+    ResultsError,
     UsageError,
 )
 from grabient_assets.ledger import batches
@@ -26,9 +29,9 @@ from grabient_assets.ledger.closing import close_batch
 from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.patience import Faults, Patience, Wait, named_wait
 from grabient_assets.ledger.settling import ReaderOf
-from grabient_assets.ledger.stop_call import tell_to_stop
 from grabient_assets.ledger.stopped import Stopped, at_rest, ended, given_up, not_sent
 from grabient_assets.ledger.underway import is_being_sent
+from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
 
 OPEN = ("intended", "submitted")
@@ -206,3 +209,68 @@ def _give_up(
     why = f"Given up without an answer from {batch.provider}."
     closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
     return None if closed is None else given_up(closed)
+
+
+UNCLEAR = (ProviderBusyError, ProviderUnreachableError, ResultsError)
+"""After one of these nobody knows whether the call to stop counted; it is made again while the batch runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the batch stands by the provider's latest word. `trouble`: what the call to stop met, while it runs on."""
+
+    state: BatchState
+    trouble: ProviderError | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the provider will not stop it, although it has it."""
+        return self.trouble is not None and not isinstance(self.trouble, UNCLEAR)
+
+
+def tell_to_stop(
+    batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, *, asked: bool
+) -> Standing:
+    """Look where the batch stands and, while it runs and was not `asked` to yet, ask the provider to stop it.
+
+    The wish is in the ledger before the provider is told, because what is unanswered then is not asked again; it is
+    taken back when the provider refuses. Raises what looking raises: only that says that the provider does not have it.
+    """
+    assert batch.provider_batch_id is not None
+    provider, known = connection.provider, batch.provider_batch_id
+    state = provider.poll(known)
+    if batch.cancel_asked_at is None:
+        _note_wish(batch.batch_id, warehouse, now)
+    if state.state != "running" or asked:
+        return Standing(state)
+    try:
+        provider.cancel(known)
+    except UNCLEAR as error:
+        return Standing(state, error)
+    except ProviderError as error:
+        # What has ended cannot be cancelled, and it may have ended between the two calls.
+        state = provider.poll(known)
+        if state.state != "running":
+            return Standing(state)
+        _note_wish(batch.batch_id, warehouse, None)
+        return Standing(state, _not_stoppable(batch, state, error))
+    return Standing(state)
+
+
+def _not_stoppable(batch: BatchRecord, state: BatchState, error: ProviderError) -> ProviderError:
+    if not isinstance(error, BatchUnknownError):
+        return error
+    return RequestRejectedError(
+        batch.provider,
+        f"{batch.provider} answered 404 to the call that stops batch {batch.batch_id}, but it has the batch "
+        f"({state.raw_status or state.state}). It goes on, may be billed, and is collected when it has ended. "
+        f"`grabient cancel {batch.batch_id}` tries again.",
+    )
+
+
+def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None) -> None:
+    """Not of a batch that another process has ended meanwhile: its answers were settled without it."""
+    with warehouse.write() as connection:
+        latest = batches.batch(connection, batch_id)
+        if latest is not None and latest.status == "submitted":
+            batches.update_batch(connection, batch_id, cancel_asked_at=now)

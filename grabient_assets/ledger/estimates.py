@@ -11,12 +11,15 @@ import math
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from grabient_assets.ledger.usage import Measured
 from grabient_assets.registry.caching import may_write
 from grabient_assets.registry.model import Model, Rates
 from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 
 TokenBasis: TypeAlias = Literal["measured", "assumed"]
 
@@ -166,3 +169,37 @@ def _thinking(shape: RequestShape, model: Model) -> tuple[int, int, int]:
             return 0, budget // 2, budget
         case _:
             return THINKING_TOKENS[model.accepts.effort(shape.effort) or "medium"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Tokens per request over `answers` past answers: mean and standard deviation; of the input that was read from the
+    cache or written to it only the mean."""
+
+    answers: int
+    input_mean: float
+    input_spread: float
+    output_mean: float
+    output_spread: float
+    cached_mean: float = 0.0
+    written_mean: float = 0.0
+
+
+MeasuredKey: TypeAlias = tuple[str, str, str]
+"""Provider, model and prompt digest."""
+
+
+def measured_tokens(connection: DuckDBPyConnection) -> dict[MeasuredKey, Measured]:
+    """By provider, model and prompt digest, over every answer whose tokens were reported."""
+    rows = connection.execute(
+        """
+        SELECT b.provider, b.model, b.prompt_digest, count(*),
+               avg(r.input_tokens), coalesce(stddev_samp(r.input_tokens), 0),
+               avg(r.output_tokens), coalesce(stddev_samp(r.output_tokens), 0),
+               avg(coalesce(r.cached_input_tokens, 0)), avg(coalesce(r.cache_write_tokens, 0))
+        FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE r.input_tokens > 0 AND r.output_tokens IS NOT NULL
+        GROUP BY ALL
+        """
+    ).fetchall()
+    return {(row[0], row[1], row[2]): Measured(*row[3:]) for row in rows}

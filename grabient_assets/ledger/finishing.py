@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.ledger.budget import MONTH, OVER_BUDGET, Allowance, Limit, allowances, dollars, enough
-from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, token_estimate
+from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.ledger.unfinished import (
     PaletteKey,
@@ -38,7 +38,6 @@ from grabient_assets.ledger.unfinished import (
     unfinished,
     with_providers,
 )
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.price_list import EXACT
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def search_put_off() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Within the block Python does not search for cycles of objects that nobody needs; all others are freed as ever.
 
     For work over many answers, which hold no cycles: as their number grows all of them are searched again and again,

@@ -19,8 +19,8 @@ from grabient_assets.ledger.batches import put_off_providers
 from grabient_assets.ledger.deferral import LONGEST_NAMED
 from grabient_assets.ledger.finishing import grant, kind_of, open_funding, over_budget, request_prices
 from grabient_assets.ledger.money import HoldKey, holds, keys_of_open_asks
+from grabient_assets.ledger.overdue import forget_unreachable
 from grabient_assets.ledger.pauses import pauses
-from grabient_assets.ledger.put_off import forget_unreachable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,8 +13,7 @@ from grabient_assets.ledger.adopt import look_up
 from grabient_assets.ledger.batches import BatchRecord, record_polled
 from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.mistakes import said_of
-from grabient_assets.ledger.pauses import pauses, record_pauses
-from grabient_assets.ledger.pausing import pause_after
+from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.short_results import is_settling
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse

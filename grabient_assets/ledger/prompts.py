@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
+from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -79,3 +80,10 @@ def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
         PromptUse(purpose, digest, mode, tuple(versions), *figures)
         for purpose, digest, mode, versions, *figures in rows
     ]
+
+
+def keep_wording(connection: DuckDBPyConnection, prompt: Prompt, now: datetime) -> None:
+    """Record the prompt as it reads now."""
+    record_prompt(
+        connection, PromptRecord(prompt.version, prompt.purpose, prompt.digest, prompt.text, prompt.message, now)
+    )

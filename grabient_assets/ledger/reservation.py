@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UnpricedError
 from grabient_assets.ledger.budget import allowances
-from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, token_estimate
+from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
 from grabient_assets.ledger.finishing import (
     Grant,
     grant,
@@ -22,7 +22,6 @@ from grabient_assets.ledger.finishing import (
 )
 from grabient_assets.ledger.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
 from grabient_assets.ledger.unfinished import RequestSize, measure_request
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.price_list import PriceList, price_list
 

@@ -18,10 +18,9 @@ from grabient_assets.ledger.adopt import adopt_batch
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.ledger.connection import Connect, Connection
-from grabient_assets.ledger.garbage import search_put_off
+from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.ledger.mistakes import said_of
-from grabient_assets.ledger.pauses import pauses, record_pauses
-from grabient_assets.ledger.pausing import pause_after
+from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.settling import ReaderOf
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -71,7 +70,7 @@ def collect_batches(
             troubles[batch_id] = UsageError(f"There is no batch {batch_id}; `grabient status` lists the open ones.")
     written = _Writing(warehouse, clock, troubles)
     asked_for: dict[str, datetime] = {}
-    with ExitStack() as stack, search_put_off():
+    with ExitStack() as stack, gc_paused():
         connections = _Connections(connect, stack)
         adopting = threading.Lock()
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from grabient_assets import interrupts
+from grabient_assets.ledger.admission import stop_outdated_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
 from grabient_assets.ledger.holding import still_held
-from grabient_assets.ledger.outdated import stop_outdated_asks
+from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore

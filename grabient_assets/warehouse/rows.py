@@ -90,3 +90,12 @@ def _list_text(value: Sequence[Any]) -> str:
 
 _TEXT_OF: Mapping[type, Callable[[Any], str]] = {list: _list_text, tuple: _list_text, datetime: datetime.isoformat}
 """How a value is written that `str` does not write as DuckDB reads it."""
+
+
+LONGEST_CELL = 100_000
+"""Characters of an answer kept in a table: a hundred times a long answer. The archive keeps every byte."""
+
+
+def storable(text: str | None) -> str | None:
+    """The answer cut to a sensible length and to valid UTF-8: models send lone surrogates."""
+    return None if text is None else utf8(text[:LONGEST_CELL])

@@ -10,7 +10,7 @@ from grabient_assets.errors import AmbiguousSubmissionError, ProviderError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.adopt import adopt_batch
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.put_off import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
+from grabient_assets.ledger.overdue import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets.ledger.send import closed_until
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets_tests.ledger.house import START, House

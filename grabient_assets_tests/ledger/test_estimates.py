@@ -9,8 +9,15 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.errors import UnpricedError
-from grabient_assets.ledger.estimates import DollarRange, RequestShape, TokenEstimate, estimate, token_estimate
-from grabient_assets.ledger.usage import Measured, measured_tokens
+from grabient_assets.ledger.estimates import (
+    DollarRange,
+    Measured,
+    RequestShape,
+    TokenEstimate,
+    estimate,
+    measured_tokens,
+    token_estimate,
+)
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets_tests.ledger.house import House

@@ -7,8 +7,7 @@ from pathlib import Path
 from grabient_assets.cli.status import status_document
 from grabient_assets.errors import ProviderBusyError
 from grabient_assets.groups.batches.checks import overdue_evaluation
-from grabient_assets.ledger.overdue import put_off_too_long
-from grabient_assets.ledger.put_off import PutOff, put_off
+from grabient_assets.ledger.overdue import PutOff, put_off, put_off_too_long
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.settings import load_settings
 from grabient_assets.thresholds import PUT_OFF_AT_MOST

@@ -9,7 +9,7 @@ import pytest
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish
-from grabient_assets.ledger.wordings import keep_wording
+from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets_tests.ledger.house import House, palette

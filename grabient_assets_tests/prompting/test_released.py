@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import PromptError
-from grabient_assets.ledger.drafts import refuse_draft
+from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.prompting.released import load_released, release
 from grabient_assets.settings import PROMPTS_DIR

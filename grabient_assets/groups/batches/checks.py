@@ -9,8 +9,7 @@ import dagster as dg
 
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE
 from grabient_assets.ledger.batches import BatchRecord, open_batches
-from grabient_assets.ledger.overdue import overdue, put_off_too_long
-from grabient_assets.ledger.put_off import PutOff, put_off
+from grabient_assets.ledger.overdue import PutOff, overdue, put_off, put_off_too_long
 from grabient_assets.thresholds import BATCH_ENDS_WITHIN
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -12,9 +12,8 @@ from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_ba
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.attempts import attempt_numbers
 from grabient_assets.ledger.batches import BatchRecord, first_subjects, open_batches, unreported_batches
-from grabient_assets.ledger.overdue import overdue, put_off_too_long
+from grabient_assets.ledger.overdue import PutOff, overdue, put_off, put_off_too_long
 from grabient_assets.ledger.poll import Polled, poll_batches, record
-from grabient_assets.ledger.put_off import PutOff, put_off
 from grabient_assets.partitions import neighbours, partition_key, partitions_under
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import ABOUT_TAG, WORK_TAG, attempt, busy_with, next_attempt, work_of

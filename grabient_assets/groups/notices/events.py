@@ -13,8 +13,7 @@ from grabient_assets.groups.notices.webhook import Event
 from grabient_assets.groups.tagging.withheld import sentences
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.holding import still_held
-from grabient_assets.ledger.overdue import overdue, put_off_too_long
-from grabient_assets.ledger.put_off import put_off
+from grabient_assets.ledger.overdue import overdue, put_off, put_off_too_long
 from grabient_assets.ledger.refined import chained_refinements
 from grabient_assets.ledger.tag_consensus import without_current_consensus
 from grabient_assets.ledger.tagging_ends import complete_tagging

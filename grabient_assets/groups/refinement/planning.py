@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.requests import refinement_bytes
+from grabient_assets.ledger.estimates import Measured, MeasuredKey
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.ledger.usage import Measured, MeasuredKey
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model

@@ -16,7 +16,6 @@ from grabient_assets.groups.tagging.answers import Unusable
 from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
-from grabient_assets.ledger.cells import storable
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.purpose import Purpose
@@ -29,6 +28,7 @@ from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.providers.offline import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import storable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -18,9 +18,9 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import batches_of, record_reported, subjects_in, submit_runs
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
+from grabient_assets.ledger.estimates import measured_tokens
 from grabient_assets.ledger.money import holds
 from grabient_assets.ledger.refined import refined, underway_refinements
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import by_version, partition_key
 from grabient_assets.resources.reporting import report_materializations

@@ -10,20 +10,18 @@ from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
+from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
 from grabient_assets.ledger.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.drafts import refuse_draft
 from grabient_assets.ledger.due import close_finished, share_answers
+from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
-from grabient_assets.ledger.one_mode import refuse_other_mode
 from grabient_assets.ledger.plan import mean_colour_bytes
-from grabient_assets.ledger.shut_down import stop_refused
-from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
+from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.wave_plans import WavePlan, record_plan
 from grabient_assets.ledger.waves import start_waves
-from grabient_assets.ledger.wordings import keep_wording
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import PromptError, RequestRejectedError
 from grabient_assets.groups.requests import tagging_bytes
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asks import AskTarget
-from grabient_assets.ledger.drafts import refuse_draft
 from grabient_assets.ledger.due import DueTarget
+from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.ledger.usage import Measured, MeasuredKey, measured_tokens
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.registry.load import load_registry

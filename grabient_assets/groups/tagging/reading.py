@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
-from grabient_assets.ledger.cells import storable
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.tags import TagRecord, record_tags
+from grabient_assets.warehouse.rows import storable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -22,7 +22,7 @@ from grabient_assets.groups.tagging.consensus import (
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
 from grabient_assets.groups.tagging.skills import Estimator, Skills, fresh_skills
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.garbage import search_put_off
+from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_consensus
 from grabient_assets.ledger.tags import AnswerRecord, answers
 from grabient_assets.providers.asking import json_line
@@ -64,7 +64,7 @@ def tally(
     """
     method = method or load_settings().consensus
     records: list[ConsensusRecord] = []
-    with search_put_off():
+    with gc_paused():
         counting = Counting(method, fresh_skills(warehouse, {p.prompt_version for p in chosen}, now))
         for start in range(0, len(chosen), PALETTES_AT_ONCE):
             records += _tally_portion(warehouse, chosen[start : start + PALETTES_AT_ONCE], counting, now)

@@ -24,10 +24,10 @@ from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
 from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+from grabient_assets.ledger.admission import stop_refused
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
-from grabient_assets.ledger.shut_down import stop_refused
 from grabient_assets.ledger.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
 from grabient_assets.ledger.waves import WaveEnd, ended_waves, go_on, hold, settle
 from grabient_assets.ledger.withheld import withheld_palettes

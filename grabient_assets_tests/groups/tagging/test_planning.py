@@ -13,11 +13,11 @@ from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import due_targets
+from grabient_assets.ledger.estimates import measured_tokens
 from grabient_assets.ledger.plan import REASONS, TargetPlan
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.ledger.usage import measured_tokens
 from grabient_assets.providers.contract import Spec
 from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.model import BatchLimits, Model

@@ -1,0 +1,93 @@
+"""Admission: what may be asked and sent. No draft goes to a real model, a data folder holds the answers of one mode, no
+model that is shut down is asked, and nothing is sent that reads otherwise than when it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.errors import PromptError, RegistryError, SettingsError
+from grabient_assets.ledger.asks import OpenTarget, open_targets, stop_asks, stop_target
+from grabient_assets.ledger.batches import modes_sent_in
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.prompting.prompt import PromptSet
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def refuse_draft(prompts: PromptSet, answers_from: str) -> None:
+    """Raise PromptError when real models would be asked with a prompt that may still change.
+
+    An answer that was paid for must be traceable to its wording for ever, by the name of the version.
+    """
+    if answers_from != "emulator" and not prompts.released:
+        version = prompts.version
+        raise PromptError(
+            f"Prompt version {version} is a draft, and drafts run only against the emulator. Release it first: "
+            f"`grabient prompts release {version}`. From then on it cannot be changed."
+        )
+
+
+def refuse_other_mode(connection: DuckDBPyConnection, answers_from: str) -> None:
+    """Raise SettingsError when batches were sent from this folder in the other mode.
+
+    Mixed, emulated answers would vote beside real ones, or take the place of answers that were paid for.
+    """
+    others = modes_sent_in(connection) - {answers_from}
+    if others:
+        other = others.pop()
+        raise SettingsError(
+            f"This data folder holds answers from {other} mode, and {answers_from} answers must not mix with them. "
+            f"Set GRABIENT_DATA_DIR to another folder, such as .grabient-{answers_from}, and load the palettes there."
+        )
+
+
+def stop_refused(connection: DuckDBPyConnection, purpose: str, models: Sequence[Model], now: datetime) -> None:
+    """Stop what is open of the models that are shut down by now, or not out yet; the reason names a replacement."""
+    for model, reason in load_registry().refusals(models, now.date()).items():
+        stop_asks(connection, purpose, model.provider, model.id, reason, now)
+
+
+def stop_outdated_asks(
+    purpose: Purpose, connection: Connection, warehouse: Warehouse, now: datetime
+) -> tuple[str, ...]:
+    """Stop what was asked in the other mode, under a prompt that reads otherwise now, or under one that is gone.
+
+    Nothing is sent that nobody asked for: an ask of the emulator must not become a paid request because the mode was
+    switched in between. Returns a sentence for each prompt version and model that was stopped.
+    """
+    reasons: list[str] = []
+    with warehouse.write() as database:
+        for target in open_targets(database, purpose.name, connection.provider.name):
+            reason = _why_outdated(purpose, target, connection.answers_from)
+            if reason is not None:
+                stop_target(database, target, reason, now)
+                reasons.append(reason)
+    return tuple(reasons)
+
+
+def _why_outdated(purpose: Purpose, target: OpenTarget, answers_from: str) -> str | None:
+    try:
+        prompts = load_prompt_set(PROMPTS_DIR, target.prompt_version)
+        refuse_draft(prompts, answers_from)
+        model = load_registry().model(target.provider, target.model)
+    except PromptError as error:
+        return str(error)
+    except RegistryError:
+        return None  # the submission says so itself, model by model
+    digest = purpose.prompt(prompts).digest
+    if request_digest(purpose.name, answers_from, model, digest) == target.request_digest:
+        return None
+    return (
+        f"What was asked of {target.model} under {target.prompt_version} was asked in another mode or under another "
+        "wording of the prompt, so it was not sent. Ask again: `grabient run`, or materialize the partitions."
+    )
