@@ -139,7 +139,7 @@ def _misshapen(place: str, message: str) -> Refused:
 
 
 def read_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The body without its nulls. Raises Refused for what both providers refuse in any chat completion of a batch.
+    """The body without its nulls. Raises Refused for what both providers refuse in any chat completion.
     `extra` are a provider's own parameters."""
     for name in body:
         if name not in KNOWN and name not in extra:
@@ -151,7 +151,7 @@ def read_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> dict
         if "content" not in message and message["role"] != "assistant":
             raise invalid("Invalid value for 'content': expected a string, got null.", f"messages.[{place}].content")
     if found.get("stream"):
-        raise invalid("'stream' is not supported in batch requests", "stream")
+        raise invalid("'stream' is not supported in batch requests; this emulation does not stream at all", "stream")
     if found.get("n", 1) != 1:
         raise invalid("this API emulation answers with one choice only", "n")
     for name in ("max_tokens", "max_completion_tokens"):

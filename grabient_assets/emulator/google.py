@@ -1,14 +1,16 @@
-"""The batch API of Google Gemini, Developer API (provider fact sheet, section 4)."""
+"""The API of Google Gemini, batches and single calls, Developer API (provider fact sheet, section 4)."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
@@ -18,12 +20,14 @@ from grabient_assets.emulator.google_requests import (
     batch_body,
     inlined,
     invalid,
+    json_of,
     keyed,
     metadata_key,
     question_of,
     read_request,
     response,
 )
+from grabient_assets.emulator.single_calls import answered_once
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
@@ -45,7 +49,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_@*-]+|[(),./]")
 
 
 class Google:
-    """`/google/v1` and `/google/v1beta`: batches, files, models."""
+    """`/google/v1` and `/google/v1beta`: batches, single calls, files, models."""
 
     provider = "google"
     prefix = "/google"
@@ -61,6 +65,7 @@ class Google:
     def routes(self) -> tuple[Route, ...]:
         return (
             *self._files.routes(),
+            Route("answer", "POST", "/{version}/models/{model}:generateContent", self.answer_now),
             Route("create", "POST", "/{version}/models/{model}:batchGenerateContent", self.create),
             Route("list", "GET", "/{version}/batches", self.list_batches),
             Route("cancel", "POST", "/{version}/batches/{id}:cancel", self.cancel),
@@ -88,13 +93,27 @@ class Google:
         if key_refused(call.headers.get("x-goog-api-key") or call.query.get("key")):
             raise Refused(401, "UNAUTHENTICATED", "API key not valid. Please pass a valid API key.")
 
-    # batches -------------------------------------------------------------------------------------------------------
+    # single calls --------------------------------------------------------------------------------------------------
 
-    def create(self, call: Call) -> Response:
+    def answer_now(self, call: Call) -> Response:
+        model = self._named(call)
+        if len(call.body) >= MAX_INLINE:
+            raise self.too_large()
+        request = read_request(json_of(call))
+        return reply(answered_once(self._state, self, call, partial(_answer, model, request)))
+
+    def _named(self, call: Call) -> str:
+        """The model of the path. Raises Refused when it is not served."""
         model = call.path["model"]
         if not self._models.serves(self.provider, model):
             message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
             raise Refused(404, "NOT_FOUND", message)
+        return model
+
+    # batches -------------------------------------------------------------------------------------------------------
+
+    def create(self, call: Call) -> Response:
+        model = self._named(call)
         wanted = batch_body(call)
         source = wanted["inputConfig"]
         batch_id, content = self._state.new_id(36), None
@@ -191,16 +210,14 @@ class Google:
         keys that got no good answer."""
         requests = self._file_requests(batch.input_file)
 
-        def answered(key: str, line: dict[str, Any], forced: Outcome | None) -> Line:
+        def answered(key: str, line: dict[str, Any], forced: Ending | None) -> Line:
             try:
                 if "broken" in line:
                     raise invalid("This line is not a request in JSON.")
-                request = read_request(line.get("request"))
-                question = question_of(batch.model, key, request)
+                given = _answer(batch.model, read_request(line.get("request")), key, forced)
             except Refused as refused:
                 return Line(key, False, {"error": _status(refused)})
-            given = answer(question, forced)
-            return Line(key, True, {"response": response(question, given, request)}, flawed=given.flawed)
+            return replace(given, payload={"response": given.payload})
 
         def errored(key: str, line: dict[str, Any], step: dict[str, Any]) -> Line:
             refused = self.fault(step["status"], step["message"], step["type"], step["code"])
@@ -245,6 +262,13 @@ class Google:
         if "output" in metadata:
             operation["response"] = metadata["output"]
         return operation
+
+
+def _answer(model: str, request: Any, key: str, forced: Ending | None) -> Line:
+    """The response to one request. Raises Refused."""
+    question = question_of(model, key, request)
+    given = answer(question, forced)
+    return Line(key, True, response(question, given, request), flawed=given.flawed)
 
 
 def _selected(call: Call, body: dict[str, Any]) -> Response:

@@ -273,13 +273,18 @@ def _texts(parts: list[dict[str, Any]]) -> str:
     return "\n".join(str(part["text"]) for part in parts if "text" in part)
 
 
+def json_of(call: Call) -> Any:
+    """The JSON that a call brings. Raises Refused."""
+    try:
+        return call.object()
+    except ValueError as error:
+        raise invalid(f"Invalid JSON payload received. {error}") from error
+
+
 def batch_body(call: Call) -> dict[str, Any]:
     """The `batch` of a create call in camelCase, requests left as they came. Its `inputConfig` has either a `fileName`
     or `requests`."""
-    try:
-        body = call.object()
-    except ValueError as error:
-        raise invalid(f"Invalid JSON payload received. {error}") from error
+    body = json_of(call)
     batch = body.get("batch") if isinstance(body, dict) else None
     if not isinstance(batch, dict):
         raise invalid("batch is required")

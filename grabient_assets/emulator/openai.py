@@ -1,4 +1,4 @@
-"""OpenAI's Files and Batch APIs (provider fact sheet, section 2)."""
+"""OpenAI's Files and Batch APIs, and its single calls (provider fact sheet, section 2)."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batch_documents import batch_document
 from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body
 from grabient_assets.emulator.file_batches import FileBatches, listed, model_not_found, paged
 from grabient_assets.emulator.wire import Call, Line, Route
 
+CHAT = "/v1/chat/completions"
 MINIMAL = ("minimal", "low", "medium", "high")
 WIDE = ("none", "low", "medium", "high", "xhigh", "max")
 SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
 
 
 class OpenAI(FileBatches):
-    """`/openai/v1`: files, batches of chat completions, models."""
+    """`/openai/v1`: files, batches, single calls, models."""
 
     provider = "openai"
     prefix = "/openai/v1"
     max_body = 200 * 1024 * 1024
     one_model = True
     too_large_status = 400
-    endpoints = ("/v1/chat/completions",)
+    endpoints = (CHAT,)
     fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"])
 
     def routes(self) -> tuple[Route, ...]:
-        return self.api_routes("")
+        return (*self.api_routes(""), *(self.single(url.removeprefix("/v1"), url) for url in self.endpoints))
 
     def window_permitted(self, window: str) -> bool:
         return window == "24h"
@@ -44,7 +45,10 @@ class OpenAI(FileBatches):
         page, more = paged(call, self.state.batches.newest_first(self.provider), usual=20, most=100)
         return listed([batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)], more)
 
-    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
+    def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
+        return self._completion(key, body, forced, created)
+
+    def _completion(self, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
         if not self.served.serves(self.provider, body["model"]):
             raise model_not_found(body["model"])
         body = read_body(body)

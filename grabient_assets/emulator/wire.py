@@ -37,7 +37,11 @@ ROUTE_NAMES = (
     "file_delete",
     "models",
     "model",
+    "answer",
+    "vectors",
 )
+SINGLE_CALLS = ("answer", "vectors")
+"""Routes that answer one request at once: with a text or an image, and with vectors."""
 DEEPEST = 500
 """Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
 request is less (DEEPEST_REQUEST)."""
