@@ -22,8 +22,8 @@ from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, 
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
-Ending = Outcome | Literal["refuse_input", "refuse_output"]
-"""How an answer of any kind can be made to end. A text knows one refusal."""
+Ending = Outcome | Literal["refuse_input", "refuse_output", "wrong_dimensions", "short_vectors"]
+"""How an answer of any kind can be made to end. A text knows one refusal, and the last ones are about no text."""
 THINKING_TOKENS = {"none": 0, "minimal": 24, "low": 90, "medium": 320, "high": 900, "xhigh": 1600, "max": 2600}
 REFUSAL = "I'm sorry, but I can't help with that request."
 
@@ -76,7 +76,9 @@ def answer(question: Question, forced: Ending | None = None) -> Answer:
 
 def _in_words(forced: Ending | None) -> Outcome | None:
     """The end that a text takes when it is forced to one."""
-    return "refusal" if forced in ("refuse_input", "refuse_output") else forced
+    if forced in ("refuse_input", "refuse_output"):
+        return "refusal"
+    return None if forced in ("wrong_dimensions", "short_vectors") else forced
 
 
 def _answerer(question: Question, asked: dict[str, Any]) -> Answerer | None:

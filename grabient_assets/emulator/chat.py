@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, S
 
 from grabient_assets.emulator.answering import Answer
 from grabient_assets.emulator.questions import Question, digest
-from grabient_assets.emulator.wire import Refused, Schema, Shape, TextOr, read_shape
+from grabient_assets.emulator.wire import Refused, Schema, ServedModel, Shape, TextOr, read_shape
 
 TOKENS_OF_AN_IMAGE = 85
 KNOWN = frozenset(
@@ -168,6 +168,13 @@ def check_emulated(body: dict[str, Any], extra: tuple[str, ...] = ()) -> None:
     for name in (*NOT_EMULATED, *extra):
         if body.get(name) not in (None, False, [], {}, "none", "auto"):
             raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.", name)
+
+
+def check_writes(model: ServedModel, url: str) -> None:
+    """Raises Refused for a model that makes images or vectors."""
+    if model.images or model.vectors:
+        message = f"This is not a chat model and thus not supported in the {url.removeprefix('/')} endpoint."
+        raise Refused(404, "invalid_request_error", message, param="model")
 
 
 def response_format(body: dict[str, Any]) -> tuple[str, dict[str, Any] | None, bool]:

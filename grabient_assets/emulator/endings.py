@@ -22,6 +22,8 @@ FORCED: dict[str, Ending] = {
     "truncate": "truncated",
     "garbage": "garbage",
     "empty": "empty",
+    "wrong_dimensions": "wrong_dimensions",
+    "short_vectors": "short_vectors",
 }
 SPOILING = ("swap", "duplicate", "missing")
 T = TypeVar("T")

@@ -96,6 +96,12 @@ class SpoiltAnswer(Selecting):
     do: Literal["refuse", "refuse_input", "refuse_output", "truncate", "garbage", "empty"]
 
 
+class SpoiltVector(Selecting):
+    """Of other dimensions than asked for; shorter than 1, although the model makes vectors of unit length."""
+
+    do: Literal["wrong_dimensions", "short_vectors"]
+
+
 class SpoiltResult(Selecting):
     do: Literal["missing", "duplicate"]
 
@@ -151,6 +157,7 @@ class NoKeys(Strict):
 CallAction = Status | Html | Drop | Delay | Hold | Cut
 BatchAction = (
     SpoiltAnswer
+    | SpoiltVector
     | SpoiltResult
     | ErroredResult
     | Swap
@@ -168,6 +175,8 @@ ONLY_AT = {
     "object_file_ids": ("openai", "groq"),
     "results_host": ("anthropic",),
     "no_keys": ("google",),
+    "wrong_dimensions": ("openai", "groq", "google"),
+    "short_vectors": ("openai", "groq", "google"),
 }
 
 
@@ -198,7 +207,7 @@ class Rule(Strict):
     def _laid_at(self) -> tuple[str, ...]:
         """Where an action on requests is laid on them: at the creation of a batch, and at calls that are answered at
         once where it is about the answer and names no custom ids, which such calls have not."""
-        one = isinstance(self.action, SpoiltAnswer | ErroredResult) and not self.action.custom_ids
+        one = isinstance(self.action, SpoiltAnswer | SpoiltVector | ErroredResult) and not self.action.custom_ids
         return ("create", *SINGLE_CALLS) if one else ("create",)
 
     def about(self, provider: str, model: str, route: str) -> bool:

@@ -14,7 +14,18 @@ from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile, StoredFile
 from grabient_assets.emulator.endings import resolve
 from grabient_assets.emulator.single_calls import answered_once
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, bearer, key_refused, reply, whole_number
+from grabient_assets.emulator.wire import (
+    Call,
+    Line,
+    Refused,
+    Route,
+    ServedModel,
+    World,
+    bearer,
+    key_refused,
+    reply,
+    whole_number,
+)
 
 KINDS = {
     401: "authentication_error",
@@ -53,6 +64,13 @@ class UploadedFiles:
     def authorise(self, call: Call) -> None:
         if key_refused(bearer(call.headers)):
             raise Refused(401, "invalid_request_error", "Incorrect API key provided.", code="invalid_api_key")
+
+    def served_model(self, model_id: str) -> ServedModel:
+        """The model of a request. Raises Refused when it is not served today."""
+        model = self.served.find(self.provider, model_id)
+        if model is None:
+            raise model_not_found(model_id)
+        return model
 
     # files ---------------------------------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ from grabient_assets.emulator.google_requests import (
     read_request,
     response,
 )
+from grabient_assets.emulator.google_vectors import embed_response, embedding_response
 from grabient_assets.emulator.single_calls import answered_once
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, ServedModel, World, jsonl, key_refused, reply
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
 KINDS = {
@@ -66,6 +67,8 @@ class Google:
         return (
             *self._files.routes(),
             Route("answer", "POST", "/{version}/models/{model}:generateContent", self.answer_now),
+            Route("vectors", "POST", "/{version}/models/{model}:batchEmbedContents", self.embed_now),
+            Route("create", "POST", "/{version}/models/{model}:asyncBatchEmbedContent", self.create_vectors),
             Route("create", "POST", "/{version}/models/{model}:batchGenerateContent", self.create),
             Route("list", "GET", "/{version}/batches", self.list_batches),
             Route("cancel", "POST", "/{version}/batches/{id}:cancel", self.cancel),
@@ -96,39 +99,58 @@ class Google:
     # single calls --------------------------------------------------------------------------------------------------
 
     def answer_now(self, call: Call) -> Response:
-        model = self._named(call)
+        model = self._named(call, "generateContent")
         if len(call.body) >= MAX_INLINE:
             raise self.too_large()
         request = read_request(json_of(call))
         return reply(answered_once(self._state, self, call, partial(_answer, model, request)))
 
-    def _named(self, call: Call) -> str:
-        """The model of the path. Raises Refused when it is not served."""
-        model = call.path["model"]
-        if not self._models.serves(self.provider, model):
-            message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
+    def embed_now(self, call: Call) -> Response:
+        model, body = self._named(call, "embedContent"), read_request(json_of(call))
+
+        def answered(key: str, forced: Ending | None) -> Line:
+            return Line(key, True, embed_response(model, body, forced))
+
+        return reply(answered_once(self._state, self, call, answered))
+
+    def _named(self, call: Call, method: str) -> ServedModel:
+        """The model of the path. Raises Refused when it is not served, or not by this method."""
+        name = call.path["model"]
+        model = self._models.find(self.provider, name)
+        if model is None or method not in methods_of(model):
+            message = (
+                f"models/{name} is not found for API version {call.path['version']}, or is not supported for {method}."
+            )
             raise Refused(404, "NOT_FOUND", message)
         return model
 
     # batches -------------------------------------------------------------------------------------------------------
 
     def create(self, call: Call) -> Response:
-        model = self._named(call)
-        wanted = batch_body(call)
+        return self._created(call, self._named(call, "batchGenerateContent"), batch_body(call))
+
+    def create_vectors(self, call: Call) -> Response:
+        model, wanted = self._named(call, "asyncBatchEmbedContent"), batch_body(call)
+        if not wanted["inputConfig"].get("fileName"):
+            # Inline answers of embeddings carry no key and come in another order.
+            raise invalid("batch.input_config: this emulation takes embedding batches as files only.")
+        return self._created(call, model, wanted)
+
+    def _created(self, call: Call, model: ServedModel, wanted: dict[str, Any]) -> Response:
         source = wanted["inputConfig"]
         batch_id, content = self._state.new_id(36), None
         if file_name := source.get("fileName"):
             file = existing(self._state, file_name.removeprefix("files/"))
             input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
         else:
-            requests = inlined(call, source, model)
+            requests = inlined(call, source, model.id)
             input_file = f"input-{batch_id}"
             content = NewFile(input_file, "", "hidden", jsonl(requests))
             keys = [metadata_key(request, place) for place, request in enumerate(requests)]
         batch = self._state.batches.add(
             self.provider,
             batch_id,
-            model=model,
+            model=model.id,
             custom_ids=keys,
             needed=self._polls,
             facts={"display": wanted.get("displayName") or "", "inline": content is not None, "invalid": not keys},
@@ -164,12 +186,13 @@ class Google:
 
     def models(self, call: Call) -> Response:
         found, token = paged(call, self._models.of(self.provider), usual=50, most=1000)
-        return reply({"models": [_model(model.id) for model in found], **token})
+        return reply({"models": [_model(model) for model in found], **token})
 
     def model(self, call: Call) -> Response:
-        if not self._models.serves(self.provider, call.path["model"]):
+        model = self._models.find(self.provider, call.path["model"])
+        if model is None:
             raise Refused(404, "NOT_FOUND", f"Model is not found: models/{call.path['model']}")
-        return reply(_model(call.path["model"]))
+        return reply(_model(model))
 
     # inside --------------------------------------------------------------------------------------------------------
 
@@ -209,12 +232,14 @@ class Google:
         """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`; and the
         keys that got no good answer."""
         requests = self._file_requests(batch.input_file)
+        model = self._models.find(self.provider, batch.model) or ServedModel(self.provider, batch.model)
+        one = partial(_embedded if model.vectors else _answer, model)
 
         def answered(key: str, line: dict[str, Any], forced: Ending | None) -> Line:
             try:
                 if "broken" in line:
                     raise invalid("This line is not a request in JSON.")
-                given = _answer(batch.model, read_request(line.get("request")), key, forced)
+                given = one(read_request(line.get("request")), key, forced)
             except Refused as refused:
                 return Line(key, False, {"error": _status(refused)})
             return replace(given, payload={"response": given.payload})
@@ -264,9 +289,14 @@ class Google:
         return operation
 
 
-def _answer(model: str, request: Any, key: str, forced: Ending | None) -> Line:
+def _embedded(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
+    """The vector of one request. Raises Refused."""
+    return Line(key, True, embedding_response(model, request, forced))
+
+
+def _answer(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
     """The response to one request. Raises Refused."""
-    question = question_of(model, key, request)
+    question = question_of(model.id, key, request)
     given = answer(question, forced)
     return Line(key, True, response(question, given, request), flawed=given.flawed)
 
@@ -298,9 +328,16 @@ def _status(refused: Refused) -> dict[str, Any]:
     return {"code": codes.get(refused.kind, 13), "message": refused.message}
 
 
-def _model(model_id: str) -> dict[str, Any]:
-    methods = ["generateContent", "countTokens", "batchGenerateContent"]
-    return {"name": f"models/{model_id}", "displayName": model_id, "supportedGenerationMethods": methods}
+def methods_of(model: ServedModel) -> tuple[str, ...]:
+    """What a model can be asked for."""
+    if model.vectors:
+        return ("embedContent", "countTokens", "asyncBatchEmbedContent")
+    return ("generateContent", "countTokens", "batchGenerateContent")
+
+
+def _model(model: ServedModel) -> dict[str, Any]:
+    methods = list(methods_of(model))
+    return {"name": f"models/{model.id}", "displayName": model.id, "supportedGenerationMethods": methods}
 
 
 def parsed(text: str) -> Mask:

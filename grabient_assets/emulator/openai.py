@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batch_documents import batch_document
-from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body
-from grabient_assets.emulator.file_batches import FileBatches, listed, model_not_found, paged
+from grabient_assets.emulator.chat import check_emulated, check_writes, completion, invalid, question_of, read_body
+from grabient_assets.emulator.file_batches import FileBatches, listed, paged
+from grabient_assets.emulator.openai_vectors import embedded
 from grabient_assets.emulator.wire import Call, Line, Route
 
-CHAT = "/v1/chat/completions"
+CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
 MINIMAL = ("minimal", "low", "medium", "high")
 WIDE = ("none", "low", "medium", "high", "xhigh", "max")
 SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
@@ -26,11 +27,17 @@ class OpenAI(FileBatches):
     max_body = 200 * 1024 * 1024
     one_model = True
     too_large_status = 400
-    endpoints = (CHAT,)
+    endpoints = (CHAT, EMBED)
     fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"])
 
     def routes(self) -> tuple[Route, ...]:
-        return (*self.api_routes(""), *(self.single(url.removeprefix("/v1"), url) for url in self.endpoints))
+        return (
+            *self.api_routes(""),
+            *(
+                self.single(url.removeprefix("/v1"), url, "vectors" if url == EMBED else "answer")
+                for url in self.endpoints
+            ),
+        )
 
     def window_permitted(self, window: str) -> bool:
         return window == "24h"
@@ -46,11 +53,13 @@ class OpenAI(FileBatches):
         return listed([batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)], more)
 
     def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
+        model = self.served_model(body["model"])
+        if url == EMBED:
+            return embedded(model, key, body, forced)
+        check_writes(model, url)
         return self._completion(key, body, forced, created)
 
     def _completion(self, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
-        if not self.served.serves(self.provider, body["model"]):
-            raise model_not_found(body["model"])
         body = read_body(body)
         effort = _effort(body)
         check_emulated(body)

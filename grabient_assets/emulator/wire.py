@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.batches import Batches
 from grabient_assets.emulator.database import Counts, Database, Files
+from grabient_assets.registry.model import ImageRules, VectorRules
 
 ROUTE_NAMES = (
     "create",
@@ -255,12 +256,17 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model. It is served from `available_from` to the day before `retires_on`; None: no limit."""
+    """One model. It is served from `available_from` to the day before `retires_on`; None: no limit.
+
+    A model that makes images or vectors has the rules of these, and writes no text.
+    """
 
     provider: str
     id: str
     retires_on: date | None = None
     available_from: date | None = None
+    images: ImageRules | None = None
+    vectors: VectorRules | None = None
 
 
 class ServedModels:
@@ -271,8 +277,12 @@ class ServedModels:
         self._today = today
 
     def serves(self, provider: str, model_id: str) -> bool:
+        return self.find(provider, model_id) is not None
+
+    def find(self, provider: str, model_id: str) -> ServedModel | None:
+        """The model, when it is served today."""
         model = self._models.get((provider, model_id))
-        return model is not None and self._on_offer(model)
+        return model if model is not None and self._on_offer(model) else None
 
     def of(self, provider: str) -> list[ServedModel]:
         """The models a provider serves today, by id."""
@@ -292,7 +302,7 @@ def registry_models() -> tuple[ServedModel, ...]:
     from grabient_assets.registry.load import load_registry
 
     return tuple(
-        ServedModel(model.provider, model.id, model.retires_on, model.available_from)
+        ServedModel(model.provider, model.id, model.retires_on, model.available_from, model.images, model.vectors)
         for model in load_registry().models
     )
 
