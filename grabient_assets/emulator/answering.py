@@ -22,7 +22,7 @@ from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, 
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
-Ending = Outcome | Literal["refuse_input", "refuse_output", "wrong_dimensions", "short_vectors"]
+Ending = Outcome | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
 """How an answer of any kind can be made to end. A text knows one refusal, and the last ones are about no text."""
 THINKING_TOKENS = {"none": 0, "minimal": 24, "low": 90, "medium": 320, "high": 900, "xhigh": 1600, "max": 2600}
 REFUSAL = "I'm sorry, but I can't help with that request."
@@ -78,7 +78,7 @@ def _in_words(forced: Ending | None) -> Outcome | None:
     """The end that a text takes when it is forced to one."""
     if forced in ("refuse_input", "refuse_output"):
         return "refusal"
-    return None if forced in ("wrong_dimensions", "short_vectors") else forced
+    return None if forced in ("no_image", "wrong_dimensions", "short_vectors") else forced
 
 
 def _answerer(question: Question, asked: dict[str, Any]) -> Answerer | None:

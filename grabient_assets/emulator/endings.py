@@ -19,6 +19,7 @@ FORCED: dict[str, Ending] = {
     "refuse": "refusal",
     "refuse_input": "refuse_input",
     "refuse_output": "refuse_output",
+    "no_image": "no_image",
     "truncate": "truncated",
     "garbage": "garbage",
     "empty": "empty",

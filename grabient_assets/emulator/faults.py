@@ -93,7 +93,7 @@ class Selecting(Strict):
 
 
 class SpoiltAnswer(Selecting):
-    do: Literal["refuse", "refuse_input", "refuse_output", "truncate", "garbage", "empty"]
+    do: Literal["refuse", "refuse_input", "refuse_output", "no_image", "truncate", "garbage", "empty"]
 
 
 class SpoiltVector(Selecting):
@@ -175,6 +175,7 @@ ONLY_AT = {
     "object_file_ids": ("openai", "groq"),
     "results_host": ("anthropic",),
     "no_keys": ("google",),
+    "no_image": ("openai", "google"),
     "wrong_dimensions": ("openai", "groq", "google"),
     "short_vectors": ("openai", "groq", "google"),
 }

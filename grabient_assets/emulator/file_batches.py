@@ -87,7 +87,7 @@ class UploadedFiles:
         # A part without a file name is a field of the form. SDKs that are given bytes name the file `upload`.
         content, name = (part.encode(), "upload") if isinstance(part, str) else (part.file.read(), part.filename)
         name = name or "upload"
-        model = inspect(content[:100_000].partition(b"\n")[0], "", one_model=False).model
+        model = inspect(content.partition(b"\n")[0], "", one_model=False).model
         file = self.state.files.add(self.provider, NewFile(self.new_file_id(), name, purpose, content, model))
         return reply(file_document(file))
 
@@ -373,7 +373,8 @@ def _check_metadata(metadata: Any) -> None:
 
 
 def error_body(refused: Refused) -> dict[str, Any]:
-    return {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
+    error = {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
+    return {**error, **refused.details}
 
 
 def paged(call: Call, items: list[Any], *, usual: int, most: int) -> tuple[list[Any], bool]:

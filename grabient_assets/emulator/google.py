@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from starlette.responses import Response
 
@@ -14,7 +13,9 @@ from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.google_fields import masked, parsed
 from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
+from grabient_assets.emulator.google_images import image_line
 from grabient_assets.emulator.google_requests import (
     MAX_INLINE,
     batch_body,
@@ -44,9 +45,6 @@ KINDS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-Mask: TypeAlias = "dict[str, Mask]"
-"""The wanted fields, each with those wanted inside it; none: all of it."""
-_TOKEN = re.compile(r"[A-Za-z0-9_@*-]+|[(),./]")
 
 
 class Google:
@@ -232,7 +230,7 @@ class Google:
         """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`; and the
         keys that got no good answer."""
         requests = self._file_requests(batch.input_file)
-        model = self._models.find(self.provider, batch.model) or ServedModel(self.provider, batch.model)
+        model = self._models.known(self.provider, batch.model)
         one = partial(_embedded if model.vectors else _answer, model)
 
         def answered(key: str, line: dict[str, Any], forced: Ending | None) -> Line:
@@ -296,6 +294,8 @@ def _embedded(model: ServedModel, request: Any, key: str, forced: Ending | None)
 
 def _answer(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
     """The response to one request. Raises Refused."""
+    if model.images:
+        return image_line(model, model.images, request, key, forced)
     question = question_of(model.id, key, request)
     given = answer(question, forced)
     return Line(key, True, response(question, given, request), flawed=given.flawed)
@@ -338,51 +338,3 @@ def methods_of(model: ServedModel) -> tuple[str, ...]:
 def _model(model: ServedModel) -> dict[str, Any]:
     methods = list(methods_of(model))
     return {"name": f"models/{model.id}", "displayName": model.id, "supportedGenerationMethods": methods}
-
-
-def parsed(text: str) -> Mask:
-    """The mask that `text` spells. Raises ValueError when it spells none."""
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != text:
-        raise ValueError(text)
-    mask = _paths(tokens)
-    if tokens:
-        raise ValueError(text)
-    return mask
-
-
-def masked(value: Any, mask: Mask) -> Any:
-    """`value` with the fields of `mask` alone; of a list, each of its items."""
-    if not mask or "*" in mask:
-        return value
-    if isinstance(value, list):
-        return [masked(item, mask) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: masked(inner, mask[name]) for name, inner in value.items() if name in mask}
-
-
-def _paths(tokens: list[str]) -> Mask:
-    mask: Mask = {}
-    while True:
-        name, inner = _path(tokens)
-        mask[name] = {**mask.get(name, {}), **inner}
-        if not tokens or tokens[0] != ",":
-            return mask
-        tokens.pop(0)
-
-
-def _path(tokens: list[str]) -> tuple[str, Mask]:
-    if not tokens or tokens[0] in "(),./":
-        raise ValueError("a field is missing")
-    name = tokens.pop(0)
-    if tokens and tokens[0] in "./":
-        tokens.pop(0)
-        return name, dict([_path(tokens)])
-    if tokens and tokens[0] == "(":
-        tokens.pop(0)
-        inner = _paths(tokens)
-        if not tokens or tokens.pop(0) != ")":
-            raise ValueError("a bracket is not closed")
-        return name, inner
-    return name, {}

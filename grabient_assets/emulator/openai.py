@@ -10,10 +10,12 @@ from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batch_documents import batch_document
 from grabient_assets.emulator.chat import check_emulated, check_writes, completion, invalid, question_of, read_body
 from grabient_assets.emulator.file_batches import FileBatches, listed, paged
+from grabient_assets.emulator.openai_images import imaged
 from grabient_assets.emulator.openai_vectors import embedded
 from grabient_assets.emulator.wire import Call, Line, Route
 
 CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
+MAKE, EDIT = "/v1/images/generations", "/v1/images/edits"
 MINIMAL = ("minimal", "low", "medium", "high")
 WIDE = ("none", "low", "medium", "high", "xhigh", "max")
 SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
@@ -27,7 +29,7 @@ class OpenAI(FileBatches):
     max_body = 200 * 1024 * 1024
     one_model = True
     too_large_status = 400
-    endpoints = (CHAT, EMBED)
+    endpoints = (CHAT, EMBED, MAKE, EDIT)
     fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"])
 
     def routes(self) -> tuple[Route, ...]:
@@ -56,8 +58,13 @@ class OpenAI(FileBatches):
         model = self.served_model(body["model"])
         if url == EMBED:
             return embedded(model, key, body, forced)
+        if url in (MAKE, EDIT):
+            return imaged(model, key, body, forced, created, self._file_bytes if url == EDIT else None)
         check_writes(model, url)
         return self._completion(key, body, forced, created)
+
+    def _file_bytes(self, file_id: str) -> bytes | None:
+        return self.state.files.content(self.provider, file_id)
 
     def _completion(self, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
         body = read_body(body)

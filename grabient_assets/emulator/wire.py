@@ -63,6 +63,7 @@ class Refused(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -71,6 +72,8 @@ class Refused(Exception):
         self.code = code
         self.param = param
         self.retry_after = retry_after
+        self.details = details or {}
+        """Further fields of the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,10 @@ class ServedModels:
         """The model, when it is served today."""
         model = self._models.get((provider, model_id))
         return model if model is not None and self._on_offer(model) else None
+
+    def known(self, provider: str, model_id: str) -> ServedModel:
+        """The model, served today or not; of one that was never heard of, a model that writes text."""
+        return self._models.get((provider, model_id)) or ServedModel(provider, model_id)
 
     def of(self, provider: str) -> list[ServedModel]:
         """The models a provider serves today, by id."""
