@@ -1,6 +1,6 @@
 """Pictures that the emulated models make: real PNG files of the asked size, a pure function of a text.
 
-They show a grid of squares, which packs well: a picture of 1,024 x 1,024 pixels takes about four kilobytes.
+They show a grid of squares, which packs well: a picture of 1,024 x 1,024 pixels takes about six kilobytes.
 """
 
 from __future__ import annotations

@@ -264,6 +264,15 @@ def test_google_embeds_each_content(emulator: Running) -> None:
     assert embeddings[0].values != embeddings[1].values
 
 
+def test_a_model_that_reads_the_task_in_the_text_knows_no_other(emulator: Running) -> None:
+    def vectors(model: str) -> list[Any]:
+        tasks = (types.EmbedContentConfig(task_type=task) for task in ("RETRIEVAL_DOCUMENT", "RETRIEVAL_QUERY"))
+        made = [emulator.google().models.embed_content(model=model, contents="calm sea", config=task) for task in tasks]
+        return [one.embeddings[0].values for one in made if one.embeddings]
+
+    assert vectors(TWO)[0] == vectors(TWO)[1] and vectors(ONE)[0] != vectors(ONE)[1]
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
