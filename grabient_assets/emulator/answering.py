@@ -22,6 +22,8 @@ from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, 
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
+Ending = Outcome | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
+"""How an answer of any kind can be made to end. A text knows one refusal, and the last ones are about no text."""
 THINKING_TOKENS = {"none": 0, "minimal": 24, "low": 90, "medium": 320, "high": 900, "xhigh": 1600, "max": 2600}
 REFUSAL = "I'm sorry, but I can't help with that request."
 
@@ -45,7 +47,7 @@ class Answer:
         return self.answer_tokens + self.thinking_tokens
 
 
-def answer(question: Question, forced: Outcome | None = None) -> Answer:
+def answer(question: Question, forced: Ending | None = None) -> Answer:
     """The model's answer; `forced` makes it end in a certain way whatever the model would have done. Forced to be
     complete it is also free of slips."""
     asked = asked_object(question.text, lambda found: _answerer(question, found))
@@ -55,7 +57,7 @@ def answer(question: Question, forced: Outcome | None = None) -> Answer:
     subject = answerer.subject(question, asked) if answerer else ""
     chance = Chance("answer", question.model, subject, _prompt_digest(question.system), ref)
     outcome, flawed = _fate(who, chance.draw(), question), False
-    outcome = forced or outcome
+    outcome = _in_words(forced) or outcome
     if answerer:
         asked, clean = {"ref": ref, **asked}, forced == "complete"
         given, flawed = answerer.reply(question, asked, who, chance, clean)
@@ -70,6 +72,13 @@ def answer(question: Question, forced: Outcome | None = None) -> Answer:
         text, thinking = f"<think>\n{thinking}\n</think>\n\n{text}", ""
     given = _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
     return replace(given, flawed=flawed or given.outcome != "complete")
+
+
+def _in_words(forced: Ending | None) -> Outcome | None:
+    """The end that a text takes when it is forced to one."""
+    if forced in ("refuse_input", "refuse_output"):
+        return "refusal"
+    return None if forced in ("no_image", "wrong_dimensions", "short_vectors") else forced
 
 
 def _answerer(question: Question, asked: dict[str, Any]) -> Answerer | None:

@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches API (provider fact sheet, section 1)."""
+"""Anthropic's Messages API, in batches and call by call (provider fact sheet, section 1)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.anthropic_messages import invalid, message, question_of
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.single_calls import answered_once
 from grabient_assets.emulator.wire import (
     Call,
     Line,
@@ -45,7 +46,7 @@ MAX_REQUESTS = 100_000
 
 
 class Anthropic:
-    """`/anthropic/v1/messages/batches` and `/anthropic/v1/models`."""
+    """`/anthropic/v1/messages`, its batches, and `/anthropic/v1/models`."""
 
     provider = "anthropic"
     prefix = "/anthropic"
@@ -60,6 +61,7 @@ class Anthropic:
     def routes(self) -> tuple[Route, ...]:
         batches = "/v1/messages/batches"
         return (
+            Route("answer", "POST", "/v1/messages", self.answer_now),
             Route("create", "POST", batches, self.create),
             Route("list", "GET", batches, self.list_batches),
             Route("results", "GET", batches + "/{id}/results", self.results),
@@ -94,6 +96,19 @@ class Anthropic:
             raise Refused(400, "invalid_request_error", "anthropic-version: header is required")
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", version):
             raise Refused(400, "invalid_request_error", f'anthropic-version: "{version}" is not a valid version')
+
+    # single calls --------------------------------------------------------------------------------------------------
+
+    def answer_now(self, call: Call) -> Response:
+        params = _object(call)
+        version = call.headers["anthropic-version"]
+
+        def answered(key: str, forced: Ending | None) -> Line:
+            question = question_of(key, params, version, self._models)
+            given = answer(question, forced)
+            return Line(key, True, message(params, question, given, "standard"), flawed=given.flawed)
+
+        return reply(answered_once(self._state, self, call, answered))
 
     # batches -------------------------------------------------------------------------------------------------------
 
@@ -195,7 +210,7 @@ class Anthropic:
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The result lines, and the keys that got no good answer."""
 
-        def answered(key: str, params: dict[str, Any], forced: Outcome | None) -> Line:
+        def answered(key: str, params: dict[str, Any], forced: Ending | None) -> Line:
             try:
                 question = question_of(key, params, str(batch.facts["version"]), self._models)
             except Refused as refused:
@@ -283,13 +298,19 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def submitted_requests(call: Call) -> list[dict[str, Any]]:
-    """The requests of a create call. Raises Refused."""
+def _object(call: Call) -> dict[str, Any]:
+    """The JSON object that a call brings. Raises Refused."""
     try:
         body = call.object()
     except ValueError as error:
         raise invalid(f"The request body is not valid JSON: {error}") from error
-    requests = body.get("requests") if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else {}
+
+
+def submitted_requests(call: Call) -> list[dict[str, Any]]:
+    """The requests of a create call. Raises Refused."""
+    body = _object(call)
+    requests = body.get("requests")
     if not isinstance(requests, list) or not requests:
         raise invalid("requests: List should have at least 1 item")
     for name in body:

@@ -1,7 +1,7 @@
-"""One request of an Anthropic batch: its params checked, read as a question, and answered as a Message.
+"""One request to Anthropic, alone or in a batch: its params checked, read as a question, and answered as a Message.
 
-What the Messages API refuses stands in the provider fact sheet, sections 1.2 to 1.6. The real API checks `params` only
-while the batch runs, so these refusals become `errored` lines at the end.
+What the Messages API refuses stands in the provider fact sheet, sections 1.2 to 1.6. The real API checks `params` of
+a batch only while it runs, so these refusals become `errored` lines at the end.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ def generation(model: str) -> tuple[str, tuple[int, int]]:
 def check_params(params: dict[str, Any], version: str) -> None:
     """Raises Refused for the first thing that the API does not accept in params of the right shape."""
     if params.get("stream"):
-        raise invalid("stream: streaming is not supported in batches")
+        raise invalid("stream: streaming is not supported in batches; this emulation does not stream at all")
     if "speed" in params:
-        raise invalid("speed: not supported in batches")
+        raise invalid("speed: not supported in batches, nor by this emulation")
     for name in SAMPLING:
         if name in params and version >= SAMPLING_GONE_SINCE:
             raise invalid(f"{name}: Extra inputs are not permitted")
@@ -295,7 +295,9 @@ def question_of(key: str, params: dict[str, Any], version: str, models: ServedMo
     )
 
 
-def message(params: dict[str, Any], question: Question, answer: Answer) -> dict[str, Any]:
+def message(
+    params: dict[str, Any], question: Question, answer: Answer, tier: Literal["batch", "standard"] = "batch"
+) -> dict[str, Any]:
     """The Message that carries an answer."""
     content: list[dict[str, Any]] = []
     if answer.thinking_tokens:
@@ -315,7 +317,7 @@ def message(params: dict[str, Any], question: Question, answer: Answer) -> dict[
         "stop_reason": stop,
         "stop_sequence": None,
         "stop_details": {"type": "refusal", "category": None, "explanation": None} if refused else None,
-        "usage": _usage(params, question, answer),
+        "usage": _usage(params, question, answer) | {"service_tier": tier},
     }
 
 
@@ -331,7 +333,6 @@ def _usage(params: dict[str, Any], question: Question, answer: Answer) -> dict[s
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": written},
         "output_tokens": answer.output_tokens,
         "output_tokens_details": {"thinking_tokens": answer.thinking_tokens},
-        "service_tier": "batch",
     }
 
 

@@ -16,6 +16,8 @@ STATUS = {Phase.WAITING: "validating", Phase.RUNNING: "in_progress", Phase.CLOSI
 WRITTEN_AS = {"null_file_ids": None, "empty_file_ids": "", "object_file_ids": {}}
 THIRTY_DAYS = 30 * 86_400
 MAX_REQUESTS = 50_000
+MAX_INPUTS = 50_000
+"""Texts to be embedded over all lines of a batch."""
 
 
 def file_document(file: StoredFile) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def inspect(content: bytes, endpoint: str, *, one_model: bool) -> Inspection:
     """Checks every line. `one_model`: the provider takes one model per file."""
     keys: dict[str, None] = {}
     problems: list[dict[str, Any]] = []
-    model = ""
+    model, inputs = "", 0
 
     def wrong(code: str, message: str, line: int | None, param: str | None = None) -> None:
         problems.append({"code": code, "line": line, "message": message, "param": param})
@@ -174,6 +176,7 @@ def inspect(content: bytes, endpoint: str, *, one_model: bool) -> Inspection:
             wrong("invalid_method", "Only the method POST is supported.", number, "method")
         if line["url"] != endpoint:
             wrong("url_mismatch", f"The url {line['url']!r} is not the endpoint of the batch.", number, "url")
+        inputs += len(body["input"]) if isinstance(body.get("input"), list) else 1
         model = model or body["model"]
         if one_model and body["model"] != model:
             wrong("model_mismatch", f"All requests must use one model; this one asks for {body['model']!r}.", number)
@@ -181,6 +184,8 @@ def inspect(content: bytes, endpoint: str, *, one_model: bool) -> Inspection:
         wrong("empty_file", "The input file holds no request.", None)
     if len(keys) > MAX_REQUESTS:
         wrong("too_many_tasks", f"The input file holds more than {MAX_REQUESTS} requests.", None)
+    if inputs > MAX_INPUTS >= len(keys):
+        wrong("too_many_inputs", f"The input file holds more than {MAX_INPUTS} inputs to be embedded.", None)
     return Inspection(list(keys), model, problems[:100])
 
 

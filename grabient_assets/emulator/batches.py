@@ -116,6 +116,15 @@ class Batches:
         """The custom ids of all requests that got no good answer in some batch."""
         return {row[0] for row in self._db.rows("SELECT custom_id FROM bad_answers WHERE provider = ?", provider)}
 
+    def was_badly_answered(self, provider: str, key: str) -> bool:
+        found = self._db.rows("SELECT 1 FROM bad_answers WHERE provider = ? AND custom_id = ?", provider, key)
+        return bool(found)
+
+    def note_badly_answered(self, provider: str, key: str) -> None:
+        """Remembers that a request outside any batch got no good answer."""
+        with self._db.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO bad_answers VALUES (?, ?)", (provider, key))
+
     def end(self, batch: Batch, ending: dict[str, Any], files: Iterable[NewFile], badly: Iterable[str] = ()) -> None:
         """Stores the results, the final document and which requests got no good answer (`badly`) together. A batch that
         has ended stays as it is."""

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, S
 
 from grabient_assets.emulator.answering import Answer
 from grabient_assets.emulator.questions import Question, digest
-from grabient_assets.emulator.wire import Refused, Schema, Shape, TextOr, read_shape
+from grabient_assets.emulator.wire import Refused, Schema, ServedModel, Shape, TextOr, read_shape
 
 TOKENS_OF_AN_IMAGE = 85
 KNOWN = frozenset(
@@ -139,7 +139,7 @@ def _misshapen(place: str, message: str) -> Refused:
 
 
 def read_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The body without its nulls. Raises Refused for what both providers refuse in any chat completion of a batch.
+    """The body without its nulls. Raises Refused for what both providers refuse in any chat completion.
     `extra` are a provider's own parameters."""
     for name in body:
         if name not in KNOWN and name not in extra:
@@ -151,7 +151,7 @@ def read_body(body: dict[str, Any], extra: frozenset[str] = frozenset()) -> dict
         if "content" not in message and message["role"] != "assistant":
             raise invalid("Invalid value for 'content': expected a string, got null.", f"messages.[{place}].content")
     if found.get("stream"):
-        raise invalid("'stream' is not supported in batch requests", "stream")
+        raise invalid("'stream' is not supported in batch requests; this emulation does not stream at all", "stream")
     if found.get("n", 1) != 1:
         raise invalid("this API emulation answers with one choice only", "n")
     for name in ("max_tokens", "max_completion_tokens"):
@@ -168,6 +168,13 @@ def check_emulated(body: dict[str, Any], extra: tuple[str, ...] = ()) -> None:
     for name in (*NOT_EMULATED, *extra):
         if body.get(name) not in (None, False, [], {}, "none", "auto"):
             raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.", name)
+
+
+def check_writes(model: ServedModel, url: str) -> None:
+    """Raises Refused for a model that makes images or vectors."""
+    if model.images or model.vectors:
+        message = f"This is not a chat model and thus not supported in the {url.removeprefix('/')} endpoint."
+        raise Refused(404, "invalid_request_error", message, param="model")
 
 
 def response_format(body: dict[str, Any]) -> tuple[str, dict[str, Any] | None, bool]:

@@ -8,14 +8,24 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from grabient_assets.emulator.answering import Outcome
+from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.batches import Batch, finished_share, planned
 from grabient_assets.emulator.questions import digest
 from grabient_assets.emulator.wire import Line
 
 logger = logging.getLogger(__name__)
 
-FORCED: dict[str, Outcome] = {"refuse": "refusal", "truncate": "truncated", "garbage": "garbage", "empty": "empty"}
+FORCED: dict[str, Ending] = {
+    "refuse": "refusal",
+    "refuse_input": "refuse_input",
+    "refuse_output": "refuse_output",
+    "no_image": "no_image",
+    "truncate": "truncated",
+    "garbage": "garbage",
+    "empty": "empty",
+    "wrong_dimensions": "wrong_dimensions",
+    "short_vectors": "short_vectors",
+}
 SPOILING = ("swap", "duplicate", "missing")
 T = TypeVar("T")
 
@@ -33,7 +43,7 @@ class Resolution(Generic[T]):
 def resolve(
     batch: Batch,
     requests: Sequence[tuple[str, T]],
-    answered: Callable[[str, T, Outcome | None], Line],
+    answered: Callable[[str, T, Ending | None], Line],
     errored: Callable[[str, T, dict[str, Any]], Line],
     before: Collection[str] = (),
 ) -> Resolution[T]:
@@ -53,7 +63,7 @@ def resolve(
         if step is not None and step["do"] == "errored":
             lines.append(errored(key, request, step))
             continue
-        outcome: Outcome | None = FORCED[step["do"]] if step else "complete" if key in before else None
+        outcome: Ending | None = FORCED[step["do"]] if step else "complete" if key in before else None
         try:
             lines.append(answered(key, request, outcome))
         except Exception as error:

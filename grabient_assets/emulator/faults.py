@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from grabient_assets.emulator.database import Counts
-from grabient_assets.emulator.wire import ROUTE_NAMES
+from grabient_assets.emulator.wire import ROUTE_NAMES, SINGLE_CALLS
 from grabient_assets.errors import EmulatorError
 
 ProviderName = Literal["anthropic", "openai", "groq", "google"]
@@ -93,7 +93,13 @@ class Selecting(Strict):
 
 
 class SpoiltAnswer(Selecting):
-    do: Literal["refuse", "truncate", "garbage", "empty"]
+    do: Literal["refuse", "refuse_input", "refuse_output", "no_image", "truncate", "garbage", "empty"]
+
+
+class SpoiltVector(Selecting):
+    """Of other dimensions than asked for; shorter than 1, although the model makes vectors of unit length."""
+
+    do: Literal["wrong_dimensions", "short_vectors"]
 
 
 class SpoiltResult(Selecting):
@@ -151,6 +157,7 @@ class NoKeys(Strict):
 CallAction = Status | Html | Drop | Delay | Hold | Cut
 BatchAction = (
     SpoiltAnswer
+    | SpoiltVector
     | SpoiltResult
     | ErroredResult
     | Swap
@@ -168,6 +175,9 @@ ONLY_AT = {
     "object_file_ids": ("openai", "groq"),
     "results_host": ("anthropic",),
     "no_keys": ("google",),
+    "no_image": ("openai", "google"),
+    "wrong_dimensions": ("openai", "groq", "google"),
+    "short_vectors": ("openai", "groq", "google"),
 }
 
 
@@ -180,24 +190,34 @@ class Rule(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Rule:
         do, provider = self.action.do, self.match.provider
-        if self.on_batch and self.match.route not in (None, "create"):
-            raise ValueError(f"{do} is laid on a batch when it is created: leave route out, or write create")
+        if self.on_batch and self.match.route not in (None, *self._laid_at):
+            raise ValueError(
+                f"{do} is laid on a batch when it is created: leave route out, or write {' or '.join(self._laid_at)}"
+            )
         if do in ONLY_AT and provider is not None and provider not in ONLY_AT[do]:
             raise ValueError(f"{do} exists only at {' and '.join(ONLY_AT[do])}")
-        if isinstance(self.action, Cut) and self.match.route not in ("results", "file_content"):
-            raise ValueError("cut needs route results or file_content")
+        if isinstance(self.action, Cut) and self.match.route not in ("results", "file_content", *SINGLE_CALLS):
+            raise ValueError(f"cut needs route results or file_content, or one of {', '.join(SINGLE_CALLS)}")
         return self
 
     @property
     def on_batch(self) -> bool:
         return isinstance(self.action, get_args(BatchAction))
 
+    @property
+    def _laid_at(self) -> tuple[str, ...]:
+        """Where an action on requests is laid on them: at the creation of a batch, and at calls that are answered at
+        once where it is about the answer and names no custom ids, which such calls have not."""
+        one = isinstance(self.action, SpoiltAnswer | SpoiltVector | ErroredResult) and not self.action.custom_ids
+        return ("create", *SINGLE_CALLS) if one else ("create",)
+
     def about(self, provider: str, model: str, route: str) -> bool:
-        wanted_route = "create" if self.on_batch else self.match.route
+        laid = self._laid_at if self.on_batch else (route,)
         return (
             self.match.provider in (None, provider)
             and self.match.model in (None, model)
-            and wanted_route in (None, route)
+            and self.match.route in (None, route)
+            and route in laid
         )
 
 

@@ -8,12 +8,24 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome
+from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.batch_documents import batch_document, file_document, inspect, outcome_files, requests
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile, StoredFile
 from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, bearer, key_refused, reply, whole_number
+from grabient_assets.emulator.single_calls import answered_once
+from grabient_assets.emulator.wire import (
+    Call,
+    Line,
+    Refused,
+    Route,
+    ServedModel,
+    World,
+    bearer,
+    key_refused,
+    reply,
+    whole_number,
+)
 
 KINDS = {
     401: "authentication_error",
@@ -53,6 +65,13 @@ class UploadedFiles:
         if key_refused(bearer(call.headers)):
             raise Refused(401, "invalid_request_error", "Incorrect API key provided.", code="invalid_api_key")
 
+    def served_model(self, model_id: str) -> ServedModel:
+        """The model of a request. Raises Refused when it is not served today."""
+        model = self.served.find(self.provider, model_id)
+        if model is None:
+            raise model_not_found(model_id)
+        return model
+
     # files ---------------------------------------------------------------------------------------------------------
 
     def upload(self, call: Call) -> Response:
@@ -68,7 +87,7 @@ class UploadedFiles:
         # A part without a file name is a field of the form. SDKs that are given bytes name the file `upload`.
         content, name = (part.encode(), "upload") if isinstance(part, str) else (part.file.read(), part.filename)
         name = name or "upload"
-        model = inspect(content[:100_000].partition(b"\n")[0], "", one_model=False).model
+        model = inspect(content.partition(b"\n")[0], "", one_model=False).model
         file = self.state.files.add(self.provider, NewFile(self.new_file_id(), name, purpose, content, model))
         return reply(file_document(file))
 
@@ -113,6 +132,7 @@ class FileBatches(UploadedFiles, ABC):
     max_body: int
     one_model: bool
     endpoints: tuple[str, ...]
+    """Those that have batches."""
     fields: frozenset[str]
 
     def __init__(self, world: World) -> None:
@@ -130,8 +150,9 @@ class FileBatches(UploadedFiles, ABC):
         """A page of batches, newest first."""
 
     @abstractmethod
-    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
-        """The answer to one request. Raises Refused for a request that the provider does not accept."""
+    def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
+        """The answer to one request to this endpoint, its body under `body`. Raises Refused for a request that the
+        provider does not accept."""
 
     @abstractmethod
     def problems(self, model: str) -> list[dict[str, Any]]:
@@ -161,6 +182,18 @@ class FileBatches(UploadedFiles, ABC):
             return handler(call)
 
         return gated
+
+    def single(self, path: str, url: str, name: str = "answer") -> Route:
+        """The route of an endpoint, named as request lines name it, that is asked call by call."""
+
+        def handler(call: Call) -> Response:
+            body, created = body_of(call), int(self.state.now().timestamp())
+            payload = answered_once(
+                self.state, self, call, lambda key, forced: self.answered(url, key, body, forced, created)
+            )
+            return reply(payload["body"])
+
+        return Route(name, "POST", path, handler)
 
     # batches -------------------------------------------------------------------------------------------------------
 
@@ -246,9 +279,9 @@ class FileBatches(UploadedFiles, ABC):
         content = self.state.files.content(self.provider, batch.input_file) or b""
         created = int(ending["at"])
 
-        def answered(key: str, body: dict[str, Any], forced: Outcome | None) -> Line:
+        def answered(key: str, body: dict[str, Any], forced: Ending | None) -> Line:
             try:
-                return self.completion(key, body, forced, created)
+                return self.answered(batch.facts["endpoint"], key, body, forced, created)
             except Refused as refused:
                 return error_line(key, refused)
 
@@ -287,6 +320,18 @@ class FileBatches(UploadedFiles, ABC):
         if batch is None:
             raise Refused(404, "invalid_request_error", f"No batch found with id '{call.path['id']}'.")
         return batch
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """The body of a single call, which names a model. Raises Refused."""
+    try:
+        body = call.object()
+    except ValueError:
+        message = "We could not parse the JSON body of your request. The API expects a JSON object."
+        raise Refused(400, "invalid_request_error", message) from None
+    if not isinstance(body, dict) or not isinstance(body.get("model"), str) or not body["model"]:
+        raise Refused(400, "invalid_request_error", "you must provide a model parameter", param="model")
+    return body
 
 
 def model_not_found(model: str) -> Refused:
@@ -328,7 +373,8 @@ def _check_metadata(metadata: Any) -> None:
 
 
 def error_body(refused: Refused) -> dict[str, Any]:
-    return {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
+    error = {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
+    return {**error, **refused.details}
 
 
 def paged(call: Call, items: list[Any], *, usual: int, most: int) -> tuple[list[Any], bool]:

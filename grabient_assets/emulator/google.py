@@ -1,30 +1,36 @@
-"""The batch API of Google Gemini, Developer API (provider fact sheet, section 4)."""
+"""The API of Google Gemini, batches and single calls, Developer API (provider fact sheet, section 4)."""
 
 from __future__ import annotations
 
 import json
-import re
-from typing import Any, TypeAlias
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endings import resolve
+from grabient_assets.emulator.google_fields import masked, parsed
 from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
+from grabient_assets.emulator.google_images import image_line
 from grabient_assets.emulator.google_requests import (
     MAX_INLINE,
     batch_body,
     inlined,
     invalid,
+    json_of,
     keyed,
     metadata_key,
     question_of,
     read_request,
     response,
 )
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, World, jsonl, key_refused, reply
+from grabient_assets.emulator.google_vectors import embed_response, embedding_response
+from grabient_assets.emulator.single_calls import answered_once
+from grabient_assets.emulator.wire import Call, Line, Refused, Route, ServedModel, World, jsonl, key_refused, reply
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
 KINDS = {
@@ -39,13 +45,10 @@ KINDS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-Mask: TypeAlias = "dict[str, Mask]"
-"""The wanted fields, each with those wanted inside it; none: all of it."""
-_TOKEN = re.compile(r"[A-Za-z0-9_@*-]+|[(),./]")
 
 
 class Google:
-    """`/google/v1` and `/google/v1beta`: batches, files, models."""
+    """`/google/v1` and `/google/v1beta`: batches, single calls, files, models."""
 
     provider = "google"
     prefix = "/google"
@@ -61,6 +64,9 @@ class Google:
     def routes(self) -> tuple[Route, ...]:
         return (
             *self._files.routes(),
+            Route("answer", "POST", "/{version}/models/{model}:generateContent", self.answer_now),
+            Route("vectors", "POST", "/{version}/models/{model}:batchEmbedContents", self.embed_now),
+            Route("create", "POST", "/{version}/models/{model}:asyncBatchEmbedContent", self.create_vectors),
             Route("create", "POST", "/{version}/models/{model}:batchGenerateContent", self.create),
             Route("list", "GET", "/{version}/batches", self.list_batches),
             Route("cancel", "POST", "/{version}/batches/{id}:cancel", self.cancel),
@@ -88,28 +94,61 @@ class Google:
         if key_refused(call.headers.get("x-goog-api-key") or call.query.get("key")):
             raise Refused(401, "UNAUTHENTICATED", "API key not valid. Please pass a valid API key.")
 
+    # single calls --------------------------------------------------------------------------------------------------
+
+    def answer_now(self, call: Call) -> Response:
+        model = self._named(call, "generateContent")
+        if len(call.body) >= MAX_INLINE:
+            raise self.too_large()
+        request = read_request(json_of(call))
+        return reply(answered_once(self._state, self, call, partial(_answer, model, request)))
+
+    def embed_now(self, call: Call) -> Response:
+        model, body = self._named(call, "embedContent"), read_request(json_of(call))
+
+        def answered(key: str, forced: Ending | None) -> Line:
+            return Line(key, True, embed_response(model, body, forced))
+
+        return reply(answered_once(self._state, self, call, answered))
+
+    def _named(self, call: Call, method: str) -> ServedModel:
+        """The model of the path. Raises Refused when it is not served, or not by this method."""
+        name = call.path["model"]
+        model = self._models.find(self.provider, name)
+        if model is None or method not in methods_of(model):
+            message = (
+                f"models/{name} is not found for API version {call.path['version']}, or is not supported for {method}."
+            )
+            raise Refused(404, "NOT_FOUND", message)
+        return model
+
     # batches -------------------------------------------------------------------------------------------------------
 
     def create(self, call: Call) -> Response:
-        model = call.path["model"]
-        if not self._models.serves(self.provider, model):
-            message = f"models/{model} is not found for API version {call.path['version']}, or is not supported."
-            raise Refused(404, "NOT_FOUND", message)
-        wanted = batch_body(call)
+        return self._created(call, self._named(call, "batchGenerateContent"), batch_body(call))
+
+    def create_vectors(self, call: Call) -> Response:
+        model, wanted = self._named(call, "asyncBatchEmbedContent"), batch_body(call)
+        if not wanted["inputConfig"].get("fileName"):
+            # Inline answers of embeddings carry no key and come in another order.
+            raise invalid("batch.input_config: this emulation takes embedding batches as files only.")
+        return self._created(call, model, wanted)
+
+    def _created(self, call: Call, model: ServedModel, wanted: dict[str, Any]) -> Response:
         source = wanted["inputConfig"]
         batch_id, content = self._state.new_id(36), None
         if file_name := source.get("fileName"):
             file = existing(self._state, file_name.removeprefix("files/"))
             input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
         else:
-            requests = inlined(call, source, model)
+            requests = inlined(call, source, model.id)
             input_file = f"input-{batch_id}"
             content = NewFile(input_file, "", "hidden", jsonl(requests))
             keys = [metadata_key(request, place) for place, request in enumerate(requests)]
         batch = self._state.batches.add(
             self.provider,
             batch_id,
-            model=model,
+            model=model.id,
             custom_ids=keys,
             needed=self._polls,
             facts={"display": wanted.get("displayName") or "", "inline": content is not None, "invalid": not keys},
@@ -145,12 +184,13 @@ class Google:
 
     def models(self, call: Call) -> Response:
         found, token = paged(call, self._models.of(self.provider), usual=50, most=1000)
-        return reply({"models": [_model(model.id) for model in found], **token})
+        return reply({"models": [_model(model) for model in found], **token})
 
     def model(self, call: Call) -> Response:
-        if not self._models.serves(self.provider, call.path["model"]):
+        model = self._models.find(self.provider, call.path["model"])
+        if model is None:
             raise Refused(404, "NOT_FOUND", f"Model is not found: models/{call.path['model']}")
-        return reply(_model(call.path["model"]))
+        return reply(_model(model))
 
     # inside --------------------------------------------------------------------------------------------------------
 
@@ -190,17 +230,17 @@ class Google:
         """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`; and the
         keys that got no good answer."""
         requests = self._file_requests(batch.input_file)
+        model = self._models.known(self.provider, batch.model)
+        one = partial(_embedded if model.vectors else _answer, model)
 
-        def answered(key: str, line: dict[str, Any], forced: Outcome | None) -> Line:
+        def answered(key: str, line: dict[str, Any], forced: Ending | None) -> Line:
             try:
                 if "broken" in line:
                     raise invalid("This line is not a request in JSON.")
-                request = read_request(line.get("request"))
-                question = question_of(batch.model, key, request)
+                given = one(read_request(line.get("request")), key, forced)
             except Refused as refused:
                 return Line(key, False, {"error": _status(refused)})
-            given = answer(question, forced)
-            return Line(key, True, {"response": response(question, given, request)}, flawed=given.flawed)
+            return replace(given, payload={"response": given.payload})
 
         def errored(key: str, line: dict[str, Any], step: dict[str, Any]) -> Line:
             refused = self.fault(step["status"], step["message"], step["type"], step["code"])
@@ -247,6 +287,20 @@ class Google:
         return operation
 
 
+def _embedded(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
+    """The vector of one request. Raises Refused."""
+    return Line(key, True, embedding_response(model, request, forced))
+
+
+def _answer(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
+    """The response to one request. Raises Refused."""
+    if model.images:
+        return image_line(model, model.images, request, key, forced)
+    question = question_of(model.id, key, request)
+    given = answer(question, forced)
+    return Line(key, True, response(question, given, request), flawed=given.flawed)
+
+
 def _selected(call: Call, body: dict[str, Any]) -> Response:
     """The fields of the answer that were asked for."""
     try:
@@ -274,54 +328,13 @@ def _status(refused: Refused) -> dict[str, Any]:
     return {"code": codes.get(refused.kind, 13), "message": refused.message}
 
 
-def _model(model_id: str) -> dict[str, Any]:
-    methods = ["generateContent", "countTokens", "batchGenerateContent"]
-    return {"name": f"models/{model_id}", "displayName": model_id, "supportedGenerationMethods": methods}
+def methods_of(model: ServedModel) -> tuple[str, ...]:
+    """What a model can be asked for."""
+    if model.vectors:
+        return ("embedContent", "countTokens", "asyncBatchEmbedContent")
+    return ("generateContent", "countTokens", "batchGenerateContent")
 
 
-def parsed(text: str) -> Mask:
-    """The mask that `text` spells. Raises ValueError when it spells none."""
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != text:
-        raise ValueError(text)
-    mask = _paths(tokens)
-    if tokens:
-        raise ValueError(text)
-    return mask
-
-
-def masked(value: Any, mask: Mask) -> Any:
-    """`value` with the fields of `mask` alone; of a list, each of its items."""
-    if not mask or "*" in mask:
-        return value
-    if isinstance(value, list):
-        return [masked(item, mask) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: masked(inner, mask[name]) for name, inner in value.items() if name in mask}
-
-
-def _paths(tokens: list[str]) -> Mask:
-    mask: Mask = {}
-    while True:
-        name, inner = _path(tokens)
-        mask[name] = {**mask.get(name, {}), **inner}
-        if not tokens or tokens[0] != ",":
-            return mask
-        tokens.pop(0)
-
-
-def _path(tokens: list[str]) -> tuple[str, Mask]:
-    if not tokens or tokens[0] in "(),./":
-        raise ValueError("a field is missing")
-    name = tokens.pop(0)
-    if tokens and tokens[0] in "./":
-        tokens.pop(0)
-        return name, dict([_path(tokens)])
-    if tokens and tokens[0] == "(":
-        tokens.pop(0)
-        inner = _paths(tokens)
-        if not tokens or tokens.pop(0) != ")":
-            raise ValueError("a bracket is not closed")
-        return name, inner
-    return name, {}
+def _model(model: ServedModel) -> dict[str, Any]:
+    methods = list(methods_of(model))
+    return {"name": f"models/{model.id}", "displayName": model.id, "supportedGenerationMethods": methods}

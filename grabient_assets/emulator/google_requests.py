@@ -147,7 +147,7 @@ def _misshapen(place: str, message: str) -> Refused:
     return invalid(f"Invalid value at '{place or 'request'}': {message}")
 
 
-def question_of(model: str, key: str, request: Any) -> Question:
+def question_of(model: str, key: str, request: Any, *, makes_images: bool = False) -> Question:
     """The question of one request (keys in camelCase). Raises Refused for what the API does not accept."""
     if not isinstance(request, dict):
         raise invalid("request must be an object")
@@ -162,7 +162,7 @@ def question_of(model: str, key: str, request: Any) -> Question:
         raise invalid("* GenerateContentRequest.contents: contents is not specified")
     request = read_shape(Request, request, _misshapen)
     config, contents = request.get("generationConfig", {}), request["contents"]
-    _check_emulated(request, config)
+    _check_emulated(request, config, ("TEXT", "IMAGE") if makes_images else ("TEXT",))
     if _is_3_5(model):
         for name in ("presencePenalty", "frequencyPenalty"):
             if name in config:
@@ -197,15 +197,17 @@ def question_of(model: str, key: str, request: Any) -> Question:
     )
 
 
-def _check_emulated(request: dict[str, Any], config: dict[str, Any]) -> None:
-    """Raises Refused, by name, for what asks for another answer than one text."""
+def _check_emulated(request: dict[str, Any], config: dict[str, Any], modalities: tuple[str, ...]) -> None:
+    """Raises Refused, by name, for what asks for another answer than one text, or one image where a model makes
+    them."""
     for name in NOT_EMULATED:
         if request.get(name):
             raise invalid(f"{name}: this emulation does not answer requests with {name}; it writes text only.")
     if config.get("candidateCount", 1) != 1:
         raise invalid("candidate_count: this emulation answers with one candidate only.")
-    if any(kind.upper() != "TEXT" for kind in config.get("responseModalities", [])):
-        raise invalid("response_modalities: this emulation writes text only.")
+    if any(kind.upper() not in modalities for kind in config.get("responseModalities", [])):
+        made = " and ".join(modalities)
+        raise invalid(f"response_modalities: this model answers with {made} only.")
     for name in ("responseLogprobs", "speechConfig"):
         if config.get(name):
             raise invalid(f"{name}: this emulation writes text only.")
@@ -262,7 +264,7 @@ def _effort(model: str, thinking: dict[str, Any]) -> str:
 
 
 def _is_3(model: str) -> bool:
-    return model.startswith("gemini-3")
+    return model.startswith(("gemini-3", "gemini-nano-banana-2"))
 
 
 def _is_3_5(model: str) -> bool:
@@ -273,13 +275,18 @@ def _texts(parts: list[dict[str, Any]]) -> str:
     return "\n".join(str(part["text"]) for part in parts if "text" in part)
 
 
+def json_of(call: Call) -> Any:
+    """The JSON that a call brings. Raises Refused."""
+    try:
+        return call.object()
+    except ValueError as error:
+        raise invalid(f"Invalid JSON payload received. {error}") from error
+
+
 def batch_body(call: Call) -> dict[str, Any]:
     """The `batch` of a create call in camelCase, requests left as they came. Its `inputConfig` has either a `fileName`
     or `requests`."""
-    try:
-        body = call.object()
-    except ValueError as error:
-        raise invalid(f"Invalid JSON payload received. {error}") from error
+    body = json_of(call)
     batch = body.get("batch") if isinstance(body, dict) else None
     if not isinstance(batch, dict):
         raise invalid("batch is required")

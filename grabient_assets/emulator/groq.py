@@ -1,4 +1,4 @@
-"""Groq's Files and Batch APIs (provider fact sheet, section 3)."""
+"""Groq's Files and Batch APIs, and its single calls (provider fact sheet, section 3)."""
 
 from __future__ import annotations
 
@@ -8,32 +8,46 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batch_documents import batch_document
 from grabient_assets.emulator.batches import Batch
-from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body, response_format
-from grabient_assets.emulator.file_batches import FileBatches, model_not_found
+from grabient_assets.emulator.chat import (
+    check_emulated,
+    check_writes,
+    completion,
+    invalid,
+    question_of,
+    read_body,
+    response_format,
+)
+from grabient_assets.emulator.file_batches import FileBatches
+from grabient_assets.emulator.openai_vectors import embedded
 from grabient_assets.emulator.questions import digest
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply, whole_number
 
+CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
 PAGE = 20
 OWN = frozenset(["reasoning_format", "include_reasoning", "documents", "search_settings", "compound_custom"])
 STRICT_SCHEMAS = "openai/gpt-oss-"
 
 
 class Groq(FileBatches):
-    """`/groq/openai/v1`: files, batches of chat completions, models."""
+    """`/groq/openai/v1`: files, batches of chat completions, single calls, models."""
 
     provider = "groq"
     prefix = "/groq"
     max_body = 100 * 1024 * 1024
     one_model = False
     too_large_status = 413
-    endpoints = ("/v1/chat/completions",)
+    endpoints = (CHAT,)
     fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata"])
 
     def routes(self) -> tuple[Route, ...]:
-        return self.api_routes("/openai/v1")
+        return (
+            *self.api_routes("/openai/v1"),
+            self.single("/openai" + CHAT, CHAT),
+            self.single("/openai" + EMBED, EMBED, "vectors"),
+        )
 
     def window_permitted(self, window: str) -> bool:
         found = re.fullmatch(r"([0-9]{1,3})([hd])", window)
@@ -61,9 +75,14 @@ class Groq(FileBatches):
             {"object": "list", "data": data, "paging": {"next_cursor": f"c{page[-1].number}" if rest else None}}
         )
 
-    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
-        if not self.served.serves(self.provider, body["model"]):
-            raise model_not_found(body["model"])
+    def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
+        model = self.served_model(body["model"])
+        if url == EMBED:
+            return embedded(model, key, body, forced)
+        check_writes(model, url)
+        return self._completion(key, body, forced, created)
+
+    def _completion(self, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
         body = read_body(body, OWN)
         kind, _, strict = response_format(body)
         _check_format(body, kind, strict)

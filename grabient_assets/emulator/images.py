@@ -45,6 +45,18 @@ def png_size(data: bytes) -> tuple[int, int]:
     return size[0], size[1]
 
 
+def has_alpha(data: bytes) -> bool:
+    """Whether a PNG has transparent pixels at all: a channel for them, or one value that stands for them."""
+    return data[25:26] in (b"\x04", b"\x06") or b"tRNS" in data
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG; None for a JPEG or WebP. Raises ValueError for anything else, and a damaged PNG."""
+    if data.startswith((OTHER_MAGIC["image/jpeg"], OTHER_MAGIC["image/webp"])):
+        return None
+    return png_size(data)
+
+
 def image_tokens(source: Any) -> int:
     """What an Anthropic image block costs (width x height / 750 tokens).
 
@@ -52,7 +64,7 @@ def image_tokens(source: Any) -> int:
     """
     kind = source.get("type") if isinstance(source, dict) else None
     if kind == "url":
-        _check_address(str(source.get("url", "")))
+        check_address(str(source.get("url", "")))
         return TOKENS_OF_UNSEEN_IMAGE
     if kind == "file":
         return TOKENS_OF_UNSEEN_IMAGE
@@ -82,7 +94,7 @@ def image_tokens(source: Any) -> int:
     return math.ceil(width * height / 750)
 
 
-def _check_address(url: str) -> None:
+def check_address(url: str) -> None:
     """The provider fetches from the public internet by HTTPS. It cannot reach an address of a private network."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:

@@ -1,4 +1,4 @@
-"""OpenAI's Files and Batch APIs (provider fact sheet, section 2)."""
+"""OpenAI's Files and Batch APIs, and its single calls (provider fact sheet, section 2)."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ from typing import Any
 
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Outcome, answer
+from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batch_documents import batch_document
-from grabient_assets.emulator.chat import check_emulated, completion, invalid, question_of, read_body
-from grabient_assets.emulator.file_batches import FileBatches, listed, model_not_found, paged
+from grabient_assets.emulator.chat import check_emulated, check_writes, completion, invalid, question_of, read_body
+from grabient_assets.emulator.file_batches import FileBatches, listed, paged
+from grabient_assets.emulator.openai_images import imaged
+from grabient_assets.emulator.openai_vectors import embedded
 from grabient_assets.emulator.wire import Call, Line, Route
 
+CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
+MAKE, EDIT = "/v1/images/generations", "/v1/images/edits"
 MINIMAL = ("minimal", "low", "medium", "high")
 WIDE = ("none", "low", "medium", "high", "xhigh", "max")
 SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
 
 
 class OpenAI(FileBatches):
-    """`/openai/v1`: files, batches of chat completions, models."""
+    """`/openai/v1`: files, batches, single calls, models."""
 
     provider = "openai"
     prefix = "/openai/v1"
     max_body = 200 * 1024 * 1024
     one_model = True
     too_large_status = 400
-    endpoints = ("/v1/chat/completions",)
+    endpoints = (CHAT, EMBED, MAKE, EDIT)
     fields = frozenset(["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"])
 
     def routes(self) -> tuple[Route, ...]:
-        return self.api_routes("")
+        return (
+            *self.api_routes(""),
+            *(
+                self.single(url.removeprefix("/v1"), url, "vectors" if url == EMBED else "answer")
+                for url in self.endpoints
+            ),
+        )
 
     def window_permitted(self, window: str) -> bool:
         return window == "24h"
@@ -44,9 +54,19 @@ class OpenAI(FileBatches):
         page, more = paged(call, self.state.batches.newest_first(self.provider), usual=20, most=100)
         return listed([batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)], more)
 
-    def completion(self, key: str, body: dict[str, Any], forced: Outcome | None, created: int) -> Line:
-        if not self.served.serves(self.provider, body["model"]):
-            raise model_not_found(body["model"])
+    def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
+        model = self.served_model(body["model"])
+        if url == EMBED:
+            return embedded(model, key, body, forced)
+        if url in (MAKE, EDIT):
+            return imaged(model, key, body, forced, created, self._file_bytes if url == EDIT else None)
+        check_writes(model, url)
+        return self._completion(key, body, forced, created)
+
+    def _file_bytes(self, file_id: str) -> bytes | None:
+        return self.state.files.content(self.provider, file_id)
+
+    def _completion(self, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
         body = read_body(body)
         effort = _effort(body)
         check_emulated(body)

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.batches import Batches
 from grabient_assets.emulator.database import Counts, Database, Files
+from grabient_assets.registry.model import ImageRules, VectorRules
 
 ROUTE_NAMES = (
     "create",
@@ -37,7 +38,11 @@ ROUTE_NAMES = (
     "file_delete",
     "models",
     "model",
+    "answer",
+    "vectors",
 )
+SINGLE_CALLS = ("answer", "vectors")
+"""Routes that answer one request at once: with a text or an image, and with vectors."""
 DEEPEST = 500
 """Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
 request is less (DEEPEST_REQUEST)."""
@@ -58,6 +63,7 @@ class Refused(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -66,6 +72,8 @@ class Refused(Exception):
         self.code = code
         self.param = param
         self.retry_after = retry_after
+        self.details = details or {}
+        """Further fields of the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +259,17 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model. It is served from `available_from` to the day before `retires_on`; None: no limit."""
+    """One model. It is served from `available_from` to the day before `retires_on`; None: no limit.
+
+    A model that makes images or vectors has the rules of these, and writes no text.
+    """
 
     provider: str
     id: str
     retires_on: date | None = None
     available_from: date | None = None
+    images: ImageRules | None = None
+    vectors: VectorRules | None = None
 
 
 class ServedModels:
@@ -267,8 +280,16 @@ class ServedModels:
         self._today = today
 
     def serves(self, provider: str, model_id: str) -> bool:
+        return self.find(provider, model_id) is not None
+
+    def find(self, provider: str, model_id: str) -> ServedModel | None:
+        """The model, when it is served today."""
         model = self._models.get((provider, model_id))
-        return model is not None and self._on_offer(model)
+        return model if model is not None and self._on_offer(model) else None
+
+    def known(self, provider: str, model_id: str) -> ServedModel:
+        """The model, served today or not; of one that was never heard of, a model that writes text."""
+        return self._models.get((provider, model_id)) or ServedModel(provider, model_id)
 
     def of(self, provider: str) -> list[ServedModel]:
         """The models a provider serves today, by id."""
@@ -288,7 +309,7 @@ def registry_models() -> tuple[ServedModel, ...]:
     from grabient_assets.registry.load import load_registry
 
     return tuple(
-        ServedModel(model.provider, model.id, model.retires_on, model.available_from)
+        ServedModel(model.provider, model.id, model.retires_on, model.available_from, model.images, model.vectors)
         for model in load_registry().models
     )
 

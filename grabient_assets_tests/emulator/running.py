@@ -21,12 +21,17 @@ from google.genai import types
 
 from grabient_assets.emulator.server import EmulatorServer
 from grabient_assets.emulator.wire import ServedModel
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import VectorRules
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
 HAIKU, OPUS = "claude-haiku-4-5-20251001", "claude-opus-5-5"
 MINI, NANO, LUNA = "gpt-4o-mini", "gpt-5-nano", "gpt-6-luna"
 OSS, QWEN = "openai/gpt-oss-20b", "qwen/qwen3.8-27b"
 FLASH, FLASH3 = "gemini-2.5-flash-lite", "gemini-3.5-flash-lite"
+SMALL, LARGE, NOMIC = "text-embedding-3-small", "text-embedding-3-large", "nomic-embed-text-v1_5"
+ONE, TWO = "gemini-embedding-001", "gemini-embedding-2"
+FLARE, BANANA, LITE = "gpt-image-2.5-flare", "gemini-nano-banana-2.1", "gemini-3.1-flash-lite-image"
 RETIRED = {
     "anthropic": "claude-3-5-haiku-20241022",
     "openai": "gpt-3.5-turbo",
@@ -34,7 +39,15 @@ RETIRED = {
     "google": "gemini-2.0-flash",
 }
 LONG_AGO = date(2026, 2, 19)
+MAKERS = tuple(
+    ServedModel(made.provider, made.id, images=made.images, vectors=made.vectors)
+    for made in load_registry().models
+    if made.id in (SMALL, LARGE, ONE, TWO, FLARE, BANANA, LITE)
+)
+"""Models that make images or vectors, with the rules of the registry."""
 MODELS = (
+    *MAKERS,
+    ServedModel("groq", NOMIC, vectors=VectorRules(768, 768, 768, 768, 8192, True, "prefix", False, "d: ", "q: ")),
     *(ServedModel("anthropic", model) for model in (HAIKU, OPUS, "claude-opus-4-5-20251101", "claude-opus-5")),
     *(ServedModel("openai", model) for model in (MINI, NANO, LUNA)),
     *(ServedModel("groq", model) for model in (OSS, QWEN)),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from grabient_assets.emulator.google import masked, parsed
+from grabient_assets.emulator.google_fields import masked, parsed
 from grabient_assets_tests.emulator.running import FLASH, Running, gemini_batch, gemini_polled, gemini_request
 from grabient_assets_tests.hanging import HANGING_SECONDS
 

@@ -16,6 +16,7 @@ from google.genai import errors, types
 from grabient_assets_tests.emulator.running import (
     FLASH,
     HAIKU,
+    MAKERS,
     MINI,
     OSS,
     QWEN,
@@ -223,7 +224,8 @@ def test_calls_and_accepted_creates_are_counted(emulator: Running) -> None:
 def test_models_on_offer_are_listed(emulator: Running) -> None:
     assert HAIKU in {model.id for model in emulator.anthropic().models.list()}
     assert emulator.anthropic().models.retrieve(HAIKU).id == HAIKU
-    assert {model.id for model in emulator.openai().models.list()} == {"gpt-4o-mini", "gpt-5-nano", "gpt-6-luna"}
+    made = {model.id for model in MAKERS if model.provider == "openai"}
+    assert {model.id for model in emulator.openai().models.list()} == {MINI, "gpt-5-nano", "gpt-6-luna"} | made
     assert emulator.groq().models.retrieve(OSS).id == OSS
     assert {model.name for model in emulator.google().models.list()} >= {f"models/{FLASH}"}
     with pytest.raises(anthropic.NotFoundError):

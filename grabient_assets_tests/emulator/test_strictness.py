@@ -296,7 +296,7 @@ def test_openai_validates_the_file_after_the_create(emulator: Running, content: 
     ("create", "param"),
     [
         ({"completion_window": "7d"}, "completion_window"),
-        ({"endpoint": "/v1/embeddings"}, "endpoint"),
+        ({"endpoint": "/v1/moderations"}, "endpoint"),
         ({"input_file_id": "file-none"}, "input_file_id"),
         ({"metadata": {"k": "v" * 513}}, "metadata"),
         ({"metadata": {str(place): "v" for place in range(17)}}, "metadata"),
