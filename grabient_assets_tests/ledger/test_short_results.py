@@ -13,10 +13,10 @@ from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.short_results import SHORT_AT_MOST
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.running import running
+from grabient_assets_tests.ledger.collecting import fates, send
 from grabient_assets_tests.ledger.house import START, House
 from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
-from grabient_assets_tests.ledger.test_collect import fates, send
 
 LACKING = "openai counts 1 result lines more than came"
 
