@@ -1,12 +1,13 @@
 # Every target works on a fresh machine: what is missing is installed into .venv first.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test kill-matrix stop-matrix check bench clean
+.PHONY: help setup demo dev test test-slow kill-matrix stop-matrix check bench clean
 
 help:
 	@echo "make demo    install, then run the whole pipeline offline on the bundled palettes"
 	@echo "make dev     the Dagster UI over the same data, http://127.0.0.1:3000"
-	@echo "make test    all tests        make check   lint, types, import rules"
+	@echo "make test    all but the slow tests                  make check   lint, types, import rules"
+	@echo "make test-slow     the slow tests: further kills, stops and pages of the UI"
 	@echo "make bench   speed and size   make clean   remove .venv and the data folder"
 	@echo "make stop-matrix   stop the pipeline by Ctrl-C and SIGTERM at every moment, emulated and live addresses"
 	@echo "make kill-matrix   kill the pipeline at every step, at every provider; prints what was lost or paid twice"
@@ -25,6 +26,9 @@ dev: setup
 
 test: setup
 	@scripts/test
+
+test-slow: setup
+	@scripts/test -m slow
 
 kill-matrix: setup
 	@$(PYTHON) -m grabient_assets_tests.reliability.matrix

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from grabient_assets_tests.emulator.running import Running
 
 SLOW_FIRST = ("reliability", "dagster_ui", "pipeline", "cli", "docs", "dagster_cli")
 """Rooms of files that take long go first, so that the workers end together."""
@@ -23,3 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(room) if room in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def _shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    from grabient_assets_tests.emulator.running import running  # all SDKs, which most rooms do not need
+
+    with running(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_shared_emulator: Running) -> Running:
+    """An emulator in a thread, one for all tests of the process, emptied before each."""
+    _shared_emulator.control("POST", "reset")
+    return _shared_emulator

@@ -11,7 +11,7 @@ from grabient_assets.settings import PROJECT_DIR
 
 DOCUMENTS = [PROJECT_DIR / "README.md", *sorted((PROJECT_DIR / "docs").rglob("*.md"))]
 NAMES = [path.relative_to(PROJECT_DIR).as_posix() for path in DOCUMENTS]
-TARGETS = ("setup", "demo", "dev", "test", "check", "bench", "clean")
+TARGETS = ("setup", "demo", "dev", "test", "test-slow", "check", "bench", "clean")
 
 
 def texts() -> str:

@@ -6,7 +6,9 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -15,6 +17,7 @@ from grabient_assets_tests.hanging import HANGING_SECONDS
 
 PACKAGE = PROJECT_DIR / "grabient_assets"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+TESTS = PROJECT_DIR / "grabient_assets_tests"
 SDKS = {"anthropic", "openai", "groq", "google"}
 DAGSTER_FILES = {
     "assets",
@@ -128,6 +131,33 @@ def _environment(tree: ast.Module) -> list[str]:
             if attribute or imported:
                 found.append(ast.unparse(statement))
                 break
+    return found
+
+
+def test_no_test_module_is_imported():
+    """What tests share lies in a conftest.py or in a module named for what it holds. Programs in strings count too."""
+    wrong = {
+        f"{path.relative_to(TESTS).as_posix()}: {name}"
+        for path in TESTS.rglob("*.py")
+        for name in imported_modules(path)
+        if name.startswith(f"{TESTS.name}.") and name.rpartition(".")[2].startswith("test_")
+    }
+    assert wrong == set()
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The full names of what a file imports, modules and what is taken from them; also in a program within a string."""
+    programs = [tree := tree_of(path)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "import " in node.value:
+            with suppress(SyntaxError):
+                programs.append(ast.parse(dedent(node.value)))
+    found: set[str] = set()
+    for node in (node for program in programs for node in ast.walk(program)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 

@@ -128,3 +128,10 @@ def palettes(folder: Path, count: int) -> Path:
     path = folder / f"palettes-{count}.jsonl"
     path.write_text("".join(SAMPLES.read_text(encoding="utf-8").splitlines(keepends=True)[:count]), encoding="utf-8")
     return path
+
+
+def type_in(data: Path, command: list[str], *more: str) -> Ended:
+    """A command of a page, with the settings before it."""
+    count = next(number for number, word in enumerate(command) if word.endswith("grabient"))
+    values = dict(word.split("=", 1) for word in command[:count])
+    return typed(data, *command[count + 1 :], *more, **values)

@@ -14,16 +14,9 @@ from rich.console import Console
 
 from grabient_assets.cli.tables import print_figures
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import Ended, palettes, typed
-from grabient_assets_tests.docs.test_how_to import commands
+from grabient_assets_tests.cli.running import palettes, type_in, typed
+from grabient_assets_tests.docs.how_to import commands
 from grabient_assets_tests.warehouse.results import batch
-
-
-def type_in(data: Path, command: list[str], *more: str) -> Ended:
-    """A command of a page, with the settings before it."""
-    count = next(number for number, word in enumerate(command) if word.endswith("grabient"))
-    values = dict(word.split("=", 1) for word in command[:count])
-    return typed(data, *command[count + 1 :], *more, **values)
 
 
 def batches_of(data: Path) -> list[tuple[object, ...]]:

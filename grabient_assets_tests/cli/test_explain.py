@@ -158,7 +158,7 @@ def what_failed_and_what_it_cost(pipeline: Driven, seed: str, found: dict[str, A
     assert len(found["analyses"]) == 20 and found["consensus"]["answers"] == 20 - len(lacking)
     rows = pipeline.rows(
         "SELECT b.purpose, b.model, count(*), sum(r.cost_usd) FROM batch_requests r JOIN batches b USING (batch_id) "
-        f"WHERE r.seed = '{seed}' GROUP BY ALL"
+        f"WHERE r.subject = '{seed}' GROUP BY ALL"
     )
     assert {(c["purpose"], c["model"], c["requests"], Decimal(c["cost_usd"])) for c in found["costs"]} == set(rows)
     assert len(rows) == 11 and Decimal(found["cost_usd"]) == sum(row[3] for row in rows) > 0

@@ -17,9 +17,8 @@ import pytest
 from grabient_assets.groups.exports.tables import EXPORT_COLUMNS
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import command, environment, grabient, typed
-from grabient_assets_tests.cli.test_costs import type_in
-from grabient_assets_tests.docs.test_how_to import commands
+from grabient_assets_tests.cli.running import command, environment, grabient, type_in, typed
+from grabient_assets_tests.docs.how_to import commands
 from grabient_assets_tests.warehouse.results import NOON, refined, refined_palette
 
 PAGE = (PROJECT_DIR / "docs" / "how-to" / "export.md").read_text(encoding="utf-8")

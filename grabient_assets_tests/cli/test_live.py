@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 from grabient_assets_tests.cli.running import Ended, emulator, palettes, typed
+from grabient_assets_tests.ports import closed_port
 
 CONSENSUS = ("run", "--until", "consensus", "--analyses", "1", "--json")
-
-
-def closed_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def test_a_refused_key_stops_its_provider_and_no_other(data: Path, tmp_path: Path):

@@ -14,7 +14,7 @@ from grabient_assets.cli.main import app
 from grabient_assets.cli.run import name_ends
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.cli.running import environment, grabient
-from grabient_assets_tests.emulator.running import Running, running
+from grabient_assets_tests.emulator.running import Running
 
 URLS = {"anthropic": "ANTHROPIC", "openai": "OPENAI", "groq": "GROQ", "google": "GOOGLE_GEMINI"}
 KEYS = {
@@ -37,11 +37,10 @@ def served(shown: Any) -> dict[str, str]:
     return {row["model"]: row["served"] for row in json.loads(shown.stdout)["models"]}
 
 
-def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        # This emulator knows no gpt-5.6-luna and no gpt-oss-120b.
-        shown = check(tmp_path, server, "--json", openai="sk-right", groq="gsk_right")
-        assert server.calls("anthropic") == {} and server.calls("openai") == {"models": 1}
+def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Path, emulator: Running) -> None:
+    # This emulator knows no gpt-5.6-luna and no gpt-oss-120b.
+    shown = check(tmp_path, emulator, "--json", openai="sk-right", groq="gsk_right")
+    assert emulator.calls("anthropic") == {} and emulator.calls("openai") == {"models": 1}
     assert shown.exit_code == 1
     assert served(shown) == {
         "claude-haiku-4-5-20251001": "not asked",
@@ -61,18 +60,18 @@ def test_each_model_is_served_or_not_or_its_provider_was_not_asked(tmp_path: Pat
     assert "sk-right" not in shown.output
 
 
-def test_a_panel_that_is_served_is_no_failure_and_retired_models_are_none_of_it(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        shown = check(tmp_path, server, "--role", "tagger", "--all", "--json", google="right")
+def test_a_panel_that_is_served_is_no_failure_and_retired_models_are_none_of_it(
+    tmp_path: Path, emulator: Running
+) -> None:
+    shown = check(tmp_path, emulator, "--role", "tagger", "--all", "--json", google="right")
     assert shown.exit_code == 0
     found = served(shown)
     assert (found["gemini-2.5-flash-lite"], found["gemini-2.0-flash"]) == ("served", "not served")
 
 
-def test_a_provider_that_cannot_be_asked_is_a_failure_with_its_reason(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        server.faults({"match": {"provider": "google"}, "action": {"do": "status", "status": 401}})
-        shown = check(tmp_path, server, openai="sk-right", google="AIza-planted")
+def test_a_provider_that_cannot_be_asked_is_a_failure_with_its_reason(tmp_path: Path, emulator: Running) -> None:
+    emulator.faults({"match": {"provider": "google"}, "action": {"do": "status", "status": 401}})
+    shown = check(tmp_path, emulator, openai="sk-right", google="AIza-planted")
     assert shown.exit_code == 1
     assert "API key of google" in shown.stderr and "AIza-planted" not in shown.output
     assert "failed" in shown.stdout and "served" in shown.stdout
@@ -124,10 +123,9 @@ def test_what_a_brush_costs_is_shown_and_what_nobody_verified_is_not(tmp_path: P
     assert "Model dall-e-3 of openai was shut down on 2026-05-12; use gpt-image-2.5-flare instead." in shown.stderr
 
 
-def test_a_model_of_this_process_is_asked_of_nobody(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        shown = check(tmp_path, server, "--role", "embedder", "--json", openai="sk-right")
-        assert shown.exit_code == 0 and server.calls("openai") == {}
+def test_a_model_of_this_process_is_asked_of_nobody(tmp_path: Path, emulator: Running) -> None:
+    shown = check(tmp_path, emulator, "--role", "embedder", "--json", openai="sk-right")
+    assert shown.exit_code == 0 and emulator.calls("openai") == {}
     [row] = json.loads(shown.stdout)["models"]
     assert (row["provider"], row["served"], row["standard_usd_in"]) == ("local", None, 0.0)
 

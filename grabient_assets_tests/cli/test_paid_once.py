@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.docs.test_how_to import Copy
-from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.docs.project_copy import Copy
 from grabient_assets_tests.ledger.house import palette, twins
+from grabient_assets_tests.pipeline.place import emulator_ended_after, end_emulator
 
 PANEL = 10
 
@@ -23,18 +20,8 @@ PANEL = 10
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Copy]:
     made = Copy(tmp_path)
-    yield made
-    end_emulator(made)
-
-
-def end_emulator(copy: Copy) -> None:
-    """The next command starts another one on the same state; it serves the models that the registry has then."""
-    running = read_endpoint(copy.data)
-    if running is not None:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(running.pid)
-            process.terminate()
-            psutil.wait_procs([process], timeout=HANGING_SECONDS)
+    with emulator_ended_after(made.data):
+        yield made
 
 
 def rows(copy: Copy, query: str) -> list[tuple[Any, ...]]:
@@ -108,7 +95,7 @@ def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     start, end = (text.index("[[models]]", text.index(f'id = "openai/gpt-oss-{size}"')) for size in ("120b", "20b"))
     entry = text[start:end].replace("openai/gpt-oss-20b", "openai/gpt-oss-40b")
     data.write_text(text[:end] + entry + text[end:], encoding="utf-8")
-    end_emulator(copy)
+    end_emulator(copy.data)  # the next one serves the models that the registry has then
     new = run(copy)
     assert sorted(new) == sorted(
         [*((model, third) for model, _ in sent), *(("openai/gpt-oss-40b", s) for s in (asked, third))]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -21,7 +21,16 @@ from grabient_assets.headless.palette_list import list_palettes
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import typed
-from grabient_assets_tests.warehouse.results import NOON, answer, batch, consensus, insert, palette, refined
+from grabient_assets_tests.warehouse.results import (
+    NOON,
+    answer,
+    asked,
+    asked_of_all,
+    batch,
+    consensus,
+    palette,
+    refined,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -34,29 +43,6 @@ UNSURE = json.dumps(
         "contrast": [{"value": "low", "probability": 0.62}, {"value": "medium", "probability": 0.38}],
     }
 )
-
-
-def asked(connection: DuckDBPyConnection, seed: str, state: str = "closed", model: str = "m", **values: Any) -> None:
-    row = {
-        "purpose": "tagging",
-        "subject": seed,
-        "subject_key": f"key-{seed}",
-        "prompt_version": "v1",
-        "provider": "openai",
-        "model": model,
-        "request_digest": "d",
-        "stem": f"key-{seed}-d",
-        "analyses": 2,
-        "chained": False,
-        "state": state,
-        "asked_at": NOON,
-    }
-    insert(connection, "asks", **{**row, **values})
-
-
-def asked_of_all(connection: DuckDBPyConnection, seed: str) -> None:
-    for provider in PROVIDERS:
-        asked(connection, seed, provider=provider)
 
 
 def fill(connection: DuckDBPyConnection) -> None:

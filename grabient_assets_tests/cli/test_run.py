@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes, typed
+from grabient_assets_tests.pipeline.place import emulator_ended_after
 
 PANEL, ANALYSES = 10, 2
 GARBAGE = """
@@ -199,15 +198,12 @@ def test_the_demo_refuses_live_mode(data: Path):
 
 def test_a_folder_whose_name_has_what_shells_and_addresses_mean_something_by(tmp_path: Path):
     data = tmp_path / 'it\'s a #1 "data" ü & 100% 🎨 ~x'
-    try:
+    with emulator_ended_after(data):
         assert typed(data, "load", palettes(tmp_path, 1)).code == 0
         ended = typed(data, "run", "--analyses", "1", "--until", "tags", "--json")
         assert ended.code == 0 and ended.json["tagged"] == 1, ended.err
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([data.name, "palettes-1.jsonl"])
         assert (data / "dagster" / "history" / "runs.db").stat().st_size > 0
-    finally:
-        if running := read_endpoint(data):
-            os.kill(running.pid, signal.SIGTERM)
     before = sorted(path.name for path in tmp_path.iterdir())
     for name, value in (("GRABIENT_DATA_DIR", str(tmp_path / "a?b")), ("DAGSTER_HOME", str(tmp_path / "a%20b"))):
         for arguments in (("load", palettes(tmp_path, 1)), ("run",), ("status",), ("dev",)):

@@ -20,7 +20,7 @@ from grabient_assets.providers.patience import Patience
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.cli import echoing
 from grabient_assets_tests.cli.running import command, environment, palettes
-from grabient_assets_tests.cli.test_live import closed_port
+from grabient_assets_tests.ports import closed_port
 from grabient_assets_tests.providers.faces import FACES, Face
 from grabient_assets_tests.providers.rawserver import RawServer, raw_server
 

@@ -1,6 +1,7 @@
 """Webserver and daemon, unattended: a scattered backfill becomes one batch per model, also when all of Dagster is
 killed meanwhile, and asking again costs nothing; and what a person sees of it in the browser: the palette itself, its
-words, and the groups of the lineage.
+words, and the groups of the lineage. One page of each kind (runs, partitions, groups) is always built; the others are
+marked slow.
 
 One file, because all of it looks at one `dagster dev`, which one worker keeps.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 import subprocess
 from collections import Counter
 from urllib.parse import quote
+
+import pytest
 
 from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
@@ -85,6 +88,7 @@ def test_a_run_executed_in_process_is_listed_like_any_other(carried: Carried):
     assert "executed in process" in shown and "grabient_pid" not in shown and "grabient_work" not in shown
 
 
+@pytest.mark.slow
 def test_the_timeline_shows_runs_of_every_job(carried: Carried):
     shown = words(page(f"{carried.dev.url}/overview/activity/timeline"))
     for job in ("load_palettes", "submit_tagging", "collect_batch", "submit_refinement", "report_models"):
@@ -131,6 +135,7 @@ def row(carried: Carried, columns: str, table: str, key: str) -> tuple[object, .
     return only
 
 
+@pytest.mark.slow
 def test_the_consensus_of_a_palette_shows_its_picture_and_the_votes(carried: Carried):
     key = carried.keys[1]
     shown = partition_page(carried, "tag_consensus", key)
@@ -157,6 +162,7 @@ def test_the_lineage_shows_the_three_groups(carried: Carried):
         assert f" {group} " in text
 
 
+@pytest.mark.slow
 def test_a_group_shows_its_assets(carried: Carried):
     text = words(page(f"{carried.dev.url}/locations/grabient/asset-groups/tagging"))
     for asset in [name for name in AFTER_PICTURES if "refine" not in name and name != "embed_text"]:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import shutil
-import signal
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,63 +14,21 @@ import pytest
 import yaml
 
 from grabient_assets.definitions import grabient
-from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.groups.batches.jobs import CancelConfig
 from grabient_assets.groups.refinement.assets import RefineConfig
 from grabient_assets.groups.tagging.assets import AskConfig
 from grabient_assets.registry.load import DATA, load_registry
-from grabient_assets.settings import PROJECT_DIR
-from grabient_assets_tests.cli.running import Ended, environment, palettes
-from grabient_assets_tests.hanging import HANGING_SECONDS
-
-HOW_TO = PROJECT_DIR / "docs" / "how-to"
-MARKER = "<!-- these commands are run by grabient_assets_tests/docs -->"
-
-
-def commands(name: str) -> list[list[str]]:
-    """The commands of the block below the marker."""
-    _, _, rest = (HOW_TO / name).read_text(encoding="utf-8").partition(MARKER)
-    block = re.match(r"\s*```sh\n(.*?)```", rest, re.DOTALL)
-    assert block is not None, f"{name} has no block of commands below {MARKER}"
-    return [shlex.split(line) for line in block[1].splitlines() if line and not line.startswith("#")]
-
-
-class Copy:
-    """A copy of the project with a data folder of its own; the packages are those of this environment."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root, self.data = folder / "project", folder / "data"
-        ignored = shutil.ignore_patterns("__pycache__")
-        for name in ("grabient_assets", "prompts"):
-            shutil.copytree(PROJECT_DIR / name, self.root / name, ignore=ignored)
-        for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
-            shutil.copy(PROJECT_DIR / name, self.root)
-        (self.root / ".venv").symlink_to(Path(sys.executable).parents[1])
-
-    def run(self, *command: str, **values: str) -> Ended:
-        """The command, with the copied package before the installed one."""
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env=environment(self.data, **values) | {"PYTHONPATH": str(self.root)},
-            capture_output=True,
-            text=True,
-            timeout=HANGING_SECONDS,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
-
-    def grabient(self, *arguments: str, **values: str) -> Ended:
-        return self.run(".venv/bin/grabient", *arguments, **values)
+from grabient_assets_tests.cli.running import palettes
+from grabient_assets_tests.docs.how_to import HOW_TO, commands
+from grabient_assets_tests.docs.project_copy import Copy
+from grabient_assets_tests.pipeline.place import emulator_ended_after
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Copy]:
     made = Copy(tmp_path)
-    yield made
-    running = read_endpoint(made.data)
-    if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
+    with emulator_ended_after(made.data):
+        yield made
 
 
 def test_adding_a_prompt_version(copy: Copy) -> None:

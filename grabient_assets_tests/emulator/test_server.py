@@ -15,10 +15,9 @@ from pathlib import Path
 
 import anthropic
 import openai
-import psutil
 import pytest
 
-from grabient_assets.emulator.endpoint import EmulatorEndpoint, endpoint_file, ensure_emulator, running_emulator
+from grabient_assets.emulator.endpoint import endpoint_file, ensure_emulator, running_emulator
 from grabient_assets.emulator.server import EmulatorServer, serve
 from grabient_assets.errors import EmulatorError
 from grabient_assets_tests.emulator.running import (
@@ -33,6 +32,7 @@ from grabient_assets_tests.emulator.running import (
     running,
 )
 from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.pipeline.place import emulator_ended_after
 
 KEYS = [f"k{number}" for number in range(6)]
 
@@ -47,11 +47,6 @@ def process(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             yield emulator, emulator.stdout.readline().split()[-1]
         finally:
             emulator.kill()
-
-
-def stopped(endpoint: EmulatorEndpoint) -> None:
-    os.kill(endpoint.pid, signal.SIGTERM)
-    psutil.Process(endpoint.pid).wait(10)
 
 
 def test_batches_files_and_polls_outlive_a_kill(folder: Path) -> None:
@@ -198,16 +193,14 @@ def test_ensure_starts_one_emulator_even_when_called_twice_at_once(folder: Path)
             check=True,
         ).stdout
 
-    with ThreadPoolExecutor(3) as pool:
-        pids = set(pool.map(call, range(3)))
-    endpoint = ensure_emulator(folder)
-    try:
+    with emulator_ended_after(folder):
+        with ThreadPoolExecutor(3) as pool:
+            pids = set(pool.map(call, range(3)))
+        endpoint = ensure_emulator(folder)
         assert pids == {f"{endpoint.pid}\n"}
         claude = anthropic.Anthropic(api_key="k", base_url=endpoint.base_urls["anthropic"])
         made = claude.messages.batches.create(requests=[anthropic_request("a", HAIKU)])
         assert claude.messages.batches.retrieve(made.id).processing_status == "ended"
-    finally:
-        stopped(endpoint)
     assert running_emulator(folder) is None
 
 

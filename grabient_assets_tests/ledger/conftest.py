@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from grabient_assets_tests.emulator.running import Running, running
 from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 
@@ -18,3 +21,15 @@ def house(tmp_path: Path) -> House:
 @pytest.fixture
 def provider(house: House) -> ScriptedProvider:
     return ScriptedProvider(clock=house.clock)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An emulator in a thread that serves the models of the registry."""
+    with running(tmp_path_factory.mktemp("emulator"), models=None) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def place(tmp_path: Path, emulator: Running) -> Place:
+    return Place(House(tmp_path), emulator)

@@ -6,30 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from grabient_assets.errors import AmbiguousSubmissionError, ProviderError
-from grabient_assets.ledger import batches
-from grabient_assets.ledger.adopt import adopt_batch
+from grabient_assets.errors import ProviderError
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.overdue import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets.ledger.send import closed_until
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets_tests.ledger.house import START, House
+from grabient_assets_tests.ledger.orphans import adopt, only, orphan
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
-from grabient_assets_tests.ledger.test_submit import send
-
-
-def dropped(_: BatchFile) -> None:
-    raise AmbiguousSubmissionError("openai", "dropped")
-
-
-def orphan(house: House, provider: ScriptedProvider, arrived: bool) -> BatchRecord:
-    """A batch whose create call was dropped, after or before it arrived."""
-    hook = "after_submit" if arrived else "before_submit"
-    setattr(provider, hook, dropped)
-    done = send(house, provider, "a", "b")
-    setattr(provider, hook, lambda _: None)
-    assert done is not None and done.batch.status == "intended"
-    return done.batch
+from grabient_assets_tests.ledger.sending import send
 
 
 def missed(house: House, provider: ScriptedProvider) -> BatchRecord:
@@ -37,20 +22,6 @@ def missed(house: House, provider: ScriptedProvider) -> BatchRecord:
     batch = adopt(house, provider, orphan(house, provider, arrived=False))
     assert (batch.status, batch.missed_at) == ("intended", house.clock())
     return batch
-
-
-def only(house: House) -> BatchRecord:
-    """The one open batch."""
-    with house.warehouse.read() as connection:
-        [batch] = batches.open_batches(connection)
-    return batch
-
-
-def adopt(house: House, provider: ScriptedProvider, batch: BatchRecord) -> BatchRecord:
-    found = adopt_batch(batch, provider.connection(), house.warehouse, house.clock)
-    with house.warehouse.read() as connection:
-        assert batches.batch(connection, batch.batch_id) == found
-    return found
 
 
 def test_it_is_found_by_its_label(house: House, provider: ScriptedProvider) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,21 +24,8 @@ from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.stopped import Stopped
 from grabient_assets.settings import PROVIDERS
-from grabient_assets_tests.emulator.running import Running, running
-from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.watch import Watch
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("emulator"), models=None) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def place(tmp_path: Path, emulator: Running) -> Place:
-    return Place(House(tmp_path), emulator)
 
 
 def stop(place: Place, name: str, watch: Watch | None = None, timeout: float = 60, **how: Any) -> Stopped:

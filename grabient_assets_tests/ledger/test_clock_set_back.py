@@ -21,7 +21,7 @@ from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets_tests.ledger.house import START, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered, nothing, result_line
-from grabient_assets_tests.warehouse.test_asks import ledger
+from grabient_assets_tests.warehouse.ledger_in_memory import ledger
 
 
 def send(house: House, provider: ScriptedProvider) -> list[str]:

@@ -18,23 +18,20 @@ from grabient_assets.groups.quality import unbalanced_batches
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.archive import archived_results, archived_state
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, batches_of, open_batches
-from grabient_assets.ledger.collect import Collected, fetch_batch, settle_batch, write_batch
+from grabient_assets.ledger.collect import Collected, fetch_batch
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.fates import MAX_DELIVERIES
 from grabient_assets.ledger.poll import poll_batches, record
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import Verdict
-from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch
-from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.prices import rates_on
+from grabient_assets_tests.ledger.collecting import MODEL, collect, fates, send
 from grabient_assets_tests.ledger.house import START, House
 from grabient_assets_tests.ledger.scripted_provider import USAGE, ScriptedProvider, answered, result_line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MODEL = load_registry().model("openai", "gpt-4o-mini")
-ORDER = Order("tagging", MODEL, "v1", "digest", "emulator", None)
 RATES = rates_on(MODEL, START.date(), True, 50_000)[0]
 EACH = (1000 * RATES.input + 200 * RATES.output) / 1_000_000
 
@@ -44,25 +41,6 @@ class BrokenReader(TagReader):
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         raise KeyError("palette")
-
-
-def send(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
-    house.clock.wind(seconds=1)
-    requests = [PreparedRequest(i, "seed-" + i, 0, b"{}") for i in ids]
-    done = submit_batch(ORDER, requests, provider, house.warehouse, house.store, house.clock)
-    assert done is not None and done.error is None
-    return done.batch
-
-
-def collect(
-    house: House, provider: ScriptedProvider, batch: BatchRecord, model: Any = MODEL, reader: Any = None
-) -> Collected | None:
-    fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, "run-2")
-    if fetched is None:
-        return None
-    settled = settle_batch(fetched, model, provider, reader or TagReader())
-    with house.warehouse.write() as connection:
-        return write_batch(connection, settled, house.clock)
 
 
 def ended(house: House, provider: ScriptedProvider, ids: Sequence[str], lines: list[bytes], **how: Any) -> Collected:
@@ -75,10 +53,6 @@ def ended(house: House, provider: ScriptedProvider, ids: Sequence[str], lines: l
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
     return done
-
-
-def fates(house: House) -> dict[str, str]:
-    return dict(house.rows("SELECT custom_id, fate FROM batch_requests"))
 
 
 def test_a_running_batch_is_left_alone(house: House, provider: ScriptedProvider) -> None:

@@ -21,12 +21,11 @@ from grabient_assets.providers.guard import without_key
 from grabient_assets.providers.offline import line_reader
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.open_batches import open_batch, said
 from grabient_assets_tests.ledger.scripted_provider import SETTLING
-from grabient_assets_tests.ledger.test_poison import open_batch, said
-from grabient_assets_tests.providers.faces import FACES, Face
-from grabient_assets_tests.providers.test_download import ended, results_path
-from grabient_assets_tests.providers.test_find import named, page
-from grabient_assets_tests.providers.test_poll import NOON
+from grabient_assets_tests.providers.faces import FACES, NOON, Face
+from grabient_assets_tests.providers.listings import named, page
+from grabient_assets_tests.providers.result_files import ended, results_path
 
 KEY = "planted/Q7xWk2Vn9Lr4Tz"
 """Of no provider's shape, so that only knowing it helps; and with a character that JSON may write in two ways."""

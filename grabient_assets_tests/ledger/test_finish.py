@@ -11,9 +11,9 @@ from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected
 from grabient_assets.ledger.finish import finish_batch
 from grabient_assets.ledger.patience import Patience
+from grabient_assets_tests.ledger.giving_up import READ, collect, ended_and_broken, fates, sent, stop
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
-from grabient_assets_tests.ledger.test_giving_up import READ, collect, ended_and_broken, fates, sent, stop
 from grabient_assets_tests.ledger.watch import Watch, in_the_house
 
 

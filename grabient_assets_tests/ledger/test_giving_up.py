@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -13,51 +12,16 @@ from grabient_assets.errors import (
     ProviderUnreachableError,
     ResultsError,
 )
-from grabient_assets.groups.quality import unbalanced_batches
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.cancel import stop_batch
-from grabient_assets.ledger.closing import salvage_batch
-from grabient_assets.ledger.collect import Collected
 from grabient_assets.ledger.due import due_requests
-from grabient_assets.ledger.round import Round, collect_batches
-from grabient_assets.ledger.stopped import Stopped
-from grabient_assets_tests.ledger import test_reparse as reparsing
+from grabient_assets_tests.ledger import reparsing
+from grabient_assets_tests.ledger.giving_up import collect, ended_and_broken, fates, salvage, sent, stop
 from grabient_assets_tests.ledger.house import House, palette
-from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered, nothing
-from grabient_assets_tests.ledger.test_adopt import orphan
-from grabient_assets_tests.ledger.test_submit import send
-from grabient_assets_tests.ledger.watch import in_the_house
-
-READ = TagReader()
-
-
-def stop(house: House, provider: ScriptedProvider, name: str, seconds: float = 600, **how: Any) -> Stopped:
-    patience = in_the_house(house, seconds)
-    return stop_batch(name, provider.connect, house.warehouse, lambda _: READ, house.clock, patience, **how)
-
-
-def salvage(house: House, provider: ScriptedProvider, batch_id: str) -> Collected | None:
-    how = (provider.connection(), house.warehouse, house.store, lambda _: READ, house.clock, in_the_house(house))
-    return salvage_batch(batch_id, *how)
-
-
-def collect(house: House, provider: ScriptedProvider, batch_id: str) -> Round:
-    return collect_batches([batch_id], provider.connect, house.warehouse, house.store, lambda _: READ, house.clock)
-
-
-def sent(house: House, provider: ScriptedProvider, *ids: str) -> BatchRecord:
-    done = send(house, provider, *ids)
-    assert done is not None
-    return done.batch
-
-
-def fates(house: House) -> dict[str, str | None]:
-    with house.warehouse.read() as connection:
-        assert unbalanced_batches(connection) == (0, [])
-    return dict(house.rows("SELECT custom_id, fate FROM batch_requests ORDER BY 1"))
+from grabient_assets_tests.ledger.orphans import orphan
+from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, nothing
+from grabient_assets_tests.ledger.sending import send
 
 
 def test_an_answer_that_cannot_be_read(house: House, provider: ScriptedProvider) -> None:
@@ -147,15 +111,6 @@ def test_a_named_wait_is_kept_while_cancelling(house: House, provider: ScriptedP
     provider.before_poll = busy
     assert stop(house, provider, batch.batch_id).how == "ended"
     assert asked[1] - asked[0] == timedelta(seconds=45)
-
-
-def ended_and_broken(house: House, provider: ScriptedProvider) -> BatchRecord:
-    """An ended batch whose result file breaks off after two of four answers, now and for ever."""
-    batch = sent(house, provider, *"abcd")
-    known = batch.provider_batch_id or ""
-    provider.end(known, [answered(one) for one in "abcd"])
-    provider.held[known].breaks_off = True
-    return batch
 
 
 def test_what_can_be_read_of_an_ended_batch_is_kept(house: House, provider: ScriptedProvider) -> None:

@@ -55,9 +55,15 @@ def test_while_the_basis_is_not_known_there_is_no_stem() -> None:
 
 
 def test_whatever_says_more_changes_the_digest() -> None:
-    said = ("tagging", "emulator", "openai", "gpt", "d")
-    others = {digest_of_request(*said[:place], "other", *said[place + 1 :]) for place in range(len(said))}
-    assert len(others | {digest_of_request(*said)}) == 6
+    said = digest_of_request("tagging", "emulator", "openai", "gpt", "d")
+    changed = {
+        digest_of_request("refinement", "emulator", "openai", "gpt", "d"),
+        digest_of_request("tagging", "live", "openai", "gpt", "d"),
+        digest_of_request("tagging", "emulator", "groq", "gpt", "d"),
+        digest_of_request("tagging", "emulator", "openai", "other", "d"),
+        digest_of_request("tagging", "emulator", "openai", "gpt", "other"),
+    }
+    assert len(changed | {said}) == 6
 
 
 def test_nobody_else_puts_a_custom_id_together() -> None:

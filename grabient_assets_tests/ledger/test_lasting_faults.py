@@ -26,11 +26,11 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.providers.patience import Patience as Attempts
+from grabient_assets_tests.ledger.giving_up import READ, collect, ended_and_broken, fates, salvage, sent, stop
 from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.open_batches import open_batch
+from grabient_assets_tests.ledger.orphans import orphan
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, nothing
-from grabient_assets_tests.ledger.test_adopt import orphan
-from grabient_assets_tests.ledger.test_giving_up import READ, collect, ended_and_broken, fates, salvage, sent, stop
-from grabient_assets_tests.ledger.test_poison import open_batch
 from grabient_assets_tests.ledger.watch import in_the_house
 from grabient_assets_tests.providers.faces import KEY, OPENAI
 

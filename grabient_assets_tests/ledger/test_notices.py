@@ -17,8 +17,8 @@ from grabient_assets.groups.notices.tables import MOST_ATTEMPTS, TRIED_AGAIN_AFT
 from grabient_assets.groups.notices.webhook import Event, tell
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.test_live import closed_port
 from grabient_assets_tests.pipeline.place import settings_of
+from grabient_assets_tests.ports import closed_port
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PATH = "/services/T0/B0/hidden-token"

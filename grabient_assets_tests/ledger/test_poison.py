@@ -18,23 +18,18 @@ from pytest_httpserver import HTTPServer
 
 from grabient_assets.groups.quality import unbalanced_batches
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.ledger import batches
-from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.ledger.house import House
-from grabient_assets_tests.ledger.scripted_provider import ANSWER, SETTLING
+from grabient_assets_tests.ledger.open_batches import open_batch, said
+from grabient_assets_tests.ledger.scripted_provider import SETTLING
 from grabient_assets_tests.providers.faces import FACES, GOOGLE, KEY, Face, google_answer
-from grabient_assets_tests.providers.test_download import ended, inline, results_path
+from grabient_assets_tests.providers.result_files import ended, inline, results_path
 
 GOOD = ("good-0", "good-1")
 DEEP = 100_000
-
-
-def said(custom_id: str, **more: object) -> str:
-    return json.dumps({"ref": custom_id, **ANSWER, **more})
 
 
 @dataclass(frozen=True)
@@ -87,29 +82,6 @@ def requests_and_lines(face: Face) -> tuple[list[str], list[bytes]]:
     answers = [face.answer_line(i, said(i)) for i in GOOD]
     poisoned = [face.answer_line(i, poison.text(i)) for i, poison in TEXTS.items()]
     return asked, [*LINES.values(), answers[0], *poisoned, twice_named(face), answers[1]]
-
-
-def open_batch(house: House, face: Face, asked: list[str]) -> str:
-    """A batch of these requests that the provider has."""
-    batch = BatchRecord(
-        batch_id="tagging-1",
-        purpose="tagging",
-        provider=face.name,
-        model=face.model_id,
-        prompt_version="v1",
-        prompt_digest="d",
-        status="submitted",
-        request_count=len(asked),
-        bodies_sha256="s",
-        account="emulator",
-        intended_at=house.clock(),
-        submitted_at=house.clock(),
-        provider_batch_id=face.batch,
-    )
-    with house.warehouse.write() as connection:
-        rows = [RequestRecord(batch.batch_id, i, f"seed-{i}", 0) for i in asked]
-        batches.insert_intent(connection, batch, rows)
-    return batch.batch_id
 
 
 def collect(house: House, face: Face, url: str, batch_id: str) -> Round:

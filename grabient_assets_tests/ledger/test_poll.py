@@ -21,9 +21,9 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.poll import Polled, poll_batches, record
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.orphans import adopt, only, orphan
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, nothing
-from grabient_assets_tests.ledger.test_adopt import adopt, only, orphan
-from grabient_assets_tests.ledger.test_submit import send
+from grabient_assets_tests.ledger.sending import send
 
 
 def three(house: House, provider: ScriptedProvider) -> list[BatchRecord]:

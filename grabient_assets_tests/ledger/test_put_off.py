@@ -13,7 +13,7 @@ from grabient_assets.settings import load_settings
 from grabient_assets.thresholds import PUT_OFF_AT_MOST
 from grabient_assets_tests.ledger.house import START, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, nothing
-from grabient_assets_tests.ledger.test_submit import send
+from grabient_assets_tests.ledger.sending import send
 
 
 def full(_: BatchFile) -> None:

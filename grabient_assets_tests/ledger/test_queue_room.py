@@ -6,10 +6,10 @@ import pytest
 
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.send import send_requests
+from grabient_assets_tests.ledger.collecting import collect
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
-from grabient_assets_tests.ledger.test_collect import collect
-from grabient_assets_tests.ledger.test_submit import ORDER, requests
+from grabient_assets_tests.ledger.sending import ORDER, requests
 
 IDS = [f"r-{number:03d}" for number in range(200)]
 

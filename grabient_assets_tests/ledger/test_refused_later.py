@@ -25,8 +25,8 @@ from grabient_assets.providers.patience import Patience
 from grabient_assets.providers.refusals import refused_later
 from grabient_assets_tests.groups.refinement.refining import ANSWER, Pipeline
 from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.reparsing import ask, collect, retry, send, send_if_due
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered, result_line
-from grabient_assets_tests.ledger.test_reparse import ask, collect, retry, send, send_if_due
 from grabient_assets_tests.providers.faces import GROQ, KEY, OPENAI, Face
 
 

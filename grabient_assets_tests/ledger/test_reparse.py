@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,27 +16,26 @@ from hypothesis import strategies as st
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.quality import words_by_model
-from grabient_assets.groups.tagging.collection import complete_palettes
-from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.retallying import tally_again
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
-from grabient_assets.ledger.reparse import Reparsed, reparse_batches
-from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.settling import AnswerReader, Verdict
+from grabient_assets.ledger.settling import Verdict
 from grabient_assets.ledger.staging import staging
-from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.tag_consensus import ConsensusRecord
 from grabient_assets.ledger.withheld import panels
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.house import House, palette, twins
+from grabient_assets_tests.ledger.reparsing import (
+    ask,
+    collect,
+    dump,
+    reparse,
+    retry,
+    send,
+    send_if_due,
+)
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered, result_line
 from grabient_assets_tests.ledger.watch import in_the_house
-
-TABLES = ("batches", "batch_requests", "palette_tags", "tag_consensus", "palette_tag_refined", "asks")
-MODEL = "gpt-4o-mini"
 
 
 class Picky(TagReader):
@@ -46,10 +43,6 @@ class Picky(TagReader):
 
     def judge(self, request: RequestRecord, text: str) -> Verdict:
         return Verdict("invalid", "Too loud.") if "loud" in text else super().judge(request, text)
-
-
-def dump(house: House) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: house.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in TABLES}
 
 
 def without_estimates(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -61,35 +54,6 @@ def without_estimates(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list
     }
 
 
-def ask(house: House, chosen: Sequence[SubjectVersion], **more: Any) -> None:
-    """Want the tags of one model."""
-    house.ask(chosen, **more)
-    house.write("DELETE FROM asks WHERE model <> ?", MODEL)
-
-
-def send_if_due(house: House, provider: ScriptedProvider) -> BatchRecord | None:
-    house.clock.wind(seconds=1)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).batches
-    return sent[0].batch if sent else None
-
-
-def send(house: House, provider: ScriptedProvider) -> BatchRecord:
-    batch = send_if_due(house, provider)
-    assert batch is not None
-    return batch
-
-
-def collect(house: House, provider: ScriptedProvider, batch: BatchRecord, reader: AnswerReader | None = None) -> None:
-    house.clock.wind(seconds=1)
-    known = reader_of(house.warehouse, house.store)
-    done = collect_batches(
-        [batch.batch_id], provider.connect, house.warehouse, house.store, lambda b: reader or known(b), house.clock
-    )
-    assert done.troubles == ()
-    house.clock.wind(seconds=1)
-    complete_palettes(house.warehouse, ["openai"], house.clock)
-
-
 def round_of(house: House, provider: ScriptedProvider, line: Callable[[str], bytes | None], **how: Any) -> BatchRecord:
     """One batch, answered as `line` says for each custom_id, and collected."""
     batch, reader = send(house, provider), how.pop("reader", None)
@@ -98,29 +62,6 @@ def round_of(house: House, provider: ScriptedProvider, line: Callable[[str], byt
     provider.end(known, lines, **how)
     collect(house, provider, batch, reader)
     return batch
-
-
-def retry(house: House) -> None:
-    house.clock.wind(seconds=1)
-    rows = house.rows("SELECT prompt_version, subject, provider, model, request_digest FROM asks")
-    chosen, target = [SubjectVersion(*row[:2]) for row in rows], AskTarget(*rows[0][2:])
-    with house.warehouse.write() as connection:
-        record_asks(connection, TAGGING, chosen, [target], 1, house.clock(), retry=True)
-
-
-def reparse(house: House, provider: ScriptedProvider, *names: str, **how: Any) -> Reparsed:
-    """As the command does; the provider only lends its way of reading lines."""
-    known = reader_of(house.warehouse, house.store)
-    reader = how.pop("reader", None)
-    return reparse_batches(
-        names,
-        how.pop("version", None),
-        house.warehouse,
-        house.store,
-        lambda batch: reader or known(batch),
-        lambda _: provider.read_line,
-        how.pop("tally", lambda connection, chosen: tally_again(connection, chosen, ["openai"])),
-    )
 
 
 def an_older_parser_wrote(house: House) -> None:
@@ -313,8 +254,8 @@ def test_killed_before_the_end_of_the_swap_nothing_has_changed(house: House, pro
     an_older_parser_wrote(house)
     before = dump(house)
     program = (
-        "import sys; from pathlib import Path; from grabient_assets_tests.ledger import test_reparse; "
-        "test_reparse.reparse_and_die(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from grabient_assets_tests.ledger import reparsing; "
+        "reparsing.reparse_and_die(Path(sys.argv[1]))"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(house.folder)], timeout=HANGING_SECONDS, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -322,11 +263,6 @@ def test_killed_before_the_end_of_the_swap_nothing_has_changed(house: House, pro
     assert dump(house) == before
     assert reparse(house, provider).fates.total() == 2
     assert not (house.folder / "reparse.duckdb").exists()
-
-
-def reparse_and_die(folder: Path) -> None:
-    """In a process of its own: everything is staged and swapped, and then it is killed before the commit."""
-    reparse(House(folder), ScriptedProvider(), tally=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 
 
 LINES = {

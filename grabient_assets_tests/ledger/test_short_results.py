@@ -12,11 +12,11 @@ from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.short_results import SHORT_AT_MOST
 from grabient_assets.settings import PROVIDERS
-from grabient_assets_tests.emulator.running import running
+from grabient_assets_tests.emulator.running import Running
+from grabient_assets_tests.ledger.collecting import fates, send
 from grabient_assets_tests.ledger.house import START, House
 from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
-from grabient_assets_tests.ledger.test_collect import fates, send
 
 LACKING = "openai counts 1 result lines more than came"
 
@@ -78,52 +78,47 @@ def test_a_clock_that_is_set_back_between_two_looks_keeps_nothing_waiting(
 
 
 @pytest.mark.parametrize(("provider", "route"), [("anthropic", "results"), ("openai", "file_content")])
-def test_a_file_that_came_empty_is_fetched_again(tmp_path: Path, provider: str, route: str) -> None:
-    with running(tmp_path / "emulator", models=None) as emulator:
-        place = Place(House(tmp_path / "house"), emulator)
-        emulator.faults(
-            {
-                "match": {"provider": provider, "route": route, "nth": 1},
-                "action": {"do": "cut", "share": 0.0, "clean": True},
-            }
-        )
+def test_a_file_that_came_empty_is_fetched_again(place: Place, provider: str, route: str) -> None:
+    place.emulator.faults(
+        {
+            "match": {"provider": provider, "route": route, "nth": 1},
+            "action": {"do": "cut", "share": 0.0, "clean": True},
+        }
+    )
+    batch = place.sent(provider)
+    while place.ledger(batch.batch_id).short_at is None:
+        assert place.collect(batch.batch_id).waiting
+    assert place.collect(batch.batch_id).troubles == ()
+    assert place.fates(batch.batch_id) == {"succeeded": 4}
+
+
+def test_lines_that_the_emulator_leaves_out_are_missing_in_due_time(tmp_path: Path, emulator: Running) -> None:
+    for provider in PROVIDERS:
+        place = Place(House(tmp_path / provider), emulator)
+        emulator.faults({"match": {}, "action": {"do": "missing", "count": 1}})
         batch = place.sent(provider)
-        while place.ledger(batch.batch_id).short_at is None:
-            assert place.collect(batch.batch_id).waiting
-        assert place.collect(batch.batch_id).troubles == ()
-        assert place.fates(batch.batch_id) == {"succeeded": 4}
-
-
-def test_lines_that_the_emulator_leaves_out_are_missing_in_due_time(tmp_path: Path) -> None:
-    with running(tmp_path / "emulator", models=None) as emulator:
-        for provider in PROVIDERS:
-            place = Place(House(tmp_path / provider), emulator)
-            emulator.faults({"match": {}, "action": {"do": "missing", "count": 1}})
-            batch = place.sent(provider)
-            looks = 0
-            while place.ledger(batch.batch_id).status != "collected":
-                assert place.collect(batch.batch_id).troubles == ()
-                looks += 1
-                assert looks < 6
-            assert place.fates(batch.batch_id) == {"missing": 1, "succeeded": 3}
+        looks = 0
+        while place.ledger(batch.batch_id).status != "collected":
+            assert place.collect(batch.batch_id).troubles == ()
+            looks += 1
+            assert looks < 6
+        assert place.fates(batch.batch_id) == {"missing": 1, "succeeded": 3}
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
-def test_a_file_of_errors_does_not_hide_answers_that_were_cut(tmp_path: Path, provider: str) -> None:
+def test_a_file_of_errors_does_not_hide_answers_that_were_cut(place: Place, provider: str) -> None:
     """Half of the batch expired. There are as many error lines as answers are lacking, and they make up for none."""
-    with running(tmp_path / "emulator", models=None) as emulator:
-        place = Place(House(tmp_path / "house"), emulator)
-        first_file = {"provider": provider, "route": "file_content", "nth": 1}
-        emulator.faults(
-            {"match": {}, "action": {"do": "expire", "share": 0.5}},
-            {"match": first_file, "action": {"do": "cut", "share": 0.0, "clean": True}},
-        )
-        batch = place.sent(provider, 8)
-        while place.ledger(batch.batch_id).short_at is None:
-            assert place.collect(batch.batch_id).waiting
-        assert (place.ledger(batch.batch_id).error or "").startswith(f"{provider} counts 4 result lines more than came")
-        assert place.collect(batch.batch_id).troubles == ()
-        assert place.fates(batch.batch_id) == {"expired": 4, "succeeded": 4}
+    first_file = {"provider": provider, "route": "file_content", "nth": 1}
+    place.emulator.faults(
+        {"match": {}, "action": {"do": "expire", "share": 0.5}},
+        {"match": first_file, "action": {"do": "cut", "share": 0.0, "clean": True}},
+    )
+    batch = place.sent(provider, 8)
+    while place.ledger(batch.batch_id).short_at is None:
+        assert place.collect(batch.batch_id).waiting
+    assert (place.ledger(batch.batch_id).error or "").startswith(f"{provider} counts 4 result lines more than came")
+    assert place.collect(batch.batch_id).troubles == ()
+    assert place.fates(batch.batch_id) == {"expired": 4, "succeeded": 4}
 
 
 def test_lines_that_nobody_can_read_may_be_the_answers(house: House, provider: ScriptedProvider) -> None:

@@ -15,9 +15,9 @@ from grabient_assets.errors import (
     RequestRejectedError,
     ResultsError,
 )
+from grabient_assets_tests.ledger.giving_up import collect, fates, sent, stop
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
-from grabient_assets_tests.ledger.test_giving_up import collect, fates, sent, stop
 
 NOT_FOUND = BatchUnknownError("openai", "404 no such route. It has no such batch.")
 REFUSALS = (

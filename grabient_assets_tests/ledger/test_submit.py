@@ -23,23 +23,12 @@ from grabient_assets.ledger import batches
 from grabient_assets.ledger.adopt import adopt_batch
 from grabient_assets.ledger.deferral import deferral
 from grabient_assets.ledger.send import closed_until, send_requests
-from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, split, submit_batch
+from grabient_assets.ledger.submit import PreparedRequest, split
 from grabient_assets.providers.contract import BatchFile
-from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits
 from grabient_assets_tests.ledger.house import START, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
-
-MODEL = load_registry().model("openai", "gpt-4o-mini")
-ORDER = Order("tagging", MODEL, "v1", "digest", "emulator", "run-1")
-
-
-def requests(*ids: str) -> list[PreparedRequest]:
-    return [PreparedRequest(i, "seed-" + i, 0, b'{"custom_id": "%s"}' % i.encode()) for i in ids]
-
-
-def send(house: House, provider: ScriptedProvider, *ids: str) -> Submitted | None:
-    return submit_batch(ORDER, requests(*ids), provider, house.warehouse, house.store, house.clock)
+from grabient_assets_tests.ledger.sending import ORDER, requests, send
 
 
 def sizes(lengths: list[int], limits: BatchLimits) -> list[list[int]]:

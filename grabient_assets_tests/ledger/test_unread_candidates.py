@@ -9,8 +9,8 @@ from datetime import datetime
 from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.providers.contract import BatchState
 from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.orphans import adopt, only, orphan
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
-from grabient_assets_tests.ledger.test_adopt import adopt, only, orphan
 
 
 @dataclass

@@ -23,11 +23,11 @@ from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import Result
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.open_batches import open_batch, said
+from grabient_assets_tests.ledger.reparsing import MODEL, ask, collect, reparse, retry, send, send_if_due
 from grabient_assets_tests.ledger.scripted_provider import ANSWER, SETTLING, USAGE, ScriptedProvider, answered
-from grabient_assets_tests.ledger.test_poison import open_batch, said
-from grabient_assets_tests.ledger.test_reparse import MODEL, ask, collect, reparse, retry, send, send_if_due
 from grabient_assets_tests.providers.faces import FACES, GOOGLE, KEY, Face
-from grabient_assets_tests.providers.test_download import ended, inline, results_path
+from grabient_assets_tests.providers.result_files import ended, inline, results_path
 
 IDS = [f"request-{number}" for number in range(4)]
 

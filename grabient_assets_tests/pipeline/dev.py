@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,6 +21,7 @@ from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import COMMANDS, creates, environment_of
+from grabient_assets_tests.ports import closed_port
 
 PAUSE_SECONDS = 0.3
 LOG_LINES = 25
@@ -132,7 +132,7 @@ def dagster_dev(folder: Path, *, waits: bool = True) -> Iterator[Dev]:
 
     `waits`: until it answers.
     """
-    log, port = folder.parent / "dagster-dev.log", _free_port()
+    log, port = folder.parent / "dagster-dev.log", closed_port()
     with log.open("ab") as output:
         process = subprocess.Popen(
             [str(COMMANDS / "grabient"), "dev", "-h", "127.0.0.1", "-p", str(port)],
@@ -179,9 +179,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]

@@ -65,10 +65,15 @@ def emulator_ended_after(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        found = read_endpoint(folder)
-        if found is not None and found.pid != os.getpid():
-            _end(found.pid)
-            assert running_emulator(folder) is None
+        end_emulator(folder)
+
+
+def end_emulator(folder: Path) -> None:
+    """End it, if one runs for the folder. What needs one next starts another, on the same state."""
+    found = read_endpoint(folder)
+    if found is not None and found.pid != os.getpid():
+        _end(found.pid)
+        assert running_emulator(folder) is None
 
 
 def _end(pid: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from grabient_assets.providers.contract import BatchFile, RequestSpec
@@ -11,6 +12,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 
 KEY = "sk-test-0123456789"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CREATED = "2026-11-20T12:00:00Z"
 CREATED_UNIX = 1_795_176_000  # the same moment
 

@@ -12,10 +12,9 @@ from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import ANTHROPIC, KEY, OPENAI, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, KEY, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import Dripping, http, raw_server
-from grabient_assets_tests.providers.test_download import ended, results_path
-from grabient_assets_tests.providers.test_poll import NOON
+from grabient_assets_tests.providers.result_files import ended, results_path
 
 HEAD = Dripping(b"HTTP/1.1 200 OK\r\nX-Filler:")
 BODY = Dripping(http(200, b" ", length=10**9))

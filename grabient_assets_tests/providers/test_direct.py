@@ -34,8 +34,7 @@ from grabient_assets.registry.price_list import price_list
 from grabient_assets.registry.usage import Usage
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face
-from grabient_assets_tests.providers.rawserver import Dripping, RawServer, http, raw_server
-from grabient_assets_tests.providers.test_images_and_vectors import (
+from grabient_assets_tests.providers.image_and_vector_bodies import (
     BANANA,
     FLARE,
     NOMIC,
@@ -49,7 +48,8 @@ from grabient_assets_tests.providers.test_images_and_vectors import (
     part,
     vector_body,
 )
-from grabient_assets_tests.providers.test_submit import ERRORS
+from grabient_assets_tests.providers.rawserver import Dripping, RawServer, http, raw_server
+from grabient_assets_tests.providers.refusals import ERRORS
 
 CALLS = {
     "anthropic": "/v1/messages",

@@ -22,28 +22,9 @@ from grabient_assets.providers.streaming import whole_lines
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face, google_answer
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
+from grabient_assets_tests.providers.result_files import ended, inline, results_path
 
 CHAT = [OPENAI, GROQ]
-
-
-def results_path(face: Face) -> str:
-    return {
-        "anthropic": "/v1/messages/batches/msgbatch_1/results",
-        "openai": "/v1/files/file-out/content",
-        "groq": "/openai/v1/files/file-out/content",
-        "google": "/v1/files/out:download",
-    }[face.name]
-
-
-def ended(face: Face, url: str, outcome: str = "completed") -> dict[str, Any]:
-    """The batch object of an ended batch whose results lie at `results_path`."""
-    body = face.body(outcome)
-    if face.name == "anthropic":
-        return body | {"results_url": url.rstrip("/") + results_path(face)}
-    if face.name == "google":
-        body["metadata"]["output"] = {"responsesFile": "files/out"}
-        return body
-    return body | {"output_file_id": "file-out"}
 
 
 def serve(face: Face, httpserver: HTTPServer, content: bytes) -> None:
@@ -288,10 +269,6 @@ def test_a_file_that_is_not_there(absent: object, face: Face, provider: BatchPro
 
 
 # --- Google: inline answers ---------------------------------------------------------------------------------------
-
-
-def inline(*answers: dict[str, Any]) -> dict[str, Any]:
-    return {"inlinedResponses": {"inlinedResponses": list(answers)}}
 
 
 @pytest.mark.parametrize(

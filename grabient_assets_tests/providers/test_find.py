@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,36 +14,13 @@ from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import ANTHROPIC, CREATED_UNIX, GOOGLE, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, CREATED_UNIX, GOOGLE, GROQ, NOON, OPENAI, Face
+from grabient_assets_tests.providers.listings import IDS, named, page
 from grabient_assets_tests.providers.rawserver import Dripping, RawServer, http, raw_server
-
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-IDS = ["a-1", "a-2", "a-3"]
 
 
 def asked(httpserver: HTTPServer, path: str) -> list[dict[str, str]]:
     return [dict(request.args) for request, _ in httpserver.log if request.path == path]
-
-
-def named(face: Face, batch: str, minute: int = 0, label: str = "lab-1", state: str = "running") -> dict[str, Any]:
-    """A batch created `minute` minutes after noon."""
-    body = face.body(state)
-    if face.name == "google":
-        body["name"] = batch
-        body["metadata"] |= {"displayName": label, "createTime": f"2026-11-20T12:{minute:02}:00Z"}
-        return body
-    if face.name == "anthropic":
-        return body | {"id": batch, "created_at": f"2026-11-20T12:{minute:02}:00Z"}
-    return body | {"id": batch, "created_at": CREATED_UNIX + 60 * minute, "metadata": {"grabient_batch": label}}
-
-
-def page(face: Face, *items: dict[str, Any], following: str | None = None) -> dict[str, Any]:
-    if face.name == "google":
-        return {"operations": list(items)} | ({"nextPageToken": following} if following else {})
-    if face.name == "groq":
-        return {"object": "list", "data": list(items), "paging": {"next_cursor": following}}
-    last = items[-1]["id"] if items else None
-    return {"data": list(items), "has_more": following is not None, "last_id": last, "first_id": None, "object": "list"}
 
 
 LABELLED = [OPENAI, GROQ, GOOGLE]

@@ -13,10 +13,10 @@ from pytest_httpserver import HTTPServer
 from grabient_assets.errors import ProviderUnreachableError
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import GOOGLE
+from grabient_assets_tests.providers.faces import GOOGLE, NOON
+from grabient_assets_tests.providers.listings import IDS
 from grabient_assets_tests.providers.rawserver import Dripping, RawServer, http, raw_server
-from grabient_assets_tests.providers.test_download import inline
-from grabient_assets_tests.providers.test_find import IDS, NOON
+from grabient_assets_tests.providers.result_files import inline
 
 ANSWERS = inline({"metadata": {"key": "a-1"}, "response": {"candidates": []}})
 LINE = b'{"key":"a-1","response":{"candidates":[]}}'

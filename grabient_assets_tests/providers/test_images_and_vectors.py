@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import struct
 from array import array
@@ -25,34 +24,33 @@ from grabient_assets.providers.contract import (
     VectorSpec,
 )
 from grabient_assets.providers.offline import line_reader, request_line, usages_in
-from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model, VectorRules
+from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import GOOGLE, GROQ, OPENAI
-
-REGISTRY = load_registry()
-FLARE, OLD = REGISTRY.model("openai", "gpt-image-2.5-flare"), REGISTRY.model("openai", "gpt-image-2")
-BANANA = REGISTRY.model("google", "gemini-nano-banana-2.1")
-LITE = REGISTRY.model("google", "gemini-3.1-flash-lite-image")
-SMALL, TWO = REGISTRY.model("openai", "text-embedding-3-small"), REGISTRY.model("google", "gemini-embedding-2")
-ONE = REGISTRY.model("google", "gemini-embedding-001")
-NOMIC = replace(
-    REGISTRY.model("groq", "openai/gpt-oss-20b"),
-    id="nomic-embed-text-v1_5",
-    roles=("embedder",),
-    deliveries=("direct",),
-    token_parameter="",
-    vectors=VectorRules(768, 768, 768, 768, 8192, True, "prefix", False, "search_document: ", "search_query: "),
+from grabient_assets_tests.providers.image_and_vector_bodies import (
+    BANANA,
+    FLARE,
+    NOMIC,
+    OLD,
+    PNG,
+    REGISTRY,
+    SMALL,
+    TWO,
+    chat_line,
+    encoded,
+    gemini_image,
+    image_body,
+    moderated,
+    part,
+    vector_body,
 )
-PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+LITE = REGISTRY.model("google", "gemini-3.1-flash-lite-image")
+ONE = REGISTRY.model("google", "gemini-embedding-001")
 JPEG, WEBP = b"\xff\xd8\xff\xe0", b"RIFF\x00\x00\x00\x00WEBPVP8 "
 BASE, REFERENCE = ImageInput(data=PNG), ImageInput(data=JPEG, media_type="image/jpeg")
 MASK = ImageInput(data=PNG + b"mask")
-
-
-def encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def asked(spec: Spec, model: Model) -> dict[str, Any]:
@@ -298,45 +296,8 @@ def test_google_takes_images_and_vectors_as_files_however_few(
 # --- results ------------------------------------------------------------------------------------------------------
 
 
-def chat_line(body: Any, status: int = 200) -> dict[str, Any]:
-    response = {"status_code": status, "request_id": "req_1", "body": body}
-    return {"id": "batch_req_1", "custom_id": "a-1", "response": response, "error": None}
-
-
-def image_body(*images: object, **more: Any) -> dict[str, Any]:
-    usage = {
-        "input_tokens": 1000,
-        "input_tokens_details": {"text_tokens": 100, "image_tokens": 900},
-        "output_tokens": 1200,
-        "total_tokens": 2200,
-    }
-    return {"created": 1, "data": [{"b64_json": image} for image in images], "size": "1024x1024", "usage": usage} | more
-
-
-def vector_body(*vectors: object, **more: Any) -> dict[str, Any]:
-    data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
-    return {"object": "list", "data": data, "model": SMALL.id, "usage": {"prompt_tokens": 7, "total_tokens": 7}} | more
-
-
-def gemini_image(finish: str | None = "STOP", *parts: Any, **more: Any) -> dict[str, Any]:
-    candidate = {"content": {"role": "model", "parts": list(parts)}, "finishReason": finish}
-    usage = {
-        "promptTokenCount": 300,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 42}, {"modality": "IMAGE", "tokenCount": 258}],
-        "candidatesTokenCount": 1130,
-        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1120}],
-        "thoughtsTokenCount": 50,
-    }
-    response = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": BANANA.id, "responseId": "r-1"}
-    return {"key": "a-1", "response": response | more}
-
-
 def gemini_vector(values: Any, **more: Any) -> dict[str, Any]:
     return {"key": "a-1", "response": {"embedding": {"values": values}, "tokenCount": 9} | more}
-
-
-def part(data: bytes, name: str = "inlineData", **more: Any) -> dict[str, Any]:
-    return {name: {"mimeType": "image/png", "data": encoded(data)}} | more
 
 
 def read(value: Any, provider: str) -> Result:
@@ -487,17 +448,6 @@ def test_an_answer_without_an_image_is_billed_and_not_asked_again(case: str) -> 
     with pytest.raises(AssertionError, match=says):
         raise AssertionError(result.error)
     assert result.usage is not None
-
-
-def moderated(stage: str | None, *categories: object) -> dict[str, Any]:
-    error: dict[str, Any] = {
-        "message": "Your request was rejected by the safety system.",
-        "type": "image_generation_user_error",
-        "code": "moderation_blocked",
-    }
-    if stage:
-        error["moderation_details"] = {"moderation_stage": stage, "categories": list(categories)}
-    return chat_line({"error": error}, 400)
 
 
 BLOCKED = {"key": "a-1", "response": {"promptFeedback": {"blockReason": "OTHER", "safetyRatings": []}}}

@@ -16,9 +16,8 @@ from grabient_assets.errors import ProviderBusyError
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience, patiently
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import ANTHROPIC, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, GROQ, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
-from grabient_assets_tests.providers.test_poll import NOON
 
 AT_ONCE = 3.0
 """Seconds on a busy machine for what should take a tenth of one."""

@@ -23,10 +23,9 @@ from grabient_assets.errors import (
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.providers.patience import Patience
 from grabient_assets_tests.providers.conftest import Open
-from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, OPENAI, Face
+from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
 
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ONE = datetime(2026, 11, 20, 13, tzinfo=UTC)
 
 

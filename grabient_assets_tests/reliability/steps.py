@@ -104,16 +104,20 @@ def point(step: str, name: str) -> Point:
     return next(point for point in POINTS if (point.step, point.name) == (step, name))
 
 
-CHAIN = (
-    (point("before intent", "the intent is about to be written"), "anthropic"),
+THREE_KILLS = (
     (point("after intent", "the intent is committed, nothing is sent"), "openai"),
-    (point("during create", "the provider has not taken it yet"), "groq"),
     (point("after accept", "the provider has it, the answer does not come"), "groq"),
+    (point("during commit", "in the middle of the log"), "google"),
+)
+"""Before the create call, after it without a receipt, and while answers are committed."""
+OTHER_KILLS = (
+    (point("before intent", "the intent is about to be written"), "anthropic"),
+    (point("during create", "the provider has not taken it yet"), "groq"),
     (point("before record", "the answer is here"), "google"),
     (point("during download", "the first line is read"), "groq"),
     (point("between raw and rows", "the results are archived"), "google"),
-    (point("during commit", "in the middle of the log"), "google"),
     (point(REFINING, "the provider has it, beside another process"), "anthropic"),
 )
-"""Every step once, in the order of the work, so that one data folder can be killed at all of them in turn. The last
-death is one of two processes; the other brings everything to its end."""
+"""Every other step once. The last death is one of two processes; the other brings everything to its end.
+
+Both chains are in the order of the work, so that one data folder can be killed at all of their points in turn."""

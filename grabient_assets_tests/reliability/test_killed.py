@@ -1,8 +1,9 @@
-"""Killed at every step of the ledger, in turn, and started again; the whole matrix is `make kill-matrix`."""
+"""Killed at steps of the ledger, in turn, and started again: at three of them, and with `make test-slow` at every other
+one. The whole matrix is `make kill-matrix`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable, paid_twice
 from grabient_assets_tests.reliability.killing import Victim, victim
 from grabient_assets_tests.reliability.matrix import Cell, Row, table, undisturbed
-from grabient_assets_tests.reliability.steps import BESIDE, CHAIN, POINTS, STEPS
+from grabient_assets_tests.reliability.steps import BESIDE, OTHER_KILLS, POINTS, STEPS, THREE_KILLS, Point
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +30,23 @@ def test_two_processes_at_once_ask_nothing_twice(two_at_once: Audit) -> None:
     assert len(two_at_once.answers) == 2 * (10 + 1 + 1)
 
 
-def test_killed_at_every_step_in_turn(house: Victim, two_at_once: Audit) -> None:
-    assert {point.step for point, _ in CHAIN} | {BESIDE} == set(STEPS) and CHAIN[-1][0].beside
-    for point, provider in CHAIN:
+def test_every_step_is_in_one_of_the_two_chains() -> None:
+    assert {point.step for point, _ in (*THREE_KILLS, *OTHER_KILLS)} | {BESIDE} == set(STEPS)
+    assert OTHER_KILLS[-1][0].beside
+
+
+@pytest.mark.parametrize(
+    "chain", [pytest.param(THREE_KILLS, id="three"), pytest.param(OTHER_KILLS, id="others", marks=pytest.mark.slow)]
+)
+def test_killed_at_steps_in_turn(chain: Sequence[tuple[Point, str]], house: Victim, two_at_once: Audit) -> None:
+    for point, provider in chain:
         house.kill(point, provider)
         check_readable(house)
         assert paid_twice(house) == (), f"after {point.step} at {provider}"
     house.finish()
     found = audit(house)
     assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
-    assert (house.kills, found.answers) == (len(CHAIN), two_at_once.answers)
+    assert (house.kills, found.answers) == (len(chain), two_at_once.answers)
 
 
 def test_the_table_counts_and_names_what_is_wrong() -> None:

@@ -1,4 +1,5 @@
-"""Stopped by signals at several moments in turn, and started again; the whole sweep is `make stop-matrix`."""
+"""Stopped by signals at moments in turn, and started again: at three, and with `make test-slow` at four more; the whole
+sweep is `make stop-matrix`."""
 
 from __future__ import annotations
 
@@ -9,30 +10,37 @@ import pytest
 
 from grabient_assets_tests.pipeline.place import control
 from grabient_assets_tests.reliability.audit import audit
-from grabient_assets_tests.reliability.steps import ANY, BETWEEN, LEDGER, moment
+from grabient_assets_tests.reliability.steps import ANY, BETWEEN, LEDGER, Point, moment
 from grabient_assets_tests.reliability.stopping import NEVER_SAID, NotStoppedError, stopped
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 HELD = "the provider has not taken it yet"
-IN_TURN = (
+Stops = tuple[tuple[Point, str, signal.Signals], ...]
+THREE: Stops = (
+    (moment("after intent", "the intent is committed, nothing is sent"), "openai", INT),
+    (moment("after accept", "the provider has it, the answer does not come"), "google", INT),
+    (moment("during commit", "the log is whole, not yet in the tables"), "groq", TERM),
+)
+OTHERS: Stops = (
     (moment(BETWEEN, "Dagster stores an event"), ANY, TERM),
     (moment("during create", HELD), "anthropic", INT),
-    (moment("after intent", "the intent is committed, nothing is sent"), "openai", INT),
     (moment("before record", "the receipt is written, not committed"), "groq", TERM),
-    (moment("after accept", "the provider has it, the answer does not come"), "google", INT),
     (moment("between raw and rows", "the results are archived"), "google", TERM),
 )
 STATUS = "SELECT DISTINCT status FROM batches WHERE provider = ? ORDER BY 1"
 
 
-def test_stopped_at_moments_in_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stops", [pytest.param(THREE, id="three"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
+)
+def test_stopped_at_moments_in_turn(stops: Stops, tmp_path: Path) -> None:
     with stopped(tmp_path / "data") as place:
 
         def statuses(provider: str) -> list[str]:
             with place.warehouse.read() as connection:
                 return [row[0] for row in connection.execute(STATUS, [provider]).fetchall()]
 
-        for at, provider, number in IN_TURN:
+        for at, provider, number in stops:
             said = place.stop(at, provider, number, twice=at.name == HELD)
             if at.step == "after intent":
                 assert statuses("openai") == ["deferred"], "it was certainly not sent"

@@ -23,16 +23,9 @@ from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.resources.event_log_writer import ASSET, BATCH, materialization
+from grabient_assets_tests.resources.instances import STOCK, configure
 
-STOCK = "telemetry: {enabled: false}\n"
 ENDLESS = 1_000_000
-
-
-def configure(home: Path, text: str | None = None) -> dg.DagsterInstance:
-    """An instance over this folder, configured as the project's own unless `text` says otherwise."""
-    project = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
-    (home / "dagster.yaml").write_text(project if text is None else text, encoding="utf-8")
-    return dg.DagsterInstance.from_config(str(home))
 
 
 def writer(home: Path, name: str, batches: int, run_id: str | None = None) -> subprocess.Popen[str]:

@@ -18,7 +18,7 @@ from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import Sqlit
 
 from grabient_assets.resources.instance import unexpected
 from grabient_assets.resources.sqlite_storages import RELIES_ON, QuickRunStorage, QuickScheduleStorage, has_tables
-from grabient_assets_tests.resources.test_event_log import STOCK, configure
+from grabient_assets_tests.resources.instances import STOCK, configure
 
 
 def migrations_read(work: Callable[[], object]) -> int:

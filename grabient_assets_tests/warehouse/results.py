@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.settings import PROVIDERS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -189,3 +191,26 @@ def consensus(connection: DuckDBPyConnection, seed: str, **values: Any) -> None:
         "created_at": NOON,
     }
     insert(connection, "tag_consensus", **{**row, **values})
+
+
+def asked(connection: DuckDBPyConnection, seed: str, state: str = "closed", model: str = "m", **values: Any) -> None:
+    row = {
+        "purpose": "tagging",
+        "subject": seed,
+        "subject_key": f"key-{seed}",
+        "prompt_version": "v1",
+        "provider": "openai",
+        "model": model,
+        "request_digest": "d",
+        "stem": f"key-{seed}-d",
+        "analyses": 2,
+        "chained": False,
+        "state": state,
+        "asked_at": NOON,
+    }
+    insert(connection, "asks", **{**row, **values})
+
+
+def asked_of_all(connection: DuckDBPyConnection, seed: str) -> None:
+    for provider in PROVIDERS:
+        asked(connection, seed, provider=provider)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -20,21 +19,11 @@ from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import SQL, current_version, migrate, newest_version
 from grabient_assets_tests.ledger.disks import small_disk
+from grabient_assets_tests.warehouse.contents import contents, value
 
 FIRST = "0001_pipeline.sql"
 RENAMED = {("asks", "seed"): "subject", ("batch_requests", "seed"): "subject"}
 """What columns of the first version are called now."""
-VALUES = {
-    "VARCHAR": "'a word'",
-    "INTEGER": "7",
-    "BIGINT": "7",
-    "SMALLINT": "7",
-    "DOUBLE": "0.5",
-    "BOOLEAN": "true",
-    "DATE": "DATE '2026-11-20'",
-    "JSON": "'{}'",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-11-20 12:00:00+00'",
-}
 
 
 @pytest.fixture
@@ -49,25 +38,6 @@ def first(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / FIRST).write_text((SQL / FIRST).read_text(encoding="utf-8"))
     return folder
-
-
-def value(column_type: str) -> str:
-    """Some value of the type, in SQL."""
-    if listed := re.fullmatch(r"(.+)\[(\d*)\]", column_type):
-        return f"[{', '.join([value(listed[1])] * int(listed[2] or 1))}]"
-    return "1.25" if column_type.startswith("DECIMAL") else VALUES[column_type]
-
-
-def contents(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, but not the schema's own list."""
-    with duckdb.connect(str(path), read_only=True) as connection:
-        tables = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-        found: dict[str, list[dict[str, Any]]] = {}
-        for table in sorted(set(tables) - {"schema_migrations"}):
-            result = connection.execute(f"SELECT * FROM {table}")
-            names = [column[0] for column in result.description]
-            found[table] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    return found
 
 
 @pytest.fixture

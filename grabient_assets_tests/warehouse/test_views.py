@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.warehouse.contents import contents, value
 from grabient_assets_tests.warehouse.results import NOON, answer, palette, refined, refined_palette
-from grabient_assets_tests.warehouse.test_older_file import contents, value
 
 
 @pytest.fixture

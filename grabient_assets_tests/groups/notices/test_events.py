@@ -16,8 +16,17 @@ from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.test_palettes import asked, asked_of_all
-from grabient_assets_tests.warehouse.results import NOON, answer, batch, consensus, insert, palette, refined
+from grabient_assets_tests.warehouse.results import (
+    NOON,
+    answer,
+    asked,
+    asked_of_all,
+    batch,
+    consensus,
+    insert,
+    palette,
+    refined,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
