@@ -36,7 +36,7 @@ from grabient_assets_tests.emulator.running import (
     polled,
 )
 from grabient_assets_tests.providers.faces import KEY
-from grabient_assets_tests.providers.test_images_and_vectors import NOMIC as NOMIC_MODEL
+from grabient_assets_tests.providers.image_and_vector_bodies import NOMIC as NOMIC_MODEL
 
 REGISTRY = load_registry()
 EMBEDDERS = (

@@ -98,8 +98,9 @@ def test_each_state_of_the_palettes_is_exported_once(place: Place) -> None:
 
 
 def test_nothing_is_exported_while_something_is_open(place: Place) -> None:
-    ask = {"purpose": "refinement", "seed": "one", "prompt_version": "v1", "provider": "anthropic", "model": "opus"}
-    rest = {"request_digest": "d", "analyses": 1, "chained": False, "state": "open", "asked_at": NOON}
+    ask = {"purpose": "refinement", "subject": "one", "prompt_version": "v1", "provider": "anthropic", "model": "opus"}
+    rest = {"subject_key": "key-one", "request_digest": "d", "analyses": 1, "chained": False}
+    rest |= {"state": "open", "asked_at": NOON}
     place.write(insert, "asks", **ask, **rest)
     assert place.look() == "Every settled version is exported as it is."
     place.write(lambda c: c.execute("UPDATE asks SET state = 'closed'"))
