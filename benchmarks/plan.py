@@ -196,8 +196,8 @@ _BATCHES = """
 """
 _REQUESTS = """
     INSERT INTO batch_requests BY NAME
-    SELECT CASE WHEN n < $answered THEN 'collected ' ELSE 'submitted ' END || model AS batch_id, seed, analysis_index,
-           palette_key || '-' || digest || '-' || lpad(analysis_index::VARCHAR, 2, '0') AS custom_id,
+    SELECT CASE WHEN n < $answered THEN 'collected ' ELSE 'submitted ' END || model AS batch_id, seed AS subject,
+           analysis_index, palette_key || '-' || digest || '-' || lpad(analysis_index::VARCHAR, 2, '0') AS custom_id,
            CASE WHEN n < $answered THEN 'succeeded' END AS fate, 1500 AS input_tokens, 300 AS output_tokens,
            0.0003 AS cost_usd
     FROM (SELECT *, row_number() OVER (ORDER BY seed) - 1 AS n FROM palettes) AS p CROSS JOIN target,

@@ -66,6 +66,7 @@ def lacking(asks: str, table: AnswerTable) -> str:
     has an answer to, or with no retry since a failure: `answered` and `failed`, bits by `ask`. `lacking` is `asked`
     where that leaves something, with it as `bits`.
     """
+    asked_of = "".join(f" AND t.{name} = a.{name}" for name in table.asked_of)
     number = bit(f"t.{table.analysis_index}" if table.analysis_index.isidentifier() else table.analysis_index)
     return f"""
         asked AS (
@@ -75,7 +76,7 @@ def lacking(asks: str, table: AnswerTable) -> str:
             SELECT a.ask, coalesce(bit_or({number}) FILTER (t.error IS NULL), 0) AS answered,
                    coalesce(bit_or({number}) FILTER (t.error IS NOT NULL), 0) AS failed
             FROM asked a JOIN {table.name} t ON t.{table.subject} = a.subject
-                AND t.prompt_version = a.prompt_version AND {stem_of("t.custom_id")} = a.stem
+                AND t.prompt_version = a.prompt_version AND {stem_of("t.custom_id")} = a.stem{asked_of}
             WHERE (t.error IS NULL OR a.retry_from IS NULL OR t.created_at >= a.retry_from)
             GROUP BY a.ask
         ),

@@ -28,7 +28,8 @@ class AnswerTable:
 
     It has the columns prompt_version, custom_id, error, created_at and cost_usd. `subject` is the column with the
     subject, `analysis_index` SQL of the analysis. `keep_the_better` follows an INSERT: it says which of two rows of one
-    key stands. `versions` are the columns with the prompt version on whose behalf a request was made.
+    key stands. `versions` are the columns with the prompt version on whose behalf a request was made, `asked_of` those
+    that say whom it was asked of: a custom_id says that too, but joining on it alone takes half as long again.
     """
 
     name: str
@@ -36,6 +37,7 @@ class AnswerTable:
     subject: str = "seed"
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
+    asked_of: tuple[str, ...] = ("provider", "model")
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,11 @@ _NOT_OVERTAKEN = f"""
 
 
 PALETTE_TAG_REFINED = AnswerTable(
-    "palette_tag_refined", _KEEP_THE_BETTER, analysis_index="0", versions=("prompt_version", "source_prompt_version")
+    "palette_tag_refined",
+    _KEEP_THE_BETTER,
+    analysis_index="0",
+    versions=("prompt_version", "source_prompt_version"),
+    asked_of=("model",),
 )
 TAGGING_OPEN = "SELECT subject, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'"
 """Relation of the palettes whose consensus is still to come, or to change."""
