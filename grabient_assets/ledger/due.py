@@ -67,7 +67,7 @@ def lacking(asks: str, table: AnswerTable) -> str:
     where that leaves something, with it as `bits`.
     """
     asked_of = "".join(f" AND t.{name} = a.{name}" for name in table.asked_of)
-    number = bit(f"t.{table.analysis_index}" if table.analysis_index.isidentifier() else table.analysis_index)
+    number = bit(table.analysis_of("t"))
     return f"""
         asked AS (
             SELECT *, row_number() OVER () AS ask FROM ({asks}) WHERE stem IS NOT NULL
@@ -180,7 +180,6 @@ def share_answers(connection: DuckDBPyConnection, purpose: Purpose) -> None:
     replaced = ", ".join(
         [f"m.subject AS {table.subject}", *(f"m.prompt_version AS {name}" for name in table.versions), "0 AS cost_usd"]
     )
-    number = f"b.{table.analysis_index}" if table.analysis_index.isidentifier() else table.analysis_index
     connection.execute(
         f"""
         WITH {lacking(open_asks(purpose), table)}, {ready(purpose)},
@@ -190,7 +189,7 @@ def share_answers(connection: DuckDBPyConnection, purpose: Purpose) -> None:
         )
         INSERT INTO {table.name} BY NAME
         SELECT b.* REPLACE ({replaced})
-        FROM ready m JOIN best b ON {stem_of("b.custom_id")} = m.stem AND {is_in("m.bits", number)}
+        FROM ready m JOIN best b ON {stem_of("b.custom_id")} = m.stem AND {is_in("m.bits", table.analysis_of("b"))}
         WHERE b.error IS NULL OR m.retry_from IS NULL OR b.created_at >= m.retry_from
         {table.keep_the_better}
         """

@@ -27,9 +27,10 @@ class AnswerTable:
     """The table with the answers and failures of a purpose, one row for each request.
 
     It has the columns prompt_version, custom_id, error, created_at and cost_usd. `subject` is the column with the
-    subject, `analysis_index` SQL of the analysis. `keep_the_better` follows an INSERT: it says which of two rows of one
-    key stands. `versions` are the columns with the prompt version on whose behalf a request was made, `asked_of` those
-    that say whom it was asked of: a custom_id says that too, but joining on it alone takes half as long again.
+    subject, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows
+    an INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
+    behalf a request was made, `asked_of` those that say whom it was asked of: a custom_id says it too, but a plan that
+    joins on it alone takes half as long again.
     """
 
     name: str
@@ -38,6 +39,10 @@ class AnswerTable:
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
+
+    def analysis_of(self, row: str) -> str:
+        """SQL of the analysis of the row with this alias."""
+        return f"{row}.{self.analysis_index}" if self.analysis_index.isidentifier() else self.analysis_index
 
 
 @dataclass(frozen=True, slots=True)
