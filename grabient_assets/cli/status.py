@@ -47,6 +47,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.headless.status import Counts, counts
     from grabient_assets.ledger.batches import open_batches
     from grabient_assets.ledger.holding import held_back
@@ -61,7 +62,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-            held = held_back(connection, settings.budget_usd, now)
+            held = held_back(connection, PURPOSES, settings.budget_usd, now)
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
             idle = put_off(connection)

@@ -95,8 +95,9 @@ def find_failures(
 
 def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     """What asking them again comes to, model by model, at the prices of the day `on`."""
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.groups.refinement.refiner import refiner
-    from grabient_assets.groups.requests import requests_usd
+    from grabient_assets.ledger.request_sizes import requests_usd
     from grabient_assets.registry.load import load_registry
 
     refined = {one.partition for one in failures.refinements}
@@ -121,7 +122,7 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
         for (purpose, provider, model_id, follows), versions in counts.items():
             model, usd = registry.model(provider, model_id), DollarRange()
             for version, requests in versions.items():
-                part = requests_usd(connection, purpose, model, version, requests, on)
+                part = requests_usd(connection, PURPOSES[purpose], model, version, requests, on)
                 usd = None if usd is None or part is None else usd + part
             if follows and usd is not None:
                 usd = replace(usd, low=Decimal(0))

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from grabient_assets.groups.palettes.tables import any_palette, palette_rows
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.refinement.counting import Foreseen
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
@@ -23,7 +25,6 @@ from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.planning import Sending
-from grabient_assets.ledger.refinement_plan import Foreseen
 from grabient_assets.ledger.tag_consensus import tagged_elsewhere
 from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
@@ -165,7 +166,7 @@ def make_plan(
         kept = withheld_palettes(connection, [SubjectVersion(prompt_version, seed) for seed in withheld])
         elsewhere = tagged_elsewhere(connection, prompt_version, needing)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
-        held = still_held(connection, settings.budget_usd, now, None, None)
+        held = still_held(connection, PURPOSES, settings.budget_usd, now, None, None)
     asked = [*models, *([refiner()] if refinement else [])]
     limits = [usd for usd in (max_usd, budget.left if budget else None) if usd is not None]
     finishing = None
@@ -211,10 +212,8 @@ def _finishing(
         if one.cannot is not None or one.sending.usd is None or not one.sending.requests:
             continue
         for lines in one.counts.lines:
-            here = numpy.isin(lines.palettes, places) & (lines.prompt_version == prompt_version)
-            requests = numpy.bincount(
-                numpy.searchsorted(places, lines.palettes[here]), lines.requests[here], len(places)
-            )
+            here = numpy.isin(lines.places, places) & (lines.prompt_version == prompt_version)
+            requests = numpy.bincount(numpy.searchsorted(places, lines.places[here]), lines.requests[here], len(places))
             for end in ends:
                 cost[end] += requests * float(getattr(one.sending.usd, end)) / one.sending.requests
             spread = numpy.maximum(spread, (requests > 0) * _spread(one.sending.usd, one.sending.requests))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, StoreUnusableError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
@@ -144,7 +145,7 @@ class Pursuit:
         from grabient_assets.ledger.holding import still_held
 
         with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), TAGGING.name, None)
+            held = still_held(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), TAGGING.name, None)
             due = any(
                 target.hold_key(TAGGING.name, provider) not in held
                 for provider in self.wish.providers
@@ -165,7 +166,9 @@ class Pursuit:
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
             return False
         with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), REFINEMENT.name, provider)
+            held = still_held(
+                connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), REFINEMENT.name, provider
+            )
             due = due_targets(connection, REFINEMENT, provider)
             if any(one.hold_key(REFINEMENT.name, provider) not in held for one in due):
                 return True
@@ -181,7 +184,7 @@ class Pursuit:
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
             stopped = stopped_asks(connection, self.started)
-            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)
+            held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
             withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
         told = {

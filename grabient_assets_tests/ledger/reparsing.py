@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.retallying import tally_again
@@ -37,7 +37,9 @@ def ask(house: House, chosen: Sequence[SubjectVersion], **more: Any) -> None:
 
 def send_if_due(house: House, provider: ScriptedProvider) -> BatchRecord | None:
     house.clock.wind(seconds=1)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).batches
+    sent = submit_due(
+        TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+    ).batches
     return sent[0].batch if sent else None
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
 from grabient_assets.groups.refinement.purpose import REFINEMENT
@@ -93,7 +94,12 @@ def refinement_batches(
             sent = submit_due(
                 REFINEMENT,
                 Submission(
-                    connection, house, objects.open_for_sending(), _now, images_by_url=providers.images_by_url()
+                    connection,
+                    PURPOSES,
+                    house,
+                    objects.open_for_sending(),
+                    _now,
+                    images_by_url=providers.images_by_url(),
                 ),
                 run_id=context.run_id,
                 announce=lambda targets: observe_plan(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_bytes
 from grabient_assets.groups.refinement.refiner import refiner
-from grabient_assets.groups.requests import refinement_bytes
+from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.estimates import Measured, MeasuredKey
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -60,8 +60,8 @@ def plan_refinements(
 
     model, registry = refiner(), load_registry()
     prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
-    digest = request_digest(REFINEMENT.name, answers_from, model, prompt.digest)
-    counts = plan_refinement(connection, prompt_version, digest, tagged, untagged, refined, foreseen)
+    target = AskTarget(model.provider, model.id, request_digest(REFINEMENT.name, answers_from, model, prompt.digest))
+    counts = plan_refinement(connection, prompt_version, target, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
     size = refinement_bytes(connection, prompt, model) + round(counts.colour_bytes) + picture
     lines = Lines(numpy.array([sum(counts.missing.values())]), numpy.array([size]), pictures=1, picture_bytes=picture)

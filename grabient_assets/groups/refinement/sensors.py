@@ -8,6 +8,7 @@ import dagster as dg
 
 from grabient_assets.groups.batches.jobs import COLLECTED_BY_PURPOSE, collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.jobs import submit_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
@@ -71,7 +72,7 @@ def _due(
 ) -> tuple[list[SubjectVersion], Sequence[str]]:
     """The palettes to refine now, and the sentences about those for which there is no money."""
     with warehouse.read() as connection:
-        held = still_held(connection, budget, datetime.now(UTC), REFINEMENT.name, name)
+        held = still_held(connection, PURPOSES, budget, datetime.now(UTC), REFINEMENT.name, name)
         tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
         chained = chained_refinements(connection, tagged)
         asked = [

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.tables import mean_colour_bytes
 from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.purpose import TAGGING
@@ -18,7 +19,6 @@ from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
-from grabient_assets.ledger.plan import mean_colour_bytes
 from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.wave_plans import WavePlan, record_plan
 from grabient_assets.ledger.waves import start_waves

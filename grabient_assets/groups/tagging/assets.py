@@ -14,6 +14,7 @@ from pydantic import Field
 
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.prompts import prompt_metadata
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.round_log import log_round
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
@@ -155,7 +156,9 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
                 def announce(targets: Sequence[DueTarget]) -> None:
                     observe_plan(context, house, connection, targets)
 
-                sent = submit_due(TAGGING, Submission(connection, house, store, _now), context.run_id, announce)
+                sent = submit_due(
+                    TAGGING, Submission(connection, PURPOSES, house, store, _now), context.run_id, announce
+                )
             for one in sent.batches:
                 batch = one.batch
                 context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from grabient_assets.groups.batches.jobs import collect_batch
 from grabient_assets.groups.batches.sensors import marking_runs
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.collection import palettes_to_complete, palettes_without_answer
 from grabient_assets.groups.tagging.jobs import submit_tagging
 from grabient_assets.groups.tagging.purpose import TAGGING
@@ -53,7 +54,7 @@ def _provider_due(
     instance: dg.DagsterInstance, warehouse: Warehouse, name: str, budget: Decimal | None
 ) -> dg.RunRequest | str:
     with warehouse.read() as connection:
-        held = still_held(connection, budget, datetime.now(UTC), TAGGING.name, name)
+        held = still_held(connection, PURPOSES, budget, datetime.now(UTC), TAGGING.name, name)
         due = [
             target
             for target in due_targets(connection, TAGGING, name)

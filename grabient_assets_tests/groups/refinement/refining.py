@@ -8,7 +8,7 @@ from typing import Any
 
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
@@ -48,7 +48,9 @@ class Pipeline:
         self.chosen = self.house.load(colours or palette(1))
         self.house.ask(self.chosen, providers=["google"])
         connection = self.tagger.connection()
-        sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
+        sent = submit_due(
+            TAGGING, Submission(connection, PURPOSES, self.house.warehouse, self.house.store, self.house.clock)
+        )
         if tags is None:
             self.tagger.end_all()
         for known, held in self.tagger.held.items() if tags else ():
@@ -66,7 +68,9 @@ class Pipeline:
         house.store.put("images/1.png", b"png", "image/png")
         ask_for_refinement(self.chosen, "emulator", house.warehouse, house.clock())
         connection = self.refiner.connection()
-        [sent] = submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock)).batches
+        [sent] = submit_due(
+            REFINEMENT, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock)
+        ).batches
         self.batch = sent.batch
 
     def collect(self, provider: ScriptedProvider, batches: list[BatchRecord]) -> None:
