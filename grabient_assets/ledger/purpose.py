@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import BatchRecord
     from grabient_assets.ledger.due import DueRequest
     from grabient_assets.ledger.request_sizes import WantedTarget
@@ -30,14 +31,19 @@ class AnswerTable:
     an INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
     behalf a request was made, `asked_of` those that say whom it was asked of: a custom_id says it too, but a plan that
     joins on it alone takes half as long again.
+
+    `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
+    replaces the one before, whatever that was asked.
     """
 
     name: str
+    key: tuple[str, ...]
     keep_the_better: str
     subject: str = "seed"
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
+    newest_stands: bool = False
 
     def analysis_of(self, row: str) -> str:
         """SQL of the analysis of the row with this alias."""
@@ -66,6 +72,9 @@ class Purpose:
     `unsettled` is a relation of the subjects whose input is still being made: nothing of them is sent or closed. Of the
     relation it is given, `kept_back` makes common table expressions, the last of them `kept_back`: the subjects that
     are not to be sent now, for that reason or another.
+
+    `after_reparse` rebuilds what rests on the rows of these subjects when stored answers were read anew, in the same
+    transaction; it is told the providers that can be asked, and returns what to count, by name.
     """
 
     name: str
@@ -84,6 +93,7 @@ class Purpose:
     bases: str | None = None
     unsettled: str | None = None
     kept_back: Callable[[str], str] | None = None
+    after_reparse: Callable[[DuckDBPyConnection, Sequence[SubjectVersion], Sequence[str]], dict[str, int]] | None = None
 
 
 Purposes: TypeAlias = Mapping[str, Purpose]

@@ -105,10 +105,12 @@ _NOT_OVERTAKEN = f"""
 
 PALETTE_TAG_REFINED = AnswerTable(
     "palette_tag_refined",
+    _KEY,
     _KEEP_THE_BETTER,
     analysis_index="0",
     versions=("prompt_version", "source_prompt_version"),
     asked_of=("model",),
+    newest_stands=True,
 )
 TAGGING_OPEN = "SELECT subject, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'"
 """Relation of the palettes whose consensus is still to come, or to change."""
@@ -361,3 +363,14 @@ def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str
         [list(batch_ids)],
     ).fetchall()
     return [(SubjectVersion(row[0], row[1]), row[2]) for row in rows]
+
+
+def outdated_refinements(connection: DuckDBPyConnection) -> int:
+    """How many refined palettes were refined from a consensus that reads otherwise now."""
+    row = connection.execute(
+        """
+        SELECT count(*) FROM palette_tag_refined r JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE r.error IS NULL AND r.consensus_digest <> c.digest
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -99,7 +99,7 @@ _KEEP_THE_BETTER = (
 )
 
 
-PALETTE_TAGS = AnswerTable("palette_tags", _KEEP_THE_BETTER)
+PALETTE_TAGS = AnswerTable("palette_tags", _KEY, _KEEP_THE_BETTER)
 
 
 def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:

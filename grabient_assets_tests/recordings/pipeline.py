@@ -30,7 +30,6 @@ from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger import poll
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, open_batches, record_reported
@@ -108,9 +107,10 @@ class Pipeline:
             prompt_version,
             house.warehouse,
             house.store,
+            PURPOSES,
             reader_of(house.warehouse, house.store),
             lambda provider: line_reader(provider, EMULATOR_KEY),
-            lambda connection, chosen: tally_again(connection, chosen, self.usable),
+            self.usable,
         )
 
     @contextmanager

@@ -17,7 +17,13 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, with_error_code
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.refined import PALETTE_TAG_REFINED, REFINEMENTS_TO_COME, TAGGING_OPEN, kept_back
+from grabient_assets.ledger.refined import (
+    PALETTE_TAG_REFINED,
+    REFINEMENTS_TO_COME,
+    TAGGING_OPEN,
+    kept_back,
+    outdated_refinements,
+)
 from grabient_assets.ledger.request_sizes import WantedTarget
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
@@ -147,4 +153,5 @@ REFINEMENT = Purpose(
     bases="SELECT seed AS subject, prompt_version, digest AS basis FROM tag_consensus",
     unsettled=TAGGING_OPEN,
     kept_back=kept_back,
+    after_reparse=lambda connection, *_: {"outdated": outdated_refinements(connection)},
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, mean_colour_bytes, palettes
 from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
 from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
@@ -80,4 +81,5 @@ TAGGING = Purpose(
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
     sizes=COLOUR_SIZES,
     to_come=LATER_WAVES,
+    after_reparse=lambda connection, subjects, usable: {"consensus": tally_again(connection, subjects, usable)},
 )

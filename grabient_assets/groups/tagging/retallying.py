@@ -11,7 +11,6 @@ from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted, skills
 from grabient_assets.groups.tagging.tallying import PALETTES_AT_ONCE, Counting, consensus_records
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.reparsed import newest_answers
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.ledger.tags import answers
@@ -47,7 +46,7 @@ def _portion(
     due = stored.keys() | {t.partition for t in complete_tagging(connection, providers, among) if t.answers}
     found = answers(connection, sorted(due, key=lambda p: (p.prompt_version, p.subject)))
     colours = {record.seed: record for record in palettes(connection, {p.subject for p in due})}
-    newest = newest_answers(connection, among)
+    newest = _newest_answers(connection, among)
     fresh: dict[SubjectVersion, ConsensusRecord] = {}
     for record in consensus_records(found, colours, counting, list(stored.values()), NO_TIME):
         before = stored[_partition(record)].created_at if _partition(record) in stored else NO_TIME
@@ -68,3 +67,16 @@ def _partition(record: ConsensusRecord) -> SubjectVersion:
 def _same(one: ConsensusRecord | None, other: ConsensusRecord) -> bool:
     """Whether they say the same, at whatever time."""
     return one is not None and replace(one, created_at=NO_TIME) == replace(other, created_at=NO_TIME)
+
+
+def _newest_answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, datetime]:
+    """When the newest usable answer of each of these palettes was stored."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT prompt_version, seed, max(created_at) FROM palette_tags JOIN chosen USING (seed, prompt_version)
+        WHERE error IS NULL GROUP BY ALL
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return {SubjectVersion(row[0], row[1]): row[2].astimezone(UTC) for row in rows}

@@ -14,7 +14,6 @@ from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
@@ -95,9 +94,10 @@ class Pipeline:
             None,
             house.warehouse,
             house.store,
+            PURPOSES,
             reader_of(house.warehouse, house.store),
             lambda provider: (self.tagger if provider == "google" else self.refiner).read_line,
-            lambda connection, chosen: tally_again(connection, chosen, ["google"]),
+            ["google"],
         )
 
     def refined(self) -> tuple[Any, ...]:
