@@ -38,7 +38,7 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
     from grabient_assets.groups.tagging.purpose import TAGGING
-    from grabient_assets.groups.tagging.reading import TagReader
+    from grabient_assets.groups.tagging.tags import TagReader
     from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import open_batches
     from grabient_assets.ledger.round import collect_batches

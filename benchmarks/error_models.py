@@ -31,11 +31,10 @@ from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.planning import request_usd
-from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.wave_audits import AuditCount
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
 from grabient_assets.warehouse.migrations import migrate

@@ -208,8 +208,8 @@ def ask_for(
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
     from grabient_assets.groups.tagging.purpose import TAGGING
+    from grabient_assets.groups.tagging.waves import reopen_cancelled
     from grabient_assets.ledger.asks import record_asks
-    from grabient_assets.ledger.waves import reopen_cancelled
 
     alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
     for one in failed:

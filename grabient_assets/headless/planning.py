@@ -16,8 +16,9 @@ from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
-from grabient_assets.groups.tagging.withheld import sentences
+from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
 from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode
 from grabient_assets.ledger.asks import SubjectVersion
@@ -25,8 +26,6 @@ from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.planning import Sending
-from grabient_assets.ledger.tag_consensus import tagged_elsewhere
-from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model

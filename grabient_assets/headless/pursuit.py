@@ -156,11 +156,11 @@ class Pursuit:
 
     def _refinement_open(self) -> bool:
         from grabient_assets.groups.refinement.purpose import REFINEMENT
+        from grabient_assets.groups.refinement.refined import chained_refinements
         from grabient_assets.groups.refinement.refiner import refiner
+        from grabient_assets.groups.tagging.tags import complete_tagging
         from grabient_assets.ledger.due import due_targets
         from grabient_assets.ledger.holding import still_held
-        from grabient_assets.ledger.refined import chained_refinements
-        from grabient_assets.ledger.tagging_ends import complete_tagging
 
         provider = refiner().provider
         if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
@@ -177,9 +177,8 @@ class Pursuit:
 
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
-        from grabient_assets.groups.tagging.withheld import sentences
+        from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
         from grabient_assets.ledger.holding import held_back
-        from grabient_assets.ledger.withheld import withheld_palettes
 
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:

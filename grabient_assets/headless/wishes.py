@@ -144,8 +144,8 @@ def make_wish(
     the others, so that a limit never starves them. Raises GrabientError when nothing is loaded, SettingsError when no
     provider can be asked.
     """
+    from grabient_assets.groups.tagging.waves import answered_enough
     from grabient_assets.headless.needs import Need, needs
-    from grabient_assets.ledger.waves import answered_enough
 
     providers = askable_providers(settings) if providers is None else tuple(providers)
     targets = tagging_targets(settings, prompt_version, providers, today)

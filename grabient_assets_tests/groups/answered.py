@@ -13,9 +13,9 @@ from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.wave_audit import FIELDS, Heard, begin_audits, end_audits
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.wave_audits import FIELDS, Heard, begin_audits, end_audits
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.registry.load import load_registry

@@ -16,7 +16,7 @@ from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due

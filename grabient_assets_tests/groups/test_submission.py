@@ -18,7 +18,7 @@ from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.ledger.due import due_requests

@@ -16,7 +16,7 @@ import pytest
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import AskTarget, record_asks
 from grabient_assets.ledger.budget import month_of

@@ -13,7 +13,7 @@ from grabient_assets.errors import AmbiguousSubmissionError, ProviderBusyError
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.round import collect_batches

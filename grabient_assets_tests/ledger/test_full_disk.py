@@ -12,7 +12,7 @@ import pytest
 from grabient_assets.errors import GrabientError, StoreError, WarehouseError
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches

@@ -10,7 +10,7 @@ import pytest
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due

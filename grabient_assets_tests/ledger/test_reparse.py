@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.quality import words_by_model
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord
+from grabient_assets.groups.tagging.tags import TagReader
+from grabient_assets.groups.tagging.withheld import panels
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.settling import Verdict
 from grabient_assets.ledger.staging import staging
-from grabient_assets.ledger.tag_consensus import ConsensusRecord
-from grabient_assets.ledger.withheld import panels
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.house import House, palette, twins
 from grabient_assets_tests.ledger.reparsing import (

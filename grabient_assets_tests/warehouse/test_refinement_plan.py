@@ -9,12 +9,12 @@ import pytest
 
 from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
-from grabient_assets.ledger.refined import RefinedRecord, record_refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets_tests.ledger.house import House, palette, twins
 
 TARGETS = [AskTarget("openai", "one", "a" * 20), AskTarget("groq", "other", "b" * 20)]

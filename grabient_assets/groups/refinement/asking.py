@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refined import chained_refinements, forget_other_refiners, open_refiners
 from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.tagging.ask_terms import tagging_terms
+from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import tagging_terms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, unchain
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.refined import chained_refinements, forget_other_refiners, open_refiners
-from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry

@@ -20,11 +20,11 @@ from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_re
 from grabient_assets.groups.refinement.checks import refinement_checks
 from grabient_assets.groups.refinement.planning import plan_due
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
-from grabient_assets.ledger.refined import refinement_failures
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource

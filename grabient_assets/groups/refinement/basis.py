@@ -14,15 +14,15 @@ from typing import Any
 
 from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.refinement.refined import refined
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus
 from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
 from grabient_assets.ledger.identity import digest_of_request
-from grabient_assets.ledger.refined import refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -76,7 +76,7 @@ def _with_contradicted(shown: Consensus | None, record: ConsensusRecord | None) 
 
 
 def _made_from(batch: BatchRecord, request: RequestRecord, digest: str) -> bool:
-    """Whether the custom_id says that the request was made from the consensus of this digest (ledger/refined.py)."""
+    """Whether the custom_id says that the request was made from the consensus of this digest (refined.py)."""
     answers_from = "emulator" if batch.account == EMULATOR_ACCOUNT else "live"
     asked = digest_of_request(batch.purpose, answers_from, batch.provider, batch.model, batch.prompt_digest)
     return hashlib.sha256(f"{asked}{digest}".encode()).hexdigest()[:20] in request.custom_id

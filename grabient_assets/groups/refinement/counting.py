@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.tables import COLOUR_BYTES, SIZED
+from grabient_assets.groups.refinement.refined import PALETTE_TAG_REFINED
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.identity import custom_id, stem, stem_of
 from grabient_assets.ledger.plan import count_asks
-from grabient_assets.ledger.refined import PALETTE_TAG_REFINED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

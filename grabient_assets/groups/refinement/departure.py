@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grabient_assets.consensus.tag_sets import masi_distance
+from grabient_assets.groups.refinement.refined import RefinedRecord
 from grabient_assets.groups.refinement.refined_answer import LIMITS
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
 from grabient_assets.groups.tagging.tag_forms import tag_form
-from grabient_assets.ledger.refined import RefinedRecord
 
 MAJORITY = 0.5
 

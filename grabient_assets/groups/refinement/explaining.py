@@ -13,6 +13,7 @@ from grabient_assets.errors import GrabientError, SeedError, UsageError
 from grabient_assets.groups.palettes.palette_line import typed_palette
 from grabient_assets.groups.palettes.tables import PaletteRecord, any_palette, palettes, palettes_named
 from grabient_assets.groups.refinement.departure import Departure, departures
+from grabient_assets.groups.refinement.refined import RefinedRecord, refined
 from grabient_assets.groups.tagging.answers import LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, build_consensus
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of
@@ -29,13 +30,12 @@ from grabient_assets.groups.tagging.inquiries import (
 from grabient_assets.groups.tagging.model_reports import ModelReport, report_of
 from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, skills
 from grabient_assets.groups.tagging.standings import Standing, standing_of
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
+from grabient_assets.groups.tagging.tags import answers
 from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
+from grabient_assets.groups.tagging.waves import WaveState, wave_states
+from grabient_assets.groups.tagging.withheld import Withheld, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.refined import RefinedRecord, refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus
-from grabient_assets.ledger.tags import answers
-from grabient_assets.ledger.wave_states import WaveState, wave_states
-from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.wording import one_line
 
 if TYPE_CHECKING:

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import StoreError
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, mean_colour_bytes, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
-from grabient_assets.groups.refinement.refiner import refiner
-from grabient_assets.groups.tagging.consensus import consensus_for_prompt
-from grabient_assets.groups.tagging.later_waves import wanted_taggers
-from grabient_assets.groups.tagging.purpose import SOME_COLOURS, SOME_ID
-from grabient_assets.groups.tagging.tallying import stored_consensus
-from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.batches import BatchRecord, with_error_code
-from grabient_assets.ledger.due import DueRequest
-from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.refined import (
+from grabient_assets.groups.refinement.refined import (
     PALETTE_TAG_REFINED,
     REFINEMENTS_TO_COME,
     TAGGING_OPEN,
     kept_back,
     outdated_refinements,
 )
+from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.tagging.consensus import consensus_for_prompt
+from grabient_assets.groups.tagging.later_waves import wanted_taggers
+from grabient_assets.groups.tagging.purpose import SOME_COLOURS, SOME_ID
+from grabient_assets.groups.tagging.tag_consensus import consensus, some_consensus
+from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, with_error_code
+from grabient_assets.ledger.due import DueRequest
+from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.request_sizes import WantedTarget
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.ledger.tag_consensus import consensus, some_consensus
 from grabient_assets.prompting.palette_prompts import refinement_message, system_text
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.asking import json_line

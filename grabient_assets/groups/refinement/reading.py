@@ -11,6 +11,11 @@ from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.refinement.basis import basis_of
+from grabient_assets.groups.refinement.refined import (
+    RefinedRecord,
+    record_refined,
+    stop_failed_refinements,
+)
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import Unusable
 from grabient_assets.ledger.archive import archived_requests
@@ -19,11 +24,6 @@ from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.refined import (
-    RefinedRecord,
-    record_refined,
-    stop_failed_refinements,
-)
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.providers.offline import picture_urls
 from grabient_assets.store.objects import ObjectStore

@@ -7,12 +7,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.tables import mean_colour_bytes
+from grabient_assets.groups.tagging.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
+from grabient_assets.groups.tagging.wave_plans import WavePlan, record_plan
+from grabient_assets.groups.tagging.waves import start_waves
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
@@ -20,8 +22,6 @@ from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tok
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.wave_plans import WavePlan, record_plan
-from grabient_assets.ledger.waves import start_waves
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry

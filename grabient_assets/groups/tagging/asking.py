@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.groups.tagging.ask_terms import renew_refinement_terms
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.waves import settle_in_full
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import renew_refinement_terms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import SpendingCap, make_cap
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.waves import settle_in_full
 from grabient_assets.partitions import by_version
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry

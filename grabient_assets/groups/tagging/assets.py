@@ -33,11 +33,10 @@ from grabient_assets.groups.tagging.collection import (
 from grabient_assets.groups.tagging.planning import plan_due
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
-from grabient_assets.groups.tagging.wave_reports import under_way_sentence
+from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.wave_states import wave_counts, wave_states
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, mean_colour_bytes, palettes
 from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
-from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.retallying import tally_again
+from grabient_assets.groups.tagging.tags import PALETTE_TAGS, TagReader
+from grabient_assets.groups.tagging.tallying import tally_again
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.ledger.tags import PALETTE_TAGS
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.asking import json_line

@@ -11,7 +11,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.estimates import measured_tokens

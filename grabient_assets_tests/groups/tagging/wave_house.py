@@ -20,9 +20,9 @@ from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIEL
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import DueRequest, due_requests
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.settings import PROMPTS_DIR, PROVIDERS

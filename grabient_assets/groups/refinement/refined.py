@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.tagging.withheld import withheld
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.ledger.withheld import withheld
 from grabient_assets.warehouse.rows import insert_rows, utf8
 
 if TYPE_CHECKING:
