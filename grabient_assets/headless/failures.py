@@ -68,7 +68,7 @@ def find_failures(
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
     for those anew.
     """
-    from grabient_assets.groups.refinement.refiner import refiner
+    from grabient_assets.groups.refinement.purpose import refiner
     from grabient_assets.headless.needs import failed_refinements, failed_tagging
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
@@ -96,7 +96,7 @@ def find_failures(
 def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     """What asking them again comes to, model by model, at the prices of the day `on`."""
     from grabient_assets.groups.purposes import PURPOSES
-    from grabient_assets.groups.refinement.refiner import refiner
+    from grabient_assets.groups.refinement.purpose import refiner
     from grabient_assets.ledger.request_sizes import requests_usd
     from grabient_assets.registry.load import load_registry
 

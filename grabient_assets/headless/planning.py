@@ -12,7 +12,7 @@ from grabient_assets.groups.palettes.tables import any_palette, palette_rows
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.counting import Foreseen
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging

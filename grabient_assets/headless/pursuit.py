@@ -155,9 +155,8 @@ class Pursuit:
         return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
 
     def _refinement_open(self) -> bool:
-        from grabient_assets.groups.refinement.purpose import REFINEMENT
+        from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
         from grabient_assets.groups.refinement.refined import chained_refinements
-        from grabient_assets.groups.refinement.refiner import refiner
         from grabient_assets.groups.tagging.tags import complete_tagging
         from grabient_assets.ledger.due import due_targets
         from grabient_assets.ledger.holding import still_held

@@ -13,8 +13,7 @@ from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING

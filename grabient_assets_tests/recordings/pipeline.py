@@ -26,8 +26,7 @@ from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_chained
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger import poll

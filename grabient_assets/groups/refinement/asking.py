@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError
-from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.refinement.refined import chained_refinements, forget_other_refiners, open_refiners
-from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.ask_terms import tagging_terms
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused

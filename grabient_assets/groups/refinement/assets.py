@@ -19,9 +19,8 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks
 from grabient_assets.groups.refinement.planning import plan_due
-from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.refinement.refined import refinement_failures
-from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release

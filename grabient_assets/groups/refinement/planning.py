@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_bytes
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_bytes, refiner
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, due_requests

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import StoreError
+from grabient_assets.errors import SettingsError, StoreError
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, mean_colour_bytes, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.refined import (
@@ -15,7 +15,6 @@ from grabient_assets.groups.refinement.refined import (
     kept_back,
     outdated_refinements,
 )
-from grabient_assets.groups.refinement.refiner import refiner
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
 from grabient_assets.groups.tagging.later_waves import wanted_taggers
 from grabient_assets.groups.tagging.purpose import SOME_COLOURS, SOME_ID
@@ -33,12 +32,26 @@ from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
 from grabient_assets.providers.offline import request_line
+from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
+from grabient_assets.settings import load_settings
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+def refiner() -> Model:
+    """The model that refines: that of GRABIENT_REFINER, else the panel's. Raises SettingsError for one that is none."""
+    registry, chosen = load_registry(), load_settings().refiner
+    if chosen is None:
+        return registry.panel("refiner")[0]
+    known = {model.id: model for model in registry.models if "refiner" in model.roles}
+    if chosen not in known:
+        raise SettingsError(f"GRABIENT_REFINER is {chosen!r}, which refines nothing; choose {' or '.join(known)}.")
+    return known[chosen]
+
 
 READ_AT_ONCE = 5_000
 """The colours and votes of so many palettes are read from the database at a time."""

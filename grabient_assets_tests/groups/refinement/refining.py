@@ -10,8 +10,7 @@ from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_refinement
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.refinement.basis import UNKNOWN, basis_of
+from grabient_assets.groups.refinement.reading import UNKNOWN, basis_of
 from grabient_assets_tests.groups.refinement.refining import Pipeline
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grabient_assets.groups.refinement.departure import departures
+from grabient_assets.groups.refinement.explaining import departures
 from grabient_assets.groups.refinement.refined import RefinedRecord
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
