@@ -90,6 +90,7 @@ def _measure_money(analyses: int) -> None:
     from datetime import UTC, datetime
     from decimal import Decimal
 
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.groups.tagging.asking import taggers
     from grabient_assets.groups.tagging.purpose import TAGGING
@@ -97,11 +98,10 @@ def _measure_money(analyses: int) -> None:
     from grabient_assets.ledger.money import HoldKey
     from grabient_assets.ledger.request_sizes import keep_request_sizes
     from grabient_assets.ledger.reservation import Terms, reserve
-    from grabient_assets.prompting.load import load_prompt_set
-    from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, load_settings
+    from grabient_assets.settings import PROVIDERS, load_settings
     from grabient_assets.warehouse.connection import Warehouse
 
-    prompt, now = load_prompt_set(PROMPTS_DIR, "v1").tagging, datetime.now(UTC)
+    prompt, now = load_palette_prompts("v1")["tagging"], datetime.now(UTC)
     model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
     key = HoldKey(TAGGING.name, model.provider, model.id, "v1", None)
     warehouse = Warehouse(load_settings().database)
@@ -144,11 +144,11 @@ def _peak_mib() -> float:
 
 
 def _invent(palettes: int, analyses: int) -> None:
-    from grabient_assets.prompting.load import load_prompt_set
-    from grabient_assets.settings import PROMPTS_DIR, load_settings
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 
-    prompt = load_prompt_set(PROMPTS_DIR, "v1").tagging
+    prompt = load_palette_prompts("v1")["tagging"]
     answered, flying = round(palettes * ANSWERED), round(palettes * IN_FLIGHT)
     with Warehouse(load_settings().database).write() as connection:
         _target(connection, prompt.digest)

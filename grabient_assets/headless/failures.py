@@ -256,17 +256,18 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
 
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:
     """The request digest of today by (prompt version, provider, model)."""
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.groups.tagging.asking import taggers
     from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.identity import request_digest
-    from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import answers_from
 
     mode = answers_from(settings)
     return {
         (version, model.provider, model.id): request_digest(TAGGING.name, mode, model, digest)
         for version in load_prompt_versions(PROMPTS_DIR)
-        for digest in [load_prompt_set(PROMPTS_DIR, version).tagging.digest]
+        for digest in [load_palette_prompts(version)["tagging"].digest]
         for model in taggers(usable)
     }
 

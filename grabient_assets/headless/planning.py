@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import any_palette, palette_rows
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.counting import Foreseen
@@ -26,7 +27,7 @@ from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.planning import Sending
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
@@ -117,7 +118,7 @@ def make_plan(
     draft in live mode and for a folder of the other mode.
     """
     today, mode = now.date(), answers_from(settings)
-    refuse_draft(load_prompt_set(PROMPTS_DIR, prompt_version), mode)
+    refuse_draft(load_palette_prompts(prompt_version), mode)
     providers = usable_providers(settings) or PROVIDERS
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
@@ -257,11 +258,9 @@ def _spread(usd: DollarRange, requests: int) -> float:
 
 def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:
     """That palettes are tagged under another version, whose answers this one cannot use."""
-    digest = load_prompt_set(PROMPTS_DIR, prompt_version).tagging.digest
+    digest = load_palette_prompts(prompt_version)["tagging"].digest
     for version, palettes in elsewhere.items():
-        if version in load_prompt_versions(PROMPTS_DIR) and (
-            load_prompt_set(PROMPTS_DIR, version).tagging.digest == digest
-        ):
+        if version in load_prompt_versions(PROMPTS_DIR) and (load_palette_prompts(version)["tagging"].digest == digest):
             continue  # the wording is the same, and so are the requests: nothing is bought
         were = "palette is" if palettes == 1 else "palettes are"
         yield (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from grabient_assets.ledger.settling import AnswerReader
     from grabient_assets.ledger.submission import Submission
     from grabient_assets.ledger.submit import PreparedRequest
-    from grabient_assets.prompting.prompt import Prompt, PromptSet
+    from grabient_assets.prompting.prompt import Prompt
     from grabient_assets.registry.model import Model
     from grabient_assets.store.objects import ObjectStore
     from grabient_assets.warehouse.connection import Warehouse
@@ -54,8 +54,9 @@ class AnswerTable:
 class Purpose:
     """A kind of question. What is SQL here takes and gives relations by the ledger's names: subject, prompt_version.
 
-    `noun` is what a subject is called, in the singular. `prompt` is the one of a prompt set that is sent; `prepare`
-    makes the request lines of one model, as they are read; `reader` reads the answers of a batch.
+    `noun` is what a subject is called, in the singular. `prompt` is what is sent to a model under a prompt version,
+    beside what is asked about; `prepare` makes the request lines of one model, as they are read; `reader` reads the
+    answers of a batch.
 
     Money is set aside before lines are written. So `text_bytes` says how long a mean line is, its `pictures` left out
     (it raises RequestRejectedError where the model takes no such request), and `wanted`, for the providers that can be
@@ -80,7 +81,7 @@ class Purpose:
     name: str
     noun: str
     table: AnswerTable
-    prompt: Callable[[PromptSet], Prompt]
+    prompt: Callable[[str, Model], Prompt]
     prepare: Callable[[Sequence[DueRequest], Prompt, Model, Submission], Iterator[PreparedRequest]]
     reader: Callable[[BatchRecord, Warehouse, ObjectStore], AnswerReader]
     text_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]

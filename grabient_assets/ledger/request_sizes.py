@@ -24,12 +24,9 @@ from grabient_assets.ledger.estimates import (
     token_estimate,
 )
 from grabient_assets.ledger.money import HoldKey
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.prompt import PromptSet
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.price_list import EXACT
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
@@ -95,49 +92,34 @@ def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usabl
 
     `usable` are the providers that can be asked.
     """
-    prompts: dict[str, PromptSet | None] = {}
     sizes: list[RequestSize] = []
     for purpose in purposes.values():
         for target in purpose.wanted(connection, usable):
-            model, version = _model(target, on), target.prompt_version
-            if version not in prompts:
-                prompts[version] = _prompt_set(version)
-            found = prompts[version]
-            if model is not None and found is not None:
-                size = _size(connection, purpose, model, found, target.follows)
-                sizes += [size] if size else []
+            size = _wanted_size(connection, purpose, target, on)
+            sizes += [size] if size else []
     _record_request_sizes(connection, sizes)
 
 
-def _size(
-    connection: DuckDBPyConnection, purpose: Purpose, model: Model, prompts: PromptSet, follows: tuple[str, ...] = ()
+def _wanted_size(
+    connection: DuckDBPyConnection, purpose: Purpose, target: WantedTarget, on: date
 ) -> RequestSize | None:
-    """None when the model takes no such request: its asks are stopped when they are sent."""
-    prompt = purpose.prompt(prompts)
-    try:
-        size = purpose.text_bytes(connection, prompt, model)
-    except RequestRejectedError:
-        return None
-    key = RequestKey(purpose.name, model.provider, model.id, prompts.version)
-    return size_of(key, prompt.digest, request_shape(size, purpose.pictures, prompt.parameters, model), follows)
-
-
-def _model(target: WantedTarget, on: date) -> Model | None:
     """None when it cannot be asked: what is wanted of it is stopped when it is sent."""
     registry = load_registry()
     try:
         model = registry.model(target.provider, target.model)
         registry.usable(model, on)
+        return _size(connection, purpose, model, target.prompt_version, target.follows)
     except GrabientError:
         return None
-    return model
 
 
-def _prompt_set(version: str) -> PromptSet | None:
-    try:
-        return load_prompt_set(PROMPTS_DIR, version)
-    except GrabientError:
-        return None
+def _size(
+    connection: DuckDBPyConnection, purpose: Purpose, model: Model, version: str, follows: tuple[str, ...] = ()
+) -> RequestSize:
+    prompt = purpose.prompt(version, model)
+    size = purpose.text_bytes(connection, prompt, model)
+    shape = request_shape(size, purpose.pictures, prompt.parameters, model)
+    return size_of(RequestKey(purpose.name, model.provider, model.id, version), prompt.digest, shape, follows)
 
 
 def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:
@@ -225,12 +207,10 @@ def requests_usd(
     connection: DuckDBPyConnection, purpose: Purpose, model: Model, version: str, count: int, on: date
 ) -> DollarRange | None:
     """What so many requests of a mean size cost; None at an unknown price, or when the model takes no such request."""
-    size = _size(connection, purpose, model, load_prompt_set(PROMPTS_DIR, version))
-    if size is None:
-        return None
     try:
+        size = _size(connection, purpose, model, version)
         return estimate(model, on, _tokens(size, model, measured_tokens(connection)), count)
-    except UnpricedError:
+    except (RequestRejectedError, UnpricedError):
         return None
 
 

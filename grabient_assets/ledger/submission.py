@@ -18,8 +18,6 @@ from grabient_assets.ledger.request_sizes import keep_request_sizes
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -77,7 +75,7 @@ def submit_due(
         sent += stopped
         if model is None:
             continue
-        prompt = purpose.prompt(load_prompt_set(PROMPTS_DIR, target.prompt_version))
+        prompt = purpose.prompt(target.prompt_version, model)
         allowed = granted.get(target.hold_key(purpose.name, name))
         if allowed is not None:
             chosen = [chosen[place] for place in allowed.admitted([request.custom_id for request in chosen])]

@@ -19,7 +19,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks
 from grabient_assets.groups.refinement.planning import plan_due
-from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_prompt, refiner
 from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
@@ -83,7 +83,7 @@ def _now() -> datetime:
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Refinement requests to Claude Opus through Anthropic's Message Batches: picture, colours, consensus. "
     "Materializing asks; the sensor refinement_due sends, once the tagging of a palette is complete.",
-    metadata={"dagster/table_name": "batches", **prompt_metadata(REFINEMENT)},
+    metadata={"dagster/table_name": "batches", **prompt_metadata(refinement_prompt)},
 )
 def refinement_batches(
     context: dg.AssetExecutionContext,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_bytes, refiner
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
@@ -17,11 +18,10 @@ from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tok
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
 from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import images_by_url
-from grabient_assets.settings import PROMPTS_DIR, load_settings
+from grabient_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -62,7 +62,7 @@ def plan_refinements(
     import numpy
 
     model, registry = refiner(), load_registry()
-    prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
+    prompt = load_palette_prompts(prompt_version)["refinement"]
     target = AskTarget(model.provider, model.id, request_digest(REFINEMENT.name, answers_from, model, prompt.digest))
     counts = plan_refinement(connection, prompt_version, target, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)

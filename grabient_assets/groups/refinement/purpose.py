@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import SettingsError, StoreError
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, refinement_message
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, mean_colour_bytes, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.refined import (
@@ -27,7 +28,6 @@ from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.request_sizes import WantedTarget
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.prompting.palette_prompts import refinement_message, system_text
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
@@ -72,7 +72,7 @@ def refinement_spec(
     """The request about these colours, this picture and the votes as `consensus_for_prompt` makes them."""
     return RequestSpec(
         custom_id=custom_id,
-        system=system_text(prompt),
+        system=prompt.body,
         text=refinement_message(custom_id, colours, counts),
         images=() if image is None else (image,),
         schema=prompt.schema,
@@ -102,6 +102,11 @@ def _wanted(connection: DuckDBPyConnection, usable: Sequence[str]) -> list[Wante
         return []
     versions = sorted({target.prompt_version for target in wanted_taggers(connection)})
     return [WantedTarget(model.provider, model.id, version, tuple(sorted(usable))) for version in versions]
+
+
+def refinement_prompt(version: str) -> Prompt:
+    """What the refiner is told under this version."""
+    return load_palette_prompts(version)["refinement"]
 
 
 def _prepare(
@@ -153,7 +158,7 @@ REFINEMENT = Purpose(
     name="refinement",
     noun="palette",
     table=PALETTE_TAG_REFINED,
-    prompt=lambda prompts: prompts.refinement,
+    prompt=lambda version, _: refinement_prompt(version),
     prepare=_prepare,
     reader=_reader,
     text_bytes=_mean_bytes,

@@ -31,7 +31,7 @@ from grabient_assets.groups.tagging.collection import (
     palettes_without_answer,
 )
 from grabient_assets.groups.tagging.planning import plan_due
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
 from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
 from grabient_assets.ledger.asks import SubjectVersion
@@ -168,7 +168,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"Tagging requests at {provider}, through its batch API at half price: palettes x analyses x the "
         f"panel's {provider} models, one batch per model. Materializing asks; the sensor tagging_due sends.",
-        metadata={"dagster/table_name": "batches", **prompt_metadata(TAGGING)},
+        metadata={"dagster/table_name": "batches", **prompt_metadata(tagging_prompt)},
     )
     def batches(
         context: dg.AssetExecutionContext,

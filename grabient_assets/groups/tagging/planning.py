@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError, RequestRejectedError
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.tagging.purpose import TAGGING, tagging_bytes
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asks import AskTarget
@@ -17,7 +18,7 @@ from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tok
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
@@ -152,7 +153,7 @@ def _askable(answers_from: str) -> dict[str, PromptSet]:
     found: dict[str, PromptSet] = {}
     for version in load_prompt_versions(PROMPTS_DIR):
         try:
-            prompts = load_prompt_set(PROMPTS_DIR, version)
+            prompts = load_palette_prompts(version)
             refuse_draft(prompts, answers_from)
         except PromptError:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, mean_colour_bytes, palettes
 from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
 from grabient_assets.groups.tagging.tags import PALETTE_TAGS, TagReader
@@ -13,7 +14,6 @@ from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.asking import json_line
 from grabient_assets.providers.contract import RequestSpec
@@ -35,7 +35,7 @@ def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt
     """The request for tags of these colours."""
     return RequestSpec(
         custom_id=custom_id,
-        system=system_text(prompt),
+        system=prompt.body,
         text=tagging_message(custom_id, colours),
         schema=prompt.schema,
         schema_name="palette_tags",
@@ -52,6 +52,11 @@ def tagging_bytes(prompt: Prompt, model: Model) -> int:
 
 def _mean_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
     return tagging_bytes(prompt, model) + mean_colour_bytes(connection)
+
+
+def tagging_prompt(version: str) -> Prompt:
+    """What taggers are told under this version."""
+    return load_palette_prompts(version)["tagging"]
 
 
 def _prepare(
@@ -72,7 +77,7 @@ TAGGING = Purpose(
     name="tagging",
     noun="palette",
     table=PALETTE_TAGS,
-    prompt=lambda prompts: prompts.tagging,
+    prompt=lambda version, _: tagging_prompt(version),
     prepare=_prepare,
     reader=lambda *_: TagReader(),
     text_bytes=_mean_bytes,
