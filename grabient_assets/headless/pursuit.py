@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, StoreUnusableError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
@@ -162,14 +163,13 @@ class Pursuit:
 
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
-        from grabient_assets.groups.tagging.withheld import sentences
+        from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
         from grabient_assets.ledger.holding import held_back
-        from grabient_assets.ledger.withheld import withheld_palettes
 
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
             stopped = stopped_asks(connection, self.started)
-            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)
+            held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
             withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
         told = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grabient_assets.errors import ResultsError
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.archive import archived_results, archived_state
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, batches_of, open_batches
 from grabient_assets.ledger.collect import Collected, fetch_batch

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failure_groups import failure_groups
 from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.batches import BatchRecord, open_batches
