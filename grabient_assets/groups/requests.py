@@ -25,9 +25,9 @@ from grabient_assets.ledger.wave_states import wave_counts
 from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
 from grabient_assets.prompting.prompt import Prompt, PromptSet
-from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import ImageInput, RequestSpec
-from grabient_assets.providers.offline import request_line
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR

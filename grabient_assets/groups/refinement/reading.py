@@ -25,7 +25,7 @@ from grabient_assets.ledger.refined import (
     stop_failed_refinements,
 )
 from grabient_assets.ledger.settling import Settled, Verdict
-from grabient_assets.providers.offline import picture_urls
+from grabient_assets.providers.connect import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import storable

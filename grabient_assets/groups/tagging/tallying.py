@@ -25,7 +25,7 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_consensus
 from grabient_assets.ledger.tags import AnswerRecord, answers
-from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.connection import Warehouse
 
