@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.asking.plan_reasons import WHY
 from grabient_assets.cli.console import output, tell
 from grabient_assets.cli.tables import print_figures
-from grabient_assets.groups.plan_reasons import WHY
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:

@@ -59,17 +59,6 @@ class RefinementFailure:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AskedRefinement:
-    """How far the refinement of a palette is: `answered`, `failed`, `with the provider` or `asked`; in which batch, and
-    why it failed."""
-
-    partition: SubjectVersion
-    state: str
-    batch_id: str | None
-    reason: str | None
-
-
 # A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
 # equal colours with an equal consensus are one request.
 _MISSING = f"""
@@ -324,47 +313,3 @@ def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailur
         """
     ).fetchall()
     return [RefinementFailure(SubjectVersion(version, seed), why, since) for version, seed, why, since in rows]
-
-
-def asked_refinements(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AskedRefinement]:
-    """How far the refinements of these palettes are, as far as they were asked for.
-
-    Of one that is refined again in vain the earlier answer stands, and its ask has failed.
-    """
-    rows = connection.execute(
-        f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
-        {_MISSING},
-        carried AS (
-            SELECT m.seed, m.prompt_version, any_value(r.batch_id) AS batch_id
-            FROM missing m JOIN batch_requests r USING (custom_id) JOIN batches b ON b.batch_id = r.batch_id
-            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
-        )
-        SELECT a.prompt_version, a.subject,
-               CASE WHEN c.batch_id IS NOT NULL THEN 'with the provider' WHEN a.state = 'open' THEN 'asked'
-                    WHEN a.state = 'stopped' OR t.error IS NOT NULL THEN 'failed' ELSE 'answered' END,
-               coalesce(c.batch_id, t.batch_id), coalesce(a.reason, t.error)
-        FROM chosen JOIN asks a ON a.subject = chosen.seed AND a.prompt_version = chosen.prompt_version
-        LEFT JOIN palette_tag_refined t ON t.seed = a.subject AND t.prompt_version = a.prompt_version
-        LEFT JOIN carried c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
-        WHERE a.purpose = 'refinement' ORDER BY 1, 2
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    ).fetchall()
-    return [
-        AskedRefinement(SubjectVersion(version, seed), state, batch, why if state == "failed" else None)
-        for version, seed, state, batch, why in rows
-    ]
-
-
-def underway_refinements(connection: DuckDBPyConnection, batch_ids: Sequence[str]) -> list[tuple[SubjectVersion, str]]:
-    """The palettes whose refinement one of these batches carries (their own or an equal one), and which batch."""
-    rows = connection.execute(
-        f"""
-        WITH {_MISSING}
-        SELECT m.prompt_version, m.seed, any_value(r.batch_id) FROM missing m JOIN batch_requests r USING (custom_id)
-        WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL ORDER BY 1, 2
-        """,
-        [list(batch_ids)],
-    ).fetchall()
-    return [(SubjectVersion(row[0], row[1]), row[2]) for row in rows]

@@ -8,36 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.due import finished, lacking, open_asks
-from grabient_assets.ledger.identity import custom_id, key_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-    from grabient_assets.ledger.purpose import Purpose
-
-
-@dataclass(frozen=True, slots=True)
-class AskedOf:
-    """How far the requests about a palette at one provider are.
-
-    Of `requests`, `answered` have an answer, `unusable` of which cannot be used; `carried` are with the provider;
-    `stopped` are not asked any more, for the `reason`. What is left is due.
-    """
-
-    partition: SubjectVersion
-    requests: int
-    answered: int
-    unusable: int
-    carried: int
-    stopped: int
-    reason: str | None
-    batches: tuple[str, ...]
-
-    @property
-    def due(self) -> int:
-        """How many wait to be sent."""
-        return self.requests - self.answered - self.carried - self.stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +23,6 @@ class Tagged:
     models: int
     cost_usd: Decimal
     error: str | None
-
-
-def answered_but_open(connection: DuckDBPyConnection, purpose: Purpose) -> list[SubjectVersion]:
-    """Palettes with an open ask that misses nothing: whoever stored the last answer ended before closing it."""
-    rows = connection.execute(
-        f"""
-        WITH {lacking(open_asks(purpose), purpose.table)}
-        SELECT DISTINCT prompt_version, subject FROM asks WHERE {finished(purpose)} ORDER BY ALL
-        """
-    ).fetchall()
-    return [SubjectVersion(*row) for row in rows]
 
 
 def complete_tagging(
@@ -96,53 +58,3 @@ def complete_tagging(
         },
     ).fetchall()
     return [Tagged(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
-
-
-def asked_tagging(
-    connection: DuckDBPyConnection, provider: str, batch_ids: Sequence[str], among: Sequence[SubjectVersion] = ()
-) -> list[AskedOf]:
-    """How far the palettes in these batches (or equal to one of them) and those named are at the provider."""
-    rows = connection.execute(
-        f"""
-        WITH concerned AS (
-            SELECT a.subject, a.prompt_version FROM asks a
-            WHERE a.purpose = 'tagging' AND a.provider = $provider AND a.subject_key IN (
-                SELECT {key_of("r.custom_id")} FROM batch_requests r
-                WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
-            UNION SELECT unnest($seeds::VARCHAR[]), unnest($versions::VARCHAR[])
-        ),
-        requests AS (
-            SELECT a.*, i.analysis_index, {custom_id("a.stem", "i.analysis_index")} AS custom_id
-            FROM asks a JOIN concerned USING (subject, prompt_version),
-                 unnest(range(a.analyses)) AS i(analysis_index)
-            WHERE a.purpose = 'tagging' AND a.provider = $provider
-        ),
-        carried AS (
-            SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
-        ),
-        found AS (
-            SELECT q.prompt_version, q.subject, q.reason, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
-                   CASE WHEN t.seed IS NOT NULL THEN 'answered' WHEN c.custom_id IS NOT NULL THEN 'carried'
-                        WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state
-            FROM requests q
-            LEFT JOIN palette_tags t ON t.seed = q.subject AND t.prompt_version = q.prompt_version
-                AND t.provider = q.provider AND t.model = q.model AND t.analysis_index = q.analysis_index
-                AND t.custom_id = q.custom_id
-                AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
-            LEFT JOIN carried c ON c.custom_id = q.custom_id
-        )
-        SELECT prompt_version, subject, count(*), count(*) FILTER (state = 'answered'),
-               count(*) FILTER (state = 'answered' AND error IS NOT NULL), count(*) FILTER (state = 'carried'),
-               count(*) FILTER (state = 'stopped'), min(reason) FILTER (state = 'stopped'),
-               list(DISTINCT batch_id ORDER BY batch_id) FILTER (batch_id IS NOT NULL)
-        FROM found GROUP BY ALL ORDER BY 1, 2
-        """,
-        {
-            "provider": provider,
-            "batches": list(batch_ids),
-            "seeds": [p.subject for p in among],
-            "versions": [p.prompt_version for p in among],
-        },
-    ).fetchall()
-    return [AskedOf(SubjectVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grabient_assets.errors import GrabientError, StoreError, WarehouseError
-from grabient_assets.groups.quality import unbalanced_batches
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.settling import AnswerReader, Settled
 from grabient_assets.ledger.submission import Submission, submit_due

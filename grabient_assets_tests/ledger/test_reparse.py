@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
 from grabient_assets.groups.purposes import reader_of
-from grabient_assets.groups.quality import words_by_model
+from grabient_assets.groups.tagging.quality import words_by_model
 from grabient_assets.groups.tagging.reading import TagReader
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch

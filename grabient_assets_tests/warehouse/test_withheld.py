@@ -12,9 +12,9 @@ import pytest
 
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
-from grabient_assets.groups.quality import answers_by_model, words_by_model
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.quality import answers_by_model, words_by_model
 from grabient_assets.groups.tagging.withheld import explained, sentences
 from grabient_assets.headless.needs import needs
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks

@@ -87,6 +87,12 @@ def _by_refiner(
     return found
 
 
+def waiting_for_refinement(connection: DuckDBPyConnection, providers: Sequence[str]) -> list[SubjectVersion]:
+    """The completely tagged palettes whose refinement follows by itself and is not asked for yet."""
+    tagged = [one.partition for one in complete_tagging(connection, providers) if one.answers]
+    return chained_refinements(connection, tagged)
+
+
 def ask_for_chained(
     warehouse: Warehouse, providers: Sequence[str], answers_from: str, now: datetime
 ) -> tuple[str, ...]:
@@ -96,8 +102,7 @@ def ask_for_chained(
     must not keep the others back. Returns a sentence for each.
     """
     with warehouse.read() as connection:
-        tagged = [t.partition for t in complete_tagging(connection, providers) if t.answers]
-        by_terms = tagging_terms(connection, chained_refinements(connection, tagged))
+        by_terms = tagging_terms(connection, waiting_for_refinement(connection, providers))
     complaints: list[str] = []
     for terms, partitions in by_terms.items():
         for version, seeds in by_version(partitions).items():

@@ -204,7 +204,8 @@ def test_a_palette_that_nobody_answers_comes_to_the_end_and_is_known(house: Wave
         rounds.append(house.answer([bad.subject]))
         house.complete()
     assert rounds == [4, 6, 10] and house.waves() == {(3, "last wave"): 1}
-    assert [one.partition for one in palettes_without_answer(house.house.warehouse, PROVIDERS)] == [bad]
+    with house.house.warehouse.read() as connection:
+        assert [one.partition for one in palettes_without_answer(connection, PROVIDERS)] == [bad]
 
 
 def test_a_wave_that_was_cancelled_whole_waits_for_a_retry(house: WaveHouse) -> None:
