@@ -39,7 +39,7 @@ class AnswerTable:
     name: str
     key: tuple[str, ...]
     keep_the_better: str
-    subject: str = "seed"
+    subject: str
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
