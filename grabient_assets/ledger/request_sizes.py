@@ -79,10 +79,10 @@ class WantedTarget(NamedTuple):
     follows: tuple[str, ...] = ()
 
 
-def asked_targets(connection: DuckDBPyConnection, purpose: str) -> list[WantedTarget]:
+def _asked(connection: DuckDBPyConnection, purpose: Purpose) -> list[WantedTarget]:
     """Everybody who was ever asked for this purpose."""
     rows = connection.execute(
-        "SELECT DISTINCT provider, model, prompt_version FROM asks WHERE purpose = $1 ORDER BY ALL", [purpose]
+        "SELECT DISTINCT provider, model, prompt_version FROM asks WHERE purpose = $1 ORDER BY ALL", [purpose.name]
     ).fetchall()
     return [WantedTarget(*row) for row in rows]
 
@@ -94,7 +94,8 @@ def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usabl
     """
     sizes: list[RequestSize] = []
     for purpose in purposes.values():
-        for target in purpose.wanted(connection, usable):
+        wanted = purpose.wanted(connection, usable) if purpose.wanted else _asked(connection, purpose)
+        for target in wanted:
             size = _wanted_size(connection, purpose, target, on)
             sizes += [size] if size else []
     _record_request_sizes(connection, sizes)
