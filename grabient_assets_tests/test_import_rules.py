@@ -28,8 +28,6 @@ DAGSTER_FILES = {
     "definitions",
     "driver",
     "reports",
-    "run_reports",
-    "prompts",
     "picture",
     "plan_metadata",
     "purpose_assets",

@@ -46,7 +46,8 @@ REFINEMENT_ASSETS = PurposeAssets(
     plan=plan_due,
     report=lambda warehouse, _usable, _clock, chosen: refined_events(warehouse, chosen),
     failed=lambda connection, _: {
-        one.partition: Failure(one.reason, one.since.isoformat()) for one in refinement_failures(connection)
+        one.partition: Failure(one.reason, one.since.isoformat() if one.since else "")
+        for one in refinement_failures(connection)
     },
     notes=withheld_notes,
     follow_up=FollowUp(waiting_for_refinement, ask_for_chained),

@@ -56,7 +56,7 @@ class RefinementFailure:
 
     partition: SubjectVersion
     reason: str
-    since: datetime
+    since: datetime | None
 
 
 # A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
