@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
-PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT)}
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING)}
 """Every purpose by its name, upstream before downstream."""
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from grabient_assets.registry.caching import may_write
-from grabient_assets.registry.model import Model, Rates
+from grabient_assets.registry.model import Delivery, Model, Rates
 from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
 
 if TYPE_CHECKING:
@@ -96,19 +96,22 @@ class DollarRange:
 
 
 def token_estimate(shape: RequestShape, model: Model, measured: Measured | None = None) -> TokenEstimate:
-    """The tokens of one request of this shape: measured where past answers are many enough, else assumed."""
-    if measured is not None and measured.answers >= FEWEST_MEASURED:
+    """The tokens of one request of this shape: measured where past answers are many enough, else assumed.
+
+    Texts that are embedded are of any length, so what others took says nothing: their own bytes count.
+    """
+    if measured is not None and measured.answers >= FEWEST_MEASURED and model.kind != "vector":
         return _from_measured(measured, shape)
     return _from_assumptions(shape, model)
 
 
-def estimate(model: Model, on: date, tokens: TokenEstimate, count: int) -> DollarRange:
-    """What `count` such requests in batches cost at the prices of the day `on`.
+def estimate(model: Model, on: date, tokens: TokenEstimate, count: int, delivery: Delivery = "batch") -> DollarRange:
+    """What `count` such requests cost at the prices of the day `on`.
 
     The low end and the expected one count on the cache. The high end does not, and there all input may have to be
     written to it. Raises UnpricedError without a price.
     """
-    rates, _ = rates_on(model, on, True, max(tokens.input_high, SHORT_PROMPT))
+    rates, _ = rates_on(model, on, delivery == "batch", max(tokens.input_high, SHORT_PROMPT))
     cached_rate = rates.input if rates.cached_input is None else rates.cached_input
     write_rate = rates.input if rates.cache_write is None else rates.cache_write
 

@@ -161,6 +161,11 @@ class Grant:
     requests: Mapping[str, int]
 
     @property
+    def is_known(self) -> bool:
+        """Whether there is anything in it. What no subject needs to be finished is judged when it is intended."""
+        return bool(self.requests)
+
+    @property
     def is_empty(self) -> bool:
         """Whether not a single request may be sent."""
         return not self.whole and not (self.stepwise and self.steps)
@@ -244,7 +249,7 @@ def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[Reques
         tokens = token_estimate(shape, model, measured.get((size.provider, size.model, size.prompt_digest)))
         key = RequestKey(size.purpose, size.provider, size.model, size.prompt_version)
         try:
-            found[key] = rounded_up(estimate(model, now.date(), tokens, 1))
+            found[key] = rounded_up(estimate(model, now.date(), tokens, 1, size.delivery))
         except UnpricedError:
             found[key] = None
     return found

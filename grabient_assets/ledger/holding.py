@@ -116,6 +116,7 @@ def still_held(
         if kind not in prices or not funding.limits_of(key.cap_id):
             continue  # sending stops its asks, or nothing limits them any more
         one = prices[kind]
-        if grant(connection, funding, key, one).is_empty:
+        granted = grant(connection, funding, key, one)
+        if granted.is_known and granted.is_empty:
             found[key] = over_budget(funding, key, one)
     return found

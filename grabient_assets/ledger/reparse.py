@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.ledger import batches
@@ -30,6 +30,7 @@ from grabient_assets.ledger.reparsed import (
 )
 from grabient_assets.ledger.round import registered_model
 from grabient_assets.ledger.settling import (
+    AnswerReader,
     Answers,
     ReaderOf,
     Settled,
@@ -48,6 +49,15 @@ if TYPE_CHECKING:
 
 TallyAgain: TypeAlias = Callable[["DuckDBPyConnection", Sequence[SubjectVersion]], int]
 """Rebuilds the consensus of these palettes inside the transaction; returns how many came out different."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """A reader that puts the staged rows of its table in the place of the stored ones; returns how many are gone."""
+
+    table: str
+
+    def replace(self, connection: DuckDBPyConnection) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,15 @@ def reparse_batches(
     """
     chosen = _chosen(names, prompt_version, warehouse)
     answers = 0
+    besides: dict[str, Callable[[DuckDBPyConnection], int]] = {}
     troubles: list[tuple[str, str]] = []
     with staging(warehouse) as staged:
         for batch in chosen:
             try:
-                answers += _stage(batch, staged, warehouse, store, reader, line_reader)
+                group = reader(batch)
+                answers += _stage(batch, staged, warehouse, store, group, line_reader)
+                if isinstance(group, Replacing):
+                    besides[group.table] = group.replace
             except StoreError as error:
                 troubles.append((batch.batch_id, str(error)))
         with warehouse.write(staged=staged.path) as connection:
@@ -97,8 +111,15 @@ def reparse_batches(
             consensus = tally_again(connection, tags.palettes)
             close_answered(connection, [*tags.palettes, *refined.palettes])
             outdated = outdated_refinements(connection)
+            gone = tags.gone + refined.gone + sum(put(connection) for put in besides.values())
     return Reparsed(
-        len(chosen) - len(troubles), answers, fates, tags.gone + refined.gone, consensus, outdated, tuple(troubles)
+        len(chosen) - len(troubles),
+        answers,
+        fates,
+        tags.gone + refined.gone + gone,
+        consensus,
+        outdated,
+        tuple(troubles),
     )
 
 
@@ -120,19 +141,19 @@ def _stage(
     staged: Staging,
     warehouse: Warehouse,
     store: ObjectStore,
-    reader: ReaderOf,
+    group: AnswerReader,
     line_reader: Callable[[str], ReadLine],
 ) -> int:
     """Read one batch again; returns the number of its requests."""
     assert batch.collected_at is not None
     if batch.results_key is None:
-        return _stage_closed(batch, staged, warehouse, reader)
+        return _stage_closed(batch, staged, warehouse, group)
     archived_requests(store, batch)  # whether they are still what was sent
     lines, state = archived_results(store, batch), archived_state(store, batch)
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
         delivered = deliveries_before(connection, batch)
-    group, read_line = reader(batch), line_reader(batch.provider)
+    read_line = line_reader(batch.provider)
     answers = Answers(batch, state or _as_recorded(batch), lines, requests, delivered, registered_model(batch))
     done = settle(answers, read_line, group)
     if state is None and done.problems:
@@ -148,13 +169,12 @@ def _stage(
     return len(settled)
 
 
-def _stage_closed(batch: BatchRecord, staged: Staging, warehouse: Warehouse, reader: ReaderOf) -> int:
+def _stage_closed(batch: BatchRecord, staged: Staging, warehouse: Warehouse, group: AnswerReader) -> int:
     """A batch that a person closed without results: its fates are all there is, and they stand."""
     assert batch.collected_at is not None
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
         fates: list[FateRecord] = batches.fate_records(connection, batch.batch_id)
-    group = reader(batch)
     settled = [Settled(requests[f.custom_id], Verdict(f.fate, f.error), final=True) for f in fates]  # pyright: ignore[reportArgumentType] written as a Fate
     sums = StagedBatch(batch.batch_id, batch.succeeded, batch.failed, batch.cost_usd, batch.error)
     staged.add(sums, fates, group.table, group.rows(batch, settled, batch.collected_at))

@@ -80,6 +80,7 @@ def deliveries_before(connection: DuckDBPyConnection, batch: BatchRecord) -> dic
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.status = 'collected' AND b.batch_id <> $1 AND b.collected_at < $2
+          AND (b.delivery = 'batch' OR r.began_at IS NOT NULL)
           AND r.custom_id IN (SELECT custom_id FROM batch_requests WHERE batch_id = $1)
         GROUP BY r.custom_id
         """,

@@ -22,7 +22,7 @@ from grabient_assets.ledger.finishing import (
 )
 from grabient_assets.ledger.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
 from grabient_assets.ledger.unfinished import RequestSize, measure_request
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.registry.price_list import PriceList, price_list
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def reserve(
     shape: RequestShape,
     custom_ids: Sequence[str],
     now: datetime,
+    delivery: Delivery = "batch",
 ) -> Reservation:
     """Which of these requests, all of this shape, there is money for, and what to write down with them.
 
@@ -83,12 +84,13 @@ def reserve(
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
     try:
-        prices, one = price_list(model, on), rounded_up(estimate(model, on, tokens, 1))
+        prices = price_list(model, on, delivery)
+        one = rounded_up(estimate(model, on, tokens, 1, delivery))
     except UnpricedError:
         prices, one = None, None
     places, held = range(len(custom_ids)), None
     if allowances(connection, terms.budget_usd, [terms.cap_id] if terms.cap_id else [], now):
-        measure_request(connection, _size(key, prompt_digest, shape))
+        measure_request(connection, _size(key, prompt_digest, shape, delivery))
         places, held = _affordable(connection, terms, key, one, custom_ids, now)
     else:
         release(connection, key)
@@ -117,7 +119,10 @@ def sendable(
         one = prices.get(kind_of(key))
         if one is None or not funding.limits_of(key.cap_id):
             continue
-        found[key] = granted = grant(connection, funding, key, one)
+        granted = grant(connection, funding, key, one)
+        if not granted.is_known:
+            continue
+        found[key] = granted
         if granted.is_empty:
             reason = over_budget(funding, key, one)
             waiting[reason] = None
@@ -164,7 +169,7 @@ def _times(high: Decimal, usd: Decimal, most: int) -> int:
     return min(most, int(usd / high)) if high else most
 
 
-def _size(key: HoldKey, prompt_digest: str, shape: RequestShape) -> RequestSize:
+def _size(key: HoldKey, prompt_digest: str, shape: RequestShape, delivery: Delivery) -> RequestSize:
     return RequestSize(
         key.purpose,
         key.provider,
@@ -176,6 +181,7 @@ def _size(key: HoldKey, prompt_digest: str, shape: RequestShape) -> RequestSize:
         shape.max_output_tokens,
         shape.thinking_budget,
         shape.effort,
+        delivery=delivery,
     )
 
 

@@ -38,7 +38,8 @@ class StagedBatch:
 
 FATES = ("batch_id", *FateRecord.__dataclass_fields__)
 BATCHES = tuple(StagedBatch.__dataclass_fields__)
-_TABLES = {"batches": BATCHES, "batch_requests": FATES, "palette_tags": ("*",), "palette_tag_refined": ("*",)}
+_TABLES = {"batches": BATCHES, "batch_requests": FATES}
+"""Those with fewer columns than in the main file."""
 
 
 class Staging:
@@ -106,7 +107,13 @@ def _opened_lock(path: Path) -> IO[str]:
 
 def _make_tables(warehouse: Warehouse, path: Path) -> None:
     with warehouse.read(staged=path) as connection:
-        for table, columns in _TABLES.items():
+        answers = connection.execute(
+            """
+            SELECT table_name FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_oid, table_oid, table_name)
+            WHERE c.database_name = current_database() AND column_name = 'custom_id' ORDER BY ALL
+            """
+        ).fetchall()
+        for table, columns in ({name: ("*",) for (name,) in answers} | _TABLES).items():
             connection.execute(f"CREATE TABLE staged.{table} AS SELECT {', '.join(columns)} FROM {table} LIMIT 0")
 
 

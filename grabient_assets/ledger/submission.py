@@ -17,8 +17,6 @@ from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -71,11 +69,11 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
             due = due_requests(database, purpose, name, target)
-        model, chosen, stopped = orderable(purpose.name, name, target.model, due, warehouse, clock())
+        model, chosen, stopped = orderable(purpose.name, name, target, due, warehouse, clock())
         sent += stopped
         if model is None:
             continue
-        prompt = purpose.prompt(load_prompt_set(PROMPTS_DIR, target.prompt_version))
+        prompt = purpose.prompt(target.prompt_version, model)
         allowed = granted.get(target.hold_key(purpose.name, name))
         if allowed is not None:
             chosen = [chosen[place] for place in allowed.admitted([request.custom_id for request in chosen])]
@@ -91,9 +89,19 @@ def submit_due(
             due_at,
             prompt.parameters,
             Terms(connection.budget_usd, target.cap_id),
+            purpose.kind,
+            target.delivery,
         )
         requests = purpose.prepare(chosen, prompt, model, submission)
-        sent += send_requests(order, requests, connection.provider, warehouse, submission.store, clock)
+        sent += send_requests(
+            order,
+            requests,
+            connection.provider,
+            warehouse,
+            submission.store,
+            clock,
+            lambda batch: purpose.reader(batch, warehouse, submission.store),
+        )
         sent += Sent(complaints=tuple(submission.lost))
         submission.lost.clear()
         if sent.closed:

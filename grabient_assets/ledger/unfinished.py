@@ -20,6 +20,8 @@ from grabient_assets.warehouse.rows import insert_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.registry.model import Delivery
+
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
@@ -40,6 +42,7 @@ class RequestSize:
     thinking_budget: int | None
     effort: str | None
     follows: tuple[str, ...] = ()
+    delivery: Delivery = "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def measure_request(connection: DuckDBPyConnection, size: RequestSize) -> None:
         ON CONFLICT DO UPDATE SET
             prompt_digest = excluded.prompt_digest, text_bytes = excluded.text_bytes, pictures = excluded.pictures,
             max_output_tokens = excluded.max_output_tokens, thinking_budget = excluded.thinking_budget,
-            effort = excluded.effort
+            effort = excluded.effort, delivery = excluded.delivery
         """,
     )
 
@@ -144,7 +147,8 @@ def request_sizes(connection: DuckDBPyConnection) -> list[RequestSize]:
     """All rows."""
     columns = ", ".join(RequestSize.__dataclass_fields__)
     rows = connection.execute(f"SELECT {columns} FROM request_sizes ORDER BY ALL").fetchall()
-    return [replace(RequestSize(*row), follows=tuple(row[-1])) for row in rows]
+    found = (RequestSize(*row) for row in rows)
+    return [replace(size, follows=tuple(size.follows)) for size in found]
 
 
 def record_wave_shares(connection: DuckDBPyConnection, shares: Mapping[str, Mapping[int, float]]) -> None:

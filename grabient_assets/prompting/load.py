@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -57,11 +58,13 @@ def load_prompt_set(root: Path, version: str) -> PromptSet:
     versions = load_prompt_versions(root)
     if version not in versions:
         raise UnknownPromptVersionError(version, versions)
-    tagging, refinement = (_load_prompt(root, version, purpose) for purpose in PURPOSES)
     released = load_released(root).get(version)
-    for prompt in (tagging, refinement):
-        if released is not None and released[prompt.purpose] != prompt.digest:
-            raise PromptError(frozen_sentence(f"{root.name}/{version}/{prompt.purpose}.md", version))
+    tagging, refinement = (
+        replace(_load_prompt(root, version, purpose), released=released is not None) for purpose in PURPOSES
+    )
+    for purpose, prompt in zip(PURPOSES, (tagging, refinement), strict=True):
+        if released is not None and released[purpose] != prompt.digest:
+            raise PromptError(frozen_sentence(f"{root.name}/{version}/{purpose}.md", version))
     return PromptSet(version=version, tagging=tagging, refinement=refinement, released=released is not None)
 
 

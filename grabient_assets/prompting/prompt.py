@@ -18,17 +18,19 @@ class Prompt:
 
     `body` is the system prompt as it is sent, word lists filled in. `schema` is the JSON schema of the answer.
     `parameters` holds only what the file sets. `text` is the whole file with `\\n` line ends, as it is recorded.
-    `digest` covers body, schema and parameters (see `prompt_digest`), so it changes exactly when a request would.
+    `digest` covers body, schema and parameters (see `prompt_digest`), so it changes exactly when a request would. One
+    that is not `released` may still change.
     """
 
     version: str
-    purpose: Purpose
+    purpose: str
     message: str
     body: str
     parameters: dict[str, float | int | str]
     schema: dict[str, Any]
     digest: str
     text: str
+    released: bool = True
 
 
 @dataclass(frozen=True, slots=True)

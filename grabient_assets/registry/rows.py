@@ -319,7 +319,8 @@ def _effort(index: int, model: ModelRow) -> Iterator[Mistake]:
 
 
 def _prices(provider: str, index: int, model: ModelRow) -> Iterator[Mistake]:
-    if not model.prices and model.retires_on is None:
+    """An embedder may have none: what nobody publishes is asked for at an unknown price, when somebody allows it."""
+    if not model.prices and model.retires_on is None and model.roles != ["embedder"]:
         place: Location = ("models", index, "prices")
         yield (
             place,

@@ -18,9 +18,11 @@ from grabient_assets.ledger.refined import PALETTE_TAG_REFINED, TAGGING_OPEN, ke
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.ledger.tag_consensus import consensus
+from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput
 from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -76,7 +78,7 @@ def _reader(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> Ref
 REFINEMENT = Purpose(
     name="refinement",
     table=PALETTE_TAG_REFINED,
-    prompt=lambda prompts: prompts.refinement,
+    prompt=lambda version, _: load_prompt_set(PROMPTS_DIR, version).refinement,
     prepare=_prepare,
     reader=_reader,
     measure=keep_request_sizes,

@@ -25,6 +25,7 @@ from grabient_assets.ledger.refined import (
     stop_failed_refinements,
 )
 from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.providers.contract import Result
 from grabient_assets.providers.offline import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -52,9 +53,10 @@ class RefinedReader:
             seeds = {request.subject for request in requests_of(connection, batch.batch_id)}
             self._palettes = {record.seed: record for record in palettes(connection, seeds)}
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
         palette = self._palettes[request.subject]
         votes = self._basis[request.custom_id].consensus
+        text = result.text or ""
         answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies, palette.rgb)
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)

@@ -12,8 +12,10 @@ from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.ledger.tags import PALETTE_TAGS
+from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""
@@ -36,7 +38,7 @@ def _prepare(
 TAGGING = Purpose(
     name="tagging",
     table=PALETTE_TAGS,
-    prompt=lambda prompts: prompts.tagging,
+    prompt=lambda version, _: load_prompt_set(PROMPTS_DIR, version).tagging,
     prepare=_prepare,
     reader=lambda *_: TagReader(),
     measure=keep_request_sizes,
