@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UnpricedError
 from grabient_assets.ledger.budget import allowances
-from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
+from grabient_assets.ledger.estimates import (
+    DollarRange,
+    RequestShape,
+    estimate,
+    measured_tokens,
+    most_image_tokens,
+    token_estimate,
+)
 from grabient_assets.ledger.finishing import (
     Grant,
     grant,
@@ -45,8 +53,11 @@ NO_LIMIT = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What may be sent: the requests at these `places`. `prices`, `estimated_usd` and `reserved_usd` are None at an
-    unknown price. `held` is the sentence about the requests for which there is no money."""
+    """What may be sent: the requests at these `places`.
+
+    `prices`, `estimated_usd` and `reserved_usd` are None at an unknown price, the latter two also where nobody knows
+    what a request takes. `held` is the sentence about the requests for which there is no money.
+    """
 
     places: Sequence[int]
     prices: PriceList | None = None
@@ -57,9 +68,12 @@ class Reservation:
 
 def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:
     """The shape of a request whose line has so many bytes of text, under the parameters of its prompt."""
+    most = parameters.get("max_output_tokens", model.max_output_tokens)
+    if model.kind == "image":
+        most = most_image_tokens(model, parameters.get("size"), parameters.get("quality"))
     return RequestShape(
         text_bytes,
-        parameters.get("max_output_tokens", model.max_output_tokens),
+        most,
         pictures,
         parameters.get("thinking_budget"),
         parameters.get("effort"),
@@ -83,11 +97,10 @@ def reserve(
     """
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
-    try:
+    prices, one = None, None
+    with suppress(UnpricedError):
         prices = price_list(model, on, delivery)
         one = rounded_up(estimate(model, on, tokens, 1, delivery))
-    except UnpricedError:
-        prices, one = None, None
     places, held = range(len(custom_ids)), None
     if allowances(connection, terms.budget_usd, [terms.cap_id] if terms.cap_id else [], now):
         measure_request(connection, _size(key, prompt_digest, shape, delivery))
@@ -95,7 +108,7 @@ def reserve(
     else:
         release(connection, key)
     if one is None:
-        return Reservation(places, held=held)
+        return Reservation(places, prices, held=held)
     return Reservation(places, prices, one.expected * len(places), one.high * len(places), held)
 
 

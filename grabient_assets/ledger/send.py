@@ -74,12 +74,18 @@ def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime
 
 
 def orderable(
-    purpose: str, provider: str, target: DueTarget, due: Sequence[D], warehouse: Warehouse, now: datetime
+    purpose: str,
+    provider: str,
+    target: DueTarget,
+    due: Sequence[D],
+    warehouse: Warehouse,
+    now: datetime,
+    priced: Callable[[Model], object] = lambda _: None,
 ) -> tuple[Model | None, list[D], Sent]:
     """The model, and what of the requests may be sent to it; what may not is stopped, and why.
 
     Nothing may be sent to a model that is unknown or shut down, or that does not take this delivery; at an unknown
-    price only what allows it.
+    price only what allows it: `priced` raises UnpricedError where nobody knows what a request takes.
     """
     model_id, delivery = target.model, target.delivery
     try:
@@ -95,6 +101,7 @@ def orderable(
         return None, [], Sent(complaints=(reason,))
     try:
         price_list(model, now.date(), delivery)
+        priced(model)
     except UnpricedError as error:
         allowed = [one for one in due if one.allow_unpriced]
         if len(allowed) == len(due):

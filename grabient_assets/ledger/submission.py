@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from grabient_assets import interrupts
 from grabient_assets.ledger.admission import stop_outdated_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
+from grabient_assets.ledger.estimates import estimate, token_estimate
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.reservation import Terms, sendable
+from grabient_assets.ledger.reservation import Terms, request_shape, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
+from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -35,6 +38,13 @@ class Submission:
     clock: Callable[[], datetime]
     images_by_url: bool = False
     lost: list[str] = field(default_factory=list)
+
+
+def _refuse_unpriced(purpose: Purpose, target: DueTarget, now: datetime, model: Model) -> None:
+    """Raise UnpricedError for an image of which nobody knows what it may cost at most."""
+    if model.kind == "image":
+        shape = request_shape(0, 0, purpose.prompt(target.prompt_version, model).parameters, model)
+        estimate(model, now.date(), token_estimate(shape, model), 1, target.delivery)
 
 
 @interrupts.heeded()
@@ -69,7 +79,9 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
             due = due_requests(database, purpose, name, target)
-        model, chosen, stopped = orderable(purpose.name, name, target, due, warehouse, clock())
+        model, chosen, stopped = orderable(
+            purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())
+        )
         sent += stopped
         if model is None:
             continue

@@ -290,7 +290,7 @@ def _batch(
         requests_key=f"batches/{batch_id}/requests.jsonl.gz",
         cap_id=order.terms.cap_id,
         prices=to_json(granted.prices) if granted.prices else None,
-        max_output_tokens=max_output_tokens,
+        max_output_tokens=None if order.kind == "image" else max_output_tokens,
         estimated_usd=granted.estimated_usd,
         reserved_usd=granted.reserved_usd,
         delivery=order.delivery,
