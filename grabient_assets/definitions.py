@@ -1,9 +1,11 @@
 """READ FIRST: everything there is, nothing hidden.
 
 Three groups make the pipeline (palettes, tagging, refinement), exports hands its results on, calibration says how good
-the models are, and batches holds what is common to all batches. Assets, jobs, sensors and checks of a group lie in
-files of these names in `groups/<group>/`; the rules beside them are plain Python. Resources read the settings when they
-are used, so this loads with an empty environment.
+the models are. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`; the rules
+beside them are plain Python. What every kind of question asked of models has in common (jobs `submit_<purpose>`,
+`collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`, `refinement_failed`,
+`batches_ended`) is made in `asking/` from the list in `groups/purposes.py`. Resources read the settings when they are
+used, so this loads with an empty environment.
 """
 
 import dagster as dg
@@ -12,8 +14,8 @@ import dagster as dg
 @dg.definitions
 def grabient() -> dg.Definitions:
     """The code location. Sensors run by default in emulator mode and wait for a person in live mode."""
-    from grabient_assets.groups.batches import jobs as batch_jobs
-    from grabient_assets.groups.batches import sensors as batch_sensors
+    from grabient_assets.asking import jobs as asking_jobs
+    from grabient_assets.asking import sensors as asking_sensors
     from grabient_assets.groups.calibration import assets as calibration_assets
     from grabient_assets.groups.calibration import jobs as calibration_jobs
     from grabient_assets.groups.calibration import sensors as calibration_sensors
@@ -25,12 +27,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.palettes import checks as palette_checks
     from grabient_assets.groups.palettes import jobs as palette_jobs
     from grabient_assets.groups.palettes import sensors as palette_sensors
+    from grabient_assets.groups.purposes import purpose_assets
     from grabient_assets.groups.refinement import assets as refinement_assets
-    from grabient_assets.groups.refinement import jobs as refinement_jobs
-    from grabient_assets.groups.refinement import sensors as refinement_sensors
     from grabient_assets.groups.tagging import assets as tagging_assets
-    from grabient_assets.groups.tagging import jobs as tagging_jobs
-    from grabient_assets.groups.tagging import sensors as tagging_sensors
     from grabient_assets.resources.modes import seconds_between_ticks, sensors_run_by_default
     from grabient_assets.resources.objects import ObjectsResource
     from grabient_assets.resources.providers import ProvidersResource
@@ -41,6 +40,9 @@ def grabient() -> dg.Definitions:
     interval = seconds_between_ticks(settings)
     running = sensors_run_by_default(settings)
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+    purposes = purpose_assets()
+    collect_batch, mark_failed = asking_jobs.collect_batch_job(purposes), asking_jobs.mark_failed_job(purposes)
+    submit = {name: asking_jobs.submit_job(shown) for name, shown in purposes.items()}
     return dg.Definitions(
         assets=[
             palette_assets.palettes,
@@ -55,20 +57,21 @@ def grabient() -> dg.Definitions:
         asset_checks=[palette_checks.every_palette_has_an_image],
         jobs=[
             palette_jobs.load_palettes,
-            tagging_jobs.submit_tagging,
-            refinement_jobs.submit_refinement,
-            batch_jobs.collect_batch,
-            batch_jobs.cancel_batch,
+            *submit.values(),
+            collect_batch,
+            mark_failed,
+            asking_jobs.cancel_batch_job(purposes),
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
         sensors=[
             palette_sensors.palettes_loaded(interval, status),
-            tagging_sensors.tagging_due(interval, status),
-            tagging_sensors.tagging_completed(interval, status),
-            batch_sensors.batches_ended(interval, status),
-            refinement_sensors.refinement_due(interval, status),
-            refinement_sensors.refinement_failed(interval, status),
+            asking_sensors.batches_ended(purposes, collect_batch, interval, status),
+            *(asking_sensors.due_sensor(shown, submit[name], interval, status) for name, shown in purposes.items()),
+            *(
+                asking_sensors.settled_sensor(shown, collect_batch, mark_failed, interval, status)
+                for shown in purposes.values()
+            ),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from grabient_assets.asking.purpose_assets import PartitionSpace
 from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.ledger.asks import SubjectVersion
@@ -59,25 +60,6 @@ def version_in_use() -> tuple[str, ...]:
         return (version,) if version in load_released(PROMPTS_DIR) else ()
     except PromptError:
         return ()
-
-
-def runs_or_reason(
-    context: dg.SensorEvaluationContext, requests: Sequence[dg.RunRequest], reasons: Iterable[str]
-) -> dg.SensorResult | dg.SkipReason:
-    """What a tick says that asks for these runs, and not for others for these reasons.
-
-    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
-    reasons go into the tick's log. Dagster also refuses the whole tick when a run is to stand under a key that is no
-    partition; a person may have deleted it, so it is added.
-    """
-    said = list(dict.fromkeys(reasons))
-    if not requests:
-        return dg.SkipReason(" ".join(said))
-    for reason in said:
-        context.log.info(reason)
-    return dg.SensorResult(
-        run_requests=list(requests), dynamic_partitions_requests=partitions_under(context.instance, requests)
-    )
 
 
 def partitions_under(
@@ -148,3 +130,7 @@ def _canonical(seed: str) -> str:
     if canonical != seed:
         raise dg.Failure(f"Partition {seed!r} is not the canonical spelling; use {canonical!r}, or `grabient load`.")
     return seed
+
+
+PALETTE_VERSIONS = PartitionSpace(palette_versions, partition_key, chosen_palettes, neighbours, partitions_under)
+"""The space of everything that models are asked about palettes."""

@@ -11,7 +11,7 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from grabient_assets.groups.refinement.departure import Departure
+    from grabient_assets.groups.refinement.explaining import Departure
     from grabient_assets.groups.tagging.explanation import FieldExplanation, SaidBy, Value, Weight
 
 LETTERS = "abcdefghijklmnopqrst"

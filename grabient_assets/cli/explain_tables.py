@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.cli.colour_bar import colour_bar
 from grabient_assets.cli.explain_fields import LETTERS, show_field
-from grabient_assets.groups.tagging.wave_reports import wave_words
+from grabient_assets.groups.tagging.waves import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.wording import counted, one_line
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.groups.tagging.purpose import TAGGING
@@ -9,6 +11,9 @@ from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from grabient_assets.asking.purpose_assets import PurposeAssets
 
 PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING)}
 """Every purpose by its name, upstream before downstream."""
@@ -21,3 +26,12 @@ def reader_of(warehouse: Warehouse, store: ObjectStore) -> ReaderOf:
         return PURPOSES[batch.purpose].reader(batch, warehouse, store)
 
     return reader
+
+
+def purpose_assets() -> dict[str, PurposeAssets]:
+    """What Dagster shows of every purpose, in the same order. Imports Dagster, which commands that print a table do
+    without."""
+    from grabient_assets.groups.refinement.assets import REFINEMENT_ASSETS
+    from grabient_assets.groups.tagging.assets import TAGGING_ASSETS
+
+    return {shown.name: shown for shown in (TAGGING_ASSETS, REFINEMENT_ASSETS)}

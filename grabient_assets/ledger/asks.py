@@ -196,19 +196,6 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
     )
 
 
-def asked_of(connection: DuckDBPyConnection, provider: str, among: Sequence[SubjectVersion]) -> set[SubjectVersion]:
-    """Those of the palettes about which some model of the provider was asked for tags."""
-    rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT DISTINCT prompt_version, subject FROM asks SEMI JOIN chosen USING (subject, prompt_version)
-        WHERE purpose = 'tagging' AND provider = $3
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among], provider],
-    ).fetchall()
-    return {SubjectVersion(*row) for row in rows}
-
-
 def stopped_subjects(
     connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
 ) -> list[SubjectVersion]:

@@ -6,10 +6,10 @@ counts, usable or not: a refusal, a cut answer and an unreadable one cost as muc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.ledger.batches import BatchRecord
@@ -18,6 +18,9 @@ from grabient_assets.providers.contract import Result
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.price_list import EXACT, PriceList, from_json, price_list
 from grabient_assets.registry.usage import Usage
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 CostBasis: TypeAlias = Literal["reported", "estimated", "unknown"]
 """`reported`: from the tokens that the provider reports. `estimated`: it answered and reports none, so the request
@@ -124,3 +127,33 @@ def total(charges: Sequence[Charge]) -> Decimal | None:
     known = [charge.usd for charge in charges if charge.usd is not None]
     billed = any(charge.basis is not None for charge in charges)
     return sum(known, Decimal(0)) if known or not billed else None
+
+
+def unbalanced_batches(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
+    """How many collected batches have fates that do not add up to their requests, and the ids of up to twenty."""
+    return _counted(
+        connection,
+        """
+        SELECT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id) WHERE b.status = 'collected'
+        GROUP BY ALL HAVING count(*) <> any_value(b.request_count) OR count(r.fate) <> count(*)
+            OR any_value(b.succeeded) + any_value(b.failed) <> count(*)
+        """,
+        {},
+    )
+
+
+def batches_that_do_not_add_up(connection: DuckDBPyConnection, purpose: str) -> tuple[int, list[str]]:
+    """How many batches of the purpose cost something else than their requests together, and the ids of up to twenty."""
+    return _counted(
+        connection,
+        """
+        SELECT b.batch_id FROM batches b LEFT JOIN batch_requests r USING (batch_id) WHERE b.purpose = $purpose
+        GROUP BY b.batch_id HAVING coalesce(any_value(b.cost_usd), 0) <> coalesce(sum(r.cost_usd), 0)
+        """,
+        {"purpose": purpose},
+    )
+
+
+def _counted(connection: DuckDBPyConnection, query: str, parameters: Mapping[str, str]) -> tuple[int, list[str]]:
+    rows = connection.execute(f"{query} ORDER BY 1", dict(parameters)).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]

@@ -3,6 +3,7 @@ again, and providers that do not answer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -94,6 +95,13 @@ def put_off(connection: DuckDBPyConnection) -> list[PutOff]:
         PutOff(purpose, provider, model, since.astimezone(UTC), times, error)
         for purpose, provider, model, since, times, error in rows
     ]
+
+
+def overdue_now(purpose: str, waiting: Sequence[BatchRecord], idle: Sequence[PutOff], now: datetime) -> dict[str, str]:
+    """The sentences about what takes too long of this purpose, by batch id, or by provider and model."""
+    found = {b.batch_id: overdue(b, now) for b in waiting if b.purpose == purpose}
+    found |= {f"{one.provider} {one.model}": put_off_too_long(one, now) for one in idle if one.purpose == purpose}
+    return {name: sentence for name, sentence in found.items() if sentence}
 
 
 _UNREACHABLE = "status = 'deferred' AND error_kind = 'ProviderUnreachableError'"

@@ -15,8 +15,9 @@ from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, 
 from grabient_assets.ledger.estimates import estimate, token_estimate
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.reservation import Terms, request_shape, sendable
+from grabient_assets.ledger.purpose import Purpose, Purposes
+from grabient_assets.ledger.request_sizes import keep_request_sizes, request_shape
+from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
 from grabient_assets.registry.model import Model
@@ -28,11 +29,12 @@ from grabient_assets.warehouse.connection import Warehouse
 class Submission:
     """One round of sending: to whom, out of which tables and objects, by which clock.
 
-    With `images_by_url`, pictures go as addresses instead of bytes. `lost` takes a sentence for each request whose line
-    cannot be made.
+    `purposes` are all that share the money. With `images_by_url`, pictures go as addresses instead of bytes. `lost`
+    takes a sentence for each request whose line cannot be made.
     """
 
     connection: Connection
+    purposes: Purposes
     warehouse: Warehouse
     store: ObjectStore
     clock: Callable[[], datetime]
@@ -59,17 +61,17 @@ def submit_due(
     `announce` is told what goes out, before the first of it does.
     """
     connection, warehouse, clock = submission.connection, submission.warehouse, submission.clock
-    name = connection.provider.name
+    name, purposes = connection.provider.name, submission.purposes
     sent = Sent(complaints=stop_outdated_asks(purpose, connection, warehouse, clock()))
     with warehouse.write() as database:
         due_at = ledger_time(database, clock())
         share_answers(database, purpose)
         close_finished(database, purpose, clock())
-        purpose.measure(database, connection.usable, due_at.date())
-        held = still_held(database, connection.budget_usd, due_at, purpose.name, name)
+        keep_request_sizes(database, purposes, connection.usable, due_at.date())
+        held = still_held(database, purposes, connection.budget_usd, due_at, purpose.name, name)
         targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]
         keys = [one.hold_key(purpose.name, name) for one in targets]
-        granted, waiting = sendable(database, connection.budget_usd, keys, due_at)
+        granted, waiting = sendable(database, purposes, connection.budget_usd, keys, due_at)
     sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
     wait = closed_until(name, warehouse, clock())
     if targets and wait:
@@ -100,7 +102,7 @@ def submit_due(
             run_id,
             due_at,
             prompt.parameters,
-            Terms(connection.budget_usd, target.cap_id),
+            Terms(purposes, connection.budget_usd, target.cap_id),
             purpose.kind,
             target.delivery,
         )

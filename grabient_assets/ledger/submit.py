@@ -36,7 +36,8 @@ from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.deferral import deferral, may_be_seen_yet
 from grabient_assets.ledger.estimates import RequestShape
 from grabient_assets.ledger.money import HoldKey
-from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
+from grabient_assets.ledger.request_sizes import request_shape
+from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, reserve
 from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.underway import sending
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -176,3 +176,25 @@ def _hold(instance: dg.DagsterInstance, work: str, known: Attempts, now: datetim
         return None
     run = latest.dagster_run
     return until, run.tags.get(REASON_TAG) or f"run {run.run_id[:8]} says why"
+
+
+def runs_or_reason(
+    context: dg.SensorEvaluationContext,
+    requests: Sequence[dg.RunRequest],
+    reasons: Iterable[str],
+    missing: Callable[[dg.DagsterInstance, Sequence[dg.RunRequest]], list[dg.AddDynamicPartitionsRequest]],
+) -> dg.SensorResult | dg.SkipReason:
+    """What a tick says that asks for these runs, and not for others for these reasons.
+
+    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
+    reasons go into the tick's log. Dagster also refuses the whole tick when a run is to stand under a key that is no
+    partition; a person may have deleted it, so `missing` names what is added.
+    """
+    import dagster as dg
+
+    said = [reason for reason in dict.fromkeys(reasons) if reason]
+    if not requests:
+        return dg.SkipReason(" ".join(said) or "Nothing is due.")
+    for reason in said:
+        context.log.info(reason)
+    return dg.SensorResult(run_requests=list(requests), dynamic_partitions_requests=missing(context.instance, requests))

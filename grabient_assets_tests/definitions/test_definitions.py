@@ -41,20 +41,20 @@ JOBS = {
     "load_palettes": {"palettes", "palette_images"},
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
-    "collect_batch": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
+    "mark_failed": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
     "report_models": {"model_reports"},
     "export_palettes": {"palette_exports"},
 }
 SENSORS = {
     "palettes_loaded": "load_palettes",
     "tagging_due": "submit_tagging",
-    "tagging_completed": "collect_batch",
+    "tagging_completed": "collect_batch, mark_failed",
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
-    "refinement_failed": "collect_batch",
+    "refinement_failed": "collect_batch, mark_failed",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
-    "something_to_tell": None,
+    "something_to_tell": "",
 }
 
 
@@ -129,7 +129,7 @@ def test_sensors_run_by_themselves_only_where_it_costs_nothing(
 ):
     environment.setenv("GRABIENT_MODE", mode)
     found = definitions().get_repository_def().sensor_defs
-    assert {sensor.name: sensor.job.name if sensor.has_jobs else None for sensor in found} == SENSORS
+    assert {one.name: ", ".join(target.job_name for target in one.targets) for one in found} == SENSORS
     assert {sensor.default_status.value for sensor in found} == {status}
     assert {sensor.minimum_interval_seconds for sensor in found} == {seconds}
 

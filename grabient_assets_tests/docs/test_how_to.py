@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from grabient_assets.asking.jobs import CancelConfig
 from grabient_assets.definitions import grabient
-from grabient_assets.groups.batches.jobs import CancelConfig
 from grabient_assets.groups.refinement.assets import RefineConfig
 from grabient_assets.groups.tagging.assets import AskConfig
 from grabient_assets.registry.load import DATA, load_registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected, fetch_batch, settle_batch, write_batch
 from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch

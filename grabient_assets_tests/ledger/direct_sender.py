@@ -18,6 +18,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.ledger import archive, batches, collect, direct
 from grabient_assets.ledger.connection import Connection
@@ -75,7 +76,7 @@ def main(folder: Path, base: str, step: str | None = None) -> None:
             time.sleep(0.001)
     elif step is not None:
         die_at(step)
-    submit_due(EMBEDDING, Submission(connection, house.warehouse, house.store, lambda: datetime.now(UTC)))
+    submit_due(EMBEDDING, Submission(connection, PURPOSES, house.warehouse, house.store, lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

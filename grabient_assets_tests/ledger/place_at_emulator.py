@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import SubjectVersion
@@ -54,7 +54,9 @@ class Place:
     def submit(self, provider: str) -> list[BatchRecord]:
         """Send what is due; the new batches."""
         with self.connect(provider) as connection:
-            sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
+            sent = submit_due(
+                TAGGING, Submission(connection, PURPOSES, self.house.warehouse, self.house.store, self.house.clock)
+            )
         return [one.batch for one in sent.batches]
 
     def sent(self, provider: str, count: int = 4) -> BatchRecord:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grabient_assets.errors import ResultsError
-from grabient_assets.groups.quality import unbalanced_batches
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.archive import archived_results, archived_state
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, batches_of, open_batches
 from grabient_assets.ledger.collect import Collected, fetch_batch
 from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.fates import MAX_DELIVERIES
 from grabient_assets.ledger.poll import poll_batches, record
 from grabient_assets.ledger.round import collect_batches

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import UsageError
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.direct import Journal, read_journal
 from grabient_assets.ledger.finish import finish_batch
@@ -274,7 +274,7 @@ def test_its_archive_can_be_read_again(place: Place) -> None:
     house = place.house
     house.write("UPDATE embeddings SET error = 'an older reader', vector = NULL WHERE error IS NULL")
     done = reparse_batches(
-        [], None, house.warehouse, house.store, reader_of(house.warehouse, house.store), line_reader, lambda *_: 0
+        [], None, house.warehouse, house.store, PURPOSES, reader_of(house.warehouse, house.store), line_reader, ()
     )
     assert (done.batches, done.gone, done.troubles) == (len(before[2]), 0, ())
     assert [place.house.rows(query) for query in queries] == before

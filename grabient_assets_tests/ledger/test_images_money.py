@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grabient_assets.errors import OverBudgetError, UnpricedError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.estimates import estimate, most_image_tokens, token_estimate
-from grabient_assets.ledger.reservation import Terms, request_shape
+from grabient_assets.ledger.request_sizes import request_shape
+from grabient_assets.ledger.reservation import NO_LIMIT, Terms
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch
@@ -63,7 +65,7 @@ def spec(model: Model, *images: ImageInput) -> ImageSpec:
 def order(model: Model, delivery: Any, terms: Terms) -> Order:
     asked = spec(model)
     parameters = {"size": asked.size, "quality": asked.quality}
-    return Order("painting", model, "v1", "digest", "emulator", None, None, parameters, terms, "image", delivery)
+    return Order("tagging", model, "v1", "digest", "emulator", None, None, parameters, terms, "image", delivery)
 
 
 def paint(place: Place, model: Model, delivery: Any, *images: ImageInput, terms: Terms | None = None) -> BatchRecord:
@@ -75,7 +77,7 @@ def paint(place: Place, model: Model, delivery: Any, *images: ImageInput, terms:
             spec(model).custom_id, "a painting", 0, line, len(images), len(line) // 2 * len(images)
         )
         done = submit_batch(
-            order(model, delivery, terms or Terms()),
+            order(model, delivery, terms or NO_LIMIT),
             [request],
             connection.provider,
             house.warehouse,
@@ -125,9 +127,9 @@ def test_an_image_that_is_changed_is_read_at_its_own_rate(model: Model, delivery
 
 def test_there_has_to_be_money_for_the_most(place: Place) -> None:
     with pytest.raises(OverBudgetError):
-        paint(place, FLARE, "direct", terms=Terms(Decimal("0.025")))
+        paint(place, FLARE, "direct", terms=Terms(PURPOSES, Decimal("0.025")))
     assert place.emulator.calls("openai") == {}
-    paint(place, FLARE, "direct", terms=Terms(Decimal("0.04")))
+    paint(place, FLARE, "direct", terms=Terms(PURPOSES, Decimal("0.04")))
 
 
 def cost(model: Model, size: str | None, quality: str | None, delivery: Any = "direct") -> Decimal:

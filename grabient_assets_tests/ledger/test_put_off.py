@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grabient_assets.asking.checks import overdue_finding
 from grabient_assets.cli.status import status_document
 from grabient_assets.errors import ProviderBusyError
-from grabient_assets.groups.batches.checks import overdue_evaluation
 from grabient_assets.ledger.overdue import PutOff, put_off, put_off_too_long
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.settings import load_settings
@@ -40,9 +40,8 @@ def test_after_a_day_it_is_flagged_until_a_batch_is_accepted(
     assert said.startswith("openai has taken no batch for gpt-4o-mini (tagging) for 39 hours, in 3 tries. Last: The q")
     assert put_off_too_long(found, START + PUT_OFF_AT_MOST) is None
 
-    evaluation = overdue_evaluation("tagging", [], [found], house.clock())
-    assert not evaluation.passed and evaluation.metadata["examples"].value == said
-    assert overdue_evaluation("refinement", [], [found], house.clock()).passed
+    assert overdue_finding("tagging", [], [found], house.clock()).examples == [said]
+    assert overdue_finding("refinement", [], [found], house.clock()).found == 0
     settings = load_settings({"GRABIENT_DATA_DIR": str(tmp_path)})
     house.write("UPDATE batches SET sent_after = now() - (TIMESTAMPTZ '2026-11-22 03:00:00+00' - sent_after)")
     [shown] = status_document(house.warehouse, settings)["put_off"]

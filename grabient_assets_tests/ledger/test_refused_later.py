@@ -10,6 +10,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import InputFileUnseenError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.headless.status import counts
 from grabient_assets.ledger.asks import stopped_asks
@@ -305,7 +306,8 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
     def submitted() -> Any:
         house.clock.wind(hours=1)
         done = submit_due(
-            REFINEMENT, Submission(refiner.connection(), house.warehouse, house.store, house.clock, images_by_url=True)
+            REFINEMENT,
+            Submission(refiner.connection(), PURPOSES, house.warehouse, house.store, house.clock, images_by_url=True),
         )
         return done.batches[0].batch if done.batches else None
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.groups.quality import unbalanced_batches
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failure_groups import failure_groups
 from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.batches import BatchRecord, open_batches
 from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import Result

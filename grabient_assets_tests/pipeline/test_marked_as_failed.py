@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grabient_assets.groups.batches.sensors import MOST_MARKED_PER_TICK
+from grabient_assets.asking.sensors import MOST_MARKED_PER_TICK
 from grabient_assets.headless.driver import Finished
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.ledger.asks import stopped_asks
@@ -41,7 +41,7 @@ def asked_for(pipeline: Driven) -> list[dg.RunRequest]:
     requests = list(
         pipeline.definitions.resolve_sensor_def("tagging_completed").evaluate_tick(context).run_requests or ()
     )
-    job = pipeline.definitions.resolve_job_def("collect_batch")
+    job = pipeline.definitions.resolve_job_def("mark_failed")
     for request in requests:
         tags = {**request.tags, RUN_KEY_TAG: request.run_key or ""}
         pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=tags)
@@ -114,7 +114,7 @@ def test_refinement_batches_and_a_check_say_so_too(refined: Refined) -> None:
     assert refined.pipeline.checks()["refined_tags:every_refinement_has_a_usable_answer"] is False
     for key in refined.bad:
         said = refined.pipeline.metadata("refinement_batches", key)
-        assert (said["state"], said["batch"].startswith("refinement-")) == ("failed", True)
+        assert (said["state"], said["batches"].startswith("refinement-")) == ("failed", True)
         [(error,)] = refined.pipeline.rows(f"SELECT error FROM palette_tag_refined WHERE 'v1|' || seed = '{key}'")
         assert said["why"] == error
     for key in refined.good:

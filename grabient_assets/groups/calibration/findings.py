@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from grabient_assets.asking.finding import Finding
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.figures import alpha, percent
-from grabient_assets.groups.finding import Finding
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.model_reports import FieldReport, ModelReport, Report
 from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Threshold

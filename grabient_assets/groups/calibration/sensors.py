@@ -4,8 +4,8 @@ import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
 from grabient_assets.groups.tagging.model_reports import settled_without_report
-from grabient_assets.partitions import runs_or_reason
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.partitions import partitions_under
+from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 
 ROLE = "report-models"
@@ -39,6 +39,6 @@ def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
                 reasons.append(going)
             else:
                 requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
-        return runs_or_reason(context, requests, reasons)
+        return runs_or_reason(context, requests, reasons, partitions_under)
 
     return look

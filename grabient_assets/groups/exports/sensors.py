@@ -4,8 +4,8 @@ import dagster as dg
 
 from grabient_assets.groups.exports.jobs import export_palettes
 from grabient_assets.groups.exports.tables import settled_without_export
-from grabient_assets.partitions import runs_or_reason
-from grabient_assets.resources.runs import attempt, busy_with
+from grabient_assets.partitions import partitions_under
+from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 
 ROLE = "export-palettes"
@@ -39,6 +39,6 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
                 reasons.append(going)
             else:
                 requests.append(dg.RunRequest(run_key=going.run_key, partition_key=version, tags=going.tags))
-        return runs_or_reason(context, requests, reasons)
+        return runs_or_reason(context, requests, reasons, partitions_under)
 
     return look

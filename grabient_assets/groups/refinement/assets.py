@@ -4,41 +4,57 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from pydantic import Field
 
-from grabient_assets.groups.palettes.loading import ensure_palettes
-from grabient_assets.groups.prompts import prompt_metadata
-from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
-from grabient_assets.groups.refinement.checks import refinement_checks, run_checks
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
-from grabient_assets.groups.refinement.run_reports import (
-    kept_back,
-    observe_plan,
+from grabient_assets.asking.assets import (
+    CollectConfig,
+    collect_chosen,
+    prompt_metadata,
+    refuse_unusable,
     report_asked,
-    report_collected,
-    report_ended,
-    report_held,
-    report_refined,
-    report_sent,
+    send_due,
 )
-from grabient_assets.groups.round_log import log_round
-from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.asking.purpose_assets import Failure, FollowUp, PurposeAssets
+from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
+from grabient_assets.groups.refinement.checks import refinement_checks
+from grabient_assets.groups.refinement.planning import plan_due
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_prompt, refiner
+from grabient_assets.groups.refinement.refined import refinement_failures
+from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
-from grabient_assets.ledger.refined import refinement_failures
-from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.wording import counted
 
 GROUP = "refinement"
+
+REFINEMENT_ASSETS = PurposeAssets(
+    purpose=REFINEMENT,
+    purposes=PURPOSES,
+    space=PALETTE_VERSIONS,
+    providers=lambda: (refiner().provider,),
+    asking=lambda _: "refinement_batches",
+    asking_assets=("refinement_batches",),
+    answers=("refined_tags", "embed_text"),
+    marked=("refined_tags", "embed_text"),
+    checks=refinement_checks,
+    plan=plan_due,
+    report=lambda warehouse, _usable, _clock, chosen: refined_events(warehouse, chosen),
+    failed=lambda connection, _: {
+        one.partition: Failure(one.reason, one.since.isoformat() if one.since else "")
+        for one in refinement_failures(connection)
+    },
+    notes=withheld_notes,
+    follow_up=FollowUp(waiting_for_refinement, ask_for_chained),
+    settled_sensor="refinement_failed",
+    failed_words="could not be refined",
+    retry_hint="refinement_batches",
+)
 
 
 class RefineConfig(dg.Config):
@@ -52,15 +68,6 @@ class RefineConfig(dg.Config):
     """Refine also palettes that a check keeps back; whoever sends later keeps to it."""
     send_due: bool = False
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
-
-
-class CollectConfig(dg.Config):
-    """What a collecting run is about. Without batches, the run asks for and reports its own partitions."""
-
-    batches: list[str] = Field(default_factory=list)
-    """Batches to collect, by our id."""
-    ask: bool = True
-    """Unset by the sensor that marks failed palettes: what was asked before is reported, and nothing asked anew."""
 
 
 def _now() -> datetime:
@@ -77,7 +84,7 @@ def _now() -> datetime:
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Refinement requests to Claude Opus through Anthropic's Message Batches: picture, colours, consensus. "
     "Materializing asks; the sensor refinement_due sends, once the tagging of a palette is complete.",
-    metadata={"dagster/table_name": "batches", **prompt_metadata("refinement")},
+    metadata={"dagster/table_name": "batches", **prompt_metadata(refinement_prompt)},
 )
 def refinement_batches(
     context: dg.AssetExecutionContext,
@@ -86,40 +93,13 @@ def refinement_batches(
     objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open(context)
+    house, provider = warehouse.open(context), refiner().provider
     if config.send_due:
-        complaints = ask_for_chained(house, providers.usable(), providers.answers_from(), _now())
-        with providers.connect(refiner().provider) as connection:
-            sent = submit_due(
-                REFINEMENT,
-                Submission(
-                    connection, house, objects.open_for_sending(), _now, images_by_url=providers.images_by_url()
-                ),
-                run_id=context.run_id,
-                announce=lambda targets: observe_plan(
-                    context, house, connection, targets, by_url=providers.images_by_url()
-                ),
-            )
-        for one in sent.batches:
-            context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
-        report_sent(context, house, [s.batch.batch_id for s in sent.batches if s.error is None])
-        report_held(context, house, sent.held)
-        if any(one.batch.status == "deferred" for one in sent.batches):
-            context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-        if complaints := (*complaints, *sent.complaints):
-            raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
+        send_due(context, REFINEMENT_ASSETS, provider, house, objects, providers)
     else:
         chosen = chosen_palettes(context)
-        _ask(
-            house,
-            providers,
-            chosen,
-            retry_failed=config.retry_failed,
-            allow_unpriced=config.allow_unpriced,
-            despite_checks=config.despite_checks,
-        )
-        context.log.info("%d palettes asked for; refinement_due sends what is missing", len(chosen))
-        report_asked(context, house, chosen)
+        _ask(house, providers, chosen, config)
+        report_asked(context, REFINEMENT_ASSETS, provider, house, chosen)
     yield from ()
 
 
@@ -146,7 +126,7 @@ def refinement_batches(
             metadata={"dagster/table_name": "palette_tag_refined"},
         ),
     ],
-    check_specs=refinement_checks,
+    check_specs=REFINEMENT_ASSETS.check_specs(),
     partitions_def=palette_versions,
     hooks={show_reason},
     can_subset=True,
@@ -156,68 +136,20 @@ def collect_refinement(
     context: dg.AssetExecutionContext,
     config: CollectConfig,
     warehouse: WarehouseResource,
-    objects: ObjectsResource,
     providers: ProvidersResource,
 ):
     house = warehouse.open(context)
-    if not context.selected_asset_keys:
-        yield from run_checks(context, house)  # a person runs the checks alone
-    elif config.batches:
-        done = collect_batches(
-            config.batches,
-            providers.connect,
-            house,
-            store := objects.open(),
-            lambda batch: REFINEMENT.reader(batch, house, store),
-            _now,
-            context.run_id,
-        )
-        report_collected(context, house, config.batches)
-        yield from run_checks(context, house)
-        log_round(context.log, done)
-        if done.troubles:
-            raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
-    else:
-        chosen = chosen_palettes(context)
-        if config.ask:
-            _ask(house, providers, chosen)
-        report_refined(context, house, chosen)
-        failed = _failed(house, chosen)
-        report_ended(context, house, list(failed))
-        for one in kept_back(house, chosen).values():
-            context.log.warning("%s: %s", partition_key(one.partition), explained(one))
-        yield from run_checks(context, house)
-        if failed:
-            alike: dict[str, list[str]] = {}
-            for one, reason in list(failed.items())[:10]:
-                alike.setdefault(reason.rstrip("."), []).append(one.subject)
-            named = "; ".join(f"{', '.join(seeds)}: {reason}" for reason, seeds in alike.items())
-            raise dg.Failure(
-                f"{counted(len(failed), 'palette')} could not be refined. {named}. "
-                "Ask again with `grabient retry`, or materialize refinement_batches with retry_failed.",
-                allow_retries=False,
-            )
 
+    def ask(chosen: list[SubjectVersion]) -> None:
+        _ask(house, providers, chosen, RefineConfig())
 
-def _failed(warehouse: Warehouse, chosen: Sequence[SubjectVersion]) -> dict[SubjectVersion, str]:
-    """Those of the palettes whose refinement has failed, and why."""
-    among = set(chosen)
-    with warehouse.read() as connection:
-        return {one.partition: one.reason for one in refinement_failures(connection) if one.partition in among}
+    yield from collect_chosen(context, REFINEMENT_ASSETS, house, providers.usable(), ask if config.ask else None)
 
 
 def _ask(
-    warehouse: Warehouse,
-    providers: ProvidersResource,
-    chosen: Sequence[SubjectVersion],
-    *,
-    retry_failed: bool = False,
-    allow_unpriced: bool = False,
-    despite_checks: bool = False,
+    warehouse: Warehouse, providers: ProvidersResource, chosen: Sequence[SubjectVersion], config: RefineConfig
 ) -> None:
-    provider = refiner().provider
-    if provider not in providers.usable():
-        raise dg.Failure(providers.why_not(provider), allow_retries=False)
+    refuse_unusable(providers, [refiner().provider])
     ensure_palettes(warehouse, [p.subject for p in chosen], _now())
     with warehouse.write() as connection:
         release(connection, _now())
@@ -226,7 +158,7 @@ def _ask(
         providers.answers_from(),
         warehouse,
         _now(),
-        retry_failed=retry_failed,
-        allow_unpriced=allow_unpriced,
-        despite_checks=despite_checks,
+        retry_failed=config.retry_failed,
+        allow_unpriced=config.allow_unpriced,
+        despite_checks=config.despite_checks,
     )

@@ -2,61 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import dagster as dg
-
+from grabient_assets.asking.checks import batch_checks, none_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups import quality
-from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
-from grabient_assets.groups.checks import check_result
-from grabient_assets.groups.finding import Finding
-from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.groups.refinement.refined import refinement_failures
 
-WITHIN_LIMITS = "every_refinement_is_within_its_limits"
-IN_ENUMERATION = "every_refined_word_is_in_its_enumeration"
-ANSWERED = "every_refinement_has_a_usable_answer"
-ADDS_UP = "requests_cost_what_their_batches_do"
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
-refinement_checks = [
-    dg.AssetCheckSpec(
-        WITHIN_LIMITS,
-        asset="refined_tags",
-        description="Mood and style 2-5, dominant colours 1-4, seasons 0-2, associations 5-10, embed_text 30-50 words.",
-    ),
-    dg.AssetCheckSpec(
-        IN_ENUMERATION,
-        asset="refined_tags",
-        description="Temperature, contrast, brightness and saturation hold only words of their enumeration.",
-    ),
-    dg.AssetCheckSpec(
-        ANSWERED,
-        asset="refined_tags",
-        description="No refinement that was asked for has failed: unusable answer, or nothing could be asked. "
-        "`grabient retry` asks for it again.",
-    ),
-    dg.AssetCheckSpec(
-        ADDS_UP,
-        asset="refined_tags",
-        description="What the requests of a refinement batch cost adds up to what the batch cost.",
-    ),
-    overdue_spec("refinement"),
-]
+Count = tuple[int, list[str]]
+"""How many, and up to twenty examples."""
 
 
-def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-    """Results of the checks that this run selected."""
-    with warehouse.read() as connection:
-        counts = {
-            ANSWERED: quality.refinements_without_usable_answer(connection),
-            ADDS_UP: quality.batches_that_do_not_add_up(connection, "refinement"),
-            WITHIN_LIMITS: quality.refinements_outside_limits(connection),
-            IN_ENUMERATION: quality.words_outside(connection, "palette_tag_refined", CATEGORICAL_VALUES),
-        }
-    selected = context.selected_asset_check_keys
-    if overdue_spec("refinement").key in selected:
-        yield overdue_result("refinement", warehouse)
-    for spec in refinement_checks:
-        if spec.key in selected and spec.name in counts:
-            number, examples = counts[spec.name]
-            yield check_result(spec, Finding(number, examples=examples), between=", ")
+def _outside_limits(connection: DuckDBPyConnection) -> Count:
+    """Refined tags that break a limit of the source document."""
+    return _count(
+        connection,
+        """
+        SELECT prompt_version || '|' || seed FROM palette_tag_refined WHERE error IS NULL AND NOT (
+            len(mood) BETWEEN 2 AND 5 AND len(style) BETWEEN 2 AND 5 AND len(dominant_colors) BETWEEN 1 AND 4
+            AND len(seasonal) BETWEEN 0 AND 2 AND len(associations) BETWEEN 5 AND 10
+            AND len(string_split_regex(trim(embed_text), '\\s+')) BETWEEN 30 AND 50)
+        """,
+    )
+
+
+def _outside_enumerations(connection: DuckDBPyConnection) -> Count:
+    """Values of categorical columns that are not in their enumeration."""
+    outside = " UNION ALL ".join(
+        f"SELECT '{column}=' || {column} FROM palette_tag_refined WHERE {column} IS NOT NULL AND {column} NOT IN "
+        f"(SELECT unnest(${column}::VARCHAR[]))"
+        for column in CATEGORICAL_VALUES
+    )
+    return _count(connection, outside, {column: list(words) for column, words in CATEGORICAL_VALUES.items()})
+
+
+def _failed(connection: DuckDBPyConnection) -> Count:
+    """Palettes whose refinement has failed and was not asked for once more since."""
+    failed = [one.partition for one in refinement_failures(connection)]
+    return len(failed), [f"{one.prompt_version}|{one.subject}" for one in failed[:20]]
+
+
+def _count(connection: DuckDBPyConnection, query: str, parameters: dict[str, list[str]] | None = None) -> Count:
+    rows = connection.execute(f"SELECT found FROM ({query}) AS q(found) ORDER BY 1", parameters or {}).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]
+
+
+refinement_checks = (
+    none_of(
+        "every_refinement_is_within_its_limits",
+        "refined_tags",
+        "Mood and style 2-5, dominant colours 1-4, seasons 0-2, associations 5-10, embed_text 30-50 words.",
+        _outside_limits,
+    ),
+    none_of(
+        "every_refined_word_is_in_its_enumeration",
+        "refined_tags",
+        "Temperature, contrast, brightness and saturation hold only words of their enumeration.",
+        _outside_enumerations,
+    ),
+    none_of(
+        "every_refinement_has_a_usable_answer",
+        "refined_tags",
+        "No refinement that was asked for has failed: unusable answer, or nothing could be asked. `grabient retry` "
+        "asks for it again.",
+        _failed,
+    ),
+    *batch_checks("refinement", "refined_tags"),
+)

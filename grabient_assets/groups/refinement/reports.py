@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from grabient_assets.asking.purpose_assets import Metadata
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.picture import picture
+from grabient_assets.groups.refinement.refined import RefinedRecord, refined
+from grabient_assets.groups.tagging.withheld import explained, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.refined import RefinedRecord, asked_refinements
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.connection import Warehouse
 
-Metadata = dict[str, dg.MetadataValue]
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 ASSETS = ("refined_tags", "embed_text")
 
 
-def refined_events(
-    warehouse: Warehouse, rows: Sequence[RefinedRecord], selected: Container[str] = ASSETS
-) -> Iterator[dg.AssetMaterialization]:
-    """Materializations for the palettes among these rows that are refined."""
+def refined_events(warehouse: Warehouse, among: Sequence[SubjectVersion]) -> Iterator[dg.AssetMaterialization]:
+    """Materializations for those of the palettes that are refined."""
     with warehouse.read() as connection:
+        rows = refined(connection, among)
         colours = {record.seed: record for record in palettes(connection, {row.seed for row in rows})}
     for row in rows:
         if row.error is not None:
             continue
         key, palette = partition_key(SubjectVersion(row.prompt_version, row.seed)), colours[row.seed]
         for asset, metadata in zip(ASSETS, (refined_metadata, embed_text_metadata), strict=True):
-            if asset in selected:
-                yield dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette))
+            yield dg.AssetMaterialization(asset, partition=key, metadata=metadata(row, palette))
 
 
-def asked_events(warehouse: Warehouse, among: Sequence[SubjectVersion]) -> Iterator[dg.AssetMaterialization]:
-    """A materialization of `refinement_batches` for each of these palettes whose refinement is asked for: how far it
-    is, and why it failed."""
-    with warehouse.read() as connection:
-        found = asked_refinements(connection, among)
-    for one in found:
-        metadata = {"state": dg.MetadataValue.text(one.state), "batch": dg.MetadataValue.text(one.batch_id or "none")}
-        if one.reason:
-            metadata["why"] = dg.MetadataValue.text(one.reason[:1000])
-        yield dg.AssetMaterialization("refinement_batches", partition=partition_key(one.partition), metadata=metadata)
+def withheld_notes(
+    connection: DuckDBPyConnection, partitions: Sequence[SubjectVersion]
+) -> dict[SubjectVersion, Metadata]:
+    """Why a check keeps those of the palettes from refinement that it does."""
+    return {
+        one.partition: {
+            "state": dg.MetadataValue.text("kept from refinement"),
+            "why": dg.MetadataValue.text(explained(one)),
+        }
+        for one in withheld_palettes(connection, partitions)
+    }
 
 
 def refined_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metadata:

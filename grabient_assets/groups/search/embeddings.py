@@ -23,6 +23,9 @@ from grabient_assets.warehouse.rows import insert_rows, utf8
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+SIZED = 1_000
+"""The mean size of texts is taken from so many at most."""
+
 FARTHEST_FROM_ONE = 0.01
 """How far the length of a vector may be from 1 where the model makes vectors of unit length. Float32 needs a
 thousandth of it."""
@@ -61,7 +64,7 @@ class EmbeddingRecord:
     batch_id: str | None = None
 
 
-_KEY = ("content_sha256", "embedder", "task")
+_KEY = ("subject", "embedder", "task")
 
 _KEEP_THE_BETTER = (
     "ON CONFLICT DO UPDATE SET "
@@ -72,17 +75,20 @@ _KEEP_THE_BETTER = (
 
 EMBEDDINGS = AnswerTable(
     "embeddings",
+    _KEY,
     _KEEP_THE_BETTER,
     subject="subject",
     analysis_index="0",
     versions=("task",),
     asked_of=("provider",),
+    model="embedder",
 )
 
 SUBJECT, SUBJECT_KEY = "'t_' || left(content_sha256, 32)", "left(content_sha256, 24)"
 """SQL of what stands for a text in the ledger."""
 
 KEYS = f"SELECT {SUBJECT} AS subject, {SUBJECT_KEY} AS subject_key FROM texts"
+SIZES = f"SELECT {SUBJECT} AS subject, rowid AS place, strlen(text) AS bytes FROM texts"
 
 
 def folded(text: str) -> str:
@@ -142,36 +148,13 @@ def record_embeddings(connection: DuckDBPyConnection, records: Sequence[Embeddin
     insert_rows(connection, "embeddings", records, _KEEP_THE_BETTER)
 
 
-def replace_embeddings(connection: DuckDBPyConnection) -> int:
-    """Put the staged rows in the place of those that the same batches brought; returns how many rows are gone.
-
-    Of several batches the first that brought a vector counts, otherwise the last failure. Rows of other batches stay.
-    """
-    columns = ", ".join(EmbeddingRecord.__dataclass_fields__)
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE wanted_embeddings AS
-        SELECT s.* FROM staged.embeddings s
-        ANTI JOIN (SELECT * FROM embeddings WHERE batch_id NOT IN (SELECT batch_id FROM staged.batches)) AS untouched
-            USING (content_sha256, embedder, task)
-        QUALIFY row_number() OVER (
-            PARTITION BY content_sha256, embedder, task
-            ORDER BY (error IS NOT NULL), CASE WHEN error IS NULL THEN created_at END, created_at DESC) = 1
-        """
-    )
-    gone = connection.execute(
-        """
-        DELETE FROM embeddings e WHERE batch_id IN (SELECT batch_id FROM staged.batches) AND NOT EXISTS (
-            SELECT 1 FROM wanted_embeddings w WHERE w.content_sha256 = e.content_sha256 AND w.embedder = e.embedder)
-        """
+def mean_text_bytes(connection: DuckDBPyConnection) -> int:
+    """What a text takes in a request line, the mean of some; 0 when there is none."""
+    row = connection.execute(
+        f"SELECT coalesce(round(avg(strlen(text))), 0)::INTEGER FROM (FROM texts ORDER BY content_sha256 LIMIT {SIZED})"
     ).fetchone()
-    updates = ", ".join(f"{c} = excluded.{c}" for c in EmbeddingRecord.__dataclass_fields__ if c not in _KEY)
-    connection.execute(
-        f"""
-        INSERT INTO embeddings BY NAME SELECT {columns} FROM wanted_embeddings ON CONFLICT DO UPDATE SET {updates}
-        """
-    )
-    return int(gone[0]) if gone else 0
+    assert row is not None
+    return int(row[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from grabient_assets.errors import PromptError, RegistryError
 from grabient_assets.groups.search.embeddings import (
     EMBEDDINGS,
     KEYS,
+    SIZES,
     EmbeddingRecord,
     UnitVector,
     checked,
     keep_texts,
+    mean_text_bytes,
     record_embeddings,
-    replace_embeddings,
     texts_of,
     without_vector,
 )
@@ -30,11 +31,13 @@ from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.request_sizes import asked_targets
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt, prompt_digest
 from grabient_assets.providers.contract import Result, VectorSpec
+from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Delivery, Model, Task
 from grabient_assets.warehouse.connection import Warehouse
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NAME = "embedding"
+SOME_ID = "0" * 48
+"""As long as every custom_id of a text."""
 READ_AT_ONCE = 20_000
 """So many texts are read from the database at a time."""
 
@@ -73,6 +78,11 @@ def recipe(task: str, model: Model) -> Prompt:
         digest=prompt_digest(prefix, {}, parameters),
         text=json.dumps(text),
     )
+
+
+def _text_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    spec = VectorSpec(SOME_ID, "x", int(prompt.parameters["dimensions"]), cast(Task, prompt.version))
+    return len(request_line(spec, model)) + mean_text_bytes(connection)
 
 
 def _prepare(
@@ -123,9 +133,6 @@ class EmbeddingReader:
         share_answers(connection, EMBEDDING)
         close_finished(connection, EMBEDDING, now)
 
-    def replace(self, connection: DuckDBPyConnection) -> int:
-        return replace_embeddings(connection)
-
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> EmbeddingRecord:
         usable = settled.verdict.fate in USABLE
         found: UnitVector | None = settled.verdict.payload if usable else None
@@ -150,12 +157,15 @@ class EmbeddingReader:
 
 EMBEDDING = Purpose(
     name=NAME,
+    noun="text",
     table=EMBEDDINGS,
     prompt=recipe,
     prepare=_prepare,
     reader=lambda batch, warehouse, _: EmbeddingReader(batch, warehouse),
-    measure=lambda *_: None,
+    text_bytes=_text_bytes,
+    wanted=lambda connection, _: asked_targets(connection, NAME),
     keys=KEYS,
+    sizes=SIZES,
     kind="vector",
 )
 

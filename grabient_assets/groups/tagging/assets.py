@@ -6,47 +6,95 @@ are asked for (its metadata says whether they are sent), one of `palette_tags` a
 is in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from pydantic import Field
 
+from grabient_assets.asking.assets import (
+    CollectConfig,
+    collect_chosen,
+    prompt_metadata,
+    refuse_unusable,
+    report_asked,
+    send_due,
+)
+from grabient_assets.asking.purpose_assets import Clock, Failure, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
-from grabient_assets.groups.prompts import prompt_metadata
-from grabient_assets.groups.round_log import log_round
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
-from grabient_assets.groups.tagging.checks import run_checks, tagging_checks
-from grabient_assets.groups.tagging.collection import Completed, complete_palettes
-from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
-from grabient_assets.groups.tagging.run_reports import (
-    observe_plan,
-    report_collected,
-    report_completed,
-    report_held,
-    report_sent,
+from grabient_assets.groups.tagging.checks import tagging_checks
+from grabient_assets.groups.tagging.collection import (
+    complete_palettes,
+    palettes_to_complete,
+    palettes_without_answer,
 )
-from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
-from grabient_assets.ledger.due import DueTarget
+from grabient_assets.groups.tagging.planning import plan_due
+from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
+from grabient_assets.groups.tagging.reports import completed_events, wave_notes
+from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
+from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.ledger.wave_states import wave_states
-from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key
+from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import PROVIDERS, load_settings, parse_analyses, parse_dollars
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.wording import counted
 
 GROUP = "tagging"
 BACKFILL_ID_TAG = "dagster/backfill"
+ASKING_ASSETS = {provider: f"{provider}_tag_batches" for provider in PROVIDERS}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _report(
+    warehouse: Warehouse, usable: Sequence[str], clock: Clock, chosen: Sequence[SubjectVersion]
+) -> Iterator[dg.AssetMaterialization]:
+    return completed_events(warehouse, complete_palettes(warehouse, usable, clock, chosen))
+
+
+def _complete(warehouse: Warehouse, usable: Sequence[str], clock: Clock) -> Iterator[dg.AssetMaterialization]:
+    return completed_events(warehouse, complete_palettes(warehouse, usable, clock))
+
+
+TAGGING_ASSETS = PurposeAssets(
+    purpose=TAGGING,
+    purposes=PURPOSES,
+    space=PALETTE_VERSIONS,
+    providers=lambda: PROVIDERS,
+    asking=ASKING_ASSETS.__getitem__,
+    asking_assets=tuple(ASKING_ASSETS.values()),
+    answers=("palette_tags", "tag_consensus"),
+    marked=("palette_tags",),
+    checks=tagging_checks,
+    plan=lambda database, connection, targets: plan_due(
+        database,
+        connection.provider.name,
+        targets,
+        connection.provider.limits,
+        connection.answers_from,
+        _now().date(),
+    ),
+    report=_report,
+    complete=_complete,
+    to_complete=palettes_to_complete,
+    failed=lambda connection, usable: {
+        one.partition: Failure(one.error or "nothing could be asked", str(one.failures))
+        for one in palettes_without_answer(connection, usable)
+    },
+    notes=wave_notes,
+    under_way=lambda connection: under_way_sentence(wave_counts(connection)),
+    settled_sensor="tagging_completed",
+    failed_words="without a usable answer",
+    retry_hint="a batch asset",
+)
 
 
 class AskConfig(dg.Config):
@@ -69,21 +117,6 @@ class AskConfig(dg.Config):
     """Set by the sensor: send everything that is due, instead of asking for the partitions of this run."""
 
 
-class CollectConfig(dg.Config):
-    """What a collecting run is about. With neither, the run asks for and reports its own partitions."""
-
-    batches: list[str] = Field(default_factory=list)
-    """Batches to collect, by our id."""
-    all_due: bool = False
-    """Set by the sensor: complete every palette whose answers are all in."""
-    ask: bool = True
-    """Unset by the sensor that marks failed palettes: what was asked before is reported, and nothing asked anew."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def ask(
     config: AskConfig,
     warehouse: Warehouse,
@@ -93,9 +126,7 @@ def ask(
     run: dg.DagsterRun,
 ) -> None:
     """Record that these palettes are wanted from these providers. Fails for a provider that cannot be asked."""
-    for name in names:
-        if name not in providers.usable():
-            raise dg.Failure(providers.why_not(name), allow_retries=False)
+    refuse_unusable(providers, names)
     settings = load_settings()
     analyses = parse_analyses(config.analyses, "analyses") if config.analyses else settings.analyses
     ensure_palettes(warehouse, [p.subject for p in chosen], _now())
@@ -127,7 +158,7 @@ def _cap(max_usd: float, run: dg.DagsterRun) -> SpendingCap | None:
 
 def _tag_batches(provider: str) -> dg.AssetsDefinition:
     @dg.asset(
-        name=f"{provider}_tag_batches",
+        name=ASKING_ASSETS[provider],
         partitions_def=palette_versions,
         hooks={show_reason},
         group_name=GROUP,
@@ -137,7 +168,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"Tagging requests at {provider}, through its batch API at half price: palettes x analyses x the "
         f"panel's {provider} models, one batch per model. Materializing asks; the sensor tagging_due sends.",
-        metadata={"dagster/table_name": "batches", **prompt_metadata("tagging")},
+        metadata={"dagster/table_name": "batches", **prompt_metadata(tagging_prompt)},
     )
     def batches(
         context: dg.AssetExecutionContext,
@@ -148,31 +179,11 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
     ):
         house = warehouse.open(context)
         if config.send_due:
-            started = _now()
-            store = objects.open_for_sending()
-            with providers.connect(provider) as connection:
-
-                def announce(targets: Sequence[DueTarget]) -> None:
-                    observe_plan(context, house, connection, targets)
-
-                sent = submit_due(TAGGING, Submission(connection, house, store, _now), context.run_id, announce)
-            for one in sent.batches:
-                batch = one.batch
-                context.log.info("batch %s: %s requests, %s", batch.batch_id, batch.request_count, batch.status)
-            with house.read() as database:
-                stopped = stopped_subjects(database, TAGGING.name, provider, started)
-            stopped = [one for one in stopped if partition_key(one) != context.partition_key]  # this one turns red
-            report_sent(context, house, provider, [one.batch.batch_id for one in sent.batches], stopped)
-            if any(one.batch.status == "deferred" for one in sent.batches):
-                context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-            report_held(context, house, provider, sent.held)
-            if sent.complaints:
-                raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+            send_due(context, TAGGING_ASSETS, provider, house, objects, providers)
         else:
             chosen = chosen_palettes(context)
             ask(config, house, providers, chosen, [provider], context.run)
-            context.log.info("%d palettes asked of %s; tagging_due sends what is missing", len(chosen), provider)
-            report_sent(context, house, provider, asked=chosen)
+            report_asked(context, TAGGING_ASSETS, provider, house, chosen)
         yield from ()
 
     return batches
@@ -204,7 +215,7 @@ tag_batches = [_tag_batches(provider) for provider in PROVIDERS]
             metadata={"dagster/table_name": "tag_consensus"},
         ),
     ],
-    check_specs=tagging_checks,
+    check_specs=TAGGING_ASSETS.check_specs(),
     partitions_def=palette_versions,
     hooks={show_reason},
     can_subset=True,
@@ -214,44 +225,15 @@ def collect_tagging(
     context: dg.AssetExecutionContext,
     config: CollectConfig,
     warehouse: WarehouseResource,
-    objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open(context)
-    usable = providers.usable()
-    if not context.selected_asset_keys:
-        yield from run_checks(context, house)  # a person runs the checks alone
-    elif config.batches or config.all_due:
-        done = collect_batches(
-            config.batches, providers.connect, house, objects.open(), lambda _: TagReader(), _now, context.run_id
-        )
-        log_round(context.log, done)
-        report_completed(context, house, complete_palettes(house, usable, _now))
-        report_collected(context, house, config.batches, done, usable)
-        yield from run_checks(context, house)
-        if done.troubles:
-            raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
-    else:
-        chosen = chosen_palettes(context)
-        if config.ask and "palette_tags" in {key.to_user_string() for key in context.selected_asset_keys}:
-            with house.read() as connection:  # those in waves have been asked for, on other terms than these
-                in_waves = wave_states(connection, chosen)
-            wanted = [palette for palette in chosen if palette not in in_waves]
-            ask(AskConfig(), house, providers, wanted, usable, context.run)
-        completed = complete_palettes(house, usable, _now, chosen)
-        report_completed(context, house, completed)
-        yield from run_checks(context, house)
-        _fail_without_answers(completed)
+    house, usable = warehouse.open(context), providers.usable()
 
+    def ask_all(chosen: list[SubjectVersion]) -> None:
+        with house.read() as connection:  # those in waves have been asked for, on other terms than these
+            in_waves = wave_states(connection, chosen)
+        wanted = [palette for palette in chosen if palette not in in_waves]
+        ask(AskConfig(), house, providers, wanted, usable, context.run)
 
-def _fail_without_answers(completed: Completed) -> None:
-    """A palette that every model failed on must not look as if it were merely not there yet."""
-    failed = [t for t in completed.tagged if not t.answers]
-    if failed:
-        reasons = [(t.partition.subject, (t.error or "nothing could be asked").rstrip(".")) for t in failed[:10]]
-        named = "; ".join(f"{seed}: {reason}" for seed, reason in reasons)
-        raise dg.Failure(
-            f"{counted(len(failed), 'palette')} without a usable answer. {named}. "
-            "Ask again with `grabient retry`, or materialize a batch asset with retry_failed.",
-            allow_retries=False,
-        )
+    asks = config.ask and dg.AssetKey("palette_tags") in context.selected_asset_keys
+    yield from collect_chosen(context, TAGGING_ASSETS, house, usable, ask_all if asks else None)

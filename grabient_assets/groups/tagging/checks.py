@@ -2,74 +2,36 @@
 
 None of them is `blocking` in Dagster's sense: that would stop the later steps of the same run for every palette because
 of one, and the run that refines is another one. What a check keeps from refinement is decided where refinement becomes
-due (ledger/withheld.py), palette by palette.
+due (groups/tagging/withheld.py), palette by palette.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
-
 import dagster as dg
 
-from grabient_assets.groups import quality
-from grabient_assets.groups.batches.checks import overdue_result, overdue_spec
-from grabient_assets.groups.checks import check_result
-from grabient_assets.groups.finding import Finding
-from grabient_assets.groups.quality import Count
+from grabient_assets.asking.checks import Check, batch_checks, none_of
+from grabient_assets.groups.tagging import quality, withheld
 from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
-from grabient_assets.ledger import withheld
+from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE
-from grabient_assets.warehouse.connection import Warehouse
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """A check and what finds its cases. `between` joins the examples."""
-
-    spec: dg.AssetCheckSpec
-    find: Callable[[DuckDBPyConnection], Finding]
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-    between: str = " "
-
-
-def _none(name: str, asset: str, claim: str, count: Callable[[DuckDBPyConnection], Count]) -> _Check:
-    """A check that must find nothing at all."""
-
-    def find(connection: DuckDBPyConnection) -> Finding:
-        found, examples = count(connection)
-        return Finding(found, examples=examples)
-
-    return _Check(dg.AssetCheckSpec(name, asset=asset, description=claim), find, between=", ")
-
-
-_CHECKS = (
-    _none(
+tagging_checks = (
+    *batch_checks("tagging", "palette_tags"),
+    none_of(
         "every_request_has_one_fate",
         "palette_tags",
         "The fates of every collected batch add up to its requests.",
-        quality.unbalanced_batches,
+        unbalanced_batches,
     ),
-    _none(
-        "requests_cost_what_their_batches_do",
-        "palette_tags",
-        "What the requests of a tagging batch cost adds up to what the batch cost.",
-        partial(quality.batches_that_do_not_add_up, purpose="tagging"),
-    ),
-    _none(
+    none_of(
         "every_answered_palette_has_a_usable_answer",
         "palette_tags",
         "No palette was answered by all models with nothing usable.",
         quality.palettes_without_usable_answer,
     ),
-    _Check(
+    Check(
         dg.AssetCheckSpec(
             "most_models_keep_to_the_lists",
             asset="palette_tags",
@@ -80,7 +42,7 @@ _CHECKS = (
         ),
         lambda connection: lists_left(withheld.panels(connection)),
     ),
-    _Check(
+    Check(
         dg.AssetCheckSpec(
             "no_model_leaves_the_lists",
             asset="palette_tags",
@@ -91,7 +53,7 @@ _CHECKS = (
         lambda connection: words_outside(quality.words_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
         dg.AssetCheckSeverity.WARN,
     ),
-    _Check(
+    Check(
         dg.AssetCheckSpec(
             "no_model_fails_too_often",
             asset="palette_tags",
@@ -102,13 +64,13 @@ _CHECKS = (
         lambda connection: unusable_answers(quality.answers_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
         dg.AssetCheckSeverity.WARN,
     ),
-    _none(
+    none_of(
         "every_model_votes_once",
         "tag_consensus",
         "No consensus counts more models than answered.",
         quality.overcounted_consensus,
     ),
-    _Check(
+    Check(
         dg.AssetCheckSpec(
             "enough_models_answered_every_palette",
             asset="tag_consensus",
@@ -119,18 +81,3 @@ _CHECKS = (
         lambda connection: too_few_models(withheld.panels(connection)),
     ),
 )
-
-tagging_checks = [*(check.spec for check in _CHECKS), overdue_spec("tagging")]
-
-
-def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-    """Results of the checks that this run selected."""
-    selected = context.selected_asset_check_keys
-    if overdue_spec("tagging").key in selected:
-        yield overdue_result("tagging", warehouse)
-    findings: Mapping[dg.AssetCheckKey, Finding]
-    with warehouse.read() as connection:
-        findings = {check.spec.key: check.find(connection) for check in _CHECKS if check.spec.key in selected}
-    for check in _CHECKS:
-        if check.spec.key in findings:
-            yield check_result(check.spec, findings[check.spec.key], check.severity, check.between)

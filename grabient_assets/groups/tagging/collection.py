@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, without_current_consensus
+from grabient_assets.groups.tagging.tags import Tagged, complete_tagging
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
+from grabient_assets.groups.tagging.waves import ended_waves
+from grabient_assets.ledger.asked_progress import answered_but_open
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, without_current_consensus
-from grabient_assets.ledger.tagging_ends import Tagged, answered_but_open, complete_tagging
-from grabient_assets.ledger.waves import ended_waves
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,6 @@ def palettes_to_complete(warehouse: Warehouse, providers: Sequence[str]) -> list
         return list(dict.fromkeys(found))
 
 
-def palettes_without_answer(warehouse: Warehouse, providers: Sequence[str]) -> list[Tagged]:
+def palettes_without_answer(connection: DuckDBPyConnection, providers: Sequence[str]) -> list[Tagged]:
     """Palettes whose tagging is complete, and not one answer can be used."""
-    with warehouse.read() as connection:
-        return [t for t in complete_tagging(connection, providers) if not t.answers]
+    return [t for t in complete_tagging(connection, providers) if not t.answers]

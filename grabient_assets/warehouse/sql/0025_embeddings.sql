@@ -22,7 +22,7 @@ CREATE TABLE embeddings (
     cost_usd       DECIMAL(18, 10),
     batch_id       VARCHAR,
     created_at     TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (content_sha256, embedder, task)
+    PRIMARY KEY (subject, embedder, task)
 );
 
 ALTER TABLE request_sizes ADD COLUMN delivery VARCHAR DEFAULT 'batch';

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.search.purpose import EMBEDDING, EmbeddingsAsked, ask_for_embeddings
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.poll import poll_batches
@@ -35,7 +35,7 @@ def submit(place: Place, provider: str) -> Sent:
     house = place.house
     house.clock.wind(seconds=1)
     with place.connect(provider) as connection:
-        return submit_due(EMBEDDING, Submission(connection, house.warehouse, house.store, house.clock))
+        return submit_due(EMBEDDING, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock))
 
 
 def collect(place: Place, within: int = 10) -> Round:

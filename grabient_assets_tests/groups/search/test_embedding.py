@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import RegistryError, SettingsError, UsageError
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.search.embeddings import checked, content_of, folded
 from grabient_assets.groups.search.purpose import EMBEDDING, ask_for_embeddings, recipe
 from grabient_assets.ledger.accounts import costs
@@ -214,13 +214,11 @@ def test_a_batch_is_cancelled_and_read_again(place: Place) -> None:
     before = house.rows("FROM embeddings ORDER BY ALL")
     assert len(before) == 8
     house.write("DELETE FROM embeddings WHERE error IS NULL")
-    done = reparse_batches([], None, house.warehouse, house.store, reader, line_reader, lambda *_: 0)
+    done = reparse_batches([], None, house.warehouse, house.store, PURPOSES, reader, line_reader, ())
     assert (done.batches, done.answers, done.troubles) == (2, 8, ())
     assert house.rows("FROM embeddings ORDER BY ALL") == before
 
 
 def test_it_is_one_of_the_purposes() -> None:
-    from grabient_assets.groups.purposes import PURPOSES
-
     assert PURPOSES["embedding"] is EMBEDDING
     assert (EMBEDDING.kind, EMBEDDING.delivery) == ("vector", "batch")

@@ -1,4 +1,4 @@
-"""Questions whose answer must be "none": what the asset checks count."""
+"""What the checks on tags and consensus count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
-from grabient_assets.ledger.refined import refinement_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -102,30 +101,6 @@ def words_by_model(connection: DuckDBPyConnection) -> list[ModelWords]:
     return [ModelWords(*row) for row in rows]
 
 
-def unbalanced_batches(connection: DuckDBPyConnection) -> Count:
-    """Collected batches whose fates do not add up to their requests."""
-    return _count(
-        connection,
-        """
-        SELECT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id) WHERE b.status = 'collected'
-        GROUP BY ALL HAVING count(*) <> any_value(b.request_count) OR count(r.fate) <> count(*)
-            OR any_value(b.succeeded) + any_value(b.failed) <> count(*)
-        """,
-    )
-
-
-def batches_that_do_not_add_up(connection: DuckDBPyConnection, purpose: str) -> Count:
-    """Batches of this purpose that cost something else than their requests together."""
-    return _count(
-        connection,
-        """
-        SELECT b.batch_id FROM batches b LEFT JOIN batch_requests r USING (batch_id) WHERE b.purpose = $purpose
-        GROUP BY b.batch_id HAVING coalesce(any_value(b.cost_usd), 0) <> coalesce(sum(r.cost_usd), 0)
-        """,
-        {"purpose": purpose},
-    )
-
-
 def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
     """Palettes that were answered, and not once with something usable."""
     return _count(
@@ -135,22 +110,6 @@ def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
         HAVING count(*) FILTER (error IS NULL) = 0
         """,
     )
-
-
-def refinements_without_usable_answer(connection: DuckDBPyConnection) -> Count:
-    """Palettes whose refinement has failed and was not asked for once more since."""
-    failed = [one.partition for one in refinement_failures(connection)]
-    return len(failed), [f"{one.prompt_version}|{one.subject}" for one in failed[:20]]
-
-
-def words_outside(connection: DuckDBPyConnection, table: str, values: Mapping[str, Sequence[str]]) -> Count:
-    """Values of categorical columns that are not in their enumeration."""
-    outside = " UNION ALL ".join(
-        f"SELECT '{column}=' || {column} FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN "
-        f"(SELECT unnest(${column}::VARCHAR[]))"
-        for column in values
-    )
-    return _count(connection, outside, {column: list(words) for column, words in values.items()})
 
 
 def overcounted_consensus(connection: DuckDBPyConnection) -> Count:
@@ -165,19 +124,6 @@ def overcounted_consensus(connection: DuckDBPyConnection) -> Count:
     )
 
 
-def refinements_outside_limits(connection: DuckDBPyConnection) -> Count:
-    """Refined tags that break a limit of the source document."""
-    return _count(
-        connection,
-        """
-        SELECT prompt_version || '|' || seed FROM palette_tag_refined WHERE error IS NULL AND NOT (
-            len(mood) BETWEEN 2 AND 5 AND len(style) BETWEEN 2 AND 5 AND len(dominant_colors) BETWEEN 1 AND 4
-            AND len(seasonal) BETWEEN 0 AND 2 AND len(associations) BETWEEN 5 AND 10
-            AND len(string_split_regex(trim(embed_text), '\\s+')) BETWEEN 30 AND 50)
-        """,
-    )
-
-
-def _count(connection: DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> Count:
-    rows = connection.execute(f"SELECT found FROM ({query}) AS q(found) ORDER BY 1", dict(parameters or {})).fetchall()
+def _count(connection: DuckDBPyConnection, query: str) -> Count:
+    rows = connection.execute(f"SELECT found FROM ({query}) AS q(found) ORDER BY 1").fetchall()
     return len(rows), [row[0] for row in rows[:20]]

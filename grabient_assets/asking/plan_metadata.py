@@ -7,7 +7,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from grabient_assets.groups.plan_reasons import WHY
+from grabient_assets.asking.plan_reasons import WHY
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.registry.model import Model
 

@@ -1,0 +1,169 @@
+"""A purpose as Dagster shows it: its assets, and what its runs report. groups/purposes.py lists them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import DueTarget, due_targets
+from grabient_assets.ledger.holding import still_held
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.asking.checks import Check
+    from grabient_assets.asking.plan_metadata import Planned
+    from grabient_assets.ledger.connection import Connection
+    from grabient_assets.ledger.purpose import Purpose, Purposes
+    from grabient_assets.warehouse.connection import Warehouse
+
+Clock = Callable[[], datetime]
+Metadata = dict[str, dg.MetadataValue]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSpace:
+    """How the keys of a partition space stand for subjects under a prompt version.
+
+    `chosen` gives those that a run was started for. `rows` puts subjects into rows that one run over a range covers.
+    `missing` is what a tick must add so that runs may stand under their keys: Dagster refuses the whole tick otherwise.
+    """
+
+    definition: dg.PartitionsDefinition
+    key: Callable[[SubjectVersion], str]
+    chosen: Callable[[dg.AssetExecutionContext], list[SubjectVersion]]
+    rows: Callable[[dg.DagsterInstance, Iterable[SubjectVersion]], list[list[SubjectVersion]]]
+    missing: Callable[[dg.DagsterInstance, Sequence[dg.RunRequest]], list[dg.AddDynamicPartitionsRequest]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a subject has failed. `since` tells this failure from an earlier one of the same subject."""
+
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What is asked by itself, once what it reads is complete: which subjects wait for that, and asking for them.
+
+    `ask` returns a sentence for each group of subjects that cannot be asked.
+    """
+
+    waiting: Callable[[DuckDBPyConnection, Sequence[str]], list[SubjectVersion]]
+    ask: Callable[[Warehouse, Sequence[str], str, datetime], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeAssets:
+    """The assets of a purpose, and what a run reports about them. `purposes` are all, which share its money.
+
+    `asking` is the asset that asks a provider and sends, one of `asking_assets`; `answers` are those that the answers
+    go into, and `marked` those of them that show a failure. `providers` are those that may be asked.
+
+    `report` gives the materializations of the answers of these subjects, as far as they are complete. Where something
+    follows when the last answer is in, `complete` does it for all subjects that wait for it and gives their
+    materializations, and `to_complete` names them. `failed` are those that have no usable answer and wait for none.
+    `notes` is metadata about subjects, beside how far they are; `under_way` a sentence about what goes on.
+
+    `settled_sensor` is the name of the sensor that completes and marks. `failed_words` says what
+    has become of a failed subject, `retry_hint` what is materialized to ask again.
+    """
+
+    purpose: Purpose
+    purposes: Purposes
+    space: PartitionSpace
+    providers: Callable[[], Sequence[str]]
+    asking: Callable[[str], str]
+    asking_assets: tuple[str, ...]
+    answers: tuple[str, ...]
+    marked: tuple[str, ...]
+    checks: Sequence[Check]
+    plan: Callable[[DuckDBPyConnection, Connection, Sequence[DueTarget]], Sequence[Planned]]
+    report: Callable[[Warehouse, Sequence[str], Clock, Sequence[SubjectVersion]], Iterable[dg.AssetMaterialization]]
+    failed: Callable[[DuckDBPyConnection, Sequence[str]], Mapping[SubjectVersion, Failure]]
+    settled_sensor: str
+    failed_words: str
+    retry_hint: str
+    complete: Callable[[Warehouse, Sequence[str], Clock], Iterable[dg.AssetMaterialization]] | None = None
+    to_complete: Callable[[Warehouse, Sequence[str]], list[SubjectVersion]] = lambda *_: []
+    notes: Callable[[DuckDBPyConnection, Sequence[SubjectVersion]], Mapping[SubjectVersion, Metadata]] = lambda *_: {}
+    under_way: Callable[[DuckDBPyConnection], str] = lambda _: ""
+    follow_up: FollowUp | None = None
+
+    @property
+    def name(self) -> str:
+        """The purpose's name."""
+        return self.purpose.name
+
+    @property
+    def noun(self) -> str:
+        """What a person calls a subject."""
+        return self.purpose.noun
+
+    @property
+    def collecting(self) -> str:
+        """The op that materializes the answers."""
+        return f"collect_{self.name}"
+
+    def check_specs(self) -> list[dg.AssetCheckSpec]:
+        """The specs of all checks on the answers."""
+        return [check.spec for check in self.checks]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What waits to be sent to a provider: requests that are due, and subjects to be asked by themselves.
+
+    `held` are the sentences about what waits for money.
+    """
+
+    due: Sequence[DueTarget]
+    following: Sequence[SubjectVersion]
+    held: Sequence[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.due or self.following)
+
+    @property
+    def requests(self) -> int:
+        """How many requests are due, or will be when the subjects are asked."""
+        return sum(target.requests for target in self.due) + len(self.following)
+
+    def items(self) -> Iterator[str]:
+        """What tells this work from other work."""
+        yield from (f"{t.prompt_version} {t.model} {t.digest}" for t in self.due)
+        yield from (f"{one.prompt_version} {one.subject}" for one in self.following)
+
+    def first(self) -> SubjectVersion:
+        """The subject under which the run stands that sends all of it."""
+        if self.due:
+            return SubjectVersion(self.due[0].prompt_version, self.due[0].subject)
+        return self.following[0]
+
+
+def sendable_work(
+    shown: PurposeAssets,
+    connection: DuckDBPyConnection,
+    provider: str,
+    usable: Sequence[str],
+    budget_usd: Decimal | None,
+    now: datetime,
+) -> Work:
+    """What could be sent to the provider now, as far as there is money for it."""
+    purpose = shown.purpose
+    held = still_held(connection, shown.purposes, budget_usd, now, purpose.name, provider)
+    due = [
+        target
+        for target in due_targets(connection, purpose, provider)
+        if target.hold_key(purpose.name, provider) not in held
+    ]
+    following = shown.follow_up.waiting(connection, usable) if shown.follow_up else []
+    return Work(due, following, tuple(dict.fromkeys(held.values())))

@@ -1,0 +1,194 @@
+"""What a run reports about a purpose: its plan, and for each subject how far what was asked is.
+
+Kept small: every event is stored for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from logging import Logger
+from typing import TypeAlias
+
+import dagster as dg
+
+from grabient_assets.asking.plan_metadata import plan_metadata
+from grabient_assets.asking.purpose_assets import Metadata, PurposeAssets
+from grabient_assets.ledger.asked_progress import AskedProgress, asked_progress
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, batches_of, record_reported, subjects_in, submit_runs
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
+from grabient_assets.ledger.money import holds
+from grabient_assets.ledger.round import Round
+from grabient_assets.resources.dead_runs import broken_off
+from grabient_assets.resources.reporting import report_materializations
+from grabient_assets.warehouse.connection import Warehouse
+
+RunContext: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
+LONGEST_REASON = 1000
+
+
+def observe_plan(
+    context: dg.AssetExecutionContext,
+    shown: PurposeAssets,
+    warehouse: Warehouse,
+    connection: Connection,
+    targets: Sequence[DueTarget],
+) -> None:
+    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    with warehouse.read() as database:
+        planned = shown.plan(database, connection, targets)
+    metadata = plan_metadata(planned)
+    context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
+
+
+def asked_events(
+    shown: PurposeAssets,
+    warehouse: Warehouse,
+    provider: str,
+    batch_ids: Sequence[str] = (),
+    among: Sequence[SubjectVersion] = (),
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialization of the asking asset for each subject in these batches and each of those named: how far its
+    requests are. One of which something is due is left out, unless it is named. A note that says why something is not
+    sent stands only with what is due."""
+    named = set(among)
+    with warehouse.read() as connection:
+        found = asked_progress(connection, shown.purpose, provider, batch_ids, among)
+        found = [one for one in found if not one.due or one.partition in named]
+        runs = submit_runs(connection, {batch for one in found for batch in one.batches})
+        notes = shown.notes(connection, list(dict.fromkeys([*among, *(one.partition for one in found)])))
+    nothing: Metadata = {"state": dg.MetadataValue.text("nothing is asked of this provider so far")}
+    reports: dict[SubjectVersion, Metadata] = dict.fromkeys(among, nothing)
+    reports |= {one.partition: _asked_metadata(one, shown, runs) for one in found}
+    due = {one.partition for one in found if one.due}
+    asset = shown.asking(provider)
+    for partition, metadata in reports.items():
+        noted = notes.get(partition, {})
+        metadata = metadata | noted if partition in due else noted | metadata
+        yield dg.AssetMaterialization(asset, partition=shown.space.key(partition), metadata=metadata)
+
+
+def _asked_metadata(asked: AskedProgress, shown: PurposeAssets, runs: Mapping[str, str | None]) -> Metadata:
+    """How many requests there are, how far they are, in which batches, sent by which run."""
+    found: Metadata = {
+        "state": dg.MetadataValue.text(_state(asked, shown)),
+        "requests": dg.MetadataValue.int(asked.requests),
+        "answered": dg.MetadataValue.int(asked.answered),
+        "unusable": dg.MetadataValue.int(asked.unusable),
+    }
+    if asked.stopped:
+        found["stopped"] = dg.MetadataValue.int(asked.stopped)
+    if asked.stopped or asked.unusable:
+        found["why"] = dg.MetadataValue.text((asked.reason or "no reason given")[:LONGEST_REASON])
+    if asked.batches or not asked.due:
+        found["batches"] = dg.MetadataValue.text(", ".join(asked.batches) or "none: answered before")
+    if run := next((run for batch in asked.batches if (run := runs.get(batch))), None):
+        found["sent by"] = dg.MetadataValue.dagster_run(run)
+    return found
+
+
+def _state(asked: AskedProgress, shown: PurposeAssets) -> str:
+    if asked.due:
+        return f"asked; the sensor {shown.name}_due sends it together with what else is asked"
+    if asked.carried:
+        return "with the provider"
+    if asked.unusable and asked.unusable == asked.requests:
+        return "failed"
+    if not asked.stopped:
+        return "answered"
+    return "answered in part, the rest is stopped" if asked.answered else "stopped"
+
+
+def report_held(
+    context: dg.AssetExecutionContext,
+    shown: PurposeAssets,
+    warehouse: Warehouse,
+    provider: str,
+    sentences: Sequence[str],
+) -> None:
+    """Say of the subjects whose requests wait for money that they do."""
+    for sentence in dict.fromkeys(sentences):
+        context.log.warning(sentence)
+    if not sentences:
+        return
+    purpose = shown.purpose
+    with warehouse.read() as connection:
+        waiting = {hold.key for hold in holds(connection, purpose.name, provider)}
+        targets = [
+            target
+            for target in due_targets(connection, purpose, provider)
+            if target.hold_key(purpose.name, provider) in waiting
+        ]
+        due = [request for target in targets for request in due_requests(connection, purpose, provider, target)]
+    metadata = {
+        "state": dg.MetadataValue.text("over budget"),
+        "why": dg.MetadataValue.text(" ".join(sentences)[:LONGEST_REASON]),
+    }
+    subjects = dict.fromkeys(SubjectVersion(request.prompt_version, request.subject) for request in due)
+    asset = shown.asking(provider)
+    report_materializations(
+        context,
+        [dg.AssetMaterialization(asset, partition=shown.space.key(one), metadata=metadata) for one in subjects],
+    )
+
+
+def report_collected(
+    context: RunContext,
+    purposes: Collection[PurposeAssets],
+    warehouse: Warehouse,
+    batch_ids: Sequence[str],
+    usable: Sequence[str],
+    collected_now: Collection[str] = (),
+) -> None:
+    """Report what is complete now, and that what these batches asked for is answered.
+
+    In place of processes that were killed: also the subjects of batches that were collected before and not reported,
+    and the asking of subjects whose submitting run did not come to its end.
+    """
+    with warehouse.read() as connection:
+        found = batches_of(connection, batch_ids)
+    unsent = broken_off(context.instance, {batch.submit_run_id for batch in found})
+    for shown in purposes:
+        mine = [batch for batch in found if batch.purpose == shown.name]
+        collected = [batch for batch in mine if batch.status == "collected"]
+        if shown.complete:  # it reports what this round has completed
+            report_materializations(context, list(shown.complete(warehouse, usable, _now)))
+            collected = [batch for batch in collected if batch.batch_id not in collected_now]
+        if collected:
+            with warehouse.read() as connection:
+                chosen = subjects_in(connection, [batch.batch_id for batch in collected])
+            report_materializations(context, list(shown.report(warehouse, usable, _now, chosen)))
+        told = [batch for batch in mine if batch.status == "collected" or batch.submit_run_id in unsent]
+        _report_asked(context, shown, warehouse, told)
+    if batch_ids:
+        with warehouse.write() as connection:
+            record_reported(connection, batch_ids, _now())
+
+
+def _report_asked(
+    context: RunContext, shown: PurposeAssets, warehouse: Warehouse, batches: Sequence[BatchRecord]
+) -> None:
+    for provider in dict.fromkeys(batch.provider for batch in batches):
+        ids = [batch.batch_id for batch in batches if batch.provider == provider]
+        with warehouse.read() as connection:
+            answered = subjects_in(connection, ids)
+        report_materializations(context, list(asked_events(shown, warehouse, provider, ids, answered)))
+
+
+def log_round(log: Logger, done: Round) -> None:
+    """A line for each batch, and one for whatever was odd about it."""
+    for one in done.collected:
+        fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
+        log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)
+        for problem in one.problems:
+            log.warning("batch %s: %s", one.batch.batch_id, problem)
+    for batch_id in done.waiting:
+        log.info("batch %s is not finished yet", batch_id)
+    for batch_id, trouble in done.troubles:
+        log.error("batch %s: %s", batch_id, trouble)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,276 @@
+"""The sensors that every purpose has: what is due is sent, what is complete is built on, what has failed turns red."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from grabient_assets.asking.checks import NO_BATCH_IS_OVERDUE, evaluation, results
+from grabient_assets.asking.jobs import COLLECT_OP
+from grabient_assets.asking.purpose_assets import Failure, PurposeAssets, sendable_work
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.attempts import attempt_numbers
+from grabient_assets.ledger.batches import BatchRecord, open_batches, unreported_batches
+from grabient_assets.ledger.overdue import overdue_now, put_off
+from grabient_assets.ledger.poll import Polled, poll_batches, record
+from grabient_assets.ledger.send import closed_until
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import (
+    ABOUT_TAG,
+    WORK_TAG,
+    Attempt,
+    attempt,
+    busy_with,
+    next_attempt,
+    runs_or_reason,
+    work_of,
+)
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
+
+COLLECT_ROLE = "collect"
+MARK_ROLE = "mark-failed"
+MOST_MARKED_PER_TICK = 10
+
+
+def due_sensor(
+    shown: PurposeAssets, job: UnresolvedAssetJobDefinition, interval: int, status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
+    """The sensor `<purpose>_due`: everything that is wanted and not under way goes out in one run per provider."""
+
+    @dg.sensor(
+        name=f"{shown.name}_due",
+        job=job,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description=f"Gathers every {shown.name} request that is wanted and sends it, one run per provider.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        house = warehouse.open_briefly()
+        found = list(_sending_runs(context.instance, shown, house, providers))
+        reasons = [one for one in found if isinstance(one, str)]
+        return _tick_result(context, shown, [one for one in found if isinstance(one, dg.RunRequest)], reasons, house)
+
+    return look
+
+
+def _sending_runs(
+    instance: dg.DagsterInstance, shown: PurposeAssets, warehouse: Warehouse, providers: ProvidersResource
+) -> Iterator[dg.RunRequest | str]:
+    """A run for each provider to which something is due, or why there is none."""
+    usable, budget = providers.usable(), providers.budget_usd()
+    for name in shown.providers():
+        with warehouse.read() as connection:
+            work = sendable_work(shown, connection, name, usable, budget, datetime.now(UTC))
+        if not work:
+            yield " ".join(work.held) or (f"Nothing is due at {name}." if name in usable else "")
+        elif name not in usable:
+            waiting = counted(work.requests, "request")
+            yield f"{shown.name.capitalize()} waits with {waiting}. {providers.why_not(name)}"
+        elif wait := closed_until(name, warehouse, datetime.now(UTC)):
+            yield f"{name} takes nothing before {wait:%H:%M:%S} UTC."
+        elif reason := _busy(instance, shown, role := f"submit-{shown.name}-{name}"):
+            yield reason
+        else:
+            going = attempt(instance, warehouse, role, work.items())
+            if isinstance(going, str):
+                yield going
+                continue
+            asset = shown.asking(name)
+            yield dg.RunRequest(
+                run_key=going.run_key,
+                partition_key=shown.space.key(work.first()),
+                asset_selection=[dg.AssetKey(asset)],
+                tags={**going.tags, ABOUT_TAG: f"{name}: {counted(work.requests, 'request')}"},
+                run_config={"ops": {asset: {"config": {"send_due": True}}}},
+            )
+
+
+def _busy(instance: dg.DagsterInstance, shown: PurposeAssets, role: str) -> str | None:
+    """Why nothing should be sent now. What follows by itself becomes due piece by piece while answers are collected;
+    it should go out together."""
+    reason = busy_with(instance, role, wait_for_people=True)
+    if reason is None and shown.follow_up:
+        reason = busy_with(instance, COLLECT_ROLE)
+    return reason
+
+
+def settled_sensor(
+    shown: PurposeAssets,
+    collect_job: dg.JobDefinition,
+    mark_job: UnresolvedAssetJobDefinition,
+    interval: int,
+    status: dg.DefaultSensorStatus,
+) -> dg.SensorDefinition:
+    """The sensor that completes what became complete without a collection, and marks what has failed.
+
+    Collecting completes what its answers complete. What completes otherwise (the last open provider was stopped, an
+    answer was shared) is found here; and a subject that has failed gets a run of its own that fails with the reason,
+    because Dagster shows a partition as failed only through a failed run.
+    """
+
+    @dg.sensor(
+        name=shown.settled_sensor,
+        jobs=[collect_job, mark_job],
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description=f"Completes each {shown.noun} whose last {shown.name} answer is in, and marks those that have "
+        "failed, by a run that fails with the reasons.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        reason = busy_with(context.instance, COLLECT_ROLE)
+        if reason:
+            return dg.SkipReason(reason)
+        house, usable = warehouse.open_briefly(), providers.usable()
+        waiting = [shown.space.key(one) for one in shown.to_complete(house, usable)]
+        going = attempt(context.instance, house, f"complete-{shown.name}", waiting) if waiting else None
+        with house.read() as connection:
+            failed = shown.failed(connection, usable)
+        requests = list(marking_runs(context.instance, house, shown, failed))
+        if isinstance(going, Attempt):
+            about = {ABOUT_TAG: f"{counted(len(waiting), shown.noun)} complete"}
+            requests.append(collecting_run(going, [], about))
+        reasons = [going] if isinstance(going, str) else [f"No {shown.noun} waits to be completed or marked."]
+        return _tick_result(context, shown, requests, reasons, house)
+
+    return look
+
+
+def collecting_run(going: Attempt, batch_ids: list[str], about: Mapping[str, str]) -> dg.RunRequest:
+    """A run of `collect_batch` for these batches. It stands under no partition, so a deleted partition keeps nothing
+    from being collected."""
+    return dg.RunRequest(
+        run_key=going.run_key,
+        job_name="collect_batch",
+        tags={**going.tags, **about},
+        run_config={"ops": {COLLECT_OP: {"config": {"batches": batch_ids}}}},
+    )
+
+
+def marking_runs(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    shown: PurposeAssets,
+    failed: Mapping[SubjectVersion, Failure],
+) -> Iterator[dg.RunRequest]:
+    """Runs that fail with the reasons, for subjects that failed. One for each row of neighbours, at most ten in a tick,
+    and none that was asked for before."""
+    if not failed:
+        return
+    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values}
+    with warehouse.read() as connection:
+        numbers = attempt_numbers(connection)
+    key, made = shown.space.key, 0
+    for row in shown.space.rows(instance, failed):
+        work = work_of(MARK_ROLE, [shown.name, *(f"{key(one)} {failed[one].since}" for one in row)])
+        if work in seen:
+            continue
+        marking = next_attempt(MARK_ROLE, work, numbers.get(work, 0))
+        first, last = key(row[0]), key(row[-1])
+        where = {} if first == last else {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        yield dg.RunRequest(
+            run_key=marking.run_key,
+            job_name="mark_failed",
+            partition_key=first if first == last else None,
+            asset_selection=[dg.AssetKey(asset) for asset in shown.marked],
+            tags={**marking.tags, **where, ABOUT_TAG: f"{counted(len(row), shown.noun)} failed"},
+            run_config={"ops": {shown.collecting: {"config": {"ask": False}}}},
+        )
+        made += 1
+        if made == MOST_MARKED_PER_TICK:
+            return
+
+
+def _tick_result(
+    context: dg.SensorEvaluationContext,
+    shown: PurposeAssets,
+    requests: list[dg.RunRequest],
+    reasons: list[str],
+    warehouse: Warehouse,
+) -> dg.SensorResult | dg.SkipReason:
+    """What a tick of the purpose says that asks for these runs, and not for others for these reasons."""
+    with warehouse.read() as connection:
+        said = [*reasons, shown.under_way(connection)]
+    return runs_or_reason(context, requests, said, shown.space.missing)
+
+
+def batches_ended(
+    purposes: Mapping[str, PurposeAssets],
+    collect_job: dg.JobDefinition,
+    interval: int,
+    status: dg.DefaultSensorStatus,
+) -> dg.SensorDefinition:
+    """The sensor: polls open batches and asks for one collecting run for all that have ended.
+
+    Its cursor holds the batches and models that were overdue at the last look, so that the check is reported only on
+    a change.
+    """
+
+    @dg.sensor(
+        name="batches_ended",
+        job=collect_job,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Asks the providers about open batches; those that have ended are collected in one run.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        house, now = warehouse.open_briefly(), datetime.now(UTC)
+        with house.read() as connection:
+            waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
+            unreported, idle = unreported_batches(connection), put_off(connection)
+        late = {name: overdue_now(name, waiting, idle, now) for name in purposes}
+        sentences = [sentence for found in late.values() for sentence in found.values()]
+        events, cursor = _overdue_events(context.cursor, purposes, house, {n: list(found) for n, found in late.items()})
+        if not waiting and not unreported:
+            said = " ".join(["No batch is open.", *sentences])
+            return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
+        reason = busy_with(context.instance, COLLECT_ROLE)
+        if reason:
+            return dg.SkipReason(reason)
+        polled = poll_batches(waiting, providers.connect_briefly, house, lambda: datetime.now(UTC))
+        record(polled, house, datetime.now(UTC))
+        ready = [*unreported, *(b for b in waiting if b.batch_id in polled.ready)]
+        going = attempt(context.instance, house, COLLECT_ROLE, [b.batch_id for b in ready]) if ready else None
+        if isinstance(going, Attempt):
+            about = {ABOUT_TAG: counted(len(ready), "batch", "batches")}
+            request = collecting_run(going, [b.batch_id for b in ready], about)
+            return dg.SensorResult(run_requests=[request], asset_events=events, cursor=cursor)
+        reasons = [*([going] if going else []), *_under_way(waiting, polled), *sentences]
+        return dg.SensorResult(skip_reason=" ".join(reasons), asset_events=events, cursor=cursor)
+
+    return look
+
+
+def _overdue_events(
+    cursor: str | None, purposes: Mapping[str, PurposeAssets], warehouse: Warehouse, late: Mapping[str, Sequence[str]]
+) -> tuple[list[dg.AssetCheckEvaluation], str]:
+    """The check of each purpose of which something else is overdue than at the last look, and the new cursor."""
+    before: dict[str, list[str]] = json.loads(cursor) if cursor else {}
+    changed = [name for name, found in late.items() if sorted(found) != before.get(name, [])]
+    events: list[dg.AssetCheckEvaluation] = []
+    for name in changed:
+        looked_at = [check for check in purposes[name].checks if check.spec.name == NO_BATCH_IS_OVERDUE]
+        events += [evaluation(result) for result in results(looked_at, warehouse)]
+    return events, json.dumps({name: sorted(found) for name, found in late.items()})
+
+
+def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> Iterator[str]:
+    """What is waited for, and what could not be asked, each sentence once."""
+    if waiting:
+        running = ", ".join(f"{b.provider} {b.model}" for b in waiting if b.batch_id not in polled.ready)
+        yield f"{counted(len(waiting), 'batch', 'batches')} under way: {running}."
+    yield from dict.fromkeys(str(error) for error in polled.troubles.values())
+    yield from (f"{name} asked for time until {until:%H:%M:%S} UTC." for name, until in polled.paused.items())

@@ -1,0 +1,108 @@
+"""How far what was asked of a provider is, subject by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.due import finished, lacking, open_asks
+from grabient_assets.ledger.identity import custom_id, key_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.purpose import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class AskedProgress:
+    """How far the requests about a subject at one provider are.
+
+    Of `requests`, `answered` have an answer, `unusable` of which cannot be used; `carried` are with the provider;
+    `stopped` are not asked any more. What is left is due. `reason` says why something is stopped or unusable.
+    """
+
+    partition: SubjectVersion
+    requests: int
+    answered: int
+    unusable: int
+    carried: int
+    stopped: int
+    reason: str | None
+    batches: tuple[str, ...]
+
+    @property
+    def due(self) -> int:
+        """How many wait to be sent."""
+        return self.requests - self.answered - self.carried - self.stopped
+
+
+def asked_progress(
+    connection: DuckDBPyConnection,
+    purpose: Purpose,
+    provider: str,
+    batch_ids: Sequence[str],
+    among: Sequence[SubjectVersion] = (),
+) -> list[AskedProgress]:
+    """How far the subjects in these batches (or equal to one of them) and those named are at the provider. A subject
+    of which nothing was asked there is left out."""
+    table = purpose.table
+    rows = connection.execute(
+        f"""
+        WITH concerned AS (
+            SELECT a.subject, a.prompt_version FROM asks a
+            WHERE a.purpose = $purpose AND a.provider = $provider AND a.subject_key IN (
+                SELECT {key_of("r.custom_id")} FROM batch_requests r
+                WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
+            UNION SELECT unnest($subjects::VARCHAR[]), unnest($versions::VARCHAR[])
+        ),
+        requests AS (
+            SELECT a.*, i.analysis_index, {custom_id("a.stem", "i.analysis_index")} AS custom_id
+            FROM asks a JOIN concerned USING (subject, prompt_version),
+                 unnest(range(a.analyses)) AS i(analysis_index)
+            WHERE a.purpose = $purpose AND a.provider = $provider
+        ),
+        carried AS (
+            SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
+        ),
+        found AS (
+            SELECT q.prompt_version, q.subject, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
+                   CASE WHEN t.custom_id IS NOT NULL THEN 'answered' WHEN c.custom_id IS NOT NULL THEN 'carried'
+                        WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state,
+                   CASE WHEN q.state = 'stopped' THEN q.reason END AS reason
+            FROM requests q
+            LEFT JOIN {table.name} t ON t.{table.subject} = q.subject AND t.{table.version} = q.prompt_version
+                AND t.custom_id = q.custom_id
+                AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
+            LEFT JOIN carried c ON c.custom_id = q.custom_id
+        )
+        SELECT prompt_version, subject, count(*), count(*) FILTER (state = 'answered'),
+               count(*) FILTER (state = 'answered' AND error IS NOT NULL), count(*) FILTER (state = 'carried'),
+               count(*) FILTER (state = 'stopped'),
+               coalesce(min(reason) FILTER (state = 'stopped'), min(error) FILTER (state = 'answered')),
+               list(DISTINCT batch_id ORDER BY batch_id) FILTER (batch_id IS NOT NULL)
+        FROM found GROUP BY ALL ORDER BY 1, 2
+        """,
+        {
+            "purpose": purpose.name,
+            "provider": provider,
+            "batches": list(batch_ids),
+            "subjects": [p.subject for p in among],
+            "versions": [p.prompt_version for p in among],
+        },
+    ).fetchall()
+    return [AskedProgress(SubjectVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]
+
+
+def answered_but_open(connection: DuckDBPyConnection, purpose: Purpose) -> list[SubjectVersion]:
+    """Subjects with an open ask that misses nothing: whoever stored the last answer ended before closing it."""
+    rows = connection.execute(
+        f"""
+        WITH {lacking(open_asks(purpose), purpose.table)}
+        SELECT DISTINCT prompt_version, subject FROM asks WHERE {finished(purpose)} ORDER BY ALL
+        """
+    ).fetchall()
+    return [SubjectVersion(*row) for row in rows]
