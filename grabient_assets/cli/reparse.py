@@ -47,7 +47,7 @@ def read_again(names: list[str], version: str | None, warehouse: Warehouse, sett
     """Read these batches again, those of the prompt version, or all."""
     from grabient_assets.groups.purposes import PURPOSES, reader_of
     from grabient_assets.ledger.reparse import reparse_batches
-    from grabient_assets.providers.offline import line_reader
+    from grabient_assets.providers.connect import line_reader
     from grabient_assets.resources.modes import key_of, usable_providers
     from grabient_assets.resources.objects import open_store
 

@@ -23,7 +23,7 @@ from grabient_assets.ledger.deferral import may_be_seen_yet, spread
 from grabient_assets.ledger.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
 from grabient_assets.ledger.short_results import fetch_again, is_settling
 from grabient_assets.providers.contract import BatchState, ReadLine
-from grabient_assets.providers.faults import means_unseen_file
+from grabient_assets.providers.error_table import means_unseen_file
 from grabient_assets.providers.refusals import LATER_CODES
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore

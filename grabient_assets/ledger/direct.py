@@ -47,8 +47,8 @@ from grabient_assets.ledger.collect import Fetched, settle_batch, write_batch
 from grabient_assets.ledger.deferral import deferral
 from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.underway import is_being_sent
+from grabient_assets.providers.connect import line_reader
 from grabient_assets.providers.contract import BatchProvider, BatchState
-from grabient_assets.providers.offline import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from grabient_assets.errors import ResultsError
 from grabient_assets.ledger.batches import RequestRecord
+from grabient_assets.providers.connect import usages_in
 from grabient_assets.providers.contract import ReadLine, Result
-from grabient_assets.providers.offline import usages_in
 from grabient_assets.registry.usage import Usage
 
 _WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}

@@ -23,7 +23,7 @@ from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.ledger.mistakes import said_of
 from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.settling import ReaderOf
-from grabient_assets.providers.offline import line_reader
+from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore

@@ -14,13 +14,17 @@ from typing import Any, Literal, TypeAlias
 
 from grabient_assets.errors import ProviderUnreachableError, ResultsError, SlowResultsError
 from grabient_assets.providers import anthropic_lines
-from grabient_assets.providers.asking import check_size
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, Result, Spec, State
-from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.faults import translated
-from grabient_assets.providers.guard import at_home, only_ours, origin, redacted, redacted_state, trusted, without_key
-from grabient_assets.providers.patience import Deadline, Patience, patiently
-from grabient_assets.providers.reading import (
+from grabient_assets.providers.client import (
+    ConnectionOptions,
+    ProviderClient,
+    origin,
+    redacted_state,
+    stream_from,
+    url_at_origin,
+)
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.request_rules import check_size
+from grabient_assets.providers.values import (
     each_once,
     inside,
     iso_time,
@@ -29,8 +33,7 @@ from grabient_assets.providers.reading import (
     plain,
     whole_number,
 )
-from grabient_assets.providers.streaming import stream_from, stream_lines
-from grabient_assets.registry.model import BatchLimits, Model
+from grabient_assets.registry.model import Model
 from grabient_assets.secrets import redact
 
 BASE_URL = "https://api.anthropic.com"
@@ -41,44 +44,27 @@ _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelling", "ended": "ended"}
 
 
-class AnthropicBatches:
+class AnthropicBatches(ProviderClient):
     """See `contract.BatchProvider`. There is no place for a label, so `find` can only prove a batch that has ended."""
 
     name = "anthropic"
+    lines = anthropic_lines.FORMAT
+    default_url = BASE_URL
+    request_id_header = "request-id"
 
-    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         import anthropic
 
-        self.limits = limits
-        self._key = api_key
-        self._patience = patience
-        self._base_url = base_url or BASE_URL
-        forced = {"authorization": f"Bearer {api_key}", "anthropic-version": API_VERSION}
-        deadline = Deadline(patience)
-        hooks = {"request": [only_ours(self._base_url, forced), deadline.begin]}
-        self._http = anthropic.DefaultHttpxClient(event_hooks=hooks, base_url=self._base_url, verify=trusted())
-        deadline.bound(self._http)
-        self._client = anthropic.Anthropic(
-            api_key=api_key,
-            base_url=self._base_url,
-            timeout=patience.read,
-            max_retries=0,
-            http_client=self._http,
-        )
-
-        self._direct = DirectCalls(self.name, api_key, deadline, patience, "request-id")
-
-    def request_line(self, spec: Spec, model: Model) -> bytes:
-        return anthropic_lines.request_line(spec, model)
-
-    def read_line(self, line: bytes) -> Result:
-        return redacted(anthropic_lines.read_line(line), self._key)
+        super().__init__(options)
+        forced = {"authorization": f"Bearer {options.api_key}", "anthropic-version": API_VERSION}
+        self._http = self._http_client(anthropic.DefaultHttpxClient, forced, base_url=self._base_url)
+        self._client = anthropic.Anthropic(**self._sdk_options(self._http))
 
     def submit(self, batch: BatchFile) -> Accepted:
         check_size(batch, self.limits, self.name)
         requests = [json.loads(line) for line in batch.lines]
-        with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
-            created = self._client.messages.batches.create(requests=requests, timeout=self._patience.transfer)
+        with self._translated(f"submitting batch {batch.batch_id}", creating=True):
+            created = self._client.messages.batches.create(requests=requests, timeout=self._timeouts.transfer)
             value = plain(created, "id")
         return Accepted(value["id"], None, redact(str(value.get("processing_status") or ""), self._key))
 
@@ -86,11 +72,11 @@ class AnthropicBatches:
         return redacted_state(_state(self._retrieve(provider_batch_id)), self._key)
 
     def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
-        def call() -> dict[str, Any]:
-            with translated(self.name, self._key, f"asking for batch {provider_batch_id}", batch=provider_batch_id):
-                return plain(self._client.messages.batches.retrieve(provider_batch_id), "id")
-
-        return patiently(call, self._patience)
+        return self._ask(
+            f"asking for batch {provider_batch_id}",
+            lambda: plain(self._client.messages.batches.retrieve(provider_batch_id), "id"),
+            batch=provider_batch_id,
+        )
 
     def find(
         self,
@@ -101,9 +87,9 @@ class AnthropicBatches:
         input_file_id: str | None = None,
         accounted: Collection[str] = (),
     ) -> list[BatchState]:
-        wanted, give_up = set(custom_ids), time.monotonic() + self._patience.whole_transfer
+        wanted, give_up = set(custom_ids), time.monotonic() + self._timeouts.whole_transfer
         found: list[BatchState] = []
-        for value in patiently(lambda: self._created_since(submitted_after), self._patience):
+        for value in self._ask("listing batches", lambda: self._created_since(submitted_after)):
             state = _state(value)
             if state.provider_batch_id in accounted or state.total not in (None, request_count):
                 continue
@@ -118,12 +104,8 @@ class AnthropicBatches:
     def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
         """The batches of the workspace that may be that young. All pages are read: that the newest come first is a
         habit of the API, and a batch that is overlooked is paid for twice."""
-        values: list[dict[str, Any]] = []
-        with translated(self.name, self._key, "listing batches"):
-            for value in each_once(self._client.messages.batches.list(limit=1000)):
-                if may_be_ours(iso_time(value.get("created_at")), submitted_after):
-                    values.append(value)
-        return values
+        listed = each_once(self._client.messages.batches.list(limit=1000))
+        return [value for value in listed if may_be_ours(iso_time(value.get("created_at")), submitted_after)]
 
     def _whose(self, value: dict[str, Any], wanted: Collection[str], request_count: int, give_up: float) -> Whose:
         """Whose batch it is, as far as its results can be read until then. Asked for one by one, the results of many
@@ -138,7 +120,7 @@ class AnthropicBatches:
             return "untold"
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        yield from without_key(self._results(self._retrieve(provider_batch_id)), self._key)
+        yield from self._results(self._retrieve(provider_batch_id))
 
     def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
         """The lines behind `results_url`, only ever from the origin that is set, because it is asked with the key."""
@@ -150,9 +132,9 @@ class AnthropicBatches:
                 why = f"they were removed on {value['archived_at']}; Anthropic keeps them 29 days"
             raise ResultsError(self.name, f"Batch {batch} has no results at Anthropic: {why}.")
         home = self._client.base_url
-        with translated(self.name, self._key, f"reading where the results of batch {batch} lie"):
+        with self._translated(f"reading where the results of batch {batch} lie"):
             named = home.join(address)
-            url = at_home(named, home, BASE_URL, f"v1/messages/batches/{batch}/results")
+            url = url_at_origin(named, home, BASE_URL, f"v1/messages/batches/{batch}/results")
         where = (
             f"The results of batch {batch} are said to lie at {redact(origin(named), self._key)}, which is not "
             f"{origin(home)}, where Anthropic is asked."
@@ -163,11 +145,11 @@ class AnthropicBatches:
                 f"{where} Nothing was sent there, because the key would have gone along; check ANTHROPIC_BASE_URL.",
             )
         headers = {"accept": "application/binary"}
-        opener = stream_from(self._http, str(url), headers, self._patience.transfer)
-        lines = stream_lines(opener, self.name, self._key, f"the results of batch {batch}", self._patience)
-        return lines if origin(named) in (origin(home), BASE_URL) else self._from_home(lines, where)
+        opener = stream_from(self._http, str(url), headers, self._timeouts.transfer)
+        lines = self._file_lines(opener, f"the results of batch {batch}")
+        return lines if origin(named) in (origin(home), BASE_URL) else self._from_origin(lines, where)
 
-    def _from_home(self, lines: Generator[bytes, None, None], where: str) -> Generator[bytes, None, None]:
+    def _from_origin(self, lines: Generator[bytes, None, None], where: str) -> Generator[bytes, None, None]:
         """The lines; when they cannot be had, an error that says where they were said to lie as well."""
         try:
             yield from lines
@@ -190,25 +172,23 @@ class AnthropicBatches:
                 "/v1/messages", cast_to=httpx2.Response, body=asked["params"], options={"timeout": seconds}
             )
 
-        reply = self._direct.reply(asked["custom_id"], model, post)
+        reply = self._reply(asked["custom_id"], model, post)
         result: dict[str, Any] = {"type": "succeeded", "message": reply.body}
         if not reply.succeeded:
             result = {"type": "errored", "error": {"type": "error", "request_id": reply.request_id, **reply.body}}
-        return self._direct.line({"custom_id": asked["custom_id"], "delivery": "direct", "result": result})
+        return self._result_line({"custom_id": asked["custom_id"], "delivery": "direct", "result": result})
 
     def cancel(self, provider_batch_id: str) -> None:
-        def call() -> None:
-            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
-                self._client.messages.batches.cancel(provider_batch_id)
-
-        patiently(call, self._patience)
+        self._ask(
+            f"cancelling batch {provider_batch_id}",
+            lambda: self._client.messages.batches.cancel(provider_batch_id),
+            batch=provider_batch_id,
+        )
 
     def available_models(self) -> set[str]:
-        def call() -> set[str]:
-            with translated(self.name, self._key, "listing models"):
-                return {model["id"] for model in each_once(self._client.models.list(limit=100))}
-
-        return patiently(call, self._patience)
+        return self._ask(
+            "listing models", lambda: {model["id"] for model in each_once(self._client.models.list(limit=100))}
+        )
 
     def close(self) -> None:
         self._client.close()

@@ -10,15 +10,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from grabient_assets.providers.asking import base64_of, budget, check, effort, for_anthropic, json_line, refusal
-from grabient_assets.providers.contract import EMPTY_ANSWER, PICTURE_NOT_FETCHED, ImageInput, RequestSpec, Result, Spec
-from grabient_assets.providers.reading import (
+from grabient_assets.providers.contract import (
+    EMPTY_ANSWER,
+    PICTURE_NOT_FETCHED,
+    ImageInput,
+    LineFormat,
+    RequestSpec,
+    Result,
+    Spec,
+)
+from grabient_assets.providers.request_rules import base64_of, budget, check, effort, for_anthropic, json_line, refusal
+from grabient_assets.providers.values import (
     EMPTY,
     TOO_LONG,
     another,
     bad_line,
     counted,
-    custom_id_in,
     inside,
     items,
     needed_tokens,
@@ -86,7 +93,7 @@ def _image(image: ImageInput) -> dict[str, Any]:
 
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
-    custom_id = custom_id_in(value, "custom_id")
+    custom_id = text_or_none(value.get("custom_id"))
     result = value.get("result")
     # By the word, never "else succeeded": the SDK itself builds unknown kinds as successes without a message.
     match inside(result, "type"):
@@ -115,7 +122,7 @@ def _succeeded(custom_id: str | None, message: object, line: bytes, tier: str) -
     stop = text_or_none(message.get("stop_reason"))
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        usage = reported_usage(message.get("usage"), said=text is not None or fate == "truncated", tier=tier)
+        usage = _reported_usage(message.get("usage"), has_output=text is not None or fate == "truncated", tier=tier)
         served, request_id = text_or_none(message.get("model")), text_or_none(message.get("id"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop, request_id)
 
@@ -156,7 +163,7 @@ def _errored(custom_id: str | None, error: object) -> Result:
     return Result(custom_id, "errored", error=message, error_code=code, retryable=retryable, request_id=request_id)
 
 
-def reported_usage(usage: object, *, said: bool, tier: str = "batch") -> Usage | None:
+def _reported_usage(usage: object, *, has_output: bool, tier: str = "batch") -> Usage | None:
     """Anthropic counts cache reads and writes beside `input_tokens`; here they are part of the input. Thinking is part
     of `output_tokens`, and fetching pages costs nothing but their tokens."""
     if not isinstance(usage, Mapping):
@@ -178,7 +185,7 @@ def reported_usage(usage: object, *, said: bool, tier: str = "batch") -> Usage |
         written_5m=briefly,
         thinking=thinking,
         unpriced=_unpriced(usage, tier),
-        said=said,
+        has_output=has_output,
     )
 
 
@@ -192,3 +199,6 @@ def _unpriced(usage: Mapping[str, Any], tier: str) -> list[str]:
         *another("speed", usage.get("speed"), ("standard",)),
         *another("inference region", usage.get("inference_geo"), ("global", "not_available")),
     ]
+
+
+FORMAT = LineFormat(request_line, read_line, lambda receipt: _reported_usage(receipt.get("usage"), has_output=True))

@@ -228,6 +228,19 @@ ReadLine: TypeAlias = Callable[[bytes], Result]
 """Reads one raw result line of a provider. Pure. Raises ResultsError for a line that cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """How one provider's request lines and result lines are written. Pure: no SDK, no key, no connection.
+
+    `request_line` and `read_line` are those of `BatchProvider`. `usage_in` reads the tokens out of an object that has a
+    receipt (`usage` or `usageMetadata`), wherever in a line it stands.
+    """
+
+    request_line: Callable[[Spec, Model], bytes]
+    read_line: ReadLine
+    usage_in: Callable[[Mapping[str, Any]], Usage | None]
+
+
 class BatchProvider(Protocol):
     """One provider's batch API. Every method that talks to it raises the provider errors of `errors.py`."""
 

@@ -16,80 +16,97 @@ from datetime import datetime
 from typing import Any
 
 from grabient_assets.errors import RequestRejectedError, ResultsError
-from grabient_assets.providers import google_lines, google_states
-from grabient_assets.providers.asking import check_size, json_line
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Result, Spec
-from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.faults import translated
-from grabient_assets.providers.google_states import list_tells, operation_tells
-from grabient_assets.providers.guard import only_ours, redacted, redacted_state, trusted, without_key
-from grabient_assets.providers.patience import Deadline, Patience, patiently
-from grabient_assets.providers.reading import (
+from grabient_assets.providers import google_lines
+from grabient_assets.providers.client import (
+    ConnectionOptions,
+    ProviderClient,
+    redacted_state,
+    ssl_context,
+    stream_from,
+    without_key,
+)
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.request_rules import check_size, json_line
+from grabient_assets.providers.values import (
     UnreadableAnswer,
     each_once,
     inside,
+    iso_time,
     items,
     newest_first,
     plain,
     text_or_none,
+    whole_number,
 )
-from grabient_assets.providers.streaming import stream_from, stream_lines
-from grabient_assets.registry.model import BatchLimits, Kind, Model
+from grabient_assets.registry.model import Kind, Model
 from grabient_assets.secrets import redact
 
-BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
 # The API takes inline requests up to 20 MB in all.
 INLINE_BYTES = 18_000_000
 
+_STATES: Mapping[str, tuple[State, Outcome | None]] = {
+    "UNSPECIFIED": ("running", None),
+    "QUEUED": ("running", None),
+    "PENDING": ("running", None),
+    "RUNNING": ("running", None),
+    "PAUSED": ("running", None),
+    "UPDATING": ("running", None),
+    "CANCELLING": ("cancelling", None),
+    "SUCCEEDED": ("ended", "completed"),
+    "PARTIALLY_SUCCEEDED": ("ended", "completed"),
+    "FAILED": ("ended", "failed"),
+    "CANCELLED": ("ended", "cancelled"),
+    "EXPIRED": ("ended", "expired"),
+}
 
-class GoogleBatches:
+# A small batch carries all its answers, up to 20 MB, in its operation: they are fetched once, with the results, and not
+# with every look at how far the batch is. `fields` is a parameter of every method of the API. An operation's metadata
+# is of type Any, and nowhere is it said that a selection may reach into one: a server that refuses the narrow
+# selection, or leaves out what it names, is asked for the wide one, and at last for everything.
+_NARROW = "name,done,error,metadata(state,displayName,createTime,endTime,batchStats,inputConfig(fileName))"
+_WIDE = "name,done,error,metadata"
+
+_OPERATION_FIELDS = (_NARROW, _WIDE)
+_LIST_FIELDS = tuple(f"operations({fields}),nextPageToken" for fields in _OPERATION_FIELDS)
+
+
+class GoogleBatches(ProviderClient):
     """See `contract.BatchProvider`. One model per batch; an expired batch has no results at all."""
 
     name = "google"
+    lines = google_lines.FORMAT
+    default_url = "https://generativelanguage.googleapis.com"
 
-    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         import httpx2
         from google import genai
         from google.genai import types
 
-        self.limits = limits
-        self._key = api_key
-        self._patience = patience
-        self._base_url = (base_url or BASE_URL).rstrip("/")
-        deadline = Deadline(patience)
-        hooks = {"request": [only_ours(self._base_url, {}), deadline.begin]}
-        self._http = httpx2.Client(event_hooks=hooks, timeout=patience.read, verify=trusted())
-        deadline.bound(self._http)
+        super().__init__(options)
+        self._base_url = self._base_url.rstrip("/")
+        self._http = self._http_client(httpx2.Client, {}, timeout=self._timeouts.read)
         # Milliseconds; without it the SDK waits for ever.
-        options = types.HttpOptions(
+        http_options = types.HttpOptions(
             base_url=self._base_url,
             api_version=API_VERSION,
-            timeout=int(patience.read * 1000),
+            timeout=int(self._timeouts.read * 1000),
             httpx_client=self._http,
             # For clients that are never used; without it the SDK reads the authorities again for each.
-            async_client_args={"verify": trusted(), "ssl": trusted()},
+            async_client_args={"verify": ssl_context(), "ssl": ssl_context()},
         )
-        self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
-
-        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
-
-    def request_line(self, spec: Spec, model: Model) -> bytes:
-        return google_lines.request_line(spec, model)
-
-    def read_line(self, line: bytes) -> Result:
-        return redacted(google_lines.read_line(line), self._key)
+        self._client = genai.Client(api_key=self._key, vertexai=False, http_options=http_options)
 
     def submit(self, batch: BatchFile) -> Accepted:
         from google.genai import types
 
         check_size(batch, self.limits, self.name)
         kind = _kind_of(batch)
-        slow = types.HttpOptions(timeout=int(self._patience.transfer * 1000))
+        slow = types.HttpOptions(timeout=int(self._timeouts.transfer * 1000))
         # Inline answers of embeddings carry no key, and those of images would all lie in the batch's own object.
         inline = kind == "text" and inline_size(batch) < INLINE_BYTES
         file_id = None if inline else self._upload(batch, slow)
-        with translated(self.name, self._key, f"submitting batch {batch.batch_id}", creating=True):
+        with self._translated(f"submitting batch {batch.batch_id}", creating=True):
             if kind == "vector":
                 created = self._create_embeddings(batch, file_id, slow)
             else:
@@ -116,7 +133,7 @@ class GoogleBatches:
         config = types.UploadFileConfig(
             display_name=batch.batch_id, mime_type="application/jsonl", http_options=options
         )
-        with translated(self.name, self._key, f"uploading batch {batch.batch_id}"):
+        with self._translated(f"uploading batch {batch.batch_id}"):
             try:
                 uploaded = self._client.files.upload(file=content, config=config)
             except (KeyError, ValueError) as error:  # the SDK's words for an upload that was not confirmed
@@ -126,8 +143,8 @@ class GoogleBatches:
             return uploaded.name
 
     def poll(self, provider_batch_id: str) -> BatchState:
-        doing, fields = f"asking for batch {provider_batch_id}", google_states.OF_AN_OPERATION
-        operation = self._get_least(provider_batch_id, doing, fields, operation_tells, batch=provider_batch_id)
+        doing, fields = f"asking for batch {provider_batch_id}", _OPERATION_FIELDS
+        operation = self._get_least(provider_batch_id, doing, fields, _operation_tells, batch=provider_batch_id)
         return self._state(operation)
 
     def find(
@@ -146,7 +163,7 @@ class GoogleBatches:
         token, seen = None, set()
         while True:
             query = {"pageSize": "100"} | ({"pageToken": token} if token else {})
-            page = self._get_least("batches", "listing batches", google_states.OF_A_LIST, list_tells, query)
+            page = self._get_least("batches", "listing batches", _LIST_FIELDS, _list_tells, query)
             yield from items(page.get("operations"))
             token = text_or_none(page.get("nextPageToken"))
             if token is None:
@@ -183,15 +200,14 @@ class GoogleBatches:
         batch: str | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        seconds = self._patience.read if timeout is None else timeout
+        seconds = self._timeouts.read if timeout is None else timeout
 
         def call() -> dict[str, Any]:
-            with translated(self.name, self._key, doing, batch=batch):
-                response = self._http.get(self._url(path), params=query, headers=self._headers(), timeout=seconds)
-                response.raise_for_status()
-                return plain(json.loads(response.content.decode("utf-8", "replace")))
+            response = self._http.get(self._url(path), params=query, headers=self._headers(), timeout=seconds)
+            response.raise_for_status()
+            return plain(json.loads(response.content.decode("utf-8", "replace")))
 
-        return patiently(call, self._patience)
+        return self._ask(doing, call, batch=batch)
 
     def _url(self, path: str) -> str:
         return f"{self._base_url}/{API_VERSION}/{path}"
@@ -200,25 +216,25 @@ class GoogleBatches:
         return {"x-goog-api-key": self._key}
 
     def _state(self, operation: dict[str, Any]) -> BatchState:
-        with translated(self.name, self._key, "reading a batch"):
-            return redacted_state(google_states.state_of(operation), self._key)
+        with self._translated("reading a batch"):
+            return redacted_state(_state_of(operation), self._key)
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
         # Everything: the answers of a small batch are in it, so it may take as long as a file.
-        doing, seconds = f"asking for batch {provider_batch_id}", self._patience.transfer
+        doing, seconds = f"asking for batch {provider_batch_id}", self._timeouts.transfer
         operation = self._get(provider_batch_id, doing, batch=provider_batch_id, timeout=seconds)
         state = self._state(operation)
         if state.state != "ended":
             raise ResultsError(self.name, f"Batch {provider_batch_id} is {state.raw_status}; it has no results yet.")
-        inline, file_id = google_states.output_of(operation)
+        inline, file_id = _output_of(operation)
         if file_id is not None:
             opener = stream_from(
-                self._http, self._url(f"{file_id}:download?alt=media"), self._headers(), self._patience.transfer
+                self._http, self._url(f"{file_id}:download?alt=media"), self._headers(), self._timeouts.transfer
             )
             what = f"file {file_id} of batch {provider_batch_id}"
-            yield from without_key(stream_lines(opener, self.name, self._key, what, self._patience), self._key)
+            yield from self._file_lines(opener, what)
         elif inline is not None:
-            yield from without_key(map(google_states.line_of, inline), self._key)
+            yield from without_key(map(line_of, inline), self._key)
         elif state.outcome == "completed":
             raise ResultsError(
                 self.name,
@@ -236,26 +252,25 @@ class GoogleBatches:
         def post(seconds: float) -> Any:
             return self._http.post(url, content=content, headers=headers, timeout=seconds).raise_for_status()
 
-        reply = self._direct.reply(asked["key"], model, post)
+        reply = self._reply(asked["key"], model, post)
         if not reply.succeeded:
-            return self._direct.line({"key": asked["key"], "error": reply.body["error"]})
+            return self._result_line({"key": asked["key"], "error": reply.body["error"]})
         response = google_lines.as_in_a_batch(reply.body) if embeds else reply.body
-        return self._direct.line({"key": asked["key"], "response": response})
+        return self._result_line({"key": asked["key"], "response": response})
 
     def cancel(self, provider_batch_id: str) -> None:
-        def call() -> None:
-            with translated(self.name, self._key, f"cancelling batch {provider_batch_id}", batch=provider_batch_id):
-                self._client.batches.cancel(name=provider_batch_id)
-
-        patiently(call, self._patience)
+        self._ask(
+            f"cancelling batch {provider_batch_id}",
+            lambda: self._client.batches.cancel(name=provider_batch_id),
+            batch=provider_batch_id,
+        )
 
     def available_models(self) -> set[str]:
         def call() -> set[str]:
-            with translated(self.name, self._key, "listing models"):
-                named = ({"id": model.name} for model in self._client.models.list())
-                return {model["id"].removeprefix("models/") for model in each_once(named)}
+            named = ({"id": model.name} for model in self._client.models.list())
+            return {model["id"].removeprefix("models/") for model in each_once(named)}
 
-        return patiently(call, self._patience)
+        return self._ask("listing models", call)
 
     def close(self) -> None:
         self._client.close()
@@ -293,3 +308,77 @@ def inline_request(line: bytes) -> Any:
         metadata={"key": value["key"]},
         config=types.GenerateContentConfig.model_validate(config),
     )
+
+
+def _state_of(operation: Mapping[str, Any]) -> BatchState:
+    """Where the batch stands. Raises UnreadableAnswer for an operation without a name."""
+    name = text_or_none(operation.get("name"))
+    metadata = operation.get("metadata")
+    raw = text_or_none(inside(metadata, "state")) or ""
+    word = raw.upper().removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+    error = operation.get("error") or inside(metadata, "error")
+    if operation.get("done") is True and _STATES.get(word, ("running", None))[0] != "ended":
+        word = "FAILED" if error else "SUCCEEDED"
+    if name is None:
+        raise UnreadableAnswer(f"a batch operation without a name, in state {raw!r}")
+    state, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
+    succeeded, failed = _stat(metadata, "successfulRequestCount"), _stat(metadata, "failedRequestCount")
+    total = _stat(metadata, "requestCount")
+    code = inside(error, "status") or inside(error, "code")
+    return BatchState(
+        provider_batch_id=name,
+        state=state,
+        raw_status=raw,
+        outcome=outcome,
+        total=total,
+        # The API leaves out counts of zero.
+        succeeded=succeeded if succeeded is not None or total is None else 0,
+        failed=failed if failed is not None or total is None else 0,
+        least_lines=total if outcome == "completed" else None,
+        error_code=None if code is None else str(code),
+        error=text_or_none(inside(error, "message")),
+        created_at=iso_time(inside(metadata, "createTime")),
+        ended_at=iso_time(inside(metadata, "endTime")) if outcome else None,
+        label=text_or_none(inside(metadata, "displayName")),
+        input_file_id=text_or_none(inside(metadata, "inputConfig", "fileName")),
+    )
+
+
+def _output_of(operation: Mapping[str, Any]) -> tuple[list[Any] | None, str | None]:
+    """The inline answers, or the name of the result file. (None, None) when the operation names no output."""
+    for output in (inside(operation, "metadata", "output"), operation.get("response")):
+        if file_id := text_or_none(inside(output, "responsesFile")):
+            return None, file_id
+        inline = inside(output, "inlinedResponses")
+        if isinstance(inline, Mapping):
+            inline = inline.get("inlinedResponses")
+        if isinstance(inline, list):
+            return inline, None
+    return None, None
+
+
+def line_of(answer: Any) -> bytes:
+    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing. What
+    is neither a response nor an error is kept whole: it was paid for, and a later version may read it."""
+    line = {"key": inside(answer, "metadata", "key") or inside(answer, "key")}
+    known = {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
+    line |= known or {"answer": answer}
+    # In ASCII: models send halves of surrogate pairs, which UTF-8 has no bytes for.
+    return json.dumps(line, separators=(",", ":")).encode("ascii")
+
+
+def _stat(metadata: object, name: str) -> int | None:
+    return whole_number(inside(metadata, "batchStats", name))
+
+
+def _operation_tells(operation: Mapping[str, Any]) -> bool:
+    """Whether the state is told, and why the batch failed if it did."""
+    state = text_or_none(inside(operation, "metadata", "state"))
+    return state is not None and (not state.endswith("_FAILED") or bool(operation.get("error")))
+
+
+def _list_tells(page: Mapping[str, Any]) -> bool:
+    """Whether there are operations, and every one tells its state and its name: ours, overlooked, is paid for twice."""
+    operations = items(page.get("operations"))
+    told = [text_or_none(inside(one, "metadata", field)) for one in operations for field in ("state", "displayName")]
+    return bool(told) and all(told)

@@ -13,7 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from grabient_assets.errors import RequestRejectedError
-from grabient_assets.providers.asking import (
+from grabient_assets.providers.contract import (
+    BAD_IMAGE,
+    EMPTY_ANSWER,
+    NO_IMAGE,
+    ImageSpec,
+    LineFormat,
+    RequestSpec,
+    Result,
+    Spec,
+    VectorSpec,
+)
+from grabient_assets.providers.request_rules import (
     base64_of,
     budget,
     check,
@@ -24,26 +35,13 @@ from grabient_assets.providers.asking import (
     json_line,
     ratio_and_class,
 )
-from grabient_assets.providers.contract import (
-    BAD_IMAGE,
-    BAD_VECTOR,
-    EMPTY_ANSWER,
-    NO_IMAGE,
-    ImageSpec,
-    RequestSpec,
-    Result,
-    Spec,
-    VectorSpec,
-)
-from grabient_assets.providers.reading import (
+from grabient_assets.providers.values import (
     EMPTY,
     TOO_LONG,
     bad_line,
     beyond,
     counted,
-    custom_id_in,
     decoded_image,
-    decoded_vector,
     inside,
     items,
     needed_tokens,
@@ -51,6 +49,7 @@ from grabient_assets.providers.reading import (
     text_or_none,
     tokens,
     usage_of,
+    with_vector,
 )
 from grabient_assets.registry.model import Kind, Model
 from grabient_assets.registry.usage import Usage
@@ -166,7 +165,7 @@ def as_in_a_batch(response: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def read_line(line: bytes) -> Result:
     value = parsed_line(line, PROVIDER)
-    custom_id = custom_id_in(value, "key")
+    custom_id = text_or_none(value.get("key"))
     response, error = value.get("response"), value.get("error")
     if isinstance(error, str) and error:
         error = {"message": error}
@@ -196,12 +195,7 @@ def _embedded(custom_id: str | None, response: Mapping[str, Any]) -> Result:
     served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
     result = Result(custom_id, "answered", usage=usage, served_model=served, request_id=request_id)
     found = [response["embedding"]] if "embedding" in response else items(response["embeddings"])
-    try:
-        if len(found) != 1:
-            raise ValueError(f"the response holds {len(found)} vectors instead of one")
-        return replace(result, vector=decoded_vector(inside(found, 0, "values")))
-    except ValueError as error:
-        return replace(result, fate="errored", error=str(error), error_code=BAD_VECTOR, retryable=True)
+    return with_vector(result, found, "values")
 
 
 def _read_only(response: Mapping[str, Any]) -> Usage | None:
@@ -209,7 +203,7 @@ def _read_only(response: Mapping[str, Any]) -> Usage | None:
     for path in (("tokenCount",), ("usageMetadata", "promptTokenCount"), ("embedding", "statistics", "tokenCount")):
         try:
             if count := tokens(response, *path):
-                return usage_of(whole_input=count, output=0, cached=0, said=False)
+                return usage_of(whole_input=count, output=0, cached=0, has_output=False)
         except ValueError:
             continue
     return None
@@ -228,7 +222,7 @@ def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
         spoke = text is not None or bool(pictures)
-        usage = reported_usage(response.get("usageMetadata"), text=spoke, said=spoke or fate == "truncated")
+        usage = _reported_usage(response.get("usageMetadata"), text=spoke, has_output=spoke or fate == "truncated")
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 
@@ -288,7 +282,7 @@ def _holds_no_text(response: Mapping[str, Any]) -> bool:
     )
 
 
-def reported_usage(usage: object, *, text: bool, said: bool) -> Usage | None:
+def _reported_usage(usage: object, *, text: bool, has_output: bool) -> Usage | None:
     """Gemini counts thoughts beside the candidates; both are output. So are results of tools beside the prompt; both
     are input. What was all thought has no candidates' count."""
     if not isinstance(usage, Mapping):
@@ -312,7 +306,7 @@ def reported_usage(usage: object, *, text: bool, said: bool) -> Usage | None:
         images=images,
         cached_images=cached_images,
         made_images=made_images,
-        said=said,
+        has_output=has_output,
     )
 
 
@@ -332,3 +326,10 @@ def _unpriced(usage: Mapping[str, Any], known: int) -> list[str]:
             if modality not in alike:
                 found += counted(f"tokens of {modality} in {field}", inside(part, "tokenCount"))
     return found
+
+
+FORMAT = LineFormat(
+    request_line,
+    read_line,
+    lambda receipt: _reported_usage(receipt.get("usageMetadata"), text=False, has_output=True),
+)

@@ -1,48 +1,33 @@
-"""Groq's batches through its SDK."""
+"""Groq's batches and single calls through its SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.guard import only_ours, trusted
-from grabient_assets.providers.patience import Deadline, Patience
-from grabient_assets.providers.reading import UnreadableAnswer, inside, items, plain, text_or_none
-from grabient_assets.registry.model import BatchLimits
-
-BASE_URL = "https://api.groq.com"
+from grabient_assets.providers import openai_lines
+from grabient_assets.providers.client import ConnectionOptions
+from grabient_assets.providers.openai import FileBatchClient
+from grabient_assets.providers.values import UnreadableAnswer, inside, items, plain, text_or_none
 
 
-class GroqBatches(ChatBatches):
+class GroqBatches(FileBatchClient):
     """See `contract.BatchProvider`. Free plans have no batch API (403 not_available_for_plan)."""
 
     name = "groq"
+    lines = openai_lines.format_of("groq")
+    default_url = "https://api.groq.com"
     keeps_metadata = False  # its documentation shows them coming back null
 
-    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         import groq
         import httpx
 
-        self.limits = limits
-        self._key = api_key
-        self._patience = patience
+        super().__init__(options)
         # The SDK adds /openai/v1 itself; an address that has it already would carry it twice.
-        base_url = (base_url or BASE_URL).rstrip("/").removesuffix("/openai/v1")
-        deadline = Deadline(patience)
-        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
-        http = groq.DefaultHttpxClient(event_hooks=hooks, verify=trusted())
-        deadline.bound(http)
-        self._client = groq.Groq(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=patience.read,
-            max_retries=0,
-            http_client=http,
-        )
-
-        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
+        self._base_url = self._base_url.rstrip("/").removesuffix("/openai/v1")
+        http = self._http_client(groq.DefaultHttpxClient, {"authorization": f"Bearer {options.api_key}"})
+        self._client = groq.Groq(**self._sdk_options(http))
         self._raw = httpx.Response
 
     def _path(self, url: str) -> str:

@@ -1,48 +1,233 @@
-"""OpenAI's batches through its SDK."""
+"""OpenAI's batches and single calls through its SDK, and what Groq's copy of its API shares with them.
+
+A batch is an uploaded file, named by our label, and a create that points to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any, ClassVar
 
-from grabient_assets.providers import chat_lines, openai_lines
-from grabient_assets.providers.chat_batches import ChatBatches
-from grabient_assets.providers.direct import DirectCalls
-from grabient_assets.providers.guard import only_ours, trusted
-from grabient_assets.providers.patience import Deadline, Patience
-from grabient_assets.providers.reading import each_once
-from grabient_assets.registry.model import BatchLimits
+from grabient_assets.errors import RequestRejectedError, ResultsError
+from grabient_assets.providers import openai_lines
+from grabient_assets.providers.client import ConnectionOptions, ProviderClient, redacted_state
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.request_rules import check_size
+from grabient_assets.providers.values import (
+    each_once,
+    inside,
+    items,
+    may_be_ours,
+    newest_first,
+    plain,
+    text_or_none,
+    unix_time,
+    whole_number,
+)
+from grabient_assets.registry.model import Model
+from grabient_assets.secrets import redact
 
-BASE_URL = "https://api.openai.com/v1"
+LABEL = "grabient_batch"
+WINDOW = "24h"
+
+_STATES: Mapping[str, tuple[State, Outcome | None]] = {
+    "validating": ("running", None),
+    "in_progress": ("running", None),
+    "finalizing": ("running", None),
+    "cancelling": ("cancelling", None),
+    "completed": ("ended", "completed"),
+    "failed": ("ended", "failed"),
+    "expired": ("ended", "expired"),
+    "cancelled": ("ended", "cancelled"),
+}
 
 
-class OpenAIBatches(ChatBatches):
+class FileBatchClient(ProviderClient):
+    """What OpenAI and Groq share. Subclasses make the SDK's client, list batches and name files."""
+
+    keeps_metadata: ClassVar[bool] = True
+    batch_endpoints: ClassVar[tuple[str, ...]] = (openai_lines.CHAT,)
+    _client: Any
+    _raw: Any
+    """The class of the HTTP library's answers. Asked for it, the SDK hands out an answer as it came."""
+
+    def _batches(self) -> Iterable[Any]:
+        """All batches of the account."""
+        raise NotImplementedError
+
+    def _file(self, file_id: str) -> Any:
+        """What the provider says of an uploaded file."""
+        raise NotImplementedError
+
+    def _path(self, url: str) -> str:
+        """Where the SDK finds the endpoint that a request line names."""
+        raise NotImplementedError
+
+    def submit(self, batch: BatchFile) -> Accepted:
+        check_size(batch, self.limits, self.name)
+        endpoint = openai_lines.endpoint_of(batch.lines, self.name)
+        if endpoint not in self.batch_endpoints:
+            raise RequestRejectedError(
+                self.name, f"{self.name} has no batches for {endpoint} ({batch.batch_id}). Ask it by direct calls."
+            )
+        content = b"".join(line + b"\n" for line in batch.lines)
+        # An upload that fails leaves at worst an orphan file, never a batch: it is not ambiguous.
+        with self._translated(f"uploading batch {batch.batch_id}"):
+            file = (_file_name(batch.batch_id), content, "application/jsonl")
+            uploaded = self._client.files.create(file=file, purpose="batch", timeout=self._timeouts.transfer)
+            file_id = plain(uploaded, "id")["id"]
+        with self._translated(f"submitting batch {batch.batch_id} (file {file_id})", creating=True):
+            created = self._client.batches.create(
+                input_file_id=file_id,
+                endpoint=endpoint,
+                completion_window=WINDOW,
+                metadata={LABEL: batch.batch_id},
+                timeout=self._timeouts.transfer,
+            )
+            value = plain(created, "id")
+        return Accepted(value["id"], file_id, redact(str(value.get("status") or ""), self._key))
+
+    def poll(self, provider_batch_id: str) -> BatchState:
+        return self._state(self._retrieve(provider_batch_id))
+
+    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
+        return self._ask(
+            f"asking for batch {provider_batch_id}",
+            lambda: plain(self._client.batches.retrieve(provider_batch_id), "id"),
+            batch=provider_batch_id,
+        )
+
+    def find(
+        self,
+        label: str,
+        custom_ids: Collection[str],
+        submitted_after: datetime | None,
+        request_count: int,
+        input_file_id: str | None = None,
+        accounted: Collection[str] = (),
+    ) -> list[BatchState]:
+        found: list[BatchState] = []
+        for value in self._listed("batches", self._batches):
+            if value["id"] in accounted:
+                continue
+            file_id = value.get("input_file_id")
+            ours = inside(value, "metadata", LABEL) == label or (bool(input_file_id) and file_id == input_file_id)
+            if not ours and not value.get("metadata") and self._may_be(value, submitted_after, request_count):
+                ours = self._is_named(file_id, _file_name(label))
+            if ours is not False:
+                found.append(self._state(value, label if ours else None))
+        return newest_first(found)
+
+    def _may_be(self, value: dict[str, Any], submitted_after: datetime | None, request_count: int) -> bool:
+        """Whether a batch fits by time and size. While it is validated its total may still be 0."""
+        total = whole_number(inside(value, "request_counts", "total"))
+        return total in (None, 0, request_count) and may_be_ours(unix_time(value.get("created_at")), submitted_after)
+
+    def _is_named(self, file_id: object, name: str) -> bool | None:
+        """Whether the file of a batch without metadata has this name; None when nobody can tell any more.
+
+        Asked for by its id: how far back a list of files goes is not documented at Groq.
+        """
+        untold = False if self.keeps_metadata else None  # where metadata are kept, a batch without is not ours
+        if text_or_none(file_id) is None:
+            return untold
+        try:
+            file = self._ask(f"asking for file {file_id}", lambda: plain(self._file(str(file_id)), "id"), file=True)
+        except ResultsError:
+            return untold
+        found = text_or_none(file.get("filename"))
+        return untold if found is None else found == name
+
+    def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
+        return self._ask(f"listing {what}", lambda: [plain(item, "id") for item in source()])
+
+    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+        value = self._retrieve(provider_batch_id)
+        if self._state(value).state != "ended":
+            raise ResultsError(self.name, f"Batch {provider_batch_id} is {value.get('status')}; it has no results yet.")
+        for field in ("output_file_id", "error_file_id"):
+            # Absent, null, "" and {} all mean that there is no such file.
+            if file_id := text_or_none(value.get(field)):
+                what = f"file {file_id} ({field}) of batch {provider_batch_id}"
+                yield from self._file_lines(self._opener(file_id), what)
+
+    def _opener(self, file_id: str) -> Any:
+        def opened(stack: ExitStack) -> Iterable[bytes]:
+            content = self._client.files.with_streaming_response.content(file_id, timeout=self._timeouts.transfer)
+            return stack.enter_context(content).iter_bytes()
+
+        return opened
+
+    def send_directly(self, line: bytes, model: Model) -> bytes:
+        asked = json.loads(line)
+        path = self._path(asked["url"])
+
+        def post(seconds: float) -> Any:
+            return self._client.post(path, cast_to=self._raw, body=asked["body"], options={"timeout": seconds})
+
+        reply = self._reply(asked["custom_id"], model, post)
+        response = {"status_code": reply.status, "request_id": reply.request_id, "body": reply.body}
+        return self._result_line({"custom_id": asked["custom_id"], "response": response, "error": None})
+
+    def cancel(self, provider_batch_id: str) -> None:
+        self._ask(
+            f"cancelling batch {provider_batch_id}",
+            lambda: self._client.batches.cancel(provider_batch_id),
+            batch=provider_batch_id,
+        )
+
+    def available_models(self) -> set[str]:
+        return {value["id"] for value in self._listed("models", self._models)}
+
+    def _models(self) -> list[Any]:
+        return items(plain(self._client.models.list()).get("data"))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
+        raw = str(value.get("status") or "")
+        word = raw.lower().replace("canceled", "cancelled")
+        stage, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
+        code, message = _error(value.get("errors"))
+        state = BatchState(
+            provider_batch_id=value["id"],
+            state=stage,
+            raw_status=raw,
+            outcome=outcome,
+            total=whole_number(inside(value, "request_counts", "total")),
+            succeeded=whole_number(inside(value, "request_counts", "completed")),
+            failed=whole_number(inside(value, "request_counts", "failed")),
+            # Not those that failed: how many of them the error file holds differs with how the batch ended.
+            least_answers=whole_number(inside(value, "request_counts", "completed")) if outcome else None,
+            error_code=code,
+            error=message,
+            created_at=unix_time(value.get("created_at")),
+            ended_at=unix_time(value.get(f"{word}_at")) if outcome else None,
+            label=label or text_or_none(inside(value, "metadata", LABEL)),
+            input_file_id=text_or_none(value.get("input_file_id")),
+        )
+        return redacted_state(state, self._key)
+
+
+class OpenAIBatches(FileBatchClient):
     """See `contract.BatchProvider`. Takes one model per input file."""
 
     name = "openai"
-    batch_endpoints = (chat_lines.ENDPOINT, openai_lines.MAKE, openai_lines.EDIT, openai_lines.EMBED)
+    lines = openai_lines.format_of("openai")
+    default_url = "https://api.openai.com/v1"
+    batch_endpoints = (openai_lines.CHAT, openai_lines.MAKE, openai_lines.EDIT, openai_lines.EMBED)
 
-    def __init__(self, api_key: str, base_url: str | None, limits: BatchLimits, patience: Patience) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         import httpx2
         import openai
 
-        self.limits = limits
-        self._key = api_key
-        self._patience = patience
-        base_url = base_url or BASE_URL
-        deadline = Deadline(patience)
-        hooks = {"request": [only_ours(base_url, {"authorization": f"Bearer {api_key}"}), deadline.begin]}
-        http = openai.DefaultHttpxClient(event_hooks=hooks, verify=trusted())
-        deadline.bound(http)
-        self._client = openai.OpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=patience.read,
-            max_retries=0,
-            http_client=http,
-        )
-
-        self._direct = DirectCalls(self.name, api_key, deadline, patience, "x-request-id")
+        super().__init__(options)
+        http = self._http_client(openai.DefaultHttpxClient, {"authorization": f"Bearer {options.api_key}"})
+        self._client = openai.OpenAI(**self._sdk_options(http))
         self._raw = httpx2.Response
 
     def _path(self, url: str) -> str:
@@ -53,3 +238,13 @@ class OpenAIBatches(ChatBatches):
 
     def _file(self, file_id: str) -> Any:
         return self._client.files.retrieve(file_id)
+
+
+def _file_name(label: str) -> str:
+    return f"{label}.jsonl"
+
+
+def _error(errors: object) -> tuple[str | None, str | None]:
+    """The first error of a failed batch: `{"data": […]}` at OpenAI and in Groq's SDK, a bare list in Groq's pages."""
+    first = inside(errors, "data", 0) or inside(errors, 0)
+    return text_or_none(inside(first, "code")), text_or_none(inside(first, "message"))

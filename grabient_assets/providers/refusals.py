@@ -1,7 +1,7 @@
 """Refusals that come after a batch was accepted: with the batch that failed, or line by line with one that ended.
 
 Providers check a batch when they work on it. What they then say is what they would have said to the create call, so it
-means the same (the error table in faults.py), and sending the same again is as useless. Pure.
+means the same (the error table in error_table.py), and sending the same again is as useless. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from grabient_assets.errors import CredentialsError, ModelUnavailableError, ProviderError, RequestRejectedError
 from grabient_assets.providers.contract import BatchState, Result
-from grabient_assets.providers.faults import NO_MODEL, Answer, error_of, means_unseen_file
+from grabient_assets.providers.error_table import NO_MODEL, ErrorResponse, error_of, means_unseen_file
 from grabient_assets.secrets import redact
 
 LATER_CODES = frozenset(
@@ -124,7 +124,7 @@ def _error(provider: str, batch_id: str, code: str | None, message: str | None) 
     status = _status(code)
     if status is None and _NAMES_NO_MODEL.search(message or ""):
         status = 404
-    return None if status is None else error_of(Answer(status, code or "", message or ""), provider, opening)
+    return None if status is None else error_of(ErrorResponse(status, code or "", message or ""), provider, opening)
 
 
 def _status(code: str | None) -> int | None:

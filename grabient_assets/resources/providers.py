@@ -9,7 +9,7 @@ from decimal import Decimal
 import dagster as dg
 
 from grabient_assets.ledger.connection import Connection
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.resources.modes import (
     answers_from,
     belongs_here,
@@ -53,23 +53,23 @@ class ProvidersResource(dg.ConfigurableResource):
     def connect_briefly(self, name: str) -> Iterator[Connection]:
         """As `connect`, for sensors: a call gives up after five seconds of silence, or twenty in all, and is not
         repeated."""
-        brief = Patience(read=5.0, transfer=5.0, whole_read=20.0, whole_transfer=20.0, attempts=1)
+        brief = Timeouts(read=5.0, transfer=5.0, whole_read=20.0, whole_transfer=20.0, attempts=1)
         with self._open(name, brief) as connection:
             yield connection
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:
         """A connection to the provider, closed at the end. Raises CredentialsError when it has no key."""
-        with self._open(name, Patience()) as connection:
+        with self._open(name, Timeouts()) as connection:
             yield connection
 
     @contextmanager
-    def _open(self, name: str, patience: Patience) -> Iterator[Connection]:
+    def _open(self, name: str, timeouts: Timeouts) -> Iterator[Connection]:
         from grabient_assets.providers.connect import connect
 
         settings = load_settings()
         access = provider_access(settings, name)
-        provider = connect(name, access.api_key, access.base_url, patience)
+        provider = connect(name, access.api_key, access.base_url, timeouts)
         try:
             yield Connection(
                 provider,

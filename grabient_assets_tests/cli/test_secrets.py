@@ -16,7 +16,7 @@ import pytest
 
 from grabient_assets.errors import GrabientError
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.cli import echoing
 from grabient_assets_tests.cli.running import command, environment, palettes
@@ -137,7 +137,7 @@ def test_no_error_of_a_provider_holds_its_key(kind: str, face: Face) -> None:
     key = KEYS[face.name]
     with raw_server(echoing.refuses(401)) as elsewhere, raw_server(respond_as(kind, elsewhere.url)) as server:
         url = f"http://user:{key}@127.0.0.1:{closed_port()}/{key}" if kind == "nobody" else server.url + face.suffix
-        provider = connect(face.name, key, url, Patience(attempts=1))
+        provider = connect(face.name, key, url, Timeouts(attempts=1))
         calls: list[Callable[[], object]] = [
             lambda: provider.submit(face.file(provider, "a-1")),
             lambda: provider.poll(face.batch),

@@ -24,8 +24,7 @@ from grabient_assets.ledger import archive, batches, collect, direct
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.openai import OpenAIBatches
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.ledger.house import House
 
 STEPS: dict[str, tuple[Callable[..., Any], Literal["call", "return"], int]] = {
@@ -67,8 +66,7 @@ def die_at(step: str) -> None:
 def main(folder: Path, base: str, step: str | None = None) -> None:
     """Send once."""
     house = House(folder)
-    provider = connect("openai", "emulator", base, Patience(read=60, transfer=60, attempts=1))
-    assert isinstance(provider, OpenAIBatches)
+    provider = connect("openai", "emulator", base, Timeouts(read=60, transfer=60, attempts=1))
     connection = Connection(provider, "emulator", "emulator", timedelta(0), None)
     (folder / f"{os.getpid()}.ready").touch()
     if step == GATE:

@@ -17,7 +17,7 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.emulator.running import Running
 from grabient_assets_tests.ledger.house import Clock, House, palette
 
@@ -39,7 +39,7 @@ class Place:
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:
-        provider = connect(name, "emulator", self.emulator.bases[name], Patience(read=60, transfer=60, attempts=1))
+        provider = connect(name, "emulator", self.emulator.bases[name], Timeouts(read=60, transfer=60, attempts=1))
         try:
             yield Connection(provider, self.account, "emulator", self.settling, self.budget_usd)
         finally:

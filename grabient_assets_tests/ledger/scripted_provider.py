@@ -18,7 +18,7 @@ from typing import Any
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, Spec
-from grabient_assets.providers.reading import may_be_ours
+from grabient_assets.providers.values import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
 

@@ -16,10 +16,9 @@ from grabient_assets.ledger.batches import open_batches, record_polled
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.ledger.round import collect_batches
-from grabient_assets.providers.connect import connect
-from grabient_assets.providers.guard import without_key
-from grabient_assets.providers.offline import line_reader
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.client import without_key
+from grabient_assets.providers.connect import connect, line_reader
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.open_batches import open_batch, said
 from grabient_assets_tests.ledger.scripted_provider import SETTLING
@@ -69,7 +68,7 @@ def kept(house: House) -> Iterator[tuple[str, str]]:
 def test_a_state_a_poll_and_a_result_line(face: Face, house: House, httpserver: HTTPServer) -> None:
     @contextmanager
     def connected(name: str) -> Iterator[Connection]:
-        provider = connect(name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+        provider = connect(name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
         yield Connection(provider, "emulator", "emulator", SETTLING, None)
         provider.close()
 
@@ -114,7 +113,7 @@ def test_a_batch_that_is_found(face: Face, httpserver: HTTPServer) -> None:
     if face.name == "google":
         body["metadata"]["state"] = f"waiting for {KEY}"
     httpserver.expect_request(face.listing).respond_with_json(page(face, body))
-    provider = connect(face.name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+    provider = connect(face.name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
     [found] = provider.find("lab-1", ["a-1"], NOON, 3)
     provider.close()
     assert found.raw_status == "waiting for [key]" and KEY not in repr(found)
@@ -140,7 +139,7 @@ def test_a_key_that_can_be_no_secret_leaves_answers_as_they_came(face: Face, key
     ]
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for(""), "completed"))
     httpserver.expect_request(results_path(face)).respond_with_data(b"\n".join(lines) + b"\n")
-    provider = connect(face.name, key, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+    provider = connect(face.name, key, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
     assert list(provider.download(face.batch)) == lines
     assert provider.read_line(lines[1]).error == ECHO
     provider.close()

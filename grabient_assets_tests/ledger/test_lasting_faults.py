@@ -25,7 +25,7 @@ from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchState
-from grabient_assets.providers.patience import Patience as Attempts
+from grabient_assets.providers.deadlines import Timeouts as Attempts
 from grabient_assets_tests.ledger.giving_up import READ, collect, ended_and_broken, fates, salvage, sent, stop
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.open_batches import open_batch

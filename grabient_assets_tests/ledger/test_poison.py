@@ -21,7 +21,7 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.open_batches import open_batch, said
 from grabient_assets_tests.ledger.scripted_provider import SETTLING
@@ -87,7 +87,7 @@ def requests_and_lines(face: Face) -> tuple[list[str], list[bytes]]:
 def collect(house: House, face: Face, url: str, batch_id: str) -> Round:
     @contextmanager
     def connected(name: str) -> Iterator[Connection]:
-        provider = connect(name, KEY, url.rstrip("/") + face.suffix, Patience(attempts=1))
+        provider = connect(name, KEY, url.rstrip("/") + face.suffix, Timeouts(attempts=1))
         try:
             yield Connection(provider, "emulator", "emulator", SETTLING, None)
         finally:

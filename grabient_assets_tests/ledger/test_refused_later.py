@@ -17,12 +17,11 @@ from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.deferral import FILES_UNSEEN_AT_MOST
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.anthropic_lines import read_line as claude_says
-from grabient_assets.providers.chat_lines import read_line as chat_says
-from grabient_assets.providers.connect import connect
+from grabient_assets.providers.connect import connect, line_reader
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState
-from grabient_assets.providers.faults import means_unseen_file
-from grabient_assets.providers.offline import line_reader
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
+from grabient_assets.providers.error_table import means_unseen_file
+from grabient_assets.providers.openai_lines import read_line as chat_says
 from grabient_assets.providers.refusals import refused_later
 from grabient_assets_tests.groups.refinement.refining import ANSWER, Pipeline
 from grabient_assets_tests.ledger.house import House, palette
@@ -259,7 +258,7 @@ def test_how_a_provider_says_that_it_does_not_see_the_file(
 ) -> None:
     httpserver.expect_request(face.create.replace("batches", "files")).respond_with_json({"id": "file-in"})
     httpserver.expect_request(face.create).respond_with_json(face.error(status, "invalid", message), status=status)
-    provider = connect(face.name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+    provider = connect(face.name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
     with pytest.raises(InputFileUnseenError, match="uploaded just before"):
         provider.submit(face.file(provider))
     provider.close()

@@ -21,7 +21,7 @@ from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import Result
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.ledger.house import House, palette
 from grabient_assets_tests.ledger.open_batches import open_batch, said
 from grabient_assets_tests.ledger.reparsing import MODEL, ask, collect, reparse, retry, send, send_if_due
@@ -245,7 +245,7 @@ def collected(house: House, face: Face, httpserver: HTTPServer, lines: list[byte
 
     @contextmanager
     def connected(name: str) -> Iterator[Connection]:
-        provider = connect(name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Patience(attempts=1))
+        provider = connect(name, KEY, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
         yield Connection(provider, "emulator", "emulator", SETTLING, None)
         provider.close()
 

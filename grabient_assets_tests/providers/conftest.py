@@ -8,7 +8,7 @@ from pytest_httpserver import HTTPServer
 
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.faces import FACES, KEY, Face
 
 Open = Callable[..., BatchProvider]
@@ -24,8 +24,8 @@ def open_at() -> Iterator[Open]:
     """Connects a face to an address, and closes it after the test. Reads are repeated without a pause in between."""
     opened: list[BatchProvider] = []
 
-    def open_it(face: Face, url: str, patience: Patience | None = None, key: str = KEY) -> BatchProvider:
-        at_once = replace(patience or Patience(), pause=0.0)
+    def open_it(face: Face, url: str, timeouts: Timeouts | None = None, key: str = KEY) -> BatchProvider:
+        at_once = replace(timeouts or Timeouts(), pause=0.0)
         opened.append(connect(face.name, key, url.rstrip("/") + face.suffix, at_once))
         return opened[-1]
 

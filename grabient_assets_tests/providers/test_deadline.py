@@ -10,7 +10,7 @@ import pytest
 from grabient_assets.errors import AmbiguousSubmissionError, ProviderUnreachableError, ResultsError
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchFile
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, KEY, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import Dripping, http, raw_server
@@ -18,7 +18,7 @@ from grabient_assets_tests.providers.result_files import ended, results_path
 
 HEAD = Dripping(b"HTTP/1.1 200 OK\r\nX-Filler:")
 BODY = Dripping(http(200, b" ", length=10**9))
-SHORT = Patience(read=30, transfer=60, whole_read=0.2, whole_transfer=0.2, attempts=1)
+SHORT = Timeouts(read=30, transfer=60, whole_read=0.2, whole_transfer=0.2, attempts=1)
 WITHIN = "no whole answer within 0.2 seconds"
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_takes_no_bytes_is_given_up(face: Face, open_at: Open) -> 
 def test_every_request_has_a_time_of_its_own(face: Face, open_at: Open) -> None:
     body = http(200, json.dumps(face.body()).encode())
     with raw_server(lambda _: body) as server:
-        provider = open_at(face, server.url, Patience(whole_read=0.5, attempts=1))
+        provider = open_at(face, server.url, Timeouts(whole_read=0.5, attempts=1))
         begun = monotonic()
         while monotonic() - begun < 0.7:
             assert provider.poll(face.batch).state == "running"

@@ -25,9 +25,9 @@ from grabient_assets.errors import (
     ProviderUnreachableError,
     RequestRejectedError,
 )
+from grabient_assets.providers.connect import line_reader
 from grabient_assets.providers.contract import BatchProvider, ImageInput, ImageSpec, Spec, VectorSpec
-from grabient_assets.providers.offline import line_reader
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.price_list import price_list
@@ -341,9 +341,9 @@ def test_a_call_whose_answer_did_not_come_whole_may_be_billed(came: bytes | None
 
 @pytest.mark.parametrize("came", [RawServer.SILENCE, Dripping(http(200, b" ", length=10**9))], ids=["silent", "drips"])
 def test_a_call_has_an_end(came: bytes, face: Face, open_at: Open) -> None:
-    patience = Patience(read=30, transfer=60, direct=0.3)
+    timeouts = Timeouts(read=30, transfer=60, direct=0.3)
     with raw_server(lambda _: came) as server:
-        provider = open_at(face, server.url, patience)
+        provider = open_at(face, server.url, timeouts)
         begun = monotonic()
         with pytest.raises(AmbiguousSubmissionError):
             provider.send_directly(line_of(provider, face), face.model)
@@ -359,7 +359,7 @@ def test_a_call_may_take_longer_than_a_poll(face: Face, open_at: Open) -> None:
         return http(200, json.dumps(answer(face)).encode())
 
     with raw_server(respond) as server:
-        provider = open_at(face, server.url, Patience(read=0.1, whole_read=0.1, direct=30))
+        provider = open_at(face, server.url, Timeouts(read=0.1, whole_read=0.1, direct=30))
         assert provider.read_line(provider.send_directly(line_of(provider, face), face.model)).fate == "answered"
         with pytest.raises(ProviderUnreachableError):
             provider.poll(face.batch)
@@ -422,7 +422,7 @@ def test_several_calls_at_once_keep_their_own_time(face: Face, open_at: Open) ->
         return http(200, json.dumps(answer(face)).encode())
 
     with raw_server(respond) as server:
-        provider = open_at(face, server.url, Patience(direct=30))
+        provider = open_at(face, server.url, Timeouts(direct=30))
         line, came = line_of(provider, face), []
         threads = [
             threading.Thread(target=lambda: came.append(provider.send_directly(line, face.model))) for _ in range(4)

@@ -16,9 +16,9 @@ from pytest_httpserver import HTTPServer
 from grabient_assets.errors import CredentialsError, ProviderBusyError, ProviderError, ResultsError
 from grabient_assets.ledger.batches import RequestRecord
 from grabient_assets.ledger.result_lines import read_results
+from grabient_assets.providers.client import whole_lines
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.patience import Patience
-from grabient_assets.providers.streaming import whole_lines
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face, google_answer
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
@@ -88,7 +88,7 @@ def test_a_connection_closed_early(kind: str, face: Face, open_at: Open) -> None
 
 def test_a_download_that_stalls_times_out(face: Face, open_at: Open) -> None:
     with raw_server(broken(face, RawServer.SILENCE)) as server:
-        provider = open_at(face, server.url, Patience(read=60, transfer=0.2, attempts=1))
+        provider = open_at(face, server.url, Timeouts(read=60, transfer=0.2, attempts=1))
         begun = monotonic()
         with pytest.raises(ProviderError, match="Timeout"):
             list(provider.download(face.batch))

@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 
 from grabient_assets.errors import ResultsError
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, CREATED_UNIX, GOOGLE, GROQ, NOON, OPENAI, Face
 from grabient_assets_tests.providers.listings import IDS, named, page
@@ -231,7 +231,7 @@ def test_anthropic_results_too_slow_for_the_caller_are_left_to_one_with_more_tim
 
     with raw_server(respond) as server:
         slow = True
-        hurried = open_at(ANTHROPIC, server.url, Patience(read=20, transfer=30, whole_transfer=0.3, attempts=1))
+        hurried = open_at(ANTHROPIC, server.url, Timeouts(read=20, transfer=30, whole_transfer=0.3, attempts=1))
         found = hurried.find("lab-1", IDS, NOON, 3)
         assert [(state.provider_batch_id, state.label, state.unread) for state in found] == [
             ("msgbatch_2", None, True),
@@ -249,7 +249,7 @@ def test_anthropic_results_that_stay_silent_too_long_are_left_to_one_with_more_t
         return RawServer.SILENCE if b" /r/e " in head else http(200, json.dumps(page(ANTHROPIC, ended)).encode())
 
     with raw_server(respond) as server:
-        [found] = open_at(ANTHROPIC, server.url, Patience(transfer=0.2, attempts=1)).find("lab-1", IDS, NOON, 3)
+        [found] = open_at(ANTHROPIC, server.url, Timeouts(transfer=0.2, attempts=1)).find("lab-1", IDS, NOON, 3)
     assert (found.label, found.unread) == (None, True)
 
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import ProviderUnreachableError
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import GOOGLE, NOON
 from grabient_assets_tests.providers.listings import IDS
@@ -42,9 +42,9 @@ def as_page(body: dict[str, Any]) -> dict[str, Any]:
     return {"operations": [body]}
 
 
-def states(server: RawServer, open_at: Open, patience: Patience | None = None) -> list[tuple[str, str | None]]:
+def states(server: RawServer, open_at: Open, timeouts: Timeouts | None = None) -> list[tuple[str, str | None]]:
     """What a poll and a search learn."""
-    google = open_at(GOOGLE, server.url, patience)
+    google = open_at(GOOGLE, server.url, timeouts)
     return [(one.state, one.label) for one in (google.poll(GOOGLE.batch), *google.find("lab-1", IDS, NOON, 3))]
 
 
@@ -61,7 +61,7 @@ def test_answers_that_take_longer_than_a_look_keep_nobody_from_looking(open_at: 
         return http(200, content) if selection(head) else Dripping(http(200, content, length=20_000_000))
 
     with raw_server(respond) as server:
-        assert states(server, open_at, Patience(whole_read=5, attempts=1)) == ENDED
+        assert states(server, open_at, Timeouts(whole_read=5, attempts=1)) == ENDED
         assert len(server.requests) == 2
 
 
@@ -72,7 +72,7 @@ def test_the_results_are_asked_for_whole(httpserver: HTTPServer, open_at: Open) 
 
 def test_the_results_may_take_as_long_as_a_file(open_at: Open) -> None:
     with raw_server(lambda head: Dripping(http(200, b" " * 60 + json.dumps(operation(whole=True)).encode()))) as server:
-        hurried = Patience(read=5, transfer=30, whole_read=0.2, whole_transfer=0.6, attempts=1)
+        hurried = Timeouts(read=5, transfer=30, whole_read=0.2, whole_transfer=0.6, attempts=1)
         with pytest.raises(ProviderUnreachableError, match=r"no whole answer within 0\.6 seconds"):
             list(open_at(GOOGLE, server.url, hurried).download(GOOGLE.batch))
 

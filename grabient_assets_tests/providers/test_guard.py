@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.providers.guard import only_ours
+from grabient_assets.providers.client import only_ours
 from grabient_assets_tests.providers.faces import KEY
 
 KEYS = {"Authorization": f"Bearer {KEY}", "X-Api-Key": KEY, "X-Goog-Api-Key": KEY}

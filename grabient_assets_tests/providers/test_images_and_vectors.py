@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from grabient_assets.errors import RequestRejectedError, ResultsError
+from grabient_assets.providers.connect import line_reader, request_line, usages_in
 from grabient_assets.providers.contract import (
     BatchFile,
     ImageInput,
@@ -23,7 +24,6 @@ from grabient_assets.providers.contract import (
     Spec,
     VectorSpec,
 )
-from grabient_assets.providers.offline import line_reader, request_line, usages_in
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.usage import Usage
 from grabient_assets_tests.providers.conftest import Open

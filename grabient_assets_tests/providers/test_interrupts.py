@@ -14,7 +14,7 @@ import pytest
 from grabient_assets import interrupts
 from grabient_assets.errors import ProviderBusyError
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.patience import Patience, patiently
+from grabient_assets.providers.deadlines import Timeouts, with_retries
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GROQ, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
@@ -97,7 +97,7 @@ def test_a_pause_between_two_attempts_is_left() -> None:
         raise ProviderBusyError("openai", "Later.", 9.0)
 
     with left():
-        patiently(busy, replace(Patience(), attempts=2))
+        with_retries(busy, replace(Timeouts(), attempts=2))
 
 
 def test_reads_are_repeated_as_often_as_they_may_be() -> None:
@@ -107,13 +107,13 @@ def test_reads_are_repeated_as_often_as_they_may_be() -> None:
         tries.append(monotonic())
         raise ProviderBusyError("openai", "Later.", retry_after)
 
-    for retry_after, patience, expected in (
-        (None, Patience(attempts=3, pause=0.0), 3),
-        (0.0, Patience(attempts=2), 2),
-        (11.0, Patience(), 1),  # longer than a call waits: the caller decides
-        (None, Patience(attempts=9, pause=0.01, total=0.05), None),  # the time ends it
+    for retry_after, timeouts, expected in (
+        (None, Timeouts(attempts=3, pause=0.0), 3),
+        (0.0, Timeouts(attempts=2), 2),
+        (11.0, Timeouts(), 1),  # longer than a call waits: the caller decides
+        (None, Timeouts(attempts=9, pause=0.01, total=0.05), None),  # the time ends it
     ):
         tries.clear()
         with pytest.raises(ProviderBusyError):
-            patiently(lambda after=retry_after: busy(after), patience)
+            with_retries(lambda after=retry_after: busy(after), timeouts)
         assert len(tries) == expected if expected else 1 < len(tries) < 9

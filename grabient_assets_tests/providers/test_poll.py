@@ -21,7 +21,7 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.contract import BatchProvider
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, NOON, OPENAI, Face
 from grabient_assets_tests.providers.rawserver import RawServer, http, raw_server
@@ -241,7 +241,7 @@ def test_retry_after_as_a_date(
         named = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
     httpserver.expect_request(face.retrieve).respond_with_json({}, status=429, headers={"Retry-After": named})
     with pytest.raises(ProviderBusyError) as caught:
-        open_at(face, httpserver.url_for(""), Patience(attempts=1)).poll(face.batch)
+        open_at(face, httpserver.url_for(""), Timeouts(attempts=1)).poll(face.batch)
     found = caught.value.retry_after
     if least is None or most is None:
         assert found is None
@@ -286,7 +286,7 @@ ODD_REFUSALS = [
 @pytest.mark.parametrize("body", ODD_REFUSALS)
 def test_a_refusal_in_odd_words_is_read_by_its_status(body: bytes, face: Face, open_at: Open) -> None:
     with raw_server(lambda head: http(429, body)) as server:
-        provider = open_at(face, server.url, Patience(attempts=1))
+        provider = open_at(face, server.url, Timeouts(attempts=1))
         for ask in (lambda: provider.poll(face.batch), lambda: provider.find("lab-1", ["a-1"], NOON, 1)):
             with pytest.raises(ProviderBusyError):
                 ask()
@@ -301,7 +301,7 @@ def test_a_lost_connection_is_tried_again(face: Face, open_at: Open) -> None:
 
 def test_polls_have_a_short_timeout(face: Face, open_at: Open) -> None:
     with raw_server(lambda head: RawServer.SILENCE) as server:
-        provider = open_at(face, server.url, Patience(read=0.2, transfer=300, attempts=1))
+        provider = open_at(face, server.url, Timeouts(read=0.2, transfer=300, attempts=1))
         for ask in (lambda: provider.poll(face.batch), provider.available_models, lambda: provider.cancel(face.batch)):
             with pytest.raises(ProviderUnreachableError, match="Timeout"):
                 ask()
@@ -316,7 +316,7 @@ def test_an_answer_that_is_not_the_api(body: bytes, face: Face, open_at: Open) -
 
 
 def test_defaults_are_the_ones_promised() -> None:
-    assert (Patience().read, Patience().transfer, Patience().attempts) == (10.0, 300.0, 3)
+    assert (Timeouts().read, Timeouts().transfer, Timeouts().attempts) == (10.0, 300.0, 3)
 
 
 def test_what_a_provider_does_not_have_cannot_be_cancelled(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import RequestRejectedError
-from grabient_assets.providers import anthropic_lines, chat_lines, google_lines
+from grabient_assets.providers import anthropic_lines, google_lines, openai_lines
 from grabient_assets.providers.contract import ImageInput, RequestSpec
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -29,8 +29,8 @@ SCHEMA = {
 }
 LINES = {
     "anthropic": anthropic_lines.request_line,
-    "openai": chat_lines.request_line,
-    "groq": chat_lines.request_line,
+    "openai": openai_lines.request_line,
+    "groq": openai_lines.request_line,
     "google": google_lines.request_line,
 }
 

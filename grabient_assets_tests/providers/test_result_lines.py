@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grabient_assets.errors import ResultsError
-from grabient_assets.providers import anthropic_lines, chat_lines, google_lines
+from grabient_assets.providers import anthropic_lines, google_lines, openai_lines
 from grabient_assets.providers.contract import BatchProvider, Result
 from grabient_assets.registry.usage import Usage
 from grabient_assets_tests.providers.conftest import Open
@@ -30,7 +30,7 @@ def anthropic(value: Any) -> Result:
 
 
 def chat(value: Any, provider: str = "openai") -> Result:
-    return chat_lines.read_line(json.dumps(value).encode(), provider)
+    return openai_lines.read_line(json.dumps(value).encode(), provider)
 
 
 def google(value: Any) -> Result:
@@ -296,8 +296,8 @@ def test_any_success_holds_an_answer(status: int) -> None:
 
 READERS = {
     "anthropic": anthropic_lines.read_line,
-    "openai": lambda line: chat_lines.read_line(line, "openai"),
-    "groq": lambda line: chat_lines.read_line(line, "groq"),
+    "openai": lambda line: openai_lines.read_line(line, "openai"),
+    "groq": lambda line: openai_lines.read_line(line, "groq"),
     "google": google_lines.read_line,
 }
 

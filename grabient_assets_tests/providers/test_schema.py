@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.providers.asking import for_anthropic, for_gemini, for_strict_chat
+from grabient_assets.providers.request_rules import for_anthropic, for_gemini, for_strict_chat
 
 
 def closed(**properties: Any) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.contract import BatchFile, BatchProvider
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.providers.google import inline_size
-from grabient_assets.providers.patience import Patience
 from grabient_assets.registry.model import BatchLimits
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import ANTHROPIC, GOOGLE, GROQ, KEY, OPENAI, Face
@@ -206,7 +206,7 @@ def test_sending_has_the_long_timeout(face: Face, provider: BatchProvider, https
 
 def test_a_create_that_is_never_answered_is_ambiguous(face: Face, open_at: Open) -> None:
     with raw_server(dropping(face, RawServer.SILENCE)) as server:
-        provider = open_at(face, server.url, Patience(read=60, transfer=0.3))
+        provider = open_at(face, server.url, Timeouts(read=60, transfer=0.3))
         with pytest.raises(AmbiguousSubmissionError, match="Timeout"):
             provider.submit(face.file(provider))
         assert server.count(f"POST {face.create} ") == 1

@@ -16,20 +16,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import ProviderUnreachableError
-from grabient_assets.providers.guard import trusted
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.client import ssl_context
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.providers.conftest import Open
 from grabient_assets_tests.providers.faces import Face
 
-ONCE = Patience(attempts=1)
+ONCE = Timeouts(attempts=1)
 
 
 @pytest.fixture(autouse=True)
 def asked_anew() -> Iterator[None]:
     """A process reads the authorities once; these tests change them."""
-    trusted.cache_clear()
+    ssl_context.cache_clear()
     yield
-    trusted.cache_clear()
+    ssl_context.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_an_authority_of_the_environment_is_believed(
 
 
 def test_the_authorities_are_read_once_for_all_providers(face: Face, open_at: Open):
-    before = trusted.cache_info().misses
+    before = ssl_context.cache_info().misses
     for _ in range(2):
         open_at(face, "https://provider.example")
-    assert trusted.cache_info().misses == before + 1
+    assert ssl_context.cache_info().misses == before + 1

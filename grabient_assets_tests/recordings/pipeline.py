@@ -38,9 +38,8 @@ from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.providers.connect import connect
-from grabient_assets.providers.offline import line_reader
-from grabient_assets.providers.patience import Patience
+from grabient_assets.providers.connect import connect, line_reader
+from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.resources.modes import EMULATOR_KEY
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.running import Running, running
@@ -114,7 +113,7 @@ class Pipeline:
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Connection]:
-        provider = connect(name, EMULATOR_KEY, self.emulator.bases[name], Patience(read=60, transfer=60, attempts=1))
+        provider = connect(name, EMULATOR_KEY, self.emulator.bases[name], Timeouts(read=60, transfer=60, attempts=1))
         try:
             yield Connection(provider, EMULATOR_ACCOUNT, "emulator", timedelta(0), None, tuple(self.usable))
         finally:

@@ -15,11 +15,11 @@ from grabient_assets.groups.tagging import collection
 from grabient_assets.headless import driver, wishes
 from grabient_assets.headless.pursuit import Pursuit
 from grabient_assets.ledger import batches, collect, submit
-from grabient_assets.providers import connect, google_states, streaming
+from grabient_assets.providers import client, connect, google
 from grabient_assets.providers.anthropic import AnthropicBatches
-from grabient_assets.providers.chat_batches import ChatBatches
 from grabient_assets.providers.contract import Accepted
 from grabient_assets.providers.google import GoogleBatches
+from grabient_assets.providers.openai import FileBatchClient
 from grabient_assets.resources import home
 from grabient_assets.warehouse import attaching
 
@@ -85,7 +85,7 @@ def _own(frame: FrameType, _: Any) -> Subject:
     return frame.f_locals["self"].name, "tagging"
 
 
-_PROVIDERS = (AnthropicBatches, ChatBatches, GoogleBatches)
+_PROVIDERS = (AnthropicBatches, FileBatchClient, GoogleBatches)
 _SETTLED = (Trap(_codes(collect.write_settled), "return", _batch),)
 
 TRAPS: dict[str, tuple[Trap, ...]] = {
@@ -95,8 +95,8 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     "receipt": (Trap(_codes(batches.record_receipt), "return", _batch_of_caller),),
     "download": (Trap(_codes(*(provider.download for provider in _PROVIDERS)), "call", _download),),
     "line": (
-        Trap(_codes(streaming.whole_lines), "return", _line),
-        Trap(_codes(google_states.line_of), "return", lambda *_: ("google", "tagging")),
+        Trap(_codes(client.whole_lines), "return", _line),
+        Trap(_codes(google.line_of), "return", lambda *_: ("google", "tagging")),
     ),
     "archived": (Trap(_codes(collect.settle_batch), "call", _fetched),),
     "settled": _SETTLED,

@@ -29,9 +29,9 @@ from grabient_assets.ledger.request_sizes import WantedTarget
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
-from grabient_assets.providers.offline import request_line
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import load_settings

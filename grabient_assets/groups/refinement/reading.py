@@ -31,8 +31,8 @@ from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import digest_of_request
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.providers.connect import picture_urls
 from grabient_assets.providers.contract import Result
-from grabient_assets.providers.offline import picture_urls
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import storable

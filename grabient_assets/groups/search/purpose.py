@@ -36,8 +36,8 @@ from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt, prompt_digest
+from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import Result, VectorSpec
-from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Delivery, Model, Task
 from grabient_assets.warehouse.connection import Warehouse

@@ -110,14 +110,15 @@ class _Askable:
     def digests(self, model: Model) -> dict[str, str]:
         """Prompt version -> request digest, of what may be sent to the model."""
         return {
-            v: request_digest(TAGGING.name, self._answers_from, model, s.tagging.digest) for v, s in self._sets.items()
+            v: request_digest(TAGGING.name, self._answers_from, model, s[TAGGING.name].digest)
+            for v, s in self._sets.items()
         }
 
     def planned(self, model: Model, counts: TargetPlan, going: Sequence[DueLines]) -> PlannedModel:
         """The model with what sending these lines comes to."""
         whole, refused = Sending(), None
         for lines in going:
-            prompt = self._sets[lines.prompt_version].tagging
+            prompt = self._sets[lines.prompt_version][TAGGING.name]
             try:
                 fixed = tagging_bytes(prompt, model)
             except RequestRejectedError as error:

@@ -15,9 +15,9 @@ from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.providers.asking import json_line
+from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import RequestSpec
-from grabient_assets.providers.offline import request_line
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.model import Model
 
 if TYPE_CHECKING:

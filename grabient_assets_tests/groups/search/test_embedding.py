@@ -19,7 +19,7 @@ from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.finish import finish_batch
 from grabient_assets.ledger.patience import Patience
 from grabient_assets.ledger.reparse import reparse_batches
-from grabient_assets.providers.offline import line_reader
+from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets_tests.groups.search.place import NOMIC, ONE, SMALL, TEXTS, TWO, ask, collect, submit, wait_out

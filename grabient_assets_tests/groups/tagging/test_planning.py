@@ -19,8 +19,8 @@ from grabient_assets.ledger.plan import REASONS, TargetPlan
 from grabient_assets.ledger.planning import Sending
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
+from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import Spec
-from grabient_assets.providers.offline import request_line
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.house import House, palette, twins

@@ -52,7 +52,7 @@ from grabient_assets.errors import (
     RequestRejectedError,
     ResultsError,
 )
-from grabient_assets.providers.reading import UnreadableAnswer, inside, items
+from grabient_assets.providers.values import UnreadableAnswer, inside, items
 from grabient_assets.secrets import redact
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"}
@@ -76,100 +76,125 @@ _WAITED_TOO_LONG = (408, 504, 524)
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 
 
-@contextmanager
-def translated(
-    provider: str,
-    key: str,
-    doing: str,
-    *,
-    creating: bool = False,
-    direct: bool = False,
-    batch: str | None = None,
-    file: bool = False,
-) -> Iterator[None]:
-    """Turns what the block raises into this project's errors. `doing` completes "While ...": "submitting batch b-1".
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """An HTTP answer that is not a success. `text` is the provider's message, `code` its short word for it."""
 
-    `batch` is the provider's id of the batch the call is about, if it is about one. `file`: it is about a file of a
-    batch that the same key could see just before. A call that is `creating` a batch, or a `direct` one, may be finished
-    after the signal to stop; one that has not begun is not made.
+    status: int
+    code: str
+    text: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A call to a provider, as its errors tell of it. `doing` completes "While ...": "submitting batch b-1".
+
+    `creating`: a batch, `direct`: it asks for one answer. `batch` is the provider's id of the batch the call is about,
+    if it is about one. `file`: it is about a file of a batch that the same key could see just before.
+    """
+
+    provider: str
+    key: str
+    doing: str
+    creating: bool = False
+    direct: bool = False
+    batch: str | None = None
+    file: bool = False
+
+    def opening(self, response: ErrorResponse) -> str:
+        """The sentence that says what was answered."""
+        what = redact(f"{response.status} {response.code}".strip() + f": {response.text}", self.key)[:800]
+        opening = f"While {self.doing}, {self.provider} answered {what}"
+        return opening if opening.endswith(".") else opening + "."
+
+    def without_answer(self, what: str, otherwise: type[ProviderError]) -> ProviderError:
+        """The error of a call that got no usable answer: ambiguous where it may have had an effect."""
+        kind = AmbiguousSubmissionError if self.creating or self.direct else otherwise
+        return kind(self.provider, f"While {self.doing}, {self.provider} {what}. {self.next_step}")
+
+    @property
+    def next_step(self) -> str:
+        """What a person does after a call without an answer."""
+        if self.direct:
+            return (
+                "The call may have been answered and billed, and nobody can look for it: asking again may cost twice."
+            )
+        return "The batch may exist: look for it before sending again." if self.creating else "Try again later."
+
+
+@contextmanager
+def translated(call: ProviderCall) -> Iterator[None]:
+    """Turns what the block raises into this project's errors.
+
+    A call that is creating a batch, or a direct one, may be finished after the signal to stop; one that has not begun
+    is not made.
     """
     interrupts.check()
     try:
-        with interrupts.finishing() if creating or direct else nullcontext():
+        with interrupts.finishing() if call.creating or call.direct else nullcontext():
             yield
     except GrabientError:
         raise
     except Exception as error:
-        fault = translate(error, provider, key, doing, creating=creating, direct=direct, batch=batch, file=file)
+        fault = translate(error, call)
         if fault is None:
             raise
         raise fault from None
 
 
-def translate(
-    error: Exception,
-    provider: str,
-    key: str,
-    doing: str,
-    *,
-    creating: bool = False,
-    direct: bool = False,
-    batch: str | None = None,
-    file: bool = False,
-) -> ProviderError | None:
+def translate(error: Exception, call: ProviderCall) -> ProviderError | None:
     """The error of `errors.py` for `error`, or None when it is not about the provider at all (a bug of ours)."""
-    answer = answer_of(error)
-    if answer is not None and file and _denies_the_file(answer):
-        return _file_denied(answer, provider, key, doing)
-    if answer is not None:
-        return _of_answer(answer, provider, key, doing, creating, direct, batch)
+    response = error_response_of(error)
+    if response is not None:
+        return _of_response(response, call)
     cause = error.__cause__ if error.__cause__ is not None and _is_wrapper(error) else error
-    what = redact(f"{type(cause).__name__}: {cause}", key)[:500]
+    what = redact(f"{type(cause).__name__}: {cause}", call.key)[:500]
     if _is_unreadable(error):
-        kind = AmbiguousSubmissionError if creating or direct else ResultsError
-        return kind(
-            provider,
-            f"While {doing}, {provider} answered something that is not its API ({what}). {_next(creating, direct)}",
-        )
+        return call.without_answer(f"answered something that is not its API ({what})", ResultsError)
     if not _is_transport(cause) and not _is_wrapper(error):
         return None
     if type(cause).__name__ in _NOTHING_SENT:
         return ProviderUnreachableError(
-            provider,
-            f"While {doing}, {provider} could not be reached ({what}). Nothing was sent; check network and base URL.",
+            call.provider,
+            f"While {call.doing}, {call.provider} could not be reached ({what}). Nothing was sent; check network and "
+            "base URL.",
         )
-    kind = AmbiguousSubmissionError if creating or direct else ProviderUnreachableError
-    return kind(provider, f"While {doing}, {provider} gave no answer ({what}). {_next(creating, direct)}")
+    return call.without_answer(f"gave no answer ({what})", ProviderUnreachableError)
 
 
-def _of_answer(
-    answer: Answer, provider: str, key: str, doing: str, creating: bool, direct: bool, batch: str | None
-) -> ProviderError:
-    opening = _opening(answer, provider, key, doing)
-    if batch is not None and answer.status == 404:
+def _of_response(response: ErrorResponse, call: ProviderCall) -> ProviderError:
+    provider, status, opening = call.provider, response.status, call.opening(response)
+    if call.file and _denies_the_file(response):
+        why = "The file is not there any more"
+        if status == 403:
+            why += f", or this key may see batches but not read files; what it is allowed to do is set at {provider}"
+        return ResultsError(provider, f"{opening} {why}. The results can no longer be fetched this way.")
+    if call.batch is not None and status == 404:
         return BatchUnknownError(
             provider,
-            f"{opening} It has no such batch, or not any more. To close it here: `grabient cancel {batch} --give-up`.",
+            f"{opening} It has no such batch, or not any more. To close it here: `grabient cancel {call.batch} "
+            "--give-up`.",
         )
-    if creating and answer.status in (400, 403, 404) and means_unseen_file(answer.code, answer.text):
+    if call.creating and status in (400, 403, 404) and means_unseen_file(response.code, response.text):
         return InputFileUnseenError(
             provider, f"{opening} The file was uploaded just before, so that is not believed yet. Try again later."
         )
-    if creating and (answer.status >= 500 or answer.status in (408, 409)) and not _is_final(answer):
-        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
-    if direct and answer.status in _WAITED_TOO_LONG and not _is_final(answer):
-        return AmbiguousSubmissionError(provider, f"{opening} {_next(creating, direct)}")
-    if answer.status in (404, 405) and answer.code not in NO_MODEL and "model" not in answer.text.lower():
+    if not _is_final(response) and (
+        (call.creating and (status >= 500 or status in (408, 409))) or (call.direct and status in _WAITED_TOO_LONG)
+    ):
+        return AmbiguousSubmissionError(provider, f"{opening} {call.next_step}")
+    if status in (404, 405) and response.code not in NO_MODEL and "model" not in response.text.lower():
         return RequestRejectedError(
             provider, f"{opening} There is no such call at this address: check the base URL of {provider}."
         )
-    return error_of(answer, provider, opening)
+    return error_of(response, provider, opening)
 
 
-def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
+def error_of(response: ErrorResponse, provider: str, opening: str) -> ProviderError:
     """What an answer means that is about no batch yet. `opening` says what was answered, in a sentence."""
-    status, code = answer.status, answer.code
-    if code in NO_MODEL or (status == 404 and "model" in answer.text.lower()):
+    status, code = response.status, response.code
+    if code in NO_MODEL or (status == 404 and "model" in response.text.lower()):
         return ModelUnavailableError(
             provider, f"{opening} The model is not served to this key; choose another in the registry."
         )
@@ -180,24 +205,24 @@ def error_of(answer: Answer, provider: str, opening: str) -> ProviderError:
         )
     if status == 402 or code in _NO_MONEY:
         return CredentialsError(provider, f"{opening} The account has no credit left; add some at {provider}.")
-    if status in (401, 403) or _is_bad_key(answer):
+    if status in (401, 403) or _is_bad_key(response):
         return CredentialsError(provider, f"{opening} Check the API key of {provider} and what it is allowed to do.")
     if status == 429 or status >= 500 or status in (408, 409):
-        return ProviderBusyError(provider, f"{opening} Try again later.", answer.retry_after)
+        return ProviderBusyError(provider, f"{opening} Try again later.", response.retry_after)
     if status < 400:
         return RequestRejectedError(provider, f"{opening} It points elsewhere; check the base URL of {provider}.")
     return RequestRejectedError(provider, f"{opening} Sending the same again is useless.")
 
 
-def concerns_one_request(answer: Answer, provider: str) -> bool:
+def concerns_one_request(response: ErrorResponse, provider: str) -> bool:
     """Whether a direct call was answered with an error that speaks of nothing but this request."""
-    return answer.status in (400, 413, 422) and type(error_of(answer, provider, "")) is RequestRejectedError
+    return response.status in (400, 413, 422) and type(error_of(response, provider, "")) is RequestRejectedError
 
 
-def _is_final(answer: Answer) -> bool:
+def _is_final(response: ErrorResponse) -> bool:
     """Whether the code says more than the status."""
     known = (*NO_MODEL, *_NO_MONEY, "not_available_for_plan")
-    return answer.code in known or _is_bad_key(answer)
+    return response.code in known or _is_bad_key(response)
 
 
 def means_unseen_file(code: str | None, text: str | None) -> bool:
@@ -209,35 +234,15 @@ def means_unseen_file(code: str | None, text: str | None) -> bool:
     return "file" in said and "model" not in said and _UNSEEN.search(said) is not None
 
 
-def _denies_the_file(answer: Answer) -> bool:
+def _denies_the_file(response: ErrorResponse) -> bool:
     """Whether a file cannot be had, and the key as such is good. Gemini says 403 of a file that is gone."""
-    if answer.code in _NO_MONEY or answer.code == "not_available_for_plan" or _is_bad_key(answer):
+    if response.code in _NO_MONEY or response.code == "not_available_for_plan" or _is_bad_key(response):
         return False
-    return answer.status in (403, 404)
+    return response.status in (403, 404)
 
 
-def _file_denied(answer: Answer, provider: str, key: str, doing: str) -> ResultsError:
-    opening = _opening(answer, provider, key, doing)
-    why = "The file is not there any more"
-    if answer.status == 403:
-        why += f", or this key may see batches but not read files; what it is allowed to do is set at {provider}"
-    return ResultsError(provider, f"{opening} {why}. The results can no longer be fetched this way.")
-
-
-def _is_bad_key(answer: Answer) -> bool:
-    return answer.code in _BAD_KEY or "api key not valid" in answer.text.lower()
-
-
-def _opening(answer: Answer, provider: str, key: str, doing: str) -> str:
-    said = redact(f"{answer.status} {answer.code}".strip() + f": {answer.text}", key)[:800]
-    opening = f"While {doing}, {provider} answered {said}"
-    return opening if opening.endswith(".") else opening + "."
-
-
-def _next(creating: bool, direct: bool) -> str:
-    if direct:
-        return "The call may have been answered and billed, and nobody can look for it: asking again may cost twice."
-    return "The batch may exist: look for it before sending again." if creating else "Try again later."
+def _is_bad_key(response: ErrorResponse) -> bool:
+    return response.code in _BAD_KEY or "api key not valid" in response.text.lower()
 
 
 def _is_wrapper(error: Exception) -> bool:
@@ -289,17 +294,7 @@ def _stumbled(error: Exception) -> bool:
     return not frame.f_globals.get("__name__", "").startswith("grabient_assets")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer that is not a success. `text` is the provider's message, `code` its short word for it."""
-
-    status: int
-    code: str
-    text: str
-    retry_after: float | None = None
-
-
-def answer_of(error: Exception) -> Answer | None:
+def error_response_of(error: Exception) -> ErrorResponse | None:
     """The HTTP answer inside an SDK's status error, or None."""
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(error, "code", None)
@@ -311,7 +306,7 @@ def answer_of(error: Exception) -> Answer | None:
     code, text = _read_error(body)
     headers = getattr(response, "headers", None) or {}
     retry_after = _retry_after(headers)
-    return Answer(status, code, text or str(error), _named_delay(body) if retry_after is None else retry_after)
+    return ErrorResponse(status, code, text or str(error), _named_delay(body) if retry_after is None else retry_after)
 
 
 def _read_error(body: object) -> tuple[str, str]:

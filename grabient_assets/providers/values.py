@@ -13,11 +13,12 @@ import re
 import sys
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grabient_assets.errors import ResultsError
-from grabient_assets.providers.contract import BatchState
+from grabient_assets.providers.contract import BAD_VECTOR, BatchState, Result
 from grabient_assets.registry.usage import Usage
 
 
@@ -50,11 +51,6 @@ def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad_line(line, provider, "it is not a JSON object")
     return value
-
-
-def custom_id_in(value: Mapping[str, Any], field: str) -> str | None:
-    """The id of the request that the line answers; None when it does not say. Then the answer's own `ref` may."""
-    return text_or_none(value.get(field))
 
 
 def picture_not_fetched(message: str) -> bool:
@@ -118,9 +114,9 @@ def counted(what: str, number: object) -> list[str]:
     return [f"{number} {what}"] if type(number) is int and number > 0 else []
 
 
-def another(what: str, said: object, usual: Collection[str]) -> list[str]:
+def another(what: str, served: object, usual: Collection[str]) -> list[str]:
     """The word for how it was served, when that has another price than the `usual` ones."""
-    return [f"the {what} {said!r}"] if isinstance(said, str) and said and said.lower() not in usual else []
+    return [f"the {what} {served!r}"] if isinstance(served, str) and served and served.lower() not in usual else []
 
 
 _IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
@@ -163,6 +159,16 @@ def decoded_vector(value: object) -> array[float]:
     return vector
 
 
+def with_vector(result: Result, found: Sequence[Any], field: str) -> Result:
+    """`result` with the vector under `field` of the only one `found`; an errored one for none, several or a bad one."""
+    try:
+        if len(found) != 1:
+            raise ValueError(f"the response holds {len(found)} vectors instead of one")
+        return replace(result, vector=decoded_vector(inside(found, 0, field)))
+    except ValueError as error:
+        return replace(result, fate="errored", error=str(error), error_code=BAD_VECTOR, retryable=True)
+
+
 def _from_base64(encoded: object, what: str) -> bytes:
     if not isinstance(encoded, str) or not encoded:
         raise ValueError(f"the {what} is missing")
@@ -184,16 +190,16 @@ def usage_of(
     images: int = 0,
     cached_images: int = 0,
     made_images: int = 0,
-    said: bool,
+    has_output: bool,
 ) -> Usage | None:
-    """The counts as a Usage. `said`: the model produced something. `unpriced`: what else was reported. `images` and
-    `cached_images` are parts of the input and of what was cached of it, `made_images` is a part of the output.
+    """The counts as a Usage. `has_output`: the model produced something. `unpriced`: what else was reported. `images`
+    and `cached_images` are parts of the input and of what was cached of it, `made_images` is a part of the output.
 
-    None when a count is negative, when nothing was read, and when something was said without any output: half a receipt
-    is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
+    None when a count is negative, when nothing was read, and when something was produced without any output tokens:
+    half a receipt is none. Where a part exceeds its whole, the whole is raised. A cost is never reported too low.
     """
     counts = (whole_input, output, cached, written, written_5m, thinking, images, cached_images, made_images)
-    if min(counts) < 0 or not whole_input or (said and not output):
+    if min(counts) < 0 or not whole_input or (has_output and not output):
         return None
     return Usage(
         input_tokens=max(whole_input, cached + written, images),
@@ -210,7 +216,7 @@ def usage_of(
 
 
 DIGITS = 18
-"""The longest count that is believed; int64 has no more."""
+"""The most digits that a count may have; int64 has no more."""
 
 
 def plain(answer: Any, *required: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds. `read` bounds connecting and each wait for bytes of polls and lists, `transfer` those of creates,
     uploads and downloads; `whole_read` and `whole_transfer` bound the whole answer. A read is tried `attempts` times
     within `total`, after pauses that double from `pause` to LONGEST_PAUSE; a Retry-After above `retry_after_cap` is
@@ -46,7 +46,7 @@ class Patience:
     direct: float | None = None
 
 
-def patiently(call: Callable[[], T], patience: Patience) -> T:
+def with_retries(call: Callable[[], T], timeouts: Timeouts) -> T:
     """The result of `call`, repeated with growing jittered pauses while the provider is busy or out of reach."""
     from tenacity import (
         RetryCallState,
@@ -57,22 +57,22 @@ def patiently(call: Callable[[], T], patience: Patience) -> T:
         wait_exponential_jitter,
     )
 
-    growing = wait_exponential_jitter(patience.pause, max=LONGEST_PAUSE, jitter=patience.pause)
+    growing = wait_exponential_jitter(timeouts.pause, max=LONGEST_PAUSE, jitter=timeouts.pause)
 
-    def named(error: BaseException | None) -> float | None:
+    def retry_after_of(error: BaseException | None) -> float | None:
         return error.retry_after if isinstance(error, ProviderBusyError) else None
 
-    def passes(error: BaseException) -> bool:
-        soon = (named(error) or 0.0) <= patience.retry_after_cap
+    def worth_retrying(error: BaseException) -> bool:
+        soon = (retry_after_of(error) or 0.0) <= timeouts.retry_after_cap
         return soon and isinstance(error, (ProviderBusyError, ProviderUnreachableError))
 
     def pause(state: RetryCallState) -> float:
-        retry_after = named(state.outcome.exception()) if state.outcome else None
+        retry_after = retry_after_of(state.outcome.exception()) if state.outcome else None
         return growing(state) if retry_after is None else retry_after
 
     return Retrying(
-        retry=retry_if_exception(passes),
-        stop=stop_after_attempt(patience.attempts) | stop_before_delay(patience.total),
+        retry=retry_if_exception(worth_retrying),
+        stop=stop_after_attempt(timeouts.attempts) | stop_before_delay(timeouts.total),
         wait=pause,
         sleep=interrupts.sleep,
         reraise=True,
@@ -84,10 +84,10 @@ WRITTEN_AT_ONCE = 65_536
 
 
 class Deadline:
-    """The end of the request that a thread is at. `begin` is a request hook of the client that `bound` was given."""
+    """The end of the request that a thread is at. `begin` is a request hook of the client that is attached."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._thread = threading.local()
 
     def begin(self, request: Any) -> None:
@@ -95,8 +95,8 @@ class Deadline:
         Interrupted when the program is to end."""
         interrupts.check_before_sending()
         waits = request.extensions.get("timeout", {}).get("read") or 0.0
-        patience = self._patience
-        usual = patience.whole_read if waits <= patience.read else patience.whole_transfer
+        timeouts = self._timeouts
+        usual = timeouts.whole_read if waits <= timeouts.read else timeouts.whole_transfer
         self._thread.seconds = getattr(self._thread, "whole", None) or usual
         self._thread.end = time.monotonic() + self._thread.seconds
 
@@ -125,7 +125,7 @@ class Deadline:
             raise TimeoutError(f"no whole answer within {self._thread.seconds:g} seconds") from None
         return left
 
-    def bound(self, client: Any) -> None:
+    def attach(self, client: Any) -> None:
         """Have every connection of the httpx or httpx2 client look at the clock. Neither library has a public way to
         name the backend without giving up proxies from the environment."""
         for transport in (client._transport, *client._mounts.values()):
