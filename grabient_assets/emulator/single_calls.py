@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.endings import FORCED
 from grabient_assets.emulator.questions import digest, share
-from grabient_assets.emulator.wire import Call, Line, Refused, State
+from grabient_assets.emulator.wire import SINGLE_CALLS, Call, Line, Refused, State
 
 
 class Faulty(Protocol):
@@ -17,6 +19,25 @@ class Faulty(Protocol):
     provider: str
 
     def fault(self, status: int, message: str, kind: str | None, code: str | None) -> Refused: ...
+
+
+class InFlight:
+    """How many single calls are under way, and the most that were at the same time, by provider."""
+
+    def __init__(self) -> None:
+        self._now: Counter[str] = Counter()
+        self.most: dict[str, int] = {}
+
+    @contextmanager
+    def counted(self, provider: str, route: str) -> Iterator[None]:
+        """While a call is answered."""
+        single = route in SINGLE_CALLS
+        self._now[provider] += single
+        self.most[provider] = max(self._now[provider], self.most.get(provider, 0))
+        try:
+            yield
+        finally:
+            self._now[provider] -= single
 
 
 def call_key(call: Call) -> str:
