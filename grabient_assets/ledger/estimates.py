@@ -13,9 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from grabient_assets.registry.caching import may_write
 from grabient_assets.registry.model import Model, Rates
-from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
+from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, may_write, rates_on
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.registry.caching import prefix_cost, worth_caching
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import prefix_cost, worth_caching
 from grabient_assets.settings import PROMPTS_DIR
 
 REGISTRY = load_registry()
