@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import dagster as dg
 
 from grabient_assets.asking.plan_reasons import WHY
-from grabient_assets.ledger.planning import Sending
-from grabient_assets.registry.model import Model
+from grabient_assets.ledger.planning import PlannedModel, Sending
 
 COLUMNS = (
     *("model", "cached", "in flight", "failed", "equal", "missing", "why"),
@@ -18,35 +16,7 @@ COLUMNS = (
 LEFT = ("model", "why")
 
 
-class Counts(Protocol):
-    """What becomes of the requests to one model, as `grabient plan` counts them."""
-
-    @property
-    def cached(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def in_flight(self) -> int: ...
-    @property
-    def equal(self) -> int: ...
-    @property
-    def missing(self) -> Mapping[str, int]: ...
-
-
-class Planned(Protocol):
-    """One model of a plan; `cannot` is why nothing is sent to it."""
-
-    @property
-    def model(self) -> Model: ...
-    @property
-    def counts(self) -> Counts: ...
-    @property
-    def sending(self) -> Sending: ...
-    @property
-    def cannot(self) -> str | None: ...
-
-
-def plan_metadata(planned: Sequence[Planned]) -> dict[str, dg.MetadataValue]:
+def plan_metadata(planned: Sequence[PlannedModel]) -> dict[str, dg.MetadataValue]:
     """The plan of these models as a table, and its sums as numbers, which Dagster plots over time."""
     total = sum((one.sending for one in planned if one.cannot is None), Sending())
     counts = [one.counts for one in planned]
@@ -76,7 +46,7 @@ def plan_metadata(planned: Sequence[Planned]) -> dict[str, dg.MetadataValue]:
     return found
 
 
-def _line(one: Planned) -> str:
+def _line(one: PlannedModel) -> str:
     counts, sending = one.counts, one.sending
     why = ", ".join(f"{WHY[reason]}: {count:,}" for reason, count in counts.missing.items() if count)
     known = (counts.cached, counts.in_flight, counts.failed, counts.equal, sum(counts.missing.values()))

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.asking.checks import Check
-    from grabient_assets.asking.plan_metadata import Planned
-    from grabient_assets.ledger.connection import Connection
     from grabient_assets.ledger.purpose import Purpose, Purposes
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -86,7 +84,6 @@ class PurposeAssets:
     answers: tuple[str, ...]
     marked: tuple[str, ...]
     checks: Sequence[Check]
-    plan: Callable[[DuckDBPyConnection, Connection, Sequence[DueTarget]], Sequence[Planned]]
     report: Callable[[Warehouse, Sequence[str], Clock, Sequence[SubjectVersion]], Iterable[dg.AssetMaterialization]]
     failed: Callable[[DuckDBPyConnection, Sequence[str]], Mapping[SubjectVersion, Failure]]
     settled_sensor: str

@@ -20,6 +20,7 @@ from grabient_assets.ledger.batches import BatchRecord, batches_of, record_repor
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
 from grabient_assets.ledger.money import holds
+from grabient_assets.ledger.planning import plan_due
 from grabient_assets.ledger.round import Round
 from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
@@ -38,7 +39,7 @@ def observe_plan(
 ) -> None:
     """Put what is about to be sent on the run and on the asset, before the first create call."""
     with warehouse.read() as database:
-        planned = shown.plan(database, connection, targets)
+        planned = plan_due(database, shown.purpose, connection, targets, _now().date())
     metadata = plan_metadata(planned)
     context.log_event(dg.AssetObservation(context.asset_key, description="About to be sent", metadata=metadata))
 

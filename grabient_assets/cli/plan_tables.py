@@ -9,11 +9,9 @@ from grabient_assets.cli.console import dollar_range, output, print_figures, tel
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.groups.refinement.planning import PlannedRefinement
-    from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Finishing, Plan
-    from grabient_assets.ledger.planning import Sending
+    from grabient_assets.ledger.planning import PlannedModel, Sending
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def _model(one: PlannedModel) -> dict[str, Any]:
     return {**_counts(one), "stopped": dict(one.counts.stopped), "also_due": one.counts.also_due, **_sent(one)}
 
 
-def _refinement(one: PlannedRefinement) -> dict[str, Any]:
+def _refinement(one: PlannedModel) -> dict[str, Any]:
     """`expected` of the missing ones read a consensus that is still to come: there may turn out to be fewer."""
     return {
         **_counts(one),
@@ -59,7 +57,7 @@ def _refinement(one: PlannedRefinement) -> dict[str, Any]:
     }
 
 
-def _counts(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
+def _counts(one: PlannedModel) -> dict[str, Any]:
     counts = one.counts
     return {
         "provider": one.model.provider,
@@ -73,7 +71,7 @@ def _counts(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
     }
 
 
-def _sent(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
+def _sent(one: PlannedModel) -> dict[str, Any]:
     return {"cannot": one.cannot, **_sending(one.sending)}
 
 
@@ -166,7 +164,7 @@ def _show_table(plan: Plan) -> None:
     )
 
 
-def _refiners(plan: Plan) -> list[PlannedRefinement]:
+def _refiners(plan: Plan) -> list[PlannedModel]:
     return [] if plan.refinement is None else [plan.refinement]
 
 

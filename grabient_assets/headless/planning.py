@@ -12,11 +12,11 @@ from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import any_palette, palette_rows
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.counting import Foreseen
-from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
+from grabient_assets.groups.refinement.planning import plan_refinements
 from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
-from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.groups.tagging.planning import plan_tagging
 from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
@@ -26,7 +26,7 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
-from grabient_assets.ledger.planning import Sending
+from grabient_assets.ledger.planning import PlannedModel, Sending
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -64,7 +64,7 @@ class Plan:
     palettes: int
     needing: int
     tagging: tuple[PlannedModel, ...]
-    refinement: PlannedRefinement | None
+    refinement: PlannedModel | None
     budget: Allowance | None
     warnings: tuple[str, ...]
     waves: PlannedWaves | None = None
@@ -195,7 +195,7 @@ def _finishing(
     rows: Sequence[int],
     prompt_version: str,
     tagging: Sequence[PlannedModel],
-    refinement: PlannedRefinement | None,
+    refinement: PlannedModel | None,
     refining: int,
     waves: PlannedWaves | None,
 ) -> Finishing:

@@ -99,10 +99,11 @@ def planning(
 
 
 @contextmanager
-def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> Iterator[None]:
+def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> Iterator[list[str]]:
     """Lay out what the plans of all models of a provider share when nothing more is asked for. Temporary tables only.
 
-    Chosen are the asks that are open at the provider, and those that were recorded together with one of them.
+    Chosen are the asks that are open at the provider, and those that were recorded together with one of them. Gives
+    their prompt versions.
     """
     connection.execute(f"CREATE TEMP TABLE subject_sizes AS {purpose.sizes}")
     connection.execute(
@@ -122,7 +123,9 @@ def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str
         """
     )
     try:
-        yield
+        yield [
+            row[0] for row in connection.execute("SELECT DISTINCT prompt_version FROM due_asks ORDER BY 1").fetchall()
+        ]
     finally:
         connection.execute("DROP TABLE due_asks; DROP TABLE subject_sizes; DROP TABLE asked_before")
 

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from grabient_assets.errors import RegistryError, UnpricedError
-from grabient_assets.ledger.estimates import DollarRange, Measured, TokenBasis, estimate, token_estimate
+from grabient_assets.errors import PromptError, RegistryError, RequestRejectedError, UnpricedError
+from grabient_assets.ledger.admission import refuse_draft
+from grabient_assets.ledger.estimates import (
+    DollarRange,
+    Measured,
+    MeasuredKey,
+    TokenBasis,
+    estimate,
+    measured_tokens,
+    token_estimate,
+)
+from grabient_assets.ledger.identity import request_digest
+from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target_due, planning_due
 from grabient_assets.ledger.request_sizes import request_shape
 from grabient_assets.registry.catalogue import Registry
+from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
 
 if TYPE_CHECKING:
     import numpy
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.connection import Connection
+    from grabient_assets.ledger.due import DueTarget
+    from grabient_assets.ledger.purpose import Purpose
 
 Limit = Literal["requests", "bytes"]
 
@@ -141,3 +158,84 @@ def why_not_sent(registry: Registry, model: Model, planned: Sending, on: date) -
     except RegistryError as error:
         return str(error)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModel:
+    """What becomes of the requests to one model. `sending` covers what is missing and what is due besides;
+    `cannot` is why it would not be sent."""
+
+    model: Model
+    counts: TargetPlan
+    sending: Sending
+    cannot: str | None
+
+
+def planned_model(
+    connection: DuckDBPyConnection,
+    purpose: Purpose,
+    model: Model,
+    counts: TargetPlan,
+    going: Sequence[DueLines],
+    measured: Mapping[MeasuredKey, Measured],
+    limits: BatchLimits,
+    on: date,
+) -> PlannedModel:
+    """The model with what sending these lines comes to. `measured`: tokens of past answers, as `measured_tokens` finds
+    them."""
+    whole, refused = Sending(), None
+    picture = purpose.picture_bytes(connection)
+    for lines in going:
+        prompt = purpose.prompt(lines.prompt_version, model)
+        try:
+            fixed = purpose.line_bytes(connection, prompt, model)
+        except RequestRejectedError as error:
+            refused = str(error)
+            continue
+        whole += sending(
+            model,
+            Lines(lines.requests, lines.subject_bytes + fixed + picture, purpose.pictures, picture),
+            prompt.parameters,
+            measured.get((model.provider, model.id, prompt.digest)),
+            limits,
+            on,
+        )
+    return PlannedModel(model, counts, whole, refused or why_not_sent(load_registry(), model, whole, on))
+
+
+def plan_due(
+    connection: DuckDBPyConnection, purpose: Purpose, at: Connection, targets: Sequence[DueTarget], on: date
+) -> list[PlannedModel]:
+    """The plan of these targets of the provider, whoever asked for them: what a submission sends.
+
+    What is there already is counted over the asks that are open and those recorded together with them, so models to
+    which nothing goes are in the plan too.
+    """
+    provider, measured = at.provider.name, measured_tokens(connection)
+    going = {(target.model, target.prompt_version, target.cap_id) for target in targets}
+    with planning_due(connection, purpose, provider) as versions:
+        found: list[PlannedModel] = []
+        for model in load_registry().models:
+            if model.provider != provider:
+                continue
+            current = askable_digests(purpose, model, versions, at.answers_from)
+            counts = plan_target_due(connection, purpose, provider, model.id, current)
+            lines = [one for one in counts.lines if (model.id, one.prompt_version, one.cap_id) in going]
+            if lines or counts.cached or counts.failed or counts.in_flight:
+                limits = at.provider.limits
+                found.append(planned_model(connection, purpose, model, counts, lines, measured, limits, on))
+        return found
+
+
+def askable_digests(purpose: Purpose, model: Model, versions: Iterable[str], answers_from: str) -> dict[str, str]:
+    """Prompt version -> request digest, of what may be sent to the model now; what was asked under another is stopped
+    when sending."""
+    found: dict[str, str] = {}
+    for version in versions:
+        try:
+            prompt = purpose.prompt(version, model)
+            refuse_draft(prompt, answers_from)
+        except (PromptError, RegistryError):
+            continue
+        found[version] = request_digest(purpose.name, answers_from, model, prompt.digest)
+    return found

@@ -68,14 +68,14 @@ class Purpose:
     beside what is asked about; `prepare` makes the request lines of one model, as they are read; `reader` reads the
     answers of a batch.
 
-    Money is set aside before lines are written. So `text_bytes` says how long a mean line is, its `pictures` left out;
-    it raises RequestRejectedError where the model takes no such request. `wanted` says, for the providers that can be
+    Money is set aside before lines are written. So `line_bytes` says how long a line is without what the subject adds;
+    it raises RequestRejectedError where the model takes no such request. `sizes` is a relation (subject, place, bytes):
+    the row in which a subject came, and what it adds. `pictures` go with each request beside that; `picture_bytes` is
+    what they take in a mean line. `wanted` says, for the providers that can be
     asked, of whom requests are wanted or may follow; without it, of everybody who was asked. `to_come` is a relation of
     what subjects will need beyond the requests that open asks can send now: subject, prompt_version, provider, model,
     cap_id, allow_unpriced, requests. Where it has high, expected and spread too, a row with these is priced by the
     group, from `request_prices`.
-
-    `sizes` is a relation (subject, place, bytes): the row in which a subject came, and what it adds to a line.
 
     `keys` is a relation (subject, subject_key) of everything that can be asked about, in the order in which it came.
     What the requests show besides stands in the table `rests_on`; `bases` is a relation (subject, prompt_version,
@@ -97,13 +97,14 @@ class Purpose:
     prompt: Callable[[str, Model], Prompt]
     prepare: Callable[[Sequence[DueRequest], Prompt, Model, Submission], Iterator[PreparedRequest]]
     reader: Callable[[BatchRecord, Warehouse, ObjectStore], AnswerReader]
-    text_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]
+    line_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]
     keys: str
     sizes: str
     kind: Kind = "text"
     delivery: Delivery = "batch"
     wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]] | None = None
     pictures: int = 0
+    picture_bytes: Callable[[DuckDBPyConnection], int] = lambda _: 0
     to_come: str | None = None
     rests_on: str | None = None
     bases: str | None = None

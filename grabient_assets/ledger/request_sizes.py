@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from grabient_assets.ledger.purpose import Purpose, Purposes
 
+SIZED = 1000
+"""The mean size of subjects is taken from so many at most: making their part of a line takes time."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
@@ -130,10 +133,22 @@ def _size(
     delivery: Delivery = "batch",
 ) -> RequestSize:
     prompt = purpose.prompt(version, model)
-    size = purpose.text_bytes(connection, prompt, model)
+    size = purpose.line_bytes(connection, prompt, model) + mean_subject_bytes(connection, purpose)
     shape = request_shape(size, purpose.pictures, prompt.parameters, model)
     key = RequestKey(purpose.name, model.provider, model.id, version)
     return size_of(key, prompt.digest, shape, follows, delivery)
+
+
+def mean_subject_bytes(connection: DuckDBPyConnection, purpose: Purpose) -> int:
+    """What a subject adds to a request line, the mean of some; 0 when there is none."""
+    row = connection.execute(
+        f"""
+        SELECT coalesce(round(avg(bytes)), 0)::INTEGER FROM ({purpose.sizes})
+        WHERE subject IN (SELECT subject FROM ({purpose.keys}) ORDER BY subject LIMIT {SIZED})
+        """
+    ).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:

@@ -82,8 +82,8 @@ def counts(
         found = plan_refinement(
             connection, version, AskTarget("anthropic", "opus", wording), tagged, untagged, refined or [], foreseen
         )
-    others = {name: getattr(found, name) for name in ("cached", "failed", "in_flight", "equal")}
-    said = {name: count for name, count in {**others, **found.missing}.items() if count}
+    others = {name: getattr(found.plan, name) for name in ("cached", "failed", "in_flight", "equal")}
+    said = {name: count for name, count in {**others, **found.plan.missing}.items() if count}
     return said, found
 
 

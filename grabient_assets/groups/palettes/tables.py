@@ -185,15 +185,3 @@ COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COL
 
 COLOUR_SIZES = f"SELECT seed AS subject, rowid AS place, {COLOUR_BYTES} AS bytes FROM palettes"
 """Relation of all palettes: their rows, and what their colours take."""
-
-SIZED = 1000
-"""The mean size of colours is taken from so many palettes at most."""
-
-
-def mean_colour_bytes(connection: DuckDBPyConnection) -> int:
-    """What the colours of a palette take in a request line, the mean of some palettes; 0 when none is loaded."""
-    row = connection.execute(
-        f"SELECT coalesce(round(avg({COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})"
-    ).fetchone()
-    assert row is not None
-    return row[0]

@@ -18,7 +18,6 @@ from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks
-from grabient_assets.groups.refinement.planning import plan_due
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_prompt, refiner
 from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
@@ -43,7 +42,6 @@ REFINEMENT_ASSETS = PurposeAssets(
     answers=("refined_tags", "embed_text"),
     marked=("refined_tags", "embed_text"),
     checks=refinement_checks,
-    plan=plan_due,
     report=lambda warehouse, _usable, _clock, chosen: refined_events(warehouse, chosen),
     failed=lambda connection, _: {
         one.partition: Failure(one.reason, one.since.isoformat() if one.since else "")

@@ -8,15 +8,16 @@ expected, no more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.palettes.tables import COLOUR_BYTES, SIZED
+from grabient_assets.groups.palettes.tables import COLOUR_BYTES
 from grabient_assets.groups.refinement.refined import PALETTE_TAG_REFINED
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.identity import custom_id, stem, stem_of
-from grabient_assets.ledger.plan import count_asks
+from grabient_assets.ledger.plan import TargetPlan, count_asks
+from grabient_assets.ledger.request_sizes import SIZED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,19 +38,10 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class RefinementCounts:
-    """What becomes of the refinements of chosen palettes, one each.
+    """What becomes of the refinements of chosen palettes, one each; and the means, in bytes: of the colours in a
+    request, and of the pictures that are drawn (None: none is)."""
 
-    `cached` are there, for the palette or for another with the same request; `failed` have an answer that cannot be
-    used; `in_flight` are in open batches; `equal` are answered together with another palette; `missing` would be sent,
-    by reason as in ledger/plan.py. The means, in bytes: of the colours in a request, and of the pictures that are
-    drawn (None: none is).
-    """
-
-    cached: int
-    failed: int
-    in_flight: int
-    equal: int
-    missing: Mapping[str, int]
+    plan: TargetPlan
     colour_bytes: float
     picture_bytes: float | None
 
@@ -173,15 +165,14 @@ def plan_refinement(
     connection.execute(
         "DROP TABLE known_refinements; DROP TABLE named_palettes; DROP TABLE refined_already; DROP TABLE asked_before"
     )
-    return RefinementCounts(
+    counts = TargetPlan(
         cached=cached + known.cached,
         failed=failed + known.failed,
         in_flight=flying + known.in_flight,
         equal=known.equal + unknown - expected,
         missing={**known.missing, "basis_to_come": expected},
-        colour_bytes=sizes[0],
-        picture_bytes=sizes[1],
     )
+    return RefinementCounts(counts, *sizes)
 
 
 def _name(connection: DuckDBPyConnection, table: str, seeds: Sequence[str], tagged: Sequence[bool]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import SettingsError, StoreError
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, refinement_message
-from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, mean_colour_bytes, palettes
+from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
 from grabient_assets.groups.refinement.refined import (
     PALETTE_TAG_REFINED,
@@ -34,6 +35,7 @@ from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, 
 from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
+from grabient_assets.resources.modes import images_by_url
 from grabient_assets.settings import load_settings
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -58,6 +60,8 @@ READ_AT_ONCE = 5_000
 
 CONSENSUS_BYTES = 2_500
 """The votes of ten models in a request, as the emulator's answers make them; stored ones replace this."""
+PICTURE_BYTES = 6_000
+"""A drawn picture, 440 x 100 pixels; the stored ones replace this."""
 SAMPLE = 100
 """So many stored consensus are measured."""
 
@@ -91,8 +95,18 @@ def refinement_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Mode
     return fixed + round(sum(len(json_line(text)) for text in texts) / len(stored))
 
 
-def _mean_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
-    return refinement_bytes(connection, prompt, model) + mean_colour_bytes(connection)
+def _picture_bytes(connection: DuckDBPyConnection) -> int:
+    """What a picture takes in a line: nothing where it goes as an address, which counts as text."""
+    if images_by_url(load_settings()):
+        return 0
+    row = connection.execute("SELECT avg(bytes) FROM palette_images").fetchone()
+    return picture_bytes_in_line(row[0] if row else None)
+
+
+def picture_bytes_in_line(drawn: float | None) -> int:
+    """What a picture of so many bytes takes in a line (None: it is still to be drawn). Base64 writes three bytes as
+    four characters."""
+    return 4 * math.ceil((drawn or PICTURE_BYTES) / 3)
 
 
 def _wanted(connection: DuckDBPyConnection, usable: Sequence[str]) -> list[WantedTarget]:
@@ -161,9 +175,10 @@ REFINEMENT = Purpose(
     prompt=lambda version, _: refinement_prompt(version),
     prepare=_prepare,
     reader=_reader,
-    text_bytes=_mean_bytes,
+    line_bytes=refinement_bytes,
     wanted=_wanted,
     pictures=1,
+    picture_bytes=_picture_bytes,
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
     sizes=COLOUR_SIZES,
     to_come=REFINEMENTS_TO_COME,

@@ -23,9 +23,6 @@ from grabient_assets.warehouse.rows import insert_rows, utf8
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SIZED = 1_000
-"""The mean size of texts is taken from so many at most."""
-
 FARTHEST_FROM_ONE = 0.01
 """How far the length of a vector may be from 1 where the model makes vectors of unit length. Float32 needs a
 thousandth of it."""
@@ -146,15 +143,6 @@ def texts_of(connection: DuckDBPyConnection, subjects: Collection[str]) -> dict[
 def record_embeddings(connection: DuckDBPyConnection, records: Sequence[EmbeddingRecord]) -> None:
     """Insert vectors and failures. A vector replaces what was there, a failure never a vector."""
     insert_rows(connection, "embeddings", records, _KEEP_THE_BETTER)
-
-
-def mean_text_bytes(connection: DuckDBPyConnection) -> int:
-    """What a text takes in a request line, the mean of some; 0 when there is none."""
-    row = connection.execute(
-        f"SELECT coalesce(round(avg(strlen(text))), 0)::INTEGER FROM (FROM texts ORDER BY content_sha256 LIMIT {SIZED})"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from grabient_assets.groups.search.embeddings import (
     UnitVector,
     checked,
     keep_texts,
-    mean_text_bytes,
     record_embeddings,
     texts_of,
     without_vector,
@@ -79,9 +78,9 @@ def recipe(task: str, model: Model) -> Prompt:
     )
 
 
-def _text_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+def _line_bytes(_: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
     spec = VectorSpec(SOME_ID, "x", int(prompt.parameters["dimensions"]), cast(Task, prompt.version))
-    return len(request_line(spec, model)) + mean_text_bytes(connection)
+    return len(request_line(spec, model)) - 1
 
 
 def _prepare(
@@ -161,7 +160,7 @@ EMBEDDING = Purpose(
     prompt=recipe,
     prepare=_prepare,
     reader=lambda batch, warehouse, _: EmbeddingReader(batch, warehouse),
-    text_bytes=_text_bytes,
+    line_bytes=_line_bytes,
     keys=KEYS,
     sizes=SIZES,
     kind="vector",

@@ -30,7 +30,6 @@ from grabient_assets.groups.tagging.collection import (
     palettes_to_complete,
     palettes_without_answer,
 )
-from grabient_assets.groups.tagging.planning import plan_due
 from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
 from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
@@ -74,14 +73,6 @@ TAGGING_ASSETS = PurposeAssets(
     answers=("palette_tags", "tag_consensus"),
     marked=("palette_tags",),
     checks=tagging_checks,
-    plan=lambda database, connection, targets: plan_due(
-        database,
-        connection.provider.name,
-        targets,
-        connection.provider.limits,
-        connection.answers_from,
-        _now().date(),
-    ),
     report=_report,
     complete=_complete,
     to_complete=palettes_to_complete,

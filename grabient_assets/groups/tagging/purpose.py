@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
-from grabient_assets.groups.palettes.tables import COLOUR_SIZES, mean_colour_bytes, palettes
+from grabient_assets.groups.palettes.tables import COLOUR_SIZES, palettes
 from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
 from grabient_assets.groups.tagging.tags import PALETTE_TAGS, TagReader
 from grabient_assets.groups.tagging.tallying import tally_again
@@ -21,7 +21,7 @@ from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.model import Model
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""
@@ -50,10 +50,6 @@ def tagging_bytes(prompt: Prompt, model: Model) -> int:
     return len(line) - len(json_line(json_line(SOME_COLOURS).decode())) + 2
 
 
-def _mean_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
-    return tagging_bytes(prompt, model) + mean_colour_bytes(connection)
-
-
 def tagging_prompt(version: str) -> Prompt:
     """What taggers are told under this version."""
     return load_palette_prompts(version)["tagging"]
@@ -80,7 +76,7 @@ TAGGING = Purpose(
     prompt=lambda version, _: tagging_prompt(version),
     prepare=_prepare,
     reader=lambda *_: TagReader(),
-    text_bytes=_mean_bytes,
+    line_bytes=lambda _, prompt, model: tagging_bytes(prompt, model),
     wanted=taggers_to_come,
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
     sizes=COLOUR_SIZES,

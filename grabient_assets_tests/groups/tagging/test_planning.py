@@ -9,14 +9,14 @@ import pytest
 
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.asking import taggers
-from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
+from grabient_assets.groups.tagging.planning import plan_tagging
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.estimates import measured_tokens
 from grabient_assets.ledger.plan import REASONS, TargetPlan
-from grabient_assets.ledger.planning import Sending
+from grabient_assets.ledger.planning import PlannedModel, Sending, plan_due
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import request_line
@@ -54,7 +54,7 @@ class Panel:
         """What the submitting run says of each model."""
         with self.house.warehouse.read() as connection:
             targets = due_targets(connection, TAGGING, self.name)
-            found = plan_due(connection, self.name, targets, self.limits, "emulator", self.house.clock().date())
+            found = plan_due(connection, TAGGING, self.provider.connection(), targets, self.house.clock().date())
         return [(one.model.id, replace(one.counts, lines=()), one.sending) for one in found]
 
     def plan(self, asked: list[SubjectVersion], analyses: int = 1, others: tuple[str, ...] = ()) -> list[PlannedModel]:
@@ -143,8 +143,8 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
     panel.ask(house.load(palette(1), palette(2)), 3)
     with house.warehouse.read() as connection:
         due = due_targets(connection, TAGGING, "openai")
-        found = plan_due(connection, "openai", due, WIDE, "emulator", house.clock().date())
-        some = plan_due(connection, "openai", due[1:], WIDE, "emulator", house.clock().date())
+        found = plan_due(connection, TAGGING, panel.provider.connection(), due, house.clock().date())
+        some = plan_due(connection, TAGGING, panel.provider.connection(), due[1:], house.clock().date())
     assert [(p.model.id, p.sending) for p in some] == [(p.model.id, p.sending) for p in found[1:]]
     whys = [(one.model.id, {why: n for why, n in one.counts.missing.items() if n}) for one in found]
     assert whys == [(model, {"new_subject": 6}) for model in (MINI, LUNA, NEW_LUNA)]
@@ -161,8 +161,8 @@ def test_caps_go_in_batches_of_their_own_and_what_waits_for_money_is_not_planned
     house.write("UPDATE asks SET cap_id = 'cap' WHERE subject = $1", other.subject)
     with house.warehouse.read() as connection:
         due, today = due_targets(connection, TAGGING, "openai"), house.clock().date()
-        found = plan_due(connection, "openai", due, WIDE, "emulator", today)
-        held = plan_due(connection, "openai", [d for d in due if d.cap_id is None], WIDE, "emulator", today)
+        found = plan_due(connection, TAGGING, panel.provider.connection(), due, today)
+        held = plan_due(connection, TAGGING, panel.provider.connection(), [d for d in due if d.cap_id is None], today)
     assert [(p.sending.requests, p.sending.batches) for p in found] == [(4, 2)] * 3
     assert [(p.sending.requests, p.sending.batches) for p in held] == [(2, 1)] * 3
     assert panel.send() == {p.model.id: (4, 2, p.sending.bytes) for p in found}
