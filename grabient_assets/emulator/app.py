@@ -23,6 +23,7 @@ from grabient_assets.emulator.faults import FaultScript, load_rules, read_rules
 from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
+from grabient_assets.emulator.service import InFlight
 from grabient_assets.emulator.wire import (
     Api,
     Call,
@@ -94,9 +95,10 @@ class EmulatorApp:
                 finally:
                     self._touched()
 
-            if spoil is None:
-                return await handle()
-            return await self.disturbance.disturb(spoil, api, request, handle)
+            with self.control.in_flight.counted(api.provider, route.name):
+                if spoil is None:
+                    return await handle()
+                return await self.disturbance.disturb(spoil, api, request, handle)
 
         return endpoint
 
@@ -178,6 +180,7 @@ class Control:
         self._first_script = script
         self._disturbance = disturbance
         self.script = script
+        self.in_flight = InFlight()
 
     def routes(self) -> list[HttpRoute]:
         return [
@@ -193,8 +196,10 @@ class Control:
         return reply({"status": "ok", "pid": os.getpid()})
 
     async def calls(self, request: Request) -> Response:
-        """Calls per provider and route, and every accepted create with its custom ids."""
-        return reply({"counts": self._state.counts.calls(), "creates": self._state.counts.creates()})
+        """Calls per provider and route, every accepted create with its custom ids, and the most single calls that were
+        under way at the same time."""
+        counts = self._state.counts
+        return reply({"counts": counts.calls(), "creates": counts.creates(), "in_flight": self.in_flight.most})
 
     async def show_faults(self, request: Request) -> Response:
         """The rules in force, how many calls each matched, how often it fired."""
@@ -227,6 +232,7 @@ class Control:
     async def reset(self, request: Request) -> Response:
         """Forgets batches, files and counts; the fault script is again the one of the start."""
         self._state.reset()
+        self.in_flight.most.clear()
         self.script = self._first_script
         self._disturbance.release()
         return reply({"reset": True})

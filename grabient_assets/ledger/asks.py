@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.ledger.purpose import Purpose, Purposes
+    from grabient_assets.registry.model import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ ASKED_AGAIN = """
     ON CONFLICT DO UPDATE SET
         subject_key = excluded.subject_key, request_digest = excluded.request_digest, rests_on = excluded.rests_on,
         basis = excluded.basis, stem = excluded.stem,
-        analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
+        delivery = excluded.delivery, analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
         allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
         cap_id = excluded.cap_id,
         state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
@@ -65,16 +66,18 @@ def record_asks(
     allow_unpriced: bool = False,
     despite_checks: bool = False,
     cap_id: str | None = None,
+    delivery: Delivery | None = None,
 ) -> None:
     """Want `analyses` answers of every target about every subject. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
     With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
-    check keeps the subject back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
+    check keeps the subject back; under `cap_id`, only as far as that cap goes; by this `delivery` instead of the usual
+    one of the purpose. Who asks last decides all four.
     """
     requests = """
         SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
-               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
+               $delivery AS delivery, $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
                $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
@@ -100,6 +103,7 @@ def record_asks(
             "allow_unpriced": allow_unpriced,
             "despite_checks": despite_checks,
             "cap_id": cap_id,
+            "delivery": delivery or purpose.delivery,
         },
     )
 
@@ -124,8 +128,9 @@ def stop_asks(
     now: datetime,
     *,
     spare_unpriced: bool = False,
+    delivery: Delivery | None = None,
 ) -> int:
-    """Stop the open asks of a provider, or of one of its models; returns how many.
+    """Stop the open asks of a provider, or of one of its models, in one delivery or in both; returns how many.
 
     With `spare_unpriced`, those that may be sent at an unknown price stay open.
     """
@@ -133,7 +138,7 @@ def stop_asks(
         """
         UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
         WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
-          AND NOT ($spare_unpriced AND allow_unpriced)
+          AND NOT ($spare_unpriced AND allow_unpriced) AND ($delivery IS NULL OR delivery = $delivery)
         """,
         {
             "reason": utf8(reason),
@@ -142,6 +147,7 @@ def stop_asks(
             "provider": provider,
             "model": model,
             "spare_unpriced": spare_unpriced,
+            "delivery": delivery,
         },
     ).fetchone()
     return int(row[0]) if row else 0

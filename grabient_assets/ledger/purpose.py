@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from grabient_assets.ledger.submission import Submission
     from grabient_assets.ledger.submit import PreparedRequest
     from grabient_assets.prompting.prompt import Prompt
-    from grabient_assets.registry.model import Model
+    from grabient_assets.registry.model import Delivery, Kind, Model
     from grabient_assets.store.objects import ObjectStore
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 class AnswerTable:
     """The table with the answers and failures of a purpose, one row for each request.
 
-    It has the columns prompt_version, custom_id, error, created_at and cost_usd. `subject` is the column with the
-    subject, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows
-    an INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
-    behalf a request was made, `asked_of` those that say whom it was asked of: a custom_id says it too, but a plan that
-    joins on it alone takes half as long again.
+    It has the columns custom_id, error, created_at and cost_usd. `subject` and `model` are the columns with subject and
+    model, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows an
+    INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
+    behalf a request was made, the first of them is part of the key; `asked_of` those that say whom it was asked of: a
+    custom_id says it too, but a plan that joins on it alone takes half as long again.
 
     `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
     replaces the one before, whatever that was asked.
@@ -43,7 +43,17 @@ class AnswerTable:
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
+    model: str = "model"
     newest_stands: bool = False
+
+    @property
+    def version(self) -> str:
+        """The column with the prompt version."""
+        return self.versions[0]
+
+    def of_ask(self, column: str) -> str:
+        """The column of `asks` that says the same as this one."""
+        return {self.subject: "subject", self.version: "prompt_version", self.model: "model"}.get(column, column)
 
     def analysis_of(self, row: str) -> str:
         """SQL of the analysis of the row with this alias."""
@@ -71,6 +81,8 @@ class Purpose:
     What the requests show besides stands in the table `rests_on`; `bases` is a relation (subject, prompt_version,
     basis) of its digests.
 
+    `kind` is what the answers are, `delivery` the way requests take when nobody names another.
+
     `unsettled` is a relation of the subjects whose input is still being made: nothing of them is sent or closed. Of the
     relation it is given, `kept_back` makes common table expressions, the last of them `kept_back`: the subjects that
     are not to be sent now, for that reason or another.
@@ -88,6 +100,8 @@ class Purpose:
     text_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]
     keys: str
     sizes: str
+    kind: Kind = "text"
+    delivery: Delivery = "batch"
     wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]] | None = None
     pictures: int = 0
     to_come: str | None = None

@@ -208,6 +208,7 @@ def _deliveries_before(connection: DuckDBPyConnection, batch: BatchRecord) -> di
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.status = 'collected' AND b.batch_id <> $1 AND b.collected_at < $2
+          AND (b.delivery = 'batch' OR r.began_at IS NOT NULL)
           AND r.custom_id IN (SELECT custom_id FROM batch_requests WHERE batch_id = $1)
         GROUP BY r.custom_id
         """,
@@ -257,21 +258,17 @@ def _shared(purpose: Purpose) -> str:
     """
     table = purpose.table
     key = ", ".join(table.key)
-    asked = " AND ".join(
-        f"a.{'subject' if name == table.subject else name} = t.{name}"
-        for name in table.key
-        if name != table.analysis_index
-    )
+    asked = " AND ".join(f"a.{table.of_ask(name)} = t.{name}" for name in table.key if name != table.analysis_index)
     return f"""
         own_requests AS (
-            SELECT r.batch_id, r.custom_id, r.subject AS {table.subject}, b.prompt_version
+            SELECT r.batch_id, r.custom_id, r.subject AS {table.subject}, b.prompt_version AS {table.version}
             FROM batch_requests r JOIN batches b USING (batch_id) SEMI JOIN staged.batches USING (batch_id)
         ),
         sharing AS (
             SELECT {", ".join(f"t.{name}" for name in table.key)}, t.custom_id,
                    CASE WHEN a.retry_from IS NULL THEN t.created_at ELSE 'infinity'::TIMESTAMPTZ END AS until
             FROM {table.name} t SEMI JOIN staged.batches USING (batch_id)
-            ANTI JOIN own_requests USING (batch_id, custom_id, {table.subject}, prompt_version)
+            ANTI JOIN own_requests USING (batch_id, custom_id, {table.subject}, {table.version})
             LEFT JOIN asks a ON a.purpose = '{purpose.name}' AND {asked}
         ),
         untouched AS (
@@ -290,7 +287,7 @@ def _by_wording(purpose: Purpose) -> tuple[str, str, str, str]:
     """
     table = purpose.table
     key = ", ".join(table.key)
-    columns = ", ".join("a.subject AS " + name if name == table.subject else name for name in table.key)
+    columns = ", ".join(f"{table.of_ask(name)} AS {name}" for name in table.key)
     more = f"""
         asked AS (
             SELECT {columns}, {custom_id("a.stem", "i.analysis_index")} AS custom_id
@@ -324,9 +321,9 @@ def _replace_answers(connection: DuckDBPyConnection, purpose: Purpose) -> _Repla
     best = f"(s.error IS NOT NULL), {first}s.created_at DESC"
     more, joins, order, borrowing = ("", "", "", "") if table.newest_stands else _by_wording(purpose)
     own_key = ", ".join(f"s.{name}" for name in table.key)
-    borrowed = ("prompt_version", table.subject)
+    borrowed = (table.version, table.subject)
     borrowed_key = ", ".join(f"{'b' if name in borrowed else 's'}.{name}" for name in table.key)
-    versions = ", ".join(f"b.prompt_version AS {name}" for name in table.versions)
+    versions = ", ".join(f"b.{table.version} AS {name}" for name in table.versions)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wanted AS WITH {_shared(purpose)}, {more}
@@ -345,8 +342,8 @@ def _replace_answers(connection: DuckDBPyConnection, purpose: Purpose) -> _Repla
     )
     concerned = connection.execute(
         f"""
-        SELECT prompt_version, {table.subject} FROM wanted
-        UNION SELECT prompt_version, {table.subject} FROM {table.name} SEMI JOIN staged.batches USING (batch_id)
+        SELECT {table.version}, {table.subject} FROM wanted
+        UNION SELECT {table.version}, {table.subject} FROM {table.name} SEMI JOIN staged.batches USING (batch_id)
         ORDER BY ALL
         """
     ).fetchall()

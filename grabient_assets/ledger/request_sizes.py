@@ -21,11 +21,12 @@ from grabient_assets.ledger.estimates import (
     TokenEstimate,
     estimate,
     measured_tokens,
+    most_image_tokens,
     token_estimate,
 )
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.registry.price_list import EXACT
 from grabient_assets.warehouse.rows import insert_rows
 
@@ -54,6 +55,7 @@ class RequestSize:
     thinking_budget: int | None
     effort: str | None
     follows: tuple[str, ...] = ()
+    delivery: Delivery = "batch"
 
 
 class RequestKey(NamedTuple):
@@ -77,14 +79,19 @@ class WantedTarget(NamedTuple):
     model: str
     prompt_version: str
     follows: tuple[str, ...] = ()
+    delivery: Delivery = "batch"
 
 
 def _asked(connection: DuckDBPyConnection, purpose: Purpose) -> list[WantedTarget]:
     """Everybody who was ever asked for this purpose."""
     rows = connection.execute(
-        "SELECT DISTINCT provider, model, prompt_version FROM asks WHERE purpose = $1 ORDER BY ALL", [purpose.name]
+        """
+        SELECT provider, model, prompt_version, arg_max(delivery, asked_at) FROM asks WHERE purpose = $1
+        GROUP BY ALL ORDER BY ALL
+        """,
+        [purpose.name],
     ).fetchall()
-    return [WantedTarget(*row) for row in rows]
+    return [WantedTarget(*row[:3], delivery=row[3]) for row in rows]
 
 
 def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usable: Sequence[str], on: date) -> None:
@@ -109,32 +116,47 @@ def _wanted_size(
     try:
         model = registry.model(target.provider, target.model)
         registry.usable(model, on)
-        return _size(connection, purpose, model, target.prompt_version, target.follows)
+        return _size(connection, purpose, model, target.prompt_version, target.follows, target.delivery)
     except GrabientError:
         return None
 
 
 def _size(
-    connection: DuckDBPyConnection, purpose: Purpose, model: Model, version: str, follows: tuple[str, ...] = ()
+    connection: DuckDBPyConnection,
+    purpose: Purpose,
+    model: Model,
+    version: str,
+    follows: tuple[str, ...] = (),
+    delivery: Delivery = "batch",
 ) -> RequestSize:
     prompt = purpose.prompt(version, model)
     size = purpose.text_bytes(connection, prompt, model)
     shape = request_shape(size, purpose.pictures, prompt.parameters, model)
-    return size_of(RequestKey(purpose.name, model.provider, model.id, version), prompt.digest, shape, follows)
+    key = RequestKey(purpose.name, model.provider, model.id, version)
+    return size_of(key, prompt.digest, shape, follows, delivery)
 
 
 def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:
     """The shape of a request whose line has so many bytes of text, under the parameters of its prompt."""
+    most = parameters.get("max_output_tokens", model.max_output_tokens)
+    if model.kind == "image":
+        most = most_image_tokens(model, parameters.get("size"), parameters.get("quality"))
     return RequestShape(
         text_bytes,
-        parameters.get("max_output_tokens", model.max_output_tokens),
+        most,
         pictures,
         parameters.get("thinking_budget"),
         parameters.get("effort"),
     )
 
 
-def size_of(key: RequestKey, prompt_digest: str, shape: RequestShape, follows: tuple[str, ...] = ()) -> RequestSize:
+def size_of(
+    key: RequestKey,
+    prompt_digest: str,
+    shape: RequestShape,
+    follows: tuple[str, ...] = (),
+    delivery: Delivery = "batch",
+) -> RequestSize:
     """The row of the table about requests of this kind and shape."""
     return RequestSize(
         *key,
@@ -145,6 +167,7 @@ def size_of(key: RequestKey, prompt_digest: str, shape: RequestShape, follows: t
         shape.thinking_budget,
         shape.effort,
         follows,
+        delivery,
     )
 
 
@@ -174,7 +197,7 @@ def measure_request(connection: DuckDBPyConnection, size: RequestSize) -> None:
         ON CONFLICT DO UPDATE SET
             prompt_digest = excluded.prompt_digest, text_bytes = excluded.text_bytes, pictures = excluded.pictures,
             max_output_tokens = excluded.max_output_tokens, thinking_budget = excluded.thinking_budget,
-            effort = excluded.effort
+            effort = excluded.effort, delivery = excluded.delivery
         """,
     )
 
@@ -183,7 +206,8 @@ def request_sizes(connection: DuckDBPyConnection) -> list[RequestSize]:
     """All rows."""
     columns = ", ".join(RequestSize.__dataclass_fields__)
     rows = connection.execute(f"SELECT {columns} FROM request_sizes ORDER BY ALL").fetchall()
-    return [replace(RequestSize(*row), follows=tuple(row[-1])) for row in rows]
+    found = (RequestSize(*row) for row in rows)
+    return [replace(size, follows=tuple(size.follows)) for size in found]
 
 
 def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[RequestKey, DollarRange | None]:
@@ -198,7 +222,7 @@ def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[Reques
         tokens = _tokens(size, model, measured)
         key = RequestKey(size.purpose, size.provider, size.model, size.prompt_version)
         try:
-            found[key] = rounded_up(estimate(model, now.date(), tokens, 1))
+            found[key] = rounded_up(estimate(model, now.date(), tokens, 1, size.delivery))
         except UnpricedError:
             found[key] = None
     return found

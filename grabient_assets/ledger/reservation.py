@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate
 from grabient_assets.ledger.finishing import Grant, grant, open_funding, over_budget
 from grabient_assets.ledger.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
 from grabient_assets.ledger.request_sizes import kind_of, measure_request, request_prices, rounded_up, size_of
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.registry.price_list import PriceList, price_list
 
 if TYPE_CHECKING:
@@ -41,8 +42,11 @@ NO_LIMIT = Terms({})
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What may be sent: the requests at these `places`. `prices`, `estimated_usd` and `reserved_usd` are None at an
-    unknown price. `held` is the sentence about the requests for which there is no money."""
+    """What may be sent: the requests at these `places`.
+
+    `prices`, `estimated_usd` and `reserved_usd` are None at an unknown price, the latter two also where nobody knows
+    what a request takes. `held` is the sentence about the requests for which there is no money.
+    """
 
     places: Sequence[int]
     prices: PriceList | None = None
@@ -60,6 +64,7 @@ def reserve(
     shape: RequestShape,
     custom_ids: Sequence[str],
     now: datetime,
+    delivery: Delivery = "batch",
 ) -> Reservation:
     """Which of these requests, all of this shape, there is money for, and what to write down with them.
 
@@ -67,18 +72,18 @@ def reserve(
     """
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
-    try:
-        prices, one = price_list(model, on), rounded_up(estimate(model, on, tokens, 1))
-    except UnpricedError:
-        prices, one = None, None
+    prices, one = None, None
+    with suppress(UnpricedError):
+        prices = price_list(model, on, delivery)
+        one = rounded_up(estimate(model, on, tokens, 1, delivery))
     places, held = range(len(custom_ids)), None
     if allowances(connection, terms.budget_usd, [terms.cap_id] if terms.cap_id else [], now):
-        measure_request(connection, size_of(kind_of(key), prompt_digest, shape))
+        measure_request(connection, size_of(kind_of(key), prompt_digest, shape, delivery=delivery))
         places, held = _affordable(connection, terms, key, one, custom_ids, now)
     else:
         release(connection, key)
     if one is None:
-        return Reservation(places, held=held)
+        return Reservation(places, prices, held=held)
     return Reservation(places, prices, one.expected * len(places), one.high * len(places), held)
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from grabient_assets import interrupts
 from grabient_assets.ledger.admission import stop_outdated_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
+from grabient_assets.ledger.estimates import estimate, token_estimate
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.purpose import Purpose, Purposes
-from grabient_assets.ledger.request_sizes import keep_request_sizes
+from grabient_assets.ledger.request_sizes import keep_request_sizes, request_shape
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
+from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -37,6 +40,13 @@ class Submission:
     clock: Callable[[], datetime]
     images_by_url: bool = False
     lost: list[str] = field(default_factory=list)
+
+
+def _refuse_unpriced(purpose: Purpose, target: DueTarget, now: datetime, model: Model) -> None:
+    """Raise UnpricedError for an image of which nobody knows what it may cost at most."""
+    if model.kind == "image":
+        shape = request_shape(0, 0, purpose.prompt(target.prompt_version, model).parameters, model)
+        estimate(model, now.date(), token_estimate(shape, model), 1, target.delivery)
 
 
 @interrupts.heeded()
@@ -71,7 +81,9 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
             due = due_requests(database, purpose, name, target)
-        model, chosen, stopped = orderable(purpose.name, name, target.model, due, warehouse, clock())
+        model, chosen, stopped = orderable(
+            purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())
+        )
         sent += stopped
         if model is None:
             continue
@@ -91,9 +103,19 @@ def submit_due(
             due_at,
             prompt.parameters,
             Terms(purposes, connection.budget_usd, target.cap_id),
+            purpose.kind,
+            target.delivery,
         )
         requests = purpose.prepare(chosen, prompt, model, submission)
-        sent += send_requests(order, requests, connection.provider, warehouse, submission.store, clock)
+        sent += send_requests(
+            order,
+            requests,
+            connection.provider,
+            warehouse,
+            submission.store,
+            clock,
+            lambda batch: purpose.reader(batch, warehouse, submission.store),
+        )
         sent += Sent(complaints=tuple(submission.lost))
         submission.lost.clear()
         if sent.closed:

@@ -132,9 +132,9 @@ def _begun(purposes: Purposes) -> str:
     """Relation of the keys of which something was answered or is with a provider; needs `keys`."""
     answered = " UNION ".join(
         f"""
-        SELECT k.noun, k.subject_key, t.prompt_version FROM {purpose.table.name} t
+        SELECT k.noun, k.subject_key, t.{purpose.table.version} FROM {purpose.table.name} t
         JOIN keys k ON k.purpose = '{purpose.name}' AND k.subject = t.{purpose.table.subject}
-        SEMI JOIN open_steps s ON s.subject_key = k.subject_key AND s.prompt_version = t.prompt_version
+        SEMI JOIN open_steps s ON s.subject_key = k.subject_key AND s.prompt_version = t.{purpose.table.version}
         """
         for purpose in purposes.values()
     )

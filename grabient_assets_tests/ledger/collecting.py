@@ -30,7 +30,7 @@ def collect(
     fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, "run-2")
     if fetched is None:
         return None
-    settled = settle_batch(fetched, model, provider, reader or TagReader())
+    settled = settle_batch(fetched, model, provider.read_line, reader or TagReader())
     with house.warehouse.write() as connection:
         return write_batch(connection, settled, house.clock)
 

@@ -57,7 +57,7 @@ def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: li
     assert batch is not None
     fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock)
     assert fetched is not None
-    settled = settle_batch(fetched, MODEL, provider, TagReader())
+    settled = settle_batch(fetched, MODEL, provider.read_line, TagReader())
     with house.warehouse.write() as connection:
         write_batch(connection, settled, house.clock)
 

@@ -58,10 +58,10 @@ class DyingReader(TagReader):
     def __init__(self, dies: str) -> None:
         self.dies = dies
 
-    def judge(self, request, text):
+    def judge(self, request, result):
         if self.dies == "judging":
             raise Killed
-        return super().judge(request, text)
+        return super().judge(request, result)
 
     def save(self, connection, batch, settled, now) -> None:
         super().save(connection, batch, settled, now)

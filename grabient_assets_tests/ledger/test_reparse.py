@@ -23,6 +23,7 @@ from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.settling import Verdict
 from grabient_assets.ledger.staging import staging
+from grabient_assets.providers.contract import Result
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.house import House, palette, twins
 from grabient_assets_tests.ledger.reparsing import (
@@ -41,8 +42,8 @@ from grabient_assets_tests.ledger.watch import in_the_house
 class Picky(TagReader):
     """An older parser: it could not read an answer that says "loud"."""
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
-        return Verdict("invalid", "Too loud.") if "loud" in text else super().judge(request, text)
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        return Verdict("invalid", "Too loud.") if "loud" in (result.text or "") else super().judge(request, result)
 
 
 def without_estimates(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:

@@ -32,6 +32,7 @@ from grabient_assets.ledger.identity import digest_of_request
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.providers.connect import picture_urls
+from grabient_assets.providers.contract import Result
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import storable
@@ -160,9 +161,10 @@ class RefinedReader:
             seeds = {request.subject for request in requests_of(connection, batch.batch_id)}
             self._palettes = {record.seed: record for record in palettes(connection, seeds)}
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
         palette = self._palettes[request.subject]
         votes = self._basis[request.custom_id].consensus
+        text = result.text or ""
         answer = read_refined(text, request.custom_id, votes, palette.color_names, palette.harmonies, palette.rgb)
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)

@@ -15,6 +15,7 @@ from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import stem_of
 from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.providers.contract import Result
 from grabient_assets.warehouse.rows import insert_rows, storable
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ class TagReader:
 
     table = "palette_tags"
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
-        answer = read_answer(text, request.custom_id)
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        answer = read_answer(result.text or "", request.custom_id)
         if isinstance(answer, Unusable):
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)

@@ -104,6 +104,7 @@ def _asking(which: str, purpose: Purpose) -> str:
     """Statement that asks the members of these waves, over the relation `chosen`. `which` is a condition on w and m."""
     members = f"""
     SELECT 'tagging' AS purpose, w.seed AS subject, w.prompt_version, m.provider, m.model,
+           '{purpose.delivery}' AS delivery,
            any_value(m.request_digest) AS request_digest, max(m.analyses) AS analyses,
            any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced, false AS despite_checks,
            any_value(w.cap_id) AS cap_id, 'open' AS state, $now AS asked_at,
