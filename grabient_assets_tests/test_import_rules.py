@@ -28,7 +28,7 @@ DAGSTER_FILES = {
     "definitions",
     "driver",
     "reports",
-    "picture",
+    "markdown",
     "plan_metadata",
     "purpose_assets",
 }

@@ -1,9 +1,17 @@
-"""Text of others inside Markdown. Tags are kept as models wrote them, HTML included: pages show them, never obey."""
+"""Markdown on the pages of the UI: palettes, and text of others.
+
+Tags are kept as models wrote them, HTML included: pages show them, never obey.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+
+import dagster as dg
+
+from grabient_assets.gradient.svg import thumbnail
+from grabient_assets.groups.palettes.tables import PaletteRecord
 
 _MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|&~!@:^$])")
 
@@ -18,3 +26,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
     return "\n".join(lines)
+
+
+def picture(palette: PaletteRecord) -> dg.MetadataValue:
+    """The palette itself, inline: small, because every event is stored for ever."""
+    return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")

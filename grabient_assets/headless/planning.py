@@ -11,8 +11,7 @@ from typing import Any
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import any_palette, palette_rows
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.refinement.counting import Foreseen
-from grabient_assets.groups.refinement.planning import plan_refinements
+from grabient_assets.groups.refinement.planning import Foreseen, plan_refinements
 from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers

@@ -254,17 +254,6 @@ def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any
     update_batch(connection, batch_id, status="submitted", **forgotten, **columns)
 
 
-def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
-    """One of the subjects in each of these batches."""
-    rows = connection.execute(
-        """
-        SELECT batch_id, min(subject) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
-        """,
-        [list(batch_ids)],
-    ).fetchall()
-    return dict(rows)
-
-
 def subjects_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[SubjectVersion]:
     """The subjects that these batches asked about, each once."""
     rows = connection.execute(

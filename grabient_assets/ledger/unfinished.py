@@ -75,7 +75,8 @@ def _still_needed(purpose: Purpose) -> str:
     to_come = f"UNION ALL BY NAME SELECT * FROM ({purpose.to_come})" if purpose.to_come else ""
     return f"""
         SELECT '{purpose.name}' AS purpose, * FROM (
-            WITH {lacking(open_asks(purpose), purpose.table)}, {ready(purpose)}, {carried()}
+            WITH {lacking(open_asks(purpose), purpose.table)}, {ready(purpose)},
+                 {carried(f"b.purpose = '{purpose.name}'")}
             SELECT r.subject, r.prompt_version, r.provider, r.model, r.cap_id, r.allow_unpriced, r.stem,
                    bit_count(r.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, NULL::DECIMAL(18, 10) AS high,
                    NULL::DECIMAL(18, 10) AS expected, NULL::DECIMAL(18, 10) AS spread

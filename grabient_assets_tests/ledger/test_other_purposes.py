@@ -1,4 +1,4 @@
-"""The ledger holds any purpose: one about texts, with a table of its own, beside those about palettes."""
+"""The ledger holds any purpose: one about poems, with a table of its own, beside those about palettes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, 
 from grabient_assets.ledger.budget import MONTH
 from grabient_assets.ledger.finishing import Funding, costs, open_funding, over_budget
 from grabient_assets.ledger.money import HoldKey
-from grabient_assets.ledger.plan import plan_target, planning
+from grabient_assets.ledger.plan import plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.purpose import AnswerTable, Purpose
 from grabient_assets.ledger.request_sizes import keep_request_sizes, kind_of, request_prices
 from grabient_assets.settings import PROVIDERS
@@ -23,7 +23,7 @@ from grabient_assets_tests.ledger.house import House, palette
 
 TARGET = AskTarget("openai", "gpt-4o-mini", "0" * 20)
 KEY = HoldKey("echo", TARGET.provider, TARGET.model, "v1", None)
-TEXTS = [SubjectVersion("v1", name) for name in ("one", "two", "like one")]
+POEMS = [SubjectVersion("v1", name) for name in ("one", "two", "like one")]
 
 
 def nothing(*_: object) -> Iterator[object]:
@@ -32,38 +32,45 @@ def nothing(*_: object) -> Iterator[object]:
 
 ECHO = Purpose(
     name="echo",
-    noun="text",
-    table=AnswerTable("echoes", ("text_id",), "ON CONFLICT DO NOTHING", subject="text_id", analysis_index="0"),
+    noun="poem",
+    table=AnswerTable(
+        "echoes",
+        ("poem_id",),
+        "ON CONFLICT DO NOTHING",
+        subject="poem_id",
+        analysis_index="0",
+        versions=("edition",),
+    ),
     prompt=lambda version, _: load_palette_prompts(version)["tagging"],
     prepare=nothing,  # pyright: ignore[reportArgumentType] never called
     reader=nothing,  # pyright: ignore[reportArgumentType] never called
     text_bytes=lambda *_: 400,
-    keys="SELECT text_id AS subject, text_key AS subject_key FROM texts",
-    sizes="SELECT text_id AS subject, rowid AS place, strlen(text_key) AS bytes FROM texts",
+    keys="SELECT poem_id AS subject, poem_key AS subject_key FROM poems",
+    sizes="SELECT poem_id AS subject, rowid AS place, strlen(poem_key) AS bytes FROM poems",
 )
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    """A palette that is asked about, and three texts, two of them equal."""
+    """A palette that is asked about, and three poems, two of them equal."""
     found = House(tmp_path)
-    found.write("CREATE TABLE texts (text_id VARCHAR, text_key VARCHAR)")
-    found.write("INSERT INTO texts VALUES ('one', 'aaa'), ('two', 'bbbb'), ('like one', 'aaa')")
+    found.write("CREATE TABLE poems (poem_id VARCHAR, poem_key VARCHAR)")
+    found.write("INSERT INTO poems VALUES ('one', 'aaa'), ('two', 'bbbb'), ('like one', 'aaa')")
     found.write(
         """
         CREATE TABLE echoes (
-            text_id VARCHAR PRIMARY KEY, prompt_version VARCHAR, provider VARCHAR, model VARCHAR, custom_id VARCHAR,
+            poem_id VARCHAR PRIMARY KEY, edition VARCHAR, provider VARCHAR, model VARCHAR, custom_id VARCHAR,
             error VARCHAR, created_at TIMESTAMPTZ, cost_usd DECIMAL(18, 10))
         """
     )
     found.ask(found.load(palette(1)))
     with found.warehouse.write() as connection:
-        record_asks(connection, ECHO, TEXTS, [TARGET], 1, found.clock())
+        record_asks(connection, ECHO, POEMS, [TARGET], 1, found.clock())
     return found
 
 
 def funding(house: House, budget: Decimal, echo: Purpose = ECHO) -> tuple[Funding, str]:
-    """What a budget finishes of the texts and the palette, and the sentence about texts that wait."""
+    """What a budget finishes of the poems and the palette, and the sentence about poems that wait."""
     purposes = {**PURPOSES, echo.name: echo}
     with house.warehouse.write() as connection:
         keep_request_sizes(connection, purposes, PROVIDERS, house.clock().date())
@@ -73,15 +80,15 @@ def funding(house: House, budget: Decimal, echo: Purpose = ECHO) -> tuple[Fundin
         return found, over_budget(found, echo.noun, KEY, prices[kind_of(KEY)])
 
 
-def test_texts_and_palettes_share_the_money_and_equal_texts_are_paid_once(house: House) -> None:
+def test_poems_and_palettes_share_the_money_and_equal_poems_are_paid_once(house: House) -> None:
     found, said = funding(house, Decimal("0.0000001"))
     waiting = {one.key.subject_key: one for one in found.waiting}
-    assert [(key, one.subjects) for key, one in waiting.items() if one.key.noun == "text"] == [("aaa", 2), ("bbbb", 1)]
-    assert len(waiting) == 3 and "3 texts wait." in said
+    assert [(key, one.subjects) for key, one in waiting.items() if one.key.noun == "poem"] == [("aaa", 2), ("bbbb", 1)]
+    assert len(waiting) == 3 and "3 poems wait." in said
     each = costs(waiting["aaa"], [MONTH])[MONTH].high
     assert each == costs(waiting["bbbb"], [MONTH])[MONTH].high
     found, said = funding(house, each)
-    assert [key.subject_key for key in found.whole] == ["aaa"] and "1 text waits." in said
+    assert [key.subject_key for key in found.whole] == ["aaa"] and "1 poem waits." in said
 
 
 def test_what_is_answered_is_begun_and_goes_first(house: House) -> None:
@@ -106,15 +113,18 @@ def test_what_is_to_come_is_set_aside_too(house: House) -> None:
 
 
 def test_a_plan_counts_them(house: House) -> None:
-    with house.warehouse.read() as connection, planning(connection, ECHO, [one.subject for one in TEXTS]):
+    with house.warehouse.read() as connection, planning(connection, ECHO, [one.subject for one in POEMS]):
         counts = plan_target(connection, ECHO, "v1", TARGET, 1, {"v1": TARGET.request_digest})
     assert ({name: count for name, count in counts.missing.items() if count}, counts.equal) == ({"waiting": 2}, 1)
     (lines,) = counts.lines
     assert lines.subject_bytes.tolist() == [3, 4]
+    with house.warehouse.read() as connection, planning_due(connection, ECHO, "openai"):
+        due = plan_target_due(connection, ECHO, "openai", TARGET.model, {"v1": TARGET.request_digest})
+    assert ({name: count for name, count in due.missing.items() if count}, due.equal) == ({"new_subject": 2}, 1)
 
 
 def test_what_is_stopped_is_called_by_its_noun(house: House) -> None:
     with house.warehouse.write() as connection:
         stop_asks(connection, "echo", "openai", None, "No key.", house.clock())
         [stopped] = stopped_asks(connection, {**PURPOSES, "echo": ECHO})
-    assert stopped.sentence == "Stopped: gpt-4o-mini of openai, 3 texts. No key."
+    assert stopped.sentence == "Stopped: gpt-4o-mini of openai, 3 poems. No key."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
+from grabient_assets.groups.refinement.planning import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
 from grabient_assets.groups.tagging.purpose import TAGGING

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from grabient_assets.groups.markdown import picture
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
 from grabient_assets.groups.palettes.tables import PaletteRecord, palette_seeds
-from grabient_assets.groups.picture import picture
 from grabient_assets.ledger.asks import asked_subjects
 from grabient_assets.partitions import chosen_seeds, seeds
 from grabient_assets.resources.hooks import show_reason

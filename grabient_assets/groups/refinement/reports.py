@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.purpose_assets import Metadata
+from grabient_assets.groups.markdown import picture
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
-from grabient_assets.groups.picture import picture
 from grabient_assets.groups.refinement.refined import RefinedRecord, refined
 from grabient_assets.groups.tagging.withheld import explained, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion

@@ -124,7 +124,7 @@ class Weight:
     """What one model counts in a field; in a majority that is one vote.
 
     `said`: a categorical field's value in each analysis. `measured`: its row of model_reports. In bits under the
-    present error rates (weighing.py): categorical, `bits` for the result against its rival; tags, `named` and
+    present error rates: categorical, `bits` for the result against its rival; tags, `named` and
     `unnamed`.
     """
 

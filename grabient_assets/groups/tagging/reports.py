@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.purpose_assets import Metadata
-from grabient_assets.groups.markdown import escaped
+from grabient_assets.groups.markdown import escaped, picture
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
-from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord
 from grabient_assets.groups.tagging.tags import Tagged
