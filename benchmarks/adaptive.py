@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.groups.tagging.skills import Skills
-    from grabient_assets.ledger.wave_plans import WaveMember, WavePlan
+    from grabient_assets.groups.tagging.wave_plans import WaveMember, WavePlan
 
 VERSION, ANALYSES = "v1", 2
 THRESHOLDS = (0.0, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
@@ -100,7 +100,7 @@ def _invent(count: int) -> list[str]:
 
 
 def _report(full: Path, adaptive: Path) -> Iterator[str]:
-    from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+    from grabient_assets.groups.tagging.waves import CERTAIN
 
     with _replay(full) as connection:
         connection.execute("INSERT INTO palette_tags SELECT * FROM done.palette_tags")
@@ -177,9 +177,8 @@ def _adaptively(data: Path, plan: WavePlan, threshold: float, reference: DuckDBP
     """Round after round, as `judge_waves` does it: rates are fitted when a new model was heard, and who was certain
     after wave one waits until the audited ones were asked on."""
     from grabient_assets.groups.tagging.coded import read_values
-    from grabient_assets.groups.tagging.wave_audit import is_audited
+    from grabient_assets.groups.tagging.wave_audit import FEWEST_AUDITED, is_audited
     from grabient_assets.groups.tagging.wave_judging import certain_palettes
-    from grabient_assets.groups.tagging.wave_numbers import FEWEST_AUDITED
     from grabient_assets.ledger.asks import SubjectVersion
 
     with _replay(data) as connection:
@@ -235,8 +234,7 @@ def _turned(
     connection: DuckDBPyConnection,
 ) -> bool:
     """Whether so many values of audited palettes turned that wave one is not believed."""
-    from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
-    from grabient_assets.ledger.wave_audits import FIELDS, AuditCount
+    from grabient_assets.groups.tagging.wave_audit import FIELDS, AuditCount, audit_figures, unbelieved
 
     pairs = [(before[row[0]], row[1:]) for row in _tops(connection) if row[0] in audited]
     counts = [

@@ -34,10 +34,11 @@ def main() -> None:
 
 def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.emulator.endpoint import ensure_emulator
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
     from grabient_assets.groups.tagging.purpose import TAGGING
-    from grabient_assets.groups.tagging.reading import TagReader
+    from grabient_assets.groups.tagging.tags import TagReader
     from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import open_batches
     from grabient_assets.ledger.round import collect_batches
@@ -55,7 +56,7 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     sending = time.perf_counter()
     for name in PROVIDERS:
         with providers.connect(name) as connection:
-            submit_due(TAGGING, Submission(connection, warehouse, store, _now))
+            submit_due(TAGGING, Submission(connection, PURPOSES, warehouse, store, _now))
     sending = time.perf_counter() - sending
     with warehouse.read() as database:
         batches = open_batches(database)

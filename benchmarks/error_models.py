@@ -26,18 +26,17 @@ from grabient_assets.emulator.answers.personality import personality_of
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.loading import palette_record
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.planning import request_usd
-from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, is_audited, unbelieved
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.wave_audits import AuditCount
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
+from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.migrations import migrate
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _table(count: int) -> Iterator[str]:
 
 def _panel() -> Panel:
     models = taggers(PROVIDERS)
-    prompt, today = load_prompt_set(PROMPTS_DIR, VERSION).tagging, datetime.now(UTC).date()
+    prompt, today = load_palette_prompts(VERSION)["tagging"], datetime.now(UTC).date()
     with _empty([]) as connection:
         plan = waves_of(connection, VERSION, PROVIDERS, 1, "emulator", today, {})
     first = {(one.provider, one.model) for one in plan.waves[0]}

@@ -90,17 +90,18 @@ def _measure_money(analyses: int) -> None:
     from datetime import UTC, datetime
     from decimal import Decimal
 
-    from grabient_assets.groups.requests import keep_request_sizes
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.groups.tagging.asking import taggers
     from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.estimates import RequestShape
     from grabient_assets.ledger.money import HoldKey
+    from grabient_assets.ledger.request_sizes import keep_request_sizes
     from grabient_assets.ledger.reservation import Terms, reserve
-    from grabient_assets.prompting.load import load_prompt_set
-    from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, load_settings
+    from grabient_assets.settings import PROVIDERS, load_settings
     from grabient_assets.warehouse.connection import Warehouse
 
-    prompt, now = load_prompt_set(PROMPTS_DIR, "v1").tagging, datetime.now(UTC)
+    prompt, now = load_palette_prompts("v1")["tagging"], datetime.now(UTC)
     model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
     key = HoldKey(TAGGING.name, model.provider, model.id, "v1", None)
     warehouse = Warehouse(load_settings().database)
@@ -109,12 +110,12 @@ def _measure_money(analyses: int) -> None:
             _target(connection, prompt.digest)
             connection.execute("DELETE FROM asks")
             connection.execute(_ASKS, {"last": sys.maxsize, "n": analyses})
-            keep_request_sizes(connection, PROVIDERS, now.date())
+            keep_request_sizes(connection, PURPOSES, PROVIDERS, now.date())
             ids = connection.execute(_OPEN_IDS, [model.id, round(ANSWERED * 2 * _palettes(connection)), IN_A_BATCH])
             chosen = [row[0] for row in ids.fetchall()]
             started, cpu = time.perf_counter(), time.process_time()
             shape = RequestShape(3_000, 2_000)
-            granted = reserve(connection, Terms(budget), key, model, prompt.digest, shape, chosen, now)
+            granted = reserve(connection, Terms(PURPOSES, budget), key, model, prompt.digest, shape, chosen, now)
             took, worked = time.perf_counter() - started, time.process_time() - cpu
             print(f"money of a batch of {len(chosen):,} under {budget:,} USD: {len(granted.places):,} of it may go")
             print(
@@ -143,11 +144,11 @@ def _peak_mib() -> float:
 
 
 def _invent(palettes: int, analyses: int) -> None:
-    from grabient_assets.prompting.load import load_prompt_set
-    from grabient_assets.settings import PROMPTS_DIR, load_settings
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 
-    prompt = load_prompt_set(PROMPTS_DIR, "v1").tagging
+    prompt = load_palette_prompts("v1")["tagging"]
     answered, flying = round(palettes * ANSWERED), round(palettes * IN_FLIGHT)
     with Warehouse(load_settings().database).write() as connection:
         _target(connection, prompt.digest)

@@ -14,9 +14,9 @@ from grabient_assets.asking.purpose_assets import PurposeAssets
 from grabient_assets.asking.reports import asked_events, observe_plan, report_held
 from grabient_assets.errors import PromptError
 from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
-from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
+from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
@@ -57,6 +57,7 @@ def send_due(
             shown.purpose,
             Submission(
                 connection,
+                shown.purposes,
                 warehouse,
                 objects.open_for_sending(),
                 _now,
@@ -142,7 +143,7 @@ def collect_chosen(
         )
 
 
-def prompt_metadata(purpose: Purpose) -> dict[str, dg.MetadataValue]:
+def prompt_metadata(load: Callable[[str], Prompt]) -> dict[str, dg.MetadataValue]:
     """The system prompt of every version as definition metadata, the newest first: what the models are told stands on
     the asset that sends it.
 
@@ -156,10 +157,10 @@ def prompt_metadata(purpose: Purpose) -> dict[str, dg.MetadataValue]:
         return {"prompts": dg.MetadataValue.text(str(error))}
     for version in reversed(versions):
         try:
-            prompts = load_prompt_set(PROMPTS_DIR, version)
+            prompt = load(version)
         except PromptError as error:
             found[f"prompt {version} (unusable)"] = dg.MetadataValue.text(str(error))
             continue
-        name = f"prompt {version}" + ("" if prompts.released else " (draft)")
-        found[name] = dg.MetadataValue.md(purpose.prompt(prompts).body)
+        name = f"prompt {version}" + ("" if prompt.released else " (draft)")
+        found[name] = dg.MetadataValue.md(prompt.body)
     return found

@@ -1,4 +1,4 @@
-"""Why requests are missing, as a plan says it to a person: by the names of ledger/plan.py and refinement_plan.py."""
+"""Why requests are missing, as a plan says it to programs (NAMES) and to people (WHY); keyed as in ledger/plan.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ WHY = {
     "put_off": "put off by the provider",
     "changed_prompt": "changed prompt or parameters",
     "more_analyses": "more analyses than before",
-    "changed_consensus": "changed consensus",
+    "changed_basis": "changed consensus",
     "waiting": "asked for, not sent yet",
     "new_model": "model not asked yet",
-    "new_palette": "new palette",
-    "untagged": "consensus not complete yet",
+    "new_subject": "new palette",
+    "basis_to_come": "consensus not complete yet",
 }
+NAMES = {"changed_basis": "changed_consensus", "new_subject": "new_palette", "basis_to_come": "untagged"}
+"""What `grabient plan --json` calls a reason, where it is not the ledger's name."""

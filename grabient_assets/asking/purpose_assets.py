@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grabient_assets.asking.checks import Check
     from grabient_assets.asking.plan_metadata import Planned
     from grabient_assets.ledger.connection import Connection
-    from grabient_assets.ledger.purpose import Purpose
+    from grabient_assets.ledger.purpose import Purpose, Purposes
     from grabient_assets.warehouse.connection import Warehouse
 
 Clock = Callable[[], datetime]
@@ -63,7 +63,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class PurposeAssets:
-    """The assets of a purpose, and what a run reports about them.
+    """The assets of a purpose, and what a run reports about them. `purposes` are all, which share its money.
 
     `asking` is the asset that asks a provider and sends, one of `asking_assets`; `answers` are those that the answers
     go into, and `marked` those of them that show a failure. `providers` are those that may be asked.
@@ -73,11 +73,12 @@ class PurposeAssets:
     materializations, and `to_complete` names them. `failed` are those that have no usable answer and wait for none.
     `notes` is metadata about subjects, beside how far they are; `under_way` a sentence about what goes on.
 
-    `settled_sensor` is the name of the sensor that completes and marks. `noun` is what a person calls a subject,
-    `failed_words` what has become of a failed one, `retry_hint` what is materialized to ask again.
+    `settled_sensor` is the name of the sensor that completes and marks. `failed_words` says what
+    has become of a failed subject, `retry_hint` what is materialized to ask again.
     """
 
     purpose: Purpose
+    purposes: Purposes
     space: PartitionSpace
     providers: Callable[[], Sequence[str]]
     asking: Callable[[str], str]
@@ -89,7 +90,6 @@ class PurposeAssets:
     report: Callable[[Warehouse, Sequence[str], Clock, Sequence[SubjectVersion]], Iterable[dg.AssetMaterialization]]
     failed: Callable[[DuckDBPyConnection, Sequence[str]], Mapping[SubjectVersion, Failure]]
     settled_sensor: str
-    noun: str
     failed_words: str
     retry_hint: str
     complete: Callable[[Warehouse, Sequence[str], Clock], Iterable[dg.AssetMaterialization]] | None = None
@@ -102,6 +102,11 @@ class PurposeAssets:
     def name(self) -> str:
         """The purpose's name."""
         return self.purpose.name
+
+    @property
+    def noun(self) -> str:
+        """What a person calls a subject."""
+        return self.purpose.noun
 
     @property
     def collecting(self) -> str:
@@ -154,7 +159,7 @@ def sendable_work(
 ) -> Work:
     """What could be sent to the provider now, as far as there is money for it."""
     purpose = shown.purpose
-    held = still_held(connection, budget_usd, now, purpose.name, provider)
+    held = still_held(connection, shown.purposes, budget_usd, now, purpose.name, provider)
     due = [
         target
         for target in due_targets(connection, purpose, provider)

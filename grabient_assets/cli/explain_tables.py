@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import colour_bar
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.wave_reports import wave_words
+from grabient_assets.groups.tagging.waves import wave_words
 from grabient_assets.groups.tagging.withheld import explained
 from grabient_assets.wording import counted, one_line
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from grabient_assets.groups.refinement.departure import Departure
-    from grabient_assets.groups.refinement.explaining import Explanation
+    from grabient_assets.groups.refinement.explaining import Departure, Explanation
     from grabient_assets.groups.tagging.explanation import FieldExplanation, SaidBy, Value, Weight
     from grabient_assets.groups.tagging.inquiries import Cost
 

@@ -13,7 +13,7 @@ from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from grabient_assets.groups.tagging.model_reports import Report
-    from grabient_assets.ledger.wave_audits import AuditCount
+    from grabient_assets.groups.tagging.wave_audit import AuditCount
 
 
 def reports(
@@ -24,9 +24,8 @@ def reports(
 ) -> None:
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
     from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
-    from grabient_assets.groups.tagging.wave_audit import audit_sentences
+    from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_sentences
     from grabient_assets.headless.wishes import answered_prompt_version
-    from grabient_assets.ledger.wave_audits import audit_counts
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

@@ -31,7 +31,7 @@ def models(
     """List the panel and the refiner, or the models of a role, with their prices and the end of their service."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.refinement.refiner import refiner
+    from grabient_assets.groups.refinement.purpose import refiner
     from grabient_assets.registry.load import load_registry
 
     registry, today = load_registry(), datetime.now(UTC).date()

@@ -40,7 +40,7 @@ def palettes(
 
     With several of the filters, what one of them takes is listed; --like narrows it.
     """
-    from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+    from grabient_assets.groups.tagging.waves import CERTAIN
     from grabient_assets.headless.palette_list import list_palettes
     from grabient_assets.headless.wishes import chosen_prompt_version
     from grabient_assets.resources.modes import usable_providers

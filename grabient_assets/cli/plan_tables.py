@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.asking.plan_reasons import WHY
+from grabient_assets.asking.plan_reasons import NAMES, WHY
 from grabient_assets.cli.console import dollar_range, output, print_figures, print_output
 from grabient_assets.wording import counted
 
@@ -51,7 +51,12 @@ def _model(one: PlannedModel) -> dict[str, Any]:
 
 def _refinement(one: PlannedRefinement) -> dict[str, Any]:
     """`expected` of the missing ones read a consensus that is still to come: there may turn out to be fewer."""
-    return {**_counts(one), "expected": one.counts.missing["untagged"], "palettes": one.sending.requests, **_sent(one)}
+    return {
+        **_counts(one),
+        "expected": one.counts.missing["basis_to_come"],
+        "palettes": one.sending.requests,
+        **_sent(one),
+    }
 
 
 def _counts(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def _counts(one: PlannedModel | PlannedRefinement) -> dict[str, Any]:
         "in_flight": counts.in_flight,
         "equal": counts.equal,
         "missing": sum(counts.missing.values()),
-        "why": {reason: count for reason, count in counts.missing.items() if count},
+        "why": {NAMES.get(reason, reason): count for reason, count in counts.missing.items() if count},
     }
 
 
@@ -232,7 +237,7 @@ def _totals(plan: Plan) -> list[str]:
         found.append(f"Tokens are assumed for {what} too few answers yet to measure.")
     if total.cache_saved_usd:
         found.append(f"Prompt caching should save {total.cache_saved_usd:.4f} USD of it.")
-    expected = sum(one.counts.missing["untagged"] for one in _refiners(plan))
+    expected = sum(one.counts.missing["basis_to_come"] for one in _refiners(plan))
     if expected:
         found.append(
             f"Refinement of {counted(expected, 'palette')} follows when they are tagged. What it reads is not known "

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+    from grabient_assets.groups.tagging.waves import WaveCount
     from grabient_assets.headless.driver import Finished
     from grabient_assets.headless.pursuit import Outcome
     from grabient_assets.headless.status import Progress
     from grabient_assets.headless.waiting import Waiting
     from grabient_assets.headless.wishes import Wish
-    from grabient_assets.ledger.wave_states import WaveCount
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 

@@ -38,7 +38,8 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
     """List the prompt versions of prompts/, oldest first: what changed, released or draft, and where they have run."""
     if context.invoked_subcommand is not None:
         return
-    from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.settings import PROMPTS_DIR
 
     uses = _uses()
@@ -49,8 +50,8 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
             [use for use in uses if (use.purpose, use.digest) == (prompt.purpose, prompt.digest)],
         )
         for version in load_prompt_versions(PROMPTS_DIR)
-        for found in [load_prompt_set(PROMPTS_DIR, version)]
-        for prompt in (found.tagging, found.refinement)
+        for found in [load_palette_prompts(version)]
+        for prompt in found.prompts.values()
     ]
     if as_json:
         print_json({"prompts": rows})
@@ -73,12 +74,11 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Show how two versions differ: the text, figures over the palettes that both have answered, and their words."""
-    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.prompting.prompt import text_difference
-    from grabient_assets.settings import PROMPTS_DIR
 
-    one, other = (load_prompt_set(PROMPTS_DIR, version) for version in (first, second))
-    pairs = ((one.tagging, other.tagging), (one.refinement, other.refinement))
+    one, other = (load_palette_prompts(version) for version in (first, second))
+    pairs = [(prompt, other[purpose]) for purpose, prompt in one.prompts.items()]
     found = {before.purpose: (text_difference(before, after), _compared(before, after)) for before, after in pairs}
     words = _words(first, second, palettes)
     if as_json:
@@ -109,12 +109,12 @@ def diff(
 @prompts.command(epilog="Example: grabient prompts release v2")
 def release(version: Annotated[str, typer.Argument(metavar="V", help="The draft to release.")]) -> None:
     """Freeze a prompt version, so that live models may be asked with it. It cannot be changed afterwards."""
-    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.prompting.released import FILE
     from grabient_assets.prompting.released import release as write_release
     from grabient_assets.settings import PROMPTS_DIR
 
-    write_release(PROMPTS_DIR, load_prompt_set(PROMPTS_DIR, version))
+    write_release(PROMPTS_DIR, load_palette_prompts(version))
     print_note(f"Prompt version {version} is released. Commit {PROMPTS_DIR.name}/{FILE} together with the prompts.")
 
 

@@ -45,8 +45,7 @@ def reparse(
 
 def read_again(names: list[str], version: str | None, warehouse: Warehouse, settings: Settings) -> Reparsed:
     """Read these batches again, those of the prompt version, or all."""
-    from grabient_assets.groups.purposes import reader_of
-    from grabient_assets.groups.tagging.retallying import tally_again
+    from grabient_assets.groups.purposes import PURPOSES, reader_of
     from grabient_assets.ledger.reparse import reparse_batches
     from grabient_assets.providers.connect import line_reader
     from grabient_assets.resources.modes import key_of, usable_providers
@@ -58,9 +57,10 @@ def read_again(names: list[str], version: str | None, warehouse: Warehouse, sett
         version,
         warehouse,
         store,
+        PURPOSES,
         reader_of(warehouse, store),
         lambda provider: line_reader(provider, key_of(settings, provider)),
-        lambda connection, palettes: tally_again(connection, palettes, usable_providers(settings)),
+        usable_providers(settings),
     )
 
 
@@ -74,15 +74,16 @@ def _show(done: Reparsed, as_json: bool) -> None:
                 "answers": done.answers,
                 "fates": [{"from": was, "to": now, "requests": n} for (was, now), n in sorted(done.fates.items())],
                 "removed_rows": done.gone,
-                "consensus": done.consensus,
-                "outdated_refinements": done.outdated,
+                "consensus": done.followed["consensus"],
+                "outdated_refinements": done.followed["outdated"],
                 "troubles": [{"batch_id": batch_id, "said": trouble} for batch_id, trouble in done.troubles],
             }
         )
         return
+    consensus, outdated = (done.followed[name] for name in ("consensus", "outdated"))
     print_output(
         f"{counted(done.answers, 'answer')} of {counted(done.batches, 'batch', 'batches')} read again; "
-        f"{done.consensus:,} consensus changed"
+        f"{consensus:,} consensus changed"
     )
     for (was, now), count in sorted(done.fates.items()):
         print_output(f"  {was} -> {now}: {count}")
@@ -91,8 +92,8 @@ def _show(done: Reparsed, as_json: bool) -> None:
             f"  {counted(done.gone, 'row is', 'rows are')} gone: nothing final is known of them. "
             "The next `grabient run` asks again."
         )
-    if done.outdated:
+    if outdated:
         print_output(
-            f"{counted(done.outdated, 'palette')} refined from an earlier consensus; "
+            f"{counted(outdated, 'palette')} refined from an earlier consensus; "
             "the next `grabient run` refines them again."
         )

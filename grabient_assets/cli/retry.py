@@ -155,10 +155,11 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
     """What is not tried at once, although it is asked for."""
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.ledger.holding import held_back
 
     with warehouse.read() as connection:
-        return held_back(connection, settings.budget_usd, datetime.now(UTC))
+        return held_back(connection, PURPOSES, settings.budget_usd, datetime.now(UTC))
 
 
 def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:

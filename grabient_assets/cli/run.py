@@ -102,7 +102,7 @@ def name_left_out(settings: Settings) -> None:
 
 def name_ends(providers: Sequence[str], until: str, today: date) -> None:
     """Say which models of the panel are shut down, and which soon will be."""
-    from grabient_assets.groups.refinement.refiner import refiner
+    from grabient_assets.groups.refinement.purpose import refiner
     from grabient_assets.registry.load import load_registry
 
     registry = load_registry()

@@ -11,8 +11,8 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from grabient_assets.groups.tagging.withheld import Withheld
     from grabient_assets.ledger.batches import BatchRecord
-    from grabient_assets.ledger.withheld import Withheld
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -45,12 +45,13 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.purposes import PURPOSES
+    from grabient_assets.groups.tagging.waves import wave_counts
+    from grabient_assets.groups.tagging.withheld import withheld_palettes
     from grabient_assets.headless.status import Counts, counts
     from grabient_assets.ledger.batches import open_batches
     from grabient_assets.ledger.holding import held_back
     from grabient_assets.ledger.overdue import put_off, put_off_too_long
-    from grabient_assets.ledger.wave_states import wave_counts
-    from grabient_assets.ledger.withheld import withheld_palettes
     from grabient_assets.resources.modes import usable_providers
 
     now = datetime.now(UTC)
@@ -59,7 +60,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
             batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-            held = held_back(connection, settings.budget_usd, now)
+            held = held_back(connection, PURPOSES, settings.budget_usd, now)
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
             idle = put_off(connection)
@@ -144,8 +145,7 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
 
 
 def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
-    from grabient_assets.groups.tagging.withheld import sentences
-    from grabient_assets.ledger.withheld import withheld_palettes
+    from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
 
     if not warehouse.exists():
         return ()
@@ -154,8 +154,7 @@ def _kept_from_refinement(warehouse: Warehouse) -> tuple[str, ...]:
 
 
 def _waves(document: dict[str, Any]) -> list[str]:
-    from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence
-    from grabient_assets.ledger.wave_states import WaveCount
+    from grabient_assets.groups.tagging.waves import WaveCount, settled_sentence, under_way_sentence
 
     counts = [WaveCount(**one) for one in document["waves"]]
     return [sentence for sentence in (under_way_sentence(counts), settled_sentence(counts)) if sentence]

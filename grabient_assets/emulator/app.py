@@ -23,6 +23,7 @@ from grabient_assets.emulator.fault_script import FaultScript, load_rules, read_
 from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
+from grabient_assets.emulator.service import InFlight
 from grabient_assets.emulator.wire import (
     Api,
     Call,
@@ -94,9 +95,10 @@ class EmulatorApp:
                 finally:
                     self._touched()
 
-            if spoil is None:
-                return await handle()
-            return await self.call_faults.carry_out(spoil, api, request, handle)
+            with self.control.in_flight.counted(api.provider, route.name):
+                if spoil is None:
+                    return await handle()
+                return await self.call_faults.carry_out(spoil, api, request, handle)
 
         return endpoint
 
@@ -176,8 +178,9 @@ class Control:
     def __init__(self, state: State, script: FaultScript, call_faults: CallFaults) -> None:
         self._state = state
         self._first_script = script
-        self._disturbance = call_faults
+        self._call_faults = call_faults
         self.script = script
+        self.in_flight = InFlight()
 
     def routes(self) -> list[HttpRoute]:
         return [
@@ -193,8 +196,10 @@ class Control:
         return reply({"status": "ok", "pid": os.getpid()})
 
     async def calls(self, request: Request) -> Response:
-        """Calls per provider and route, and every accepted create with its custom ids."""
-        return reply({"counts": self._state.counts.calls(), "creates": self._state.counts.creates()})
+        """Calls per provider and route, every accepted create with its custom ids, and the most single calls that were
+        under way at the same time."""
+        counts = self._state.counts
+        return reply({"counts": counts.calls(), "creates": counts.creates(), "in_flight": self.in_flight.most})
 
     async def show_faults(self, request: Request) -> Response:
         """The rules in force, how many calls each matched, how often it fired."""
@@ -221,12 +226,13 @@ class Control:
 
     async def release(self, request: Request) -> Response:
         """Ends the wait of every call that a `hold` keeps."""
-        self._disturbance.release()
+        self._call_faults.release()
         return reply({"released": True})
 
     async def reset(self, request: Request) -> Response:
         """Forgets batches, files and counts; the fault script is again the one of the start."""
         self._state.reset()
+        self.in_flight.most.clear()
         self.script = self._first_script
-        self._disturbance.release()
+        self._call_faults.release()
         return reply({"reset": True})

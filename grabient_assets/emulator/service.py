@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +20,7 @@ from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.questions import digest, share
 from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
-from grabient_assets.emulator.wire import Call, Line, Refused, World, reply
+from grabient_assets.emulator.wire import SINGLE_CALLS, Call, Line, Refused, World, reply
 
 logger = logging.getLogger(__name__)
 
@@ -197,6 +199,25 @@ class BatchService(ABC):
 
     def _fault_of(self, step: dict[str, Any]) -> Refused:
         return self.fault(step["status"], step["message"], step["type"], step["code"])
+
+
+class InFlight:
+    """How many single calls are under way, and the most that were at the same time, by provider."""
+
+    def __init__(self) -> None:
+        self._now: Counter[str] = Counter()
+        self.most: dict[str, int] = {}
+
+    @contextmanager
+    def counted(self, provider: str, route: str) -> Iterator[None]:
+        """While a call is answered."""
+        single = route in SINGLE_CALLS
+        self._now[provider] += single
+        self.most[provider] = max(self._now[provider], self.most.get(provider, 0))
+        try:
+            yield
+        finally:
+            self._now[provider] -= single
 
 
 def call_key(call: Call) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
@@ -14,7 +15,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from grabient_assets.asking.purpose_assets import PurposeAssets
 
-PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT)}
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING)}
 """Every purpose by its name, upstream before downstream."""
 
 

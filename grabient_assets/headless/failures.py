@@ -68,7 +68,7 @@ def find_failures(
     that would read differently today (another prompt text, or emulator answers in live mode); `grabient run` asks
     for those anew.
     """
-    from grabient_assets.groups.refinement.refiner import refiner
+    from grabient_assets.groups.refinement.purpose import refiner
     from grabient_assets.headless.needs import failed_refinements, failed_tagging
     from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import usable_providers
@@ -95,8 +95,9 @@ def find_failures(
 
 def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
     """What asking them again comes to, model by model, at the prices of the day `on`."""
-    from grabient_assets.groups.refinement.refiner import refiner
-    from grabient_assets.groups.requests import requests_usd
+    from grabient_assets.groups.purposes import PURPOSES
+    from grabient_assets.groups.refinement.purpose import refiner
+    from grabient_assets.ledger.request_sizes import requests_usd
     from grabient_assets.registry.load import load_registry
 
     refined = {one.partition for one in failures.refinements}
@@ -121,7 +122,7 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
         for (purpose, provider, model_id, follows), versions in counts.items():
             model, usd = registry.model(provider, model_id), DollarRange()
             for version, requests in versions.items():
-                part = requests_usd(connection, purpose, model, version, requests, on)
+                part = requests_usd(connection, PURPOSES[purpose], model, version, requests, on)
                 usd = None if usd is None or part is None else usd + part
             if follows and usd is not None:
                 usd = replace(usd, low=Decimal(0))
@@ -207,8 +208,8 @@ def ask_for(
 def _ask_taggers(warehouse: Warehouse, failed: Sequence[FailedAsk], now: datetime) -> None:
     """In one transaction for all, on the terms on which each was asked for before."""
     from grabient_assets.groups.tagging.purpose import TAGGING
+    from grabient_assets.groups.tagging.waves import reopen_cancelled
     from grabient_assets.ledger.asks import record_asks
-    from grabient_assets.ledger.waves import reopen_cancelled
 
     alike: dict[tuple[str, AskTarget, bool, bool, str | None], list[SubjectVersion]] = defaultdict(list)
     for one in failed:
@@ -255,17 +256,18 @@ def _ask_refiner(warehouse: Warehouse, settings: Settings, failed: Sequence[Fail
 
 def _current_targets(settings: Settings, usable: Sequence[str]) -> dict[tuple[str, str, str], str]:
     """The request digest of today by (prompt version, provider, model)."""
+    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.groups.tagging.asking import taggers
     from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.ledger.identity import request_digest
-    from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+    from grabient_assets.prompting.load import load_prompt_versions
     from grabient_assets.resources.modes import answers_from
 
     mode = answers_from(settings)
     return {
         (version, model.provider, model.id): request_digest(TAGGING.name, mode, model, digest)
         for version in load_prompt_versions(PROMPTS_DIR)
-        for digest in [load_prompt_set(PROMPTS_DIR, version).tagging.digest]
+        for digest in [load_palette_prompts(version)["tagging"].digest]
         for model in taggers(usable)
     }
 

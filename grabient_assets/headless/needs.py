@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.tagging.tags import PALETTE_TAGS
+from grabient_assets.groups.tagging.withheld import withheld
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.due import lacking
 from grabient_assets.ledger.identity import stem
-from grabient_assets.ledger.tags import PALETTE_TAGS
-from grabient_assets.ledger.withheld import withheld
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.ledger.refined import chained_refinements
-from grabient_assets.ledger.tag_consensus import without_current_consensus
-from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.withheld import Withheld, withheld_palettes
+from grabient_assets.groups.refinement.refined import chained_refinements
+from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
+from grabient_assets.groups.tagging.tags import complete_tagging
+from grabient_assets.groups.tagging.withheld import Withheld, withheld_palettes
 from grabient_assets.wording import folded
 
 if TYPE_CHECKING:

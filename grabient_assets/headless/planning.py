@@ -8,14 +8,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import any_palette, palette_rows
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.refinement.counting import Foreseen
 from grabient_assets.groups.refinement.planning import PlannedRefinement, plan_refinements
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
+from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
-from grabient_assets.groups.tagging.withheld import sentences
+from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
 from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode
 from grabient_assets.ledger.asks import SubjectVersion
@@ -23,10 +27,7 @@ from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.planning import Sending
-from grabient_assets.ledger.refinement_plan import Foreseen
-from grabient_assets.ledger.tag_consensus import tagged_elsewhere
-from grabient_assets.ledger.withheld import withheld_palettes
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
@@ -117,7 +118,7 @@ def make_plan(
     draft in live mode and for a folder of the other mode.
     """
     today, mode = now.date(), answers_from(settings)
-    refuse_draft(load_prompt_set(PROMPTS_DIR, prompt_version), mode)
+    refuse_draft(load_palette_prompts(prompt_version), mode)
     providers = usable_providers(settings) or PROVIDERS
     with warehouse.read() as connection:
         refuse_other_mode(connection, mode)
@@ -165,7 +166,7 @@ def make_plan(
         kept = withheld_palettes(connection, [SubjectVersion(prompt_version, seed) for seed in withheld])
         elsewhere = tagged_elsewhere(connection, prompt_version, needing)
         budget = monthly(connection, settings.budget_usd, now) if settings.budget_usd is not None else None
-        held = still_held(connection, settings.budget_usd, now, None, None)
+        held = still_held(connection, PURPOSES, settings.budget_usd, now, None, None)
     asked = [*models, *([refiner()] if refinement else [])]
     limits = [usd for usd in (max_usd, budget.left if budget else None) if usd is not None]
     finishing = None
@@ -211,10 +212,8 @@ def _finishing(
         if one.cannot is not None or one.sending.usd is None or not one.sending.requests:
             continue
         for lines in one.counts.lines:
-            here = numpy.isin(lines.palettes, places) & (lines.prompt_version == prompt_version)
-            requests = numpy.bincount(
-                numpy.searchsorted(places, lines.palettes[here]), lines.requests[here], len(places)
-            )
+            here = numpy.isin(lines.places, places) & (lines.prompt_version == prompt_version)
+            requests = numpy.bincount(numpy.searchsorted(places, lines.places[here]), lines.requests[here], len(places))
             for end in ends:
                 cost[end] += requests * float(getattr(one.sending.usd, end)) / one.sending.requests
             spread = numpy.maximum(spread, (requests > 0) * _spread(one.sending.usd, one.sending.requests))
@@ -259,11 +258,9 @@ def _spread(usd: DollarRange, requests: int) -> float:
 
 def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:
     """That palettes are tagged under another version, whose answers this one cannot use."""
-    digest = load_prompt_set(PROMPTS_DIR, prompt_version).tagging.digest
+    digest = load_palette_prompts(prompt_version)["tagging"].digest
     for version, palettes in elsewhere.items():
-        if version in load_prompt_versions(PROMPTS_DIR) and (
-            load_prompt_set(PROMPTS_DIR, version).tagging.digest == digest
-        ):
+        if version in load_prompt_versions(PROMPTS_DIR) and (load_palette_prompts(version)["tagging"].digest == digest):
             continue  # the wording is the same, and so are the requests: nothing is bought
         were = "palette is" if palettes == 1 else "palettes are"
         yield (

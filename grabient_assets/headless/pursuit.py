@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, StoreUnusableError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.headless.wishes import Until, Wish
@@ -17,6 +18,7 @@ from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
+    from grabient_assets.asking.purpose_assets import PurposeAssets
     from grabient_assets.headless.driver import Driver, Finished
 
 UNREACHABLE_TIMES = 3
@@ -113,7 +115,7 @@ class Pursuit:
         if self._quiet >= QUIET_LOOKS:
             self._stuck = stuck
             return False
-        return self._batches_open() or self._tagging_open() or self._refinement_open()
+        return self._batches_open() or self._work_waits()
 
     def _give_up(self) -> None:
         """Providers that no submission reaches, and those whose key is refused while their batches are open."""
@@ -127,61 +129,47 @@ class Pursuit:
                 if found and found[0] >= UNANSWERED_TIMES:
                     self._given_up[provider] = f"{provider} took no batch in {found[0]} tries. {found[1]}"
 
+    def _purposes(self) -> list[PurposeAssets]:
+        """The purposes that the wish goes through: without refinement, those that do not follow another."""
+        from grabient_assets.groups.purposes import purpose_assets
+
+        refined = self.wish.until == "refined"
+        return [shown for shown in purpose_assets().values() if refined or shown.follow_up is None]
+
     def _batches_open(self) -> bool:
         from grabient_assets.ledger.batches import open_batches
         from grabient_assets.resources.modes import belongs_here
 
-        purposes = {"tagging", "refinement"} if self.wish.until == "refined" else {"tagging"}
+        purposes = {shown.name for shown in self._purposes()}
         with self.warehouse.read() as connection:
             found = open_batches(connection)
         here = [b for b in found if b.purpose in purposes and belongs_here(self.settings, b.account)]
         return any(b.provider not in self._given_up for b in here)
 
-    def _tagging_open(self) -> bool:
-        from grabient_assets.groups.tagging.collection import palettes_to_complete
-        from grabient_assets.groups.tagging.purpose import TAGGING
-        from grabient_assets.ledger.due import due_targets
-        from grabient_assets.ledger.holding import still_held
+    def _work_waits(self) -> bool:
+        """Whether something is to be sent or completed, as the sensors see it."""
+        from grabient_assets.asking.purpose_assets import sendable_work
 
-        with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), TAGGING.name, None)
-            due = any(
-                target.hold_key(TAGGING.name, provider) not in held
-                for provider in self.wish.providers
-                if provider not in self._given_up
-                for target in due_targets(connection, TAGGING, provider)
-            )
-        return due or bool(palettes_to_complete(self.warehouse, self.wish.providers))
-
-    def _refinement_open(self) -> bool:
-        from grabient_assets.groups.refinement.purpose import REFINEMENT
-        from grabient_assets.groups.refinement.refiner import refiner
-        from grabient_assets.ledger.due import due_targets
-        from grabient_assets.ledger.holding import still_held
-        from grabient_assets.ledger.refined import chained_refinements
-        from grabient_assets.ledger.tagging_ends import complete_tagging
-
-        provider = refiner().provider
-        if self.wish.until != "refined" or provider not in self.wish.providers or provider in self._given_up:
-            return False
-        with self.warehouse.read() as connection:
-            held = still_held(connection, self.settings.budget_usd, datetime.now(UTC), REFINEMENT.name, provider)
-            due = due_targets(connection, REFINEMENT, provider)
-            if any(one.hold_key(REFINEMENT.name, provider) not in held for one in due):
+        usable, budget = self.wish.providers, self.settings.budget_usd
+        for shown in self._purposes():
+            asked = [name for name in shown.providers() if name in usable and name not in self._given_up]
+            with self.warehouse.read() as connection:
+                now = datetime.now(UTC)
+                if any(sendable_work(shown, connection, name, usable, budget, now) for name in asked):
+                    return True
+            if shown.to_complete(self.warehouse, usable):
                 return True
-            tagged = [t.partition for t in complete_tagging(connection, self.wish.providers) if t.answers]
-            return bool(chained_refinements(connection, tagged))
+        return False
 
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
-        from grabient_assets.groups.tagging.withheld import sentences
+        from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
         from grabient_assets.ledger.holding import held_back
-        from grabient_assets.ledger.withheld import withheld_palettes
 
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
-            stopped = stopped_asks(connection, self.started)
-            held = held_back(connection, self.settings.budget_usd, datetime.now(UTC), chosen)
+            stopped = stopped_asks(connection, PURPOSES, self.started)
+            held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
             withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
         told = {

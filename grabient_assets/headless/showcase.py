@@ -44,8 +44,8 @@ class Showcase:
 def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) -> Showcase:
     """What is stored about these palettes under the prompt version."""
     from grabient_assets.groups.palettes.tables import palettes
-    from grabient_assets.ledger.refined import refined
-    from grabient_assets.ledger.tag_consensus import consensus
+    from grabient_assets.groups.refinement.refined import refined
+    from grabient_assets.groups.tagging.tag_consensus import consensus
 
     among = [SubjectVersion(prompt_version, seed) for seed in seeds]
     with warehouse.read() as connection:

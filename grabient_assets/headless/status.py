@@ -8,11 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.ledger.refined import chained_refinements
-from grabient_assets.ledger.tag_consensus import without_current_consensus
-from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.wave_states import WaveCount, wave_counts
-from grabient_assets.ledger.waves import ended_waves
+from grabient_assets.groups.refinement.refined import chained_refinements
+from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
+from grabient_assets.groups.tagging.tags import complete_tagging
+from grabient_assets.groups.tagging.waves import WaveCount, ended_waves, wave_counts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,18 +13,16 @@ from grabient_assets.ledger.batches import modes_sent_in
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.prompt import PromptSet
+from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def refuse_draft(prompts: PromptSet, answers_from: str) -> None:
+def refuse_draft(prompts: PromptSet | Prompt, answers_from: str) -> None:
     """Raise PromptError when real models would be asked with a prompt that may still change.
 
     An answer that was paid for must be traceable to its wording for ever, by the name of the version.
@@ -77,15 +75,14 @@ def stop_outdated_asks(
 
 def _why_outdated(purpose: Purpose, target: OpenTarget, answers_from: str) -> str | None:
     try:
-        prompts = load_prompt_set(PROMPTS_DIR, target.prompt_version)
-        refuse_draft(prompts, answers_from)
         model = load_registry().model(target.provider, target.model)
+        prompt = purpose.prompt(target.prompt_version, model)
+        refuse_draft(prompt, answers_from)
     except PromptError as error:
         return str(error)
     except RegistryError:
         return None  # the submission says so itself, model by model
-    digest = purpose.prompt(prompts).digest
-    if request_digest(purpose.name, answers_from, model, digest) == target.request_digest:
+    if request_digest(purpose.name, answers_from, model, prompt.digest) == target.request_digest:
         return None
     return (
         f"What was asked of {target.model} under {target.prompt_version} was asked in another mode or under another "

@@ -74,7 +74,7 @@ def asked_progress(
                         WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state,
                    CASE WHEN q.state = 'stopped' THEN q.reason END AS reason
             FROM requests q
-            LEFT JOIN {table.name} t ON t.{table.subject} = q.subject AND t.prompt_version = q.prompt_version
+            LEFT JOIN {table.name} t ON t.{table.subject} = q.subject AND t.{table.version} = q.prompt_version
                 AND t.custom_id = q.custom_id
                 AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
             LEFT JOIN carried c ON c.custom_id = q.custom_id

@@ -1,6 +1,6 @@
 """The table asks: what is wanted from whom.
 
-An ask says "this model, about this palette, under this prompt version, so many times". It is open until every answer
+An ask says "this model, about this subject, under this prompt version, so many times". It is open until every answer
 has arrived or is known not to come, and then closed; a provider or model that cannot be used stops its asks, with
 the reason. Asking again for what is closed costs nothing: the ask opens, finds nothing missing, and closes.
 """
@@ -19,7 +19,8 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.ledger.purpose import Purpose
+    from grabient_assets.ledger.purpose import Purpose, Purposes
+    from grabient_assets.registry.model import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class AskTarget:
 
 @dataclass(frozen=True, slots=True)
 class SubjectVersion:
-    """A subject under a prompt version. Of a palette it is one partition of everything after the pictures."""
+    """A subject under a prompt version: one partition of what is asked about it."""
 
     prompt_version: str
     subject: str
@@ -43,7 +44,7 @@ ASKED_AGAIN = """
     ON CONFLICT DO UPDATE SET
         subject_key = excluded.subject_key, request_digest = excluded.request_digest, rests_on = excluded.rests_on,
         basis = excluded.basis, stem = excluded.stem,
-        analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
+        delivery = excluded.delivery, analyses = greatest(analyses, excluded.analyses), chained = excluded.chained,
         allow_unpriced = excluded.allow_unpriced, despite_checks = excluded.despite_checks,
         cap_id = excluded.cap_id,
         state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
@@ -65,16 +66,18 @@ def record_asks(
     allow_unpriced: bool = False,
     despite_checks: bool = False,
     cap_id: str | None = None,
+    delivery: Delivery | None = None,
 ) -> None:
-    """Want `analyses` answers of every target for every palette. Idempotent.
+    """Want `analyses` answers of every target about every subject. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
     With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
-    check keeps the palette back; under `cap_id`, only as far as that cap goes. Who asks last decides all three.
+    check keeps the subject back; under `cap_id`, only as far as that cap goes; by this `delivery` instead of the usual
+    one of the purpose. Who asks last decides all four.
     """
     requests = """
         SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
-               $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
+               $delivery AS delivery, $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
                $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
@@ -100,18 +103,19 @@ def record_asks(
             "allow_unpriced": allow_unpriced,
             "despite_checks": despite_checks,
             "cap_id": cap_id,
+            "delivery": delivery or purpose.delivery,
         },
     )
 
 
-def unchain(connection: DuckDBPyConnection, palettes: Sequence[SubjectVersion]) -> None:
-    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+def unchain(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
+    """Nothing follows what was asked about these subjects by itself any more, until they are asked about again."""
     connection.execute(
         """
-        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
+        UPDATE asks SET chained = false WHERE purpose = $3 AND (subject, prompt_version) IN (
             SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
         """,
-        [[p.subject for p in palettes], [p.prompt_version for p in palettes]],
+        [[p.subject for p in among], [p.prompt_version for p in among], purpose],
     )
 
 
@@ -124,8 +128,9 @@ def stop_asks(
     now: datetime,
     *,
     spare_unpriced: bool = False,
+    delivery: Delivery | None = None,
 ) -> int:
-    """Stop the open asks of a provider, or of one of its models; returns how many.
+    """Stop the open asks of a provider, or of one of its models, in one delivery or in both; returns how many.
 
     With `spare_unpriced`, those that may be sent at an unknown price stay open.
     """
@@ -133,7 +138,7 @@ def stop_asks(
         """
         UPDATE asks SET state = 'stopped', reason = $reason, closed_at = $now
         WHERE state = 'open' AND purpose = $purpose AND provider = $provider AND ($model IS NULL OR model = $model)
-          AND NOT ($spare_unpriced AND allow_unpriced)
+          AND NOT ($spare_unpriced AND allow_unpriced) AND ($delivery IS NULL OR delivery = $delivery)
         """,
         {
             "reason": utf8(reason),
@@ -142,6 +147,7 @@ def stop_asks(
             "provider": provider,
             "model": model,
             "spare_unpriced": spare_unpriced,
+            "delivery": delivery,
         },
     ).fetchone()
     return int(row[0]) if row else 0
@@ -193,7 +199,7 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
 def stopped_subjects(
     connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
 ) -> list[SubjectVersion]:
-    """The palettes about which something of the provider was stopped since then."""
+    """The subjects about which something of the provider was stopped since then."""
     rows = connection.execute(
         """
         SELECT DISTINCT prompt_version, subject FROM asks
@@ -205,7 +211,7 @@ def stopped_subjects(
 
 
 def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
-    """The palettes that some model was asked about, whatever became of it."""
+    """The subjects that some model was asked about, whatever became of it."""
     return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
 
 
@@ -217,34 +223,45 @@ def asked_versions(connection: DuckDBPyConnection) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class StoppedAsks:
-    """What was stopped for one reason and not asked again since, and how many palettes it concerns.
+    """What was stopped for one reason and not asked again since, and how many subjects it concerns; `noun` is what
+    one is called.
 
-    `failed`: a refinement came to nothing for these palettes alone; the model goes on with the others.
+    `failed`: it came to nothing for these subjects alone; the model goes on with the others.
     """
 
+    noun: str
     provider: str
     model: str
     reason: str
-    palettes: int
+    subjects: int
     failed: bool
 
     @property
     def sentence(self) -> str:
-        """Who does not go on, with how many palettes, and why."""
-        palettes = counted(self.palettes, "palette")
+        """Who does not go on, with how many subjects, and why."""
+        subjects = counted(self.subjects, self.noun)
         if self.failed:
-            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
-        return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
+            return f"Failed: {subjects} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
+        return f"Stopped: {self.model} of {self.provider}, {subjects}. {self.reason}"
 
 
-def stopped_asks(connection: DuckDBPyConnection, since: datetime | None = None) -> list[StoppedAsks]:
+def stopped_asks(
+    connection: DuckDBPyConnection, purposes: Purposes, since: datetime | None = None
+) -> list[StoppedAsks]:
     """Everything that is stopped now, or was stopped since then, by provider, model and reason."""
-    rows = connection.execute(
+    stopped = " UNION ALL ".join(
+        f"""
+        SELECT '{purpose.noun}' AS noun, a.provider, a.model, a.reason, a.subject, t.error IS NOT NULL AS failed
+        FROM asks a LEFT JOIN {purpose.table.name} t ON t.{purpose.table.subject} = a.subject
+            AND t.prompt_version = a.prompt_version AND t.error = a.reason
+        WHERE a.purpose = '{purpose.name}' AND a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1)
         """
-        SELECT a.provider, a.model, a.reason, count(DISTINCT a.subject), bool_and(r.error IS NOT NULL)
-        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
-            AND r.prompt_version = a.prompt_version AND r.error = a.reason
-        WHERE a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1) GROUP BY ALL ORDER BY ALL
+        for purpose in purposes.values()
+    )
+    rows = connection.execute(
+        f"""
+        SELECT noun, provider, model, reason, count(DISTINCT subject), bool_and(failed) FROM ({stopped})
+        GROUP BY ALL ORDER BY provider, model, reason, noun
         """,
         [since],
     ).fetchall()

@@ -1,7 +1,8 @@
 """The tables batches and batch_requests: the ledger of what was sent and what became of it.
 
 Status of a batch:
-    intended    written before the create call; without a provider id nobody knows yet whether the provider has it
+    intended    written before the create call; without a provider id nobody knows yet whether the provider has it.
+                A direct batch is so until all its calls are over (direct.py)
     submitted   the provider has it
     collected   every request has its fate, the answers are stored
     deferred    certain not to exist at the provider; its requests are due again after `retry_at`
@@ -22,6 +23,8 @@ from grabient_assets.warehouse.rows import insert_rows, utf8, with_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.registry.model import Delivery, Kind
 
 
 EMULATOR_ACCOUNT = "emulator"
@@ -75,16 +78,20 @@ class BatchRecord:
     short_sha256: str | None = None
     short_since: datetime | None = None
     cancel_asked_at: datetime | None = None
+    delivery: Delivery = "batch"
+    kind: Kind = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One row of `batch_requests`. `fate` is null while nothing is known."""
+    """One row of `batch_requests`. `fate` is null while nothing is known. The times are those of a direct call."""
 
     batch_id: str
     custom_id: str
     subject: str
     analysis_index: int
+    began_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,10 @@ class FateRecord:
     cost_basis: str | None = None
     cache_saved_usd: Decimal | None = None
     error_code: str | None = None
+    began_at: datetime | None = None
+    answered_at: datetime | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
 
 
 _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
@@ -174,7 +185,7 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
 
 
 def unreported_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
-    """Collected batches whose palettes were not reported to Dagster: the process that collected them was killed."""
+    """Collected batches whose subjects were not reported to Dagster: the process that collected them was killed."""
     return _batches(connection, "WHERE status = 'collected' AND reported_at IS NULL ORDER BY batch_id", [])
 
 
@@ -244,7 +255,7 @@ def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any
 
 
 def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
-    """One of the palettes in each of these batches."""
+    """One of the subjects in each of these batches."""
     rows = connection.execute(
         """
         SELECT batch_id, min(subject) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
@@ -255,7 +266,7 @@ def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> 
 
 
 def subjects_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[SubjectVersion]:
-    """The palettes that these batches asked about, each once."""
+    """The subjects that these batches asked about, each once."""
     rows = connection.execute(
         """
         SELECT DISTINCT b.prompt_version, r.subject FROM batch_requests r JOIN batches b USING (batch_id)
@@ -292,10 +303,13 @@ def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str
 def requests_of(connection: DuckDBPyConnection, batch_id: str) -> list[RequestRecord]:
     """The requests of a batch, ordered by custom_id."""
     rows = connection.execute(
-        "SELECT batch_id, custom_id, subject, analysis_index FROM batch_requests WHERE batch_id = ? ORDER BY custom_id",
+        """
+        SELECT batch_id, custom_id, subject, analysis_index, began_at, answered_at FROM batch_requests
+        WHERE batch_id = ? ORDER BY custom_id
+        """,
         [batch_id],
     ).fetchall()
-    return [RequestRecord(*row) for row in rows]
+    return [RequestRecord(*row[:4], *map(_utc, row[4:])) for row in rows]
 
 
 def record_fates(connection: DuckDBPyConnection, batch_id: str, fates: Sequence[FateRecord]) -> None:
@@ -320,11 +334,13 @@ def set_all_fates(connection: DuckDBPyConnection, batch_id: str, fate: str, erro
 
 
 def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: str) -> dict[str, int]:
-    """How many collected batches, `but` not counted, have carried each of these requests."""
+    """How many collected batches, `but` not counted, have carried each of these requests. A direct call that was never
+    begun carried nothing."""
     rows = connection.execute(
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
         WHERE b.status = 'collected' AND b.batch_id <> $2 AND r.custom_id IN (SELECT unnest($1::VARCHAR[]))
+          AND (b.delivery = 'batch' OR r.began_at IS NOT NULL)
         GROUP BY r.custom_id
         """,
         [list(custom_ids), but],
@@ -364,13 +380,15 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
     """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
 
     A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
+    Calls made directly that brought nothing usable count as put off, when that is why no more were made.
     The batch `but` is not counted: it is about to be put off.
     """
     row = connection.execute(
         """
         WITH decided AS (
-            SELECT status, intended_at FROM batches
-            WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
+            SELECT CASE WHEN delivery = 'direct' AND retry_at IS NOT NULL AND succeeded = 0 THEN 'deferred'
+                        ELSE status END AS status, intended_at
+            FROM batches WHERE provider = $1 AND batch_id <> $2 AND status <> 'intended'
               AND error_kind IS DISTINCT FROM 'StoreError'
         )
         SELECT count(*) FROM decided
@@ -398,7 +416,8 @@ def put_off_providers(
     rows = connection.execute(
         """
         SELECT provider, max(retry_at), arg_max(error, retry_at) FROM batches
-        WHERE status = 'deferred' AND retry_at > $1 AND retry_at <= $2 AND coalesce(sent_after, '-infinity') <= $1
+        WHERE (status = 'deferred' OR delivery = 'direct') AND retry_at > $1 AND retry_at <= $2
+          AND coalesce(sent_after, '-infinity') <= $1
         GROUP BY provider ORDER BY provider
         """,
         [now, now + longest],

@@ -27,9 +27,10 @@ from grabient_assets.ledger.adopt import adopt_batch, look_up
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.closing import close_batch
 from grabient_assets.ledger.connection import Connect, Connection
+from grabient_assets.ledger.direct import ask_to_stop
 from grabient_assets.ledger.patience import Faults, Patience, Wait, named_wait
 from grabient_assets.ledger.settling import ReaderOf
-from grabient_assets.ledger.stopped import Stopped, at_rest, ended, given_up, not_sent
+from grabient_assets.ledger.stopped import Stopped, at_rest, ended, given_up, let_go, not_sent
 from grabient_assets.ledger.underway import is_being_sent
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
@@ -61,6 +62,8 @@ def stop_batch(
     batch = _named(name, warehouse)
     if batch.status not in OPEN:
         return at_rest(batch)
+    if batch.delivery == "direct":
+        return _stop_calls(batch, warehouse, clock, patience)
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(connect(batch.provider))
@@ -92,6 +95,23 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
             "now, so it cannot be stopped. Set those of that time again, or close it here alone: "
             f"`grabient cancel {batch.batch_id} --give-up`; it may go on there and be billed.",
         )
+
+
+def _stop_calls(batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], patience: Patience) -> Stopped:
+    """Have no further call of a direct batch begun, and wait for those under way: their answers count."""
+    ask_to_stop(warehouse, batch.batch_id)
+    _note_wish(batch.batch_id, warehouse, clock(), status="intended")
+    wait = Wait(patience)
+    while is_being_sent(warehouse, batch.batch_id):
+        waits_for = f"the calls of batch {batch.batch_id} that are under way"
+        if wait.left <= 0:
+            raise ProviderBusyError(
+                batch.provider,
+                f"After {patience.seconds:.0f} seconds of waiting for {waits_for}, batch {batch.batch_id} is still "
+                "open. No further call of it is begun, and its answers are stored when they have come.",
+            )
+        wait.on(waits_for)
+    return let_go(_named(batch.batch_id, warehouse))
 
 
 class _Stopping:
@@ -268,9 +288,9 @@ def _not_stoppable(batch: BatchRecord, state: BatchState, error: ProviderError) 
     )
 
 
-def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None) -> None:
+def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None, status: str = "submitted") -> None:
     """Not of a batch that another process has ended meanwhile: its answers were settled without it."""
     with warehouse.write() as connection:
         latest = batches.batch(connection, batch_id)
-        if latest is not None and latest.status == "submitted":
+        if latest is not None and latest.status == status:
             batches.update_batch(connection, batch_id, cancel_asked_at=now)

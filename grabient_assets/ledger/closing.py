@@ -82,7 +82,7 @@ def salvage_batch(
     fetched = fetch_batch(batch, readable, warehouse, store, clock, run_id, as_it_is=True)
     if fetched is None:
         return None
-    one = settle_batch(fetched, registered_model(batch), connection.provider, reader(fetched.batch))
+    one = settle_batch(fetched, registered_model(batch), connection.provider.read_line, reader(fetched.batch))
     if provider.why is not None:
         problems = [f"Given up: {provider.why}", *one.problems]
         one = replace(one, settled=given_up(one.settled), problems=problems)

@@ -22,7 +22,7 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.deferral import may_be_seen_yet, spread
 from grabient_assets.ledger.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
 from grabient_assets.ledger.short_results import fetch_again, is_settling
-from grabient_assets.providers.contract import BatchProvider, BatchState
+from grabient_assets.providers.contract import BatchState, ReadLine
 from grabient_assets.providers.error_table import means_unseen_file
 from grabient_assets.providers.refusals import LATER_CODES
 from grabient_assets.registry.model import Model
@@ -109,10 +109,10 @@ class SettledBatch:
     """Why nothing more is asked of the model by itself."""
 
 
-def settle_batch(fetched: Fetched, model: Model | None, provider: BatchProvider, reader: AnswerReader) -> SettledBatch:
+def settle_batch(fetched: Fetched, model: Model | None, read_line: ReadLine, reader: AnswerReader) -> SettledBatch:
     """Turn result lines into fates and answers. Needs no database."""
     answers = Answers(fetched.batch, fetched.state, fetched.lines, fetched.requests, fetched.delivered, model)
-    done = settle(answers, provider.read_line, reader)
+    done = settle(answers, read_line, reader)
     return SettledBatch(fetched.batch, fetched.state, done.settled, done.problems, reader, done.stop)
 
 
@@ -122,7 +122,7 @@ def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callab
     None when another process did meanwhile, or a person asked to stop it, so that it is to be settled anew.
     """
     latest = batches.batch(connection, one.batch.batch_id)
-    if latest is None or latest.status != "submitted":
+    if latest is None or latest.status != ("intended" if latest.delivery == "direct" else "submitted"):
         return None
     if latest.cancel_asked_at != one.batch.cancel_asked_at:
         return None  # settled as if nobody had asked to stop it: what is final is another matter since
@@ -150,6 +150,8 @@ def write_settled(
 
 def _changes(batch: BatchRecord) -> dict[str, Any]:
     names = ("status", "outcome", "raw_status", "ended_at", "collected_at", "succeeded", "failed", "cost_usd")
+    if batch.delivery == "direct":
+        names = (*names, "submitted_at", "retry_at")
     return {name: getattr(batch, name) for name in (*names, "results_key", "collect_run_id", "error", "error_kind")}
 
 

@@ -111,7 +111,8 @@ class Bill:
         try:
             if model is None:
                 raise RegistryError("The registry knows this model no more.")
-            return price_list(model, (self._batch.submitted_at or self._batch.intended_at).date())
+            day = (self._batch.submitted_at or self._batch.intended_at).date()
+            return price_list(model, day, self._batch.delivery)
         except RegistryError as error:
             self._note(f"The cost of the answers stays unknown: {error}")
             return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.ledger.purpose import AnswerTable, Purpose
+    from grabient_assets.registry.model import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class DueRequest:
 
 @dataclass(frozen=True, slots=True)
 class DueTarget:
-    """The due requests of one model under one prompt version and one cap; `subject` is the first among them.
+    """The due requests of one model under one prompt version and one cap, in one delivery; `subject` is the first among
+    them.
 
     `digest` changes when a request is added or taken away.
     """
@@ -48,6 +50,7 @@ class DueTarget:
     subject: str
     digest: str
     cap_id: str | None = None
+    delivery: Delivery = "batch"
 
     def hold_key(self, purpose: str, provider: str) -> HoldKey:
         """Under which these requests are held back when there is no money for them."""
@@ -76,7 +79,7 @@ def lacking(asks: str, table: AnswerTable) -> str:
             SELECT a.ask, coalesce(bit_or({number}) FILTER (t.error IS NULL), 0) AS answered,
                    coalesce(bit_or({number}) FILTER (t.error IS NOT NULL), 0) AS failed
             FROM asked a JOIN {table.name} t ON t.{table.subject} = a.subject
-                AND t.prompt_version = a.prompt_version AND {stem_of("t.custom_id")} = a.stem{asked_of}
+                AND t.{table.version} = a.prompt_version AND {stem_of("t.custom_id")} = a.stem{asked_of}
             WHERE (t.error IS NULL OR a.retry_from IS NULL OR t.created_at >= a.retry_from)
             GROUP BY a.ask
         ),
@@ -135,14 +138,14 @@ def due(missing: str) -> str:
 
 
 def due_targets(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> list[DueTarget]:
-    """What has to be asked of the provider now, counted, ordered by prompt version, model and cap."""
+    """What has to be asked of the provider now, counted, ordered by prompt version, model, cap and delivery."""
     rows = connection.execute(
         f"""
         WITH {lacking(open_asks(purpose, "provider = $1"), purpose.table)}, {ready(purpose)},
              {carried("b.provider = $1")}, {due("ready")}
         SELECT prompt_version, model, sum(bit_count(bits))::BIGINT, min(subject),
-               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR, cap_id
-        FROM due GROUP BY ALL ORDER BY prompt_version, model, cap_id NULLS FIRST
+               bit_xor(md5_number_lower(stem || '-' || bits))::VARCHAR, cap_id, delivery
+        FROM due GROUP BY ALL ORDER BY prompt_version, model, cap_id NULLS FIRST, delivery
         """,
         [provider],
     ).fetchall()
@@ -161,7 +164,8 @@ def due_requests(
              {ready(purpose)}, {carried("b.provider = $provider")}, {due("ready")}
         SELECT {custom_id("stem")}, subject, prompt_version, model, analysis_index, {is_in("unpriced")}
         FROM due JOIN {ANALYSES} ON {is_in("bits")}
-        WHERE $version IS NULL OR (prompt_version = $version AND cap_id IS NOT DISTINCT FROM $cap)
+        WHERE $version IS NULL OR (prompt_version = $version AND cap_id IS NOT DISTINCT FROM $cap
+                                   AND delivery = $delivery)
         ORDER BY prompt_version, model, subject, analysis_index
         """,
         {
@@ -169,6 +173,7 @@ def due_requests(
             "model": target.model if target else None,
             "version": target.prompt_version if target else None,
             "cap": target.cap_id if target else None,
+            "delivery": target.delivery if target else None,
         },
     ).fetchall()
     return [DueRequest(*row) for row in rows]

@@ -13,7 +13,10 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from grabient_assets.registry.model import Model, Rates
+from grabient_assets.errors import UnpricedError
+from grabient_assets.providers.contract import ImageSpec
+from grabient_assets.providers.request_rules import pixels, ratio_and_class
+from grabient_assets.registry.model import Delivery, Model, Rates
 from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, may_write, rates_on
 
 if TYPE_CHECKING:
@@ -47,6 +50,10 @@ three to six times what is expected: an assumption, no ceiling."""
 FEWEST_MEASURED = 5
 """From so many answers on, their tokens are believed."""
 
+READ_IMAGE_TOKENS = (250, 1_100, 6_300)
+"""An image that is read by a model that makes images. Google counts 258 to 1,120; what OpenAI counts for its newest
+models is not published, and 6,300 is the most of those before."""
+
 DEVIATIONS = 2
 """How many standard deviations the ends lie from the mean of measured tokens."""
 
@@ -56,7 +63,7 @@ class RequestShape:
     """What a request is made of.
 
     `text_bytes` is the length of its line without the bytes of a picture. `max_output_tokens`, `thinking_budget` and
-    `effort` are the prompt's parameters.
+    `effort` are the prompt's parameters. For an image, `max_output_tokens` is the most it is billed as; 0: not known.
     """
 
     text_bytes: int
@@ -69,7 +76,8 @@ class RequestShape:
 @dataclass(frozen=True, slots=True)
 class TokenEstimate:
     """Tokens of one request. `cached` and `written`: the parts of the expected input that the provider's cache should
-    serve, and that should be written to it."""
+    serve, and that should be written to it. Images come on top: `made` is one that is made, `read` are those that are
+    sent to be changed."""
 
     input_low: int
     input: int
@@ -80,6 +88,10 @@ class TokenEstimate:
     cached: int = 0
     basis: TokenBasis = "assumed"
     written: int = 0
+    made: int = 0
+    read_low: int = 0
+    read: int = 0
+    read_high: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +107,44 @@ class DollarRange:
 
 
 def token_estimate(shape: RequestShape, model: Model, measured: Measured | None = None) -> TokenEstimate:
-    """The tokens of one request of this shape: measured where past answers are many enough, else assumed."""
-    if measured is not None and measured.answers >= FEWEST_MEASURED:
+    """The tokens of one request of this shape: measured where past answers are many enough, else assumed.
+
+    Texts that are embedded are of any length, so what others took says nothing: their own bytes count. What an image
+    takes is a matter of its size and quality.
+    """
+    if measured is not None and measured.answers >= FEWEST_MEASURED and model.kind == "text":
         return _from_measured(measured, shape)
     return _from_assumptions(shape, model)
 
 
-def estimate(model: Model, on: date, tokens: TokenEstimate, count: int) -> DollarRange:
-    """What `count` such requests in batches cost at the prices of the day `on`.
+def estimate(model: Model, on: date, tokens: TokenEstimate, count: int, delivery: Delivery = "batch") -> DollarRange:
+    """What `count` such requests cost at the prices of the day `on`.
 
     The low end and the expected one count on the cache. The high end does not, and there all input may have to be
     written to it. Raises UnpricedError without a price.
     """
-    rates, _ = rates_on(model, on, True, max(tokens.input_high, SHORT_PROMPT))
+    rates, _ = rates_on(model, on, delivery == "batch", max(tokens.input_high, SHORT_PROMPT))
     cached_rate = rates.input if rates.cached_input is None else rates.cached_input
     write_rate = rates.input if rates.cache_write is None else rates.cache_write
 
-    def dollars(read: int, output: int, cached: int, written: int) -> Decimal:
-        plain = (read - cached - written) * rates.input
-        return (plain + cached * cached_rate + written * write_rate + output * rates.output) * count / MILLION
+    if model.kind == "image" and not (tokens.made and rates.image_output):
+        raise UnpricedError(
+            f"What an image of this size and quality costs at most at {model.id} ({model.provider}) is not known: the "
+            f"registry has no `most_tokens` for it. Choose others, or ask with --allow-unpriced."
+        )
+    made, image_rate = tokens.made * (rates.image_output or 0), rates.image_input or rates.input
+    # A model whose text costs as much as its images writes none beside them, and does not think.
+    text_rate = Decimal(0) if rates.output == rates.image_output else rates.output
+
+    def dollars(read: int, output: int, cached: int, written: int, images: int) -> Decimal:
+        plain = (read - cached - written) * rates.input + images * image_rate + made
+        return (plain + cached * cached_rate + written * write_rate + output * text_rate) * count / MILLION
 
     cached, written = min(tokens.cached, tokens.input), min(tokens.written, tokens.input)
     return DollarRange(
-        dollars(tokens.input_low, tokens.output_low, min(tokens.cached, tokens.input_low), 0),
-        dollars(tokens.input, tokens.output, min(cached, tokens.input - written), written),
-        dollars(tokens.input_high, tokens.output_high, 0, _most_written(tokens, model, rates)),
+        dollars(tokens.input_low, tokens.output_low, min(tokens.cached, tokens.input_low), 0, tokens.read_low),
+        dollars(tokens.input, tokens.output, min(cached, tokens.input - written), written, tokens.read),
+        dollars(tokens.input_high, tokens.output_high, 0, _most_written(tokens, model, rates), tokens.read_high),
     )
 
 
@@ -143,6 +168,8 @@ def _from_measured(measured: Measured, shape: RequestShape) -> TokenEstimate:
 
 def _from_assumptions(shape: RequestShape, model: Model) -> TokenEstimate:
     text = shape.text_bytes / BYTES_PER_TOKEN
+    if model.kind == "image":
+        return _of_image(shape, text)
     least_picture, picture, most_picture = (shape.pictures * tokens for tokens in PICTURE_TOKENS)
     thought = _thinking(shape, model)
     least, usual, most = (
@@ -156,6 +183,43 @@ def _from_assumptions(shape: RequestShape, model: Model) -> TokenEstimate:
         usual,
         most,
     )
+
+
+def _of_image(shape: RequestShape, text: float) -> TokenEstimate:
+    """What is written beside the image, thinking above all, is billed at the price of text where there is one."""
+    least, usual, most = THINKING_TOKENS[shape.effort or "medium"]
+    low, read, high = (shape.pictures * tokens for tokens in READ_IMAGE_TOKENS)
+    return TokenEstimate(
+        math.floor(text * LEAST_INPUT),
+        round(text),
+        math.ceil(text * MOST_INPUT),
+        least,
+        usual,
+        most,
+        made=shape.max_output_tokens,
+        read_low=low,
+        read=read,
+        read_high=high,
+    )
+
+
+def most_image_tokens(model: Model, size: str | None, quality: str | None) -> int:
+    """The most tokens that an image of this size and quality is billed as; 0 where nobody knows.
+
+    Of a size between two classes the greater one counts. Raises RequestRejectedError for a size that the model does not
+    make.
+    """
+    rules = model.images
+    if rules is None or size is None:
+        return 0
+    spec = ImageSpec("", "", size=size, quality=quality)
+    if rules.sizes:
+        found = ratio_and_class(spec, model)
+        greater = rules.sizes[rules.sizes.index(found[1]) :] if found else ()
+        return next((rules.most_tokens[name] for name in greater if name in rules.most_tokens), 0)
+    asked = pixels(spec, model)
+    most = rules.most_tokens.get(quality or "", 0)
+    return math.ceil(most * asked[0] * asked[1] / 1_048_576) if asked else 0
 
 
 def _thinking(shape: RequestShape, model: Model) -> tuple[int, int, int]:

@@ -1,17 +1,16 @@
-"""Which palettes the money finishes: a limit buys whole palettes, not a little of each.
+"""What the money finishes: a limit buys whole subjects, not a little of each.
 
-All that an unfinished palette still needs counts at once, at the high end of its estimate: the requests that are due at
-any provider, the later waves as far as they are expected, and the refinement. The palettes are taken in order, those
-that are begun before new ones, then the cheapest to finish, then as they were loaded; what is set aside for one is not
-there for the next. Only requests of palettes that were taken are sent. Nothing of this is stored: it follows from the
-ledger, in the transaction that writes an intent, so it is freed by itself when a request is sent, withheld or not
-wanted any more.
+All that an unfinished subject still needs counts at once, at the high end of its estimate: the requests that are due at
+any provider, and everything that follows, as far as it is expected. Subjects are taken in order, those that are begun
+before new ones, then the cheapest to finish, then as they came; what is set aside for one is not there for the next.
+Only requests of subjects that were taken are sent. Nothing of this is stored: it follows from the ledger, in the
+transaction that writes an intent, so it is freed by itself when a request is sent, kept back or not wanted any more.
 
-When the money covers the high end of no palette, one is sent *step by step*: as many of its requests as can be set
+When the money covers the high end of no subject, one is sent *step by step*: as many of its requests as can be set
 aside for, and the others as its answers release what they did not cost. For this its expected cost has to fit, and what
-the riskiest request, mostly the refinement, sets aside above its own expected cost: that one can then still be sent
-last, when all others cost what is expected. The palette may end unfinished, when its answers are dearer than expected;
-no other is begun meanwhile.
+the riskiest request, mostly the last, sets aside above its own expected cost: that one can then still be sent last,
+when all others cost what is expected. The subject may end unfinished, when its answers are dearer than expected; no
+other is begun meanwhile.
 """
 
 from __future__ import annotations
@@ -20,48 +19,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_UP, Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.ledger.budget import MONTH, OVER_BUDGET, Allowance, Limit, allowances, dollars, enough
-from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
+from grabient_assets.ledger.estimates import DollarRange
 from grabient_assets.ledger.money import HoldKey
+from grabient_assets.ledger.request_sizes import RequestKey
 from grabient_assets.ledger.unfinished import (
-    PaletteKey,
     RequestPrice,
     Unfinished,
+    UnfinishedKey,
     lay_out_steps,
     open_stems,
     price_steps,
-    request_sizes,
     unfinished,
     with_providers,
 )
-from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.price_list import EXACT
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-
-class RequestKey(NamedTuple):
-    """A kind of request: all of a kind are estimated alike."""
-
-    purpose: str
-    provider: str
-    model: str
-    prompt_version: str
-
-
-def kind_of(key: HoldKey) -> RequestKey:
-    """The kind of what is held under the key."""
-    return RequestKey(key.purpose, key.provider, key.model, key.prompt_version)
+    from grabient_assets.ledger.purpose import Purposes
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What finishing a palette takes out of one limit, in US dollars; `spread` is the most by which the high end of one
+    """What finishing a subject takes out of one limit, in US dollars; `spread` is the most by which the high end of one
     request lies above what is expected of it."""
 
     high: Decimal = Decimal(0)
@@ -75,7 +60,7 @@ class Cost:
 
 
 def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, Cost]:
-    """What the palette takes out of each of the limits that hold for it."""
+    """What it takes out of each of the limits that hold for it."""
     found: dict[Limit, Cost] = {}
     for need in one.needs:
         for limit in {MONTH, need.cap_id} & set(limits):
@@ -86,12 +71,12 @@ def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, Cost]:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """Which palettes go out: `whole` are those that the money finishes, `stepwise` go step by step, `waiting` are all
+    """Which subjects go out: `whole` are those that the money finishes, `stepwise` go step by step, `waiting` are all
     but the whole ones, in order. `kept` is what the whole ones take out of each limit."""
 
     limits: Mapping[Limit, Allowance]
-    whole: AbstractSet[PaletteKey] = frozenset()
-    stepwise: AbstractSet[PaletteKey] = frozenset()
+    whole: AbstractSet[UnfinishedKey] = frozenset()
+    stepwise: AbstractSet[UnfinishedKey] = frozenset()
     waiting: tuple[Unfinished, ...] = ()
     kept: Mapping[Limit, Decimal] = field(default_factory=dict)
 
@@ -101,20 +86,20 @@ class Funding:
 
 
 def fund(
-    palettes: Iterable[Unfinished],
+    found: Iterable[Unfinished],
     limits: Mapping[Limit, Allowance],
-    out: Mapping[Limit, AbstractSet[PaletteKey]],
+    out: Mapping[Limit, AbstractSet[UnfinishedKey]],
 ) -> Funding:
-    """Take palettes in order as long as the limits allow. `out`: by limit, those of which something is with a provider.
+    """Take them in order as long as the limits allow. `out`: by limit, those of which something is with a provider.
 
-    A palette that is begun and does not fit keeps new ones back, as long as what is not spent could finish it.
+    One that is begun and does not fit keeps new ones back, as long as what is not spent could finish it.
     """
     left = {limit: one.left for limit, one in limits.items()}
     unspent = {limit: max(Decimal(0), one.usd - one.spent) for limit, one in limits.items()}
     kept = dict.fromkeys(limits, Decimal(0))
-    whole, waiting = set[PaletteKey](), list[tuple[Unfinished, dict[Limit, Cost]]]()
+    whole, waiting = set[UnfinishedKey](), list[tuple[Unfinished, dict[Limit, Cost]]]()
     closed = set[Limit]()
-    priced = [(one, costs(one, limits)) for one in palettes]
+    priced = [(one, costs(one, limits)) for one in found]
     for one, cost in sorted(priced, key=_order):
         if _is_unpriced(one) and cost:
             waiting.append((one, cost))
@@ -129,7 +114,7 @@ def fund(
                 closed |= {limit for limit, c in cost.items() if c.high > left[limit]}
     busy = {limit for limit, usd in kept.items() if usd}
     expected_left = {limit: one.expected_left for limit, one in limits.items()}
-    stepwise = set[PaletteKey]()
+    stepwise = set[UnfinishedKey]()
     for one, cost in waiting:
         alone = all(limit not in busy and out.get(limit, frozenset()) <= {one.key} for limit in cost)
         if alone and not _is_unpriced(one) and _could_end(cost, expected_left):
@@ -141,7 +126,7 @@ def fund(
 def _order(priced: tuple[Unfinished, Mapping[Limit, Cost]]) -> tuple[bool, Decimal, int, str, str]:
     one, cost = priced
     dearest = max((c.high for c in cost.values()), default=Decimal(0))
-    return not one.begun, dearest, one.arrival, one.prompt_version, one.palette_key
+    return not one.begun, dearest, one.arrival, one.key.prompt_version, one.key.subject_key
 
 
 def _could_end(cost: Mapping[Limit, Cost], usd: Mapping[Limit, Decimal]) -> bool:
@@ -186,6 +171,7 @@ class Grant:
 
 def open_funding(
     connection: DuckDBPyConnection,
+    purposes: Purposes,
     budget: Decimal | None,
     now: datetime,
     prices: Mapping[RequestKey, DollarRange | None],
@@ -200,30 +186,31 @@ def open_funding(
     """
     needed = price_steps(
         connection,
+        purposes,
         [RequestPrice(*key, one.high if one else None, one.expected if one else None) for key, one in prices.items()],
     )
     limits = allowances(connection, budget, [cap for cap in {*caps, *needed} if cap is not None], now)
     everything = sum(needed.values(), besides)
     if None not in prices.values() and all(everything <= one.left for one in limits.values()):
         return None
-    lay_out_steps(connection)
-    palettes, sent = unfinished(connection), with_providers(connection)
-    out: dict[Limit, set[PaletteKey]] = {limit: set() for limit in limits}
+    lay_out_steps(connection, purposes)
+    found, sent = unfinished(connection, purposes), with_providers(connection, purposes)
+    out: dict[Limit, set[UnfinishedKey]] = {limit: set() for limit in limits}
     for key, cap_id in sent:
         for limit in {MONTH, cap_id} & set(limits):
             out[limit].add(key)
-    return fund(palettes, limits, out)
+    return fund(found, limits, out)
 
 
 def grant(connection: DuckDBPyConnection, funding: Funding, key: HoldKey, one: DollarRange | None) -> Grant:
     """What of the open requests under the key may be sent; `one` is what a single one costs (None: not known)."""
     requests: dict[str, int] = {}
     whole, stepwise = set[str](), set[str]()
-    for stem, palette, count in open_stems(connection, key):
+    for stem, wanting, count in open_stems(connection, key):
         requests[stem] = max(count, requests.get(stem, 0))
-        if palette in funding.whole:
+        if wanting in funding.whole:
             whole.add(stem)
-        elif palette in funding.stepwise:
+        elif wanting in funding.stepwise:
             stepwise.add(stem)
     if one is None:
         return Grant(frozenset(), frozenset(), 0, requests)
@@ -231,45 +218,21 @@ def grant(connection: DuckDBPyConnection, funding: Funding, key: HoldKey, one: D
     return Grant(whole, stepwise - whole, int(left / one.high) if one.high else sum(requests.values()), requests)
 
 
-def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[RequestKey, DollarRange | None]:
-    """What a request of each kind costs by what is known now: answers come in and their tokens are measured, prices
-    become known (None: not yet)."""
-    measured, found = measured_tokens(connection), dict[RequestKey, DollarRange | None]()
-    for size in request_sizes(connection):
-        try:
-            model = load_registry().model(size.provider, size.model)
-        except RegistryError:  # sending stops its asks, and says why
-            continue
-        shape = RequestShape(size.text_bytes, size.max_output_tokens, size.pictures, size.thinking_budget, size.effort)
-        tokens = token_estimate(shape, model, measured.get((size.provider, size.model, size.prompt_digest)))
-        key = RequestKey(size.purpose, size.provider, size.model, size.prompt_version)
-        try:
-            found[key] = rounded_up(estimate(model, now.date(), tokens, 1))
-        except UnpricedError:
-            found[key] = None
-    return found
-
-
-def rounded_up(one: DollarRange) -> DollarRange:
-    """The same in the decimals of the ledger, so that many of one are exactly so many times as much."""
-    return DollarRange(
-        one.low.quantize(EXACT, ROUND_UP), one.expected.quantize(EXACT, ROUND_UP), one.high.quantize(EXACT, ROUND_UP)
-    )
-
-
 def over_budget(
-    funding: Funding, key: HoldKey, one: DollarRange | None, outside: int = 0, sent: Decimal = Decimal(0)
+    funding: Funding, noun: str, key: HoldKey, one: DollarRange | None, outside: int = 0, sent: Decimal = Decimal(0)
 ) -> str:
-    """The sentence about what waits under the key. `one`: what a single request costs (None: not known).
+    """The sentence about what waits under the key, of subjects called `noun`. `one`: what a single request costs (None:
+    not known).
 
     `outside`: how many requests wait too that no open ask wants; for those of them that go out, `sent` is set aside.
     """
     limit = min(funding.limits_of(key.cap_id), key=lambda name: funding.limits[name].left)
     tightest = funding.limits[limit]
-    waits = [(palette, cost[limit]) for palette in funding.waiting if limit in (cost := costs(palette, [limit]))]
-    palettes = sum(palette.seeds for palette, _ in waits) + outside
-    who = f"{palettes:,} {'palette waits' if palettes == 1 else 'palettes wait'}"
-    if one is None or (waits and all(_is_unpriced(palette) for palette, _ in waits)):
+    alike = [waiting for waiting in funding.waiting if waiting.key.noun == noun]
+    waits = [(waiting, cost[limit]) for waiting in alike if limit in (cost := costs(waiting, [limit]))]
+    subjects = sum(waiting.subjects for waiting, _ in waits) + outside
+    who = f"{counted(subjects, noun)} {'waits' if subjects == 1 else 'wait'}"
+    if one is None or (waits and all(_is_unpriced(waiting) for waiting, _ in waits)):
         model = f"{key.model} ({key.provider})" if one is None else "a model that is asked about them"
         return (
             f"{OVER_BUDGET}: {who}. The price of {model} is not known, so nothing can be set aside for it out of "
@@ -278,13 +241,13 @@ def over_budget(
     expected = sum((cost.expected for _, cost in waits), one.expected * outside)
     high = sum((cost.high for _, cost in waits), one.high * outside)
     aside = tightest.reserved + funding.kept[limit] + sent
-    least = _least(tightest, [(p.begun, c) for p, c in waits if not _is_unpriced(p)], one, aside)
+    least = _least(tightest, [(w.begun, c) for w, c in waits if not _is_unpriced(w)], one, aside)
     way_out = tightest.way_out_while_open if aside else tightest.way_out_otherwise
     return (
-        f"{OVER_BUDGET}: {who}. To finish {'it' if palettes == 1 else 'them'} is expected to cost {dollars(expected)} "
+        f"{OVER_BUDGET}: {who}. To finish {'it' if subjects == 1 else 'them'} is expected to cost {dollars(expected)} "
         f"USD, {dollars(high)} at most; of {tightest.named}, {dollars(tightest.spent)} are spent and {dollars(aside)} "
         f"set aside for what goes first. "
-        f"{way_out.format(it='It' if palettes == 1 else 'The next one', least=enough(least))}"
+        f"{way_out.format(it='It' if subjects == 1 else 'The next one', least=enough(least))}"
     )
 
 
@@ -300,5 +263,5 @@ def _least(limit: Allowance, waits: Sequence[tuple[bool, Cost]], one: DollarRang
     return limit.spent + aside + min(first, default=one.high)
 
 
-def _is_unpriced(palette: Unfinished) -> bool:
-    return any(need.unpriced for need in palette.needs)
+def _is_unpriced(one: Unfinished) -> bool:
+    return any(need.unpriced for need in one.needs)

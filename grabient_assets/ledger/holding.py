@@ -17,13 +17,16 @@ from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
 from grabient_assets.ledger.attempts import HeldWork, held_work, release_work
 from grabient_assets.ledger.batches import put_off_providers
 from grabient_assets.ledger.deferral import LONGEST_NAMED
-from grabient_assets.ledger.finishing import grant, kind_of, open_funding, over_budget, request_prices
+from grabient_assets.ledger.finishing import grant, open_funding, over_budget
 from grabient_assets.ledger.money import HoldKey, holds, keys_of_open_asks
 from grabient_assets.ledger.overdue import forget_unreachable
 from grabient_assets.ledger.pauses import pauses
+from grabient_assets.ledger.request_sizes import kind_of, request_prices
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.purpose import Purposes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,11 @@ class Held:
 
 
 def held_back(
-    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, among: Sequence[SubjectVersion] | None = None
+    connection: DuckDBPyConnection,
+    purposes: Purposes,
+    budget: Decimal | None,
+    now: datetime,
+    among: Sequence[SubjectVersion] | None = None,
 ) -> list[Held]:
     """Everything that is not tried now; what waits for money only where it concerns one of `among`. Nothing is counted
     twice."""
@@ -56,12 +63,12 @@ def held_back(
         found.append(
             Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
         )
-    waiting = still_held(connection, budget, now, None, None)
+    waiting = still_held(connection, purposes, budget, now, None, None)
     if among is not None:
         theirs = keys_of_open_asks(connection, among)
         waiting = {key: reason for key, reason in waiting.items() if key in theirs}
     found += [Held("over_budget", reason) for reason in dict.fromkeys(waiting.values())]
-    found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
+    found += [Held("stopped", one.sentence) for one in stopped_asks(connection, purposes)]
     return found
 
 
@@ -96,7 +103,12 @@ def _next_try(until: datetime) -> str:
 
 
 def still_held(
-    connection: DuckDBPyConnection, budget: Decimal | None, now: datetime, purpose: str | None, provider: str | None
+    connection: DuckDBPyConnection,
+    purposes: Purposes,
+    budget: Decimal | None,
+    now: datetime,
+    purpose: str | None,
+    provider: str | None,
 ) -> dict[HoldKey, str]:
     """What was held back, is still asked for and cannot go out yet, not even one request of it; with the sentence.
 
@@ -107,7 +119,7 @@ def still_held(
     if not waiting:
         return {}
     prices = request_prices(connection, now)
-    funding = open_funding(connection, budget, now, prices, [hold.cap_id for hold in waiting])
+    funding = open_funding(connection, purposes, budget, now, prices, [hold.cap_id for hold in waiting])
     if funding is None:
         return {}
     found: dict[HoldKey, str] = {}
@@ -117,5 +129,5 @@ def still_held(
             continue  # sending stops its asks, or nothing limits them any more
         one = prices[kind]
         if grant(connection, funding, key, one).is_empty:
-            found[key] = over_budget(funding, key, one)
+            found[key] = over_budget(funding, purposes[key.purpose].noun, key, one)
     return found

@@ -21,6 +21,8 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
     age = now - _since(batch, now)
     name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {counted(batch.request_count, 'request')})"
     why = f" Last trouble: {batch.error}" if batch.error else ""
+    if batch.delivery == "direct":  # its process is at it, or the next look settles it
+        return None
     if batch.status == "intended" and age > CREATE_IS_CLEARED_UP_WITHIN:
         return (
             f"{name} was sent {_hours(age)} ago, nobody saw the create call end, and it cannot be told yet whether "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from grabient_assets.errors import RegistryError, UnpricedError
 from grabient_assets.ledger.estimates import DollarRange, Measured, TokenBasis, estimate, token_estimate
-from grabient_assets.ledger.reservation import request_shape
+from grabient_assets.ledger.request_sizes import request_shape
 from grabient_assets.registry.catalogue import Registry
 from grabient_assets.registry.model import BatchLimits, Model
 

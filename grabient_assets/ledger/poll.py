@@ -15,6 +15,7 @@ from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.mistakes import said_of
 from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.short_results import is_settling
+from grabient_assets.ledger.underway import is_being_sent
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -28,9 +29,9 @@ class Polled:
     """What was learned, by batch id.
 
     `asked`: what its provider was asked about, whatever came of it. `states`: where submitted batches stand. `decided`:
-    intended ones that can be adopted or given up now. `troubles`: what is in the way of one, asked or not. `left`: how
-    many were left for a later tick. `paused`: until when a provider is left alone, because it asked for time now or
-    earlier.
+    intended ones that can be adopted, settled or given up now. `troubles`: what is in the way of one, asked or not.
+    `left`: how many were left for a later tick. `paused`: until when a provider is left alone, because it asked for
+    time now or earlier.
     """
 
     asked: set[str] = field(default_factory=set)
@@ -64,7 +65,10 @@ def poll_batches(
         polled = Polled(paused=pauses(database, clock()))
     by_provider: dict[str, list[BatchRecord]] = defaultdict(list)
     for batch in open_batches:
-        by_provider[batch.provider].append(batch)
+        if batch.delivery == "direct":  # nobody need be asked: its process lives, or it can be settled
+            polled.decided |= set() if is_being_sent(warehouse, batch.batch_id) else {batch.batch_id}
+        else:
+            by_provider[batch.provider].append(batch)
     for provider, group in by_provider.items():
         waiting = list(group)
         if provider in polled.paused:

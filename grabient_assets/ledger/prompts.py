@@ -45,6 +45,13 @@ def asked_prompt_versions(connection: DuckDBPyConnection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def wording(connection: DuckDBPyConnection, purpose: str, digest: str) -> str | None:
+    """The text of this wording; None for one that was never asked with."""
+    query = "SELECT text FROM prompt_texts WHERE purpose = ? AND digest = ?"
+    row = connection.execute(query, [purpose, digest]).fetchone()
+    return None if row is None else str(row[0])
+
+
 @dataclass(frozen=True, slots=True)
 class PromptUse:
     """What was sent under one wording, in one mode; `answers` counts the usable ones that are in.

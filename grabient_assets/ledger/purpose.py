@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import BatchRecord
     from grabient_assets.ledger.due import DueRequest
+    from grabient_assets.ledger.request_sizes import WantedTarget
     from grabient_assets.ledger.settling import AnswerReader
     from grabient_assets.ledger.submission import Submission
     from grabient_assets.ledger.submit import PreparedRequest
-    from grabient_assets.prompting.prompt import Prompt, PromptSet
-    from grabient_assets.registry.model import Model
+    from grabient_assets.prompting.prompt import Prompt
+    from grabient_assets.registry.model import Delivery, Kind, Model
     from grabient_assets.store.objects import ObjectStore
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -26,19 +26,34 @@ if TYPE_CHECKING:
 class AnswerTable:
     """The table with the answers and failures of a purpose, one row for each request.
 
-    It has the columns prompt_version, custom_id, error, created_at and cost_usd. `subject` is the column with the
-    subject, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows
-    an INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
-    behalf a request was made, `asked_of` those that say whom it was asked of: a custom_id says it too, but a plan that
-    joins on it alone takes half as long again.
+    It has the columns custom_id, error, created_at and cost_usd. `subject` and `model` are the columns with subject and
+    model, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows an
+    INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
+    behalf a request was made, the first of them is part of the key; `asked_of` those that say whom it was asked of: a
+    custom_id says it too, but a plan that joins on it alone takes half as long again.
+
+    `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
+    replaces the one before, whatever that was asked.
     """
 
     name: str
+    key: tuple[str, ...]
     keep_the_better: str
-    subject: str = "seed"
+    subject: str
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
+    model: str = "model"
+    newest_stands: bool = False
+
+    @property
+    def version(self) -> str:
+        """The column with the prompt version."""
+        return self.versions[0]
+
+    def of_ask(self, column: str) -> str:
+        """The column of `asks` that says the same as this one."""
+        return {self.subject: "subject", self.version: "prompt_version", self.model: "model"}.get(column, column)
 
     def analysis_of(self, row: str) -> str:
         """SQL of the analysis of the row with this alias."""
@@ -49,26 +64,53 @@ class AnswerTable:
 class Purpose:
     """A kind of question. What is SQL here takes and gives relations by the ledger's names: subject, prompt_version.
 
-    `prompt` is the one of a prompt set that is sent; `prepare` makes the request lines of one model, as they are read;
-    `reader` reads the answers of a batch. `measure` records, for the providers that can be asked on a day, what a
-    request takes, of everything that the subjects still need.
+    `noun` is what a subject is called, in the singular. `prompt` is what is sent to a model under a prompt version,
+    beside what is asked about; `prepare` makes the request lines of one model, as they are read; `reader` reads the
+    answers of a batch.
 
-    `keys` is a relation (subject, subject_key) of everything that can be asked about. What the requests show besides
-    stands in the table `rests_on`; `bases` is a relation (subject, prompt_version, basis) of its digests.
+    Money is set aside before lines are written. So `text_bytes` says how long a mean line is, its `pictures` left out;
+    it raises RequestRejectedError where the model takes no such request. `wanted` says, for the providers that can be
+    asked, of whom requests are wanted or may follow; without it, of everybody who was asked. `to_come` is a relation of
+    what subjects will need beyond the requests that open asks can send now: subject, prompt_version, provider, model,
+    cap_id, allow_unpriced, requests. Where it has high, expected and spread too, a row with these is priced by the
+    group, from `request_prices`.
+
+    `sizes` is a relation (subject, place, bytes): the row in which a subject came, and what it adds to a line.
+
+    `keys` is a relation (subject, subject_key) of everything that can be asked about, in the order in which it came.
+    What the requests show besides stands in the table `rests_on`; `bases` is a relation (subject, prompt_version,
+    basis) of its digests.
+
+    `kind` is what the answers are, `delivery` the way requests take when nobody names another.
 
     `unsettled` is a relation of the subjects whose input is still being made: nothing of them is sent or closed. Of the
     relation it is given, `kept_back` makes common table expressions, the last of them `kept_back`: the subjects that
     are not to be sent now, for that reason or another.
+
+    `after_reparse` rebuilds what rests on the rows of these subjects when stored answers were read anew, in the same
+    transaction; it is told the providers that can be asked, and returns what to count, by name.
     """
 
     name: str
+    noun: str
     table: AnswerTable
-    prompt: Callable[[PromptSet], Prompt]
+    prompt: Callable[[str, Model], Prompt]
     prepare: Callable[[Sequence[DueRequest], Prompt, Model, Submission], Iterator[PreparedRequest]]
     reader: Callable[[BatchRecord, Warehouse, ObjectStore], AnswerReader]
-    measure: Callable[[DuckDBPyConnection, Sequence[str], date], None]
+    text_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]
     keys: str
+    sizes: str
+    kind: Kind = "text"
+    delivery: Delivery = "batch"
+    wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]] | None = None
+    pictures: int = 0
+    to_come: str | None = None
     rests_on: str | None = None
     bases: str | None = None
     unsettled: str | None = None
     kept_back: Callable[[str], str] | None = None
+    after_reparse: Callable[[DuckDBPyConnection, Sequence[SubjectVersion], Sequence[str]], dict[str, int]] | None = None
+
+
+Purposes: TypeAlias = Mapping[str, Purpose]
+"""All purposes, by their names. What shares money or a schedule is handed the whole list."""

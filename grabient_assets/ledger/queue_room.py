@@ -48,7 +48,9 @@ def queue_refusals(connection: DuckDBPyConnection, provider: str, model: str, si
     nothing about its size: the queue was ours."""
     row = connection.execute(
         """
-        WITH recent AS (FROM batches WHERE provider = $provider AND model = $model AND intended_at >= $since),
+        WITH recent AS (
+            FROM batches WHERE provider = $provider AND model = $model AND intended_at >= $since AND delivery = 'batch'
+        ),
         taken AS (
             SELECT coalesce(max(request_count), 0) AS largest FROM recent WHERE status = 'collected' AND succeeded > 0
         )

@@ -2,32 +2,28 @@
 
 First every batch is read and staged by itself, in a file of its own; the main file is not held meanwhile. Then one
 transaction puts what is staged in the place of what is stored. Killed before it, nothing has changed.
+
+A row is filled by deliveries: its own, by batches that carried it, or those of equal subjects, whose answer it shares.
+Of the deliveries of one request the first usable one stands (a failure never replaces it, nor is it asked again), in a
+table where the newest answer stands the last; without a usable one, the last failure. A row that a batch filled which
+is not being parsed again stays as it is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.archive import archived_requests, archived_results, archived_state
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.batches import BatchRecord, FateRecord
+from grabient_assets.ledger.batches import BatchRecord, FateRecord, batches_of
 from grabient_assets.ledger.closing import given_up
-from grabient_assets.ledger.reparsed import (
-    changed_fates,
-    close_answered,
-    closed_batches,
-    deliveries_before,
-    outdated_refinements,
-    replace_ledger,
-    replace_refined,
-    replace_tags,
-    with_same_requests,
-)
+from grabient_assets.ledger.due import lacking
+from grabient_assets.ledger.identity import custom_id
 from grabient_assets.ledger.round import registered_model
 from grabient_assets.ledger.settling import (
     Answers,
@@ -38,7 +34,7 @@ from grabient_assets.ledger.settling import (
     fate_record,
     settle,
 )
-from grabient_assets.ledger.staging import StagedBatch, Staging, staging
+from grabient_assets.ledger.staging import BATCHES, FATES, StagedBatch, Staging, staging
 from grabient_assets.providers.contract import BatchState, ReadLine
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -46,25 +42,23 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TallyAgain: TypeAlias = Callable[["DuckDBPyConnection", Sequence[SubjectVersion]], int]
-"""Rebuilds the consensus of these palettes inside the transaction; returns how many came out different."""
+    from grabient_assets.ledger.purpose import Purpose, Purposes
 
 
 @dataclass(frozen=True, slots=True)
 class Reparsed:
     """What was read again, and what is different now.
 
-    `fates`: requests by (fate before, fate now). `gone`: rows of which nothing final is known any more. `outdated`:
-    refinements that were made from an earlier consensus than the one stored now. `troubles`: batch id and why its
-    archive cannot be read; its rows stay as they are.
+    `fates`: requests by (fate before, fate now). `gone`: rows of which nothing final is known any more. `followed`:
+    what the purposes counted of that which follows from the rows. `troubles`: batch id and why its archive cannot be
+    read; its rows stay as they are.
     """
 
     batches: int
     answers: int
     fates: Counter[tuple[str, str]]
     gone: int
-    consensus: int
-    outdated: int
+    followed: Mapping[str, int]
     troubles: tuple[tuple[str, str], ...]
 
 
@@ -73,33 +67,36 @@ def reparse_batches(
     prompt_version: str | None,
     warehouse: Warehouse,
     store: ObjectStore,
+    purposes: Purposes,
     reader: ReaderOf,
     line_reader: Callable[[str], ReadLine],
-    tally_again: TallyAgain,
+    usable: Sequence[str],
 ) -> Reparsed:
     """Read these batches again, those of a prompt version, or all; always with those that carried the same requests.
+    `usable` are the providers that can be asked.
 
     Raises UsageError for an id that is none, or that of a batch that is not collected.
     """
     chosen = _chosen(names, prompt_version, warehouse)
     answers = 0
     troubles: list[tuple[str, str]] = []
-    with staging(warehouse) as staged:
+    with staging(warehouse, [purpose.table.name for purpose in purposes.values()]) as staged:
         for batch in chosen:
             try:
                 answers += _stage(batch, staged, warehouse, store, reader, line_reader)
             except StoreError as error:
                 troubles.append((batch.batch_id, str(error)))
         with warehouse.write(staged=staged.path) as connection:
-            fates = changed_fates(connection)
-            replace_ledger(connection)
-            tags, refined = replace_tags(connection), replace_refined(connection)
-            consensus = tally_again(connection, tags.palettes)
-            close_answered(connection, [*tags.palettes, *refined.palettes])
-            outdated = outdated_refinements(connection)
-    return Reparsed(
-        len(chosen) - len(troubles), answers, fates, tags.gone + refined.gone, consensus, outdated, tuple(troubles)
-    )
+            fates = _changed_fates(connection)
+            _replace_ledger(connection)
+            replaced = {name: _replace_answers(connection, purpose) for name, purpose in purposes.items()}
+            followed: dict[str, int] = {}
+            for name, purpose in purposes.items():
+                if purpose.after_reparse is not None:
+                    followed |= purpose.after_reparse(connection, replaced[name].subjects, usable)
+                _close_answered(connection, purpose, replaced[name].subjects)
+    gone = sum(one.gone for one in replaced.values())
+    return Reparsed(len(chosen) - len(troubles), answers, fates, gone, followed, tuple(troubles))
 
 
 def _chosen(names: Iterable[str], prompt_version: str | None, warehouse: Warehouse) -> list[BatchRecord]:
@@ -112,7 +109,7 @@ def _chosen(names: Iterable[str], prompt_version: str | None, warehouse: Warehou
             if batch.collected_at is None:
                 raise UsageError(f"Batch {batch.batch_id} is {batch.status}: it has no answers to be read again.")
             ids.append(batch.batch_id)
-        return with_same_requests(connection, ids or closed_batches(connection, prompt_version))
+        return _with_same_requests(connection, ids or _closed_batches(connection, prompt_version))
 
 
 def _stage(
@@ -131,7 +128,7 @@ def _stage(
     lines, state = archived_results(store, batch), archived_state(store, batch)
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
-        delivered = deliveries_before(connection, batch)
+        delivered = _deliveries_before(connection, batch)
     group, read_line = reader(batch), line_reader(batch.provider)
     answers = Answers(batch, state or _as_recorded(batch), lines, requests, delivered, registered_model(batch))
     done = settle(answers, read_line, group)
@@ -175,4 +172,216 @@ def _as_recorded(batch: BatchRecord, problems: Sequence[str] = ()) -> BatchState
         outcome=batch.outcome,  # pyright: ignore[reportArgumentType] written as an Outcome
         error=said or None,
         ended_at=batch.ended_at,
+    )
+
+
+def _with_same_requests(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[BatchRecord]:
+    """These batches and all that carried the same requests as one of them, in the order in which they were closed."""
+    rows = connection.execute(
+        """
+        WITH RECURSIVE closed AS (
+            SELECT r.batch_id, r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE b.collected_at IS NOT NULL
+        ),
+        pairs AS (SELECT DISTINCT a.batch_id AS one, b.batch_id AS other FROM closed a JOIN closed b USING (custom_id)),
+        connected AS (
+            SELECT unnest($1::VARCHAR[]) AS batch_id
+            UNION SELECT p.other FROM connected c JOIN pairs p ON p.one = c.batch_id
+        )
+        SELECT batch_id FROM connected
+        """,
+        [list(batch_ids)],
+    ).fetchall()
+    found = [batch for batch in batches_of(connection, [row[0] for row in rows]) if batch.collected_at is not None]
+    return sorted(found, key=lambda batch: (batch.collected_at, batch.batch_id))
+
+
+def _closed_batches(connection: DuckDBPyConnection, prompt_version: str | None) -> list[str]:
+    """The ids of all batches whose requests have their fates, of one prompt version or all."""
+    query = "SELECT batch_id FROM batches WHERE collected_at IS NOT NULL AND ($1 IS NULL OR prompt_version = $1)"
+    return [row[0] for row in connection.execute(query, [prompt_version]).fetchall()]
+
+
+def _deliveries_before(connection: DuckDBPyConnection, batch: BatchRecord) -> dict[str, int]:
+    """How many batches that were collected before this one have carried each of its requests."""
+    rows = connection.execute(
+        """
+        SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.status = 'collected' AND b.batch_id <> $1 AND b.collected_at < $2
+          AND (b.delivery = 'batch' OR r.began_at IS NOT NULL)
+          AND r.custom_id IN (SELECT custom_id FROM batch_requests WHERE batch_id = $1)
+        GROUP BY r.custom_id
+        """,
+        [batch.batch_id, batch.collected_at],
+    ).fetchall()
+    return dict(rows)
+
+
+def _changed_fates(connection: DuckDBPyConnection) -> Counter[tuple[str, str]]:
+    """How many requests go from which fate to which."""
+    rows = connection.execute(
+        """
+        SELECT r.fate, n.fate, count(*) FROM batch_requests r JOIN staged.batch_requests n USING (batch_id, custom_id)
+        WHERE r.fate IS DISTINCT FROM n.fate GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return Counter({(was, now): count for was, now, count in rows})
+
+
+def _replace_ledger(connection: DuckDBPyConnection) -> None:
+    """The fates of the requests and the sums of the batches. Rows that stay the same are not written."""
+    for table, columns, key in (
+        ("batch_requests", FATES, ("batch_id", "custom_id")),
+        ("batches", BATCHES, ("batch_id",)),
+    ):
+        values = [name for name in columns if name not in key]
+        connection.execute(
+            f"""
+            UPDATE {table} AS t SET {", ".join(f"{v} = n.{v}" for v in values)} FROM staged.{table} AS n
+            WHERE {" AND ".join(f"t.{k} = n.{k}" for k in key)}
+              AND ({" OR ".join(f"t.{v} IS DISTINCT FROM n.{v}" for v in values)})
+            """
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """Subjects with a row before or after, and how many rows are gone because nothing final is known any more."""
+
+    subjects: tuple[SubjectVersion, ...]
+    gone: int
+
+
+def _shared(purpose: Purpose) -> str:
+    """Common table expressions `sharing` and `untouched`: rows of these batches that no batch carried. They share the
+    answer of an equal subject, the one there was when they were filled, or a later one once they were asked for again.
+    """
+    table = purpose.table
+    key = ", ".join(table.key)
+    asked = " AND ".join(f"a.{table.of_ask(name)} = t.{name}" for name in table.key if name != table.analysis_index)
+    return f"""
+        own_requests AS (
+            SELECT r.batch_id, r.custom_id, r.subject AS {table.subject}, b.prompt_version AS {table.version}
+            FROM batch_requests r JOIN batches b USING (batch_id) SEMI JOIN staged.batches USING (batch_id)
+        ),
+        sharing AS (
+            SELECT {", ".join(f"t.{name}" for name in table.key)}, t.custom_id,
+                   CASE WHEN a.retry_from IS NULL THEN t.created_at ELSE 'infinity'::TIMESTAMPTZ END AS until
+            FROM {table.name} t SEMI JOIN staged.batches USING (batch_id)
+            ANTI JOIN own_requests USING (batch_id, custom_id, {table.subject}, {table.version})
+            LEFT JOIN asks a ON a.purpose = '{purpose.name}' AND {asked}
+        ),
+        untouched AS (
+            SELECT {key} FROM sharing
+            UNION ALL
+            SELECT {key} FROM {table.name}
+            WHERE batch_id IS NULL OR batch_id NOT IN (SELECT batch_id FROM staged.batches)
+        )
+    """
+
+
+def _by_wording(purpose: Purpose) -> tuple[str, str, str, str]:
+    """Where one request stands under a key: further common table expressions and joins for own rows, the order in which
+    the wording is chosen, and who borrows besides. Of different wordings that one counts which is stored now, else the
+    one that is asked for now, else the latest. An ask that has no row, though its equal has an answer, shares it.
+    """
+    table = purpose.table
+    key = ", ".join(table.key)
+    columns = ", ".join(f"{table.of_ask(name)} AS {name}" for name in table.key)
+    more = f"""
+        asked AS (
+            SELECT {columns}, {custom_id("a.stem", "i.analysis_index")} AS custom_id
+            FROM asks a, unnest(range(a.analyses)) AS i(analysis_index)
+            WHERE a.purpose = '{purpose.name}' AND a.state <> 'stopped'
+        ),
+        wordings AS (
+            SELECT {key}, custom_id, max(created_at) AS latest FROM staged.{table.name} GROUP BY ALL
+        ),
+    """
+    joins = f"""
+        JOIN wordings w USING ({key}, custom_id)
+        LEFT JOIN {table.name} t USING ({key}) LEFT JOIN asked a USING ({key})
+    """
+    order = """
+        (s.custom_id IS DISTINCT FROM t.custom_id), (s.custom_id IS DISTINCT FROM a.custom_id), w.latest DESC,
+    """
+    borrowing = f"""
+        UNION ALL
+        SELECT *, 'infinity'::TIMESTAMPTZ, true FROM asked
+        ANTI JOIN {table.name} USING ({key}) ANTI JOIN staged.{table.name} USING ({key})
+    """
+    return more, joins, order, borrowing
+
+
+def _replace_answers(connection: DuckDBPyConnection, purpose: Purpose) -> _Replaced:
+    """Put the staged answers, own and shared, in the place of the rows of these batches."""
+    table = purpose.table
+    key = ", ".join(table.key)
+    first = "" if table.newest_stands else "CASE WHEN s.error IS NULL THEN s.created_at END, "
+    best = f"(s.error IS NOT NULL), {first}s.created_at DESC"
+    more, joins, order, borrowing = ("", "", "", "") if table.newest_stands else _by_wording(purpose)
+    own_key = ", ".join(f"s.{name}" for name in table.key)
+    borrowed = (table.version, table.subject)
+    borrowed_key = ", ".join(f"{'b' if name in borrowed else 's'}.{name}" for name in table.key)
+    versions = ", ".join(f"b.{table.version} AS {name}" for name in table.versions)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE wanted AS WITH {_shared(purpose)}, {more}
+        own AS (
+            SELECT s.* FROM staged.{table.name} s ANTI JOIN untouched USING ({key}) {joins}
+            QUALIFY row_number() OVER (PARTITION BY {own_key} ORDER BY {order} {best}) = 1
+        ),
+        borrowing AS (SELECT *, false AS answers_only FROM sharing {borrowing})
+        SELECT * FROM own
+        UNION ALL BY NAME
+        SELECT s.* REPLACE (b.{table.subject} AS {table.subject}, {versions}, 0 AS cost_usd)
+        FROM borrowing b JOIN staged.{table.name} s USING (custom_id)
+        WHERE s.created_at <= b.until AND (s.error IS NULL OR NOT b.answers_only)
+        QUALIFY row_number() OVER (PARTITION BY {borrowed_key} ORDER BY {best}) = 1
+        """
+    )
+    concerned = connection.execute(
+        f"""
+        SELECT {table.version}, {table.subject} FROM wanted
+        UNION SELECT {table.version}, {table.subject} FROM {table.name} SEMI JOIN staged.batches USING (batch_id)
+        ORDER BY ALL
+        """
+    ).fetchall()
+    gone = connection.execute(
+        f"""
+        DELETE FROM {table.name} WHERE batch_id IN (SELECT batch_id FROM staged.batches)
+          AND ({key}) NOT IN (SELECT ({key}) FROM wanted)
+        """
+    ).fetchone()
+    columns = [row[0] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in table.key)
+    connection.execute(
+        f"""
+        INSERT INTO {table.name} BY NAME
+        SELECT * FROM (SELECT {", ".join(columns)} FROM wanted EXCEPT SELECT {", ".join(columns)} FROM {table.name})
+        ON CONFLICT DO UPDATE SET {updates}
+        """
+    )
+    return _Replaced(tuple(SubjectVersion(*row) for row in concerned), gone[0] if gone else 0)
+
+
+def _close_answered(connection: DuckDBPyConnection, purpose: Purpose, among: Sequence[SubjectVersion]) -> None:
+    """Close what was stopped of these subjects and has all its answers now."""
+    stopped = f"""
+        SELECT asks.* FROM asks SEMI JOIN chosen USING (subject, prompt_version)
+        WHERE purpose = '{purpose.name}' AND state = 'stopped'
+    """
+    connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
+        {lacking(stopped, purpose.table)},
+        complete AS (
+            SELECT a.* FROM asked a JOIN heard h USING (ask)
+            WHERE h.answered & ((1 << a.analyses) - 1) = (1 << a.analyses) - 1
+        )
+        UPDATE asks SET state = 'closed', reason = NULL FROM complete AS n
+        WHERE asks.purpose = n.purpose AND asks.subject = n.subject AND asks.prompt_version = n.prompt_version
+          AND asks.provider = n.provider AND asks.model = n.model
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
     )

@@ -2,68 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UnpricedError
 from grabient_assets.ledger.budget import allowances
 from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
-from grabient_assets.ledger.finishing import (
-    Grant,
-    grant,
-    kind_of,
-    open_funding,
-    over_budget,
-    request_prices,
-    rounded_up,
-)
+from grabient_assets.ledger.finishing import Grant, grant, open_funding, over_budget
 from grabient_assets.ledger.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
-from grabient_assets.ledger.unfinished import RequestSize, measure_request
-from grabient_assets.registry.model import Model
+from grabient_assets.ledger.request_sizes import kind_of, measure_request, request_prices, rounded_up, size_of
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.registry.price_list import PriceList, price_list
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.ledger.purpose import Purposes
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Out of which money requests are paid.
 
-    `budget_usd`: the most to spend in a month (None: no limit); `cap_id`: the cap they were asked under (None: no cap).
+    `purposes` share it; `budget_usd`: the most to spend in a month (None: no limit); `cap_id`: the cap they were asked
+    under (None: no cap).
     """
 
+    purposes: Purposes
     budget_usd: Decimal | None = None
     cap_id: str | None = None
 
 
-NO_LIMIT = Terms()
+NO_LIMIT = Terms({})
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What may be sent: the requests at these `places`. `prices`, `estimated_usd` and `reserved_usd` are None at an
-    unknown price. `held` is the sentence about the requests for which there is no money."""
+    """What may be sent: the requests at these `places`.
+
+    `prices`, `estimated_usd` and `reserved_usd` are None at an unknown price, the latter two also where nobody knows
+    what a request takes. `held` is the sentence about the requests for which there is no money.
+    """
 
     places: Sequence[int]
     prices: PriceList | None = None
     estimated_usd: Decimal | None = None
     reserved_usd: Decimal | None = None
     held: str | None = None
-
-
-def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:
-    """The shape of a request whose line has so many bytes of text, under the parameters of its prompt."""
-    return RequestShape(
-        text_bytes,
-        parameters.get("max_output_tokens", model.max_output_tokens),
-        pictures,
-        parameters.get("thinking_budget"),
-        parameters.get("effort"),
-    )
 
 
 def reserve(
@@ -75,30 +64,31 @@ def reserve(
     shape: RequestShape,
     custom_ids: Sequence[str],
     now: datetime,
+    delivery: Delivery = "batch",
 ) -> Reservation:
     """Which of these requests, all of this shape, there is money for, and what to write down with them.
 
-    Money goes to whole palettes (finishing.py). What has to wait, these or others of the key, is recorded as held.
+    Money goes to whole subjects (finishing.py). What has to wait, these or others of the key, is recorded as held.
     """
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
-    try:
-        prices, one = price_list(model, on), rounded_up(estimate(model, on, tokens, 1))
-    except UnpricedError:
-        prices, one = None, None
+    prices, one = None, None
+    with suppress(UnpricedError):
+        prices = price_list(model, on, delivery)
+        one = rounded_up(estimate(model, on, tokens, 1, delivery))
     places, held = range(len(custom_ids)), None
     if allowances(connection, terms.budget_usd, [terms.cap_id] if terms.cap_id else [], now):
-        measure_request(connection, _size(key, prompt_digest, shape))
+        measure_request(connection, size_of(kind_of(key), prompt_digest, shape, delivery=delivery))
         places, held = _affordable(connection, terms, key, one, custom_ids, now)
     else:
         release(connection, key)
     if one is None:
-        return Reservation(places, held=held)
+        return Reservation(places, prices, held=held)
     return Reservation(places, prices, one.expected * len(places), one.high * len(places), held)
 
 
 def sendable(
-    connection: DuckDBPyConnection, budget: Decimal | None, keys: Sequence[HoldKey], now: datetime
+    connection: DuckDBPyConnection, purposes: Purposes, budget: Decimal | None, keys: Sequence[HoldKey], now: datetime
 ) -> tuple[dict[HoldKey, Grant], tuple[str, ...]]:
     """What may be sent under each key as things stand, so that no other line is written; keys of which nothing has to
     wait, and those of which no price is known yet, are not in it. And the sentences about keys of which nothing may be
@@ -109,7 +99,7 @@ def sendable(
     if budget is None and all(key.cap_id is None for key in keys):
         return {}, ()
     prices = request_prices(connection, now)
-    funding = open_funding(connection, budget, now, prices, [key.cap_id for key in keys])
+    funding = open_funding(connection, purposes, budget, now, prices, [key.cap_id for key in keys])
     if funding is None:
         return {}, ()
     found, waiting = dict[HoldKey, Grant](), dict[str, None]()
@@ -119,7 +109,7 @@ def sendable(
             continue
         found[key] = granted = grant(connection, funding, key, one)
         if granted.is_empty:
-            reason = over_budget(funding, key, one)
+            reason = over_budget(funding, purposes[key.purpose].noun, key, one)
             waiting[reason] = None
             _keep_account_of_held(connection, key, reason, granted.held, one, now)
     return found, tuple(waiting)
@@ -136,7 +126,7 @@ def _affordable(
     """The places of the requests that there is money for, and the sentence about what has to wait."""
     prices = request_prices(connection, now) | {kind_of(key): one}
     all_of_them = one.high * len(custom_ids) if one else Decimal(0)  # some of them, no open ask may want
-    funding = open_funding(connection, terms.budget_usd, now, prices, [terms.cap_id], all_of_them)
+    funding = open_funding(connection, terms.purposes, terms.budget_usd, now, prices, [terms.cap_id], all_of_them)
     if funding is None:
         _keep_account_of_held(connection, key, None, 0, one, now)
         return range(len(custom_ids)), None
@@ -154,7 +144,7 @@ def _affordable(
     reason = None
     if held:
         each = one.high if one else Decimal(0)
-        reason = over_budget(funding, key, one, len(outside) - spare, each * spare)
+        reason = over_budget(funding, terms.purposes[key.purpose].noun, key, one, len(outside) - spare, each * spare)
     _keep_account_of_held(connection, key, reason, held, one, now)
     return sorted([*places, *outside[:spare]]), reason
 
@@ -162,21 +152,6 @@ def _affordable(
 def _times(high: Decimal, usd: Decimal, most: int) -> int:
     """How often so much fits into the dollars, `most` at most."""
     return min(most, int(usd / high)) if high else most
-
-
-def _size(key: HoldKey, prompt_digest: str, shape: RequestShape) -> RequestSize:
-    return RequestSize(
-        key.purpose,
-        key.provider,
-        key.model,
-        key.prompt_version,
-        prompt_digest,
-        shape.text_bytes,
-        shape.pictures,
-        shape.max_output_tokens,
-        shape.thinking_budget,
-        shape.effort,
-    )
 
 
 def _keep_account_of_held(

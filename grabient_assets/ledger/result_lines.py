@@ -94,7 +94,7 @@ def _add(found: Results, number: int, result: Result) -> None:
     if earlier is None:
         found.of[result.custom_id] = result
         return
-    if earlier.fate == result.fate == "answered" and earlier.text != result.text:
+    if earlier.fate == result.fate == "answered" and _content(earlier) != _content(result):
         found.contradicted.add(result.custom_id)
     found.of[result.custom_id] = _better(earlier, result)
     found.problems.append(f"Result line {number} {_said_again(earlier, result)}")
@@ -156,12 +156,17 @@ def _better(earlier: Result, later: Result) -> Result:
     return later if _WORTH.get(later.fate, 0) > _WORTH.get(earlier.fate, 0) else earlier
 
 
+def _content(result: Result) -> tuple[object, ...]:
+    """What the model gave."""
+    return result.text, result.image, result.vector
+
+
 def _said_again(earlier: Result, later: Result) -> str:
     """The rest of the sentence about a second line for a request."""
     name = later.custom_id
     if earlier.fate != later.fate:
         return f"says {later.fate} of {name}, an earlier one {earlier.fate}; {_better(earlier, later).fate} counts."
-    if (earlier.text, earlier.error) == (later.text, later.error):
+    if (_content(earlier), earlier.error) == (_content(later), later.error):
         return f"is another for {name} and says the same; it counts once."
     if later.fate == "answered":
         return f"answers {name} a second time, and differently; neither answer is taken."

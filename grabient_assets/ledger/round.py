@@ -18,10 +18,12 @@ from grabient_assets.ledger.adopt import adopt_batch
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.ledger.connection import Connect, Connection
+from grabient_assets.ledger.direct import take_up
 from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.ledger.mistakes import said_of
 from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.settling import ReaderOf
+from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
@@ -76,6 +78,8 @@ def collect_batches(
 
         def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
             """The batch with its results, or as it stands when there is nothing to settle."""
+            if batch.delivery == "direct":
+                return take_up(batch, warehouse, store, clock, run_id)
             if batch.provider in paused | asked_for:
                 return batch
             try:
@@ -95,15 +99,17 @@ def collect_batches(
             return fetch_batch(batch, connection, warehouse, store, clock, run_id) or batch
 
         chosen = [found[batch_id] for batch_id in dict.fromkeys(batch_ids) if batch_id in found]
-        connections.open({batch.provider for batch in chosen if batch.status in ("intended", "submitted")})
+        waited_for = [b for b in chosen if b.status in ("intended", "submitted") and b.delivery == "batch"]
+        connections.open({batch.provider for batch in waited_for})
         for batch, fetching in _ahead(chosen, fetch):
             try:
                 fetched = fetching.result()
                 if isinstance(fetched, BatchRecord):
                     waiting += [batch.batch_id] if fetched.status in ("intended", "submitted") else []
                     continue
-                provider = connections[batch.provider].provider
-                settled = settle_batch(fetched, registered_model(batch), provider, reader(fetched.batch))
+                direct = batch.delivery == "direct"
+                read = line_reader(batch.provider) if direct else connections[batch.provider].provider.read_line
+                settled = settle_batch(fetched, registered_model(batch), read, reader(fetched.batch))
             except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
                 troubles[batch.batch_id] = _trouble(error, batch.batch_id)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -16,16 +16,23 @@ from grabient_assets.errors import (
     UnpricedError,
 )
 from grabient_assets.ledger.asks import stop_asks
-from grabient_assets.ledger.batches import put_off_until
+from grabient_assets.ledger.batches import BatchRecord, put_off_until
 from grabient_assets.ledger.deferral import LONGEST_NAMED
+from grabient_assets.ledger.direct import MOST_CALLS
+from grabient_assets.ledger.due import DueTarget
 from grabient_assets.ledger.queue_room import limits_with_room
+from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model
-from grabient_assets.registry.prices import batch_price
+from grabient_assets.registry.model import Delivery, Kind, Model
+from grabient_assets.registry.price_list import price_list
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+
+MOST_REQUESTS: Mapping[Kind, int] = {"image": 40, "vector": 10_000}
+"""The most requests of a batch by the kind of its answers, which all lie in memory when they are collected: an image
+has up to 4 MB, a vector 34 KB."""
 
 
 class Due(Protocol):
@@ -67,25 +74,39 @@ def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime
 
 
 def orderable(
-    purpose: str, provider: str, model_id: str, due: Sequence[D], warehouse: Warehouse, now: datetime
+    purpose: str,
+    provider: str,
+    target: DueTarget,
+    due: Sequence[D],
+    warehouse: Warehouse,
+    now: datetime,
+    priced: Callable[[Model], object] = lambda _: None,
 ) -> tuple[Model | None, list[D], Sent]:
     """The model, and what of the requests may be sent to it; what may not is stopped, and why.
 
-    Nothing may be sent to a model that is unknown or shut down; at an unknown batch price only what allows it.
+    Nothing may be sent to a model that is unknown or shut down, or that does not take this delivery; at an unknown
+    price only what allows it: `priced` raises UnpricedError where nobody knows what a request takes.
     """
+    model_id, delivery = target.model, target.delivery
     try:
         registry = load_registry()
         model = registry.model(provider, model_id)
         registry.usable(model, now.date())
     except RegistryError as error:
         return None, [], Sent(complaints=(_stop(warehouse, purpose, provider, model_id, str(error), now),))
+    if delivery not in model.deliveries:
+        how = "in batches" if delivery == "batch" else "by direct calls"
+        reason = f"{model_id} ({provider}) is not asked {how}, only {model.deliveries[0]}. Ask it that way."
+        reason = _stop(warehouse, purpose, provider, model_id, reason, now, delivery=delivery)
+        return None, [], Sent(complaints=(reason,))
     try:
-        batch_price(model, now.date())
+        price_list(model, now.date(), delivery)
+        priced(model)
     except UnpricedError as error:
         allowed = [one for one in due if one.allow_unpriced]
         if len(allowed) == len(due):
             return model, allowed, Sent()
-        reason = _stop(warehouse, purpose, provider, model_id, str(error), now, spare_unpriced=True)
+        reason = _stop(warehouse, purpose, provider, model_id, str(error), now, spare_unpriced=True, delivery=delivery)
         return model if allowed else None, allowed, Sent(complaints=(reason,))
     return model, list(due), Sent()
 
@@ -97,19 +118,23 @@ def send_requests(
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
+    reader: Callable[[BatchRecord], AnswerReader] | None = None,
 ) -> Sent:
     """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
 
-    They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
-    palettes, are more than a machine's memory.
+    They are prepared as they are read, a batch at a time: a million request lines, or ten thousand
+    pictures, are more than a machine's memory.
 
     A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
-    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
+    that model. So the subjects go on without it, and the reason stands with the asks until they are asked again. What
     there is no money for stays asked.
     """
     sent = Sent()
     limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
-    parts = split(requests, limits)
+    most = min(limits.max_requests, MOST_REQUESTS.get(order.kind, limits.max_requests))
+    if order.delivery == "direct":
+        most = min(most, MOST_CALLS)
+    parts = split(requests, replace(limits, max_requests=most))
     while True:
         try:
             part = next(parts, None)
@@ -119,7 +144,7 @@ def send_requests(
         if part is None:
             return sent
         try:
-            submitted = submit_batch(order, part, provider, warehouse, store, clock)
+            submitted = submit_batch(order, part, provider, warehouse, store, clock, reader)
         except OverBudgetError as error:
             return replace(sent, held=(str(error),))
         if submitted is None:
@@ -148,7 +173,8 @@ def _stop(
     now: datetime,
     *,
     spare_unpriced: bool = False,
+    delivery: Delivery | None = None,
 ) -> str:
     with warehouse.write() as connection:
-        stop_asks(connection, purpose, provider, model, reason, now, spare_unpriced=spare_unpriced)
+        stop_asks(connection, purpose, provider, model, reason, now, spare_unpriced=spare_unpriced, delivery=delivery)
     return reason

@@ -13,7 +13,7 @@ from grabient_assets.ledger.costs import FREE, Bill, Charge, total
 from grabient_assets.ledger.fates import ASKED_AGAIN, MAX_DELIVERIES, USABLE, Fate
 from grabient_assets.ledger.result_lines import read_results
 from grabient_assets.ledger.short_results import lines_lacking
-from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, BatchState, ReadLine, Result
+from grabient_assets.providers.contract import BAD_VECTOR, PICTURE_NOT_FETCHED, BatchState, ReadLine, Result
 from grabient_assets.providers.refusals import refused_later
 from grabient_assets.registry.model import Model
 
@@ -64,8 +64,8 @@ class AnswerReader(Protocol):
 
     table: str
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
-        """Read one answer text. Never raises for what a model said."""
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        """Read one answer, of the kind that was asked for. Never raises for what a model said."""
         ...
 
     def picture_url(self, request: RequestRecord) -> str | None:
@@ -132,16 +132,19 @@ def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settl
     pictures: dict[str, str] = {}
     for custom_id, request in answers.requests.items():
         result = found.of.get(custom_id)
-        verdict = _verdict(request, result, custom_id in found.contradicted, state, reader)
+        result = None if result is None else result.holding(batch.kind)
+        verdict = _verdict(batch, request, result, custom_id in found.contradicted, state, reader)
         if lost is not None:
             verdict = Verdict("unreadable", lost)
-        again = _asked_again(verdict, result, refused=refusal is not None)
+        again = _asked_again(verdict, result, refused=refusal is not None, direct=batch.delivery == "direct")
         if result is not None and result.error_code == PICTURE_NOT_FETCHED and (url := reader.picture_url(request)):
             verdict, again = Verdict("errored", _not_fetched(batch, url, result)), True
             pictures[url] = verdict.error or ""
+        never_begun = batch.delivery == "direct" and result is None and request.began_at is None
         charge = FREE if custom_id in found.free else bill.charge(result, verdict.fate)
         again = again and batch.cancel_asked_at is None
-        settled.append(_settle(request, verdict, result, charge, again, answers.delivered.get(custom_id, 0) + 1))
+        deliveries = answers.delivered.get(custom_id, 0) + (not never_begun)
+        settled.append(_settle(request, verdict, result, charge, again, deliveries))
     problems[:0] = list(pictures.values())[:1]
     return Settlement(settled, problems, stop)
 
@@ -173,12 +176,13 @@ def _not_fetched(batch: BatchRecord, url: str, result: Result) -> str:
     )
 
 
-def _asked_again(verdict: Verdict, result: Result | None, *, refused: bool) -> bool:
+def _asked_again(verdict: Verdict, result: Result | None, *, refused: bool, direct: bool) -> bool:
     """Whether the same request may bring an answer in another batch, without costing a second time. `refused`: the
-    provider has refused the whole batch for good."""
+    provider has refused the whole batch for good. A `direct` call without an answer may have been billed."""
     if verdict.fate == "errored":
-        return not refused if result is None else result.retryable
-    return verdict.fate in ASKED_AGAIN
+        # A vector that is wrong has been billed, and comes out wrong again.
+        return not refused if result is None else result.retryable and result.error_code != BAD_VECTOR
+    return verdict.fate in ASKED_AGAIN and not (direct and verdict.fate == "missing")
 
 
 def _settle(
@@ -192,15 +196,20 @@ def _settle(
 
 
 def _verdict(
-    request: RequestRecord, result: Result | None, contradicted: bool, state: BatchState, reader: AnswerReader
+    batch: BatchRecord,
+    request: RequestRecord,
+    result: Result | None,
+    contradicted: bool,
+    state: BatchState,
+    reader: AnswerReader,
 ) -> Verdict:
     if contradicted:
         return Verdict("mismatched", "Two different answers came for this request.")
     if result is None:
-        return _unanswered(state)
+        return _without_answer(request, state) if batch.delivery == "direct" else _unanswered(state)
     match result.fate:
         case "answered":
-            return reader.judge(request, result.text or "")
+            return reader.judge(request, result)
         case "refused":
             return Verdict("refused", f"The model declined: {result.error or 'no reason given'}")
         case "truncated":
@@ -221,6 +230,17 @@ def _unanswered(state: BatchState) -> Verdict:
             return Verdict("errored", f"The provider failed the whole batch: {state.error or state.raw_status}")
         case _:
             return Verdict("missing", "The batch ended without a word about this request.")
+
+
+def _without_answer(request: RequestRecord, state: BatchState) -> Verdict:
+    """Of a direct call."""
+    if request.began_at is not None:
+        return Verdict(
+            "missing", f"It was asked and no answer came; it may have been billed. {state.error or ''}".strip()
+        )
+    if state.outcome == "cancelled":
+        return _stopped("cancelled")
+    return Verdict("errored", f"Not asked: {state.error or 'the program ended before.'}")
 
 
 def _stopped(fate: Literal["expired", "cancelled"]) -> Verdict:
@@ -244,6 +264,10 @@ def fate_record(settled: Settled) -> FateRecord:
         cost_basis=settled.charge.basis,
         cache_saved_usd=settled.charge.cache_saved_usd,
         error_code=settled.error_code,
+        began_at=settled.request.began_at,
+        answered_at=settled.request.answered_at,
+        input_image_tokens=(usage.input_image_tokens or None) if usage else None,
+        output_image_tokens=(usage.output_image_tokens or None) if usage else None,
     )
 
 

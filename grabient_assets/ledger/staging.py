@@ -38,7 +38,6 @@ class StagedBatch:
 
 FATES = ("batch_id", *FateRecord.__dataclass_fields__)
 BATCHES = tuple(StagedBatch.__dataclass_fields__)
-_TABLES = {"batches": BATCHES, "batch_requests": FATES, "palette_tags": ("*",), "palette_tag_refined": ("*",)}
 
 
 class Staging:
@@ -75,8 +74,8 @@ class Staging:
 
 
 @contextmanager
-def staging(warehouse: Warehouse) -> Iterator[Staging]:
-    """An empty staging file; what an earlier process left is dropped.
+def staging(warehouse: Warehouse, answer_tables: Sequence[str]) -> Iterator[Staging]:
+    """An empty staging file, with these tables of answers; what an earlier process left is dropped.
 
     Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
     """
@@ -90,7 +89,7 @@ def staging(warehouse: Warehouse) -> Iterator[Staging]:
             ) from error
         _drop(path)
         try:
-            _make_tables(warehouse, path)
+            _make_tables(warehouse, path, answer_tables)
             yield Staging(path)
         finally:
             _drop(path)
@@ -104,9 +103,10 @@ def _opened_lock(path: Path) -> IO[str]:
         raise faults.opening(error, path) from error
 
 
-def _make_tables(warehouse: Warehouse, path: Path) -> None:
+def _make_tables(warehouse: Warehouse, path: Path, answer_tables: Sequence[str]) -> None:
+    tables = {"batches": BATCHES, "batch_requests": FATES, **dict.fromkeys(answer_tables, ("*",))}
     with warehouse.read(staged=path) as connection:
-        for table, columns in _TABLES.items():
+        for table, columns in tables.items():
             connection.execute(f"CREATE TABLE staged.{table} AS SELECT {', '.join(columns)} FROM {table} LIMIT 0")
 
 

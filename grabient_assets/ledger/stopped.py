@@ -60,6 +60,16 @@ def ended(batch: BatchRecord, asked: bool) -> Stopped:
     return Stopped(batch, "ended", f"Batch {batch.batch_id} had already ended at {batch.provider}.")
 
 
+def let_go(batch: BatchRecord) -> Stopped:
+    """No further call of a direct batch is made."""
+    return Stopped(
+        batch,
+        "stopped",
+        f"Batch {batch.batch_id} is stopped: no further call of it is made. What was answered is stored; a call "
+        "without an answer may have been billed.",
+    )
+
+
 def given_up(batch: BatchRecord) -> Stopped:
     """It was closed without the provider."""
     return Stopped(

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from grabient_assets import interrupts
 from grabient_assets.ledger.admission import stop_outdated_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
+from grabient_assets.ledger.estimates import estimate, token_estimate
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.purpose import Purpose, Purposes
+from grabient_assets.ledger.request_sizes import keep_request_sizes, request_shape
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -27,16 +29,24 @@ from grabient_assets.warehouse.connection import Warehouse
 class Submission:
     """One round of sending: to whom, out of which tables and objects, by which clock.
 
-    With `images_by_url`, pictures go as addresses instead of bytes. `lost` takes a sentence for each request whose line
-    cannot be made.
+    `purposes` are all that share the money. With `images_by_url`, pictures go as addresses instead of bytes. `lost`
+    takes a sentence for each request whose line cannot be made.
     """
 
     connection: Connection
+    purposes: Purposes
     warehouse: Warehouse
     store: ObjectStore
     clock: Callable[[], datetime]
     images_by_url: bool = False
     lost: list[str] = field(default_factory=list)
+
+
+def _refuse_unpriced(purpose: Purpose, target: DueTarget, now: datetime, model: Model) -> None:
+    """Raise UnpricedError for an image of which nobody knows what it may cost at most."""
+    if model.kind == "image":
+        shape = request_shape(0, 0, purpose.prompt(target.prompt_version, model).parameters, model)
+        estimate(model, now.date(), token_estimate(shape, model), 1, target.delivery)
 
 
 @interrupts.heeded()
@@ -51,17 +61,17 @@ def submit_due(
     `announce` is told what goes out, before the first of it does.
     """
     connection, warehouse, clock = submission.connection, submission.warehouse, submission.clock
-    name = connection.provider.name
+    name, purposes = connection.provider.name, submission.purposes
     sent = Sent(complaints=stop_outdated_asks(purpose, connection, warehouse, clock()))
     with warehouse.write() as database:
         due_at = ledger_time(database, clock())
         share_answers(database, purpose)
         close_finished(database, purpose, clock())
-        purpose.measure(database, connection.usable, due_at.date())
-        held = still_held(database, connection.budget_usd, due_at, purpose.name, name)
+        keep_request_sizes(database, purposes, connection.usable, due_at.date())
+        held = still_held(database, purposes, connection.budget_usd, due_at, purpose.name, name)
         targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]
         keys = [one.hold_key(purpose.name, name) for one in targets]
-        granted, waiting = sendable(database, connection.budget_usd, keys, due_at)
+        granted, waiting = sendable(database, purposes, connection.budget_usd, keys, due_at)
     sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
     wait = closed_until(name, warehouse, clock())
     if targets and wait:
@@ -71,11 +81,13 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
             due = due_requests(database, purpose, name, target)
-        model, chosen, stopped = orderable(purpose.name, name, target.model, due, warehouse, clock())
+        model, chosen, stopped = orderable(
+            purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())
+        )
         sent += stopped
         if model is None:
             continue
-        prompt = purpose.prompt(load_prompt_set(PROMPTS_DIR, target.prompt_version))
+        prompt = purpose.prompt(target.prompt_version, model)
         allowed = granted.get(target.hold_key(purpose.name, name))
         if allowed is not None:
             chosen = [chosen[place] for place in allowed.admitted([request.custom_id for request in chosen])]
@@ -90,10 +102,20 @@ def submit_due(
             run_id,
             due_at,
             prompt.parameters,
-            Terms(connection.budget_usd, target.cap_id),
+            Terms(purposes, connection.budget_usd, target.cap_id),
+            purpose.kind,
+            target.delivery,
         )
         requests = purpose.prepare(chosen, prompt, model, submission)
-        sent += send_requests(order, requests, connection.provider, warehouse, submission.store, clock)
+        sent += send_requests(
+            order,
+            requests,
+            connection.provider,
+            warehouse,
+            submission.store,
+            clock,
+            lambda batch: purpose.reader(batch, warehouse, submission.store),
+        )
         sent += Sent(complaints=tuple(submission.lost))
         submission.lost.clear()
         if sent.closed:

@@ -29,17 +29,19 @@ from grabient_assets.errors import (
     StoreError,
     WarehouseError,
 )
-from grabient_assets.ledger import batches
+from grabient_assets.ledger import batches, direct
 from grabient_assets.ledger.archive import archive_requests
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.deferral import deferral, may_be_seen_yet
 from grabient_assets.ledger.estimates import RequestShape
 from grabient_assets.ledger.money import HoldKey
-from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, request_shape, reserve
+from grabient_assets.ledger.request_sizes import request_shape
+from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, reserve
+from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.underway import sending
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Kind, Model
 from grabient_assets.registry.price_list import to_json
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -66,7 +68,7 @@ class Order:
 
     `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: what another
     process has sent and collected since then is not sent again. `parameters` are the prompt's, `terms` say out of which
-    money it is paid.
+    money it is paid, `kind` what the answers are.
     """
 
     purpose: str
@@ -78,6 +80,8 @@ class Order:
     due_at: datetime | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     terms: Terms = NO_LIMIT
+    kind: Kind = "text"
+    delivery: Delivery = "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,11 @@ def submit_batch(
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
+    reader: Callable[[BatchRecord], AnswerReader] | None = None,
 ) -> Submitted | None:
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
+
+    Those of a direct order are asked one by one, and their answers are stored by the `reader`.
 
     Only those go out that there is money for. Raises OverBudgetError when there is none for a single one, StoreError
     when the requests cannot be archived: then nothing was sent, and they are due again.
@@ -126,7 +133,12 @@ def submit_batch(
             return None
         if intended.batch is None:
             raise OverBudgetError(intended.held or "")
-        sent = _create(intended.batch, intended.carried, order.model, provider, warehouse, store, clock)
+        if order.delivery == "direct":
+            assert reader is not None
+            carried = [(r.custom_id, r.line) for r in intended.carried]
+            sent = _ask(intended.batch, carried, order.model, provider, warehouse, store, clock, reader)
+        else:
+            sent = _create(intended.batch, intended.carried, order.model, provider, warehouse, store, clock)
         return replace(sent, held=intended.held)
 
 
@@ -176,6 +188,43 @@ def _create(
     return Submitted(replace(batch, status="submitted", **receipt))
 
 
+def _ask(
+    batch: BatchRecord,
+    lines: Sequence[tuple[str, bytes]],
+    model: Model,
+    provider: BatchProvider,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    clock: Callable[[], datetime],
+    reader: Callable[[BatchRecord], AnswerReader],
+) -> Submitted:
+    """One call for each line. Whatever ends it, what came is stored; killed, whoever finds the batch does that."""
+
+    def collected(error: ProviderError | None) -> BatchRecord | None:
+        with interrupts.finishing():
+            return direct.collect_calls(batch, model, warehouse, store, reader, clock, error)
+
+    assert batch.requests_key is not None
+    try:
+        archive_requests(store, batch.requests_key, [line for _, line in lines])
+        error = direct.make_calls(batch, lines, model, provider, warehouse, clock)
+    except StoreError as error:  # before the first call
+        with interrupts.finishing(), suppress(WarehouseError):
+            _record_failure(warehouse, batch, error, clock())
+        raise
+    except interrupts.Interrupted:
+        if collected(None) is None:
+            _record_never_sent(warehouse, batch, clock())
+        raise
+    done = collected(error)
+    if done is not None:
+        return Submitted(done, error)
+    with interrupts.finishing():
+        if error is None:  # a person stopped it, and changed their mind
+            return Submitted(direct.record_never_begun(batch, warehouse, clock()))
+        return Submitted(_record_failure(warehouse, batch, error, clock()), error)
+
+
 def _intend(
     order: Order,
     requests: Sequence[PreparedRequest],
@@ -193,7 +242,9 @@ def _intend(
         key = HoldKey(order.purpose, order.model.provider, order.model.id, order.prompt_version, order.terms.cap_id)
         shape = _mean_shape(free, order)
         ids = [r.custom_id for r in free]
-        granted = reserve(connection, order.terms, key, order.model, order.prompt_digest, shape, ids, now)
+        granted = reserve(
+            connection, order.terms, key, order.model, order.prompt_digest, shape, ids, now, order.delivery
+        )
         carried = [free[place] for place in granted.places]
         if not carried:
             return _Intended(None, [], granted.held)
@@ -240,9 +291,11 @@ def _batch(
         requests_key=f"batches/{batch_id}/requests.jsonl.gz",
         cap_id=order.terms.cap_id,
         prices=to_json(granted.prices) if granted.prices else None,
-        max_output_tokens=max_output_tokens,
+        max_output_tokens=None if order.kind == "image" else max_output_tokens,
         estimated_usd=granted.estimated_usd,
         reserved_usd=granted.reserved_usd,
+        delivery=order.delivery,
+        kind=order.kind,
     )
 
 

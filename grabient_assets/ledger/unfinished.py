@@ -1,45 +1,24 @@
-"""What open palettes still need, request by request, and what a request of each kind is made of.
+"""What open subjects still need, request by request.
 
-A palette is finished when nothing that was asked about it is missing, its refinement included. Palettes of equal
-colours under one prompt version are one here: what one of them needs is asked once for all.
+A subject is finished when nothing that was asked about it is missing, whatever follows by itself included. Subjects of
+one key under one prompt version are one here, over all purposes: what one of them needs is asked once for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from grabient_assets.ledger.due import carried, lacking
+from grabient_assets.ledger.due import carried, lacking, open_asks, ready
 from grabient_assets.ledger.money import HoldKey
-from grabient_assets.ledger.refined import refinements_to_come
-from grabient_assets.ledger.tags import PALETTE_TAGS
 from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-
-@dataclass(frozen=True, slots=True)
-class RequestSize:
-    """One row of `request_sizes`: what a request of this purpose is made of, a mean one.
-
-    `text_bytes` is the length of its line without a picture; the other numbers are the prompt's parameters. A
-    refinement follows by itself when all providers in `follows` were asked.
-    """
-
-    purpose: str
-    provider: str
-    model: str
-    prompt_version: str
-    prompt_digest: str
-    text_bytes: int
-    pictures: int
-    max_output_tokens: int
-    thinking_budget: int | None
-    effort: str | None
-    follows: tuple[str, ...] = ()
+    from grabient_assets.ledger.purpose import Purpose, Purposes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +35,7 @@ class RequestPrice:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """US dollars that an unfinished palette needs out of one cap (None: asked under no cap), at most and as expected.
+    """US dollars that an unfinished subject needs out of one cap (None: asked under no cap), at most and as expected.
 
     `spread` is the most by which the high end of a single one of its requests lies above what is expected of it. With
     `unpriced`, some of it may be sent at an unknown price.
@@ -69,169 +48,103 @@ class Need:
     unpriced: bool
 
 
+class UnfinishedKey(NamedTuple):
+    """Equal subjects under a prompt version. `noun` is what a subject is called."""
+
+    noun: str
+    subject_key: str
+    prompt_version: str
+
+
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A palette with something still to ask, and every `seed` of these colours that wants it.
+    """Something to ask about equal subjects, and how many of these want it.
 
-    `begun`: something was answered or is with a provider. `arrival` orders palettes as they were loaded.
+    `begun`: something was answered or is with a provider. `arrival` orders subjects as they came.
     """
 
-    palette_key: str
-    prompt_version: str
-    seeds: int
+    key: UnfinishedKey
+    subjects: int
     begun: bool
     arrival: int
     needs: tuple[Need, ...]
 
-    @property
-    def key(self) -> PaletteKey:
-        """What tells it from others."""
-        return PaletteKey(self.palette_key, self.prompt_version)
+
+def _still_needed(purpose: Purpose) -> str:
+    """Relation of what can be sent now, by `stem`, and of what is to come."""
+    to_come = f"UNION ALL BY NAME SELECT * FROM ({purpose.to_come})" if purpose.to_come else ""
+    return f"""
+        SELECT '{purpose.name}' AS purpose, * FROM (
+            WITH {lacking(open_asks(purpose), purpose.table)}, {ready(purpose)}, {carried()}
+            SELECT r.subject, r.prompt_version, r.provider, r.model, r.cap_id, r.allow_unpriced, r.stem,
+                   bit_count(r.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, NULL::DECIMAL(18, 10) AS high,
+                   NULL::DECIMAL(18, 10) AS expected, NULL::DECIMAL(18, 10) AS spread
+            FROM ready r LEFT JOIN carried c USING (stem) WHERE r.bits & ~coalesce(c.bits, 0) <> 0
+            {to_come})
+    """
 
 
-@dataclass(frozen=True, slots=True)
-class PaletteKey:
-    """Colours under a prompt version."""
+def _priced(purposes: Purposes) -> str:
+    wanted = " UNION ALL BY NAME ".join(_still_needed(purpose) for purpose in purposes.values())
+    return f"""
+        CREATE OR REPLACE TEMP TABLE priced_steps AS
+        SELECT w.* REPLACE (
+                   coalesce(w.high, p.high * w.requests, 0) AS high,
+                   coalesce(w.expected, p.expected * w.requests, 0) AS expected,
+                   coalesce(w.spread, p.high - p.expected, 0) AS spread),
+               p.purpose IS NOT NULL AND p.high IS NULL AND w.allow_unpriced AS unpriced
+        FROM ({wanted}) w LEFT JOIN request_prices p USING (purpose, provider, model, prompt_version)
+    """
 
-    palette_key: str
-    prompt_version: str
 
-
-def wanted_targets(connection: DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """(provider, model, prompt version) of every tagging request that was ever asked for, or may be in a later wave."""
-    rows = connection.execute(
+def _keys(purposes: Purposes) -> str:
+    """Relation of the subjects of all purposes: which are equal, and in which order they came."""
+    return " UNION ALL ".join(
+        f"""
+        SELECT '{purpose.name}' AS purpose, '{purpose.noun}' AS noun, subject, subject_key,
+               row_number() OVER () AS arrival FROM ({purpose.keys})
         """
-        SELECT DISTINCT provider, model, prompt_version FROM asks WHERE purpose = 'tagging'
-        UNION SELECT provider, model, prompt_version FROM wave_members JOIN wave_plans USING (plan_id)
-        ORDER BY ALL
-        """
-    ).fetchall()
-    return [(row[0], row[1], row[2]) for row in rows]
-
-
-def record_request_sizes(connection: DuckDBPyConnection, sizes: Sequence[RequestSize]) -> None:
-    """Make these the rows of the table. A size that stands for the same prompt stays: it may have been measured on the
-    lines that were sent (`measure_request`)."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE sizes_before AS FROM request_sizes")
-    connection.execute("DELETE FROM request_sizes")
-    insert_rows(connection, "request_sizes", sizes)
-    connection.execute(
-        """
-        UPDATE request_sizes AS r SET text_bytes = b.text_bytes FROM sizes_before b
-        WHERE b.purpose = r.purpose AND b.provider = r.provider AND b.model = r.model
-          AND b.prompt_version = r.prompt_version AND b.prompt_digest = r.prompt_digest
-        """
-    )
-    connection.execute("DROP TABLE sizes_before")
-
-
-def measure_request(connection: DuckDBPyConnection, size: RequestSize) -> None:
-    """Record the size that lines about to be sent have. What has to be asked before stays as it stands."""
-    insert_rows(
-        connection,
-        "request_sizes",
-        [size],
-        """
-        ON CONFLICT DO UPDATE SET
-            prompt_digest = excluded.prompt_digest, text_bytes = excluded.text_bytes, pictures = excluded.pictures,
-            max_output_tokens = excluded.max_output_tokens, thinking_budget = excluded.thinking_budget,
-            effort = excluded.effort
-        """,
+        for purpose in purposes.values()
     )
 
 
-def request_sizes(connection: DuckDBPyConnection) -> list[RequestSize]:
-    """All rows."""
-    columns = ", ".join(RequestSize.__dataclass_fields__)
-    rows = connection.execute(f"SELECT {columns} FROM request_sizes ORDER BY ALL").fetchall()
-    return [replace(RequestSize(*row), follows=tuple(row[-1])) for row in rows]
+def _steps(purposes: Purposes) -> str:
+    """Of one subject there is one row of a kind, so rows of a group are equal subjects."""
+    return f"""
+        CREATE OR REPLACE TEMP TABLE open_steps AS
+        SELECT k.noun, k.subject_key, p.prompt_version, p.purpose, p.provider, p.model, p.stem,
+               arg_min_null(p.cap_id, p.subject) AS cap_id, max(p.requests) AS requests,
+               max(p.high) AS high, max(p.expected) AS expected, max(p.spread) AS spread,
+               bool_or(p.unpriced) AS unpriced, count(*) AS subjects, min(k.arrival) AS arrival
+        FROM priced_steps p JOIN ({_keys(purposes)}) k USING (purpose, subject) GROUP BY ALL
+    """
 
 
-def record_wave_shares(connection: DuckDBPyConnection, shares: Mapping[str, Mapping[int, float]]) -> None:
-    """By prompt version and wave, the part of the palettes in it that is expected to go on to the next one."""
-    for version, steps in shares.items():
-        for wave, share in steps.items():
-            connection.execute(
-                "INSERT INTO wave_shares VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET share = excluded.share",
-                [version, wave, share],
-            )
-
-
-# What the waves after `wave` add, for a palette in it: every further request of a model, as far as the palette is
-# expected to come.
-_LATER_WAVES = """
-    steps AS (
-        SELECT m.plan_id, p.prompt_version, m.wave, m.provider, m.model,
-               m.analyses - coalesce(max(m.analyses) OVER (
-                   PARTITION BY m.plan_id, m.provider, m.model ORDER BY m.wave
-                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS requests
-        FROM wave_members m JOIN wave_plans p USING (plan_id)
-        WHERE plan_id IN (SELECT plan_id FROM tagging_waves WHERE state = 'open')
-    ),
-    step_prices AS (
-        SELECT s.plan_id, s.prompt_version, s.wave, sum(s.requests * p.high) AS high,
-               sum(s.requests * p.expected) AS expected, max(p.high - p.expected) AS spread
-        FROM steps s JOIN request_prices p USING (provider, model, prompt_version)
-        WHERE p.purpose = 'tagging' AND s.requests > 0 GROUP BY ALL
-    ),
-    reached AS (
-        SELECT n.plan_id, n.wave, l.wave AS later, product(coalesce(h.share, 1)) AS share
-        FROM (SELECT DISTINCT plan_id, wave FROM tagging_waves WHERE state = 'open') n
-        JOIN step_prices l ON l.plan_id = n.plan_id AND l.wave > n.wave
-        LEFT JOIN wave_shares h ON h.prompt_version = l.prompt_version AND h.wave >= n.wave AND h.wave < l.wave
-        GROUP BY ALL
-    ),
-    later_waves AS (
-        SELECT r.plan_id, r.wave, sum(r.share * l.high)::DECIMAL(18, 10) AS high,
-               sum(r.share * l.expected)::DECIMAL(18, 10) AS expected, max(l.spread) AS spread
-        FROM reached r JOIN step_prices l ON l.plan_id = r.plan_id AND l.wave = r.later GROUP BY ALL
-    )
-"""
-
-_OPEN_TAGGING = "SELECT * FROM asks WHERE purpose = 'tagging' AND state = 'open'"
-_PRICED = f"""
-    CREATE OR REPLACE TEMP TABLE priced_steps AS
-    WITH {lacking(_OPEN_TAGGING, PALETTE_TAGS)}, {carried()}, {refinements_to_come()}, {_LATER_WAVES},
-    wanted AS (
-        SELECT l.subject AS seed, l.prompt_version, 'tagging' AS purpose, l.provider, l.model, l.cap_id,
-               l.allow_unpriced, l.stem, bit_count(l.bits & ~coalesce(c.bits, 0))::INTEGER AS requests, false AS later
-        FROM lacking l LEFT JOIN carried c USING (stem) WHERE l.bits & ~coalesce(c.bits, 0) <> 0
-        UNION ALL
-        SELECT seed, prompt_version, 'refinement', provider, model, cap_id, allow_unpriced, stem, 1, tagging_goes_on
-        FROM to_refine
-    )
-    SELECT w.*, coalesce(p.high * w.requests, 0) AS high, coalesce(p.expected * w.requests, 0) AS expected,
-           coalesce(p.high - p.expected, 0) AS spread,
-           p.purpose IS NOT NULL AND p.high IS NULL AND w.allow_unpriced AS unpriced
-    FROM wanted w LEFT JOIN request_prices p USING (purpose, provider, model, prompt_version)
-    UNION ALL
-    SELECT w.seed, w.prompt_version, 'tagging', NULL, NULL, w.cap_id, w.allow_unpriced, NULL, 0, true,
-           l.high, l.expected, l.spread, false
-    FROM tagging_waves w JOIN later_waves l USING (plan_id, wave) WHERE w.state = 'open'
-"""
-
-# Of one palette there is one row of a kind, so rows of a group are palettes of equal colours.
-_STEPS = """
-    CREATE OR REPLACE TEMP TABLE open_steps AS
-    SELECT q.palette_key, p.prompt_version, p.purpose, p.provider, p.model, p.stem,
-           arg_min_null(p.cap_id, p.seed) AS cap_id, max(p.requests) AS requests, p.later,
-           max(p.high) AS high, max(p.expected) AS expected, max(p.spread) AS spread, bool_or(p.unpriced) AS unpriced,
-           count(*) AS seeds, min(q.rowid) AS arrival
-    FROM priced_steps p JOIN palettes q USING (seed) GROUP BY ALL
-"""
-
-_BEGUN = """
-    SELECT q.palette_key, t.prompt_version FROM palette_tags t JOIN palettes q USING (seed)
-    SEMI JOIN open_steps s ON s.palette_key = q.palette_key AND s.prompt_version = t.prompt_version
-    UNION SELECT q.palette_key, b.prompt_version
-    FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q ON q.seed = r.subject
+_WITH_PROVIDERS = """
+    SELECT DISTINCT k.noun, k.subject_key, b.prompt_version, b.cap_id
+    FROM batch_requests r JOIN batches b USING (batch_id) JOIN keys k ON k.purpose = b.purpose AND k.subject = r.subject
     WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted')
 """
 
 
-def price_steps(connection: DuckDBPyConnection, prices: Sequence[RequestPrice]) -> dict[str | None, Decimal]:
-    """Lay out what every palette needs by itself at these prices. Returns the US dollars that all of it may cost, by
-    cap (None: asked under no cap); what palettes of equal colours share counts for each of them.
+def _begun(purposes: Purposes) -> str:
+    """Relation of the keys of which something was answered or is with a provider; needs `keys`."""
+    answered = " UNION ".join(
+        f"""
+        SELECT k.noun, k.subject_key, t.{purpose.table.version} FROM {purpose.table.name} t
+        JOIN keys k ON k.purpose = '{purpose.name}' AND k.subject = t.{purpose.table.subject}
+        SEMI JOIN open_steps s ON s.subject_key = k.subject_key AND s.prompt_version = t.{purpose.table.version}
+        """
+        for purpose in purposes.values()
+    )
+    return f"{answered} UNION SELECT noun, subject_key, prompt_version FROM ({_WITH_PROVIDERS})"
+
+
+def price_steps(
+    connection: DuckDBPyConnection, purposes: Purposes, prices: Sequence[RequestPrice]
+) -> dict[str | None, Decimal]:
+    """Lay out what every subject needs by itself at these prices. Returns the US dollars that all of it may cost, by
+    cap (None: asked under no cap); what equal subjects share counts for each of them.
 
     What has no row in `prices` costs nothing: it is stopped when it is sent.
     """
@@ -242,62 +155,59 @@ def price_steps(connection: DuckDBPyConnection, prices: Sequence[RequestPrice]) 
             high DECIMAL(18, 10), expected DECIMAL(18, 10))
         """
     )
+    if not purposes:
+        return {}
     insert_rows(connection, "request_prices", prices)
-    connection.execute(_PRICED)
+    connection.execute(_priced(purposes))
     return dict(connection.execute("SELECT cap_id, sum(high) FROM priced_steps GROUP BY ALL").fetchall())
 
 
-def lay_out_steps(connection: DuckDBPyConnection) -> None:
+def lay_out_steps(connection: DuckDBPyConnection, purposes: Purposes) -> None:
     """Lay out, after `price_steps`, the temporary table `open_steps` that the functions below read: the requests that
-    can be sent now, and those that come later, each once for all palettes of equal colours."""
-    connection.execute(_STEPS)
+    can be sent now, and those that come later (without a stem), each once for all equal subjects."""
+    connection.execute(_steps(purposes))
 
 
-def unfinished(connection: DuckDBPyConnection) -> list[Unfinished]:
-    """Every palette with something in `open_steps`, as they were loaded."""
+def unfinished(connection: DuckDBPyConnection, purposes: Purposes) -> list[Unfinished]:
+    """Everything in `open_steps`, as the subjects came."""
     rows = connection.execute(
         f"""
-        WITH begun AS ({_BEGUN}),
+        WITH keys AS MATERIALIZED ({_keys(purposes)}), begun AS ({_begun(purposes)}),
         by_cap AS (
-            SELECT palette_key, prompt_version, cap_id, max(seeds) AS seeds, min(arrival) AS arrival,
+            SELECT noun, subject_key, prompt_version, cap_id, max(subjects) AS subjects, min(arrival) AS arrival,
                    sum(high) AS high, sum(expected) AS expected, max(spread) AS spread,
                    bool_or(unpriced) AS unpriced
             FROM open_steps GROUP BY ALL
         )
-        SELECT c.palette_key, c.prompt_version, c.seeds, b.palette_key IS NOT NULL, c.arrival,
+        SELECT c.noun, c.subject_key, c.prompt_version, c.subjects, b.subject_key IS NOT NULL, c.arrival,
                c.cap_id, c.high, c.expected, c.spread, c.unpriced
-        FROM by_cap c LEFT JOIN begun b USING (palette_key, prompt_version)
-        ORDER BY c.arrival, c.prompt_version, c.palette_key, c.cap_id NULLS FIRST
+        FROM by_cap c LEFT JOIN begun b USING (noun, subject_key, prompt_version)
+        ORDER BY c.arrival, c.prompt_version, c.subject_key, c.noun, c.cap_id NULLS FIRST
         """
     ).fetchall()
-    found: dict[tuple[str, str], Unfinished] = {}
-    for key, version, seeds, begun, arrival, *need in rows:
-        known = found.get((key, version))
+    found: dict[UnfinishedKey, Unfinished] = {}
+    for noun, subject_key, version, subjects, begun, arrival, *need in rows:
+        key = UnfinishedKey(noun, subject_key, version)
+        known = found.get(key)
         needs = (*(known.needs if known else ()), Need(*need))
-        found[key, version] = Unfinished(key, version, seeds, begun, arrival, needs)
+        found[key] = Unfinished(key, subjects, begun, arrival, needs)
     return list(found.values())
 
 
-def with_providers(connection: DuckDBPyConnection) -> list[tuple[PaletteKey, str | None]]:
-    """The palettes of which something is with a provider, each under the cap it was sent under (None: no cap)."""
-    rows = connection.execute(
-        """
-        SELECT DISTINCT q.palette_key, b.prompt_version, b.cap_id
-        FROM batch_requests r JOIN batches b USING (batch_id) JOIN palettes q ON q.seed = r.subject
-        WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted')
-        """
-    ).fetchall()
-    return [(PaletteKey(row[0], row[1]), row[2]) for row in rows]
+def with_providers(connection: DuckDBPyConnection, purposes: Purposes) -> list[tuple[UnfinishedKey, str | None]]:
+    """What is with a provider, under the cap it was sent under (None: no cap)."""
+    rows = connection.execute(f"WITH keys AS ({_keys(purposes)}) {_WITH_PROVIDERS}").fetchall()
+    return [(UnfinishedKey(*row[:3]), row[3]) for row in rows]
 
 
-def open_stems(connection: DuckDBPyConnection, key: HoldKey) -> list[tuple[str, PaletteKey, int]]:
-    """What can be sent now under this key: the stem of a custom_id, the palette that wants it, how many requests."""
+def open_stems(connection: DuckDBPyConnection, key: HoldKey) -> list[tuple[str, UnfinishedKey, int]]:
+    """What can be sent now under this key: the stem of a custom_id, who wants it, how many requests."""
     rows = connection.execute(
         """
-        SELECT stem, palette_key, prompt_version, requests FROM open_steps
-        WHERE NOT later AND stem IS NOT NULL AND purpose = $1 AND provider = $2 AND model = $3
+        SELECT stem, noun, subject_key, prompt_version, requests FROM open_steps
+        WHERE purpose = $1 AND provider = $2 AND model = $3
           AND stem IN (SELECT stem FROM open_steps WHERE prompt_version = $4 AND cap_id IS NOT DISTINCT FROM $5)
         """,
         [key.purpose, key.provider, key.model, key.prompt_version, key.cap_id],
     ).fetchall()
-    return [(row[0], PaletteKey(row[1], row[2]), row[3]) for row in rows]
+    return [(row[0], UnfinishedKey(*row[1:4]), row[4]) for row in rows]

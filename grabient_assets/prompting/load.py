@@ -1,4 +1,4 @@
-"""Prompt sets from the folder `prompts/`: one folder per version, in it `tagging.md` and `refinement.md`.
+"""Prompt sets from a folder: one folder per version, in it a file `<purpose>.md` for each purpose.
 
 The head of a prompt file is YAML between two lines of `---`, checked key by key.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grabient_assets.errors import PromptError, UnknownPromptVersionError
-from grabient_assets.prompting.palette_prompts import check_answer_schema, fill_body, fill_schema
-from grabient_assets.prompting.prompt import PURPOSES, Prompt, PromptSet, Purpose, prompt_digest
-from grabient_assets.prompting.released import frozen_sentence, load_released
+from grabient_assets.prompting.prompt import Prompt, PromptSet, prompt_digest
+from grabient_assets.prompting.released import frozen_sentence, released_digests
+from grabient_assets.prompting.rules import PromptRules, check_answer_schema, fill_body, fill_schema
 
 # A version is a partition key: '|' parts the two dimensions, ',' parts keys, '...' is a range of keys.
 VERSION_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,30}")
@@ -48,8 +50,8 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
     return tuple(sorted(names, key=_natural))
 
 
-def load_prompt_set(root: Path, version: str) -> PromptSet:
-    """Both prompts of `version`, read and checked.
+def load_prompt_set(root: Path, version: str, rules: Sequence[PromptRules]) -> PromptSet:
+    """The prompts of `version`, read and checked by these rules, one file for each.
 
     Raises UnknownPromptVersionError when there is none of that name, PromptError for anything else that is not right,
     and when a released version no longer says what it said.
@@ -57,35 +59,38 @@ def load_prompt_set(root: Path, version: str) -> PromptSet:
     versions = load_prompt_versions(root)
     if version not in versions:
         raise UnknownPromptVersionError(version, versions)
-    tagging, refinement = (_load_prompt(root, version, purpose) for purpose in PURPOSES)
-    released = load_released(root).get(version)
-    for prompt in (tagging, refinement):
-        if released is not None and released[prompt.purpose] != prompt.digest:
-            raise PromptError(frozen_sentence(f"{root.name}/{version}/{prompt.purpose}.md", version))
-    return PromptSet(version=version, tagging=tagging, refinement=refinement, released=released is not None)
-
-
-def _load_prompt(root: Path, version: str, purpose: Purpose) -> Prompt:
-    file = f"{root.name}/{version}/{purpose}.md"
-    return _prompt(version, purpose, file, _read(root, root / version / f"{purpose}.md", file))
+    purposes = [one.purpose for one in rules]
+    found: dict[str, Prompt] = {}
+    for one in rules:
+        file = f"{root.name}/{version}/{one.purpose}.md"
+        text = _read(root, root / version / f"{one.purpose}.md", file, purposes)
+        found[one.purpose] = _prompt(version, one, file, text)
+    digests = released_digests(root, version, purposes)
+    for purpose, prompt in found.items():
+        if digests is not None and digests[purpose] != prompt.digest:
+            raise PromptError(frozen_sentence(f"{root.name}/{version}/{purpose}.md", version))
+    released = digests is not None
+    return PromptSet(version, {name: replace(one, released=released) for name, one in found.items()}, released)
 
 
 @lru_cache(maxsize=64)
-def _prompt(version: str, purpose: Purpose, file: str, text: str) -> Prompt:
+def _prompt(version: str, rules: PromptRules, file: str, text: str) -> Prompt:
     """Kept, because every tick of a sensor asks for prompts, and their YAML takes longer to read than the file."""
     head, template = split_front_matter(text, file)
     front = read_front_matter(head, file)
-    if front.purpose != purpose:
-        raise PromptError(f"{file} says 'purpose: {front.purpose}', but a file of this name must say {purpose!r}.")
+    if front.purpose != rules.purpose:
+        raise PromptError(
+            f"{file} says 'purpose: {front.purpose}', but a file of this name must say {rules.purpose!r}."
+        )
     if not template.strip():
         raise PromptError(f"{file} has an empty body: there is nothing to tell the model.")
-    body = fill_body(template.strip(), purpose, file)
-    schema = fill_schema(front.output_schema, file)
-    check_answer_schema(schema, purpose, file)
+    body = fill_body(template.strip(), rules, file)
+    schema = fill_schema(front.output_schema, rules, file)
+    check_answer_schema(schema, rules, file)
     parameters = front.parameters.model_dump(exclude_none=True)
     return Prompt(
         version=version,
-        purpose=purpose,
+        purpose=rules.purpose,
         message=front.message.strip(),
         body=body,
         parameters=parameters,
@@ -95,9 +100,10 @@ def _prompt(version: str, purpose: Purpose, file: str, text: str) -> Prompt:
     )
 
 
-def _read(root: Path, path: Path, file: str) -> str:
+def _read(root: Path, path: Path, file: str, purposes: Sequence[str]) -> str:
     if not path.is_file():
-        raise PromptError(f"{file} is missing: each prompt version needs tagging.md and refinement.md.")
+        files = " and ".join(f"{purpose}.md" for purpose in purposes)
+        raise PromptError(f"{file} is missing: each prompt version needs {files}.")
     if not path.resolve().is_relative_to(root.resolve()):
         raise PromptError(f"{file} is a link that leads out of the folder {root.name}; put the file itself there.")
     if path.stat().st_size > MAX_BYTES:
@@ -132,7 +138,7 @@ class FrontMatter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    purpose: Literal["tagging", "refinement"]
+    purpose: str
     message: str = Field(min_length=1, max_length=300, pattern=r"^[^\n]*\S[^\n]*$")
     parameters: Parameters
     output_schema: dict[str, Any]

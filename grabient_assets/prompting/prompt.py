@@ -1,15 +1,13 @@
-"""A prompt set: what both stages are told, under one version name; and what changed between two prompts."""
+"""A prompt set: what models are told, under one version name; and what changed between two prompts."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-Purpose = Literal["tagging", "refinement"]
-PURPOSES: tuple[Purpose, ...] = ("tagging", "refinement")
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,27 +16,32 @@ class Prompt:
 
     `body` is the system prompt as it is sent, word lists filled in. `schema` is the JSON schema of the answer.
     `parameters` holds only what the file sets. `text` is the whole file with `\\n` line ends, as it is recorded.
-    `digest` covers body, schema and parameters (see `prompt_digest`), so it changes exactly when a request would.
+    `digest` covers body, schema and parameters (see `prompt_digest`), so it changes exactly when a request would. One
+    that is not `released` may still change.
     """
 
     version: str
-    purpose: Purpose
+    purpose: str
     message: str
     body: str
     parameters: dict[str, float | int | str]
     schema: dict[str, Any]
     digest: str
     text: str
+    released: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """The two prompts of one version. One that is not `released` is a draft: it may change, and runs only offline."""
+    """The prompts of one version, by purpose. One that is not `released` is a draft: it may change, and runs only
+    offline."""
 
     version: str
-    tagging: Prompt
-    refinement: Prompt
+    prompts: Mapping[str, Prompt]
     released: bool
+
+    def __getitem__(self, purpose: str) -> Prompt:
+        return self.prompts[purpose]
 
 
 def prompt_digest(body: str, schema: dict[str, Any], parameters: dict[str, Any]) -> str:

@@ -87,6 +87,7 @@ class ImagesRow(Row):
     widest_ratio: Count | None = None
     qualities: list[Text] = []
     formats: list[Literal["png", "jpeg", "webp"]] = []
+    most_tokens: dict[str, Count] = {}
 
 
 class VectorsRow(Row):
@@ -285,6 +286,12 @@ def _images(index: int, model: ModelRow) -> Iterator[Mistake]:
         yield place, f"sizes of {model.id} are either free, with all of {', '.join(_FREE)}, or `sizes` and `ratios`"
     if not free and not (images.sizes and images.ratios):
         yield place, f"the sizes of {model.id} are missing; add `sizes` and `ratios`, or {', '.join(_FREE)}"
+    if unknown := set(images.most_tokens) - {*images.sizes, *([] if images.sizes else images.qualities)}:
+        named = ", ".join(sorted(unknown))
+        yield (
+            (*place, "most_tokens"),
+            f"`most_tokens` of {model.id} names {named}, which is none of its sizes or qualities; correct it",
+        )
     if "editor" in model.roles and not images.most_inputs:
         yield (*place, "most_inputs"), f"model {model.id} edits but takes no images; correct its `roles`"
 
@@ -329,7 +336,8 @@ def _effort(index: int, model: ModelRow) -> Iterator[Mistake]:
 
 
 def _prices(provider: str, index: int, model: ModelRow) -> Iterator[Mistake]:
-    if not model.prices and model.retires_on is None:
+    """An embedder may have none: what nobody publishes is asked for at an unknown price, when somebody allows it."""
+    if not model.prices and model.retires_on is None and model.roles != ["embedder"]:
         place: Location = ("models", index, "prices")
         yield (
             place,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias, get_args
@@ -74,6 +75,9 @@ class ImageRules:
     Sizes are either free, WIDTHxHEIGHT with both edges a multiple of `edge_multiple` and the limits below, or one of
     `sizes` (1K, 2K, 4K: as many pixels as a square with edges of 1,024, 2,048, 4,096) in one of the `ratios`. `mask` is
     what the model does with a mask: it repaints everything and takes the mask as guidance, or it has no place for one.
+
+    `most_tokens` are the most that an image is billed as: by class of size, or where sizes are free by quality, for
+    1,048,576 pixels.
     """
 
     most_inputs: int
@@ -88,6 +92,7 @@ class ImageRules:
     widest_ratio: int | None = None
     qualities: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    most_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

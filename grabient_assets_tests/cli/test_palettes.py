@@ -14,7 +14,7 @@ from rich.console import Console
 
 from grabient_assets.cli.errors import show_errors
 from grabient_assets.cli.palettes import show_palettes
-from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+from grabient_assets.groups.tagging.waves import CERTAIN
 from grabient_assets.headless.failure_groups import failure_groups
 from grabient_assets.headless.needs import failed_tagging
 from grabient_assets.headless.palette_list import list_palettes

@@ -13,10 +13,9 @@ from grabient_assets.emulator.answers.measures import group_in, measure
 from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.tagging.asking import taggers
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.palette_prompts import system_text
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
+from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.running import asked
 from grabient_assets_tests.vectors import vectors
 
@@ -36,8 +35,8 @@ def test_measures_agree_with_the_real_systems_definitions(name: str) -> None:
 @pytest.mark.parametrize(("version", "apart"), [("v1", True), ("v2", False)])
 def test_a_correct_answer_is_what_the_wording_of_its_prompt_defines(version: str, apart: bool) -> None:
     """v2 defines temperature and brightness as the computed facts do, on every palette; v1 counts from one colour."""
-    prompts, dice = load_prompt_set(PROMPTS_DIR, version), Random(20261129)
-    (group,) = {group_in(system_text(prompt)) for prompt in (prompts.tagging, prompts.refinement)}
+    prompts, dice = load_palette_prompts(version), Random(20261129)
+    (group,) = {group_in(prompt.body) for prompt in (prompts["tagging"], prompts["refinement"])}
     differing = {"temperature": 0, "brightness": 0}
     for _ in range(300):
         seed = ",".join(f"{dice.uniform(0.1, 1):.3f}" for _ in range(12))
@@ -52,7 +51,7 @@ def test_the_answer_follows_the_prompt_it_is_asked_with() -> None:
     """One cool colour among ten warm ones: cool-warm by the first wording, warm by the second."""
     colours = ["#c04020"] * 10 + ["#2040c0"]
     for version, right in (("v1", "cool-warm"), ("v2", "warm")):
-        system = system_text(load_prompt_set(PROMPTS_DIR, version).tagging)
+        system = load_palette_prompts(version)["tagging"].body
         questions = (
             Question(model.id, "a", system, asked("a", colours), strict=True, json_only=True)
             for model in taggers(PROVIDERS)

@@ -11,15 +11,13 @@ from grabient_assets.emulator.answering import answer
 from grabient_assets.emulator.questions import Question
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.wave_audit import FIELDS, Heard, begin_audits, end_audits
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.wave_audits import FIELDS, Heard, begin_audits, end_audits
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.palette_prompts import system_text, tagging_message
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -53,7 +51,7 @@ def audit_wave_one(warehouse: Warehouse, turned: int) -> None:
 
 
 def _answers(rows: list[PaletteRecord], analyses: int) -> Iterator[TagRecord]:
-    system = system_text(load_prompt_set(PROMPTS_DIR, "v1").tagging)
+    system = load_palette_prompts("v1")["tagging"].body
     for palette in rows:
         for model in load_registry().panel("tagger"):
             for index in range(analyses):

@@ -11,11 +11,12 @@ import pytest
 from grabient_assets.groups.palettes.loading import load_palettes, palette_record
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
@@ -67,7 +68,9 @@ def test_no_name_reaches_a_request_line(house: House) -> None:
     house.ask(wanted, providers=PROVIDERS)
     for name in PROVIDERS:
         provider = Writing(name=name, clock=house.clock)
-        submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock), "run")
+        submit_due(
+            TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock), "run"
+        )
         check_nameless(lines(provider))
         provider.end_all()
         ids = [row[0] for row in house.rows("SELECT batch_id FROM batches WHERE status = 'submitted'")]
@@ -76,7 +79,7 @@ def test_no_name_reaches_a_request_line(house: House) -> None:
     complete_palettes(house.warehouse, PROVIDERS, house.clock)
     ask_for_refinement(wanted, "emulator", house.warehouse, house.clock())
     refiner = Writing(name="anthropic", clock=house.clock)
-    submit_due(REFINEMENT, Submission(refiner.connection(), house.warehouse, house.store, house.clock))
+    submit_due(REFINEMENT, Submission(refiner.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert len(refiner.sent) == 1
     check_nameless(lines(refiner))
     archived = b"".join(gzip.decompress(path.read_bytes()) for path in house.folder.rglob("requests.jsonl.gz"))

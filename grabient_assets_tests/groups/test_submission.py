@@ -11,13 +11,13 @@ import pytest
 
 from grabient_assets.errors import RequestRejectedError, SettingsError
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish, record_wish
 from grabient_assets.ledger.due import due_requests
@@ -50,7 +50,7 @@ def house(tmp_path: Path) -> House:
 def test_a_model_that_cannot_take_the_request_keeps_no_other_back(house: House) -> None:
     house.ask(house.load(palette(1)))
     provider = Choosy(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert (sent.complaints, sent.closed) == (("This model takes no schema.",), False)
     assert sorted(s.batch.model for s in sent.batches) == ["gpt-5.6-luna", "gpt-6-luna"]
     found = house.rows("SELECT model, state, reason FROM asks ORDER BY 1")
@@ -62,7 +62,7 @@ def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> Non
     chosen = house.load(palette(1), palette(2))
     house.ask(chosen, providers=["google"])
     google = ScriptedProvider(name="google", clock=house.clock)
-    sent = submit_due(TAGGING, Submission(google.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(google.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     google.end_all()
     ids = [s.batch.batch_id for s in sent.batches]
     collect_batches(ids, google.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
@@ -76,7 +76,9 @@ def test_a_picture_that_is_lost_keeps_no_other_palette_back(house: House) -> Non
     house.store.put("images/1.png", b"png", "image/png")
     ask_for_refinement(chosen, "emulator", house.warehouse, house.clock())
     anthropic = ScriptedProvider(name=refiner().provider, clock=house.clock, labels=False)
-    sent = submit_due(REFINEMENT, Submission(anthropic.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(
+        REFINEMENT, Submission(anthropic.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+    )
     assert len(sent.complaints) == 1 and "Object images/0.png is not below" in sent.complaints[0]
     assert house.rows(
         "SELECT subject FROM batch_requests r JOIN batches b USING (batch_id) WHERE purpose = 'refinement'"
@@ -88,7 +90,7 @@ def test_what_was_asked_in_the_other_mode_is_never_sent(house: House) -> None:
     house.ask(house.load(palette(1)))  # asked of the emulator
     provider = ScriptedProvider(clock=house.clock)
     live = replace(provider.connection(), answers_from="live")
-    sent = submit_due(TAGGING, Submission(live, house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(live, PURPOSES, house.warehouse, house.store, house.clock))
     assert (sent.batches, provider.held) == ((), {})
     assert house.rows("SELECT DISTINCT state FROM asks") == [("stopped",)]
     assert "asked in another mode" in sent.complaints[0]
@@ -99,7 +101,7 @@ def test_what_was_asked_under_a_prompt_that_reads_otherwise_now_is_not_sent(hous
     with house.warehouse.write() as connection:
         connection.execute("UPDATE asks SET request_digest = 'edited' WHERE model = 'gpt-4o-mini'")
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert sorted(s.batch.model for s in sent.batches) == ["gpt-5.6-luna", "gpt-6-luna"]
     assert house.rows("SELECT state FROM asks WHERE model = 'gpt-4o-mini'") == [("stopped",)]
 
@@ -109,7 +111,7 @@ def test_a_prompt_version_that_is_gone_keeps_no_other_back(house: House) -> None
     with house.warehouse.write() as connection:
         connection.execute("UPDATE asks SET prompt_version = 'v0' WHERE model = 'gpt-4o-mini'")
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert len(sent.batches) == 2
     assert sent.complaints == (f"There is no prompt version 'v0'; there is {', '.join(load_released(PROMPTS_DIR))}.",)
     assert house.rows("SELECT state, reason FROM asks WHERE prompt_version = 'v0'") == [("stopped", sent.complaints[0])]
@@ -124,7 +126,7 @@ def test_a_folder_with_emulated_answers_takes_no_live_ones_and_the_other_way_rou
         house.ask(chosen)
         provider = ScriptedProvider(clock=house.clock)
         connection_ = replace(provider.connection(), account=account)
-        assert submit_due(TAGGING, Submission(connection_, house.warehouse, house.store, house.clock)).batches
+        assert submit_due(TAGGING, Submission(connection_, PURPOSES, house.warehouse, house.store, house.clock)).batches
         wish = TaggingWish(chosen, ("openai",), 2, asked)
         with pytest.raises(SettingsError, match=f"holds answers from {other} mode, and {asked} answers must not mix"):
             ask_for_tags(wish, house.warehouse, house.clock())
@@ -143,7 +145,9 @@ class Overtaken(ScriptedProvider):
         if self.other is None:
             house, self.other = self.house, ScriptedProvider(clock=self.clock)
             house.clock.wind(seconds=1)
-            sent = submit_due(TAGGING, Submission(self.other.connection(), house.warehouse, house.store, house.clock))
+            sent = submit_due(
+                TAGGING, Submission(self.other.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+            )
             self.other.end_all()
             ids = [s.batch.batch_id for s in sent.batches]
             collect_batches(ids, self.other.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
@@ -154,7 +158,7 @@ def test_what_another_process_sent_and_collected_meanwhile_is_not_sent_again(hou
     house.ask(house.load(palette(1)))
     provider = Overtaken(clock=house.clock)
     provider.house = house
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert (sent.batches, provider.held) == ((), {})
     assert provider.other is not None and len(provider.other.sent) == 3
     assert house.rows("SELECT count(*), count(DISTINCT custom_id) FROM batch_requests") == [(3, 3)]
@@ -177,7 +181,7 @@ def test_what_has_no_batch_price_is_not_sent(house: House) -> None:
     house.clock.now = JULY
     house.ask(house.load(palette(1)))
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert [s.batch.model for s in sent.batches] == ["gpt-4o-mini"]
     assert [one.file.model.id for one in provider.held.values()] == ["gpt-4o-mini"]
     assert len(sent.complaints) == 2
@@ -194,7 +198,7 @@ def test_what_is_allowed_at_any_price_is_sent_later_by_whoever_sends(house: Hous
     house.ask([one], allow_unpriced=True)
     house.ask([other])
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     counts = {s.batch.model: s.batch.request_count for s in sent.batches}
     assert counts == {"gpt-4o-mini": 2, LUNAS[0]: 1, LUNAS[1]: 1}, "a known price is one batch for both"
     assert house.rows(
@@ -210,7 +214,7 @@ def test_what_is_allowed_at_any_price_is_sent_later_by_whoever_sends(house: Hous
     costs = dict(house.rows("SELECT model, cost_usd FROM batches"))
     assert costs["gpt-4o-mini"] > 0 and costs[LUNAS[0]] is costs[LUNAS[1]] is None, "unknown is not nothing"
     house.ask([other], allow_unpriced=True)
-    again = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    again = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert {s.batch.model: s.batch.request_count for s in again.batches} == {LUNAS[0]: 1, LUNAS[1]: 1}
 
 
@@ -222,7 +226,9 @@ def test_the_price_of_the_day_it_was_sent_holds_whatever_comes_after(house: Hous
     for partition in chosen:
         house.ask([partition], allow_unpriced=True)
         provider = ScriptedProvider(clock=house.clock)
-        sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+        sent = submit_due(
+            TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+        )
         house.clock.wind(days=2)
         provider.end_all()
         ids = [s.batch.batch_id for s in sent.batches]
@@ -239,7 +245,7 @@ def test_the_cap_goes_over_to_the_refinement_that_follows(house: House) -> None:
     house.ask(chosen[:1], cap=SpendingCap("mine", Decimal(1)))
     house.ask(chosen[1:])
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert [(s.batch.model, s.batch.cap_id, s.batch.request_count) for s in sent.batches] == [
         (model, cap, 1) for model in ("gpt-4o-mini", *LUNAS) for cap in (None, "mine")
     ]
@@ -257,7 +263,7 @@ def test_the_permission_goes_over_to_the_refinement_that_follows(house: House) -
     house.ask(chosen[:1], allow_unpriced=True)
     house.ask(chosen[1:])
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     provider.end_all()
     ids = [s.batch.batch_id for s in sent.batches]
     collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
@@ -275,7 +281,7 @@ def test_a_model_that_is_shut_down_is_refused_when_it_is_asked(house: House) -> 
         ("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.",)
     ]
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert sorted(s.batch.model for s in sent.batches) == LUNAS and sent.complaints == ()
 
 
@@ -284,7 +290,7 @@ def test_a_model_that_is_shut_down_after_it_was_asked_is_not_sent_anything(house
     house.ask(house.load(palette(1)))
     house.clock.wind(days=1)
     provider = ScriptedProvider(clock=house.clock)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert sorted(s.batch.model for s in sent.batches) == LUNAS
     assert sent.complaints == ("Model gpt-4o-mini of openai was shut down on 2027-01-14; use gpt-6-luna instead.",)
 
@@ -323,7 +329,9 @@ def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> N
         house.ask(chosen, providers=[name])
         house.write("DELETE FROM asks WHERE model = 'gpt-4o-mini'")
         provider = ScriptedProvider(name=name, clock=house.clock)
-        sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+        sent = submit_due(
+            TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+        )
         provider.end_all()
         ids = [s.batch.batch_id for s in sent.batches]
         collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
@@ -367,7 +375,9 @@ class Refining:
     def tag(self) -> None:
         """Send what is due, and collect it."""
         house, provider = self.house, ScriptedProvider(clock=self.house.clock)
-        sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+        sent = submit_due(
+            TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+        )
         provider.end_all()
         ids = [s.batch.batch_id for s in sent.batches]
         collect_batches(ids, provider.connect, house.warehouse, house.store, lambda _: TagReader(), house.clock)
@@ -378,7 +388,7 @@ class Refining:
         house = self.house
         ask_for_chained(house.warehouse, ["openai"], "emulator", house.clock())
         connection = replace(self.refiner.connection(), budget_usd=None if month is None else Decimal(month))
-        return submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock))
+        return submit_due(REFINEMENT, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock))
 
     def lower_caps(self, usd: str) -> None:
         """As if the answers so far had been dearer by the difference."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected, fetch_batch, settle_batch, write_batch
 from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch
@@ -30,7 +30,7 @@ def collect(
     fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock, "run-2")
     if fetched is None:
         return None
-    settled = settle_batch(fetched, model, provider, reader or TagReader())
+    settled = settle_batch(fetched, model, provider.read_line, reader or TagReader())
     with house.warehouse.write() as connection:
         return write_batch(connection, settled, house.clock)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.closing import salvage_batch

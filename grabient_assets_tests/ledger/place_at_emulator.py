@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import SubjectVersion
@@ -30,6 +31,7 @@ class Place:
     account: str = "emulator"
     settling: timedelta = timedelta(0)
     chosen: list[SubjectVersion] = field(default_factory=list)
+    budget_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
         self.house.clock = Clock(datetime.now(UTC))
@@ -39,7 +41,7 @@ class Place:
     def connect(self, name: str) -> Iterator[Connection]:
         provider = connect(name, "emulator", self.emulator.bases[name], Timeouts(read=60, transfer=60, attempts=1))
         try:
-            yield Connection(provider, self.account, "emulator", self.settling, None)
+            yield Connection(provider, self.account, "emulator", self.settling, self.budget_usd)
         finally:
             provider.close()
 
@@ -52,7 +54,9 @@ class Place:
     def submit(self, provider: str) -> list[BatchRecord]:
         """Send what is due; the new batches."""
         with self.connect(provider) as connection:
-            sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
+            sent = submit_due(
+                TAGGING, Submission(connection, PURPOSES, self.house.warehouse, self.house.store, self.house.clock)
+            )
         return [one.batch for one in sent.batches]
 
     def sent(self, provider: str, count: int = 4) -> BatchRecord:

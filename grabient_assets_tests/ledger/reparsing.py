@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
@@ -37,7 +37,9 @@ def ask(house: House, chosen: Sequence[SubjectVersion], **more: Any) -> None:
 
 def send_if_due(house: House, provider: ScriptedProvider) -> BatchRecord | None:
     house.clock.wind(seconds=1)
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).batches
+    sent = submit_due(
+        TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+    ).batches
     return sent[0].batch if sent else None
 
 
@@ -75,12 +77,14 @@ def reparse(house: House, provider: ScriptedProvider, *names: str, **how: Any) -
         how.pop("version", None),
         house.warehouse,
         house.store,
+        how.pop("purposes", PURPOSES),
         lambda batch: reader or known(batch),
         lambda _: provider.read_line,
-        how.pop("tally", lambda connection, chosen: tally_again(connection, chosen, ["openai"])),
+        ["openai"],
     )
 
 
 def reparse_and_die(folder: Path) -> None:
     """In a process of its own: everything is staged and swapped, and then it is killed before the commit."""
-    reparse(House(folder), ScriptedProvider(), tally=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    killing = replace(TAGGING, after_reparse=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    reparse(House(folder), ScriptedProvider(), purposes={**PURPOSES, TAGGING.name: killing})

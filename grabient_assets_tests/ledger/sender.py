@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets_tests.ledger.house import House
@@ -20,7 +21,9 @@ def main(folder: Path, journal: Path, gate: Path) -> None:
     journal.with_suffix(".ready").touch()
     while not gate.exists():
         time.sleep(0.001)
-    submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, lambda: datetime.now(UTC)))
+    submit_due(
+        TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, lambda: datetime.now(UTC))
+    )
 
 
 if __name__ == "__main__":

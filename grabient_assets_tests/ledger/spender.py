@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from grabient_assets.errors import OverBudgetError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.reservation import Terms
 from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch
 from grabient_assets.registry.load import load_registry
@@ -20,7 +21,7 @@ def main(folder: Path, name: str, budget: Decimal, gate: Path) -> int:
     """0 when it was sent, 3 when there was no money."""
     house, model = House(folder), load_registry().model("openai", "gpt-4o-mini")
     provider = ScriptedProvider(clock=lambda: datetime.now(UTC), journal=folder / f"{name}.sent")
-    order = Order("tagging", model, "v1", "digest", "emulator", None, terms=Terms(budget))
+    order = Order("tagging", model, "v1", "digest", "emulator", None, terms=Terms(PURPOSES, budget))
     request = PreparedRequest(name, "seed", 0, b"x" * 400)
     (folder / f"{name}.ready").touch()
     while not gate.exists():

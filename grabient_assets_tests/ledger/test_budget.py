@@ -14,8 +14,9 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.errors import OverBudgetError, ProviderBusyError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.asks import AskTarget, record_asks
 from grabient_assets.ledger.budget import month_of
@@ -41,7 +42,7 @@ REAL = Decimal("0.000135")
 def send(
     house: House, provider: ScriptedProvider, ids: str, budget: Decimal | None, cap: str | None = None
 ) -> Submitted:
-    order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(budget, cap))
+    order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(PURPOSES, budget, cap))
     requests = [PreparedRequest(i, "seed-" + i, 0, b"x" * 400) for i in ids]
     done = submit_batch(order, requests, provider, house.warehouse, house.store, house.clock)
     assert done is not None
@@ -56,7 +57,7 @@ def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: li
     assert batch is not None
     fetched = fetch_batch(batch, provider.connection(), house.warehouse, house.store, house.clock)
     assert fetched is not None
-    settled = settle_batch(fetched, MODEL, provider, TagReader())
+    settled = settle_batch(fetched, MODEL, provider.read_line, TagReader())
     with house.warehouse.write() as connection:
         write_batch(connection, settled, house.clock)
 
@@ -220,21 +221,21 @@ def test_what_waits_for_money_goes_on_by_itself(house: House, provider: Scripted
     (waiting, other) = house.load(palette(1), palette(2))
     house.ask([waiting], analyses=1)
     provider.budget_usd = Decimal("0.0006")
-    first = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    first = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert first.batches == () and len(first.held) == 1 and not first.complaints
     with house.warehouse.read() as connection:
-        held = still_held(connection, provider.budget_usd, house.clock(), "tagging", "openai")
+        held = still_held(connection, PURPOSES, provider.budget_usd, house.clock(), "tagging", "openai")
         assert len(held) == 3 and set(held.values()) == set(first.held)
         for among, said in ((None, first.held), ([waiting], first.held), ([other], ()), ([], ())):
-            back = held_back(connection, provider.budget_usd, house.clock(), among)
+            back = held_back(connection, PURPOSES, provider.budget_usd, house.clock(), among)
             assert tuple(one.sentence for one in back) == said, "a run for other palettes is not told of it"
-        assert still_held(connection, Decimal(1), house.clock(), "tagging", "openai") == {}
-        assert still_held(connection, None, house.clock(), "tagging", "openai") == {}
-    again = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+        assert still_held(connection, PURPOSES, Decimal(1), house.clock(), "tagging", "openai") == {}
+        assert still_held(connection, PURPOSES, None, house.clock(), "tagging", "openai") == {}
+    again = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert (again.batches, again.held) == ((), first.held)
     assert house.rows("SELECT count(*) FROM asks WHERE state = 'open'") == [(3,)]
     provider.budget_usd = Decimal(1)
-    rest = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    rest = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert len(rest.batches) == 3 and not rest.held
     assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
     assert len(provider.sent) == len(set(provider.sent)) == 3
@@ -250,7 +251,7 @@ def ask_for_one(house: House) -> None:
 
 def held(house: House, budget: Decimal) -> dict[HoldKey, str]:
     with house.warehouse.read() as connection:
-        return still_held(connection, budget, house.clock(), "tagging", "openai")
+        return still_held(connection, PURPOSES, budget, house.clock(), "tagging", "openai")
 
 
 def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hold(
@@ -263,7 +264,7 @@ def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hol
         record_asks(connection, TAGGING, wanted, [AskTarget("openai", MODEL.id, "d" * 20)], 1, house.clock())
     keys = house.rows("SELECT palette_key || '-' || $1 || '-00', seed FROM palettes ORDER BY rowid", "d" * 20)
     requests = [PreparedRequest(custom_id, seed, 0, b"x" * 400) for custom_id, seed in keys]
-    order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(budget))
+    order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(PURPOSES, budget))
     first = submit_batch(order, requests, provider, house.warehouse, house.store, house.clock)
     assert first is not None and provider.sent == [custom_id for custom_id, _ in keys[:5]]
     assert list(held(house, budget).values()) == [first.held]
@@ -293,11 +294,16 @@ def test_what_is_asked_for_again_is_tried_again(house: House, provider: Scripted
     house.ask(house.load(palette(1)))
     provider.budget_usd = Decimal("0.0000001")
     assert (
-        len(submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).held) == 1
+        len(
+            submit_due(
+                TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+            ).held
+        )
+        == 1
     )
     house.ask(house.load(palette(1), palette(2)))
     assert held(house, provider.budget_usd) == {}
-    again = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    again = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert len(again.held) == 1 and "2 palettes wait" in again.held[0]
     found = held(house, provider.budget_usd)
     assert len(found) == 3 and set(found.values()) == set(again.held)
@@ -323,8 +329,13 @@ def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider:
     house.ask(house.load(palette(1)))
     provider.budget_usd = Decimal("0.0000001")
     assert (
-        len(submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock)).held) == 1
+        len(
+            submit_due(
+                TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock)
+            ).held
+        )
+        == 1
     )
     house.write("UPDATE asks SET state = 'stopped'")
     with house.warehouse.read() as connection:
-        assert still_held(connection, provider.budget_usd, house.clock(), None, None) == {}
+        assert still_held(connection, PURPOSES, provider.budget_usd, house.clock(), None, None) == {}

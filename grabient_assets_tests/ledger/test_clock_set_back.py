@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.errors import AmbiguousSubmissionError, ProviderBusyError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.round import collect_batches
@@ -26,7 +27,7 @@ from grabient_assets_tests.warehouse.ledger_in_memory import ledger
 
 def send(house: House, provider: ScriptedProvider) -> list[str]:
     """The ids of the batches that went out."""
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     return [one.batch.batch_id for one in sent.batches]
 
 

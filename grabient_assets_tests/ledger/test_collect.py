@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grabient_assets.errors import ResultsError
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.archive import archived_results, archived_state
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, batches_of, open_batches
 from grabient_assets.ledger.collect import Collected, fetch_batch
@@ -24,6 +24,7 @@ from grabient_assets.ledger.fates import MAX_DELIVERIES
 from grabient_assets.ledger.poll import poll_batches, record
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import Verdict
+from grabient_assets.providers.contract import Result
 from grabient_assets.registry.prices import rates_on
 from grabient_assets_tests.ledger.collecting import MODEL, collect, fates, send
 from grabient_assets_tests.ledger.house import START, House
@@ -39,7 +40,7 @@ EACH = (1000 * RATES.input + 200 * RATES.output) / 1_000_000
 class BrokenReader(TagReader):
     """A group with a mistake in it."""
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
         raise KeyError("palette")
 
 
@@ -415,9 +416,9 @@ def test_a_person_who_stops_a_batch_while_it_is_settled_is_heard(house: House, p
     provider.end("openai-1", [answered("a")], outcome="cancelled")
 
     class Stopped(TagReader):
-        def judge(self, request: RequestRecord, text: str) -> Verdict:
+        def judge(self, request: RequestRecord, result: Result) -> Verdict:
             house.write("UPDATE batches SET cancel_asked_at = now()")
-            return super().judge(request, text)
+            return super().judge(request, result)
 
     ids, how = [batch.batch_id], (provider.connect, house.warehouse, house.store)
     assert collect_batches(ids, *how, lambda _: Stopped(), house.clock).collected == ()

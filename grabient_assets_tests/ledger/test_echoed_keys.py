@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import open_batches, record_polled
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.poll import poll_batches

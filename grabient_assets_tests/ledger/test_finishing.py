@@ -14,21 +14,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_chained
 from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.requests import keep_request_sizes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import MONTH, Allowance, Limit
-from grabient_assets.ledger.finishing import Funding, costs, fund, open_funding, request_prices
+from grabient_assets.ledger.finishing import Funding, costs, fund, open_funding
 from grabient_assets.ledger.money import SpendingCap
+from grabient_assets.ledger.request_sizes import keep_request_sizes, request_prices
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.ledger.unfinished import Need, Unfinished
+from grabient_assets.ledger.unfinished import Need, Unfinished, UnfinishedKey
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.house import House, palette, twins
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
@@ -51,7 +51,7 @@ def allowance(usd: int, spent: int = 0, reserved: int = 0) -> Allowance:
 
 def unfinished(number: int, cap: str | None, high: int, begun: bool) -> Unfinished:
     need = Need(cap, Decimal(high), Decimal(high) / 2, Decimal(high) / 4, False)
-    return Unfinished(f"key {number}", "v1", 1, begun, number, (need,))
+    return Unfinished(UnfinishedKey("palette", f"key {number}", "v1"), 1, begun, number, (need,))
 
 
 @st.composite
@@ -106,7 +106,8 @@ def test_no_new_palette_is_begun_before_those_that_what_is_not_spent_could_finis
 @pytest.mark.parametrize(("usd", "begun"), [(22, False), (53, False), (57, False), (58, True)])
 def test_a_palette_goes_step_by_step_only_when_its_last_step_can_still_be_set_aside(usd: int, begun: bool) -> None:
     """Tags are expected to cost 6 of 23, and the refinement sets aside 52: so much has to be left when it comes."""
-    one = Unfinished("key", "v1", 1, False, 0, (Need("a", Decimal(67), Decimal(23), Decimal(35), False),))
+    need = Need("a", Decimal(67), Decimal(23), Decimal(35), False)
+    one = Unfinished(UnfinishedKey("palette", "key", "v1"), 1, False, 0, (need,))
     done = fund([one], {"a": allowance(usd)}, {})
     assert not done.whole and bool(done.stepwise) is begun
 
@@ -149,7 +150,8 @@ class Four:
 
     def submit(self, name: str) -> list[str]:
         sent = submit_due(
-            TAGGING, Submission(self.connection(name), self.house.warehouse, self.house.store, self.house.clock)
+            TAGGING,
+            Submission(self.connection(name), PURPOSES, self.house.warehouse, self.house.store, self.house.clock),
         )
         return [one.batch.batch_id for one in sent.batches]
 
@@ -157,7 +159,7 @@ class Four:
         house = self.house
         ask_for_chained(house.warehouse, PROVIDERS, "emulator", house.clock())
         sent = submit_due(
-            REFINEMENT, Submission(self.connection("anthropic"), house.warehouse, house.store, house.clock)
+            REFINEMENT, Submission(self.connection("anthropic"), PURPOSES, house.warehouse, house.store, house.clock)
         )
         return [one.batch.batch_id for one in sent.batches]
 
@@ -278,11 +280,11 @@ def test_nothing_is_put_into_an_order_while_there_is_room_for_everything(tmp_pat
     four.ask(None)
     with four.house.warehouse.write() as connection:
         now = four.house.clock()
-        keep_request_sizes(connection, PROVIDERS, now.date())
+        keep_request_sizes(connection, PURPOSES, PROVIDERS, now.date())
         prices = request_prices(connection, now)
 
         def funding(budget: Decimal, besides: Decimal = Decimal(0)) -> Funding | None:
-            return open_funding(connection, budget, now, prices, besides=besides)
+            return open_funding(connection, PURPOSES, budget, now, prices, besides=besides)
 
         short = funding(Decimal("0.15"))
         assert short is not None and len(short.whole) == 2 and len(short.waiting) == 1

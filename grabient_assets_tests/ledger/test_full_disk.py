@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grabient_assets.errors import GrabientError, StoreError, WarehouseError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
@@ -76,7 +77,9 @@ class FillingReader(TagReader):
 
 
 def send(house: House, provider: ScriptedProvider, store: FolderStore | None = None) -> None:
-    submit_due(TAGGING, Submission(provider.connection(), house.warehouse, store or house.store, house.clock), "run")
+    submit_due(
+        TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, store or house.store, house.clock), "run"
+    )
 
 
 def collect(

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches

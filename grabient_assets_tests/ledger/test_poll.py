@@ -15,7 +15,7 @@ from grabient_assets.errors import (
     ProviderUnreachableError,
     RequestRejectedError,
 )
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord, open_batches, record_polled
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.poll import Polled, poll_batches, record

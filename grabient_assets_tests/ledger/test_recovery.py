@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.collection import complete_palettes, palettes_to_complete
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
@@ -57,10 +58,10 @@ class DyingReader(TagReader):
     def __init__(self, dies: str) -> None:
         self.dies = dies
 
-    def judge(self, request, text):
+    def judge(self, request, result):
         if self.dies == "judging":
             raise Killed
-        return super().judge(request, text)
+        return super().judge(request, result)
 
     def save(self, connection, batch, settled, now) -> None:
         super().save(connection, batch, settled, now)
@@ -82,7 +83,7 @@ def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies
         raise Killed
 
     def send() -> Sent:
-        return submit_due(TAGGING, Submission(provider.connection(), house.warehouse, store, house.clock))
+        return submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, store, house.clock))
 
     def collect(reader: TagReader) -> Round:
         open_now = [r[0] for r in house.rows("SELECT batch_id FROM batches WHERE status IN ('intended', 'submitted')")]
@@ -125,7 +126,7 @@ def test_killed_between_the_last_answer_and_the_consensus(house: House, provider
     """All answers are stored and nobody closed the asks: the sensor finds the palette all the same."""
     [wanted] = house.load(palette(1))
     house.ask([wanted])
-    sent = submit_due(TAGGING, Submission(provider.connection(), house.warehouse, house.store, house.clock))
+    sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert palettes_to_complete(house.warehouse, ["openai"]) == []
     provider.end_all()
     ids = [one.batch.batch_id for one in sent.batches]

@@ -10,6 +10,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.errors import InputFileUnseenError
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.headless.status import counts
 from grabient_assets.ledger.asks import stopped_asks
@@ -31,7 +32,7 @@ from grabient_assets_tests.providers.faces import GROQ, KEY, OPENAI, Face
 
 def reasons(house: House) -> list[str]:
     with house.warehouse.read() as connection:
-        return [one.reason for one in stopped_asks(connection)]
+        return [one.reason for one in stopped_asks(connection, PURPOSES)]
 
 
 NOT_SERVED = "The model is not served to this key; choose another in the registry."
@@ -304,7 +305,8 @@ def test_a_picture_that_cannot_be_fetched_is_sent_itself_once(tmp_path: Any) -> 
     def submitted() -> Any:
         house.clock.wind(hours=1)
         done = submit_due(
-            REFINEMENT, Submission(refiner.connection(), house.warehouse, house.store, house.clock, images_by_url=True)
+            REFINEMENT,
+            Submission(refiner.connection(), PURPOSES, house.warehouse, house.store, house.clock, images_by_url=True),
         )
         return done.batches[0].batch if done.batches else None
 
@@ -340,7 +342,7 @@ def test_a_palette_that_failed_is_no_model_that_stopped(tmp_path: Any) -> None:
     house = pipeline.house
     assert house.rows("SELECT error IS NULL FROM palette_tag_refined") == [(False,)]
     with house.warehouse.read() as connection:
-        [stopped] = stopped_asks(connection)
+        [stopped] = stopped_asks(connection, PURPOSES)
         counted = counts(connection, ["google"])
-    assert (stopped.failed, stopped.palettes) == (True, 1)
+    assert (stopped.failed, stopped.subjects) == (True, 1)
     assert (counted.pending, counted.failed, counted.errors) == (0, 1, 1)

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from grabient_assets.errors import BatchUnknownError, UsageError, WarehouseLockedError
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.quality import words_by_model
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord
+from grabient_assets.groups.tagging.tags import TagReader
+from grabient_assets.groups.tagging.withheld import panels
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.settling import Verdict
 from grabient_assets.ledger.staging import staging
-from grabient_assets.ledger.tag_consensus import ConsensusRecord
-from grabient_assets.ledger.withheld import panels
+from grabient_assets.providers.contract import Result
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.house import House, palette, twins
 from grabient_assets_tests.ledger.reparsing import (
@@ -41,8 +42,8 @@ from grabient_assets_tests.ledger.watch import in_the_house
 class Picky(TagReader):
     """An older parser: it could not read an answer that says "loud"."""
 
-    def judge(self, request: RequestRecord, text: str) -> Verdict:
-        return Verdict("invalid", "Too loud.") if "loud" in text else super().judge(request, text)
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        return Verdict("invalid", "Too loud.") if "loud" in (result.text or "") else super().judge(request, result)
 
 
 def without_estimates(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -90,12 +91,18 @@ def test_rows_of_an_older_parser_become_those_of_a_live_collection_and_twice_the
     three_kinds(house, provider)
     live = dump(house)
     same = reparse(house, provider)
-    assert (same.batches, same.answers, same.fates.total(), same.consensus, same.troubles) == (1, 3, 0, 0, ())
+    assert (same.batches, same.answers, same.fates.total(), same.followed["consensus"], same.troubles) == (
+        1,
+        3,
+        0,
+        0,
+        (),
+    )
     assert dump(house) == live
     an_older_parser_wrote(house)
     done = reparse(house, provider)
     assert dump(house) == live
-    assert done.fates == {("invalid", "succeeded"): 1, ("invalid", "repaired"): 1} and done.consensus == 2
+    assert done.fates == {("invalid", "succeeded"): 1, ("invalid", "repaired"): 1} and done.followed["consensus"] == 2
     assert reparse(house, provider).fates.total() == 0 and dump(house) == live
     assert sorted(path.name for path in house.folder.glob("reparse*")) == ["reparse.lock"]
 
@@ -136,7 +143,7 @@ def test_a_retry_that_a_better_parser_makes_needless_gives_way(house: House, pro
     live = dump(house)
     assert set(house.rows("SELECT batch_id, mood[1] FROM palette_tags")) == {(second.batch_id, "calm")}
     done = reparse(house, provider)
-    assert done.fates == {("invalid", "succeeded"): 2} and done.consensus == 3
+    assert done.fates == {("invalid", "succeeded"): 2} and done.followed["consensus"] == 3
     assert set(house.rows("SELECT batch_id, mood[1] FROM palette_tags")) == {(first.batch_id, "loud")}
     assert reparse(house, provider, reader=Picky()).fates == {("succeeded", "invalid"): 2}
     assert dump(house) == live, "and back again"
@@ -199,7 +206,7 @@ def test_a_consensus_without_an_answer_goes_and_one_that_stays_the_same_is_not_t
     assert len(before) == 2
     done = reparse(house, provider, reader=Picky())
     left = house.rows("SELECT * FROM tag_consensus")
-    assert done.consensus == 1 and len(left) == 1 and left[0] in before
+    assert done.followed["consensus"] == 1 and len(left) == 1 and left[0] in before
 
 
 def spoil(house: House, batch: BatchRecord, how: str) -> str:
@@ -245,7 +252,7 @@ def test_ids_that_are_none_and_batches_that_are_open(house: House, provider: Scr
 
 def test_only_one_at_a_time(house: House, provider: ScriptedProvider) -> None:
     three_kinds(house, provider)
-    with staging(house.warehouse), pytest.raises(WarehouseLockedError, match="Another `grabient reparse`"):
+    with staging(house.warehouse, []), pytest.raises(WarehouseLockedError, match="Another `grabient reparse`"):
         reparse(house, provider)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.ledger.round import Round, collect_batches

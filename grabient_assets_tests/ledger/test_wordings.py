@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets_tests.ledger.house import House, palette
 
 KEPT = "SELECT purpose, prompt_version, digest, text FROM {} ORDER BY recorded_at, digest"
@@ -20,7 +19,7 @@ KEPT = "SELECT purpose, prompt_version, digest, text FROM {} ORDER BY recorded_a
 @pytest.mark.parametrize("way", ["in full", "adaptively", "refinement"])
 def test_asking_keeps_the_wording_although_nothing_is_ever_sent(house: House, way: str) -> None:
     """As when all answers are shared with another version: no batch carries the digest."""
-    wanted, prompts = house.load(palette(1)), load_prompt_set(PROMPTS_DIR, "v1")
+    wanted, prompts = house.load(palette(1)), load_palette_prompts("v1")
     match way:
         case "in full":
             house.ask(wanted)
@@ -29,13 +28,13 @@ def test_asking_keeps_the_wording_although_nothing_is_ever_sent(house: House, wa
             ask_in_waves(wish, wish.providers, house.warehouse, house.clock())
         case _:
             ask_for_refinement(wanted, "emulator", house.warehouse, house.clock())
-    said = prompts.refinement if way == "refinement" else prompts.tagging
+    said = prompts["refinement"] if way == "refinement" else prompts["tagging"]
     for table in ("prompt_versions", "prompt_texts"):
         assert house.rows(KEPT.format(table)) == [(said.purpose, "v1", said.digest, said.text)]
 
 
 def test_an_edited_draft_loses_none_of_its_texts(house: House) -> None:
-    first = replace(load_prompt_set(PROMPTS_DIR, "v1").tagging, version="v2")
+    first = replace(load_palette_prompts("v1")["tagging"], version="v2")
     edited = replace(first, digest="other", text="other text")
     copied = replace(first, version="v3")
     with house.warehouse.write() as connection:

@@ -15,6 +15,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._daemon.types import DaemonHeartbeat
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.headless.driver import Driver, quiet_dagster
 from grabient_assets.ledger.asks import SubjectVersion
@@ -163,7 +164,7 @@ def test_after_five_failures_there_is_a_pause_until_a_person_asks(pipeline: Driv
 
     def held() -> list[Held]:
         with pipeline.warehouse.read() as connection:
-            return held_back(connection, None, datetime.now(UTC))
+            return held_back(connection, PURPOSES, None, datetime.now(UTC))
 
     for number in range(1, 6):
         going = ask("a", "b")
@@ -214,7 +215,7 @@ def test_equal_reasons_are_one_sentence(pipeline: Driven):
         for minutes, role in enumerate(("submit-groq", "submit-openai", "submit-google", "load"), 10):
             reason = "No room." if role == "load" else f"Object batches/tagging-{minutes}/a.gz cannot be written."
             hold_work(connection, f"work of {role}", role, 5, now + timedelta(minutes=minutes), reason)
-        held = held_back(connection, None, now)
+        held = held_back(connection, PURPOSES, None, now)
     assert [one.sentence.partition(" The next")[0] for one in held] == [
         "Held after failures (submit-groq, submit-openai, submit-google): Object batches/tagging-10/a.gz cannot be "
         "written.",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import PromptError
-from grabient_assets.prompting.load import MAX_BYTES, load_prompt_set, load_prompt_versions
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.prompting.load import MAX_BYTES, load_prompt_versions
 
 PROMPTS = Path(__file__).resolve().parents[2] / "prompts"
 
@@ -29,7 +30,7 @@ def edit(root: Path, old: str, new: str, name: str = "tagging.md") -> None:
 
 def refusal(root: Path, version: str = "v1") -> str:
     with pytest.raises(PromptError) as caught:
-        load_prompt_set(root, version)
+        load_palette_prompts(version, root)
     return str(caught.value)
 
 
@@ -81,7 +82,7 @@ def test_unknown_version_names_those_that_exist(root: Path) -> None:
         ("effort: low", "effort: low\n  top_k: 5", "the front matter has the unknown key 'parameters.top_k'."),
         ("purpose: tagging\n", "", "prompts/v1/tagging.md: the front matter lacks the key 'purpose'."),
         ("purpose: tagging", "purpose: refinement", "but a file of this name must say 'tagging'."),
-        ("purpose: tagging", "purpose: poetry", "the key 'purpose' of the front matter is wrong"),
+        ("purpose: tagging", "purpose: poetry", "but a file of this name must say 'tagging'."),
         ("temperature: 0.7", "temperature: 3", "the key 'parameters.temperature' of the front matter is wrong"),
         ("temperature: 0.7", "temperature: .nan", "the key 'parameters.temperature' of the front matter is wrong"),
         ("effort: low", "effort: heroic", "the key 'parameters.effort' of the front matter is wrong"),
@@ -128,7 +129,7 @@ def test_the_word_lists_must_be_in_the_body(root: Path) -> None:
 
 def test_refinement_needs_only_the_colour_names(root: Path) -> None:
     edit(root, "$seasons, only when", "the seasons, only when", "refinement.md")
-    assert "the seasons, only when" in load_prompt_set(root, "v1").refinement.body
+    assert "the seasons, only when" in load_palette_prompts("v1", root)["refinement"].body
     edit(root, "\n$colour_names\n", "\n", "refinement.md")
     assert "must use the variable $colour_names" in refusal(root)
 
@@ -158,7 +159,7 @@ def test_size_limit(root: Path) -> None:
     path = root / "v1" / "tagging.md"
     good = path.read_bytes()
     path.write_bytes(good + b"x" * (MAX_BYTES - len(good)))
-    assert load_prompt_set(root, "v1").tagging.body.endswith("xxx")
+    assert load_palette_prompts("v1", root)["tagging"].body.endswith("xxx")
     path.write_bytes(good + b"x" * (MAX_BYTES - len(good) + 1))
     assert refusal(root).startswith("prompts/v1/tagging.md is larger than 256 KB")
     path.write_bytes(good + b"x" * 1_000_000)
@@ -174,15 +175,15 @@ def test_a_link_may_not_leave_the_folder(root: Path, tmp_path: Path) -> None:
 
 
 def test_digest_changes_exactly_when_a_request_would(root: Path) -> None:
-    first = load_prompt_set(root, "v1").tagging
+    first = load_palette_prompts("v1", root)["tagging"]
     edit(root, "message: First wording", "message: Another reason")
-    renamed = load_prompt_set(root, "v1").tagging
+    renamed = load_palette_prompts("v1", root)["tagging"]
     assert renamed.digest == first.digest
     assert renamed.message.startswith("Another reason")
     assert renamed.text != first.text
     path = root / "v1" / "tagging.md"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    windows = load_prompt_set(root, "v1").tagging
+    windows = load_palette_prompts("v1", root)["tagging"]
     assert (windows.digest, windows.text) == (first.digest, renamed.text)
 
     digests = {first.digest}
@@ -200,7 +201,7 @@ def test_digest_changes_exactly_when_a_request_would(root: Path) -> None:
             edit(root, "    temperature: {type", old + "    temperature: {type")
             edit(root, old + "    temperature: {type: string, enum: $temperatures}\n",
                  "    temperature: {type: string, enum: $temperatures}\n" + old)  # fmt: skip
-        digests.add(load_prompt_set(root, "v1").tagging.digest)
+        digests.add(load_palette_prompts("v1", root)["tagging"].digest)
     assert len(digests) == 5
     assert all(len(digest) == 64 for digest in digests)
 
@@ -208,6 +209,6 @@ def test_digest_changes_exactly_when_a_request_would(root: Path) -> None:
 def test_dollar_signs_and_hand_written_lists(root: Path) -> None:
     edit(root, "is a sentence, a hex code", "costs 5 $$ or is a hex code")
     edit(root, "enum: $seasons", "enum: [summer, winter]")
-    prompt = load_prompt_set(root, "v1").tagging
+    prompt = load_palette_prompts("v1", root)["tagging"]
     assert "costs 5 $ or is" in prompt.body
     assert prompt.schema["properties"]["seasonal"]["items"]["enum"] == ["summer", "winter"]

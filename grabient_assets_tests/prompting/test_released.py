@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import PromptError
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.ledger.admission import refuse_draft
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released, release
 from grabient_assets.settings import PROMPTS_DIR
 
@@ -36,8 +37,8 @@ def test_no_released_prompt_has_changed() -> None:
     released = load_released(PROMPTS_DIR)
     assert {version: dict(digests) for version, digests in released.items()} == SHIPPED, WAY_OUT
     for version, digests in SHIPPED.items():
-        prompts = load_prompt_set(PROMPTS_DIR, version)
-        assert {"tagging": prompts.tagging.digest, "refinement": prompts.refinement.digest} == digests, WAY_OUT
+        prompts = load_palette_prompts(version)
+        assert {"tagging": prompts["tagging"].digest, "refinement": prompts["refinement"].digest} == digests, WAY_OUT
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_an_edited_release_is_refused_with_the_way_out(root: Path, file: str, ol
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(PromptError) as caught:
-        load_prompt_set(root, "v1")
+        load_palette_prompts("v1", root)
     assert str(caught.value) == (
         f"prompts/v1/{file} is released, and what it says to the models (text, word lists, schema or parameters) has "
         f"changed since. Restore it (git checkout prompts/v1/{file}); for another wording copy prompts/v1 to a new "
@@ -65,12 +66,12 @@ def test_an_edited_release_is_refused_with_the_way_out(root: Path, file: str, ol
 def test_the_message_of_a_release_may_be_mended(root: Path) -> None:
     path = root / "v1" / "tagging.md"
     path.write_text(path.read_text(encoding="utf-8").replace("First wording", "The first wording"), encoding="utf-8")
-    assert load_prompt_set(root, "v1").released
+    assert load_palette_prompts("v1", root).released
 
 
 def test_a_new_version_is_a_draft_until_it_is_released(root: Path) -> None:
     shutil.copytree(root / "v1", root / "v2.1")
-    draft = load_prompt_set(root, "v2.1")
+    draft = load_palette_prompts("v2.1", root)
     assert not draft.released and load_prompt_versions(root) == ("v1", "v2", "v2.1")
     refuse_draft(draft, "emulator")
     with pytest.raises(PromptError) as caught:
@@ -81,22 +82,22 @@ def test_a_new_version_is_a_draft_until_it_is_released(root: Path) -> None:
     )
     before = (root / "released.toml").read_text(encoding="utf-8")
     release(root, draft)
-    released = load_prompt_set(root, "v2.1")
+    released = load_palette_prompts("v2.1", root)
     assert released.released
     refuse_draft(released, "live")
     assert (root / "released.toml").read_text(encoding="utf-8").startswith(before)
-    assert load_released(root)["v2.1"] == {"tagging": draft.tagging.digest, "refinement": draft.refinement.digest}
+    assert load_released(root)["v2.1"] == {"tagging": draft["tagging"].digest, "refinement": draft["refinement"].digest}
     with pytest.raises(PromptError, match=r"Prompt version v2\.1 is released already"):
         release(root, released)
 
 
 def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(root: Path) -> None:
     (root / "released.toml").unlink()
-    draft = load_prompt_set(root, "v1")
+    draft = load_palette_prompts("v1", root)
     assert not draft.released
     release(root, draft)
-    assert load_prompt_set(root, "v1").released and not load_prompt_set(root, "v2").released
-    release(root, load_prompt_set(root, "v2"))
+    assert load_palette_prompts("v1", root).released and not load_palette_prompts("v2", root).released
+    release(root, load_palette_prompts("v2", root))
     assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
     assert sorted(path.name for path in root.iterdir()) == ["released.toml", "v1", "v2"]
 
@@ -119,11 +120,11 @@ DIGEST = "0" * 64
 def test_what_is_wrong_with_the_list_is_said_in_a_sentence(root: Path, text: str, sentence: str) -> None:
     (root / "released.toml").write_text(text, encoding="utf-8")
     with pytest.raises(PromptError) as caught:
-        load_prompt_set(root, "v1")
+        load_palette_prompts("v1", root)
     assert sentence in str(caught.value) and str(caught.value).endswith(".")
 
 
 def test_a_list_that_is_no_text(root: Path) -> None:
     (root / "released.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PromptError, match=r"prompts/released\.toml cannot be read"):
-        load_prompt_set(root, "v1")
+        load_palette_prompts("v1", root)

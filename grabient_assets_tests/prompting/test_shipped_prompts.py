@@ -15,10 +15,10 @@ import pytest
 from grabient_assets.gradient import vocabulary
 from grabient_assets.gradient.color import to_hsl, to_lch
 from grabient_assets.gradient.facts import compute_facts
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, refinement_message, tagging_message
 from grabient_assets.groups.refinement.refined_answer import LIMITS
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
-from grabient_assets.prompting.palette_prompts import refinement_message, system_text, tagging_message
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets_tests.vectors import vectors
 
 PROMPTS = Path(__file__).resolve().parents[2] / "prompts"
@@ -36,14 +36,14 @@ def test_every_shipped_version_loads() -> None:
     versions = load_prompt_versions(PROMPTS)
     assert {"v1", "v2"} <= set(versions)
     for version in versions:
-        prompts = load_prompt_set(PROMPTS, version)
-        assert (prompts.tagging.version, prompts.refinement.version) == (version, version)
+        prompts = load_palette_prompts(version)
+        assert (prompts["tagging"].version, prompts["refinement"].version) == (version, version)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("purpose", ["tagging", "refinement"])
 def test_definitions_are_those_of_the_computed_facts(purpose: str, version: str) -> None:
-    body = " ".join(getattr(load_prompt_set(PROMPTS, version), purpose).body.split())
+    body = " ".join(load_palette_prompts(version)[purpose].body.split())
     for phrase in ("high:? above 50", "medium:? 25 to 50", "low:? below 25", "L below 35", "above 65", "S above 50"):
         assert re.search(phrase, body), phrase
     for phrase in (
@@ -82,7 +82,7 @@ def temperature_as_v2_says(hues: Sequence[int], saturations: Sequence[int]) -> s
 
 @pytest.mark.parametrize("purpose", ["tagging", "refinement"])
 def test_v2_counts_from_three_colours_as_the_computed_facts_do(purpose: str) -> None:
-    body = " ".join(getattr(load_prompt_set(PROMPTS, "v2"), purpose).body.split())
+    body = " ".join(load_palette_prompts("v2")[purpose].body.split())
     for phrase in (
         "varied:? (when )?at least three colours have L below 35 and at least three have L above 65",
         "more than half of the (11 )?colours are greys",
@@ -108,9 +108,9 @@ def test_v2_counts_from_three_colours_as_the_computed_facts_do(purpose: str) -> 
 
 
 def test_v2_differs_from_v1_in_these_definitions_alone() -> None:
-    first, second = load_prompt_set(PROMPTS, "v1"), load_prompt_set(PROMPTS, "v2")
+    first, second = load_palette_prompts("v1"), load_palette_prompts("v2")
     for purpose, changed in (("tagging", 7), ("refinement", 4)):
-        one, other = getattr(first, purpose), getattr(second, purpose)
+        one, other = first[purpose], second[purpose]
         assert (one.schema, one.parameters) == (other.schema, other.parameters)
         gone = [line for line in one.body.splitlines() if line not in other.body.splitlines()]
         assert len(gone) == changed, gone
@@ -118,30 +118,28 @@ def test_v2_differs_from_v1_in_these_definitions_alone() -> None:
 
 
 def test_the_tagging_prompt_asks_for_the_known_counts() -> None:
-    body = load_prompt_set(PROMPTS, "v2").tagging.body
+    body = load_palette_prompts("v2")["tagging"].body
     asked = {field: [int(few), int(many)] for field, few, many in re.findall(r"`(\w+)`: (\d) (?:to|or) (\d)", body)}
     assert asked == {**vectors("facts.json")["tag_counts_asked"], "dominant_colors": [1, 4]}
     assert ", ".join(vocabulary.HARMONY_WORDS) in body
 
 
 def test_the_refinement_prompt_asks_for_what_the_reader_enforces() -> None:
-    body = load_prompt_set(PROMPTS, "v2").refinement.body
+    body = load_palette_prompts("v2")["refinement"].body
     asked = {field: (int(few), int(many)) for field, few, many in re.findall(r"`(\w+)`: (\d+) to (\d+)", body)}
     assert asked == {**LIMITS, "embed_text": (30, 50)}
 
 
 def test_schemas_name_the_fields_that_are_read() -> None:
-    prompts = load_prompt_set(PROMPTS, "v2")
-    assert set(prompts.tagging.schema["properties"]) == {"ref", *CATEGORICAL_FIELDS, *LIST_FIELDS}
-    assert set(prompts.refinement.schema["properties"]) == {"ref", *CATEGORICAL_FIELDS, *LIMITS, "embed_text"}
-    colours = prompts.tagging.schema["properties"]["dominant_colors"]["items"]["enum"]
+    prompts = load_palette_prompts("v2")
+    assert set(prompts["tagging"].schema["properties"]) == {"ref", *CATEGORICAL_FIELDS, *LIST_FIELDS}
+    assert set(prompts["refinement"].schema["properties"]) == {"ref", *CATEGORICAL_FIELDS, *LIMITS, "embed_text"}
+    colours = prompts["tagging"].schema["properties"]["dominant_colors"]["items"]["enum"]
     assert colours == list(vocabulary.COLOUR_NAMES)
-    assert "maxItems" not in json.dumps(prompts.tagging.schema) + json.dumps(prompts.refinement.schema)
+    assert "maxItems" not in json.dumps(prompts["tagging"].schema) + json.dumps(prompts["refinement"].schema)
 
 
 def test_messages() -> None:
-    prompt = load_prompt_set(PROMPTS, "v1").tagging
-    assert system_text(prompt) == prompt.body
     message = tagging_message("r-1", COLOURS)
     assert list(json.loads(message)) == ["ref", "hex", "rgb", "hsl", "lch", "color_names"]
     assert ": " not in message

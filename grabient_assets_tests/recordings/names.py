@@ -21,6 +21,9 @@ RENAMED: Mapping[tuple[str, str], str] = {
 ADDED: frozenset[str | tuple[str, str]] = frozenset(
     {
         "cost_by_purpose",
+        "embeddings",
+        "texts",
+        ("request_sizes", "delivery"),
         *(("asks", name) for name in ("delivery", "subject_key", "rests_on", "basis", "stem")),
         *(("batches", name) for name in ("delivery", "kind")),
         *(

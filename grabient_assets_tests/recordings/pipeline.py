@@ -24,13 +24,11 @@ from grabient_assets.groups.notices.tables import claim, record_told
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_chained
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger import poll
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, open_batches, record_reported
@@ -107,9 +105,10 @@ class Pipeline:
             prompt_version,
             house.warehouse,
             house.store,
+            PURPOSES,
             reader_of(house.warehouse, house.store),
             lambda provider: line_reader(provider, EMULATOR_KEY),
-            lambda connection, chosen: tally_again(connection, chosen, self.usable),
+            self.usable,
         )
 
     @contextmanager
@@ -130,7 +129,9 @@ class Pipeline:
         for name in due:
             self._now()
             with self.connect(name) as connection:
-                moved |= _moved(submit_due(TAGGING, Submission(connection, house.warehouse, house.store, house.clock)))
+                moved |= _moved(
+                    submit_due(TAGGING, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock))
+                )
         return moved
 
     def _send_refinements(self) -> bool:
@@ -140,7 +141,7 @@ class Pipeline:
             if not due_targets(database, REFINEMENT, refiner().provider):
                 return False
         with self.connect(refiner().provider) as connection:
-            sent = submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock))
+            sent = submit_due(REFINEMENT, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock))
         return _moved(sent)
 
     def _collect(self) -> bool:

@@ -7,11 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from grabient_assets.prompting.load import load_prompt_set
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.registry.prices import prefix_cost, worth_caching
-from grabient_assets.settings import PROMPTS_DIR
 
 REGISTRY = load_registry()
 HAIKU = REGISTRY.model("anthropic", "claude-haiku-4-5-20251001")
@@ -52,6 +51,6 @@ def test_nothing_is_asked_for_where_caching_needs_no_asking_or_does_not_add_up()
 @pytest.mark.parametrize("model", REGISTRY.models, ids=lambda model: model.id)
 def test_no_shipped_model_is_asked_to_cache_our_prompts(model: Model) -> None:
     """At the hits that Anthropic promises at worst no length pays; and our prompts are short of most least lengths."""
-    prompts = load_prompt_set(PROMPTS_DIR, "v1")
-    assert len(prompts.tagging.body) // 4 < 1024 and len(prompts.refinement.body) // 4 < 1024
-    assert not any(worth_caching(model, text) for text in (prompts.tagging.body, prompts.refinement.body, LONG))
+    prompts = load_palette_prompts("v1")
+    assert len(prompts["tagging"].body) // 4 < 1024 and len(prompts["refinement"].body) // 4 < 1024
+    assert not any(worth_caching(model, text) for text in (prompts["tagging"].body, prompts["refinement"].body, LONG))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.pipeline.place import samples

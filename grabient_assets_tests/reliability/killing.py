@@ -16,7 +16,7 @@ from typing import Any
 
 from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.groups.palettes.loading import load_palettes
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.pipeline.place import (
     COMMANDS,

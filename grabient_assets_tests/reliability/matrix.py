@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable
 from grabient_assets_tests.reliability.killing import victim

@@ -14,11 +14,10 @@ import duckdb
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tags import TagRecord, complete_tagging, record_tags
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent, update_batch
 from grabient_assets.ledger.due import DueRequest, close_finished, due_requests, share_answers
-from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets_tests.ledger.house import palette, twins
 

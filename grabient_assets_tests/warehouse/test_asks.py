@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
-from grabient_assets.ledger.due import DueRequest, due_requests
-from grabient_assets.ledger.refined import RefinedRecord, chained_refinements, record_refined
-from grabient_assets.ledger.tag_consensus import (
+from grabient_assets.groups.refinement.refined import RefinedRecord, chained_refinements, record_refined
+from grabient_assets.groups.tagging.tag_consensus import (
     ConsensusRecord,
     consensus,
     record_consensus,
     without_current_consensus,
 )
-from grabient_assets.ledger.tagging_ends import complete_tagging
+from grabient_assets.groups.tagging.tags import complete_tagging
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.due import DueRequest, due_requests
 from grabient_assets_tests.warehouse.ledger_in_memory import PALETTES, PLAIN, TARGETS, TURNED, Ledger, ledger
 
 SEEDS = [p.canonical for p in PALETTES]

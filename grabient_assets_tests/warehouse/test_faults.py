@@ -507,7 +507,7 @@ SPOILT_STAGING: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("case", SPOILT_STAGING)
 def test_the_file_of_a_reparse(case: str, path: Path) -> None:
     SPOILT_STAGING[case](path.parent)
-    with pytest.raises(WarehouseError, match=r"reparse\.\w+ is a folder"), staging(Warehouse(path)):
+    with pytest.raises(WarehouseError, match=r"reparse\.\w+ is a folder"), staging(Warehouse(path), ["palette_tags"]):
         pass
     assert not isinstance(WarehouseError, WarehouseLockedError) and rows(path) == 5
 
@@ -515,6 +515,6 @@ def test_the_file_of_a_reparse(case: str, path: Path) -> None:
 def test_what_a_dead_reparse_left_is_no_matter(path: Path, shelf: Path) -> None:
     (path.parent / "reparse.duckdb").write_bytes(b"half a file")
     shutil.copy(shelf / "theirs.duckdb.wal", path.parent / "reparse.duckdb.wal")
-    with staging(Warehouse(path)) as staged:
+    with staging(Warehouse(path), ["palette_tags"]) as staged:
         assert staged.path.exists()
     assert sorted(files(path.parent)) == ["grabient.duckdb", "reparse.lock"]

@@ -10,18 +10,19 @@ import pytest
 
 from grabient_assets.groups.tagging.inquiries import (
     Inquiry,
+    Standing,
     costs_of,
     nearest_palette,
     refinement_inquiry,
+    standing_of,
     tagging_inquiries,
     versions_asked,
 )
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.standings import Standing, standing_of
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
 from grabient_assets.ledger.due import share_answers
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.ledger.house import START, House, palette, twins
 

@@ -23,13 +23,13 @@ from grabient_assets.groups.calibration.prompt_comparison import (
     tagging_pairs,
 )
 from grabient_assets.groups.calibration.prompt_words import Words, words_side_by_side
+from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, insert_intent
 from grabient_assets.ledger.prompts import prompt_uses
-from grabient_assets.ledger.refined import RefinedRecord, record_refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets_tests.ledger.house import House, palette
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

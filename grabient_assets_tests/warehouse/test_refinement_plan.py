@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
-from grabient_assets.ledger.refined import RefinedRecord, record_refined
-from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets_tests.ledger.house import House, palette, twins
 
 TARGETS = [AskTarget("openai", "one", "a" * 20), AskTarget("groq", "other", "b" * 20)]
@@ -79,7 +79,9 @@ def counts(
 ) -> tuple[dict[str, int], RefinementCounts]:
     """The counts that are not zero."""
     with house.warehouse.read() as connection:
-        found = plan_refinement(connection, version, wording, tagged, untagged, refined or [], foreseen)
+        found = plan_refinement(
+            connection, version, AskTarget("anthropic", "opus", wording), tagged, untagged, refined or [], foreseen
+        )
     others = {name: getattr(found, name) for name in ("cached", "failed", "in_flight", "equal")}
     said = {name: count for name, count in {**others, **found.missing}.items() if count}
     return said, found
@@ -91,14 +93,18 @@ def test_a_new_version_with_the_same_wording_costs_nothing(house: House) -> None
         tag(house, seed)
         refine(house, seed)
     found, sizes = counts(house, "v2", [], seeds)
-    assert found == {"cached": 2, "untagged": 1}
+    assert found == {"cached": 2, "basis_to_come": 1}
     assert sizes.colour_bytes > 500 and sizes.picture_bytes is None
-    assert counts(house, "v2", [], seeds, wording=REWORDED)[0] == {"changed_prompt": 2, "untagged": 1}
+    assert counts(house, "v2", [], seeds, wording=REWORDED)[0] == {"changed_prompt": 2, "basis_to_come": 1}
     # a failed answer is one that was paid for
     refine(house, seeds[1], "other votes")
     house.write("UPDATE palette_tag_refined SET error = 'unreadable' WHERE seed = $1", seeds[0])
-    assert counts(house, "v2", [], seeds)[0] == {"failed": 1, "changed_prompt": 1, "untagged": 1}
-    assert counts(house, "v1", seeds[:1], seeds[2:], refined=[seeds[1]])[0] == {"failed": 1, "cached": 1, "untagged": 1}
+    assert counts(house, "v2", [], seeds)[0] == {"failed": 1, "changed_prompt": 1, "basis_to_come": 1}
+    assert counts(house, "v1", seeds[:1], seeds[2:], refined=[seeds[1]])[0] == {
+        "failed": 1,
+        "cached": 1,
+        "basis_to_come": 1,
+    }
 
 
 def test_of_other_answers_nothing_is_known(house: House) -> None:
@@ -106,7 +112,7 @@ def test_of_other_answers_nothing_is_known(house: House) -> None:
     (one,) = house.load(palette(1))
     tag(house, one.subject)
     refine(house, one.subject)
-    known, unknown = {"cached": 1}, {"untagged": 1}
+    known, unknown = {"cached": 1}, {"basis_to_come": 1}
     assert counts(house, "v2", [], [one.subject])[0] == known
     for foreseen in (
         None,
@@ -134,11 +140,11 @@ def test_of_other_answers_nothing_is_known(house: House) -> None:
 def test_equal_colours_are_one_request(house: House) -> None:
     one, twin, other = (found.subject for found in house.load(*twins(), palette(3)))
     tag(house, one)
-    assert counts(house, "v1", [one], [twin, other])[0] == {"new_palette": 1, "equal": 1, "untagged": 1}
-    assert counts(house, "v1", [], [one, twin], None)[0] == {"untagged": 1, "equal": 1}
+    assert counts(house, "v1", [one], [twin, other])[0] == {"new_subject": 1, "equal": 1, "basis_to_come": 1}
+    assert counts(house, "v1", [], [one, twin], None)[0] == {"basis_to_come": 1, "equal": 1}
     # with another consensus it is another request, whatever the colours
     tag(house, twin, digest="other votes")
-    assert counts(house, "v1", [one, twin], [])[0] == {"new_palette": 2}
+    assert counts(house, "v1", [one, twin], [])[0] == {"new_subject": 2}
 
 
 def test_every_missing_one_has_its_reason(house: House) -> None:
@@ -168,7 +174,7 @@ def test_every_missing_one_has_its_reason(house: House) -> None:
             connection.execute("UPDATE batches SET status = $1 WHERE batch_id = $2", [status, seed])
             connection.execute("UPDATE batch_requests SET fate = $1 WHERE batch_id = $2", [fate, seed])
     found, _ = counts(house, "v1", seeds, [])
-    reasons = ("stopped", "retried", "unanswered", "put_off", "changed_consensus", "waiting")
+    reasons = ("stopped", "retried", "unanswered", "put_off", "changed_basis", "waiting")
     assert found == {"in_flight": 1, **dict.fromkeys(reasons, 1)}
     # of one that is not tagged to the end, all that is known is that something is under way
-    assert counts(house, "v1", [], [flying, waiting], None)[0] == {"in_flight": 1, "untagged": 1}
+    assert counts(house, "v1", [], [flying, waiting], None)[0] == {"in_flight": 1, "basis_to_come": 1}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.ledger.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.migrations import migrate
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.ledger.ask_terms import AskTerms
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
-from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
-from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
-from grabient_assets.ledger.waves import (
+from grabient_assets.groups.tagging.tags import TagRecord, complete_tagging, record_tags
+from grabient_assets.groups.tagging.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
+from grabient_assets.groups.tagging.waves import (
     Reason,
+    WaveCount,
+    WaveState,
     answered_enough,
     ended_waves,
     go_on,
@@ -25,7 +24,10 @@ from grabient_assets.ledger.waves import (
     settle,
     settle_in_full,
     start_waves,
+    wave_counts,
+    wave_states,
 )
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.ledger.house import START
 from grabient_assets_tests.warehouse.results import palette

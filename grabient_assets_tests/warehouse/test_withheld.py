@@ -13,16 +13,15 @@ import pytest
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.refinement.purpose import REFINEMENT
+from grabient_assets.groups.refinement.refined import RefinedRecord, chained_refinements, record_refined
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.quality import answers_by_model, words_by_model
-from grabient_assets.groups.tagging.withheld import explained, sentences
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, record_consensus
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
+from grabient_assets.groups.tagging.withheld import Withheld, explained, panels, sentences, withheld_palettes
 from grabient_assets.headless.needs import needs
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.due import close_finished, due_requests, share_answers
-from grabient_assets.ledger.refined import RefinedRecord, chained_refinements, record_refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, record_consensus
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.ledger.withheld import Withheld, panels, withheld_palettes
 from grabient_assets.thresholds import ANSWERING_MODELS
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets_tests.ledger.house import twins

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from grabient_assets.groups.calibration.measuring import Measuring
+from grabient_assets.groups.calibration.reestimating import Reestimating
 from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.model_reports import Report, asked, newest_consensus, record_report
-from grabient_assets.groups.tagging.reestimating import Reestimating
 from grabient_assets.groups.tagging.skills import SkillRecord, fit_field, read_skills, record_skills, shared_errors
+from grabient_assets.groups.tagging.tag_consensus import methods_of
 from grabient_assets.groups.tagging.tallying import estimator_of
 from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.tag_consensus import methods_of
 from grabient_assets.warehouse.connection import Warehouse
 
 

@@ -12,8 +12,7 @@ from grabient_assets.groups.calibration.charts import accuracy_chart, correlatio
 from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, percent, votes
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.model_reports import ModelReport, Report
-from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences
-from grabient_assets.ledger.wave_audits import AuditCount
+from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, audit_sentences
 
 Metadata = dict[str, dg.MetadataValue]
 GOLD_TAGS = ("dominant_colors", "harmony")

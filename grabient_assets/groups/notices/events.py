@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.notices.tables import Finished, day_counts, finished_versions
 from grabient_assets.groups.notices.webhook import Event
-from grabient_assets.groups.tagging.withheld import sentences
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.refinement.refined import chained_refinements
+from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
+from grabient_assets.groups.tagging.tags import complete_tagging
+from grabient_assets.groups.tagging.withheld import Withheld, sentences, withheld_palettes
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.holding import still_held
 from grabient_assets.ledger.overdue import overdue, put_off, put_off_too_long
-from grabient_assets.ledger.refined import chained_refinements
-from grabient_assets.ledger.tag_consensus import without_current_consensus
-from grabient_assets.ledger.tagging_ends import complete_tagging
-from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def seen_events(
     """
     batches = open_batches(connection)
     # While batches are open, what they have set aside may come free and be enough.
-    waiting = {} if batches else still_held(connection, budget, now, None, None)
+    waiting = {} if batches else still_held(connection, PURPOSES, budget, now, None, None)
     held = [
         Event(f"over-budget:{now:%Y-%m}:{':'.join(map(str, astuple(key)))}", "over_budget", sentence)
         for key, sentence in waiting.items()

@@ -177,3 +177,23 @@ def palettes_without_image(connection: DuckDBPyConnection) -> list[str]:
         "SELECT seed FROM palettes ANTI JOIN palette_images USING (seed) ORDER BY created_at, seed"
     ).fetchall()
     return [row[0] for row in rows]
+
+
+_COLOURS = "to_json({hex: hex, rgb: rgb, hsl: hsl, lch: lch, color_names: color_names})::VARCHAR"
+COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
+"""SQL: what the colours of a palette take in a request line, JSON inside a JSON string, so every quote is two bytes."""
+
+COLOUR_SIZES = f"SELECT seed AS subject, rowid AS place, {COLOUR_BYTES} AS bytes FROM palettes"
+"""Relation of all palettes: their rows, and what their colours take."""
+
+SIZED = 1000
+"""The mean size of colours is taken from so many palettes at most."""
+
+
+def mean_colour_bytes(connection: DuckDBPyConnection) -> int:
+    """What the colours of a palette take in a request line, the mean of some palettes; 0 when none is loaded."""
+    row = connection.execute(
+        f"SELECT coalesce(round(avg({COLOUR_BYTES})), 0)::INTEGER FROM (FROM palettes ORDER BY seed LIMIT {SIZED})"
+    ).fetchone()
+    assert row is not None
+    return row[0]

@@ -7,22 +7,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
+from grabient_assets.groups.refinement.refined import chained_refinements, forget_other_refiners, open_refiners
+from grabient_assets.groups.tagging.ask_terms import tagging_terms
+from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import tagging_terms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, unchain
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.refined import chained_refinements, forget_other_refiners, open_refiners
-from grabient_assets.ledger.tagging_ends import complete_tagging
 from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
@@ -52,10 +51,10 @@ def ask_for_refinement(
         asked_at = ledger_time(connection, now)
         for model, partitions in _by_refiner(connection, chosen, chosen_now).items():
             for version, seeds in by_version(partitions).items():
-                prompts = load_prompt_set(PROMPTS_DIR, version)
+                prompts = load_palette_prompts(version)
                 refuse_draft(prompts, answers_from)
-                keep_wording(connection, prompts.refinement, asked_at)
-                digest = request_digest(REFINEMENT.name, answers_from, model, prompts.refinement.digest)
+                keep_wording(connection, prompts["refinement"], asked_at)
+                digest = request_digest(REFINEMENT.name, answers_from, model, prompts["refinement"].digest)
                 record_asks(
                     connection,
                     REFINEMENT,
@@ -113,6 +112,6 @@ def ask_for_chained(
                 )
             except PromptError as error:
                 with warehouse.write() as connection:
-                    unchain(connection, chosen)
+                    unchain(connection, TAGGING.name, chosen)
                 complaints.append(f"{counted(len(chosen), 'palette')} not refined. {error}")
     return tuple(complaints)

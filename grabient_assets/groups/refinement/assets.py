@@ -15,15 +15,15 @@ from grabient_assets.asking.assets import (
 )
 from grabient_assets.asking.purpose_assets import Failure, FollowUp, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
 from grabient_assets.groups.refinement.checks import refinement_checks
 from grabient_assets.groups.refinement.planning import plan_due
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_prompt, refiner
+from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
-from grabient_assets.ledger.refined import refinement_failures
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
@@ -35,6 +35,7 @@ GROUP = "refinement"
 
 REFINEMENT_ASSETS = PurposeAssets(
     purpose=REFINEMENT,
+    purposes=PURPOSES,
     space=PALETTE_VERSIONS,
     providers=lambda: (refiner().provider,),
     asking=lambda _: "refinement_batches",
@@ -45,12 +46,12 @@ REFINEMENT_ASSETS = PurposeAssets(
     plan=plan_due,
     report=lambda warehouse, _usable, _clock, chosen: refined_events(warehouse, chosen),
     failed=lambda connection, _: {
-        one.partition: Failure(one.reason, one.since.isoformat()) for one in refinement_failures(connection)
+        one.partition: Failure(one.reason, one.since.isoformat() if one.since else "")
+        for one in refinement_failures(connection)
     },
     notes=withheld_notes,
     follow_up=FollowUp(waiting_for_refinement, ask_for_chained),
     settled_sensor="refinement_failed",
-    noun="palette",
     failed_words="could not be refined",
     retry_hint="refinement_batches",
 )
@@ -83,7 +84,7 @@ def _now() -> datetime:
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Refinement requests to Claude Opus through Anthropic's Message Batches: picture, colours, consensus. "
     "Materializing asks; the sensor refinement_due sends, once the tagging of a palette is complete.",
-    metadata={"dagster/table_name": "batches", **prompt_metadata(REFINEMENT)},
+    metadata={"dagster/table_name": "batches", **prompt_metadata(refinement_prompt)},
 )
 def refinement_batches(
     context: dg.AssetExecutionContext,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.asking.checks import batch_checks, none_of
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.ledger.refined import refinement_failures
+from grabient_assets.groups.refinement.refined import refinement_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
-from grabient_assets.groups.requests import refinement_bytes
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.groups.refinement.counting import Foreseen, RefinementCounts, plan_refinement
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_bytes, refiner
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, due_requests
 from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.ledger.refinement_plan import Foreseen, RefinementCounts, plan_refinement
 from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import images_by_url
-from grabient_assets.settings import PROMPTS_DIR, load_settings
+from grabient_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -64,9 +62,9 @@ def plan_refinements(
     import numpy
 
     model, registry = refiner(), load_registry()
-    prompt = load_prompt_set(PROMPTS_DIR, prompt_version).refinement
-    digest = request_digest(REFINEMENT.name, answers_from, model, prompt.digest)
-    counts = plan_refinement(connection, prompt_version, digest, tagged, untagged, refined, foreseen)
+    prompt = load_palette_prompts(prompt_version)["refinement"]
+    target = AskTarget(model.provider, model.id, request_digest(REFINEMENT.name, answers_from, model, prompt.digest))
+    counts = plan_refinement(connection, prompt_version, target, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else 4 * math.ceil((counts.picture_bytes or PICTURE_BYTES) / 3)
     size = refinement_bytes(connection, prompt, model) + round(counts.colour_bytes) + picture
     lines = Lines(numpy.array([sum(counts.missing.values())]), numpy.array([size]), pictures=1, picture_bytes=picture)

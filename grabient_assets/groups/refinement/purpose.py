@@ -2,30 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from grabient_assets.errors import StoreError
-from grabient_assets.groups.palettes.tables import ImageRecord, images, palettes
+from grabient_assets.errors import SettingsError, StoreError
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, refinement_message
+from grabient_assets.groups.palettes.tables import COLOUR_SIZES, ImageRecord, images, mean_colour_bytes, palettes
 from grabient_assets.groups.refinement.reading import RefinedReader
-from grabient_assets.groups.requests import keep_request_sizes, refinement_spec
+from grabient_assets.groups.refinement.refined import (
+    PALETTE_TAG_REFINED,
+    REFINEMENTS_TO_COME,
+    TAGGING_OPEN,
+    kept_back,
+    outdated_refinements,
+)
 from grabient_assets.groups.tagging.consensus import consensus_for_prompt
+from grabient_assets.groups.tagging.later_waves import wanted_taggers
+from grabient_assets.groups.tagging.purpose import SOME_COLOURS, SOME_ID
+from grabient_assets.groups.tagging.tag_consensus import consensus, some_consensus
 from grabient_assets.groups.tagging.tallying import stored_consensus
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, with_error_code
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.refined import PALETTE_TAG_REFINED, TAGGING_OPEN, kept_back
+from grabient_assets.ledger.request_sizes import WantedTarget
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.ledger.tag_consensus import consensus
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput
+from grabient_assets.providers.connect import request_line
+from grabient_assets.providers.contract import PICTURE_NOT_FETCHED, ImageInput, RequestSpec
+from grabient_assets.providers.request_rules import json_line
+from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
+from grabient_assets.settings import load_settings
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def refiner() -> Model:
+    """The model that refines: that of GRABIENT_REFINER, else the panel's. Raises SettingsError for one that is none."""
+    registry, chosen = load_registry(), load_settings().refiner
+    if chosen is None:
+        return registry.panel("refiner")[0]
+    known = {model.id: model for model in registry.models if "refiner" in model.roles}
+    if chosen not in known:
+        raise SettingsError(f"GRABIENT_REFINER is {chosen!r}, which refines nothing; choose {' or '.join(known)}.")
+    return known[chosen]
+
+
 READ_AT_ONCE = 5_000
 """The colours and votes of so many palettes are read from the database at a time."""
+
+CONSENSUS_BYTES = 2_500
+"""The votes of ten models in a request, as the emulator's answers make them; stored ones replace this."""
+SAMPLE = 100
+"""So many stored consensus are measured."""
+
+
+def refinement_spec(
+    custom_id: str,
+    colours: Mapping[str, Sequence[object]],
+    counts: Mapping[str, object],
+    prompt: Prompt,
+    image: ImageInput | None,
+) -> RequestSpec:
+    """The request about these colours, this picture and the votes as `consensus_for_prompt` makes them."""
+    return RequestSpec(
+        custom_id=custom_id,
+        system=prompt.body,
+        text=refinement_message(custom_id, colours, counts),
+        images=() if image is None else (image,),
+        schema=prompt.schema,
+        schema_name="refined_tags",
+        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
+    )
+
+
+def refinement_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    """The bytes of a refinement line without those of colours and picture: the votes are as long as stored ones."""
+    fixed = len(request_line(refinement_spec(SOME_ID, SOME_COLOURS, {}, prompt, None), model))
+    stored = some_consensus(connection, SAMPLE)
+    if not stored:
+        return fixed + CONSENSUS_BYTES
+    texts = (json_line(consensus_for_prompt(stored_consensus(one))).decode() for one in stored)
+    return fixed + round(sum(len(json_line(text)) for text in texts) / len(stored))
+
+
+def _mean_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    return refinement_bytes(connection, prompt, model) + mean_colour_bytes(connection)
+
+
+def _wanted(connection: DuckDBPyConnection, usable: Sequence[str]) -> list[WantedTarget]:
+    """The refiner, under every version that is tagged. Refinement follows when all of the `usable` were asked."""
+    model = refiner()
+    if usable and model.provider not in usable:
+        return []
+    versions = sorted({target.prompt_version for target in wanted_taggers(connection)})
+    return [WantedTarget(model.provider, model.id, version, tuple(sorted(usable))) for version in versions]
+
+
+def refinement_prompt(version: str) -> Prompt:
+    """What the refiner is told under this version."""
+    return load_palette_prompts(version)["refinement"]
 
 
 def _prepare(
@@ -75,14 +156,20 @@ def _reader(batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> Ref
 
 REFINEMENT = Purpose(
     name="refinement",
+    noun="palette",
     table=PALETTE_TAG_REFINED,
-    prompt=lambda prompts: prompts.refinement,
+    prompt=lambda version, _: refinement_prompt(version),
     prepare=_prepare,
     reader=_reader,
-    measure=keep_request_sizes,
+    text_bytes=_mean_bytes,
+    wanted=_wanted,
+    pictures=1,
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
+    sizes=COLOUR_SIZES,
+    to_come=REFINEMENTS_TO_COME,
     rests_on="tag_consensus",
     bases="SELECT seed AS subject, prompt_version, digest AS basis FROM tag_consensus",
     unsettled=TAGGING_OPEN,
     kept_back=kept_back,
+    after_reparse=lambda connection, *_: {"outdated": outdated_refinements(connection)},
 )

@@ -10,10 +10,9 @@ import dagster as dg
 from grabient_assets.asking.purpose_assets import Metadata
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.picture import picture
-from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.groups.refinement.refined import RefinedRecord, refined
+from grabient_assets.groups.tagging.withheld import explained, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.refined import RefinedRecord, refined
-from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -6,26 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.groups.palettes.tables import mean_colour_bytes
+from grabient_assets.groups.tagging.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
+from grabient_assets.groups.tagging.wave_plans import WavePlan, record_plan
+from grabient_assets.groups.tagging.waves import start_waves
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tokens
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
-from grabient_assets.ledger.plan import mean_colour_bytes
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.wave_plans import WavePlan, record_plan
-from grabient_assets.ledger.waves import start_waves
 from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
         for version, seeds in by_version(wish.palettes).items():
             plan = waves_of(connection, version, panel, wish.analyses, wish.answers_from, now.date(), measured)
             record_plan(connection, plan, asked_at)
-            keep_wording(connection, load_prompt_set(PROMPTS_DIR, version).tagging, asked_at)
+            keep_wording(connection, load_palette_prompts(version)["tagging"], asked_at)
             start_waves(
                 connection,
                 TAGGING,
@@ -80,13 +79,13 @@ def waves_of(
 
     Raises PromptError for a draft where only released prompts may be asked.
     """
-    prompts = load_prompt_set(PROMPTS_DIR, prompt_version)
+    prompts = load_palette_prompts(prompt_version)
     refuse_draft(prompts, answers_from)
     models = taggers(panel)
     refused = load_registry().refusals(models, on)
     colours = mean_colour_bytes(connection)
 
-    prompt = prompts.tagging
+    prompt = prompts["tagging"]
     candidates = [
         Candidate(
             model,

@@ -6,21 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.groups.tagging.ask_terms import renew_refinement_terms
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.waves import settle_in_full
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.ask_terms import renew_refinement_terms
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import SpendingCap, make_cap
 from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.ledger.waves import settle_in_full
 from grabient_assets.partitions import by_version
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -62,16 +61,16 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
         if wish.cap is not None:
             make_cap(connection, wish.cap, asked_at)
         for version, seeds in by_version(wish.palettes).items():
-            prompts = load_prompt_set(PROMPTS_DIR, version)
+            prompts = load_palette_prompts(version)
             refuse_draft(prompts, wish.answers_from)
-            keep_wording(connection, prompts.tagging, asked_at)
+            keep_wording(connection, prompts["tagging"], asked_at)
             record_asks(
                 connection,
                 TAGGING,
                 [SubjectVersion(version, seed) for seed in seeds],
                 [
                     AskTarget(
-                        m.provider, m.id, request_digest(TAGGING.name, wish.answers_from, m, prompts.tagging.digest)
+                        m.provider, m.id, request_digest(TAGGING.name, wish.answers_from, m, prompts["tagging"].digest)
                     )
                     for m in models
                 ],

@@ -21,6 +21,7 @@ from grabient_assets.asking.assets import (
 )
 from grabient_assets.asking.purpose_assets import Clock, Failure, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.checks import tagging_checks
@@ -30,13 +31,12 @@ from grabient_assets.groups.tagging.collection import (
     palettes_without_answer,
 )
 from grabient_assets.groups.tagging.planning import plan_due
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
-from grabient_assets.groups.tagging.wave_reports import under_way_sentence
+from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.holding import release
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.wave_states import wave_counts, wave_states
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
@@ -66,6 +66,7 @@ def _complete(warehouse: Warehouse, usable: Sequence[str], clock: Clock) -> Iter
 
 TAGGING_ASSETS = PurposeAssets(
     purpose=TAGGING,
+    purposes=PURPOSES,
     space=PALETTE_VERSIONS,
     providers=lambda: PROVIDERS,
     asking=ASKING_ASSETS.__getitem__,
@@ -91,7 +92,6 @@ TAGGING_ASSETS = PurposeAssets(
     notes=wave_notes,
     under_way=lambda connection: under_way_sentence(wave_counts(connection)),
     settled_sensor="tagging_completed",
-    noun="palette",
     failed_words="without a usable answer",
     retry_hint="a batch asset",
 )
@@ -168,7 +168,7 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"Tagging requests at {provider}, through its batch API at half price: palettes x analyses x the "
         f"panel's {provider} models, one batch per model. Materializing asks; the sensor tagging_due sends.",
-        metadata={"dagster/table_name": "batches", **prompt_metadata(TAGGING)},
+        metadata={"dagster/table_name": "batches", **prompt_metadata(tagging_prompt)},
     )
     def batches(
         context: dg.AssetExecutionContext,

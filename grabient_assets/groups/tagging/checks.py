@@ -2,7 +2,7 @@
 
 None of them is `blocking` in Dagster's sense: that would stop the later steps of the same run for every palette because
 of one, and the run that refines is another one. What a check keeps from refinement is decided where refinement becomes
-due (ledger/withheld.py), palette by palette.
+due (groups/tagging/withheld.py), palette by palette.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, batch_checks, none_of
-from grabient_assets.groups.tagging import quality
+from grabient_assets.groups.tagging import quality, withheld
 from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
-from grabient_assets.ledger import withheld
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.settings import PROMPTS_DIR

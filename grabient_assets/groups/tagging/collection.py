@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, without_current_consensus
+from grabient_assets.groups.tagging.tags import Tagged, complete_tagging
 from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
+from grabient_assets.groups.tagging.waves import ended_waves
 from grabient_assets.ledger.asked_progress import answered_but_open
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, without_current_consensus
-from grabient_assets.ledger.tagging_ends import Tagged, complete_tagging
-from grabient_assets.ledger.waves import ended_waves
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

@@ -4,17 +4,25 @@ Nothing is decided here. Votes and probabilities are the stored ones, which the 
 counted by the rule that built them (consensus.py), and `adds_up` says whether the answers stored now still give them.
 Error rates may have been fitted again since the probabilities were stored, so both are shown: the stored probability,
 and the one that the present rates give.
+
+What answers weigh is said in bits. One bit makes a value twice as likely against another. Under Dawid and Skene's model
+bits add up: those before anybody has spoken (how often each value occurs), and those of every model. A model asked
+several times has one voice, made of its answers in equal parts, as in the estimates (estimating.py). Where models share
+mistakes each of them weighs less, by what the panel of the palette is worth together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
 
+from grabient_assets.consensus.gold import ABSENT, PRESENT
+from grabient_assets.consensus.independence import vote_weight
 from grabient_assets.gradient.vectorized import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.tables import PaletteRecord
@@ -33,7 +41,51 @@ from grabient_assets.groups.tagging.imagined import is_hallucinated
 from grabient_assets.groups.tagging.model_reports import ModelReport
 from grabient_assets.groups.tagging.skills import Skills
 from grabient_assets.groups.tagging.tag_forms import tag_form
-from grabient_assets.groups.tagging.weighing import Said, weigh_tags, weigh_words
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What naming a tag in every answer weighs for it, and what never naming it does."""
+
+    named: float
+    unnamed: float
+
+    def bits(self, part: float) -> float:
+        """For a tag that stands in this part of a model's answers."""
+        return part * self.named + (1 - part) * self.unnamed
+
+
+def weigh_words(
+    field: str, panel: Panel, rates: Skills, result: str, rival: str
+) -> tuple[float, dict[tuple[str, str], float]]:
+    """The prior and every model's bits for `result` against `rival` in a categorical field."""
+    values = CATEGORICAL_VALUES[field]
+    of, code = rates.of(list(panel)), {value: number for number, value in enumerate(values)}
+    one, other = code[result], code[rival]
+    words = [[value for answer in panel[who].values() if (value := getattr(answer, field)) in code] for who in panel]
+    weight = float(vote_weight(np.asarray(sum(map(bool, words))), rates.correlation))
+    found: dict[tuple[str, str], float] = {}
+    for who, confusion, given in zip(panel, of.confusion, words, strict=True):
+        said = Counter(given)
+        found[who] = weight * sum(
+            times / said.total() * log2(confusion[one, code[value]] / confusion[other, code[value]])
+            for value, times in said.items()
+        )
+    return log2(of.prevalence[one] / of.prevalence[other]), found
+
+
+def weigh_tags(panel: Panel, rates: Skills) -> tuple[float, dict[tuple[str, str], Said]]:
+    """The prior of a tag that somebody named, and what each model's naming it or not weighs."""
+    of = rates.of(list(panel))
+    weight = float(vote_weight(np.asarray(len(panel)), rates.correlation))
+    found = {
+        who: Said(
+            weight * log2(confusion[PRESENT, PRESENT] / confusion[ABSENT, PRESENT]),
+            weight * log2(confusion[PRESENT, ABSENT] / confusion[ABSENT, ABSENT]),
+        )
+        for who, confusion in zip(panel, of.confusion, strict=True)
+    }
+    return log2(of.prevalence[PRESENT] / of.prevalence[ABSENT]), found
 
 
 @dataclass(frozen=True, slots=True)

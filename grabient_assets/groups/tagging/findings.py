@@ -9,7 +9,7 @@ from typing import TypeVar
 from grabient_assets.asking.finding import Finding
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.quality import ModelAnswers, ModelWords
-from grabient_assets.ledger.withheld import Panels
+from grabient_assets.groups.tagging.withheld import Panels
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE, Threshold
 
 

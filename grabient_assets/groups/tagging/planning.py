@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError, RequestRejectedError
-from grabient_assets.groups.requests import tagging_bytes
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.groups.tagging.purpose import TAGGING, tagging_bytes
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.due import DueTarget
@@ -18,7 +18,7 @@ from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tok
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.plan import DueLines, TargetPlan, plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.planning import Lines, Sending, sending, why_not_sent
-from grabient_assets.prompting.load import load_prompt_set, load_prompt_versions
+from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt, PromptSet
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
@@ -57,12 +57,12 @@ def plan_tagging(
     they have is counted. `limits` by provider; those of the registry when not given.
     """
     askable = _Askable(answers_from, on, measured, limits or load_registry().limits)
-    with planning(connection, seeds, others):
+    with planning(connection, TAGGING, seeds, others):
         found: list[PlannedModel] = []
         for model in models:
             current = askable.digests(model)
             target = AskTarget(model.provider, model.id, current.get(prompt_version, ""))
-            counts = plan_target(connection, prompt_version, target, analyses, current)
+            counts = plan_target(connection, TAGGING, prompt_version, target, analyses, current)
             found.append(askable.planned(model, counts, counts.lines))
         return found
 
@@ -82,12 +82,12 @@ def plan_due(
     """
     going = {(target.model, target.prompt_version, target.cap_id) for target in targets}
     askable = _Askable(answers_from, on, measured_tokens(connection), {provider: limits})
-    with planning_due(connection, provider):
+    with planning_due(connection, TAGGING, provider):
         found: list[PlannedModel] = []
         for model in load_registry().models:
             if model.provider != provider:
                 continue
-            counts = plan_target_due(connection, provider, model.id, askable.digests(model))
+            counts = plan_target_due(connection, TAGGING, provider, model.id, askable.digests(model))
             lines = [one for one in counts.lines if (model.id, one.prompt_version, one.cap_id) in going]
             if lines or counts.cached or counts.failed or counts.in_flight:
                 found.append(askable.planned(model, counts, lines))
@@ -110,14 +110,15 @@ class _Askable:
     def digests(self, model: Model) -> dict[str, str]:
         """Prompt version -> request digest, of what may be sent to the model."""
         return {
-            v: request_digest(TAGGING.name, self._answers_from, model, s.tagging.digest) for v, s in self._sets.items()
+            v: request_digest(TAGGING.name, self._answers_from, model, s[TAGGING.name].digest)
+            for v, s in self._sets.items()
         }
 
     def planned(self, model: Model, counts: TargetPlan, going: Sequence[DueLines]) -> PlannedModel:
         """The model with what sending these lines comes to."""
         whole, refused = Sending(), None
         for lines in going:
-            prompt = self._sets[lines.prompt_version].tagging
+            prompt = self._sets[lines.prompt_version][TAGGING.name]
             try:
                 fixed = tagging_bytes(prompt, model)
             except RequestRejectedError as error:
@@ -125,7 +126,7 @@ class _Askable:
                 continue
             whole += sending(
                 model,
-                Lines(lines.requests, lines.colour_bytes + fixed),
+                Lines(lines.requests, lines.subject_bytes + fixed),
                 prompt.parameters,
                 self._measured.get((model.provider, model.id, prompt.digest)),
                 self._limits[model.provider],
@@ -153,7 +154,7 @@ def _askable(answers_from: str) -> dict[str, PromptSet]:
     found: dict[str, PromptSet] = {}
     for version in load_prompt_versions(PROMPTS_DIR):
         try:
-            prompts = load_prompt_set(PROMPTS_DIR, version)
+            prompts = load_palette_prompts(version)
             refuse_draft(prompts, answers_from)
         except PromptError:
             continue

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from grabient_assets.groups.palettes.tables import palettes
-from grabient_assets.groups.requests import keep_request_sizes, tagging_spec
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
+from grabient_assets.groups.palettes.tables import COLOUR_SIZES, mean_colour_bytes, palettes
+from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
+from grabient_assets.groups.tagging.tags import PALETTE_TAGS, TagReader
+from grabient_assets.groups.tagging.tallying import tally_again
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.ledger.tags import PALETTE_TAGS
 from grabient_assets.prompting.prompt import Prompt
+from grabient_assets.providers.connect import request_line
+from grabient_assets.providers.contract import RequestSpec
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.model import Model
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""
+
+SOME_COLOURS: Mapping[str, Sequence[object]] = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
+SOME_ID = "0" * 61
+"""As long as every custom_id: 37 of colours, 20 of the request, 2 of the analysis, and two dashes."""
+
+
+def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt: Prompt) -> RequestSpec:
+    """The request for tags of these colours."""
+    return RequestSpec(
+        custom_id=custom_id,
+        system=prompt.body,
+        text=tagging_message(custom_id, colours),
+        schema=prompt.schema,
+        schema_name="palette_tags",
+        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
+    )
+
+
+def tagging_bytes(prompt: Prompt, model: Model) -> int:
+    """The bytes of a tagging line without those of the palette's colours. Raises RequestRejectedError when the model
+    does not take such a request."""
+    line = request_line(tagging_spec(SOME_ID, SOME_COLOURS, prompt), model)
+    return len(line) - len(json_line(json_line(SOME_COLOURS).decode())) + 2
+
+
+def _mean_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    return tagging_bytes(prompt, model) + mean_colour_bytes(connection)
+
+
+def tagging_prompt(version: str) -> Prompt:
+    """What taggers are told under this version."""
+    return load_palette_prompts(version)["tagging"]
 
 
 def _prepare(
@@ -35,10 +75,15 @@ def _prepare(
 
 TAGGING = Purpose(
     name="tagging",
+    noun="palette",
     table=PALETTE_TAGS,
-    prompt=lambda prompts: prompts.tagging,
+    prompt=lambda version, _: tagging_prompt(version),
     prepare=_prepare,
     reader=lambda *_: TagReader(),
-    measure=keep_request_sizes,
+    text_bytes=_mean_bytes,
+    wanted=taggers_to_come,
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
+    sizes=COLOUR_SIZES,
+    to_come=LATER_WAVES,
+    after_reparse=lambda connection, subjects, usable: {"consensus": tally_again(connection, subjects, usable)},
 )

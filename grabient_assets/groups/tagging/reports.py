@@ -13,13 +13,11 @@ from grabient_assets.groups.markdown import escaped
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.picture import picture
 from grabient_assets.groups.tagging.collection import Completed
-from grabient_assets.groups.tagging.wave_reports import wave_words
-from grabient_assets.groups.tagging.withheld import explained
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord
+from grabient_assets.groups.tagging.tags import Tagged
+from grabient_assets.groups.tagging.waves import WaveState, wave_states, wave_words
+from grabient_assets.groups.tagging.withheld import Withheld, explained, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tag_consensus import ConsensusRecord
-from grabient_assets.ledger.tagging_ends import Tagged
-from grabient_assets.ledger.wave_states import WaveState, wave_states
-from grabient_assets.ledger.withheld import Withheld, withheld_palettes
 from grabient_assets.partitions import partition_key
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -22,15 +22,23 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import CodedVersion, read_values
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
-from grabient_assets.groups.tagging.wave_audit import audit_figures, is_audited, unbelieved, worth_waiting
-from grabient_assets.groups.tagging.wave_numbers import CERTAIN
+from grabient_assets.groups.tagging.wave_audit import (
+    Heard,
+    audit_counts,
+    audit_figures,
+    begin_audits,
+    end_audits,
+    is_audited,
+    plans_under_audit,
+    unbelieved,
+    worth_waiting,
+)
+from grabient_assets.groups.tagging.waves import CERTAIN, WaveEnd, ended_waves, go_on, hold, settle
+from grabient_assets.groups.tagging.withheld import withheld_palettes
 from grabient_assets.ledger.admission import stop_refused
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
-from grabient_assets.ledger.wave_audits import Heard, audit_counts, begin_audits, end_audits, plans_under_audit
-from grabient_assets.ledger.waves import WaveEnd, ended_waves, go_on, hold, settle
-from grabient_assets.ledger.withheld import withheld_palettes
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

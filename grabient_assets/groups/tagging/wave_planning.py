@@ -13,15 +13,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.tagging.later_waves import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, went_on
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_tagging
-from grabient_assets.groups.tagging.wave_audit import audit_figures, unbelieved
-from grabient_assets.groups.tagging.wave_numbers import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, went_on
+from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_figures, unbelieved
+from grabient_assets.groups.tagging.wave_plans import WavePlan
+from grabient_assets.groups.tagging.waves import answered_enough, wave_counts
 from grabient_assets.ledger.estimates import DollarRange, Measured, MeasuredKey
 from grabient_assets.ledger.planning import Sending
-from grabient_assets.ledger.wave_audits import audit_counts
-from grabient_assets.ledger.wave_plans import WavePlan
-from grabient_assets.ledger.wave_states import wave_counts
-from grabient_assets.ledger.waves import answered_enough
 from grabient_assets.registry.model import Model
 
 if TYPE_CHECKING:

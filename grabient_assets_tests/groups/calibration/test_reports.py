@@ -34,8 +34,8 @@ from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.groups.tagging.coded import read_version
 from grabient_assets.groups.tagging.model_reports import Report, report_of, settled_without_report
 from grabient_assets.groups.tagging.skills import skills
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.groups.tagging.tallying import tally
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.answered import AT, COST, all_palettes, answered_warehouse, audit_wave_one

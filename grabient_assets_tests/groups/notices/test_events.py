@@ -12,7 +12,8 @@ from grabient_assets.errors import StoreError
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.sensors import failed_runs
 from grabient_assets.groups.notices.webhook import Event
-from grabient_assets.groups.requests import keep_request_sizes
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.ledger.request_sizes import keep_request_sizes
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
@@ -97,7 +98,7 @@ def test_what_is_stuck_withheld_and_without_money(tmp_path: Path) -> None:
         assert [event.kind for event in found.values()] == ["stuck", "day"], "what is set aside may come free"
         assert found["stuck:late:submitted"].sentence.startswith("Batch late (openai m, 1 request")
         connection.execute("UPDATE batches SET status = 'collected'")
-        keep_request_sizes(connection, PROVIDERS, LATER.date())
+        keep_request_sizes(connection, PURPOSES, PROVIDERS, LATER.date())
         (over,) = [event for event in seen(connection).values() if event.kind == "over_budget"]
         assert over.key == "over-budget:2026-11:tagging:openai:gpt-4o-mini:v1:c"
         assert over.sentence.startswith("Over budget: 1 palette waits. To finish it is expected to cost 0.")

@@ -8,13 +8,11 @@ from typing import Any
 
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
-from grabient_assets.groups.purposes import reader_of
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_refinement
-from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.refinement.refiner import refiner
+from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.reparse import Reparsed, reparse_batches
 from grabient_assets.ledger.round import collect_batches
@@ -48,7 +46,9 @@ class Pipeline:
         self.chosen = self.house.load(colours or palette(1))
         self.house.ask(self.chosen, providers=["google"])
         connection = self.tagger.connection()
-        sent = submit_due(TAGGING, Submission(connection, self.house.warehouse, self.house.store, self.house.clock))
+        sent = submit_due(
+            TAGGING, Submission(connection, PURPOSES, self.house.warehouse, self.house.store, self.house.clock)
+        )
         if tags is None:
             self.tagger.end_all()
         for known, held in self.tagger.held.items() if tags else ():
@@ -66,7 +66,9 @@ class Pipeline:
         house.store.put("images/1.png", b"png", "image/png")
         ask_for_refinement(self.chosen, "emulator", house.warehouse, house.clock())
         connection = self.refiner.connection()
-        [sent] = submit_due(REFINEMENT, Submission(connection, house.warehouse, house.store, house.clock)).batches
+        [sent] = submit_due(
+            REFINEMENT, Submission(connection, PURPOSES, house.warehouse, house.store, house.clock)
+        ).batches
         self.batch = sent.batch
 
     def collect(self, provider: ScriptedProvider, batches: list[BatchRecord]) -> None:
@@ -91,9 +93,10 @@ class Pipeline:
             None,
             house.warehouse,
             house.store,
+            PURPOSES,
             reader_of(house.warehouse, house.store),
             lambda provider: (self.tagger if provider == "google" else self.refiner).read_line,
-            lambda connection, chosen: tally_again(connection, chosen, ["google"]),
+            ["google"],
         )
 
     def refined(self) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.refinement.basis import UNKNOWN, basis_of
+from grabient_assets.groups.refinement.reading import UNKNOWN, basis_of
 from grabient_assets_tests.groups.refinement.refining import Pipeline
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
@@ -34,7 +34,10 @@ def test_the_stored_consensus_is_the_basis_while_it_is_the_one_that_was_shown(pi
     associations, digest, fate, *_ = pipeline.refined()
     assert (digest, fate, associations[-1]) == (before, "repaired", "ocean")
     live = pipeline.house.rows("SELECT * FROM palette_tag_refined")
-    assert pipeline.reparse().outdated == 0 and pipeline.house.rows("SELECT * FROM palette_tag_refined") == live
+    assert (
+        pipeline.reparse().followed["outdated"] == 0
+        and pipeline.house.rows("SELECT * FROM palette_tag_refined") == live
+    )
 
 
 def test_a_consensus_that_changed_while_the_refiner_was_at_it_fills_no_gap(pipeline: Pipeline) -> None:
@@ -53,12 +56,12 @@ def test_read_again_it_keeps_the_consensus_it_was_made_from(pipeline: Pipeline) 
     pipeline.house.write("UPDATE tag_consensus SET digest = 'older', votes = '{}'")
     pipeline.house.write("UPDATE palette_tag_refined SET consensus_digest = 'older'")
     done = pipeline.reparse()
-    assert pipeline.refined() == live and done.outdated == 0
+    assert pipeline.refined() == live and done.followed["outdated"] == 0
     change_the_consensus(pipeline)
     pipeline.house.write("DELETE FROM palette_tag_refined")
     with pipeline.house.warehouse.read() as connection:
         assert connection.execute("SELECT digest FROM tag_consensus").fetchone() == ("another",)
-    assert pipeline.reparse().outdated == 0, "the consensus is rebuilt in the same stroke"
+    assert pipeline.reparse().followed["outdated"] == 0, "the consensus is rebuilt in the same stroke"
     assert pipeline.refined() == live
 
 
@@ -74,7 +77,7 @@ def test_refinements_from_an_earlier_consensus_are_counted(pipeline: Pipeline) -
     live = pipeline.refined()
     pipeline.tagger.read_line = lambda line: replace(ScriptedProvider.read_line(pipeline.tagger, line), text=OTHER)
     done = pipeline.reparse()
-    assert (done.consensus, done.outdated) == (1, 1)
+    assert (done.followed["consensus"], done.followed["outdated"]) == (1, 1)
     assert pipeline.refined() == live and pipeline.consensus() != live[1]
     again = pipeline.reparse()
-    assert (again.consensus, again.outdated) == (0, 1) and pipeline.refined() == live
+    assert (again.followed["consensus"], again.followed["outdated"]) == (0, 1) and pipeline.refined() == live

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grabient_assets.groups.refinement.departure import departures
+from grabient_assets.groups.refinement.explaining import departures
+from grabient_assets.groups.refinement.refined import RefinedRecord
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
-from grabient_assets.ledger.refined import RefinedRecord
 
 VOTES = dict.fromkeys((*CATEGORICAL_FIELDS, *LIST_FIELDS), ()) | {
     "temperature": (Vote("cool", 3, 0.75), Vote("warm", 1, 0.25)),

@@ -15,12 +15,11 @@ from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus, consensus_for_prompt
 from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropies
-from grabient_assets.groups.tagging.retallying import tally_again
 from grabient_assets.groups.tagging.skills import Skills, read_skills, record_skills, skills
-from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally
+from grabient_assets.groups.tagging.tag_consensus import consensus
+from grabient_assets.groups.tagging.tags import answers
+from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally, tally_again
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.tag_consensus import consensus
-from grabient_assets.ledger.tags import answers
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from grabient_assets.groups.tagging.findings import too_few_models, unusable_answers
 from grabient_assets.groups.tagging.quality import ModelAnswers
+from grabient_assets.groups.tagging.withheld import Panels, Withheld
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.withheld import Panels, Withheld
 from grabient_assets.thresholds import ANSWERING_MODELS, UNUSABLE_ANSWERS
 
 VERSIONS = ("v1", "v2", "v10")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import PlannedModel, plan_due, plan_tagging
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.groups.tagging.reading import TagReader
+from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.estimates import measured_tokens
@@ -83,7 +84,8 @@ class Panel:
         """Send what is due; by model the requests, batches and bytes that the provider was given."""
         before = set(self.provider.held)
         submit_due(
-            TAGGING, Submission(self.provider.connection(), self.house.warehouse, self.house.store, self.house.clock)
+            TAGGING,
+            Submission(self.provider.connection(), PURPOSES, self.house.warehouse, self.house.store, self.house.clock),
         )
         found: dict[str, tuple[int, int, int]] = {}
         for key, held in self.provider.held.items():
@@ -126,7 +128,7 @@ def test_what_is_planned_is_what_is_sent(house: House, name: str) -> None:
     for one in planned:
         counts = one.counts
         assert (counts.cached, counts.in_flight, counts.failed, counts.equal) == (3, 2, 0, 2)
-        assert counts.missing["more_analyses"] == 5 and counts.missing["new_palette"] == 10
+        assert counts.missing["more_analyses"] == 5 and counts.missing["new_subject"] == 10
         assert one.sending.requests == 15 and one.cannot is None
         assert one.sending.batches > 2 and one.sending.split_by
     panel.ask(chosen, 2)
@@ -145,7 +147,7 @@ def test_what_is_due_is_planned_for_the_run_that_sends_it(house: House) -> None:
         some = plan_due(connection, "openai", due[1:], WIDE, "emulator", house.clock().date())
     assert [(p.model.id, p.sending) for p in some] == [(p.model.id, p.sending) for p in found[1:]]
     whys = [(one.model.id, {why: n for why, n in one.counts.missing.items() if n}) for one in found]
-    assert whys == [(model, {"new_palette": 6}) for model in (MINI, LUNA, NEW_LUNA)]
+    assert whys == [(model, {"new_subject": 6}) for model in (MINI, LUNA, NEW_LUNA)]
     assert panel.send() == {p.model.id: (6, 1, p.sending.bytes) for p in found}
     with house.warehouse.read() as connection:
         assert due_targets(connection, TAGGING, "openai") == []
@@ -179,10 +181,10 @@ def test_what_was_asked_for_before_goes_out_with_the_chosen_ones(house: House) -
 def test_new_palettes_and_new_models(house: House) -> None:
     panel = Panel(house)
     chosen = house.load(palette(1), palette(2))
-    assert panel.why(chosen, 3) == {"new_palette": 6}
+    assert panel.why(chosen, 3) == {"new_subject": 6}
     panel.ask(chosen[:1])
     house.write("DELETE FROM asks WHERE model = $1", MINI)
-    assert panel.why(chosen) == {"new_model": 1, "new_palette": 1}
+    assert panel.why(chosen) == {"new_model": 1, "new_subject": 1}
 
 
 def test_asked_and_not_sent_yet_and_more_of_it(house: House) -> None:
@@ -308,5 +310,6 @@ def test_dollars_by_hand_before_and_after_there_are_answers(house: House) -> Non
 
 
 def test_every_reason_has_its_test() -> None:
-    told = Path(__file__).read_text(encoding="utf-8")
+    tests = [Path(__file__), Path(__file__).parents[2] / "warehouse" / "test_refinement_plan.py"]
+    told = " ".join(test.read_text(encoding="utf-8") for test in tests)
     assert [reason for reason in REASONS if f'"{reason}"' not in told] == []

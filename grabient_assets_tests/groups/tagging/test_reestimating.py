@@ -11,12 +11,12 @@ import pytest
 
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
 from grabient_assets.groups.tagging.model_reports import settled_without_report
 from grabient_assets.groups.tagging.skills import record_skills, skills
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.groups.tagging.tallying import stored_consensus, tally
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.refined import RefinedRecord, record_refined
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
 

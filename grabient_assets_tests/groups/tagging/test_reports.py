@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.tagging.reports import consensus_metadata
-from grabient_assets.ledger.tag_consensus import ConsensusRecord
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord
 from grabient_assets_tests.groups.hostile import NAME, TAGS
 from grabient_assets_tests.ledger.house import palette
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.model_reports import report_of
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, Figures, figures_of, first_wave, plan_waves
-from grabient_assets.ledger.ask_terms import AskTerms
+from grabient_assets.groups.tagging.wave_plans import record_plan
+from grabient_assets.groups.tagging.waves import start_waves
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.wave_plans import record_plan
-from grabient_assets.ledger.waves import start_waves
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.groups.answered import AT, answered_warehouse

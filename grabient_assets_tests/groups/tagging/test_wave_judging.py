@@ -18,8 +18,8 @@ from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.skills import Skills
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
-from grabient_assets.ledger.tags import TagRecord, record_tags
 from grabient_assets.warehouse.migrations import migrate
 from grabient_assets_tests.ledger.house import palette
 

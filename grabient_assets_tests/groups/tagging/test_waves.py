@@ -20,18 +20,34 @@ from grabient_assets.groups.tagging.collection import (
     palettes_to_complete,
     palettes_without_answer,
 )
-from grabient_assets.groups.tagging.retallying import tally_again
+from grabient_assets.groups.tagging.later_waves import went_on
 from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, record_skills, skills
-from grabient_assets.groups.tagging.wave_audit import audit_figures, audit_sentences, is_audited, unbelieved
+from grabient_assets.groups.tagging.tallying import tally_again
+from grabient_assets.groups.tagging.wave_audit import (
+    AuditCount,
+    Heard,
+    audit_counts,
+    audit_figures,
+    audit_sentences,
+    begin_audits,
+    end_audits,
+    is_audited,
+    unbelieved,
+)
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
-from grabient_assets.groups.tagging.wave_numbers import went_on
-from grabient_assets.groups.tagging.wave_reports import settled_sentence, under_way_sentence, wave_words
+from grabient_assets.groups.tagging.waves import (
+    WaveCount,
+    WaveState,
+    settled_sentence,
+    under_way_sentence,
+    wave_counts,
+    wave_states,
+    wave_words,
+)
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.wishes import make_wish
 from grabient_assets.ledger.asks import SubjectVersion, stop_asks
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.ledger.wave_audits import AuditCount, Heard, audit_counts, begin_audits, end_audits
-from grabient_assets.ledger.wave_states import WaveCount, WaveState, wave_counts, wave_states
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.tagging.wave_house import TruthfulHouse, WaveHouse

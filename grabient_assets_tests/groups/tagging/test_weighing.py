@@ -8,8 +8,8 @@ import pytest
 from grabient_assets.consensus.expectation import Parameters
 from grabient_assets.groups.tagging.answers import Answer
 from grabient_assets.groups.tagging.consensus import Panel
+from grabient_assets.groups.tagging.explanation import weigh_tags, weigh_words
 from grabient_assets.groups.tagging.skills import Skills
-from grabient_assets.groups.tagging.weighing import weigh_tags, weigh_words
 
 GOOD, BAD = ("groq", "good"), ("groq", "bad")
 

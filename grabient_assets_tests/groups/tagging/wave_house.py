@@ -14,18 +14,17 @@ from grabient_assets.emulator.answering import answer
 from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.loading import load_palettes, palette_record
+from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
 from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes, palettes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import DueRequest, due_requests
-from grabient_assets.ledger.tags import TagRecord, record_tags
-from grabient_assets.prompting.load import load_prompt_set
-from grabient_assets.prompting.palette_prompts import system_text, tagging_message
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS
+from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.pipeline.place import samples
 
@@ -94,7 +93,7 @@ class WaveHouse:
     def _rows(
         self, due: Sequence[tuple[str, DueRequest]], colours: dict[str, PaletteRecord], bad: set[str], fate: str
     ) -> Iterator[TagRecord]:
-        system = system_text(load_prompt_set(PROMPTS_DIR, "v1").tagging)
+        system = load_palette_prompts("v1")["tagging"].body
         for provider, one in due:
             message = tagging_message(one.custom_id, colours[one.subject].colours())
             read = read_answer(answer(Question(one.model, one.custom_id, system, message)).text, one.custom_id)

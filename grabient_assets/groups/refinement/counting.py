@@ -12,24 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.tables import COLOUR_BYTES, SIZED
+from grabient_assets.groups.refinement.refined import PALETTE_TAG_REFINED
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.identity import custom_id, stem, stem_of
-from grabient_assets.ledger.plan import COLOUR_BYTES, SIZED
+from grabient_assets.ledger.plan import count_asks
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-REASONS = (
-    "stopped",  # asked before, and stopped by provider, model or price
-    "retried",  # failed, and asked again by `grabient retry`
-    "unanswered",  # carried by a batch that ended without an answer: expired, missing, mixed up
-    "put_off",  # in a batch that the provider did not take
-    "changed_consensus",  # refined before from another consensus
-    "changed_prompt",  # refined before in another wording, with other parameters, or under another version
-    "waiting",  # asked before and not sent yet
-    "new_palette",  # never refined before
-    "untagged",  # its consensus is still to come, so nothing is known of it
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ class RefinementCounts:
 
     `cached` are there, for the palette or for another with the same request; `failed` have an answer that cannot be
     used; `in_flight` are in open batches; `equal` are answered together with another palette; `missing` would be sent,
-    by reason in the order of REASONS. The means, in bytes: of the colours in a request, and of the pictures that are
+    by reason as in ledger/plan.py. The means, in bytes: of the colours in a request, and of the pictures that are
     drawn (None: none is).
     """
 
@@ -102,46 +92,21 @@ _KNOWN = f"""
     SELECT *, {custom_id(stem("palette_key", "$request_digest", "digest"), "0")} AS custom_id FROM standing
 """
 
-# Every palette of a known consensus has one state, the first that fits.
-_STATES = """
-    WITH carried AS (
-        SELECT r.custom_id,
-               bool_or(r.fate IS NULL AND b.status IN ('intended', 'submitted')) AS now,
-               bool_or(r.fate NOT IN ('succeeded', 'repaired') AND b.status = 'collected') AS in_vain,
-               bool_or(r.fate NOT IN ('succeeded', 'repaired') AND b.status <> 'collected') AS put_off
-        FROM batch_requests r JOIN batches b USING (batch_id)
-        SEMI JOIN known_refinements USING (custom_id) WHERE b.purpose = 'refinement' GROUP BY 1
-    ),
-    answered AS (
-        SELECT custom_id, bool_or(error IS NULL) AS good, max(created_at) AS latest
-        FROM palette_tag_refined SEMI JOIN known_refinements USING (custom_id) GROUP BY 1
-    ),
-    before AS (SELECT DISTINCT seed FROM palette_tag_refined SEMI JOIN known_refinements USING (seed)),
-    states AS (
-        SELECT k.seed, k.custom_id, CASE
-            WHEN coalesce(w.good, false) THEN 'cached'
-            WHEN coalesce(c.now, false) THEN 'in_flight'
-            WHEN w.custom_id IS NOT NULL AND (a.retry_from IS NULL OR w.latest >= a.retry_from) THEN 'failed'
-            WHEN a.state IS NOT DISTINCT FROM 'stopped' THEN 'stopped'
-            WHEN w.custom_id IS NOT NULL THEN 'retried'
-            WHEN c.in_vain THEN 'unanswered'
-            WHEN c.put_off THEN 'put_off'
-            WHEN r.consensus_digest IS NOT NULL AND r.consensus_digest <> k.digest THEN 'changed_consensus'
-            WHEN b.seed IS NOT NULL OR a.request_digest IS NOT NULL AND a.request_digest <> $request_digest
-                THEN 'changed_prompt'
-            WHEN a.state IS NOT DISTINCT FROM 'open' THEN 'waiting'
-            ELSE 'new_palette' END AS state
-        FROM known_refinements k LEFT JOIN carried c USING (custom_id) LEFT JOIN answered w USING (custom_id)
-        LEFT JOIN before b ON b.seed = k.seed
-        LEFT JOIN palette_tag_refined r ON r.seed = k.seed AND r.prompt_version = $version
-        LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = k.seed AND a.prompt_version = $version
-    ),
-    counted AS (  -- of equal requests that are sent, the first counts
-        SELECT state, row_number() OVER (
-            PARTITION BY custom_id, state IN ('cached', 'failed', 'in_flight') ORDER BY seed) = 1 AS sent
-        FROM states
-    )
-    SELECT state, count(*), count(*) FILTER (sent) FROM counted GROUP BY 1
+# The asks of the known ones, as ledger/plan.py counts them. The answers tell what was asked before: they stay.
+_ASKS = """
+    SELECT k.seed AS subject, $version AS prompt_version, $model AS model, $provider AS provider,
+           left(k.custom_id, -3) AS stem, 1 AS analyses, a.retry_from,
+           coalesce(a.allow_unpriced, false) AS allow_unpriced, NULL::VARCHAR AS cap_id,
+           true AS chosen, false AS idle, a.state, a.reason,
+           coalesce(r.consensus_digest <> k.digest, false) AS rebased, a.state IS NOT DISTINCT FROM 'open' AS was_asked,
+           r.seed IS NOT NULL OR coalesce(a.request_digest <> $request_digest, false) AS reworded, 1 AS analyses_before
+    FROM known_refinements k
+    LEFT JOIN palette_tag_refined r ON r.seed = k.seed AND r.prompt_version = $version
+    LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = k.seed AND a.prompt_version = $version
+"""
+_ASKED_BEFORE = """
+    CREATE TEMP TABLE asked_before AS SELECT DISTINCT seed AS subject, prompt_version
+    FROM palette_tag_refined SEMI JOIN known_refinements USING (seed)
 """
 
 # Of the others: with the same answers, equal colours are one request.
@@ -171,13 +136,13 @@ _SIZES = f"""
 def plan_refinement(
     connection: DuckDBPyConnection,
     prompt_version: str,
-    request_digest: str,
+    target: AskTarget,
     tagged: Sequence[str],
     untagged: Sequence[str],
     refined: Sequence[str],
     foreseen: Foreseen | None,
 ) -> RefinementCounts:
-    """The counts if these palettes were refined by the model and wording of `request_digest`.
+    """The counts if these palettes were refined by this target.
 
     `tagged` are those whose consensus stands and lacks no answer, `untagged` the others; `refined` were chosen too and
     lack nothing: what they have is counted. Without `foreseen`, nothing is known of the untagged ones.
@@ -189,29 +154,31 @@ def plan_refinement(
         _KNOWN,
         {
             "version": prompt_version,
-            "request_digest": request_digest,
-            "providers": [target.provider for target in targets],
-            "models": [target.model for target in targets],
-            "digests": [target.request_digest for target in targets],
+            "request_digest": target.request_digest,
+            "providers": [one.provider for one in targets],
+            "models": [one.model for one in targets],
+            "digests": [one.request_digest for one in targets],
             "analyses": foreseen.analyses if foreseen else 0,
             "majority": foreseen is not None and foreseen.majority and bool(targets),
         },
     )
-    at = {"version": prompt_version, "request_digest": request_digest}
-    found = {state: counts for state, *counts in connection.execute(_STATES, at).fetchall()}
+    connection.execute(_ASKED_BEFORE)
+    at = {"version": prompt_version, "request_digest": target.request_digest}
+    known = count_asks(connection, PALETTE_TAG_REFINED, target, _ASKS, {**at, "provider": target.provider})
     (flying, unknown, expected), (cached, failed), sizes = (
         connection.execute(_UNTAGGED).fetchall()[0],
         connection.execute(_REFINED, [prompt_version]).fetchall()[0],
         connection.execute(_SIZES).fetchall()[0],
     )
-    connection.execute("DROP TABLE known_refinements; DROP TABLE named_palettes; DROP TABLE refined_already")
-    sent = {reason: found.get(reason, (0, 0)) for reason in REASONS} | {"untagged": (unknown, expected)}
+    connection.execute(
+        "DROP TABLE known_refinements; DROP TABLE named_palettes; DROP TABLE refined_already; DROP TABLE asked_before"
+    )
     return RefinementCounts(
-        cached=cached + found.get("cached", (0, 0))[0],
-        failed=failed + found.get("failed", (0, 0))[0],
-        in_flight=flying + found.get("in_flight", (0, 0))[0],
-        equal=sum(palettes - requests for palettes, requests in sent.values()),
-        missing={reason: requests for reason, (_, requests) in sent.items()},
+        cached=cached + known.cached,
+        failed=failed + known.failed,
+        in_flight=flying + known.in_flight,
+        equal=known.equal + unknown - expected,
+        missing={**known.missing, "basis_to_come": expected},
         colour_bytes=sizes[0],
         picture_bytes=sizes[1],
     )

@@ -20,15 +20,15 @@ import numpy as np
 from grabient_assets.consensus.dawid_skene import posteriors, tag_probabilities
 from grabient_assets.consensus.grouping import Flags, Ints
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.refinement.refined import begun_refinements
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion
 from grabient_assets.groups.tagging.consensus import Consensus
 from grabient_assets.groups.tagging.estimating import Estimates, ranked_values, shown_tags
 from grabient_assets.groups.tagging.skills import Estimator, Skills
+from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus, record_estimates
 from grabient_assets.groups.tagging.tallying import estimator_of, stored_consensus, with_estimates
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.refined import begun_refinements
-from grabient_assets.ledger.tag_consensus import ConsensusRecord, consensus, record_estimates
 from grabient_assets.warehouse.connection import Warehouse
 
 PALETTES_AT_ONCE = 2_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.tagging.tags import Tagged
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.identity import basis_changed
-from grabient_assets.ledger.tagging_ends import Tagged
 from grabient_assets.warehouse.rows import insert_rows, with_rows
 
 if TYPE_CHECKING:

@@ -12,16 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from grabient_assets.ledger.ask_terms import AskTerms
+from grabient_assets.groups.tagging.ask_terms import AskTerms
+from grabient_assets.groups.tagging.wave_audit import PENDING, PaletteAudit, palette_audit_words
+from grabient_assets.groups.tagging.wave_plans import WavePlan, covering_plans
 from grabient_assets.ledger.asks import ASKED_AGAIN, SubjectVersion
 from grabient_assets.ledger.identity import identified
-from grabient_assets.ledger.wave_audits import PENDING
-from grabient_assets.ledger.wave_plans import WavePlan, covering_plans
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.ledger.purpose import Purpose
+
+CERTAIN = 0.99
+"""A palette is certain when the most probable value of each categorical field has at least this probability. Votes are
+discounted by the errors that models share on palettes of known answer; what they share on hard ones no agreement shows,
+so the threshold is high. On the emulator accuracy does not move from 0.9 on; at 0.99 all values are those of the full
+panel, and 0.999 costs half as much again."""
 
 
 Reason = Literal["certain", "last wave", "cancelled", "asked in full"]
@@ -98,6 +104,7 @@ def _asking(which: str, purpose: Purpose) -> str:
     """Statement that asks the members of these waves, over the relation `chosen`. `which` is a condition on w and m."""
     members = f"""
     SELECT 'tagging' AS purpose, w.seed AS subject, w.prompt_version, m.provider, m.model,
+           '{purpose.delivery}' AS delivery,
            any_value(m.request_digest) AS request_digest, max(m.analyses) AS analyses,
            any_value(w.chained) AS chained, any_value(w.allow_unpriced) AS allow_unpriced, false AS despite_checks,
            any_value(w.cap_id) AS cap_id, 'open' AS state, $now AS asked_at,
@@ -296,3 +303,91 @@ def _keys(ended: Sequence[WaveEnd]) -> dict[str, list[str] | list[int]]:
         "versions": [one.partition.prompt_version for one in ended],
         "waves": [one.wave for one in ended],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class WaveState:
+    """How far a palette is: in or settled after `wave` of `waves`, and why it is settled. `audit`: what became of its
+    values when it was certain after wave one and was asked on anyway."""
+
+    wave: int
+    waves: int
+    reason: Reason | None
+    audit: PaletteAudit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveCount:
+    """How many palettes of a version are in a wave (`reason` None), were settled after it for this reason, or are
+    certain and wait for the audit of wave one (`held`)."""
+
+    prompt_version: str
+    wave: int
+    waves: int
+    reason: Reason | Literal["held"] | None
+    palettes: int
+
+
+def wave_states(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, WaveState]:
+    """How far these palettes are; those that are not tagged adaptively are not in the result."""
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version)
+        SELECT w.prompt_version, w.seed, w.wave, p.waves, w.reason, a.certain_of, a.ended_as
+        FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
+            LEFT JOIN wave_audits a ON a.seed = w.seed AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id
+        """,
+        {"seeds": [p.subject for p in among], "versions": [p.prompt_version for p in among]},
+    ).fetchall()
+    return {
+        SubjectVersion(version, seed): WaveState(
+            wave, waves, reason, None if before is None else PaletteAudit(tuple(before), after and tuple(after))
+        )
+        for version, seed, wave, waves, reason, before, after in rows
+    }
+
+
+def wave_counts(
+    connection: DuckDBPyConnection, prompt_version: str | None = None, seeds: Sequence[str] | None = None
+) -> list[WaveCount]:
+    """How many palettes are how far, under one prompt version or all, of these palettes or all."""
+    rows = connection.execute(
+        """
+        SELECT w.prompt_version, w.wave, p.waves, CASE WHEN w.state = 'open' AND w.held THEN 'held' ELSE w.reason END,
+               count(*)
+        FROM tagging_waves w JOIN wave_plans p USING (plan_id)
+        WHERE ($1 IS NULL OR w.prompt_version = $1) AND ($2 OR w.seed IN (SELECT unnest($3::VARCHAR[])))
+        GROUP BY ALL ORDER BY 1, 2, 3, 4 NULLS FIRST
+        """,
+        [prompt_version, seeds is None, list(seeds or ())],
+    ).fetchall()
+    return [WaveCount(*row) for row in rows]
+
+
+def wave_words(state: WaveState) -> str:
+    """How far one palette is: "2 of 3", when it is settled why, and what the audit made of it."""
+    place = f"{state.wave} of {state.waves}"
+    said = place if state.reason is None else f"{place}, settled: {state.reason}"
+    return said if state.audit is None else f"{said}. {palette_audit_words(state.audit)}"
+
+
+def under_way_sentence(counts: Sequence[WaveCount]) -> str:
+    """How many palettes are in which wave, or wait for the audit of it; empty when none is under way."""
+    waits = "certain after wave {0.wave} of {0.waves}, waiting for its audit ({0.prompt_version})"
+    found = [
+        f"{one.palettes} "
+        + (waits if one.reason else "palettes in wave {0.wave} of {0.waves} ({0.prompt_version})").format(one)
+        for one in counts
+        if one.reason in (None, "held")
+    ]
+    return f"Tagged adaptively: {', '.join(found)}." if found else ""
+
+
+def settled_sentence(counts: Sequence[WaveCount]) -> str:
+    """How many palettes were settled after which wave and why; empty when none is."""
+    found = [
+        f"{one.palettes} after wave {one.wave} of {one.waves} ({one.prompt_version}, {one.reason})"
+        for one in counts
+        if one.reason not in (None, "held")
+    ]
+    return f"Settled adaptively: {', '.join(found)}." if found else ""

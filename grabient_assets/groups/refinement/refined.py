@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.tagging.withheld import withheld
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.ledger.withheld import withheld
 from grabient_assets.warehouse.rows import insert_rows, utf8
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RefinementFailure:
 
     partition: SubjectVersion
     reason: str
-    since: datetime
+    since: datetime | None
 
 
 # A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
@@ -94,10 +94,13 @@ _NOT_OVERTAKEN = f"""
 
 PALETTE_TAG_REFINED = AnswerTable(
     "palette_tag_refined",
+    _KEY,
     _KEEP_THE_BETTER,
+    subject="seed",
     analysis_index="0",
     versions=("prompt_version", "source_prompt_version"),
     asked_of=("model",),
+    newest_stands=True,
 )
 TAGGING_OPEN = "SELECT subject, prompt_version FROM asks WHERE purpose = 'tagging' AND state = 'open'"
 """Relation of the palettes whose consensus is still to come, or to change."""
@@ -118,15 +121,14 @@ def kept_back(candidates: str) -> str:
     """
 
 
-def refinements_to_come() -> str:
-    """Common table expression `to_refine` (seed, prompt_version, provider, model, cap_id, allow_unpriced, stem,
-    tagging_goes_on): the refinements that are wanted, not there, not under way and not kept back by a check; also those
-    that follow by themselves and are not asked for yet. `stem` is null while the consensus is still to come.
+def _refinements_to_come() -> str:
+    """Relation of the refinements that no open ask can send yet and no check keeps back: those that are asked for and
+    wait for a consensus or a picture, and those that follow by themselves and are not asked for yet.
 
     Who refines, and which providers must be asked before it follows, says `request_sizes`.
     """
     return f"""
-        {_MISSING},
+        WITH {_MISSING},
         unsettled AS (
             SELECT seed, prompt_version FROM tagging_open
             UNION SELECT seed, prompt_version FROM tagging_waves WHERE state = 'open'
@@ -153,33 +155,27 @@ def refinements_to_come() -> str:
                        SELECT 1 FROM palette_tags t
                        WHERE t.seed = w.seed AND t.prompt_version = w.prompt_version AND t.error IS NULL)))
         ),
-        in_open_batches AS (
-            SELECT DISTINCT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
-            WHERE b.purpose = 'refinement' AND r.fate IS NULL AND b.status IN ('intended', 'submitted')
-        ),
-        coming AS (
-            SELECT f.*, NULL AS stem, false AS despite_checks FROM following f
-            UNION ALL
-            SELECT a.subject, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
-                   CASE WHEN u.seed IS NULL THEN {stem_of("m.custom_id")} END, a.despite_checks
-            FROM asks a LEFT JOIN unsettled u ON u.seed = a.subject AND u.prompt_version = a.prompt_version
+        waiting AS (
+            SELECT a.subject AS seed, a.prompt_version, a.provider, a.model, a.cap_id, a.allow_unpriced,
+                   a.despite_checks
+            FROM asks a LEFT JOIN tagging_open o ON o.seed = a.subject AND o.prompt_version = a.prompt_version
             LEFT JOIN missing m ON m.seed = a.subject AND m.prompt_version = a.prompt_version
             WHERE a.purpose = 'refinement' AND a.state = 'open' AND (
-                u.seed IS NOT NULL
-                OR (m.seed IS NOT NULL AND m.custom_id NOT IN (SELECT custom_id FROM in_open_batches)))
+                o.seed IS NOT NULL OR (m.seed IS NOT NULL AND a.subject NOT IN (SELECT seed FROM palette_images)))
         ),
+        coming AS (SELECT *, false AS despite_checks FROM following UNION ALL BY NAME FROM waiting),
         {
         withheld(
             "SELECT seed, prompt_version FROM coming ANTI JOIN unsettled USING (seed, prompt_version)"
             " WHERE NOT despite_checks"
         )
-    },
-        to_refine AS (
-            SELECT c.* EXCLUDE (despite_checks), u.seed IS NOT NULL AS tagging_goes_on
-            FROM coming c ANTI JOIN withheld USING (seed, prompt_version)
-            LEFT JOIN unsettled u ON u.seed = c.seed AND u.prompt_version = c.prompt_version
-        )
+    }
+        SELECT seed AS subject, prompt_version, provider, model, cap_id, allow_unpriced, 1 AS requests
+        FROM coming ANTI JOIN withheld USING (seed, prompt_version)
     """
+
+
+REFINEMENTS_TO_COME = _refinements_to_come()
 
 
 def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
@@ -313,3 +309,14 @@ def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailur
         """
     ).fetchall()
     return [RefinementFailure(SubjectVersion(version, seed), why, since) for version, seed, why, since in rows]
+
+
+def outdated_refinements(connection: DuckDBPyConnection) -> int:
+    """How many refined palettes were refined from a consensus that reads otherwise now."""
+    row = connection.execute(
+        """
+        SELECT count(*) FROM palette_tag_refined r JOIN tag_consensus c USING (seed, prompt_version)
+        WHERE r.error IS NULL AND r.consensus_digest <> c.digest
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0

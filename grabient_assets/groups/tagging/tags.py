@@ -1,0 +1,220 @@
+"""The table palette_tags: what every model answered, or why it has no answer; and which palettes are tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord
+from grabient_assets.ledger.fates import USABLE
+from grabient_assets.ledger.identity import stem_of
+from grabient_assets.ledger.purpose import AnswerTable
+from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.providers.contract import Result
+from grabient_assets.warehouse.rows import insert_rows, storable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TagRecord:
+    """One row of `palette_tags`: an answer, or with `error` the reason why there is none."""
+
+    seed: str
+    prompt_version: str
+    provider: str
+    model: str
+    analysis_index: int
+    custom_id: str
+    fate: str
+    created_at: datetime
+    temperature: str | None = None
+    contrast: str | None = None
+    brightness: str | None = None
+    saturation: str | None = None
+    mood: tuple[str, ...] | None = None
+    style: tuple[str, ...] | None = None
+    dominant_colors: tuple[str, ...] | None = None
+    harmony: tuple[str, ...] | None = None
+    seasonal: tuple[str, ...] | None = None
+    associations: tuple[str, ...] | None = None
+    error: str | None = None
+    notes: tuple[str, ...] | None = None
+    outside: tuple[str, ...] | None = None
+    answer_text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """What a usable answer says, without the raw text and the money."""
+
+    seed: str
+    prompt_version: str
+    provider: str
+    model: str
+    analysis_index: int
+    temperature: str | None
+    contrast: str | None
+    brightness: str | None
+    saturation: str | None
+    mood: list[str] | None
+    style: list[str] | None
+    dominant_colors: list[str] | None
+    harmony: list[str] | None
+    seasonal: list[str] | None
+    associations: list[str] | None
+
+
+def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
+    """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer to its request.
+
+    What was asked in an older wording and comes late never replaces what the ask wants now.
+    """
+    insert_rows(connection, "palette_tags", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
+
+
+_NOT_OVERTAKEN = f"""
+    WHERE NOT EXISTS (
+        SELECT 1 FROM palette_tags t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
+            AND a.provider = t.provider AND a.model = t.model
+        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version
+          AND t.provider = new_rows.provider AND t.model = new_rows.model
+          AND t.analysis_index = new_rows.analysis_index AND t.custom_id <> new_rows.custom_id
+          AND a.purpose = 'tagging' AND {stem_of("t.custom_id")} = a.stem)
+"""
+
+
+_KEY = ("seed", "prompt_version", "provider", "model", "analysis_index")
+
+
+_KEEP_THE_BETTER = (
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{c} = excluded.{c}" for c in TagRecord.__dataclass_fields__ if c not in _KEY)
+    + " WHERE palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.custom_id"
+)
+
+
+PALETTE_TAGS = AnswerTable("palette_tags", _KEY, _KEEP_THE_BETTER, subject="seed")
+
+
+def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:
+    """What the usable answers for these palettes say, in a fixed order."""
+    columns = ", ".join(f"t.{c}" for c in AnswerRecord.__dataclass_fields__)
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        SELECT {columns} FROM palette_tags t JOIN chosen USING (seed, prompt_version) WHERE t.error IS NULL
+        ORDER BY t.prompt_version, t.seed, t.provider, t.model, t.analysis_index
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among]],
+    ).fetchall()
+    return [AnswerRecord(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A palette whose tagging is complete: how many answers can be used, how many cannot, and an example why not."""
+
+    partition: SubjectVersion
+    answers: int
+    failures: int
+    models: int
+    cost_usd: Decimal
+    error: str | None
+
+
+def complete_tagging(
+    connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[SubjectVersion] | None = None
+) -> list[Tagged]:
+    """Palettes of which every one of `providers` was asked and no ask is open any more.
+
+    Of those that are tagged adaptively, the settled ones: a provider counts as asked that has no part in their waves.
+    """
+    rows = connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
+        complete AS (
+            SELECT a.subject AS seed, a.prompt_version FROM asks a LEFT JOIN tagging_waves w
+                ON w.seed = a.subject AND w.prompt_version = a.prompt_version
+            WHERE a.purpose = 'tagging'
+              AND ($everything OR (a.subject, a.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
+            GROUP BY ALL
+            HAVING bool_and(a.state <> 'open') AND bool_and(w.state IS DISTINCT FROM 'open') AND list_has_all(
+                list_concat(list(DISTINCT a.provider), coalesce(any_value(w.providers), [])), $providers::VARCHAR[])
+        )
+        SELECT c.prompt_version, c.seed, count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL),
+               count(*) FILTER (t.error IS NOT NULL),
+               count(DISTINCT t.model) FILTER (t.error IS NULL), coalesce(sum(t.cost_usd), 0), min(t.error)
+        FROM complete c LEFT JOIN palette_tags t USING (seed, prompt_version)
+        GROUP BY ALL ORDER BY 1, 2
+        """,
+        {
+            "everything": among is None,
+            "seeds": [p.subject for p in among or ()],
+            "versions": [p.prompt_version for p in among or ()],
+            "providers": list(providers),
+        },
+    ).fetchall()
+    return [Tagged(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
+
+
+class TagReader:
+    """Reads tagging answers and writes them to `palette_tags`.
+
+    Sharing answers among equal palettes and closing asks look at all tables, so they are done once per round of
+    collection (collection.py) and before every submission, not here for each batch.
+    """
+
+    table = "palette_tags"
+
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        answer = read_answer(result.text or "", request.custom_id)
+        if isinstance(answer, Unusable):
+            return Verdict(answer.fate, answer.reason)
+        return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)
+
+    def picture_url(self, request: RequestRecord) -> str | None:
+        return None  # taggers are shown no picture
+
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[TagRecord]:
+        return [_row(batch, one, now) for one in settled if one.final]
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        record_tags(connection, self.rows(batch, settled, now))
+
+
+def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:
+    answer: Answer | None = settled.verdict.payload
+    fields = {f: getattr(answer, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if answer else {}
+    usable = settled.verdict.fate in USABLE
+    return TagRecord(
+        seed=settled.request.subject,
+        prompt_version=batch.prompt_version,
+        provider=batch.provider,
+        model=batch.model,
+        analysis_index=settled.request.analysis_index,
+        custom_id=settled.request.custom_id,
+        fate=settled.verdict.fate,
+        created_at=now,
+        error=None if usable else settled.verdict.error,
+        notes=answer.notes if answer else None,
+        outside=answer.outside if answer else None,
+        answer_text=storable(settled.text),
+        input_tokens=settled.input_tokens,
+        output_tokens=settled.output_tokens,
+        cost_usd=settled.cost_usd,
+        batch_id=batch.batch_id,
+        **fields,
+    )

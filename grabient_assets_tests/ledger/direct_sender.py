@@ -1,0 +1,81 @@
+"""A process that asks directly for what is due at OpenAI, and may kill itself at one step:
+`python -m grabient_assets_tests.ledger.direct_sender FOLDER BASE_URL [STEP]`
+
+The steps are functions of the ledger, in the order of the work. There the process ends as by `kill -9`: no `finally`
+and no exit handler runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Literal
+
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.search.purpose import EMBEDDING
+from grabient_assets.ledger import archive, batches, collect, direct
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.submission import Submission, submit_due
+from grabient_assets.providers.connect import connect
+from grabient_assets.providers.deadlines import Timeouts
+from grabient_assets_tests.ledger.house import House
+
+STEPS: dict[str, tuple[Callable[..., Any], Literal["call", "return"], int]] = {
+    "before the intent": (batches.insert_intent, "call", 1),
+    "the intent is written": (direct.make_calls, "call", 1),
+    "a call is noted and not made": (direct.Journal.began, "return", 3),
+    "the call is answered, the answer not written": (direct.Journal.answered, "call", 3),
+    "between two calls": (direct.Journal.answered, "return", 3),
+    "all are answered": (direct.fetch_calls, "call", 1),
+    "the results are archived": (archive.archive_results, "return", 1),
+    "within the transaction": (collect.write_settled, "return", 1),
+    "the transaction is over": (direct.forget_calls, "call", 1),
+}
+"""Function, whether it is called or returns, and the how-manieth time."""
+
+
+GATE = "gate"
+"""In the place of a step: the process lives, and waits for a file of this name, so that several start at once."""
+
+
+def die_at(step: str) -> None:
+    """Kill this process there."""
+    function, happening, times = STEPS[step]
+    code: CodeType = function.__code__
+    left, counting = [times], threading.Lock()
+
+    def watch(frame: FrameType, what: str, _: Any) -> None:
+        if frame.f_code is not code or what != happening:
+            return
+        with counting:
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(watch)
+    sys.setprofile(watch)
+
+
+def main(folder: Path, base: str, step: str | None = None) -> None:
+    """Send once."""
+    house = House(folder)
+    provider = connect("openai", "emulator", base, Timeouts(read=60, transfer=60, attempts=1))
+    connection = Connection(provider, "emulator", "emulator", timedelta(0), None)
+    (folder / f"{os.getpid()}.ready").touch()
+    if step == GATE:
+        while not (folder / GATE).exists():
+            time.sleep(0.001)
+    elif step is not None:
+        die_at(step)
+    submit_due(EMBEDDING, Submission(connection, PURPOSES, house.warehouse, house.store, lambda: datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
