@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import print_json, say, tell
+from grabient_assets.cli.console import print_json, print_note, print_output
+from grabient_assets.cli.options import open_warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.ledger.stopped import Stopped
@@ -27,23 +28,22 @@ def cancel(
 
     What was cancelled is not asked again by itself; `grabient retry` asks exactly for that.
     """
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.headless.cancelling import cancel as cancel_batch
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
     warehouse = open_warehouse(settings)
-    stopped = cancel_batch(batch, warehouse, settings, timeout, say, give_up=give_up)
+    stopped = cancel_batch(batch, warehouse, settings, timeout, print_note, give_up=give_up)
     document = _document(stopped, warehouse)
     if as_json:
         print_json(document)
     elif stopped.how == "nothing_to_stop":
-        tell(stopped.sentence)
+        print_output(stopped.sentence)
     else:
         fates = ", ".join(f"{count} {fate}" for fate, count in document["fates"].items())
         usd = document["cost_usd"]
         cost = "cost not known" if usd is None else f"{usd:.4f} USD"
-        tell(f"{document['batch_id']}: {fates}; {cost}{' (emulated)' if settings.mode == 'emulator' else ''}")
+        print_output(f"{document['batch_id']}: {fates}; {cost}{' (emulated)' if settings.mode == 'emulator' else ''}")
 
 
 def _document(stopped: Stopped, warehouse: Warehouse) -> dict[str, Any]:

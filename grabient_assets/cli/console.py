@@ -46,12 +46,12 @@ def dollar_range(usd: DollarRange | None) -> dict[str, float] | None:
     return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
-def say(sentence: str) -> None:
+def print_note(sentence: str) -> None:
     """A sentence to stderr. On a terminal its lines end between words."""
     _print_text(sentence, stderr=True)
 
 
-def tell(text: str) -> None:
+def print_output(text: str) -> None:
     """Text for a person to stdout. On a terminal its lines end between words; a pipe gets each line whole."""
     _print_text(text, stderr=False)
 
@@ -110,8 +110,8 @@ def print_figures(
             return
     for row in rows:
         console.print(" ".join(filter(None, row[: len(names)])), style="bold")
-        said = (f"{figure} {value}" for figure, value in zip(figures, row[len(names) :], strict=True) if value)
-        print_indented(console, ", ".join(said))
+        shown = (f"{figure} {value}" for figure, value in zip(figures, row[len(names) :], strict=True) if value)
+        print_indented(console, ", ".join(shown))
 
 
 def _figures_table(

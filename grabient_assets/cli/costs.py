@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_figures, print_json
-from grabient_assets.cli.options import AsJson, day, one_of
+from grabient_assets.cli.options import AsJson, day, one_of, opened_as_it_is
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def costs(
     as_json: AsJson = False,
 ) -> None:
     """Show what was spent on what, what each provider's invoice should say, and what is left of the month's budget."""
-    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.errors import UsageError
     from grabient_assets.ledger.accounts import GROUPINGS
     from grabient_assets.settings import load_settings

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_json, say, typed_program
+from grabient_assets.cli.console import colour_bar, output, print_json, print_note, typed_program
+from grabient_assets.cli.options import open_warehouse
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def demo(
     """Tag and refine the bundled palettes with emulated providers, and show the result. Free, offline, repeatable."""
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.load import store
     from grabient_assets.cli.progress import follow
     from grabient_assets.errors import UsageError
@@ -64,7 +64,7 @@ def demo(
     else:
         _show(shown, followed, settings)
     for problem in followed.outcome.problems:
-        say(problem)
+        print_note(problem)
     if followed.outcome.problems or not followed.outcome.finished:
         raise typer.Exit(1)
 

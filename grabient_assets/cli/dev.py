@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from grabient_assets import interrupts
-from grabient_assets.cli.console import say
+from grabient_assets.cli.console import print_note
 from grabient_assets.cli.leaving import leave_at_once
 from grabient_assets.cli.stopping import AT_ONCE, leave, leave_when_asked
 
@@ -60,7 +60,7 @@ def _serve(command: list[str]) -> int:
             told = True
             if not _has_children(services.pid):
                 break
-            say("Dagster's processes are ended. A second Ctrl-C ends them at once.")
+            print_note("Dagster's processes are ended. A second Ctrl-C ends them at once.")
             services.send_signal(signal.SIGINT)
     give_up = time.monotonic() + LEFT_SECONDS
     while services.poll() is not None and len(asked) < 2 and _has_members(services.pid) and time.monotonic() < give_up:

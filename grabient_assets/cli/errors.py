@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_indented, print_json
+from grabient_assets.cli.options import opened_as_it_is
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def errors(
     """Show what failed, grouped by reason and model: which palettes, and what asking again would cost."""
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.headless.failure_groups import NAMED_PALETTES, failure_groups
     from grabient_assets.headless.failures import find_failures, repeats
     from grabient_assets.headless.wishes import chosen_prompt_version

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
-from grabient_assets.cli.options import PromptVersion, one_of
+from grabient_assets.cli.console import output, print_json, print_note
+from grabient_assets.cli.options import PromptVersion, one_of, open_warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.groups.refinement.explaining import Explanation
@@ -53,12 +53,11 @@ def explain(
     else:
         show_explanation(output(), explanation, chosen, emulated=emulated, full=full or bool(fields))
     if reason := without_consensus(explanation):
-        say(reason)
+        print_note(reason)
         raise typer.Exit(1)
 
 
 def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Explanation:
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.errors import UsageError
     from grabient_assets.groups.palettes.palette_line import typed_palette
     from grabient_assets.groups.refinement.explaining import explain as explained

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import say
-from grabient_assets.cli.options import PromptVersion, day, one_of
+from grabient_assets.cli.console import print_note
+from grabient_assets.cli.options import PromptVersion, day, one_of, opened_as_it_is
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def export(
     """Export the refined palettes, one row a palette: all, those refined since a day, or what changed since last."""
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.exports.files import deliver
     from grabient_assets.groups.exports.tables import Selection
     from grabient_assets.headless.wishes import chosen_prompt_version
@@ -118,9 +117,9 @@ def _tell(done: Delivered, selection: Selection, kind: FileKind, out: Path | Non
     elif selection.since:
         since = f", refined since {selection.since}"
     emulated = " (emulated)" if settings.mode == "emulator" else ""
-    say(f"Exported {what}{since}{f' to {out}' if out else ''} ({done.bytes:,} bytes){emulated}.")
+    print_note(f"Exported {what}{since}{f' to {out}' if out else ''} ({done.bytes:,} bytes){emulated}.")
     if done.withdrawn:
-        say(_withdrawn(done.withdrawn, kind))
+        print_note(_withdrawn(done.withdrawn, kind))
 
 
 def _withdrawn(seeds: tuple[str, ...], kind: FileKind) -> str:

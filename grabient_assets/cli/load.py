@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say, tell
-from grabient_assets.cli.options import SixteenNumbers, chosen_sixteen
+from grabient_assets.cli.console import print_json, print_note, print_output
+from grabient_assets.cli.options import SixteenNumbers, chosen_sixteen, open_warehouse
 from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ def load(
     found = _read(file, sixteen)
     if strict and found.rejected:
         _show(found, None, as_json)
-        say(f"Nothing was stored: {len(found.rejected)} lines of {file} are not palettes, and --strict was given.")
+        lines = f"{len(found.rejected)} lines of {file}"
+        print_note(f"Nothing was stored: {lines} are not palettes, and --strict was given.")
         raise typer.Exit(1)
     source = "standard input" if file == STDIN else str(file.resolve() if file.is_file() else file.absolute())
     _show(found, store(found, source), as_json)
     if not found.rows:
-        say(f"No line of {file} is a palette.")
+        print_note(f"No line of {file} is a palette.")
         raise typer.Exit(1)
 
 
@@ -59,7 +60,7 @@ def _read(file: Path, sixteen: str | None) -> PaletteFile:
     except AmbiguousPaletteError as error:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
-        say(str(error))
+        print_note(str(error))
         with asking():
             preset = typer.confirm("Are they presets with alpha?", default=None, err=True)
         return read_palette_file(file, "preset" if preset else "modifiers")
@@ -69,7 +70,6 @@ def store(found: PaletteFile, source: str) -> LoadReport:
     """Store the palettes of the file, its rejected lines under the name `source`, and make partitions of them."""
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.palettes.loading import load_palettes
     from grabient_assets.partitions import add_partitions
     from grabient_assets.resources.home import dagster_instance
@@ -92,20 +92,20 @@ def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
         seeds = [row.palette.canonical for row in found.rows] if report else []
         print_json({"accepted": accepted, "known": known, "rejected": rejected, "notes": notes, "seeds": seeds})
         return
-    tell(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
+    print_output(f"{accepted} accepted, {known} known already, {len(found.rejected)} rejected")
     for line in found.rejected[:SHOWN]:
-        tell(_rejected(line))
+        print_output(_rejected(line))
     if len(found.rejected) > SHOWN:
-        tell(f"  ... and {len(found.rejected) - SHOWN} more")
+        print_output(f"  ... and {len(found.rejected) - SHOWN} more")
     noted = [f"  line {row.line}: {row.note}" for row in found.rows if row.note]
     for note in noted[:SHOWN]:
-        tell(note)
+        print_output(note)
     if len(noted) > SHOWN:
-        tell(f"  ... and {len(noted) - SHOWN} more notes")
+        print_output(f"  ... and {len(noted) - SHOWN} more notes")
     if report and found.rejected:
-        tell("Rejected lines are kept in the table rejected_palettes (source, line, entry, text, reason).")
+        print_output("Rejected lines are kept in the table rejected_palettes (source, line, entry, text, reason).")
     if accepted:
-        say("Next: grabient run, or `make dev` and watch.")
+        print_note("Next: grabient run, or `make dev` and watch.")
 
 
 def _rejected(line: RejectedLine) -> str:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from grabient_assets.cli.cancel import cancel
-from grabient_assets.cli.console import say
+from grabient_assets.cli.console import print_note
 from grabient_assets.cli.costs import costs
 from grabient_assets.cli.demo import demo
 from grabient_assets.cli.dev import dev
@@ -46,7 +46,7 @@ class Commands(TyperGroup):
         for one in args:
             # Python gives bytes that are no text as halves of characters; no database and no table of ours takes them.
             if not one.isascii() and (shown := one.encode("utf-8", "replace").decode()) != one:
-                say(
+                print_note(
                     f"{shown!r} holds a byte that is not UTF-8. Type it again; a file of such a name has to be renamed."
                 )
                 raise typer.Exit(UsageError.exit_code)
@@ -59,22 +59,22 @@ class Commands(TyperGroup):
                 return invoke(ctx)
             return in_a_thread(lambda: invoke(ctx))
         except GrabientError as error:
-            say(str(error))
+            print_note(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            say(STOPPED)
+            print_note(STOPPED)
             raise typer.Exit(INTERRUPTED) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
             where = f"{error.filename}: " if error.filename else ""
             way_out = "Check the path and its permissions; GRABIENT_DATA_DIR says where data go."
-            say(f"{where}{error.strerror or error}. {way_out}")
+            print_note(f"{where}{error.strerror or error}. {way_out}")
             raise typer.Exit(1) from error
         except Exception as error:
             if (reason := _dagster_cannot_write(error)) is None:
                 raise
-            say(reason)
+            print_note(reason)
             raise typer.Exit(1) from error
 
 
@@ -167,7 +167,7 @@ def main() -> None:
     try:
         app(prog_name="grabient")
     except KeyboardInterrupt:
-        say(STOPPED)
+        print_note(STOPPED)
         sys.exit(INTERRUPTED)
 
 

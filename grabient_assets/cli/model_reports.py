@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_figures, print_json, say, tell
+from grabient_assets.cli.console import output, print_figures, print_json, print_note, print_output
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def reports(
             if report:
                 _show(report)
                 for sentence in audit_sentences(audits[version]):
-                    tell(sentence)
+                    print_output(sentence)
     if missing or not found:
         who = f"{prompt_version} has no report" if missing else "There is no report"
-        say(
+        print_note(
             f"{who} yet. One is made when all tagging of a prompt version is finished: `grabient run`, or materialize "
             "model_reports."
         )
@@ -83,7 +83,7 @@ def _show(report: Report) -> None:
     from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, votes
 
     panel, console = report.panel, output()
-    tell(
+    print_output(
         f"{panel.prompt_version}: {counted(panel.palettes, 'palette')}, measured "
         f"{panel.reported_at:%Y-%m-%d %H:%M} UTC\n"
         "How often each model is right where the colours are clear-cut, with the interval of 95 %:"
@@ -94,7 +94,7 @@ def _show(report: Report) -> None:
         measured = [accuracy(fields[field]) for field in CATEGORICAL_VALUES]
         models.append((provider, model, f"{row.usable}/{row.answers}", *measured))
     print_figures(console, ("provider", "model"), ("usable", *CATEGORICAL_VALUES), models)
-    tell("\nHow far the models agree:")
+    print_output("\nHow far the models agree:")
     print_figures(
         console,
         ("field",),
@@ -103,5 +103,6 @@ def _show(report: Report) -> None:
     )
     each = panel.usd_per_effective_vote
     price = "" if each is None else f"; {each:.4f} dollars each"
-    tell(f"\nIndependent votes that {counted(len(json.loads(panel.models)), 'model')} are worth: {votes(panel)}{price}")
-    tell(panel.sentence)
+    models_asked = counted(len(json.loads(panel.models)), "model")
+    print_output(f"\nIndependent votes that {models_asked} are worth: {votes(panel)}{price}")
+    print_output(panel.sentence)

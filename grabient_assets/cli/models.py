@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_figures, print_json, say, tell
+from grabient_assets.cli.console import output, print_figures, print_json, print_note, print_output
 from grabient_assets.cli.options import AsJson
 from grabient_assets.registry.model import Role
 
@@ -45,14 +45,15 @@ def models(
         _show(rows, check, images=role in ("brush", "editor"))
     for row in rows:
         if row["warning"]:
-            say(row["warning"])
+            print_note(row["warning"])
     for found in lists.values():
         if not isinstance(found, frozenset):
-            say(str(found))
+            print_note(str(found))
     gone = [row for row in rows if row["panel"] and row["served"] in ("not served", "failed")]
     for row in gone:
         if row["served"] == "not served":
-            say(f"{row['provider']} does not serve {row['model']}; take it out of the panel, or name its replacement.")
+            what = f"{row['provider']} does not serve {row['model']}"
+            print_note(f"{what}; take it out of the panel, or name its replacement.")
     if gone:
         raise typer.Exit(1)
 
@@ -126,4 +127,4 @@ def _show(rows: list[dict[str, Any]], checked: bool, images: bool) -> None:
         served = [row["served"] or "in this process"] if checked else []
         lines.append((row["provider"], row["model"], role, *served, row["retires_on"] or "", *prices))
     print_figures(output(), names, ("until", "in", "out", *(("image out",) if images else ())), lines)
-    tell("Prices: US dollars per million tokens in batches, today.")
+    print_output("Prices: US dollars per million tokens in batches, today.")

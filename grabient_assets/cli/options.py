@@ -1,19 +1,25 @@
-"""The options that several commands have, and what is typed with them."""
+"""What several commands share: options, what is typed with them, and the warehouse that is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from grabient_assets.cli.console import print_note
 from grabient_assets.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import date
 
     from grabient_assets.groups.palettes.palette_line import Sixteen
+    from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
 
 T = TypeVar("T", bound=str)
 
@@ -65,3 +71,25 @@ def chosen_sixteen(text: str | None) -> Sixteen | None:
     if text is None or text == "preset" or text == "modifiers":
         return text
     raise UsageError(f"--sixteen is {text!r}; it must be preset or modifiers.")
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse. It waits for its turn without end: a person is told on stderr, after a second and every minute,
+    whom the command waits for, and may close it there or press Ctrl-C."""
+    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.waiting import Patience
+
+    return Warehouse(settings.database, Patience(math.inf, print_note))
+
+
+@contextmanager
+def opened_as_it_is(settings: Settings) -> Iterator[Warehouse]:
+    """The same for a command that only reads: where there is no file yet an empty one elsewhere; none is made here."""
+    from grabient_assets.warehouse.connection import Warehouse
+
+    found = open_warehouse(settings)
+    if found.exists():
+        yield found
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Warehouse(Path(folder) / settings.database.name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_json, say
+from grabient_assets.cli.console import colour_bar, output, print_json, print_note
 from grabient_assets.cli.options import SixteenNumbers, chosen_sixteen
 
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise GrabientError(f"{path} cannot be written ({error.strerror}). Choose another path.") from error
-    say(f"Wrote {path} ({len(content)} bytes).")
+    print_note(f"Wrote {path} ({len(content)} bytes).")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import colour_bar, output, print_indented, print_json
-from grabient_assets.cli.options import AsJson, PromptVersion
+from grabient_assets.cli.options import AsJson, PromptVersion, opened_as_it_is
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def palettes(
 
     With several of the filters, what one of them takes is listed; --like narrows it.
     """
-    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.groups.tagging.waves import CERTAIN
     from grabient_assets.headless.palette_list import list_palettes
     from grabient_assets.headless.wishes import chosen_prompt_version
@@ -100,22 +99,22 @@ def _document(found: PalettePage, version: str, page: int, limit: int) -> dict[s
 
 def _reason(one: ListedPalette) -> str:
     """Why it stands so, as half sentences; empty where nothing is to be said."""
-    said: list[str] = []
+    reasons: list[str] = []
     if one.state == "pending":
-        said.append(f"waits for {counted(one.waiting, 'model')}" if one.waiting else "goes on with the next run")
+        reasons.append(f"waits for {counted(one.waiting, 'model')}" if one.waiting else "goes on with the next run")
     if one.withheld and one.state != "pending":
-        said.append(one.withheld.why)
+        reasons.append(one.withheld.why)
     if one.failures:
-        said.append(f"{counted(one.failures, 'answer')} failed")
+        reasons.append(f"{counted(one.failures, 'answer')} failed")
     if one.stopped:
-        said.append(f"{counted(one.stopped, 'model')} stopped")
+        reasons.append(f"{counted(one.stopped, 'model')} stopped")
     if one.error and (one.failures or one.stopped):
-        said.append(one.error)
-    said += [
+        reasons.append(one.error)
+    reasons += [
         f"{undecided.field} undecided: {' or '.join(f'{value} ({p:.0%})' for value, p in undecided.values)}"
         for undecided in one.undecided
     ]
-    return "; ".join(said)
+    return "; ".join(reasons)
 
 
 def _bar(console: Console, one: ListedPalette, block: int) -> Text:

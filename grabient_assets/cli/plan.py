@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say
-from grabient_assets.cli.options import Analyses, AsJson, MostPalettes, PromptFolder, SeedsFile, Stage
+from grabient_assets.cli.console import print_json, print_note
+from grabient_assets.cli.options import Analyses, AsJson, MostPalettes, PromptFolder, SeedsFile, Stage, opened_as_it_is
 from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
     else:
         show_plan(found, mode)
     for sentence in dict.fromkeys((*found.warnings, *found.refused)):
-        say(sentence)
+        print_note(sentence)
     if found.refused:
         raise typer.Exit(1)
 
@@ -67,7 +67,6 @@ def _made(
 ) -> Plan:
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import opened_as_it_is
     from grabient_assets.headless.planning import make_plan
     from grabient_assets.headless.wishes import chosen_prompt_version, chosen_until, seeds_of_file
     from grabient_assets.settings import load_settings, parse_analyses, parse_cap
@@ -111,13 +110,13 @@ def agree_to_spend(
     )
     if limit is not None and (usd is None or usd.high > limit):
         all_ = "The only request" if requests == 1 else f"All {requests:,} requests"
-        say(f"At most {dollars(limit)} USD are spent. {all_} would go out {cost}.")
+        print_note(f"At most {dollars(limit)} USD are spent. {all_} would go out {cost}.")
     else:
-        say(f"{requests:,} {'request goes' if requests == 1 else 'requests go'} out {cost}.")
+        print_note(f"{requests:,} {'request goes' if requests == 1 else 'requests go'} out {cost}.")
     if sentence:
-        say(sentence)
+        print_note(sentence)
     if limit is None:
-        say("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd.")
+        print_note("Nothing limits what is spent. To limit it, set GRABIENT_BUDGET_USD for the month, or --max-usd.")
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     with asking():
@@ -126,5 +125,5 @@ def agree_to_spend(
     if not answer.endswith("\n"):  # Ctrl-D ends no line
         typer.echo(err=True)
     if answer.strip().lower() not in ("y", "yes"):
-        say("Nothing was asked for, and nothing is spent. With --yes nobody is asked.")
+        print_note("Nothing was asked for, and nothing is spent. With --yes nobody is asked.")
         raise typer.Exit(1)

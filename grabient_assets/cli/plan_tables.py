@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.asking.plan_reasons import NAMES, WHY
-from grabient_assets.cli.console import dollar_range, output, print_figures, tell
+from grabient_assets.cli.console import dollar_range, output, print_figures, print_output
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def show_plan(plan: Plan, mode: str) -> None:
     emulated = " The emulator charges nothing." if mode == "emulator" else ""
     up_to = "up to " if plan.waves else ""
     need = "needs" if plan.palettes == 1 else "need"
-    tell(
+    print_output(
         f"{plan.needing:,} of {counted(plan.palettes, 'palette')} {need} work under {plan.prompt_version}: "
         f"{up_to}{counted(plan.analyses, 'analysis', 'analyses')} of each model.{emulated}"
     )
@@ -136,7 +136,7 @@ def show_plan(plan: Plan, mode: str) -> None:
         return
     _show_table(plan)
     for sentence in (*_later_waves(plan), *_whys(plan), *_totals(plan)):
-        tell(sentence)
+        print_output(sentence)
 
 
 def _show_table(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
-from grabient_assets.cli.console import notes, print_json, say, tell
+from grabient_assets.cli.console import notes, print_json, print_note, print_output
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -72,30 +72,30 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         print_json({**document, "elapsed_seconds": round(followed.seconds, 1)})
     else:
         progress = outcome.progress
-        tell(
+        print_output(
             f"{progress.consensus:,} of {counted(progress.palettes, 'palette')} tagged, {progress.refined:,} refined; "
             f"unusable answers stored: {document['errors']}; {progress.cost_usd:.4f} USD"
             f"{' (emulated)' if settings.mode == 'emulator' else ''}; {followed.seconds:.1f} s"
         )
     for problem in outcome.problems[:SHOWN_PROBLEMS]:
-        say(problem)
+        print_note(problem)
     if len(outcome.problems) > SHOWN_PROBLEMS:
-        say(f"... and {len(outcome.problems) - SHOWN_PROBLEMS} more problems.")
+        print_note(f"... and {len(outcome.problems) - SHOWN_PROBLEMS} more problems.")
     if not outcome.finished:
         open_batches = len(document["open_batches"])
-        say(
+        print_note(
             f"The time is up: {counted(open_batches, 'open batch', 'open batches')}, and "
             f"{counted(document['pending'], 'palette')} not done. "
             "Nothing is lost: run the same command again to go on."
         )
     elif done < outcome.progress.palettes:
-        say(
+        print_note(
             f"{counted(outcome.progress.palettes - done, 'palette')} did not get to {wish.until!r}. {_way_on(document)}"
         )
     elif document["errors"] and not as_json:
-        say("Unusable answers can be asked again: grabient retry --run")
+        print_note("Unusable answers can be asked again: grabient retry --run")
     for trouble in tell_outcome(outcome, done, warehouse, settings, followed.started):
-        say(trouble)
+        print_note(trouble)
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
         raise typer.Exit(1)
 
@@ -144,11 +144,11 @@ class _Failures:
 
         if finished is None or finished.success:
             return None
-        said = f"{finished.job} failed: {finished.failure}"
-        if gist(said) in self._told:
+        sentence = f"{finished.job} failed: {finished.failure}"
+        if gist(sentence) in self._told:
             return None
-        self._told.add(gist(said))
-        return said
+        self._told.add(gist(sentence))
+        return sentence
 
 
 @contextmanager
@@ -156,15 +156,15 @@ def shown_progress() -> Iterator[Seen]:
     """The display that suits stderr, for as long as the block lasts."""
     console = notes()
     if not console.is_terminal:
-        yield Lines()
+        yield ProgressLines()
         return
     from rich.live import Live
 
     with Live(console=console, transient=True, refresh_per_second=4) as live:
-        yield _Table(live)
+        yield _ProgressTable(live)
 
 
-class Lines:
+class ProgressLines:
     """One line on stderr for every change, and for every wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -192,10 +192,10 @@ class Lines:
             self._announcer.tell(one.topic, one.gist, one.sentence)
 
     def _say(self, sentence: str) -> None:
-        say(f"[{self._clock() - self._started:6.1f} s] {sentence}")
+        print_note(f"[{self._clock() - self._started:6.1f} s] {sentence}")
 
 
-class _Table:
+class _ProgressTable:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._started = time.monotonic()

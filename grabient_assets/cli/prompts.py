@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_figures, print_indented, print_json, say, tell
-from grabient_assets.cli.options import AsJson
+from grabient_assets.cli.console import (
+    colour_bar,
+    output,
+    print_figures,
+    print_indented,
+    print_json,
+    print_note,
+    print_output,
+)
+from grabient_assets.cli.options import AsJson, open_warehouse
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -51,7 +59,8 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
     for row in rows:
         ran = ", ".join(f"{counted(one['answers'], 'answer')} ({one['mode']})" for one in row["runs"])
         state = "released" if row["released"] else "draft"
-        tell(f"{row['prompt_version']} {row['purpose']}, {state}, digest {row['digest'][:12]}, {ran or 'has not run'}")
+        name = f"{row['prompt_version']} {row['purpose']}"
+        print_output(f"{name}, {state}, digest {row['digest'][:12]}, {ran or 'has not run'}")
         print_indented(output(), row["message"])
 
 
@@ -87,10 +96,10 @@ def diff(
         return
     for before, after in pairs:
         text, figures = found[before.purpose]
-        tell("\n".join(text))
+        print_output("\n".join(text))
         same_text = before.digest == after.digest
         if first == second or (same_text and before.purpose == "tagging"):
-            tell(f"{before.purpose}: models are told the same, so answers are shared.")
+            print_output(f"{before.purpose}: models are told the same, so answers are shared.")
         else:
             show_comparison(before.purpose, first, second, figures, same_text=same_text)
     if first != second:
@@ -106,7 +115,7 @@ def release(version: Annotated[str, typer.Argument(metavar="V", help="The draft 
     from grabient_assets.settings import PROMPTS_DIR
 
     write_release(PROMPTS_DIR, load_palette_prompts(version))
-    say(f"Prompt version {version} is released. Commit {PROMPTS_DIR.name}/{FILE} together with the prompts.")
+    print_note(f"Prompt version {version} is released. Commit {PROMPTS_DIR.name}/{FILE} together with the prompts.")
 
 
 def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any]:
@@ -134,7 +143,6 @@ def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any
 
 def _uses() -> list[PromptUse]:
     """Where each wording has run; nothing, and no file made, without a database."""
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.ledger.prompts import prompt_uses
     from grabient_assets.settings import load_settings
 
@@ -146,7 +154,6 @@ def _uses() -> list[PromptUse]:
 
 
 def _compared(before: Prompt, after: Prompt) -> Comparison | None:
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.calibration.prompt_comparison import Wording, compare, refinement_pairs, tagging_pairs
     from grabient_assets.settings import load_settings
 
@@ -161,7 +168,6 @@ def _compared(before: Prompt, after: Prompt) -> Comparison | None:
 
 
 def _words(first: str, second: str, limit: int) -> list[SideBySide]:
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.groups.calibration.prompt_words import words_side_by_side
     from grabient_assets.settings import load_settings
 
@@ -193,16 +199,16 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
     `same_text` says that models are told the same under both versions, so that only what they are shown differs.
     """
     if figures is None:
-        tell(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")
+        print_output(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")
         return
     if same_text:
         asked = figures.first.answers - figures.shared
-        tell(
+        print_output(
             f"{purpose}: models are told the same and shown what the panel said under each version. "
             f"{counted(figures.shared, 'answer')} shared by both, {counted(asked, 'answer')} asked for each."
         )
     over = f"{counted(figures.palettes, 'palette')}, {counted(figures.models, 'model')} that answered under both"
-    tell(f"{purpose}: {over}")
+    print_output(f"{purpose}: {over}")
     print_figures(
         output(),
         ("figure",),
@@ -210,7 +216,7 @@ def show_comparison(purpose: str, first: str, second: str, figures: Comparison |
         list(_figure_lines(figures)),
         optional=("of answers",),
     )
-    tell(
+    print_output(
         "palettes: on how many the figure rises and falls. by chance: how often versions that do not differ show such "
         f"a split; below {UNLIKELY:.0%} it is a difference (*), but one of twenty lines is below it by chance.\n"
     )
@@ -259,13 +265,13 @@ def words_document(found: list[SideBySide]) -> list[dict[str, Any]]:
 def show_words(first: str, second: str, found: list[SideBySide]) -> None:
     """The palettes whose words changed most: `-` marks words of the first version alone, `+` those of the second."""
     if not found:
-        tell(f"No palette has words under both {first} and {second}.")
+        print_output(f"No palette has words under both {first} and {second}.")
         return
     from rich.table import Table
     from rich.text import Text
 
     console = output()
-    tell(f"The palettes whose words changed most (- only in {first}, + only in {second}):")
+    print_output(f"The palettes whose words changed most (- only in {first}, + only in {second}):")
     for one in found:
         heading = Text(f"\n{one_line(one.name or '') or one.seed}  ", style="bold")
         if console.is_terminal and not console.no_color:

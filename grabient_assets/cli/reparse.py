@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import print_json, say, tell
+from grabient_assets.cli.console import print_json, print_note, print_output
+from grabient_assets.cli.options import open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def reparse(
     Nothing is asked and nothing is paid; the same archive gives the same rows. Batches that carried the same requests
     are read together.
     """
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.headless.wishes import answered_prompt_version
     from grabient_assets.settings import load_settings
 
@@ -66,7 +66,7 @@ def read_again(names: list[str], version: str | None, warehouse: Warehouse, sett
 
 def _show(done: Reparsed, as_json: bool) -> None:
     for _, trouble in done.troubles:
-        say(f"{trouble} The rows of this batch stay as they are.")
+        print_note(f"{trouble} The rows of this batch stay as they are.")
     if as_json:
         print_json(
             {
@@ -81,19 +81,19 @@ def _show(done: Reparsed, as_json: bool) -> None:
         )
         return
     consensus, outdated = (done.followed[name] for name in ("consensus", "outdated"))
-    tell(
+    print_output(
         f"{counted(done.answers, 'answer')} of {counted(done.batches, 'batch', 'batches')} read again; "
         f"{consensus:,} consensus changed"
     )
     for (was, now), count in sorted(done.fates.items()):
-        tell(f"  {was} -> {now}: {count}")
+        print_output(f"  {was} -> {now}: {count}")
     if done.gone:
-        tell(
+        print_output(
             f"  {counted(done.gone, 'row is', 'rows are')} gone: nothing final is known of them. "
             "The next `grabient run` asks again."
         )
     if outdated:
-        tell(
+        print_output(
             f"{counted(outdated, 'palette')} refined from an earlier consensus; "
             "the next `grabient run` refines them again."
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import dollar_range, print_json, say, tell
-from grabient_assets.cli.options import SeedsFile, Yes
+from grabient_assets.cli.console import dollar_range, print_json, print_note, print_output
+from grabient_assets.cli.options import SeedsFile, Yes, open_warehouse
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 from grabient_assets.wording import counted
 
@@ -46,7 +46,6 @@ def retry(
     """
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.plan import agree_to_spend
     from grabient_assets.cli.progress import follow, report
     from grabient_assets.errors import UsageError
@@ -75,20 +74,20 @@ def retry(
         return
     if found and settings.mode == "live":
         for one in found:
-            say(_sentence(one))
+            print_note(_sentence(one))
         most = spendable(warehouse, settings.budget_usd, cap, failures, now)
         requests = sum(one.requests for one in found if not one.follows)
         agree_to_spend(together(found), requests, settings, most, None, yes=yes)
     held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
     asked = ask_for(warehouse, settings, failures, now, cap)
     for one in held:
-        say(f"{one.sentence} It is released.")
+        print_note(f"{one.sentence} It is released.")
     _show(asked, found, _held(warehouse, settings), as_json and not run)
     if not (asked.tagging or asked.refinement):
-        say("Nothing failed that could be asked again.")
+        print_note("Nothing failed that could be asked again.")
         return
     if not run:
-        say("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
+        print_note("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
         return
     wish = wish_of_asked(asked.partitions, "refined" if asked.chained else "consensus", settings)
     report(follow(wish, warehouse, settings, DEFAULT_TIMEOUT), wish, warehouse, settings, as_json=as_json)
@@ -136,20 +135,20 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal
     from grabient_assets.ledger.budget import dollars
 
     for reason in left_out:
-        say(reason)
+        print_note(reason)
     total = together(found)
     if as_json:
         document = {"models": [_repeat(one) for one in found], "usd": dollar_range(total), "left_out": list(left_out)}
         print_json(document)
         return
     for one in found:
-        tell(_sentence(one))
+        print_output(_sentence(one))
     if not found:
-        say("Nothing failed that could be asked again.")
+        print_note("Nothing failed that could be asked again.")
     elif total is not None:
-        tell(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
+        print_output(f"Together {total.expected:.4f} USD, from {total.low:.4f} to {total.high:.4f}. Nothing was asked.")
         if cap is not None and total.high > cap:
-            tell(f"Of this, at most {dollars(cap)} USD would be spent.")
+            print_output(f"Of this, at most {dollars(cap)} USD would be spent.")
 
 
 def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
@@ -165,7 +164,7 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
 
 def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
     for reason in (*asked.left_out, *(one.sentence for one in held)):
-        say(reason)
+        print_note(reason)
     from grabient_assets.headless.failures import together
 
     if as_json:
@@ -181,6 +180,6 @@ def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json:
         )
         return
     for (provider, model), count in asked.tagging.items():
-        say(f"{provider} {model}: {counted(count, 'palette')} asked again")
+        print_note(f"{provider} {model}: {counted(count, 'palette')} asked again")
     if asked.refinement:
-        say(f"refinement: {counted(asked.refinement, 'palette')} asked again")
+        print_note(f"refinement: {counted(asked.refinement, 'palette')} asked again")

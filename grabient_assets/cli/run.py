@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import say
-from grabient_assets.cli.options import Analyses, MostPalettes, PromptFolder, SeedsFile, Stage, Yes
+from grabient_assets.cli.console import print_note
+from grabient_assets.cli.options import Analyses, MostPalettes, PromptFolder, SeedsFile, Stage, Yes, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def run(
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.cli.progress import follow, report
     from grabient_assets.headless.wishes import (
         chosen_prompt_version,
@@ -78,14 +77,15 @@ def run(
         plan = make_plan(
             warehouse, settings, version, count, among, limit, now, adaptive=adaptive, until=stage, max_usd=cap
         )
-        said = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
+        finishing = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
         most = None if plan.finishing is None else plan.finishing.usd
-        agree_to_spend(plan.usd, plan.total.requests, settings, most, said, yes=yes)
+        agree_to_spend(plan.usd, plan.total.requests, settings, most, finishing, yes=yes)
     record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
     times = counted(count, "analysis", "analyses")
     times = f"adaptively, up to {times}" if adaptive else times
     need = "needs" if len(wish.needing) == 1 else "need"
-    say(f"{counted(len(wish.needing), 'palette')} {need} work under {version}: {times} by {', '.join(wish.providers)}.")
+    needing = f"{counted(len(wish.needing), 'palette')} {need} work under {version}"
+    print_note(f"{needing}: {times} by {', '.join(wish.providers)}.")
     report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
 
 
@@ -97,7 +97,7 @@ def name_left_out(settings: Settings) -> None:
     usable = usable_providers(settings)
     for provider in PROVIDERS:
         if provider not in usable and usable:
-            say(why_not_usable(settings, provider))
+            print_note(why_not_usable(settings, provider))
 
 
 def name_ends(providers: Sequence[str], until: str, today: date) -> None:
@@ -109,4 +109,4 @@ def name_ends(providers: Sequence[str], until: str, today: date) -> None:
     asked = [*registry.panel("tagger"), *((refiner(),) if until == "refined" else ())]
     asked = [model for model in asked if model.provider in providers]
     for sentence in (*registry.refusals(asked, today).values(), *registry.warnings(asked, today)):
-        say(sentence)
+        print_note(sentence)

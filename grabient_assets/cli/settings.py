@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import UNLIMITED, output, print_indented, print_json, tell
+from grabient_assets.cli.console import UNLIMITED, output, print_indented, print_json, print_output
 from grabient_assets.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def settings(
             }
         )
         return
-    tell(f"\nData folder: {found.data_dir}")
-    tell(f"For Dagster's own commands: export DAGSTER_HOME={shlex.quote(str(found.dagster_home))}")
-    tell(f"Providers: {', '.join(usable) or 'none'}" + (" (emulated)" if found.mode == "emulator" else ""))
+    print_output(f"\nData folder: {found.data_dir}")
+    print_output(f"For Dagster's own commands: export DAGSTER_HOME={shlex.quote(str(found.dagster_home))}")
+    print_output(f"Providers: {', '.join(usable) or 'none'}" + (" (emulated)" if found.mode == "emulator" else ""))
     for reason in left_out.values():
-        tell(f"  {reason}")
+        print_output(f"  {reason}")
 
 
 def show_settings(console: Console, rows: Sequence[tuple[str, str, str]]) -> None:

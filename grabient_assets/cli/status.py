@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output, print_json
-from grabient_assets.cli.options import AsJson
+from grabient_assets.cli.options import AsJson, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _COUNTS = {
 
 def status(as_json: AsJson = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
-    from grabient_assets.cli.database import open_warehouse
     from grabient_assets.settings import load_settings
 
     settings = load_settings()

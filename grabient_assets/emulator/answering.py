@@ -29,7 +29,7 @@ REFUSAL = "I'm sorry, but I can't help with that request."
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAnswer:
+class EmulatedAnswer:
     """What a model said. Tokens are a quarter of the characters, rounded up."""
 
     text: str
@@ -47,7 +47,7 @@ class ModelAnswer:
         return self.answer_tokens + self.thinking_tokens
 
 
-def answer(question: Question, forced: Ending | None = None) -> ModelAnswer:
+def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
     """The model's answer; `forced` makes it end in a certain way whatever the model would have done. Forced to be
     complete it is also free of slips."""
     asked = asked_object(question.text, lambda found: _answerer(question, found))
@@ -113,7 +113,7 @@ def _generic(question: Question, ref: str, chance: Chance) -> str:
     )
 
 
-def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chance: Chance) -> ModelAnswer:
+def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chance: Chance) -> EmulatedAnswer:
     cut = 0.25 + 0.6 * chance.draw()
     if outcome == "refusal":
         text = REFUSAL
@@ -124,7 +124,7 @@ def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chanc
     elif outcome == "garbage":
         text = _garbage(text, cut)
     thought = round(THINKING_TOKENS[question.effort] * (0.7 + 0.6 * chance.draw()))
-    return ModelAnswer(
+    return EmulatedAnswer(
         text=text,
         outcome=outcome,
         thinking=thinking,
@@ -141,7 +141,7 @@ def _garbage(text: str, cut: float) -> str:
     return text.replace('"', "").replace(":", " -").replace("{", "").replace("}", "")
 
 
-def _within_budget(given: ModelAnswer, budget: int | None) -> ModelAnswer:
+def _within_budget(given: EmulatedAnswer, budget: int | None) -> EmulatedAnswer:
     """The answer cut to the limit of tokens. Thinking comes first: a small limit leaves no text at all."""
     if budget is None or given.output_tokens <= budget:
         return given

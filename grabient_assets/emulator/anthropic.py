@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.anthropic_messages import invalid, message, question_of
-from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.service import BatchEnd, BatchService
+from grabient_assets.emulator.stored_batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.wire import (
     Call,
     Line,
@@ -25,6 +24,7 @@ from grabient_assets.emulator.wire import (
     key_refused,
     new_request_id,
     reply,
+    rfc3339,
     whole_number,
 )
 
@@ -204,10 +204,10 @@ class Anthropic(BatchService):
             "type": "message_batch",
             "processing_status": status,
             "request_counts": counts,
-            "created_at": _iso(batch.created_at),
-            "expires_at": _iso(batch.created_at + 86_400),
-            "ended_at": _iso(ending["at"]) if ending else None,
-            "cancel_initiated_at": _iso(batch.times["cancelling"]) if "cancelling" in batch.times else None,
+            "created_at": rfc3339(batch.created_at),
+            "expires_at": rfc3339(batch.created_at + 86_400),
+            "ended_at": rfc3339(ending["at"]) if ending else None,
+            "cancel_initiated_at": rfc3339(batch.times["cancelling"]) if "cancelling" in batch.times else None,
             "archived_at": None,
             "results_url": address if ending else None,
         }
@@ -255,10 +255,6 @@ def _line(key: str, result: dict[str, Any]) -> dict[str, Any]:
 
 def _model(model_id: str) -> dict[str, Any]:
     return {"type": "model", "id": model_id, "display_name": model_id, "created_at": "2025-01-01T00:00:00Z"}
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _object(call: Call) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 
-from grabient_assets.emulator.answering import ModelAnswer, tokens
+from grabient_assets.emulator.answering import EmulatedAnswer, tokens
 from grabient_assets.emulator.images import image_tokens
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import Refused, Schema, ServedModels, Shape, TextOr, read_shape
@@ -60,12 +60,12 @@ Block = Annotated[
 ]
 
 
-class Message(Shape):
+class ClaudeMessage(Shape):
     role: Literal["user", "assistant"]
     content: TextOr[Block]
 
 
-class Thinking(Shape):
+class ClaudeThinking(Shape):
     type: Literal["enabled", "disabled", "adaptive"]
     budget_tokens: StrictInt | None = None
     display: Literal["summarized", "omitted"] | None = None
@@ -94,12 +94,12 @@ class Params(Shape):
 
     model: StrictStr
     max_tokens: StrictInt
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[ClaudeMessage], Field(min_length=1)]
     system: TextOr[TextBlock] | None = None
     metadata: Metadata | None = None
     stop_sequences: list[StrictStr] | None = None
     stream: StrictBool | None = None
-    thinking: Thinking | None = None
+    thinking: ClaudeThinking | None = None
     output_config: OutputConfig | None = None
     tools: list[Any] | None = None
     tool_choice: ToolChoice | None = None
@@ -275,9 +275,9 @@ def question_of(key: str, params: dict[str, Any], version: str, models: ServedMo
 
 
 def message(
-    params: dict[str, Any], question: Question, answer: ModelAnswer, tier: Literal["batch", "standard"] = "batch"
+    params: dict[str, Any], question: Question, answer: EmulatedAnswer, tier: Literal["batch", "standard"] = "batch"
 ) -> dict[str, Any]:
-    """The Message that carries an answer."""
+    """The ClaudeMessage that carries an answer."""
     content: list[dict[str, Any]] = []
     if answer.thinking_tokens:
         signature = f"{digest('signature', question.custom_id, answer.text):x}" * 2
@@ -300,7 +300,7 @@ def message(
     }
 
 
-def _usage(params: dict[str, Any], question: Question, answer: ModelAnswer) -> dict[str, Any]:
+def _usage(params: dict[str, Any], question: Question, answer: EmulatedAnswer) -> dict[str, Any]:
     """Usage of one message. A system prompt marked for the cache is read from it by most requests of a batch."""
     cached = tokens(question.system) if _caches(params.get("system")) else 0
     hit = digest("cache", question.custom_id) % 10 < 7

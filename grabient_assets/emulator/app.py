@@ -18,8 +18,8 @@ from starlette.routing import Mount
 from starlette.routing import Route as HttpRoute
 
 from grabient_assets.emulator.anthropic import Anthropic
-from grabient_assets.emulator.disturbance import Disturbance
-from grabient_assets.emulator.faults import FaultScript, load_rules, read_rules
+from grabient_assets.emulator.call_faults import CallFaults
+from grabient_assets.emulator.fault_script import FaultScript, load_rules, read_rules
 from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
@@ -59,8 +59,8 @@ class EmulatorApp:
     ) -> None:
         rules = load_rules(faults) if faults else []
         self.state = State(folder, now, salt)
-        self.disturbance = Disturbance()
-        self.control = Control(self.state, FaultScript(rules, self.state.counts), self.disturbance)
+        self.call_faults = CallFaults()
+        self.control = Control(self.state, FaultScript(rules, self.state.counts), self.call_faults)
         self._touched = touched
         world = World(self.state, ServedModels(models, lambda: now().date()), polls)
         apis: tuple[Api, ...] = (Anthropic(world), OpenAI(world), Groq(world), Google(world))
@@ -98,7 +98,7 @@ class EmulatorApp:
             with self.control.in_flight.counted(api.provider, route.name):
                 if spoil is None:
                     return await handle()
-                return await self.disturbance.disturb(spoil, api, request, handle)
+                return await self.call_faults.carry_out(spoil, api, request, handle)
 
         return endpoint
 
@@ -175,10 +175,10 @@ def _refusing(apis: Sequence[Api]) -> Callable[[Request, Exception], Response]:
 class Control:
     """Health, counts, reset, and the fault script in force."""
 
-    def __init__(self, state: State, script: FaultScript, disturbance: Disturbance) -> None:
+    def __init__(self, state: State, script: FaultScript, call_faults: CallFaults) -> None:
         self._state = state
         self._first_script = script
-        self._disturbance = disturbance
+        self._call_faults = call_faults
         self.script = script
         self.in_flight = InFlight()
 
@@ -226,7 +226,7 @@ class Control:
 
     async def release(self, request: Request) -> Response:
         """Ends the wait of every call that a `hold` keeps."""
-        self._disturbance.release()
+        self._call_faults.release()
         return reply({"released": True})
 
     async def reset(self, request: Request) -> Response:
@@ -234,5 +234,5 @@ class Control:
         self._state.reset()
         self.in_flight.most.clear()
         self.script = self._first_script
-        self._disturbance.release()
+        self._call_faults.release()
         return reply({"reset": True})

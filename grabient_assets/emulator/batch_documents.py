@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from grabient_assets.emulator.batches import Batch, Phase, finished_share, phase, planned
 from grabient_assets.emulator.database import NewFile, StoredFile
 from grabient_assets.emulator.questions import digest
+from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
 from grabient_assets.emulator.wire import Line, jsonl, read_json
 
 STATUS = {Phase.WAITING: "validating", Phase.RUNNING: "in_progress", Phase.CLOSING: "finalizing"}

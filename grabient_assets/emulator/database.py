@@ -215,7 +215,7 @@ def _file(row: sqlite3.Row) -> StoredFile:
     return StoredFile(**{**values, "facts": json.loads(values["facts"])})
 
 
-class Counts:
+class CallCounts:
     """Counters of all providers."""
 
     def __init__(self, db: Database) -> None:
@@ -241,7 +241,7 @@ class Counts:
         return [{**dict(row), "custom_ids": json.loads(row["custom_ids"])} for row in rows]
 
     def count_match(self, rule: str) -> tuple[int, int]:
-        """Counts a call that a fault rule matches; returns (matches with this one, times fired before)."""
+        """CallCounts a call that a fault rule matches; returns (matches with this one, times fired before)."""
         with self._db.transaction() as db:
             db.execute(
                 "INSERT INTO fault_counts VALUES (?, 1, 0) ON CONFLICT (rule) DO UPDATE SET seen = seen + 1", (rule,)

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.batch_documents import batch_document, file_document, inspect, outcome_files, requests
-from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile, StoredFile
 from grabient_assets.emulator.service import BatchEnd, BatchService
+from grabient_assets.emulator.stored_batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.wire import (
     Call,
     Line,

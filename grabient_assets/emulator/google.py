@@ -11,10 +11,9 @@ from typing import Any, TypeAlias
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
-from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endpoint import BASE_PATHS
-from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
+from grabient_assets.emulator.google_files import GoogleFiles, existing, paged
 from grabient_assets.emulator.google_images import image_line
 from grabient_assets.emulator.google_requests import (
     MAX_INLINE,
@@ -29,8 +28,20 @@ from grabient_assets.emulator.google_requests import (
     response,
 )
 from grabient_assets.emulator.service import BatchEnd, BatchService
+from grabient_assets.emulator.stored_batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.vectors import google_embedding, google_embeddings
-from grabient_assets.emulator.wire import Call, Line, Refused, Route, ServedModel, World, jsonl, key_refused, reply
+from grabient_assets.emulator.wire import (
+    Call,
+    Line,
+    Refused,
+    Route,
+    ServedModel,
+    World,
+    jsonl,
+    key_refused,
+    reply,
+    rfc3339,
+)
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
 KINDS = {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from starlette.responses import Response
 
 from grabient_assets.emulator.database import NewFile, StoredFile
 from grabient_assets.emulator.google_requests import camel, invalid
-from grabient_assets.emulator.wire import Call, Refused, Route, ServedModels, State, reply, whole_number
+from grabient_assets.emulator.wire import Call, Refused, Route, ServedModels, State, reply, rfc3339, whole_number
 
 FORTY_EIGHT_HOURS = 48 * 3600
 T = TypeVar("T")
@@ -118,10 +117,6 @@ def paged(call: Call, items: list[T], *, usual: int, most: int = 100) -> tuple[l
         raise invalid("Invalid page token.")
     end = start + (min(size, most) or usual)
     return items[start:end], {"nextPageToken": str(end)} if end < len(items) else {}
-
-
-def rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _file_body(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from grabient_assets.emulator.answering import ModelAnswer
+from grabient_assets.emulator.answering import EmulatedAnswer
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import (
     DEEPEST_REQUEST,
@@ -47,7 +47,7 @@ class Content(Shape):
     parts: list[Part] | None = None
 
 
-class Thinking(Shape):
+class GeminiThinking(Shape):
     thinkingBudget: StrictInt | None = None
     thinkingLevel: StrictStr | None = None
     includeThoughts: StrictBool | None = None
@@ -68,7 +68,7 @@ class Config(Shape):
     responseSchema: Schema | None = None
     responseJsonSchema: Schema | None = None
     responseModalities: list[StrictStr] | None = None
-    thinkingConfig: Thinking | None = None
+    thinkingConfig: GeminiThinking | None = None
 
 
 class Request(Shape):
@@ -181,7 +181,7 @@ def _check_emulated(request: dict[str, Any], config: dict[str, Any], modalities:
             raise invalid(f"{name}: this emulation writes text only.")
 
 
-def response(question: Question, answer: ModelAnswer, request: dict[str, Any]) -> dict[str, Any]:
+def response(question: Question, answer: EmulatedAnswer, request: dict[str, Any]) -> dict[str, Any]:
     """The response that carries an answer. A refused prompt has no candidates."""
     usage = {
         "promptTokenCount": answer.prompt_tokens,
@@ -218,14 +218,14 @@ def _effort(model: str, thinking: dict[str, Any]) -> str:
         raise invalid("You can only set one of thinking budget and thinking level.")
     if level is not None:
         if not _is_3(model):
-            raise invalid("Thinking level is not supported for this model.")
+            raise invalid("GeminiThinking level is not supported for this model.")
         if str(level).lower() not in LEVELS:
             raise invalid(f"Invalid value at 'thinking_level': {level!r}")
         return str(level).lower()
     if budget is None:
         return "minimal" if _is_3(model) else "none"
     if _is_3_5(model):
-        raise invalid("Thinking budget is not supported for this model. Use thinking level.")
+        raise invalid("GeminiThinking budget is not supported for this model. Use thinking level.")
     if budget not in (0, -1) and not (isinstance(budget, int) and 512 <= budget <= 24_576):
         raise invalid(f"The thinking budget {budget} is invalid. Choose 0, -1 or a value between 512 and 24576.")
     return {0: "none", -1: "medium"}.get(budget, "low" if budget < 4096 else "high")

@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
-from grabient_assets.emulator.batches import Batch
 from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.file_batches import FileBatches, invalid
 from grabient_assets.emulator.openai import (
@@ -24,6 +23,7 @@ from grabient_assets.emulator.openai import (
     response_format,
 )
 from grabient_assets.emulator.questions import digest
+from grabient_assets.emulator.stored_batches import Batch
 from grabient_assets.emulator.vectors import openai_embeddings
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply, whole_number
 

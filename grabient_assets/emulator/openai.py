@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 from starlette.responses import Response
 
-from grabient_assets.emulator.answering import Ending, ModelAnswer, answer
+from grabient_assets.emulator.answering import EmulatedAnswer, Ending, answer
 from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.file_batches import FileBatches, invalid, listed, paged
 from grabient_assets.emulator.openai_images import imaged
@@ -58,7 +58,7 @@ Part = Annotated[
 ]
 
 
-class Message(Shape):
+class ChatMessage(Shape):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: TextOr[Part] | None = None
     name: StrictStr | None = None
@@ -83,7 +83,7 @@ class Body(Shape):
     """The body of one chat completion."""
 
     model: StrictStr
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
     temperature: Number | None = None
     top_p: Number | None = None
     max_tokens: StrictInt | None = None
@@ -325,7 +325,7 @@ def question_of(body: dict[str, Any], key: str, *, effort: str, thinks_aloud: bo
     )
 
 
-def completion(question: Question, answer: ModelAnswer, created: int) -> dict[str, Any]:
+def completion(question: Question, answer: EmulatedAnswer, created: int) -> dict[str, Any]:
     """The chat completion that carries an answer."""
     refused = answer.outcome == "refusal"
     length = answer.outcome == "truncated" or (answer.outcome == "empty" and answer.thinking_tokens > 0)

@@ -165,7 +165,7 @@ def serve(
 def _configured(app: EmulatorApp) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
-        http=app.disturbance.connections.protocol(),
+        http=app.call_faults.connections.protocol(),
         loop="asyncio",
         lifespan="off",
         log_level="warning",

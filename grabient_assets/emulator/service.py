@@ -17,9 +17,9 @@ from typing import Any
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending
-from grabient_assets.emulator.batches import Batch, Phase, finished_share, phase, planned
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.questions import digest, share
+from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
 from grabient_assets.emulator.wire import SINGLE_CALLS, Call, Line, Refused, World, reply
 
 logger = logging.getLogger(__name__)

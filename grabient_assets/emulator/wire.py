@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 from uuid import uuid4
@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, St
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from grabient_assets.emulator.batches import Batches
-from grabient_assets.emulator.database import Counts, Database, Files
+from grabient_assets.emulator.database import CallCounts, Database, Files
+from grabient_assets.emulator.stored_batches import Batches
 from grabient_assets.registry.model import ImageRules, VectorRules
 
 ROUTE_NAMES = (
@@ -227,6 +227,11 @@ def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(content, status, headers, media_type="application/json")
 
 
+def rfc3339(seconds: float) -> str:
+    """A time in seconds since 1970, as these APIs write it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 def jsonl(lines: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode("utf-8", "surrogatepass")
 
@@ -250,7 +255,7 @@ class State:
         self._db = Database(folder, now, salt)
         self.batches = Batches(self._db)
         self.files = Files(self._db)
-        self.counts = Counts(self._db)
+        self.counts = CallCounts(self._db)
         self.now = now
         self.new_id = self._db.new_id
         self.reset = self._db.reset

@@ -150,7 +150,7 @@ class AnthropicBatches(ProviderClient):
         return lines if origin(named) in (origin(home), BASE_URL) else self._from_origin(lines, where)
 
     def _from_origin(self, lines: Generator[bytes, None, None], where: str) -> Generator[bytes, None, None]:
-        """The lines; when they cannot be had, an error that says where they were said to lie as well."""
+        """The lines; when they cannot be had, an error that also names where the server says they are."""
         try:
             yield from lines
         except SlowResultsError:

@@ -230,8 +230,8 @@ def means_unseen_file(code: str | None, text: str | None) -> bool:
 
     OpenAI has said so of files that were uploaded seconds before (tobert/kaibo#169).
     """
-    said = f"{code or ''} {text or ''}".replace("_", " ").lower()
-    return "file" in said and "model" not in said and _UNSEEN.search(said) is not None
+    words = f"{code or ''} {text or ''}".replace("_", " ").lower()
+    return "file" in words and "model" not in words and _UNSEEN.search(words) is not None
 
 
 def _denies_the_file(response: ErrorResponse) -> bool:

@@ -221,8 +221,10 @@ def _answered(custom_id: str | None, response: Mapping[str, Any], line: bytes) -
     pictures = [part for part in parts if not inside(part, "thought") and _inline(part)]
 
     def result(fate: Any, error: str | None = None, code: str | None = None, retryable: bool = False) -> Result:
-        spoke = text is not None or bool(pictures)
-        usage = _reported_usage(response.get("usageMetadata"), text=spoke, has_output=spoke or fate == "truncated")
+        has_content = text is not None or bool(pictures)
+        usage = _reported_usage(
+            response.get("usageMetadata"), text=has_content, has_output=has_content or fate == "truncated"
+        )
         served, request_id = text_or_none(response.get("modelVersion")), text_or_none(response.get("responseId"))
         return Result(custom_id, fate, text, error, code, retryable, usage, served, stop or blocked, request_id)
 

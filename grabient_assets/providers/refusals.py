@@ -114,8 +114,8 @@ def _sentence(provider: str, batch_id: str, code: str | None, message: str | Non
 
 
 def _error(provider: str, batch_id: str, code: str | None, message: str | None) -> ProviderError | None:
-    said = redact(f"{code or 'no code'}: {message or 'no reason given'}", "")[:800]
-    opening = f"While working on batch {batch_id}, {provider} said {said}"
+    reason = redact(f"{code or 'no code'}: {message or 'no reason given'}", "")[:800]
+    opening = f"While working on batch {batch_id}, {provider} said {reason}"
     opening = opening if opening.endswith(".") else f"{opening}."
     if means_unseen_file(code, message):
         return RequestRejectedError(

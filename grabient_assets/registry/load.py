@@ -14,6 +14,17 @@ from typing import Any
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
+from grabient_assets.registry.file_format import (
+    PRICE_NEEDED,
+    CachingRow,
+    Location,
+    ModelRow,
+    PriceRow,
+    ProviderFile,
+    RatesRow,
+    Row,
+    mistakes,
+)
 from grabient_assets.registry.model import (
     PROVIDERS,
     Accepts,
@@ -25,17 +36,6 @@ from grabient_assets.registry.model import (
     Price,
     Rates,
     VectorRules,
-)
-from grabient_assets.registry.rows import (
-    PRICE_NEEDED,
-    CachingRow,
-    Location,
-    ModelRow,
-    PriceRow,
-    ProviderFile,
-    RatesRow,
-    Row,
-    mistakes,
 )
 
 DATA = Path(__file__).parent / "data"

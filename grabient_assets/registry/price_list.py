@@ -147,7 +147,7 @@ def to_json(prices: PriceList) -> str:
 
 def from_json(text: str) -> PriceList:
     """What `to_json` wrote."""
-    said: dict[str, Any] = json.loads(text)
+    stored: dict[str, Any] = json.loads(text)
     tiers = tuple(
         Tier(
             Rates(
@@ -159,11 +159,11 @@ def from_json(text: str) -> PriceList:
             ),
             tier["prompt_tokens_up_to"],
         )
-        for tier in said["tiers"]
+        for tier in stored["tiers"]
     )
-    checked = date.fromisoformat(said["checked_on"]) if said["checked_on"] else None
-    as_of = date.fromisoformat(said["as_of"])
-    return PriceList(said["provider"], said["model"], as_of, said["basis"], said["source"], tiers, checked)
+    checked = date.fromisoformat(stored["checked_on"]) if stored["checked_on"] else None
+    as_of = date.fromisoformat(stored["as_of"])
+    return PriceList(stored["provider"], stored["model"], as_of, stored["basis"], stored["source"], tiers, checked)
 
 
 def _cached_rate(rates: Rates) -> Decimal:

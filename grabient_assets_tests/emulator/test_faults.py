@@ -14,7 +14,7 @@ import openai
 import pytest
 from google.genai import errors, types
 
-from grabient_assets.emulator.faults import load_rules
+from grabient_assets.emulator.fault_script import load_rules
 from grabient_assets.errors import EmulatorError
 from grabient_assets_tests.emulator.running import (
     HAIKU,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.cli.progress import QUIET_SECONDS, Lines
+from grabient_assets.cli.progress import QUIET_SECONDS, ProgressLines
 from grabient_assets.headless.status import Progress, ProviderProgress
 from grabient_assets.headless.waiting import NOTHING_UNDER_WAY, Waiting, Waits, left_under_way
 from grabient_assets.ledger.pauses import record_pauses
@@ -133,7 +133,7 @@ def test_the_last_words_say_what_goes_on_and_how_to_stop_it(house: House, settin
 
 def test_said_on_change_and_then_at_growing_distances(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    lines = Lines(lambda: now)
+    lines = ProgressLines(lambda: now)
     fine = Waiting("openai", "2 batches", None, "Waiting: 2 batches.")
     bad = Waiting("openai", "2 batches 500", "500", "Waiting: 2 batches. Trouble.")
 
@@ -155,7 +155,7 @@ def test_said_on_change_and_then_at_growing_distances(capsys: pytest.CaptureFixt
 
 
 def test_trouble_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(lambda: 0.0)
+    lines = ProgressLines(lambda: 0.0)
     lines.waits([Waiting("groq", "gone", "Unreachable.", "Waiting: groq. Unreachable.")])
     assert capsys.readouterr().err == "[   0.0 s] Waiting: groq. Unreachable.\n"
 
@@ -168,7 +168,7 @@ def test_a_wait_of_another_day_has_its_date(house: House, settings: Settings) ->
 
 def test_counts_of_one_and_of_thousands(capsys: pytest.CaptureFixture[str]) -> None:
     providers = (ProviderProgress("groq", 1, 1, 0), ProviderProgress("openai", 24_000, 12_000, 1_500))
-    Lines(lambda: 0.0)(None, Progress(1_200, 1_200, providers, 0, 0, Decimal(0)))
+    ProgressLines(lambda: 0.0)(None, Progress(1_200, 1_200, providers, 0, 0, Decimal(0)))
     said = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines()]
     assert said[:3] == [
         "pictures: 1,200 of 1,200",

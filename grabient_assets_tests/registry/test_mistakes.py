@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from grabient_assets.errors import RegistryError
+from grabient_assets.registry.file_format import ProviderFile
 from grabient_assets.registry.load import DATA, line_of, load_registry
 from grabient_assets.registry.model import PROVIDERS
-from grabient_assets.registry.rows import ProviderFile
 
 GOOD = """\
 provider = "groq"

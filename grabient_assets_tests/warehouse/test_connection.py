@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from grabient_assets.cli.database import open_warehouse
+from grabient_assets.cli.options import open_warehouse
 from grabient_assets.errors import WarehouseError, WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from grabient_assets.cli.database import opened_as_it_is
+from grabient_assets.cli.options import opened_as_it_is
 from grabient_assets.errors import (
     WarehouseError,
     WarehouseLockedError,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from grabient_assets.emulator.database import Counts
+from grabient_assets.emulator.database import CallCounts
 from grabient_assets.emulator.wire import ROUTE_NAMES, SINGLE_CALLS
 from grabient_assets.errors import EmulatorError
 from grabient_assets.settings import Provider
@@ -232,7 +232,7 @@ _RULES = TypeAdapter(Rule)
 class FaultScript:
     """Rules in order. Of the rules on calls the first that fires wins; rules on batches add up."""
 
-    def __init__(self, rules: list[Rule], counts: Counts) -> None:
+    def __init__(self, rules: list[Rule], counts: CallCounts) -> None:
         self._counts = counts
         self.rules = [(_name(place, rule), rule) for place, rule in enumerate(rules, start=1)]
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from grabient_assets.emulator.faults import CallAction, Cut, Delay, Drop, Hold, Html, Status
+from grabient_assets.emulator.fault_script import CallAction, Cut, Delay, Drop, Hold, Html, Status
 from grabient_assets.emulator.wire import Api, named
 
 PAGE = (
@@ -25,7 +25,7 @@ PAGE = (
 Handling = Callable[[], Awaitable[Response]]
 
 
-class Disturbance:
+class CallFaults:
     """Carries out faults on calls. One per server: `release` ends the wait of every call that is held."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Disturbance:
         self._released.set()
         self._released = asyncio.Event()
 
-    async def disturb(self, action: CallAction, api: Api, request: Request, handle: Handling) -> Response:
+    async def carry_out(self, action: CallAction, api: Api, request: Request, handle: Handling) -> Response:
         """The answer to a call under a fault; `handle` does what the API would have done."""
         if isinstance(action, Status):
             return await self._status(action, api, handle)
