@@ -78,7 +78,7 @@ def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
         SELECT purpose, prompt_digest, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END AS mode,
                list_sort(list(DISTINCT prompt_version)), count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT,
                min(submitted_at), max(submitted_at), coalesce(sum(cost_usd), 0)
-        FROM batches WHERE provider_batch_id IS NOT NULL
+        FROM batches WHERE provider_batch_id IS NOT NULL OR (delivery = 'direct' AND status = 'collected')
         GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest, mode
         """,
         [EMULATOR_ACCOUNT],
