@@ -117,14 +117,14 @@ def kills(root: Path, emulator: Running) -> Iterator[tuple[Delivery, str, Model,
 def table(found: Sequence[tuple[Delivery, str, Model, Killed]]) -> str:
     """A row for each delivery, a column for each provider."""
     providers = ("openai", "groq", "google")
-    lines = [f"{'kills / lost / paid twice / missing':37}" + "".join(f"{name:>14}" for name in providers)]
+    lines = [f"{'kills / lost / paid twice / missing':37}" + "".join(f"{name:>17}" for name in providers)]
     for delivery, (name, _) in ROWS.items():
         cells = []
         for provider in providers:
             here = [one for kind, _, model, one in found if (kind, model.provider) == (delivery, provider)]
             sums = (sum(getattr(one, figure) for one in here) for figure in ("died", "lost", "paid_twice", "missing"))
             cells.append(" / ".join(map(str, sums)) if here else "-")
-        lines.append(f"{name:37}" + "".join(f"{cell:>14}" for cell in cells))
+        lines.append(f"{name:37}" + "".join(f"{cell:>17}" for cell in cells))
     return "\n".join(lines)
 
 
