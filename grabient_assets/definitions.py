@@ -27,7 +27,7 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.palettes import checks as palette_checks
     from grabient_assets.groups.palettes import jobs as palette_jobs
     from grabient_assets.groups.palettes import sensors as palette_sensors
-    from grabient_assets.groups.purposes import purpose_assets
+    from grabient_assets.groups.purposes import PURPOSES, purpose_assets
     from grabient_assets.groups.refinement import assets as refinement_assets
     from grabient_assets.groups.tagging import assets as tagging_assets
     from grabient_assets.resources.modes import seconds_between_ticks, sensors_run_by_default
@@ -40,9 +40,9 @@ def grabient() -> dg.Definitions:
     interval = seconds_between_ticks(settings)
     running = sensors_run_by_default(settings)
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
-    purposes = purpose_assets()
-    collect_batch, mark_failed = asking_jobs.collect_batch_job(purposes), asking_jobs.mark_failed_job(purposes)
-    submit = {name: asking_jobs.submit_job(shown) for name, shown in purposes.items()}
+    shown = purpose_assets()
+    collect_batch, mark_failed = asking_jobs.collect_batch_job(PURPOSES, shown), asking_jobs.mark_failed_job(shown)
+    submit = {name: asking_jobs.submit_job(one) for name, one in shown.items()}
     return dg.Definitions(
         assets=[
             palette_assets.palettes,
@@ -60,17 +60,17 @@ def grabient() -> dg.Definitions:
             *submit.values(),
             collect_batch,
             mark_failed,
-            asking_jobs.cancel_batch_job(purposes),
+            asking_jobs.cancel_batch_job(PURPOSES, shown),
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
         sensors=[
             palette_sensors.palettes_loaded(interval, status),
-            asking_sensors.batches_ended(purposes, collect_batch, interval, status),
-            *(asking_sensors.due_sensor(shown, submit[name], interval, status) for name, shown in purposes.items()),
+            asking_sensors.batches_ended(shown, collect_batch, interval, status),
+            *(asking_sensors.due_sensor(one, submit[name], interval, status) for name, one in shown.items()),
             *(
-                asking_sensors.settled_sensor(shown, collect_batch, mark_failed, interval, status)
-                for shown in purposes.values()
+                asking_sensors.settled_sensor(one, collect_batch, mark_failed, interval, status)
+                for one in shown.values()
             ),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),

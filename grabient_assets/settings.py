@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import unquote
 
 from grabient_assets.errors import SettingsError
@@ -26,7 +26,8 @@ Method = Literal["majority", "one-coin", "full"]
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROMPTS_DIR = PROJECT_DIR / "prompts"
-PROVIDERS = ("anthropic", "openai", "groq", "google")
+Provider = Literal["anthropic", "openai", "groq", "google"]
+PROVIDERS = get_args(Provider)
 MOST_DOLLARS = 100_000_000
 """The ledger holds eight digits before the point."""
 ANALYSES = range(1, 21)

@@ -16,6 +16,7 @@ from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.collect import Collected
 from grabient_assets.ledger.finish import finish_batch
 from grabient_assets.ledger.patience import USUAL_TIMEOUT_SECONDS, Patience
+from grabient_assets.ledger.purpose import Purposes
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.resources.hooks import show_reason
@@ -26,8 +27,8 @@ from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
-Purposes = Mapping[str, PurposeAssets]
-"""By their names, upstream before downstream."""
+Shown = Mapping[str, PurposeAssets]
+"""What has assets, by the names of the purposes, upstream before downstream."""
 
 COLLECT_OP = "collect_batches"
 
@@ -65,9 +66,9 @@ def submit_job(shown: PurposeAssets) -> UnresolvedAssetJobDefinition:
     )
 
 
-def mark_failed_job(purposes: Purposes) -> UnresolvedAssetJobDefinition:
+def mark_failed_job(shown: Shown) -> UnresolvedAssetJobDefinition:
     """The job `mark_failed`, over the answers of every purpose."""
-    assets = [asset for shown in purposes.values() for asset in shown.answers]
+    assets = [asset for one in shown.values() for asset in one.answers]
     return dg.define_asset_job(
         "mark_failed",
         selection=dg.AssetSelection.assets(*assets),
@@ -76,7 +77,7 @@ def mark_failed_job(purposes: Purposes) -> UnresolvedAssetJobDefinition:
     )
 
 
-def collect_batch_job(purposes: Purposes) -> dg.JobDefinition:
+def collect_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
     """The job `collect_batch`: it has no partitions, so a deleted partition keeps nothing from being collected."""
 
     @dg.op(name=COLLECT_OP, description="Fetches and stores the answers of batches that have ended, and reports them.")
@@ -94,7 +95,7 @@ def collect_batch_job(purposes: Purposes) -> dg.JobDefinition:
         collected = {one.batch.batch_id for one in done.collected}
         with house.read() as connection:
             found = batches_of(connection, config.batches)
-        concerned = [one for one in purposes.values() if not found or any(b.purpose == one.name for b in found)]
+        concerned = [one for one in shown.values() if not found or any(b.purpose == one.name for b in found)]
         report_collected(context, concerned, house, config.batches, providers.usable(), collected)
         _report_checks(context, concerned, house)
         if done.troubles:
@@ -111,7 +112,7 @@ def collect_batch_job(purposes: Purposes) -> dg.JobDefinition:
     return job
 
 
-def cancel_batch_job(purposes: Purposes) -> dg.JobDefinition:
+def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
     """The job `cancel_batch`. It is one step: what is stopped must also be collected."""
 
     @dg.op(
@@ -145,7 +146,7 @@ def cancel_batch_job(purposes: Purposes) -> dg.JobDefinition:
                 _log_collected(context, done)
         except GrabientError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        concerned = [purposes[stopped.batch.purpose]]
+        concerned = [one for one in shown.values() if one.name == stopped.batch.purpose]
         report_collected(context, concerned, house, [stopped.batch.batch_id], providers.usable())
 
     @dg.job(
@@ -163,7 +164,7 @@ def cancel_batch_job(purposes: Purposes) -> dg.JobDefinition:
 
 def _reader_of(purposes: Purposes, warehouse: Warehouse, store: ObjectStore) -> ReaderOf:
     def reader(batch: BatchRecord) -> AnswerReader:
-        return purposes[batch.purpose].purpose.reader(batch, warehouse, store)
+        return purposes[batch.purpose].reader(batch, warehouse, store)
 
     return reader
 

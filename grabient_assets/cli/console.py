@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, everything else to stderr."""
+"""Where words go, data to stdout and everything else to stderr, and how tables of figures fit the screen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ import typer
 from grabient_assets.wording import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from grabient_assets.ledger.estimates import DollarRange
 
 WIDTH_WITHOUT_TERMINAL = 160
+UNLIMITED = 10_000
+"""Columns. No table is wider."""
 
 
 def output() -> Console:
@@ -33,6 +39,11 @@ def notes() -> Console:
 def print_json(document: dict[str, Any]) -> None:
     """The document, alone on stdout."""
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def dollar_range(usd: DollarRange | None) -> dict[str, float] | None:
+    """An estimate as JSON data; None where a price is not known."""
+    return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
 def say(sentence: str) -> None:
@@ -65,6 +76,58 @@ def print_indented(console: Console, text: str) -> None:
     from rich.padding import Padding
 
     console.print(Padding(text, (0, 0, 0, 2)))
+
+
+def colour_bar(hex_colors: Sequence[str], block: int = 4) -> Text:
+    """One block of `block` cells per colour. Where colours are off, the bar is empty space."""
+    from rich.text import Text
+
+    bar = Text(no_wrap=True)
+    for colour in hex_colors:
+        bar.append(" " * block, style=f"on {colour}")
+    return bar
+
+
+def print_figures(
+    console: Console,
+    names: Sequence[str],
+    figures: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    optional: Collection[str] = (),
+) -> None:
+    """A table with a column for each name and each figure.
+
+    Where it is wider than the screen, the `optional` figures are left out. Where that is not enough, a row is its
+    names, and below them its figures with what they are.
+    """
+    needed = [place for place, figure in enumerate(figures) if figure not in optional]
+    for chosen in (range(len(figures)), needed):
+        table = _figures_table(names, figures, rows, chosen)
+        # Measured as if there were room: on the console as it is, no table is wider than the screen.
+        if console.measure(table, options=console.options.update(width=UNLIMITED)).maximum <= console.width:
+            console.print(table)
+            return
+    for row in rows:
+        console.print(" ".join(filter(None, row[: len(names)])), style="bold")
+        said = (f"{figure} {value}" for figure, value in zip(figures, row[len(names) :], strict=True) if value)
+        print_indented(console, ", ".join(said))
+
+
+def _figures_table(
+    names: Sequence[str], figures: Sequence[str], rows: Sequence[Sequence[str]], chosen: Iterable[int]
+) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    chosen = list(chosen)
+    for place in chosen:
+        table.add_column(figures[place], justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row[: len(names)], *(row[len(names) + place] for place in chosen))
+    return table
 
 
 def _console(*, stderr: bool) -> Console:

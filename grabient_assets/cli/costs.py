@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.console import output, print_figures, print_json
+from grabient_assets.cli.options import AsJson, day, one_of
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from rich.console import Console
 
-    from grabient_assets.ledger.accounts import Costs, Foreseen, Invoice
+    from grabient_assets.ledger.accounts import Costs, Invoice
     from grabient_assets.settings import Settings
 
 SHOWN_MONTHS = 2
@@ -32,7 +34,7 @@ def costs(
     ] = "model",
     since: Annotated[str | None, typer.Option(metavar="DATE", help="From this day on (UTC), YYYY-MM-DD.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Up to this day and with it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what was spent on what, what each provider's invoice should say, and what is left of the month's budget."""
     from grabient_assets.cli.database import opened_as_it_is
@@ -41,9 +43,8 @@ def costs(
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
-    if by not in GROUPINGS:
-        raise UsageError(f"--by is {by!r}; it must be one of {', '.join(GROUPINGS)}.")
-    first, last = _day(since, "--since"), _day(until, "--until")
+    one_of(by, list(GROUPINGS), "--by")
+    first, last = day(since or None, "--since"), day(until or None, "--until")
     if first and last and last < first:
         raise UsageError(f"--until {last} lies before --since {first}.")
     with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
@@ -52,17 +53,6 @@ def costs(
         print_json(document)
     else:
         _show(document, by, settings)
-
-
-def _day(text: str | None, name: str) -> date | None:
-    from datetime import date
-
-    from grabient_assets.errors import UsageError
-
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"{name} is {text!r}; it must be a day such as 2026-11-20.") from error
 
 
 def _document(
@@ -82,24 +72,19 @@ def _document(
         "total": _figures(total_costs(connection, since, until)),
         "invoices": [_invoice(one) for one in invoices(connection, since, until)],
         "month": _month(connection, settings),
-        "estimates": [_foreseen(one) for one in foreseen(connection, since, until)],
+        "estimates": [_exact(one) for one in foreseen(connection, since, until)],
     }
+
+
+def _exact(one: Any) -> dict[str, Any]:
+    """The fields of a record. Dollars are text: exact in every language."""
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in asdict(one).items()}
 
 
 def _figures(one: Costs) -> dict[str, Any]:
-    """Dollars as text: exact in every language."""
-    return {
-        "requests": one.requests,
-        "usable": one.usable,
-        "input_tokens": one.input_tokens,
-        "cached_input_tokens": one.cached_input_tokens,
-        "output_tokens": one.output_tokens,
-        "reasoning_tokens": one.reasoning_tokens,
-        "cost_usd": f"{one.cost_usd:f}",
-        "cache_saved_usd": f"{one.cache_saved_usd:f}",
-        "estimated": one.estimated,
-        "unknown": one.unknown,
-    }
+    figures = _exact(one)
+    del figures["what"]
+    return figures
 
 
 def _month(connection: DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
@@ -141,20 +126,7 @@ def _invoice(one: Invoice) -> dict[str, Any]:
     }
 
 
-def _foreseen(one: Foreseen) -> dict[str, Any]:
-    return {
-        "provider": one.provider,
-        "model": one.model,
-        "purpose": one.purpose,
-        "requests": one.requests,
-        "estimated_usd": f"{one.estimated_usd:f}",
-        "actual_usd": f"{one.actual_usd:f}",
-        "ratio": one.ratio,
-    }
-
-
 def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
-    from grabient_assets.cli.tables import print_figures
     from grabient_assets.ledger.accounts import GROUPINGS
 
     console = output()
@@ -194,8 +166,6 @@ def _basis(estimated: int, unknown: int) -> str:
 
 def _show_invoices(console: Console, document: dict[str, Any]) -> None:
     """One line per month and provider, and how they are held against an invoice."""
-    from grabient_assets.cli.tables import print_figures
-
     found = document["invoices"]
     months = list(dict.fromkeys(one["month"] for one in found))
     shown = months if document["since"] or document["until"] else months[:SHOWN_MONTHS]

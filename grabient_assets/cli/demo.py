@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say, typed_program
-from grabient_assets.wording import counted
+from grabient_assets.cli.console import colour_bar, output, print_json, say, typed_program
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
-    from grabient_assets.cli.following import Followed
-    from grabient_assets.headless.showcase import Showcase
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from grabient_assets.cli.progress import Followed
+    from grabient_assets.headless.showcase import Showcase, Shown
     from grabient_assets.settings import Settings
 
 DEMO_TIMEOUT = 1800.0
 SHOWN_PALETTES = 5
 """So many that the end of the demo fits a terminal's window."""
+LISTED = ("mood", "style", "dominant_colors", "associations")
+INDENT = 2
+WIDEST = 100
+"""Lines longer than this are hard to read."""
 
 
 def demo(
@@ -27,8 +36,8 @@ def demo(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.cli.following import follow
     from grabient_assets.cli.load import store
+    from grabient_assets.cli.progress import follow
     from grabient_assets.errors import UsageError
     from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
     from grabient_assets.headless.showcase import showcase
@@ -71,11 +80,10 @@ def _print_document(shown: Showcase, followed: Followed) -> None:
 
 
 def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
-    from grabient_assets.cli.cards import draw_cards
     from grabient_assets.resources.objects import open_store
 
     console = output()
-    draw_cards(console, shown.palettes[:SHOWN_PALETTES])
+    _draw_cards(console, shown.palettes[:SHOWN_PALETTES])
     progress = followed.outcome.progress
     costs = ", ".join(f"{one.provider} {one.purpose} {one.cost_usd:.4f}" for one in shown.spent)
     where = settings.objects_dir if settings.r2 is None else open_store(settings).name
@@ -95,3 +103,35 @@ def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
         "      your own palettes; `grabient plan` then says what they would cost",
     ):
         console.print(line, soft_wrap=not console.is_terminal)
+
+
+def _draw_cards(console: Console, palettes: Sequence[Shown]) -> None:
+    """Each palette with its name and colours, its refined tags and the text it is found by."""
+    from rich.padding import Padding
+
+    for shown in palettes:
+        console.print(_named_bar(console, shown))
+        for line in (_facts(shown.refined), _tags(shown.refined), shown.embed_text):
+            if line:
+                console.print(Padding(line, (0, 0, 0, INDENT)), width=min(console.width, WIDEST))
+        console.print()
+
+
+def _named_bar(console: Console, shown: Shown) -> Text:
+    from rich.text import Text
+
+    named = Text(f"{one_line(shown.name or '') or shown.seed}  ", style="bold")
+    if console.is_terminal and not console.no_color:
+        return named.append_text(colour_bar(shown.hex, 3))
+    return named.append(" ".join(shown.hex[::5]), style="not bold")
+
+
+def _facts(fields: dict[str, list[str]]) -> str:
+    named = {
+        name: fields[name][0] for name in ("temperature", "contrast", "brightness", "saturation") if name in fields
+    }
+    return ", ".join(f"{value} contrast" if name == "contrast" else value for name, value in named.items())
+
+
+def _tags(fields: dict[str, list[str]]) -> str:
+    return "; ".join(", ".join(fields[name]) for name in LISTED if fields.get(name))

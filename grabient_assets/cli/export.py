@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import say
+from grabient_assets.cli.options import PromptVersion, day, one_of
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from grabient_assets.groups.exports.files import Delivered, FileKind
     from grabient_assets.groups.exports.tables import Selection
     from grabient_assets.settings import Settings
@@ -30,9 +29,7 @@ def export(
         str | None,
         typer.Option(metavar="DATE", help="Refined from this day on (UTC); or 'last': changed since the last export."),
     ] = None,
-    prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
-    ] = None,
+    prompt_version: PromptVersion = None,
     columns: Annotated[
         str | None, typer.Option(metavar="A,B", help="Columns of the view refined_palettes; default: all but cost_usd.")
     ] = None,
@@ -60,7 +57,7 @@ def export(
         prompt_version=chosen_prompt_version(prompt_version),
         columns=_columns(columns, kind),
         target=target or (kind.dialect if kind.format == "sql" else kind.format),
-        since=_day(since),
+        since=None if since == "last" else day(since, "--since", ", or last"),
         changed=since == "last",
     )
     _check_place(out, kind, settings)
@@ -74,13 +71,10 @@ def _kind(form: str, dialect: str, table: str) -> FileKind:
     from grabient_assets.groups.exports.files import FORMATS, FileKind
     from grabient_assets.groups.exports.upserts import DIALECTS
 
-    if form not in FORMATS:
-        raise UsageError(f"--format is {form!r}; it must be one of {', '.join(FORMATS)}.")
-    if dialect not in DIALECTS:
-        raise UsageError(f"--dialect is {dialect!r}; it must be one of {', '.join(DIALECTS)}.")
+    chosen = one_of(form, FORMATS, "--format"), one_of(dialect, DIALECTS, "--dialect")
     if not table or "\0" in table:
         raise UsageError(f"--table is {table!r}; it must be the name of a table.")
-    return FileKind(FORMATS[FORMATS.index(form)], DIALECTS[DIALECTS.index(dialect)], table)
+    return FileKind(*chosen, table)
 
 
 def _columns(text: str | None, kind: FileKind) -> tuple[str, ...]:
@@ -98,17 +92,6 @@ def _columns(text: str | None, kind: FileKind) -> tuple[str, ...]:
     if kind.format == "sql" and "seed" not in names:
         raise UsageError("--columns lacks seed, which tells the rows of the table apart. Add it.")
     return names
-
-
-def _day(text: str | None) -> date | None:
-    from datetime import date
-
-    from grabient_assets.errors import UsageError
-
-    try:
-        return None if text is None or text == "last" else date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--since is {text!r}; it must be a day such as 2026-11-20, or last.") from error
 
 
 def _check_place(out: Path | None, kind: FileKind, settings: Settings) -> None:

@@ -9,31 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import print_json, say, tell
+from grabient_assets.cli.options import SixteenNumbers, chosen_sixteen
 from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
     from grabient_assets.groups.palettes.loading import LoadReport
     from grabient_assets.groups.palettes.palette_file import PaletteFile, RejectedLine
-    from grabient_assets.groups.palettes.palette_line import Sixteen
 
 SHOWN = 20
 STDIN = Path("/dev/stdin")
 
 
-SixteenOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sixteen",
-        metavar="WHAT",
-        help="What 16 numbers with 1, 0, 0, 0 in places 4, 8, 12, 16 are: preset (vectors with alpha, which is "
-        "left out) or modifiers (12 coefficients, then exposure, contrast, frequency, phase).",
-    ),
-]
-
-
 def load(
     file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV or text; see below.")],
-    sixteen: SixteenOption = None,
+    sixteen: SixteenNumbers = None,
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing when any line is rejected.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
@@ -58,15 +47,6 @@ def load(
     if not found.rows:
         say(f"No line of {file} is a palette.")
         raise typer.Exit(1)
-
-
-def chosen_sixteen(said: str | None) -> Sixteen | None:
-    """What `--sixteen` says. Raises UsageError for any other word."""
-    from grabient_assets.errors import UsageError
-
-    if said is None or said == "preset" or said == "modifiers":
-        return said
-    raise UsageError(f"--sixteen is {said!r}; it must be preset or modifiers.")
 
 
 def _read(file: Path, sixteen: str | None) -> PaletteFile:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say, tell
+from grabient_assets.cli.console import output, print_figures, print_json, say, tell
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ def _number_or_time(value: object) -> object:
 
 
 def _show(report: Report) -> None:
-    from grabient_assets.cli.tables import print_figures
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
     from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, votes
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say, tell
+from grabient_assets.cli.console import output, print_figures, print_json, say, tell
+from grabient_assets.cli.options import AsJson
 from grabient_assets.registry.model import Role
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def models(
         bool, typer.Option("--check", help="Ask the providers what they serve; exit 1 when the panel is not served.")
     ] = False,
     role: Annotated[Role | None, typer.Option("--role", help="The models of this role instead of the panel.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the panel and the refiner, or the models of a role, with their prices and the end of their service."""
     from datetime import UTC, datetime
@@ -115,8 +116,6 @@ def _dollars(rate: Decimal | None) -> float | None:
 
 
 def _show(rows: list[dict[str, Any]], checked: bool, images: bool) -> None:
-    from grabient_assets.cli.tables import print_figures
-
     names = ("provider", "model", "role", *(("served",) if checked else ()))
     lines = []
     for row in rows:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, say
-from grabient_assets.cli.load import SixteenOption, chosen_sixteen
+from grabient_assets.cli.console import colour_bar, output, print_json, say
+from grabient_assets.cli.options import SixteenNumbers, chosen_sixteen
 
 if TYPE_CHECKING:
     from grabient_assets.gradient.palette import Palette
@@ -34,7 +34,7 @@ def palette(
     ] = None,
     angle: Annotated[float | None, typer.Option(help=f"Degrees; 0 points up, 90 to the right. {AS_SAID} 90.")] = None,
     steps: Annotated[int | None, typer.Option(help=f"Colours in the picture. {AS_SAID} 11.")] = None,
-    sixteen: SixteenOption = None,
+    sixteen: SixteenNumbers = None,
     width: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 440,
     height: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 100,
 ) -> None:
@@ -89,8 +89,6 @@ def _described(found: Palette) -> dict[str, Any]:
 
 def _show(described: dict[str, Any]) -> None:
     from rich.table import Table
-
-    from grabient_assets.cli.colour_bar import colour_bar
 
     console = output()
     if console.is_terminal and not console.no_color:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_indented, print_json
+from grabient_assets.cli.console import colour_bar, output, print_indented, print_json
+from grabient_assets.cli.options import AsJson, PromptVersion
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -30,12 +31,10 @@ def palettes(
     like: Annotated[
         str | None, typer.Option(metavar="WORD", help="With this in their name, seed, tags or text.")
     ] = None,
-    prompt_version: Annotated[
-        str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
-    ] = None,
+    prompt_version: PromptVersion = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="So many at once.")] = 20,
     page: Annotated[int, typer.Option(min=1, metavar="P", help="Which of the pages.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the loaded palettes: colours, name, top tags, how each stands and why.
 
@@ -121,8 +120,6 @@ def _reason(one: ListedPalette) -> str:
 
 def _bar(console: Console, one: ListedPalette, block: int) -> Text:
     from rich.text import Text
-
-    from grabient_assets.cli.colour_bar import colour_bar
 
     if console.is_terminal and not console.no_color:
         return colour_bar(one.hex, block)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_assets.cli.console import print_json, say
+from grabient_assets.cli.options import Analyses, AsJson, MostPalettes, PromptFolder, SeedsFile, Stage
 from grabient_assets.cli.stopping import asking
 
 if TYPE_CHECKING:
@@ -19,25 +20,19 @@ if TYPE_CHECKING:
 
 
 def plan(
-    prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
-    ] = None,
-    analyses: Annotated[
-        str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")
-    ] = None,
-    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    prompt_version: PromptFolder = None,
+    analyses: Analyses = None,
+    limit: MostPalettes = None,
+    seeds: SeedsFile = None,
     adaptive: Annotated[
         bool,
         typer.Option("--adaptive", help="As `grabient run --adaptive` would: the first wave, then the later ones."),
     ] = False,
-    until: Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")] = "refined",
+    until: Stage = "refined",
     max_usd: Annotated[
         str | None, typer.Option("--max-usd", metavar="X", help="Say how many palettes so many dollars finish.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what `grabient run` with these options would send: requests, batches, tokens, dollars. Sends nothing."""
     from grabient_assets.settings import load_settings

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.asking.plan_reasons import NAMES, WHY
-from grabient_assets.cli.console import output, tell
-from grabient_assets.cli.tables import print_figures
+from grabient_assets.cli.console import dollar_range, output, print_figures, tell
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from grabient_assets.groups.tagging.planning import PlannedModel
     from grabient_assets.groups.tagging.wave_planning import PlannedWaves
     from grabient_assets.headless.planning import Finishing, Plan
-    from grabient_assets.ledger.estimates import DollarRange
     from grabient_assets.ledger.planning import Sending
 
 
@@ -30,7 +28,7 @@ def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
         "models": [_model(one) for one in plan.tagging],
         "refinement": None if refinement is None else _refinement(refinement),
         "adaptive": None if plan.waves is None else _waves(plan.waves),
-        "total": {**_sending(plan.total), **({} if plan.waves is None else {"usd": _dollars(plan.usd)})},
+        "total": {**_sending(plan.total), **({} if plan.waves is None else {"usd": dollar_range(plan.usd)})},
         "budget": None
         if budget is None
         else {
@@ -94,7 +92,7 @@ def _waves(waves: PlannedWaves) -> dict[str, Any]:
                 "requests": one.requests,
                 "input_tokens": one.input_tokens,
                 "output_tokens": one.output_tokens,
-                "usd": _dollars(one.usd),
+                "usd": dollar_range(one.usd),
             }
             for one in waves.later
         ],
@@ -110,7 +108,7 @@ def _sending(sending: Sending) -> dict[str, Any]:
         "input_tokens": sending.input_tokens,
         "output_tokens": sending.output_tokens,
         "basis": sorted(sending.basis),
-        "usd": None if sending.usd is None else _dollars(sending.usd),
+        "usd": dollar_range(sending.usd),
         "cache_saved_usd": float(sending.cache_saved_usd),
     }
 
@@ -122,13 +120,9 @@ def _finishes(one: Finishing) -> dict[str, Any]:
     return {
         "usd": float(one.usd),
         "palettes": palettes,
-        "rest_usd": _dollars(one.rest),
+        "rest_usd": dollar_range(one.rest),
         "begins_usd": float(one.begins),
     }
-
-
-def _dollars(usd: DollarRange) -> dict[str, float]:
-    return {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
 def show_plan(plan: Plan, mode: str) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import print_json, say, tell
+from grabient_assets.cli.console import dollar_range, print_json, say, tell
+from grabient_assets.cli.options import SeedsFile, Yes
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 from grabient_assets.wording import counted
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from grabient_assets.headless.failures import AskedAgain, Repeat
-    from grabient_assets.ledger.estimates import DollarRange
     from grabient_assets.ledger.holding import Held
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
@@ -27,7 +27,7 @@ def retry(
     prompt_version: Annotated[
         str | None, typer.Option(metavar="V", help="Only under this version; default: all.")
     ] = None,
-    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
+    seeds: SeedsFile = None,
     provider: Annotated[str | None, typer.Option(metavar="P", help="Only what was asked of this provider.")] = None,
     model: Annotated[str | None, typer.Option(metavar="M", help="Only what was asked of this model.")] = None,
     dry_run: Annotated[
@@ -37,7 +37,7 @@ def retry(
     max_usd: Annotated[
         str | None, typer.Option("--max-usd", metavar="X", help="Spend at most so many dollars on what is asked again.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")] = False,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="What was asked again, as JSON on stdout.")] = False,
 ) -> None:
     """Ask again exactly what failed: unusable answers, and what a provider or model refused.
@@ -47,8 +47,8 @@ def retry(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.cli.following import follow, report
     from grabient_assets.cli.plan import agree_to_spend
+    from grabient_assets.cli.progress import follow, report
     from grabient_assets.errors import UsageError
     from grabient_assets.headless.failures import ask_for, find_failures, repeats, spendable, together
     from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
@@ -127,12 +127,8 @@ def _repeat(one: Repeat) -> dict[str, Any]:
         "palettes": one.palettes,
         "requests": one.requests,
         "follows": one.follows,
-        "usd": _dollars(one.usd),
+        "usd": dollar_range(one.usd),
     }
-
-
-def _dollars(usd: DollarRange | None) -> dict[str, float] | None:
-    return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
 def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal | None, as_json: bool) -> None:
@@ -143,7 +139,7 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal
         say(reason)
     total = together(found)
     if as_json:
-        document = {"models": [_repeat(one) for one in found], "usd": _dollars(total), "left_out": list(left_out)}
+        document = {"models": [_repeat(one) for one in found], "usd": dollar_range(total), "left_out": list(left_out)}
         print_json(document)
         return
     for one in found:
@@ -178,7 +174,7 @@ def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json:
             {
                 "tagging": tagging,
                 "refinement": asked.refinement,
-                "usd": _dollars(together(found)),
+                "usd": dollar_range(together(found)),
                 "left_out": list(asked.left_out),
                 "held": [one.document() for one in held],
             }

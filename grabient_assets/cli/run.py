@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grabient_assets.cli.console import say
+from grabient_assets.cli.options import Analyses, MostPalettes, PromptFolder, SeedsFile, Stage, Yes
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -21,17 +21,11 @@ DEFAULT_TIMEOUT = 25 * 3600
 
 
 def run(
-    prompt_version: Annotated[
-        str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
-    ] = None,
-    analyses: Annotated[
-        str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")
-    ] = None,
-    seeds: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")] = None,
-    until: Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")] = "refined",
+    prompt_version: PromptFolder = None,
+    analyses: Analyses = None,
+    limit: MostPalettes = None,
+    seeds: SeedsFile = None,
+    until: Stage = "refined",
     timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long.")
     ] = DEFAULT_TIMEOUT,
@@ -45,14 +39,14 @@ def run(
         bool,
         typer.Option("--adaptive", help="Ask a few cheap models first, the others only where those are uncertain."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")] = False,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="The status at the end as JSON on stdout.")] = False,
 ) -> None:
     """Tag, tally and refine the loaded palettes; drives the same jobs and sensors as Dagster's daemon."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.database import open_warehouse
-    from grabient_assets.cli.following import follow, report
+    from grabient_assets.cli.progress import follow, report
     from grabient_assets.headless.wishes import (
         chosen_prompt_version,
         chosen_until,

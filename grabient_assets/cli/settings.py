@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_indented, print_json, tell
+from grabient_assets.cli.console import UNLIMITED, output, print_indented, print_json, tell
+from grabient_assets.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def settings(
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False,
+    as_json: AsJson = False,
     env_example: Annotated[bool, typer.Option("--env-example", help="The text of .env.example.")] = False,
 ) -> None:
     """Show every setting, secrets only as "(set)", where data lie, and which providers can be asked."""
@@ -54,8 +55,6 @@ def show_settings(console: Console, rows: Sequence[tuple[str, str, str]]) -> Non
     """Name, value and meaning of each as a table. Where a word would not fit into its column, the meaning stands below:
     an address that is cut or broken cannot be copied."""
     from rich.table import Table
-
-    from grabient_assets.cli.tables import UNLIMITED
 
     table = Table(box=None)
     for name in ("setting", "value", "meaning"):

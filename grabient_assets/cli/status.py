@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.options import AsJson
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ _COUNTS = {
 """What is counted, by its name in the JSON, and how a person reads it: palettes first, then answers."""
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
     from grabient_assets.cli.database import open_warehouse
     from grabient_assets.settings import load_settings

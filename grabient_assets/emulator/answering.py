@@ -4,7 +4,7 @@ What varies: the model, the subject, the prompt's text and the `ref` inside the 
 there is none), which tells two otherwise equal requests apart. A question that was answered badly before is answered
 well: a real model that failed once mostly succeeds when it is asked again.
 
-What a request asks for decides who answers it (answers/answerers.py). Here stands what all answers have in common: how
+What a request asks for decides who answers it (answers/__init__.py). Here stands what all answers have in common: how
 they end, what they cost, and the schema that they keep to.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from grabient_assets.emulator.answers.answerers import ANSWERERS, Answerer
+from grabient_assets.emulator.answers import ANSWERERS, Answerer
 from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of, written
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
@@ -29,7 +29,7 @@ REFUSAL = "I'm sorry, but I can't help with that request."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What a model said. Tokens are a quarter of the characters, rounded up."""
 
     text: str
@@ -47,7 +47,7 @@ class Answer:
         return self.answer_tokens + self.thinking_tokens
 
 
-def answer(question: Question, forced: Ending | None = None) -> Answer:
+def answer(question: Question, forced: Ending | None = None) -> ModelAnswer:
     """The model's answer; `forced` makes it end in a certain way whatever the model would have done. Forced to be
     complete it is also free of slips."""
     asked = asked_object(question.text, lambda found: _answerer(question, found))
@@ -113,7 +113,7 @@ def _generic(question: Question, ref: str, chance: Chance) -> str:
     )
 
 
-def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chance: Chance) -> Answer:
+def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chance: Chance) -> ModelAnswer:
     cut = 0.25 + 0.6 * chance.draw()
     if outcome == "refusal":
         text = REFUSAL
@@ -124,7 +124,7 @@ def _ended(question: Question, text: str, thinking: str, outcome: Outcome, chanc
     elif outcome == "garbage":
         text = _garbage(text, cut)
     thought = round(THINKING_TOKENS[question.effort] * (0.7 + 0.6 * chance.draw()))
-    return Answer(
+    return ModelAnswer(
         text=text,
         outcome=outcome,
         thinking=thinking,
@@ -141,7 +141,7 @@ def _garbage(text: str, cut: float) -> str:
     return text.replace('"', "").replace(":", " -").replace("{", "").replace("}", "")
 
 
-def _within_budget(given: Answer, budget: int | None) -> Answer:
+def _within_budget(given: ModelAnswer, budget: int | None) -> ModelAnswer:
     """The answer cut to the limit of tokens. Thinking comes first: a small limit leaves no text at all."""
     if budget is None or given.output_tokens <= budget:
         return given

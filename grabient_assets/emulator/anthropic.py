@@ -13,14 +13,13 @@ from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.anthropic_messages import invalid, message, question_of
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
-from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.single_calls import answered_once
+from grabient_assets.emulator.endpoint import BASE_PATHS
+from grabient_assets.emulator.service import BatchEnd, BatchService
 from grabient_assets.emulator.wire import (
     Call,
     Line,
     Refused,
     Route,
-    World,
     bearer,
     jsonl,
     key_refused,
@@ -45,18 +44,13 @@ CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 MAX_REQUESTS = 100_000
 
 
-class Anthropic:
+class Anthropic(BatchService):
     """`/anthropic/v1/messages`, its batches, and `/anthropic/v1/models`."""
 
     provider = "anthropic"
-    prefix = "/anthropic"
+    prefix = BASE_PATHS["anthropic"]
     max_body = 256 * 1024 * 1024
     request_id_header = "request-id"
-
-    def __init__(self, world: World) -> None:
-        self._state = world.state
-        self._models = world.models
-        self._polls = world.polls
 
     def routes(self) -> tuple[Route, ...]:
         batches = "/v1/messages/batches"
@@ -104,11 +98,11 @@ class Anthropic:
         version = call.headers["anthropic-version"]
 
         def answered(key: str, forced: Ending | None) -> Line:
-            question = question_of(key, params, version, self._models)
+            question = question_of(key, params, version, self.served)
             given = answer(question, forced)
             return Line(key, True, message(params, question, given, "standard"), flawed=given.flawed)
 
-        return reply(answered_once(self._state, self, call, answered))
+        return reply(self.answered_once(call, answered))
 
     # batches -------------------------------------------------------------------------------------------------------
 
@@ -116,50 +110,42 @@ class Anthropic:
         requests = submitted_requests(call)
         facts = {"version": call.headers["anthropic-version"]}
         model = requests[0]["params"].get("model")
-        batch_id = f"msgbatch_01{self._state.new_id(22)}"
+        batch_id = f"msgbatch_01{self.state.new_id(22)}"
         content = NewFile(f"input-{batch_id}", "", "hidden", json.dumps(requests, ensure_ascii=False).encode())
-        batch = self._state.batches.add(
+        batch = self.state.batches.add(
             self.provider,
             batch_id,
             model=model if isinstance(model, str) else "",
             custom_ids=[request["custom_id"] for request in requests],
-            needed=self._polls,
+            needed=self.polls,
             facts=facts,
             plan=list(call.plan),
             input_file=content.id,
             content=content,
         )
-        return reply(self._document(batch, call.base))
-
-    def retrieve(self, call: Call) -> Response:
-        [batch] = self._state.batches.polled([self._batch(call)])
-        return reply(self._document(self._settled(batch), call.base))
+        return reply(self.document(batch, call))
 
     def list_batches(self, call: Call) -> Response:
-        found, more = _paged(call, self._state.batches.newest_first(self.provider))
-        seen = self._state.batches.polled(found)
-        return _page([self._document(self._settled(batch), call.base) for batch in seen], more)
+        found, more = _paged(call, self.state.batches.newest_first(self.provider))
+        return _page([self.document(batch, call) for batch in self.seen(found)], more)
 
-    def cancel(self, call: Call) -> Response:
-        batch = self._settled(self._batch(call))
-        if phase(batch).ended:
-            message = f"Batch {batch.id} cannot be canceled because it has already finished processing."
-            raise Refused(400, "invalid_request_error", message)
-        if batch.cancelled_after is None:
-            self._state.batches.cancel(batch)
-            self._state.batches.note_time(batch, "cancelling")
-        return reply(self._document(self._batch(call), call.base))
+    def no_such_batch(self, batch_id: str) -> Refused:
+        return Refused(404, "not_found_error", f"Message batch {batch_id} was not found.")
+
+    def has_ended(self, batch: Batch) -> Refused:
+        message = f"Batch {batch.id} cannot be canceled because it has already finished processing."
+        return Refused(400, "invalid_request_error", message)
 
     def delete(self, call: Call) -> Response:
-        batch = self._settled(self._batch(call))
+        batch = self.settled(self.batch(call))
         if not phase(batch).ended:
             raise Refused(400, "invalid_request_error", f"Batch {batch.id} is still processing: cancel it first.")
-        self._state.batches.delete(batch)
+        self.state.batches.delete(batch)
         return reply({"id": batch.id, "type": "message_batch_deleted"})
 
     def results(self, call: Call) -> Response:
-        batch = self._settled(self._batch(call))
-        content = self._state.files.content(self.provider, f"results-{batch.id}")
+        batch = self.settled(self.batch(call))
+        content = self.state.files.content(self.provider, f"results-{batch.id}")
         if content is None:
             raise Refused(404, "not_found_error", f"Batch {batch.id} has no available results; it has not ended.")
         return Response(content, media_type="application/x-jsonl")
@@ -167,67 +153,44 @@ class Anthropic:
     # models --------------------------------------------------------------------------------------------------------
 
     def models(self, call: Call) -> Response:
-        found, more = _paged(call, self._models.of(self.provider))
+        found, more = _paged(call, self.served.of(self.provider))
         return _page([_model(model.id) for model in found], more)
 
     def model(self, call: Call) -> Response:
-        if not self._models.serves(self.provider, call.path["id"]):
+        if not self.served.serves(self.provider, call.path["id"]):
             raise Refused(404, "not_found_error", f"model: {call.path['id']}")
         return reply(_model(call.path["id"]))
 
     # inside --------------------------------------------------------------------------------------------------------
 
-    def _batch(self, call: Call) -> Batch:
-        batch = self._state.batches.get(self.provider, call.path["id"])
-        if batch is None:
-            raise Refused(404, "not_found_error", f"Message batch {call.path['id']} was not found.")
-        return batch
-
-    def _settled(self, batch: Batch) -> Batch:
-        """The batch, its results made when it has just ended."""
-        now = phase(batch)
-        if batch.ending is not None or not now.ended:
-            return batch
-        content = self._state.files.content(self.provider, batch.input_file) or b"[]"
+    def ended(self, batch: Batch, now: Phase, at: float) -> BatchEnd:
+        content = self.state.files.content(self.provider, batch.input_file) or b"[]"
         requests = [(request["custom_id"], request["params"]) for request in json.loads(content)]
         failed = planned(batch, "fail") if now is Phase.FAILED else None
+        badly: list[str] = []
         if failed is not None:
             # No whole batch fails at Anthropic: it ends with every request errored.
-            error = _error(Refused(500, "api_error", str(failed["message"])))
-            lines, badly = [_line(key, {"type": "errored", "error": error}) for key, _ in requests], list[str]()
+            refused = Refused(500, "api_error", str(failed["message"]))
+            lines = [_line(key, self.error_line(key, refused).payload) for key, _ in requests]
         else:
-            lines, badly = self._answered(batch, requests, "expired" if now is Phase.EXPIRED else "canceled")
+            done, left_over = self.resolved(batch, requests), "expired" if now is Phase.EXPIRED else "canceled"
+            lines, badly = [_line(line.key, line.payload) for line in done.lines], done.badly
+            lines += [_line(key, {"type": left_over}) for key in done.unfinished]
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
         for line in lines:
             counts[line["result"]["type"]] += 1
-        ending = {"phase": now, "counts": counts, "at": self._state.now().timestamp()}
         results = NewFile(f"results-{batch.id}", "", "hidden", jsonl(lines))
-        self._state.batches.end(batch, ending, [results], badly)
-        return self._state.batches.get(self.provider, batch.id) or batch
+        return BatchEnd({"counts": counts}, [results], badly)
 
-    def _answered(
-        self, batch: Batch, requests: list[tuple[str, dict[str, Any]]], left_over: str
-    ) -> tuple[list[dict[str, Any]], list[str]]:
-        """The result lines, and the keys that got no good answer."""
+    def answer_request(self, batch: Batch, key: str, request: dict[str, Any], forced: Ending | None) -> Line:
+        question = question_of(key, request, str(batch.facts["version"]), self.served)
+        given = answer(question, forced)
+        return Line(key, True, {"type": "succeeded", "message": message(request, question, given)}, flawed=given.flawed)
 
-        def answered(key: str, params: dict[str, Any], forced: Ending | None) -> Line:
-            try:
-                question = question_of(key, params, str(batch.facts["version"]), self._models)
-            except Refused as refused:
-                return Line(key, False, {"type": "errored", "error": _error(refused)})
-            given = answer(question, forced)
-            said = message(params, question, given)
-            return Line(key, True, {"type": "succeeded", "message": said}, flawed=given.flawed)
+    def error_line(self, key: str, refused: Refused) -> Line:
+        return Line(key, False, {"type": "errored", "error": _error(refused)})
 
-        def errored(key: str, params: dict[str, Any], step: dict[str, Any]) -> Line:
-            refused = self.fault(step["status"], step["message"], step["type"], step["code"])
-            return Line(key, False, {"type": "errored", "error": _error(refused)})
-
-        done = resolve(batch, requests, answered, errored, self._state.batches.badly_answered(self.provider))
-        lines = [_line(line.key, line.payload) for line in done.lines]
-        return lines + [_line(key, {"type": left_over}) for key, _ in done.unfinished], done.badly
-
-    def _document(self, batch: Batch, base: str) -> dict[str, Any]:
+    def document(self, batch: Batch, call: Call) -> dict[str, Any]:
         now, ending = phase(batch), batch.ending
         if ending is not None:
             status, counts = "ended", ending["counts"]
@@ -235,7 +198,7 @@ class Anthropic:
             status = STATUS.get(now, "canceling")
             counts = {"processing": batch.total, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
         host = planned(batch, "results_host")
-        address = f"{str(host['url']).rstrip('/') if host else base}/v1/messages/batches/{batch.id}/results"
+        address = f"{str(host['url']).rstrip('/') if host else call.base}/v1/messages/batches/{batch.id}/results"
         return {
             "id": batch.id,
             "type": "message_batch",

@@ -11,39 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 
-from grabient_assets.emulator.answering import Answer, tokens
+from grabient_assets.emulator.answering import ModelAnswer, tokens
 from grabient_assets.emulator.images import image_tokens
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import Refused, Schema, ServedModels, Shape, TextOr, read_shape
 
 SAMPLING_GONE_SINCE = "2026-10-21"
 SAMPLING = ("temperature", "top_p", "top_k")
-KNOWN = frozenset(
-    [
-        "model",
-        "max_tokens",
-        "messages",
-        "system",
-        "metadata",
-        "stop_sequences",
-        "thinking",
-        "output_config",
-        "tools",
-        "tool_choice",
-        "service_tier",
-        "cache_control",
-        "container",
-        "diagnostics",
-        "inference_geo",
-        "user_profile_id",
-        "workspace_id",
-        "temperature",
-        "top_p",
-        "top_k",
-        "context_management",
-        "mcp_servers",
-    ]
-)
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 NOT_EMULATED = ("tools", "mcp_servers", "container", "context_management")
 """Parameters that ask for another answer than this emulation writes. An empty one asks for nothing."""
@@ -137,6 +111,11 @@ class Params(Shape):
     top_k: StrictInt | None = None
 
 
+KNOWN = frozenset(Params.model_fields).union(
+    ("container", "diagnostics", "inference_geo", "user_profile_id", "workspace_id", "context_management", "speed")
+)
+
+
 def invalid(message: str) -> Refused:
     return Refused(400, "invalid_request_error", message)
 
@@ -148,7 +127,7 @@ def _misshapen(place: str, message: str) -> Refused:
 def read_params(params: dict[str, Any], version: str) -> dict[str, Any]:
     """The params of a request without their nulls. Raises Refused for the first thing that the API does not accept."""
     for name in params:
-        if name not in KNOWN and name not in ("stream", "speed"):
+        if name not in KNOWN:
             raise invalid(f"{name}: Extra inputs are not permitted")
     found = read_shape(Params, params, _misshapen)
     check_params(found, version)
@@ -296,7 +275,7 @@ def question_of(key: str, params: dict[str, Any], version: str, models: ServedMo
 
 
 def message(
-    params: dict[str, Any], question: Question, answer: Answer, tier: Literal["batch", "standard"] = "batch"
+    params: dict[str, Any], question: Question, answer: ModelAnswer, tier: Literal["batch", "standard"] = "batch"
 ) -> dict[str, Any]:
     """The Message that carries an answer."""
     content: list[dict[str, Any]] = []
@@ -321,7 +300,7 @@ def message(
     }
 
 
-def _usage(params: dict[str, Any], question: Question, answer: Answer) -> dict[str, Any]:
+def _usage(params: dict[str, Any], question: Question, answer: ModelAnswer) -> dict[str, Any]:
     """Usage of one message. A system prompt marked for the cache is read from it by most requests of a batch."""
     cached = tokens(question.system) if _caches(params.get("system")) else 0
     hit = digest("cache", question.custom_id) % 10 < 7

@@ -23,7 +23,7 @@ from grabient_assets.emulator.faults import FaultScript, load_rules, read_rules
 from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
-from grabient_assets.emulator.single_calls import InFlight
+from grabient_assets.emulator.service import InFlight
 from grabient_assets.emulator.wire import (
     Api,
     Call,

@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from grabient_assets.emulator.database import Counts
 from grabient_assets.emulator.wire import ROUTE_NAMES, SINGLE_CALLS
 from grabient_assets.errors import EmulatorError
-
-ProviderName = Literal["anthropic", "openai", "groq", "google"]
+from grabient_assets.settings import Provider
 
 
 class Strict(BaseModel):
@@ -27,7 +26,7 @@ class Strict(BaseModel):
 class Match(Strict):
     """Which calls a rule is about. What is left out matches everything; `nth`, `from`, `to` count from 1."""
 
-    provider: ProviderName | None = None
+    provider: Provider | None = None
     model: str | None = None
     route: str | None = None
     nth: int | list[int] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,15 +12,13 @@ from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.batch_documents import batch_document, file_document, inspect, outcome_files, requests
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile, StoredFile
-from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.single_calls import answered_once
+from grabient_assets.emulator.service import BatchEnd, BatchService
 from grabient_assets.emulator.wire import (
     Call,
     Line,
     Refused,
     Route,
     ServedModel,
-    World,
     bearer,
     key_refused,
     reply,
@@ -36,16 +34,22 @@ KINDS = {
 }
 
 
-class UploadedFiles:
-    """The file routes of one provider, its keys and its error shape."""
+def invalid(message: str, param: str | None = None, code: str | None = None) -> Refused:
+    """A refusal that names the parameter at fault."""
+    return Refused(400, "invalid_request_error", message, code=code, param=param)
 
-    provider: str
+
+class FileBatches(BatchService):
+    """Files and batches of one provider. Subclasses say where it differs."""
+
+    prefix: str
+    max_body: int
+    one_model: bool
+    endpoints: tuple[str, ...]
+    """Those that have batches."""
+    fields: frozenset[str]
     too_large_status: int
     request_id_header = "x-request-id"
-
-    def __init__(self, world: World) -> None:
-        self.state = world.state
-        self.served = world.models
 
     def gate(self, call: Call) -> None:
         """Raises Refused when the key's plan does not include batches."""
@@ -79,11 +83,11 @@ class UploadedFiles:
         form = call.form or {}
         part, purpose = form.get("file"), form.get("purpose")
         if not isinstance(purpose, str):
-            raise Refused(400, "invalid_request_error", "'purpose' is a required property", param="purpose")
+            raise invalid("'purpose' is a required property", "purpose")
         if purpose != "batch":
-            raise Refused(400, "invalid_request_error", "This emulation keeps files for batches only.", param="purpose")
+            raise invalid("This emulation keeps files for batches only.", "purpose")
         if part is None:
-            raise Refused(400, "invalid_request_error", "'file' is a required property", param="file")
+            raise invalid("'file' is a required property", "file")
         # A part without a file name is a field of the form. SDKs that are given bytes name the file `upload`.
         content, name = (part.encode(), "upload") if isinstance(part, str) else (part.file.read(), part.filename)
         name = name or "upload"
@@ -95,7 +99,7 @@ class UploadedFiles:
         files = self.state.files.newest_first(self.provider)
         order = call.query.get("order", "desc")
         if order not in ("asc", "desc"):
-            raise Refused(400, "invalid_request_error", "Invalid 'order': asc or desc expected.", param="order")
+            raise invalid("Invalid 'order': asc or desc expected.", "order")
         if order == "asc":
             files.reverse()
         if purpose := call.query.get("purpose"):
@@ -123,21 +127,6 @@ class UploadedFiles:
         if file is None:
             raise Refused(404, "invalid_request_error", f"No such File object: {file_id}", param="id")
         return file
-
-
-class FileBatches(UploadedFiles, ABC):
-    """Files and batches of one provider. Subclasses say where it differs."""
-
-    prefix: str
-    max_body: int
-    one_model: bool
-    endpoints: tuple[str, ...]
-    """Those that have batches."""
-    fields: frozenset[str]
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._polls = world.polls
 
     # where a provider differs --------------------------------------------------------------------------------------
 
@@ -188,9 +177,7 @@ class FileBatches(UploadedFiles, ABC):
 
         def handler(call: Call) -> Response:
             body, created = body_of(call), int(self.state.now().timestamp())
-            payload = answered_once(
-                self.state, self, call, lambda key, forced: self.answered(url, key, body, forced, created)
-            )
+            payload = self.answered_once(call, lambda key, forced: self.answered(url, key, body, forced, created))
             return reply(payload["body"])
 
         return Route(name, "POST", path, handler)
@@ -203,7 +190,7 @@ class FileBatches(UploadedFiles, ABC):
         file = self.state.files.get(self.provider, body["input_file_id"])
         if file is None:
             message = f"Cannot find file {body['input_file_id']}."
-            raise Refused(400, "invalid_request_error", message, param="input_file_id")
+            raise invalid(message, "input_file_id")
         content = self.state.files.content(self.provider, file.id) or b""
         found = inspect(content, body["endpoint"], one_model=self.one_model)
         problems = found.problems or self.problems(found.model)
@@ -213,7 +200,7 @@ class FileBatches(UploadedFiles, ABC):
             f"batch_{self.state.new_id(24)}",
             model=found.model,
             custom_ids=found.keys,
-            needed=self._polls,
+            needed=self.polls,
             facts={name: body.get(name) for name in names} | {"invalid": problems},
             plan=list(call.plan),
             input_file=file.id,
@@ -226,78 +213,58 @@ class FileBatches(UploadedFiles, ABC):
             body = call.object()
         except ValueError as error:
             message = "We could not parse the JSON body of your request."
-            raise Refused(400, "invalid_request_error", message) from error
+            raise invalid(message) from error
         if not isinstance(body, dict):
-            raise Refused(400, "invalid_request_error", "The body of your request must be a JSON object.")
+            raise invalid("The body of your request must be a JSON object.")
         body = {name: value for name, value in body.items() if value is not None}
         for name in ("input_file_id", "endpoint", "completion_window"):
             if not isinstance(body.get(name), str):
-                raise Refused(400, "invalid_request_error", f"Missing required parameter: '{name}'.", param=name)
+                raise invalid(f"Missing required parameter: '{name}'.", name)
         for name in body:
             if name not in self.fields:
-                raise Refused(400, "invalid_request_error", f"Unknown parameter: '{name}'.", param=name)
+                raise invalid(f"Unknown parameter: '{name}'.", name)
         if body["endpoint"] not in self.endpoints:
             message = f"Invalid value: '{body['endpoint']}'. This emulation serves {', '.join(self.endpoints)}."
-            raise Refused(400, "invalid_request_error", message, param="endpoint")
+            raise invalid(message, "endpoint")
         if not self.window_permitted(body["completion_window"]):
             message = f"Invalid value: '{body['completion_window']}' for completion_window."
-            raise Refused(400, "invalid_request_error", message, param="completion_window")
+            raise invalid(message, "completion_window")
         _check_metadata(body.get("metadata"))
         _check_expiry(body.get("output_expires_after"))
         return body
 
-    def retrieve(self, call: Call) -> Response:
-        [batch] = self.state.batches.polled([self._batch(call)])
-        return reply(batch_document(self.settled(batch)))
+    def no_such_batch(self, batch_id: str) -> Refused:
+        return Refused(404, "invalid_request_error", f"No batch found with id '{batch_id}'.")
 
-    def cancel(self, call: Call) -> Response:
-        batch = self.settled(self._batch(call))
-        if phase(batch).ended:
-            # 409, as OpenAI answers; nothing is known of Groq, which copies its API.
-            message = f"Cannot cancel a batch with status '{phase(batch)}'."
-            raise Refused(409, "invalid_request_error", message)
-        if batch.cancelled_after is None:
-            self.state.batches.cancel(batch)
-        return reply(batch_document(self.settled(self._batch(call))))
+    def has_ended(self, batch: Batch) -> Refused:
+        # 409, as OpenAI answers; nothing is known of Groq, which copies its API.
+        return Refused(409, "invalid_request_error", f"Cannot cancel a batch with status '{phase(batch)}'.")
 
-    def settled(self, batch: Batch) -> Batch:
-        """The batch with the time of its phase noted and, when it has just ended, its output made."""
-        now = phase(batch)
-        if batch.ending is not None:
-            return batch
-        if not now.ended:
-            self.state.batches.note_time(batch, now)
-        else:
-            self._end(batch, now)
-        return self.state.batches.get(self.provider, batch.id) or batch
+    def document(self, batch: Batch, call: Call) -> dict[str, Any]:
+        return batch_document(batch)
 
-    def _end(self, batch: Batch, now: Phase) -> None:
-        ending: dict[str, Any] = {"phase": now, "at": self.state.now().timestamp()}
+    def ended(self, batch: Batch, now: Phase, at: float) -> BatchEnd:
         if now is Phase.FAILED:
-            self.state.batches.end(batch, ending | {"errors": _failure(batch)}, [])
-            return
+            return BatchEnd({"errors": _failure(batch)})
         content = self.state.files.content(self.provider, batch.input_file) or b""
-        created = int(ending["at"])
-
-        def answered(key: str, body: dict[str, Any], forced: Ending | None) -> Line:
-            try:
-                return self.answered(batch.facts["endpoint"], key, body, forced, created)
-            except Refused as refused:
-                return error_line(key, refused)
-
-        def errored(key: str, body: dict[str, Any], step: dict[str, Any]) -> Line:
-            return error_line(key, self.fault(step["status"], step["message"], step["type"], step["code"]))
-
-        before = self.state.batches.badly_answered(self.provider)
-        done = resolve(batch, list(requests(content)), answered, errored, before)
-        expired = [key for key, _ in done.unfinished] if now is Phase.EXPIRED else []
+        done = self.resolved(batch, list(requests(content)))
+        expired = done.unfinished if now is Phase.EXPIRED else []
         output, error = outcome_files(batch, done.lines, expired, self.new_file_id)
-        ending["output_file_id"] = output.id if output else None
-        ending["error_file_id"] = error.id if error else None
-        ending["completed"] = sum(line.succeeded for line in done.lines)
-        ending["failed"] = len(done.lines) - ending["completed"] + len(expired)
-        ending["tokens"] = [sum(line.tokens[place] for line in done.lines) for place in range(3)]
-        self.state.batches.end(batch, ending, [file for file in (output, error) if file], done.badly)
+        completed = sum(line.succeeded for line in done.lines)
+        facts = {
+            "output_file_id": output.id if output else None,
+            "error_file_id": error.id if error else None,
+            "completed": completed,
+            "failed": len(done.lines) - completed + len(expired),
+            "tokens": [sum(line.tokens[place] for line in done.lines) for place in range(3)],
+        }
+        return BatchEnd(facts, [file for file in (output, error) if file], done.badly)
+
+    def answer_request(self, batch: Batch, key: str, request: dict[str, Any], forced: Ending | None) -> Line:
+        return self.answered(batch.facts["endpoint"], key, request, forced, int(self.state.now().timestamp()))
+
+    def error_line(self, key: str, refused: Refused) -> Line:
+        return Line(key, False, {"status_code": refused.status, "body": {"error": error_body(refused)}})
 
     # models --------------------------------------------------------------------------------------------------------
 
@@ -313,14 +280,6 @@ class FileBatches(UploadedFiles, ABC):
     def _model(self, model_id: str) -> dict[str, Any]:
         return {"id": model_id, "object": "model", "created": 1_735_689_600, "owned_by": self.provider}
 
-    # inside --------------------------------------------------------------------------------------------------------
-
-    def _batch(self, call: Call) -> Batch:
-        batch = self.state.batches.get(self.provider, call.path["id"])
-        if batch is None:
-            raise Refused(404, "invalid_request_error", f"No batch found with id '{call.path['id']}'.")
-        return batch
-
 
 def body_of(call: Call) -> dict[str, Any]:
     """The body of a single call, which names a model. Raises Refused."""
@@ -328,19 +287,15 @@ def body_of(call: Call) -> dict[str, Any]:
         body = call.object()
     except ValueError:
         message = "We could not parse the JSON body of your request. The API expects a JSON object."
-        raise Refused(400, "invalid_request_error", message) from None
+        raise invalid(message) from None
     if not isinstance(body, dict) or not isinstance(body.get("model"), str) or not body["model"]:
-        raise Refused(400, "invalid_request_error", "you must provide a model parameter", param="model")
+        raise invalid("you must provide a model parameter", "model")
     return body
 
 
 def model_not_found(model: str) -> Refused:
     message = f"The model `{model}` does not exist or you do not have access to it."
     return Refused(404, "invalid_request_error", message, code="model_not_found")
-
-
-def error_line(key: str, refused: Refused) -> Line:
-    return Line(key, False, {"status_code": refused.status, "body": {"error": error_body(refused)}})
 
 
 def _failure(batch: Batch) -> list[dict[str, Any]]:
@@ -358,18 +313,18 @@ def _check_expiry(expiry: Any) -> None:
     fits = isinstance(seconds, int) and not isinstance(seconds, bool) and 3600 <= seconds <= 2_592_000
     if not fits or expiry.get("anchor") != "created_at":
         message = "'output_expires_after' has the anchor 'created_at' and 3600 to 2592000 seconds."
-        raise Refused(400, "invalid_request_error", message, param="output_expires_after")
+        raise invalid(message, "output_expires_after")
 
 
 def _check_metadata(metadata: Any) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict) or len(metadata) > 16:
-        raise Refused(400, "invalid_request_error", "'metadata' must hold at most 16 pairs.", param="metadata")
+        raise invalid("'metadata' must hold at most 16 pairs.", "metadata")
     for key, value in metadata.items():
         if not isinstance(value, str) or len(key) > 64 or len(value) > 512:
             message = "'metadata' keys have up to 64 characters, values are texts of up to 512."
-            raise Refused(400, "invalid_request_error", message, param="metadata")
+            raise invalid(message, "metadata")
 
 
 def error_body(refused: Refused) -> dict[str, Any]:
@@ -383,12 +338,12 @@ def paged(call: Call, items: list[Any], *, usual: int, most: int) -> tuple[list[
     limit, after = whole_number(call.query.get("limit", str(usual)), 1, most), call.query.get("after")
     if limit is None:
         message = f"Invalid 'limit': a number from 1 to {most} expected."
-        raise Refused(400, "invalid_request_error", message, param="limit")
+        raise invalid(message, "limit")
     start = 0
     if after:
         start = next((place for place, item in enumerate(items, 1) if item.id == after), 0)
         if not start:
-            raise Refused(400, "invalid_request_error", f"Invalid 'after': no object with id '{after}'.", param="after")
+            raise invalid(f"Invalid 'after': no object with id '{after}'.", "after")
     return items[start : start + limit], len(items) > start + limit
 
 

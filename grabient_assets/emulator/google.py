@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.batches import Batch, Phase, phase, planned
 from grabient_assets.emulator.database import NewFile
-from grabient_assets.emulator.endings import resolve
-from grabient_assets.emulator.google_fields import masked, parsed
+from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.google_files import GoogleFiles, existing, paged, rfc3339
 from grabient_assets.emulator.google_images import image_line
 from grabient_assets.emulator.google_requests import (
@@ -28,8 +28,8 @@ from grabient_assets.emulator.google_requests import (
     read_request,
     response,
 )
-from grabient_assets.emulator.google_vectors import embed_response, embedding_response
-from grabient_assets.emulator.single_calls import answered_once
+from grabient_assets.emulator.service import BatchEnd, BatchService
+from grabient_assets.emulator.vectors import google_embedding, google_embeddings
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, ServedModel, World, jsonl, key_refused, reply
 
 STATE = {Phase.WAITING: "PENDING", Phase.COMPLETED: "SUCCEEDED", Phase.CLOSING: "RUNNING"}
@@ -45,20 +45,22 @@ KINDS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+Mask: TypeAlias = "dict[str, Mask]"
+"""The fields that an answer is to have (`fields`, a parameter of Google's APIs), each with those inside it; none: all
+of it."""
+_TOKEN = re.compile(r"[A-Za-z0-9_@*-]+|[(),./]")
 
 
-class Google:
+class Google(BatchService):
     """`/google/v1` and `/google/v1beta`: batches, single calls, files, models."""
 
     provider = "google"
-    prefix = "/google"
+    prefix = BASE_PATHS["google"]
     max_body = 2 * 1024 * 1024 * 1024
     request_id_header = None
 
     def __init__(self, world: World) -> None:
-        self._state = world.state
-        self._models = world.models
-        self._polls = world.polls
+        super().__init__(world)
         self._files = GoogleFiles(world.state, world.models)
 
     def routes(self) -> tuple[Route, ...]:
@@ -101,20 +103,20 @@ class Google:
         if len(call.body) >= MAX_INLINE:
             raise self.too_large()
         request = read_request(json_of(call))
-        return reply(answered_once(self._state, self, call, partial(_answer, model, request)))
+        return reply(self.answered_once(call, partial(_answer, model, request)))
 
     def embed_now(self, call: Call) -> Response:
         model, body = self._named(call, "embedContent"), read_request(json_of(call))
 
         def answered(key: str, forced: Ending | None) -> Line:
-            return Line(key, True, embed_response(model, body, forced))
+            return Line(key, True, google_embeddings(model, body, forced))
 
-        return reply(answered_once(self._state, self, call, answered))
+        return reply(self.answered_once(call, answered))
 
     def _named(self, call: Call, method: str) -> ServedModel:
         """The model of the path. Raises Refused when it is not served, or not by this method."""
         name = call.path["model"]
-        model = self._models.find(self.provider, name)
+        model = self.served.find(self.provider, name)
         if model is None or method not in methods_of(model):
             message = (
                 f"models/{name} is not found for API version {call.path['version']}, or is not supported for {method}."
@@ -136,121 +138,98 @@ class Google:
 
     def _created(self, call: Call, model: ServedModel, wanted: dict[str, Any]) -> Response:
         source = wanted["inputConfig"]
-        batch_id, content = self._state.new_id(36), None
+        batch_id, content = self.state.new_id(36), None
         if file_name := source.get("fileName"):
-            file = existing(self._state, file_name.removeprefix("files/"))
+            file = existing(self.state, file_name.removeprefix("files/"))
             input_file, keys = file.id, [key for key, _ in self._file_requests(file.id)]
         else:
             requests = inlined(call, source, model.id)
             input_file = f"input-{batch_id}"
             content = NewFile(input_file, "", "hidden", jsonl(requests))
             keys = [metadata_key(request, place) for place, request in enumerate(requests)]
-        batch = self._state.batches.add(
+        batch = self.state.batches.add(
             self.provider,
             batch_id,
             model=model.id,
             custom_ids=keys,
-            needed=self._polls,
+            needed=self.polls,
             facts={"display": wanted.get("displayName") or "", "inline": content is not None, "invalid": not keys},
             plan=list(call.plan),
             input_file=input_file,
             content=content,
         )
-        return reply(self._operation(batch))
+        return reply(self.document(batch, call))
 
     def retrieve(self, call: Call) -> Response:
-        [batch] = self._state.batches.polled([self._batch(call)])
-        return _selected(call, self._operation(self._settled(batch), results=True))
+        [batch] = self.seen([self.batch(call)])
+        return _selected(call, self.document(batch, call, results=True))
 
     def list_batches(self, call: Call) -> Response:
-        found, token = paged(call, self._state.batches.newest_first(self.provider), usual=50)
-        seen = self._state.batches.polled(found)
-        page: dict[str, Any] = {"operations": [self._operation(self._settled(batch)) for batch in seen]}
-        return _selected(call, page | token)
+        found, token = paged(call, self.state.batches.newest_first(self.provider), usual=50)
+        return _selected(call, {"operations": [self.document(batch, call) for batch in self.seen(found)]} | token)
 
     def cancel(self, call: Call) -> Response:
-        batch = self._settled(self._batch(call))
-        if phase(batch).ended:
-            raise Refused(400, "FAILED_PRECONDITION", f"Batch {batch.id} has already ended.")
-        if batch.cancelled_after is None:
-            self._state.batches.cancel(batch)
+        self.cancelled(call)
         return reply({})
 
+    def no_such_batch(self, batch_id: str) -> Refused:
+        return Refused(404, "NOT_FOUND", f"Batch batches/{batch_id} was not found.")
+
+    def has_ended(self, batch: Batch) -> Refused:
+        return Refused(400, "FAILED_PRECONDITION", f"Batch {batch.id} has already ended.")
+
     def delete(self, call: Call) -> Response:
-        self._state.batches.delete(self._batch(call))
+        self.state.batches.delete(self.batch(call))
         return reply({})
 
     # models --------------------------------------------------------------------------------------------------------
 
     def models(self, call: Call) -> Response:
-        found, token = paged(call, self._models.of(self.provider), usual=50, most=1000)
+        found, token = paged(call, self.served.of(self.provider), usual=50, most=1000)
         return reply({"models": [_model(model) for model in found], **token})
 
     def model(self, call: Call) -> Response:
-        model = self._models.find(self.provider, call.path["model"])
+        model = self.served.find(self.provider, call.path["model"])
         if model is None:
             raise Refused(404, "NOT_FOUND", f"Model is not found: models/{call.path['model']}")
         return reply(_model(model))
 
     # inside --------------------------------------------------------------------------------------------------------
 
-    def _batch(self, call: Call) -> Batch:
-        batch = self._state.batches.get(self.provider, call.path["id"])
-        if batch is None:
-            raise Refused(404, "NOT_FOUND", f"Batch batches/{call.path['id']} was not found.")
-        return batch
-
-    def _settled(self, batch: Batch) -> Batch:
-        """The batch, its responses made when it has just succeeded. Nothing is kept of any other ending."""
-        now = phase(batch)
-        if batch.ending is not None or not now.ended:
-            return batch
-        ending: dict[str, Any] = {"phase": now, "at": self._state.now().timestamp(), "good": 0, "bad": 0}
-        files: list[NewFile] = []
-        badly: list[str] = []
+    def ended(self, batch: Batch, now: Phase, at: float) -> BatchEnd:
+        """Responses are made of a batch that succeeded. Nothing is kept of any other ending."""
+        facts: dict[str, Any] = {"good": 0, "bad": 0}
         if now is Phase.COMPLETED:
-            lines, badly = self._answered(batch)
-            ending["good"] = sum("response" in line for line in lines)
-            ending["bad"] = len(lines) - ending["good"]
+            requests = self._file_requests(batch.input_file)
+            done, named = self.resolved(batch, requests), dict(requests)
+            lines = [_written(line, named, batch) for line in done.lines]
+            facts["good"] = sum("response" in line for line in lines)
+            facts["bad"] = len(lines) - facts["good"]
             purpose = "hidden" if batch.facts["inline"] else "responses"
-            files = [NewFile(f"batch-{batch.id}", "", purpose, jsonl(lines))]
-        elif now is Phase.FAILED:
+            return BatchEnd(facts, [NewFile(f"batch-{batch.id}", "", purpose, jsonl(lines))], done.badly)
+        if now is Phase.FAILED:
             step = planned(batch, "fail") or {"message": "The input file holds no request."}
-            ending["error"] = {"code": 3, "message": step["message"]}
+            facts["error"] = {"code": 3, "message": step["message"]}
         elif now is Phase.EXPIRED:
-            ending["error"] = {"code": 4, "message": "The batch did not end within 48 hours."}
-        self._state.batches.end(batch, ending, files, badly)
-        return self._state.batches.get(self.provider, batch.id) or batch
+            facts["error"] = {"code": 4, "message": "The batch did not end within 48 hours."}
+        return BatchEnd(facts)
 
     def _file_requests(self, file_id: str) -> list[tuple[str, dict[str, Any]]]:
-        lines = (self._state.files.content(self.provider, file_id) or b"").splitlines()
+        lines = (self.state.files.content(self.provider, file_id) or b"").splitlines()
         return [keyed(line, place) for place, line in enumerate(lines) if line.strip()]
 
-    def _answered(self, batch: Batch) -> tuple[list[dict[str, Any]], list[str]]:
-        """The result lines: `{"metadata": {"key"}}` inline, `{"key"}` in a file, with `response` or `error`; and the
-        keys that got no good answer."""
-        requests = self._file_requests(batch.input_file)
-        model = self._models.known(self.provider, batch.model)
-        one = partial(_embedded if model.vectors else _answer, model)
+    def answer_request(self, batch: Batch, key: str, request: dict[str, Any], forced: Ending | None) -> Line:
+        model = self.served.known(self.provider, batch.model)
+        if "broken" in request:
+            raise invalid("This line is not a request in JSON.")
+        one = _embedded if model.vectors else _answer
+        line = one(model, read_request(request.get("request")), key, forced)
+        return replace(line, payload={"response": line.payload})
 
-        def answered(key: str, line: dict[str, Any], forced: Ending | None) -> Line:
-            try:
-                if "broken" in line:
-                    raise invalid("This line is not a request in JSON.")
-                given = one(read_request(line.get("request")), key, forced)
-            except Refused as refused:
-                return Line(key, False, {"error": _status(refused)})
-            return replace(given, payload={"response": given.payload})
+    def error_line(self, key: str, refused: Refused) -> Line:
+        return Line(key, False, {"error": _status(refused)})
 
-        def errored(key: str, line: dict[str, Any], step: dict[str, Any]) -> Line:
-            refused = self.fault(step["status"], step["message"], step["type"], step["code"])
-            return Line(key, False, {"error": _status(refused)})
-
-        named = dict(requests)
-        done = resolve(batch, requests, answered, errored, self._state.batches.badly_answered(self.provider))
-        return [_written(line, named, batch) for line in done.lines], done.badly
-
-    def _operation(self, batch: Batch, results: bool = False) -> dict[str, Any]:
+    def document(self, batch: Batch, call: Call, results: bool = False) -> dict[str, Any]:
         now, ending = phase(batch), batch.ending or {}
         waiting = 0 if ending else batch.total
         counts = {
@@ -279,7 +258,7 @@ class Google:
         elif now is Phase.COMPLETED and not batch.facts["inline"]:
             metadata["output"] = {"responsesFile": f"files/batch-{batch.id}"}
         elif now is Phase.COMPLETED and results:
-            content = self._state.files.content(self.provider, f"batch-{batch.id}") or b""
+            content = self.state.files.content(self.provider, f"batch-{batch.id}") or b""
             lines = [json.loads(line) for line in content.splitlines()]
             metadata["output"] = {"inlinedResponses": {"inlinedResponses": lines}}
         if "output" in metadata:
@@ -289,7 +268,7 @@ class Google:
 
 def _embedded(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
     """The vector of one request. Raises Refused."""
-    return Line(key, True, embedding_response(model, request, forced))
+    return Line(key, True, google_embedding(model, request, forced))
 
 
 def _answer(model: ServedModel, request: Any, key: str, forced: Ending | None) -> Line:
@@ -304,9 +283,57 @@ def _answer(model: ServedModel, request: Any, key: str, forced: Ending | None) -
 def _selected(call: Call, body: dict[str, Any]) -> Response:
     """The fields of the answer that were asked for."""
     try:
-        return reply(masked(body, parsed(call.query["fields"])) if "fields" in call.query else body)
+        return reply(select_fields(body, read_mask(call.query["fields"])) if "fields" in call.query else body)
     except (ValueError, RecursionError):
         raise invalid(f"Invalid field selection {call.query['fields']}") from None
+
+
+def read_mask(text: str) -> Mask:
+    """The mask that `text` spells. Raises ValueError when it spells none."""
+    tokens = _TOKEN.findall(text)
+    if "".join(tokens) != text:
+        raise ValueError(text)
+    mask = _paths(tokens)
+    if tokens:
+        raise ValueError(text)
+    return mask
+
+
+def select_fields(value: Any, mask: Mask) -> Any:
+    """`value` with the fields of `mask` alone; of a list, each of its items."""
+    if not mask or "*" in mask:
+        return value
+    if isinstance(value, list):
+        return [select_fields(item, mask) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: select_fields(inner, mask[name]) for name, inner in value.items() if name in mask}
+
+
+def _paths(tokens: list[str]) -> Mask:
+    mask: Mask = {}
+    while True:
+        name, inner = _path(tokens)
+        mask[name] = {**mask.get(name, {}), **inner}
+        if not tokens or tokens[0] != ",":
+            return mask
+        tokens.pop(0)
+
+
+def _path(tokens: list[str]) -> tuple[str, Mask]:
+    if not tokens or tokens[0] in "(),./":
+        raise ValueError("a field is missing")
+    name = tokens.pop(0)
+    if tokens and tokens[0] in "./":
+        tokens.pop(0)
+        return name, dict([_path(tokens)])
+    if tokens and tokens[0] == "(":
+        tokens.pop(0)
+        inner = _paths(tokens)
+        if not tokens or tokens.pop(0) != ")":
+            raise ValueError("a bracket is not closed")
+        return name, inner
+    return name, {}
 
 
 def _written(line: Line, requests: dict[str, dict[str, Any]], batch: Batch) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import math
 from typing import Any
 
 from grabient_assets.emulator.answering import THINKING_TOKENS, Ending, tokens
-from grabient_assets.emulator.drawing import drawn
 from grabient_assets.emulator.google_requests import invalid, question_of
-from grabient_assets.emulator.images import image_size
+from grabient_assets.emulator.images import NO_PICTURE, drawn, image_size
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import Line, ServedModel
 from grabient_assets.registry.model import ImageRules
@@ -21,7 +20,6 @@ TOKENS = {"1K": 1_120, "2K": 1_120, "4K": 3_760}
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
 EDGE_MULTIPLE = 16
 WORDS = "Here is the image."
-NO_PICTURE = base64.b64encode(b"This is no picture.").decode()
 
 
 def image_line(model: ServedModel, rules: ImageRules, request: Any, key: str, ending: Ending | None) -> Line:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from grabient_assets.emulator.answering import Answer
+from grabient_assets.emulator.answering import ModelAnswer
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import (
     DEEPEST_REQUEST,
@@ -24,47 +24,6 @@ from grabient_assets.emulator.wire import (
 )
 
 TOKENS_OF_AN_IMAGE = 258
-REQUEST_FIELDS = frozenset(
-    [
-        "model",
-        "contents",
-        "systemInstruction",
-        "generationConfig",
-        "safetySettings",
-        "tools",
-        "toolConfig",
-        "cachedContent",
-        "labels",
-        "serviceTier",
-        "store",
-    ]
-)
-CONFIG_FIELDS = frozenset(
-    [
-        "temperature",
-        "topP",
-        "topK",
-        "candidateCount",
-        "maxOutputTokens",
-        "stopSequences",
-        "responseLogprobs",
-        "logprobs",
-        "presencePenalty",
-        "frequencyPenalty",
-        "seed",
-        "responseMimeType",
-        "responseSchema",
-        "responseJsonSchema",
-        "routingConfig",
-        "responseModalities",
-        "mediaResolution",
-        "speechConfig",
-        "audioTimestamp",
-        "thinkingConfig",
-        "imageConfig",
-        "enableEnhancedCivicAnswers",
-    ]
-)
 LEVELS = ("minimal", "low", "medium", "high")
 # Below these keys the names are the user's own (schemas, metadata) and stay as they are.
 VERBATIM = ("responseJsonSchema", "responseSchema", "metadata", "labels")
@@ -120,6 +79,15 @@ class Request(Shape):
     generationConfig: Config | None = None
     safetySettings: list[dict[str, Any]] | None = None
     tools: list[Any] | None = None
+
+
+REQUEST_FIELDS = frozenset(Request.model_fields).union(
+    ("model", "toolConfig", "cachedContent", "labels", "serviceTier", "store")
+)
+CONFIG_FIELDS = frozenset(Config.model_fields).union(
+    ("logprobs", "presencePenalty", "frequencyPenalty", "seed", "routingConfig", "mediaResolution", "speechConfig"),
+    ("audioTimestamp", "imageConfig", "enableEnhancedCivicAnswers"),
+)
 
 
 def invalid(message: str) -> Refused:
@@ -213,7 +181,7 @@ def _check_emulated(request: dict[str, Any], config: dict[str, Any], modalities:
             raise invalid(f"{name}: this emulation writes text only.")
 
 
-def response(question: Question, answer: Answer, request: dict[str, Any]) -> dict[str, Any]:
+def response(question: Question, answer: ModelAnswer, request: dict[str, Any]) -> dict[str, Any]:
     """The response that carries an answer. A refused prompt has no candidates."""
     usage = {
         "promptTokenCount": answer.prompt_tokens,

@@ -9,25 +9,27 @@ from typing import Any
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
-from grabient_assets.emulator.batch_documents import batch_document
 from grabient_assets.emulator.batches import Batch
-from grabient_assets.emulator.chat import (
+from grabient_assets.emulator.endpoint import BASE_PATHS
+from grabient_assets.emulator.file_batches import FileBatches, invalid
+from grabient_assets.emulator.openai import (
+    CHAT,
+    EMBED,
+    OF_GROQ,
     check_emulated,
     check_writes,
     completion,
-    invalid,
     question_of,
     read_body,
     response_format,
 )
-from grabient_assets.emulator.file_batches import FileBatches
-from grabient_assets.emulator.openai_vectors import embedded
 from grabient_assets.emulator.questions import digest
+from grabient_assets.emulator.vectors import openai_embeddings
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, bearer, reply, whole_number
 
-CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
 PAGE = 20
-OWN = frozenset(["reasoning_format", "include_reasoning", "documents", "search_settings", "compound_custom"])
+NOT_EMULATED = ("documents", "search_settings", "compound_custom")
+OWN = OF_GROQ.union(NOT_EMULATED)
 STRICT_SCHEMAS = "openai/gpt-oss-"
 
 
@@ -35,7 +37,7 @@ class Groq(FileBatches):
     """`/groq/openai/v1`: files, batches of chat completions, single calls, models."""
 
     provider = "groq"
-    prefix = "/groq"
+    prefix = BASE_PATHS["groq"]
     max_body = 100 * 1024 * 1024
     one_model = False
     too_large_status = 413
@@ -70,7 +72,7 @@ class Groq(FileBatches):
             number = _number(cursor, batches)
             batches = [batch for batch in batches if batch.number < number]
         page, rest = batches[:PAGE], batches[PAGE:]
-        data = [batch_document(self.settled(batch)) for batch in self.state.batches.polled(page)]
+        data = [self.document(batch, call) for batch in self.seen(page)]
         return reply(
             {"object": "list", "data": data, "paging": {"next_cursor": f"c{page[-1].number}" if rest else None}}
         )
@@ -78,7 +80,7 @@ class Groq(FileBatches):
     def answered(self, url: str, key: str, body: dict[str, Any], forced: Ending | None, created: int) -> Line:
         model = self.served_model(body["model"])
         if url == EMBED:
-            return embedded(model, key, body, forced)
+            return openai_embeddings(model, key, body, forced)
         check_writes(model, url)
         return self._completion(key, body, forced, created)
 
@@ -87,7 +89,7 @@ class Groq(FileBatches):
         kind, _, strict = response_format(body)
         _check_format(body, kind, strict)
         effort, shown = _reasoning(body, kind)
-        check_emulated(body, ("documents", "search_settings", "compound_custom"))
+        check_emulated(body, NOT_EMULATED)
         question = question_of(body, key, effort=effort, thinks_aloud=shown == "raw")
         given = answer(question, forced)
         if given.outcome == "garbage" and question.json_only:

@@ -12,9 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from grabient_assets.emulator.answering import Ending, tokens
-from grabient_assets.emulator.chat import invalid
-from grabient_assets.emulator.drawing import drawn
-from grabient_assets.emulator.images import TOKENS_OF_UNSEEN_IMAGE, check_address, has_alpha, image_size
+from grabient_assets.emulator.file_batches import invalid
+from grabient_assets.emulator.images import (
+    NO_PICTURE,
+    TOKENS_OF_UNSEEN_IMAGE,
+    check_address,
+    drawn,
+    has_alpha,
+    image_size,
+)
 from grabient_assets.emulator.wire import Line, Refused, ServedModel
 from grabient_assets.registry.model import ImageRules
 
@@ -32,7 +38,6 @@ USUAL_SIZES = ("1024x1024", "1024x1536", "1536x1024")
 TOKENS_OF_A_SQUARE = {"low": 272, "medium": 1_056, "high": 4_160, "xhigh": 8_320, "max": 16_640}
 """Of 1,024 x 1,024 pixels. The last two are not published where we looked: each is twice the one before."""
 REJECTED = "Your request was rejected by the safety system."
-NO_PICTURE = base64.b64encode(b"This is no picture.").decode()
 FileBytes = Callable[[str], bytes | None]
 
 

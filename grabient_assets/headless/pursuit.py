@@ -168,7 +168,7 @@ class Pursuit:
 
         chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
         with self.warehouse.read() as connection:
-            stopped = stopped_asks(connection, self.started)
+            stopped = stopped_asks(connection, PURPOSES, self.started)
             held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
             withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]

@@ -1,6 +1,6 @@
 """The table asks: what is wanted from whom.
 
-An ask says "this model, about this palette, under this prompt version, so many times". It is open until every answer
+An ask says "this model, about this subject, under this prompt version, so many times". It is open until every answer
 has arrived or is known not to come, and then closed; a provider or model that cannot be used stops its asks, with
 the reason. Asking again for what is closed costs nothing: the ask opens, finds nothing missing, and closes.
 """
@@ -19,7 +19,7 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.ledger.purpose import Purpose
+    from grabient_assets.ledger.purpose import Purpose, Purposes
     from grabient_assets.registry.model import Delivery
 
 
@@ -34,7 +34,7 @@ class AskTarget:
 
 @dataclass(frozen=True, slots=True)
 class SubjectVersion:
-    """A subject under a prompt version. Of a palette it is one partition of everything after the pictures."""
+    """A subject under a prompt version: one partition of what is asked about it."""
 
     prompt_version: str
     subject: str
@@ -68,11 +68,11 @@ def record_asks(
     cap_id: str | None = None,
     delivery: Delivery | None = None,
 ) -> None:
-    """Want `analyses` answers of every target for every palette. Idempotent.
+    """Want `analyses` answers of every target about every subject. Idempotent.
 
     With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
     With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
-    check keeps the palette back; under `cap_id`, only as far as that cap goes; by this `delivery` instead of the usual
+    check keeps the subject back; under `cap_id`, only as far as that cap goes; by this `delivery` instead of the usual
     one of the purpose. Who asks last decides all four.
     """
     requests = """
@@ -108,14 +108,14 @@ def record_asks(
     )
 
 
-def unchain(connection: DuckDBPyConnection, palettes: Sequence[SubjectVersion]) -> None:
-    """The refinement of these palettes does not follow their tagging by itself any more, until they are asked again."""
+def unchain(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
+    """Nothing follows what was asked about these subjects by itself any more, until they are asked about again."""
     connection.execute(
         """
-        UPDATE asks SET chained = false WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
+        UPDATE asks SET chained = false WHERE purpose = $3 AND (subject, prompt_version) IN (
             SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
         """,
-        [[p.subject for p in palettes], [p.prompt_version for p in palettes]],
+        [[p.subject for p in among], [p.prompt_version for p in among], purpose],
     )
 
 
@@ -199,7 +199,7 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
 def stopped_subjects(
     connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
 ) -> list[SubjectVersion]:
-    """The palettes about which something of the provider was stopped since then."""
+    """The subjects about which something of the provider was stopped since then."""
     rows = connection.execute(
         """
         SELECT DISTINCT prompt_version, subject FROM asks
@@ -211,7 +211,7 @@ def stopped_subjects(
 
 
 def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
-    """The palettes that some model was asked about, whatever became of it."""
+    """The subjects that some model was asked about, whatever became of it."""
     return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
 
 
@@ -223,34 +223,45 @@ def asked_versions(connection: DuckDBPyConnection) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class StoppedAsks:
-    """What was stopped for one reason and not asked again since, and how many palettes it concerns.
+    """What was stopped for one reason and not asked again since, and how many subjects it concerns; `noun` is what
+    one is called.
 
-    `failed`: a refinement came to nothing for these palettes alone; the model goes on with the others.
+    `failed`: it came to nothing for these subjects alone; the model goes on with the others.
     """
 
+    noun: str
     provider: str
     model: str
     reason: str
-    palettes: int
+    subjects: int
     failed: bool
 
     @property
     def sentence(self) -> str:
-        """Who does not go on, with how many palettes, and why."""
-        palettes = counted(self.palettes, "palette")
+        """Who does not go on, with how many subjects, and why."""
+        subjects = counted(self.subjects, self.noun)
         if self.failed:
-            return f"Failed: {palettes} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
-        return f"Stopped: {self.model} of {self.provider}, {palettes}. {self.reason}"
+            return f"Failed: {subjects} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."
+        return f"Stopped: {self.model} of {self.provider}, {subjects}. {self.reason}"
 
 
-def stopped_asks(connection: DuckDBPyConnection, since: datetime | None = None) -> list[StoppedAsks]:
+def stopped_asks(
+    connection: DuckDBPyConnection, purposes: Purposes, since: datetime | None = None
+) -> list[StoppedAsks]:
     """Everything that is stopped now, or was stopped since then, by provider, model and reason."""
-    rows = connection.execute(
+    stopped = " UNION ALL ".join(
+        f"""
+        SELECT '{purpose.noun}' AS noun, a.provider, a.model, a.reason, a.subject, t.error IS NOT NULL AS failed
+        FROM asks a LEFT JOIN {purpose.table.name} t ON t.{purpose.table.subject} = a.subject
+            AND t.prompt_version = a.prompt_version AND t.error = a.reason
+        WHERE a.purpose = '{purpose.name}' AND a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1)
         """
-        SELECT a.provider, a.model, a.reason, count(DISTINCT a.subject), bool_and(r.error IS NOT NULL)
-        FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
-            AND r.prompt_version = a.prompt_version AND r.error = a.reason
-        WHERE a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1) GROUP BY ALL ORDER BY ALL
+        for purpose in purposes.values()
+    )
+    rows = connection.execute(
+        f"""
+        SELECT noun, provider, model, reason, count(DISTINCT subject), bool_and(failed) FROM ({stopped})
+        GROUP BY ALL ORDER BY provider, model, reason, noun
         """,
         [since],
     ).fetchall()

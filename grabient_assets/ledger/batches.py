@@ -185,7 +185,7 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
 
 
 def unreported_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
-    """Collected batches whose palettes were not reported to Dagster: the process that collected them was killed."""
+    """Collected batches whose subjects were not reported to Dagster: the process that collected them was killed."""
     return _batches(connection, "WHERE status = 'collected' AND reported_at IS NULL ORDER BY batch_id", [])
 
 
@@ -255,7 +255,7 @@ def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any
 
 
 def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> dict[str, str]:
-    """One of the palettes in each of these batches."""
+    """One of the subjects in each of these batches."""
     rows = connection.execute(
         """
         SELECT batch_id, min(subject) FROM batch_requests WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) GROUP BY ALL
@@ -266,7 +266,7 @@ def first_subjects(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> 
 
 
 def subjects_in(connection: DuckDBPyConnection, batch_ids: Iterable[str]) -> list[SubjectVersion]:
-    """The palettes that these batches asked about, each once."""
+    """The subjects that these batches asked about, each once."""
     rows = connection.execute(
         """
         SELECT DISTINCT b.prompt_version, r.subject FROM batch_requests r JOIN batches b USING (batch_id)

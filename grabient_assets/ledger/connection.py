@@ -25,7 +25,7 @@ class Connection:
     budget_usd: Decimal | None
     """The most to spend in a calendar month, over all providers; None: no limit."""
     usable: tuple[str, ...] = ()
-    """All providers that can be asked now: a refinement follows by itself when each of them was."""
+    """All providers that can be asked now: some requests follow by themselves when each of them was asked."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from grabient_assets.errors import UnpricedError
 from grabient_assets.providers.contract import ImageSpec
 from grabient_assets.providers.request_rules import pixels, ratio_and_class
-from grabient_assets.registry.caching import may_write
 from grabient_assets.registry.model import Delivery, Model, Rates
-from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, rates_on
+from grabient_assets.registry.prices import MILLION, SHORT_PROMPT, may_write, rates_on
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

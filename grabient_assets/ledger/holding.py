@@ -68,7 +68,7 @@ def held_back(
         theirs = keys_of_open_asks(connection, among)
         waiting = {key: reason for key, reason in waiting.items() if key in theirs}
     found += [Held("over_budget", reason) for reason in dict.fromkeys(waiting.values())]
-    found += [Held("stopped", one.sentence) for one in stopped_asks(connection)]
+    found += [Held("stopped", one.sentence) for one in stopped_asks(connection, purposes)]
     return found
 
 

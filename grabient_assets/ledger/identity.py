@@ -4,8 +4,8 @@ A custom_id is `<stem>-<NN>`, `^[a-zA-Z0-9_-]{1,64}$`. NN is the analysis, two d
 `<subject_key>-<20 hex>`: the key says what is asked about (equal subjects have one key), the 20 digits what is asked
 and of whom. The stem stands on the ask (table `asks`); batches, answers and plans join on it.
 
-Some requests say more than the ask itself: a refinement shows the consensus. Such an ask `rests_on` a table, and the
-digest of what stands there now is its `basis`. Without it there is no stem yet, and nothing to send.
+Some requests say more than the ask itself: they show the answers to other requests. Such an ask `rests_on` a table, and
+the digest of what stands there now is its `basis`. Without it there is no stem yet, and nothing to send.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def record_hold(connection: DuckDBPyConnection, hold: BudgetHold) -> None:
 
 
 def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> set[HoldKey]:
-    """What the open asks about these palettes would be held back under."""
+    """What the open asks about these subjects would be held back under."""
     rows = connection.execute(
         """
         SELECT DISTINCT purpose, provider, model, prompt_version, cap_id FROM asks

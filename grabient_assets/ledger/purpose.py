@@ -39,7 +39,7 @@ class AnswerTable:
     name: str
     key: tuple[str, ...]
     keep_the_better: str
-    subject: str = "seed"
+    subject: str
     analysis_index: str = "analysis_index"
     versions: tuple[str, ...] = ("prompt_version",)
     asked_of: tuple[str, ...] = ("provider", "model")
@@ -68,11 +68,12 @@ class Purpose:
     beside what is asked about; `prepare` makes the request lines of one model, as they are read; `reader` reads the
     answers of a batch.
 
-    Money is set aside before lines are written. So `text_bytes` says how long a mean line is, its `pictures` left out
-    (it raises RequestRejectedError where the model takes no such request), and `wanted`, for the providers that can be
-    asked, of whom requests are wanted or may follow. `to_come` is a relation of what subjects will need beyond the
-    requests that open asks can send now: subject, prompt_version, provider, model, cap_id, allow_unpriced, requests.
-    Where it has high, expected and spread too, a row with these is priced by the group, from `request_prices`.
+    Money is set aside before lines are written. So `text_bytes` says how long a mean line is, its `pictures` left out;
+    it raises RequestRejectedError where the model takes no such request. `wanted` says, for the providers that can be
+    asked, of whom requests are wanted or may follow; without it, of everybody who was asked. `to_come` is a relation of
+    what subjects will need beyond the requests that open asks can send now: subject, prompt_version, provider, model,
+    cap_id, allow_unpriced, requests. Where it has high, expected and spread too, a row with these is priced by the
+    group, from `request_prices`.
 
     `sizes` is a relation (subject, place, bytes): the row in which a subject came, and what it adds to a line.
 
@@ -97,11 +98,11 @@ class Purpose:
     prepare: Callable[[Sequence[DueRequest], Prompt, Model, Submission], Iterator[PreparedRequest]]
     reader: Callable[[BatchRecord, Warehouse, ObjectStore], AnswerReader]
     text_bytes: Callable[[DuckDBPyConnection, Prompt, Model], int]
-    wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]]
     keys: str
     sizes: str
     kind: Kind = "text"
     delivery: Delivery = "batch"
+    wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]] | None = None
     pictures: int = 0
     to_come: str | None = None
     rests_on: str | None = None

@@ -82,14 +82,14 @@ class WantedTarget(NamedTuple):
     delivery: Delivery = "batch"
 
 
-def asked_targets(connection: DuckDBPyConnection, purpose: str) -> list[WantedTarget]:
+def _asked(connection: DuckDBPyConnection, purpose: Purpose) -> list[WantedTarget]:
     """Everybody who was ever asked for this purpose."""
     rows = connection.execute(
         """
         SELECT provider, model, prompt_version, arg_max(delivery, asked_at) FROM asks WHERE purpose = $1
         GROUP BY ALL ORDER BY ALL
         """,
-        [purpose],
+        [purpose.name],
     ).fetchall()
     return [WantedTarget(*row[:3], delivery=row[3]) for row in rows]
 
@@ -101,7 +101,8 @@ def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usabl
     """
     sizes: list[RequestSize] = []
     for purpose in purposes.values():
-        for target in purpose.wanted(connection, usable):
+        wanted = purpose.wanted(connection, usable) if purpose.wanted else _asked(connection, purpose)
+        for target in wanted:
             size = _wanted_size(connection, purpose, target, on)
             sizes += [size] if size else []
     _record_request_sizes(connection, sizes)

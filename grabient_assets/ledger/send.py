@@ -122,11 +122,11 @@ def send_requests(
 ) -> Sent:
     """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
 
-    They are prepared as they are read, a batch at a time: a million request lines, or the pictures of ten thousand
-    palettes, are more than a machine's memory.
+    They are prepared as they are read, a batch at a time: a million request lines, or ten thousand
+    pictures, are more than a machine's memory.
 
     A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
-    that model. So the palettes go on without it, and the reason stands with the asks until they are asked again. What
+    that model. So the subjects go on without it, and the reason stands with the asks until they are asked again. What
     there is no money for stays asked.
     """
     sent = Sent()

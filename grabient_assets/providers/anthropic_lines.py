@@ -35,8 +35,8 @@ from grabient_assets.providers.values import (
     tokens,
     usage_of,
 )
-from grabient_assets.registry.caching import worth_caching
 from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import worth_caching
 from grabient_assets.registry.usage import Usage
 
 PROVIDER = "anthropic"

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
+
+from grabient_assets.settings import Provider
 
 Role: TypeAlias = Literal["tagger", "refiner", "artist", "brush", "editor", "extractor", "embedder"]
 Kind: TypeAlias = Literal["text", "image", "vector"]
@@ -17,7 +19,8 @@ Thinking: TypeAlias = Literal["none", "budget", "adaptive", "effort", "level"]
 Structured: TypeAlias = Literal["none", "json_object", "json_schema"]
 AddsUp: TypeAlias = Literal["yes", "no", "unverified"]
 
-PROVIDERS = ("anthropic", "openai", "groq", "google", "local")
+ProviderName: TypeAlias = Literal[Provider, "local"]
+PROVIDERS = get_args(ProviderName)
 """Providers with a file. `local` stands for models that run in this process: no key, no address, no price."""
 KIND_OF: dict[Role, Kind] = {
     **dict.fromkeys(("tagger", "refiner", "artist", "extractor"), "text"),

@@ -10,6 +10,9 @@ discounts add up (`caching.adds_up`): at Anthropic, where cache writes cost the 
 Google. At Groq they do not, and OpenAI does not say; there cached tokens cost what other input costs, so that a cost is
 never reported too low. Writing to the cache costs its own rate everywhere: at OpenAI since GPT-5.6 a quarter more than
 other input, without being asked for.
+
+Asking for the cache costs: whoever finds nothing in it writes it, at twice the input price (an hour), and only the
+others read at a tenth of it. So it pays from a share of hits on, and providers promise none.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ Basis: TypeAlias = Literal["registry", "genai-prices"]
 MILLION = Decimal(1_000_000)
 # Some models cost more above 100,000 or more prompt tokens. Below this every prompt of a model shares one look-up.
 SHORT_PROMPT = 50_000
+CHARACTERS_PER_TOKEN = 4
+"""English prose at every tokenizer in use; newer ones make more tokens of it, so this counts too few rather than too
+many."""
 
 
 def batch_price(
@@ -172,3 +178,38 @@ def _calculated(tokens: Usage, model: Model, on: date, batch: bool) -> PriceCalc
 def _same_model(ours: str, theirs: str) -> bool:
     """genai-prices matches by prefix. Only the same name, or that name with our date behind it, is the same model."""
     return re.fullmatch(re.escape(theirs.removesuffix("-latest")) + r"(-\d{8}|-\d{4}-\d{2}-\d{2})?", ours) is not None
+
+
+def prefix_cost(rates: Rates, hits: Decimal) -> Decimal:
+    """What a cached prefix costs, as a multiple of the same prefix without a cache; `hits` is the share found (0-1).
+
+    (1 - hits) * write rate + hits * cached rate, over the input rate. Below 1 the cache saves.
+    """
+    written = rates.input if rates.cache_write is None else rates.cache_write
+    read = rates.input if rates.cached_input is None else rates.cached_input
+    return ((1 - hits) * written + hits * read) / rates.input
+
+
+def may_write(model: Model, rates: Rates) -> bool:
+    """Whether a batch request to `model` may be billed for writing to the cache at `rates`: where it is written without
+    being asked for, and where asking pays, so that requests ask."""
+    terms = model.caching
+    if not terms.explicit:
+        return True
+    return terms.adds_up == "yes" and terms.least_hits is not None and prefix_cost(rates, terms.least_hits) < 1
+
+
+def worth_caching(model: Model, prefix: str) -> bool:
+    """Whether a batch request to `model` should ask for `prefix` to be cached, at the fewest hits to be expected.
+
+    By the latest price entry of the registry, so that a request line stays the same whenever it is written. False where
+    caching needs no asking, where the discounts do not add up for certain, and where the prefix is too short for the
+    model, or its least length is not known.
+    """
+    terms = model.caching
+    if not terms.explicit or terms.adds_up != "yes" or terms.least_hits is None or model.cache_from_tokens is None:
+        return False
+    if len(prefix) // CHARACTERS_PER_TOKEN < model.cache_from_tokens:
+        return False
+    rates = model.prices[-1].batch if model.prices else None
+    return rates is not None and prefix_cost(rates, terms.least_hits) < 1

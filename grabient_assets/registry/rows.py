@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from grabient_assets.registry.model import EFFORTS, KIND_OF, AddsUp, Delivery, Effort, Role, Structured, Thinking
+from grabient_assets.registry.model import (
+    EFFORTS,
+    KIND_OF,
+    AddsUp,
+    Delivery,
+    Effort,
+    ProviderName,
+    Role,
+    Structured,
+    Thinking,
+)
 
 Location: TypeAlias = tuple[str | int, ...]
 """A path as pydantic reports it, e.g. ("models", 3, "prices", 0, "batch")."""
@@ -138,7 +148,7 @@ class CachingRow(Row):
 
 
 class ProviderFile(Row):
-    provider: Literal["anthropic", "openai", "groq", "google", "local"]
+    provider: ProviderName
     currency: Literal["USD"]
     direct: DirectRow
     limits: LimitsRow | None = None

@@ -15,7 +15,7 @@ class ObjectStore(Protocol):
 
     @property
     def name(self) -> str:
-        """What `palette_images.store` records: `local`, or `s3:<bucket>`."""
+        """What tables record of it: `local`, or `s3:<bucket>`."""
         ...
 
     def put(self, key: str, data: bytes, content_type: str) -> None:

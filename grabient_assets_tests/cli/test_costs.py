@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from grabient_assets.cli.tables import print_figures
+from grabient_assets.cli.console import print_figures
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import palettes, type_in, typed
 from grabient_assets_tests.docs.how_to import commands

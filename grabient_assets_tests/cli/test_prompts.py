@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
-from grabient_assets.cli.prompt_figures import comparison_document, show_comparison, show_words, words_document
+from grabient_assets.cli.prompts import comparison_document, show_comparison, show_words, words_document
 from grabient_assets.groups.calibration.prompt_comparison import Comparison, Measured, Share, Split
 from grabient_assets.groups.calibration.prompt_words import SideBySide, Words
 from grabient_assets_tests.cli.running import environment

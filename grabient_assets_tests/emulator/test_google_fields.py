@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from grabient_assets.emulator.google_fields import masked, parsed
+from grabient_assets.emulator.google import read_mask, select_fields
 from grabient_assets_tests.emulator.running import FLASH, Running, gemini_batch, gemini_polled, gemini_request
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
@@ -30,13 +30,13 @@ VALUE = {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "g": [{"c": 5, "h": 6}, {
     ],
 )
 def test_only_what_was_asked_for(mask: str, left: Any) -> None:
-    assert masked(VALUE, parsed(mask)) == left
+    assert select_fields(VALUE, read_mask(mask)) == left
 
 
 @pytest.mark.parametrize("mask", ["", ",", "a,", "a(", "a(b", "a)", "a b", "a..b", "(a)", "a(b)c"])
 def test_a_mask_that_is_none(mask: str) -> None:
     with pytest.raises(ValueError):
-        parsed(mask)
+        read_mask(mask)
 
 
 def test_an_operation_without_its_answers(emulator: Running) -> None:

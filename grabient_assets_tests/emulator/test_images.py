@@ -12,7 +12,7 @@ import pytest
 from google.genai import errors, types
 from PIL import Image
 
-from grabient_assets.emulator.drawing import drawn
+from grabient_assets.emulator.images import drawn
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.contract import BatchFile, BatchProvider, ImageInput, ImageSpec, Result
 from grabient_assets.registry.load import load_registry

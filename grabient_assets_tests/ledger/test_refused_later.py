@@ -32,7 +32,7 @@ from grabient_assets_tests.providers.faces import GROQ, KEY, OPENAI, Face
 
 def reasons(house: House) -> list[str]:
     with house.warehouse.read() as connection:
-        return [one.reason for one in stopped_asks(connection)]
+        return [one.reason for one in stopped_asks(connection, PURPOSES)]
 
 
 NOT_SERVED = "The model is not served to this key; choose another in the registry."
@@ -342,7 +342,7 @@ def test_a_palette_that_failed_is_no_model_that_stopped(tmp_path: Any) -> None:
     house = pipeline.house
     assert house.rows("SELECT error IS NULL FROM palette_tag_refined") == [(False,)]
     with house.warehouse.read() as connection:
-        [stopped] = stopped_asks(connection)
+        [stopped] = stopped_asks(connection, PURPOSES)
         counted = counts(connection, ["google"])
-    assert (stopped.failed, stopped.palettes) == (True, 1)
+    assert (stopped.failed, stopped.subjects) == (True, 1)
     assert (counted.pending, counted.failed, counted.errors) == (0, 1, 1)

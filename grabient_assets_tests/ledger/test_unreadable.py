@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failure_groups import failure_groups
 from grabient_assets.ledger.asks import stopped_asks
@@ -132,7 +133,7 @@ def test_when_no_line_can_be_read_the_model_stops_until_a_person_comes(
     assert error.startswith(f"Not one line of the results of batch {batch.batch_id} can be read")
     with house.warehouse.read() as connection:
         assert unbalanced_batches(connection) == (0, [])
-        [stopped] = stopped_asks(connection)
+        [stopped] = stopped_asks(connection, PURPOSES)
         found = {(one.fate, one.requests) for one in failure_groups(connection)}
         assert found == {("unreadable", 8), ("stopped", 1)}, "as many as a retry sends"
     assert (stopped.model, stopped.failed) == (MODEL, False)

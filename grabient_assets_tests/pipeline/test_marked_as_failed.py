@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.asking.sensors import MOST_MARKED_PER_TICK
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.headless.driver import Finished
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.ledger.asks import stopped_asks
@@ -99,9 +100,9 @@ def test_a_failed_refinement_is_red_in_both_assets_with_its_reason(refined: Refi
     assert 1 <= len(failed) <= 2 and all(key.removeprefix("v1|") in said for key in refined.bad)
     assert "could not be refined. " in said and ". Ask again with `grabient retry`" in said and ".." not in said
     with refined.pipeline.warehouse.read() as connection:
-        stopped = stopped_asks(connection)
-        assert stopped_asks(connection, datetime.now(UTC) + timedelta(days=1)) == []
-        assert stopped_asks(connection, datetime.now(UTC) - timedelta(days=1)) == stopped
+        stopped = stopped_asks(connection, PURPOSES)
+        assert stopped_asks(connection, PURPOSES, datetime.now(UTC) + timedelta(days=1)) == []
+        assert stopped_asks(connection, PURPOSES, datetime.now(UTC) - timedelta(days=1)) == stopped
     assert stopped and all(one.failed and one.sentence.startswith("Failed: ") for one in stopped)
     for one in stopped:
         assert said.count(one.reason.rstrip(".")) <= len(failed), "an equal reason is said once in a run"

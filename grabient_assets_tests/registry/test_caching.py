@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
-from grabient_assets.registry.caching import prefix_cost, worth_caching
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
+from grabient_assets.registry.prices import prefix_cost, worth_caching
 
 REGISTRY = load_registry()
 HAIKU = REGISTRY.model("anthropic", "claude-haiku-4-5-20251001")

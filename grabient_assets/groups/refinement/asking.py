@@ -11,6 +11,7 @@ from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.refinement.refined import chained_refinements, forget_other_refiners, open_refiners
 from grabient_assets.groups.tagging.ask_terms import tagging_terms
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, unchain
@@ -111,6 +112,6 @@ def ask_for_chained(
                 )
             except PromptError as error:
                 with warehouse.write() as connection:
-                    unchain(connection, chosen)
+                    unchain(connection, TAGGING.name, chosen)
                 complaints.append(f"{counted(len(chosen), 'palette')} not refined. {error}")
     return tuple(complaints)

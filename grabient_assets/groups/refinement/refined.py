@@ -96,6 +96,7 @@ PALETTE_TAG_REFINED = AnswerTable(
     "palette_tag_refined",
     _KEY,
     _KEEP_THE_BETTER,
+    subject="seed",
     analysis_index="0",
     versions=("prompt_version", "source_prompt_version"),
     asked_of=("model",),

@@ -31,7 +31,6 @@ from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.request_sizes import asked_targets
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
@@ -163,7 +162,6 @@ EMBEDDING = Purpose(
     prepare=_prepare,
     reader=lambda batch, warehouse, _: EmbeddingReader(batch, warehouse),
     text_bytes=_text_bytes,
-    wanted=lambda connection, _: asked_targets(connection, NAME),
     keys=KEYS,
     sizes=SIZES,
     kind="vector",

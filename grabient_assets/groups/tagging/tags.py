@@ -104,7 +104,7 @@ _KEEP_THE_BETTER = (
 )
 
 
-PALETTE_TAGS = AnswerTable("palette_tags", _KEY, _KEEP_THE_BETTER)
+PALETTE_TAGS = AnswerTable("palette_tags", _KEY, _KEEP_THE_BETTER, subject="seed")
 
 
 def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:

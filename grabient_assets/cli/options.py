@@ -1,0 +1,67 @@
+"""The options that several commands have, and what is typed with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from grabient_assets.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from grabient_assets.groups.palettes.palette_line import Sixteen
+
+T = TypeVar("T", bound=str)
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON on stdout.")]
+PromptVersion = Annotated[
+    str | None, typer.Option("--prompt-version", metavar="V", help="Default: GRABIENT_PROMPT_VERSION.")
+]
+PromptFolder = Annotated[
+    str | None, typer.Option(metavar="V", help="A folder of prompts/; default: GRABIENT_PROMPT_VERSION.")
+]
+Analyses = Annotated[
+    str | None, typer.Option(metavar="N", help="How often each model is asked, 1-20; default: TAG_ANALYSIS_COUNT.")
+]
+MostPalettes = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")]
+SeedsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")]
+Stage = Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")]
+SixteenNumbers = Annotated[
+    str | None,
+    typer.Option(
+        "--sixteen",
+        metavar="WHAT",
+        help="What 16 numbers with 1, 0, 0, 0 in places 4, 8, 12, 16 are: preset (vectors with alpha, which is "
+        "left out) or modifiers (12 coefficients, then exposure, contrast, frequency, phase).",
+    ),
+]
+
+
+def one_of(text: str, choices: Sequence[T], option: str) -> T:
+    """The choice that was typed. Raises UsageError for any other word."""
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise UsageError(f"{option} is {text!r}; it must be one of {', '.join(choices)}.")
+
+
+def day(text: str | None, option: str, otherwise: str = "") -> date | None:
+    """The day that was typed. Raises UsageError for what is none; `otherwise` says what else there is."""
+    from datetime import date
+
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{option} is {text!r}; it must be a day such as 2026-11-20{otherwise}.") from error
+
+
+def chosen_sixteen(text: str | None) -> Sixteen | None:
+    """What `--sixteen` says. Raises UsageError for any other word."""
+    if text is None or text == "preset" or text == "modifiers":
+        return text
+    raise UsageError(f"--sixteen is {text!r}; it must be preset or modifiers.")

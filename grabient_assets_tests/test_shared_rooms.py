@@ -1,0 +1,52 @@
+"""The shared rooms know subjects and purposes. They name no palette, no seed and no purpose."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.settings import PROJECT_DIR
+
+PACKAGE = PROJECT_DIR / "grabient_assets"
+ROOMS = ("asking", "ledger", "prompting", "providers", "registry", "store", "warehouse")
+"""Not the emulator: its answers are those of palettes still."""
+
+WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|{'|'.join(PURPOSES)})(?![a-z])", re.IGNORECASE)
+"""As words of their own and as parts of identifiers, in code, strings and comments."""
+
+ALLOWED = {
+    "asking/plan_reasons.py": {
+        '"new palette"': "what a person reads in a plan",
+        '"new_palette"': "a name in the JSON of `grabient plan`",
+    },
+    "ledger/accounts.py": {
+        '"palette": ("seed",),': "`grabient costs --by palette`, and the column it prints",
+        '"palette": "(SELECT c': "the same",
+        "subject AS seed FROM cost_by_request c SEMI JOIN palettes p ON p.seed = c.subject": "the same",
+    },
+    "ledger/admission.py": {"load the palettes there.": "the way out for a person, who loads palettes in a new folder"},
+    "registry/rows.py": {"and a refinement shows one": "says why a model of the role `refiner` has to take images"},
+    "store/objects.py": {'"palettes/store-check.txt"': "a prefix that a token of the bucket must be able to write to"},
+}
+"""By file, a piece of its text and why it is public."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_shared_room_names_a_palette_or_a_purpose(room: str):
+    found: list[str] = []
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        text = path.read_text(encoding="utf-8")
+        for piece in ALLOWED.get(name, {}):
+            text = text.replace(piece, "")
+        lines = enumerate(text.splitlines(), 1)
+        found += [f"{name}:{number}: {line.strip()}" for number, line in lines if WORDS.search(line)]
+    assert found == []
+
+
+def test_what_is_allowed_is_needed():
+    for name, pieces in ALLOWED.items():
+        text = (PACKAGE / name).read_text(encoding="utf-8")
+        assert [piece for piece in pieces if piece not in text or not WORDS.search(piece)] == [], name
