@@ -253,7 +253,7 @@ def stopped_asks(
         f"""
         SELECT '{purpose.noun}' AS noun, a.provider, a.model, a.reason, a.subject, t.error IS NOT NULL AS failed
         FROM asks a LEFT JOIN {purpose.table.name} t ON t.{purpose.table.subject} = a.subject
-            AND t.prompt_version = a.prompt_version AND t.error = a.reason
+            AND t.{purpose.table.version} = a.prompt_version AND t.error = a.reason
         WHERE a.purpose = '{purpose.name}' AND a.state = 'stopped' AND ($1 IS NULL OR a.closed_at >= $1)
         """
         for purpose in purposes.values()

@@ -117,7 +117,7 @@ def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str
     connection.execute(
         f"""
         CREATE TEMP TABLE asked_before AS
-        SELECT DISTINCT d.subject, t.prompt_version FROM {table.name} t
+        SELECT DISTINCT d.subject, t.{table.version} AS prompt_version FROM {table.name} t
         JOIN (SELECT DISTINCT subject FROM due_asks) d ON d.subject = t.{table.subject}
         """
     )
@@ -179,7 +179,7 @@ def _asked_before(table: AnswerTable) -> str:
         CASE WHEN was_asked THEN length(bin(bits_known)) ELSE 0 END AS analyses_before,
         a.subject IN (
             SELECT d.subject FROM {table.name} t JOIN due_asks d ON d.subject = t.{table.subject}
-                AND d.prompt_version = t.prompt_version{same}
+                AND d.prompt_version = t.{table.version}{same}
             WHERE d.provider = $provider AND d.model = $model AND {stem_of("t.custom_id")} <> d.stem) AS reworded,
     """
 
@@ -246,7 +246,7 @@ def _reasons(table: AnswerTable) -> str:
     failures AS (
         SELECT d.ask, bit_or({bit(table.analysis_of("t"))}) AS bits
         FROM planned_due d JOIN {table.name} t ON t.{table.subject} = d.subject
-            AND t.prompt_version = d.prompt_version
+            AND t.{table.version} = d.prompt_version
         WHERE d.retry_from IS NOT NULL AND t.error IS NOT NULL AND {_asked_here(table)}
           AND {stem_of("t.custom_id")} = d.stem GROUP BY 1
     ),

@@ -38,8 +38,8 @@ ECHO = Purpose(
     prepare=nothing,  # pyright: ignore[reportArgumentType] never called
     reader=nothing,  # pyright: ignore[reportArgumentType] never called
     text_bytes=lambda *_: 400,
-    keys="SELECT text_id AS subject, text_key AS subject_key FROM texts",
-    sizes="SELECT text_id AS subject, rowid AS place, strlen(text_key) AS bytes FROM texts",
+    keys="SELECT text_id AS subject, text_key AS subject_key FROM echo_texts",
+    sizes="SELECT text_id AS subject, rowid AS place, strlen(text_key) AS bytes FROM echo_texts",
 )
 
 
@@ -47,8 +47,8 @@ ECHO = Purpose(
 def house(tmp_path: Path) -> House:
     """A palette that is asked about, and three texts, two of them equal."""
     found = House(tmp_path)
-    found.write("CREATE TABLE texts (text_id VARCHAR, text_key VARCHAR)")
-    found.write("INSERT INTO texts VALUES ('one', 'aaa'), ('two', 'bbbb'), ('like one', 'aaa')")
+    found.write("CREATE TABLE echo_texts (text_id VARCHAR, text_key VARCHAR)")
+    found.write("INSERT INTO echo_texts VALUES ('one', 'aaa'), ('two', 'bbbb'), ('like one', 'aaa')")
     found.write(
         """
         CREATE TABLE echoes (

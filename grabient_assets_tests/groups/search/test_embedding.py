@@ -23,6 +23,7 @@ from grabient_assets.groups.search.embeddings import (
 from grabient_assets.groups.search.purpose import EMBEDDING, ask_for_embeddings, recipe
 from grabient_assets.ledger.accounts import costs
 from grabient_assets.ledger.archive import archived_requests
+from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.batches import RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.estimates import Measured, RequestShape, token_estimate
@@ -189,6 +190,9 @@ def test_without_a_price_nothing_is_sent_unless_it_is_allowed(place: Place) -> N
     ask(place, ONE, ["neon rain"], allow_unpriced=False)
     assert "No batch price of gemini-embedding-001" in " ".join(submit(place, "google").complaints)
     assert place.house.rows("SELECT state, delivery FROM asks") == [("stopped", "batch")]
+    with place.house.warehouse.read() as connection:
+        [stopped] = stopped_asks(connection, PURPOSES)
+    assert stopped.sentence.startswith("Stopped: gemini-embedding-001 of google, 1 text.")
     ask(place, ONE, ["neon rain"], allow_unpriced=False, delivery="direct")
     bring(place, ONE, "direct")
     ask(place, NOMIC, ["neon rain"], allow_unpriced=False)
