@@ -77,7 +77,7 @@ def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
     known = set(load_prompt_versions(PROMPTS_DIR))
     if text not in known and warehouse.exists():
         with warehouse.read() as connection:
-            known |= set(asked_prompt_versions(connection))
+            known |= set(asked_prompt_versions(connection, ["tagging", "refinement"]))
     if text not in known:
         raise UnknownPromptVersionError(text, sorted(known))
     return text

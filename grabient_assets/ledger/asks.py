@@ -215,12 +215,6 @@ def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
 
 
-def asked_versions(connection: DuckDBPyConnection) -> list[str]:
-    """The prompt versions under which something was asked."""
-    rows = connection.execute("SELECT DISTINCT prompt_version FROM asks ORDER BY ALL").fetchall()
-    return [row[0] for row in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class StoppedAsks:
     """What was stopped for one reason and not asked again since, and how many subjects it concerns; `noun` is what

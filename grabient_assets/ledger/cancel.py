@@ -99,8 +99,8 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
 
 def _stop_calls(batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], patience: Patience) -> Stopped:
     """Have no further call of a direct batch begun, and wait for those under way: their answers count."""
-    ask_to_stop(warehouse, batch.batch_id)
     _note_wish(batch.batch_id, warehouse, clock(), status="intended")
+    ask_to_stop(warehouse, batch.batch_id)  # after it: who sees this reads the wish when the calls are over
     wait = Wait(patience)
     while is_being_sent(warehouse, batch.batch_id):
         waits_for = f"the calls of batch {batch.batch_id} that are under way"

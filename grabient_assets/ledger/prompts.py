@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -39,9 +40,10 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
     insert_rows(connection, "prompt_texts", [record], "ON CONFLICT DO NOTHING")
 
 
-def asked_prompt_versions(connection: DuckDBPyConnection) -> list[str]:
-    """The prompt versions under which something was asked, in the order of their names."""
-    rows = connection.execute("SELECT DISTINCT prompt_version FROM prompt_versions ORDER BY ALL").fetchall()
+def asked_prompt_versions(connection: DuckDBPyConnection, purposes: Sequence[str]) -> list[str]:
+    """The prompt versions under which something was asked for one of these purposes, in the order of their names."""
+    query = "SELECT DISTINCT prompt_version FROM prompt_versions WHERE list_contains($1, purpose) ORDER BY ALL"
+    rows = connection.execute(query, [list(purposes)]).fetchall()
     return [row[0] for row in rows]
 
 
@@ -78,7 +80,7 @@ def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
         SELECT purpose, prompt_digest, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END AS mode,
                list_sort(list(DISTINCT prompt_version)), count(*), sum(request_count)::BIGINT, sum(succeeded)::BIGINT,
                min(submitted_at), max(submitted_at), coalesce(sum(cost_usd), 0)
-        FROM batches WHERE provider_batch_id IS NOT NULL
+        FROM batches WHERE provider_batch_id IS NOT NULL OR (delivery = 'direct' AND status = 'collected')
         GROUP BY ALL ORDER BY min(submitted_at), purpose, prompt_digest, mode
         """,
         [EMULATOR_ACCOUNT],

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.purpose import EMBEDDING
@@ -27,7 +27,10 @@ from grabient_assets.providers.connect import connect
 from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets_tests.ledger.house import House
 
-STEPS: dict[str, tuple[Callable[..., Any], Literal["call", "return"], int]] = {
+Step: TypeAlias = tuple[Callable[..., Any], Literal["call", "return"], int]
+"""Function, whether it is called or returns, and the how-manieth time."""
+
+STEPS: dict[str, Step] = {
     "before the intent": (batches.insert_intent, "call", 1),
     "the intent is written": (direct.make_calls, "call", 1),
     "a call is noted and not made": (direct.Journal.began, "return", 3),
@@ -38,16 +41,15 @@ STEPS: dict[str, tuple[Callable[..., Any], Literal["call", "return"], int]] = {
     "within the transaction": (collect.write_settled, "return", 1),
     "the transaction is over": (direct.forget_calls, "call", 1),
 }
-"""Function, whether it is called or returns, and the how-manieth time."""
 
 
 GATE = "gate"
 """In the place of a step: the process lives, and waits for a file of this name, so that several start at once."""
 
 
-def die_at(step: str) -> None:
+def die_at(step: Step) -> None:
     """Kill this process there."""
-    function, happening, times = STEPS[step]
+    function, happening, times = step
     code: CodeType = function.__code__
     left, counting = [times], threading.Lock()
 
@@ -73,7 +75,7 @@ def main(folder: Path, base: str, step: str | None = None) -> None:
         while not (folder / GATE).exists():
             time.sleep(0.001)
     elif step is not None:
-        die_at(step)
+        die_at(STEPS[step])
     submit_due(EMBEDDING, Submission(connection, PURPOSES, house.warehouse, house.store, lambda: datetime.now(UTC)))
 
 

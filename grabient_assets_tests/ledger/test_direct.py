@@ -223,6 +223,22 @@ def test_killed_while_calls_are_under_way(place: Place) -> None:
     assert calls(place) == 12
 
 
+def test_a_signal_lets_the_calls_under_way_end_and_begins_no_more(place: Place) -> None:
+    ask(place, SMALL, TWELVE, delivery="direct")
+    place.emulator.faults({"match": {"route": "vectors"}, "action": {"do": "delay", "seconds": 1}})
+    with sender(place) as process:
+        until(lambda: calls(place) >= IN_FLIGHT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=HANGING_SECONDS) == -signal.SIGTERM
+    found = fates(place)
+    assert IN_FLIGHT <= found["succeeded"] < 12 and found["succeeded"] + found["errored"] == 12
+    assert (statuses(place), calls(place)) == (["collected"], found["succeeded"])
+    place.emulator.faults()
+    wait_out(place)
+    submit(place, "openai")
+    assert place.house.rows("SELECT count(vector) FROM embeddings") == [(12,)]
+
+
 def test_a_person_stops_it_while_another_process_is_at_it(place: Place) -> None:
     ask(place, SMALL, TWELVE, delivery="direct")
     place.emulator.faults({"match": {"route": "vectors"}, "action": {"do": "delay", "seconds": 0.5}})

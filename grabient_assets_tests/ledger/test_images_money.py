@@ -16,13 +16,15 @@ from grabient_assets.ledger.estimates import estimate, most_image_tokens, token_
 from grabient_assets.ledger.request_sizes import request_shape
 from grabient_assets.ledger.reservation import NO_LIMIT, Terms
 from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.send import send_requests
 from grabient_assets.ledger.settling import Settled, Verdict
 from grabient_assets.ledger.submit import Order, PreparedRequest, submit_batch
 from grabient_assets.providers.contract import ImageInput, ImageSpec, Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets_tests.ledger.house import START
+from grabient_assets_tests.ledger.house import START, House
 from grabient_assets_tests.ledger.place_at_emulator import Place
+from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -154,3 +156,9 @@ def test_size_and_quality_say_what_it_costs_at_most() -> None:
 def test_where_nobody_knows_the_most_it_is_unpriced(model: Model, size: str | None, quality: str | None) -> None:
     with pytest.raises(UnpricedError, match="most_tokens"):
         cost(model, size, quality)
+
+
+def test_batches_of_images_are_small_enough_to_lie_in_memory(house: House, provider: ScriptedProvider) -> None:
+    requests = [PreparedRequest(f"k-{number:020}-00", "a painting", 0, b"{}") for number in range(41)]
+    sent = send_requests(order(FLARE, "batch", NO_LIMIT), requests, provider, house.warehouse, house.store, house.clock)
+    assert [one.batch.request_count for one in sent.batches] == [40, 1]

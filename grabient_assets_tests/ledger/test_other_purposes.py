@@ -44,7 +44,7 @@ ECHO = Purpose(
     prompt=lambda version, _: load_palette_prompts(version)["tagging"],
     prepare=nothing,  # pyright: ignore[reportArgumentType] never called
     reader=nothing,  # pyright: ignore[reportArgumentType] never called
-    text_bytes=lambda *_: 400,
+    line_bytes=lambda *_: 390,
     keys="SELECT poem_id AS subject, poem_key AS subject_key FROM poems",
     sizes="SELECT poem_id AS subject, rowid AS place, strlen(poem_key) AS bytes FROM poems",
 )

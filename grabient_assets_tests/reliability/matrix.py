@@ -3,7 +3,7 @@
 Every point has a data folder of its own, on which processes are killed there while they work for one provider after the
 other; then a last one is started and brings everything to its end. What comes out is compared with a folder on which
 two processes worked at once and nothing was killed. The exit code is 1 when anything was lost, paid twice, wrong, or
-not killed where it should have been.
+not killed where it should have been. Without STEP the vectors follow (embedding.py), in a table of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.settings import PROVIDERS
+from grabient_assets_tests.reliability import embedding
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable
 from grabient_assets_tests.reliability.killing import victim
 from grabient_assets_tests.reliability.steps import POINTS, STEPS, Point
@@ -144,7 +145,8 @@ def main() -> int:
         f"Two processes at once, nobody killed: nothing lost, nothing paid twice. Only {refiner().provider} "
     )
     sys.stdout.write(f"refines. {time.monotonic() - started:.0f} s.\n")
-    return 1 if any(row.troubles for row in found) else 0
+    vectors = 0 if options.steps else embedding.report()
+    return 1 if vectors or any(row.troubles for row in found) else 0
 
 
 if __name__ == "__main__":

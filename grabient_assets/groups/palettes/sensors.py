@@ -6,8 +6,8 @@ import dagster as dg
 
 from grabient_assets.groups.palettes.assets import palette_images
 from grabient_assets.groups.palettes.jobs import load_palettes
-from grabient_assets.groups.palettes.tables import palette_seeds
-from grabient_assets.ledger.asks import asked_subjects, asked_versions
+from grabient_assets.groups.palettes.tables import asked_versions, palette_seeds
+from grabient_assets.ledger.asks import asked_subjects
 from grabient_assets.partitions import missing_partitions, version_in_use
 from grabient_assets.resources.runs import ABOUT_TAG, UNASKED_TAG, attempt, busy_with
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked

@@ -117,6 +117,14 @@ def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None)
     return [PaletteRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows]
 
 
+def asked_versions(connection: DuckDBPyConnection) -> list[str]:
+    """The prompt versions under which a model was asked about some palette."""
+    rows = connection.execute(
+        "SELECT DISTINCT prompt_version FROM asks WHERE subject IN (SELECT seed FROM palettes) ORDER BY ALL"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     """Every loaded seed in order of arrival."""
     return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]

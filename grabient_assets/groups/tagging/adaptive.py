@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
-from grabient_assets.groups.palettes.tables import mean_colour_bytes
 from grabient_assets.groups.tagging.ask_terms import AskTerms, renew_refinement_terms
 from grabient_assets.groups.tagging.asking import TaggingWish, taggers
 from grabient_assets.groups.tagging.planning import request_usd

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +13,24 @@ import pytest
 
 from grabient_assets.errors import RegistryError, SettingsError, UsageError
 from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.groups.search.embeddings import checked, content_of, folded
+from grabient_assets.groups.search.embeddings import (
+    EmbeddingRecord,
+    checked,
+    content_of,
+    folded,
+    record_embeddings,
+)
 from grabient_assets.groups.search.purpose import EMBEDDING, ask_for_embeddings, recipe
 from grabient_assets.ledger.accounts import costs
 from grabient_assets.ledger.archive import archived_requests
+from grabient_assets.ledger.asks import stopped_asks
+from grabient_assets.ledger.batches import RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.estimates import Measured, RequestShape, token_estimate
 from grabient_assets.ledger.finish import finish_batch
 from grabient_assets.ledger.patience import Patience
 from grabient_assets.ledger.reparse import reparse_batches
+from grabient_assets.ledger.result_lines import read_results
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -143,8 +155,6 @@ def test_a_vector_that_cannot_be_read_is_a_failure_too(delivery: Any, place: Pla
 
 
 def test_what_is_checked() -> None:
-    from array import array
-
     good = checked(array("f", [0.6, 0.8]), 2, True)
     assert not isinstance(good, str) and (list(good.numbers), round(good.norm, 6)) == (
         [pytest.approx(0.6), pytest.approx(0.8)],
@@ -180,6 +190,9 @@ def test_without_a_price_nothing_is_sent_unless_it_is_allowed(place: Place) -> N
     ask(place, ONE, ["neon rain"], allow_unpriced=False)
     assert "No batch price of gemini-embedding-001" in " ".join(submit(place, "google").complaints)
     assert place.house.rows("SELECT state, delivery FROM asks") == [("stopped", "batch")]
+    with place.house.warehouse.read() as connection:
+        [stopped] = stopped_asks(connection, PURPOSES)
+    assert stopped.sentence.startswith("Stopped: gemini-embedding-001 of google, 1 text.")
     ask(place, ONE, ["neon rain"], allow_unpriced=False, delivery="direct")
     bring(place, ONE, "direct")
     ask(place, NOMIC, ["neon rain"], allow_unpriced=False)
@@ -222,3 +235,33 @@ def test_a_batch_is_cancelled_and_read_again(place: Place) -> None:
 def test_it_is_one_of_the_purposes() -> None:
     assert PURPOSES["embedding"] is EMBEDDING
     assert (EMBEDDING.kind, EMBEDDING.delivery) == ("vector", "batch")
+
+
+def test_of_two_different_vectors_for_one_request_neither_is_taken() -> None:
+    def line(*numbers: float) -> bytes:
+        body = {"object": "list", "data": [{"embedding": numbers}], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        return json.dumps({"custom_id": "a", "response": {"status_code": 200, "body": body}}).encode()
+
+    requests, read = {"a": RequestRecord("b", "a", "t_1", 0)}, line_reader("openai")
+    assert read_results([line(0.6, 0.8), line(0.8, 0.6)], read, requests, "openai").contradicted == {"a"}
+    assert read_results([line(0.6, 0.8), line(0.6, 0.8)], read, requests, "openai").contradicted == set()
+
+
+def test_a_vector_is_stored_behind_a_thousand_failures(place: Place) -> None:
+    now = place.house.clock()
+    rows = [
+        EmbeddingRecord(f"{n:064}", "m", "document", f"t_{n}", "openai", f"{n}-00", "invalid", now, error="none")
+        for n in range(1_200)
+    ]
+    rows.append(replace(rows[0], subject="t_x", error=None, vector=array("f", [0.6, 0.8]), norm=1.0))
+    with place.house.warehouse.write() as connection:
+        record_embeddings(connection, rows)
+    assert place.house.rows("SELECT count(*), count(vector) FROM embeddings") == [(1_201, 1)]
+    [(vector,)] = place.house.rows("SELECT vector FROM embeddings WHERE subject = 't_x'")
+    assert vector == [pytest.approx(0.6), pytest.approx(0.8)]
+
+
+def test_what_others_took_says_nothing_of_a_text() -> None:
+    measured = Measured(100, 5, 0, 0, 0)
+    short, long = (token_estimate(RequestShape(size, 0), SMALL, measured) for size in (100, 10_000))
+    assert short.input_high < long.input_high / 50
