@@ -82,7 +82,7 @@ def waves_of(
     refuse_draft(prompts, answers_from)
     models = taggers(panel)
     refused = load_registry().refusals(models, on)
-    colours = mean_colour_bytes(connection)
+    colours = mean_subject_bytes(connection, TAGGING)
 
     prompt = prompts["tagging"]
     candidates = [
