@@ -22,6 +22,7 @@ from grabient_assets.ledger.estimates import Measured, MeasuredKey, measured_tok
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.money import make_cap
 from grabient_assets.ledger.prompts import keep_wording
+from grabient_assets.ledger.request_sizes import mean_subject_bytes
 from grabient_assets.partitions import by_version
 from grabient_assets.registry.load import load_registry
 from grabient_assets.warehouse.connection import Warehouse
