@@ -246,7 +246,7 @@ def _turned(
 
 def _rates(connection: DuckDBPyConnection) -> dict[str, Skills]:
     from grabient_assets.consensus.dawid_skene import estimate
-    from grabient_assets.consensus.expectation import Model
+    from grabient_assets.consensus.expectation import ErrorModel
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
     from grabient_assets.groups.tagging.coded import read_values
     from grabient_assets.groups.tagging.skills import Skills, anchor, shared_errors
@@ -255,7 +255,7 @@ def _rates(connection: DuckDBPyConnection) -> dict[str, Skills]:
     found: dict[str, Skills] = {}
     for field in CATEGORICAL_VALUES:
         coded = version.categorical(field)
-        fitted = estimate(coded.annotations, Model.FULL, anchor(coded.gold))
+        fitted = estimate(coded.annotations, ErrorModel.FULL, anchor(coded.gold))
         found[field] = Skills(version.answered.models, fitted.parameters, max(shared_errors(version) or 0.0, 0.0))
     return found
 

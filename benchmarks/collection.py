@@ -35,7 +35,7 @@ def main() -> None:
 def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.emulator.endpoint import ensure_emulator
     from grabient_assets.groups.purposes import PURPOSES
-    from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+    from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
     from grabient_assets.groups.tagging.collection import complete_palettes
     from grabient_assets.groups.tagging.purpose import TAGGING
     from grabient_assets.groups.tagging.tags import TagReader
@@ -52,7 +52,7 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     warehouse, store, providers = Warehouse(settings.database), open_store(settings), ProvidersResource()
     ensure_emulator(settings.data_dir, polls=1)
     partitions = [SubjectVersion("v1", seed) for seed in _invent(palettes, warehouse)]
-    ask_for_tags(TaggingWish(partitions, PROVIDERS, analyses, "emulator"), warehouse, _now())
+    ask_for_tags(TaggingAsk(partitions, PROVIDERS, analyses, "emulator"), warehouse, _now())
     sending = time.perf_counter()
     for name in PROVIDERS:
         with providers.connect(name) as connection:

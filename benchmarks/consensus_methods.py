@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from grabient_assets.consensus.dawid_skene import held_out
-from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.expectation import ErrorModel
 from grabient_assets.consensus.gold import calibration, wilson
 from grabient_assets.consensus.grouping import Flags
 from grabient_assets.consensus.majority import majority
@@ -73,7 +73,7 @@ def _judged(version: CodedVersion, field: str) -> _Judged:
     right: dict[str, Flags] = {"majority": (majority(annotations).top == gold)[clear]}
     error: dict[str, float] = {}
     for method in ESTIMATORS:
-        found = held_out(annotations, anchor(gold), Model(method), correlation=shared)
+        found = held_out(annotations, anchor(gold), ErrorModel(method), correlation=shared)
         right[method] = (found.argmax(axis=1) == gold)[clear]
         error[method] = calibration(found, np.where(clear, gold, -1)).expected_error or 0.0
     return _Judged(field, right, error)

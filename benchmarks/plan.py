@@ -5,7 +5,7 @@ Making the tables takes a few minutes and is not counted. The plan is made in a 
 memory is its own: the function behind the command, with DuckDB as the command uses it.
 
 Then what a budget costs in time: before every batch it is decided in the intent's transaction which palettes the money
-finishes (ledger/finishing.py), here over everything that is not answered.
+finishes (ledger/funding.py), here over everything that is not answered.
 
     .venv/bin/python benchmarks/plan.py [--palettes 100000] [--analyses 8] [--keep FOLDER]
 """

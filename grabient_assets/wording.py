@@ -1,6 +1,13 @@
 """How counts and foreign texts are written for people, and which texts are the same to them."""
 
+from __future__ import annotations
+
+import traceback
 import unicodedata
+from pathlib import Path
+
+from grabient_assets.errors import GrabientError
+from grabient_assets.secrets import redact
 
 _STEERING = dict.fromkeys(
     [
@@ -32,3 +39,12 @@ def one_line(text: str) -> str:
 def folded(text: str) -> str:
     """The text as it is compared when somebody looks for a word: `STRASSE` is `Straße`."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def describe_error(error: Exception, doing: str) -> str:
+    """What is wrong, in a sentence; a mistake of ours with the place where it is. `doing`: "Collecting batch b-1"."""
+    if isinstance(error, GrabientError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = redact(f"{type(error).__name__}: {error}", "")
+    return f"{doing} met a mistake in this program: {what} ({Path(where.filename).name}:{where.lineno})."

@@ -15,7 +15,7 @@ from simulation.annotators import SCENARIOS, TAG_KINDS, Field, TagField, categor
 
 from grabient_assets.consensus.agreement import Bootstrap, item_entropy, nominal_alpha, set_alpha
 from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
-from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.expectation import ErrorModel
 from grabient_assets.consensus.gold import measure_skill
 from grabient_assets.consensus.majority import majority, tag_majority
 
@@ -89,7 +89,7 @@ def print_cost(what: str, items: int) -> None:
 def _categorical(field: Field) -> None:
     annotations = field.annotations()
     majority(annotations)
-    for model, gold in ((Model.ONE_COIN, None), (Model.FULL, field.gold)):
+    for model, gold in ((ErrorModel.ONE_COIN, None), (ErrorModel.FULL, field.gold)):
         estimate(annotations, model, gold)
     nominal_alpha(annotations, BOOTSTRAP)
     item_entropy(annotations)

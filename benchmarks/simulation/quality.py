@@ -8,7 +8,7 @@ import numpy as np
 from simulation.annotators import SCENARIOS, VALUES, Field, categorical_field
 
 from grabient_assets.consensus.dawid_skene import estimate, posteriors
-from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.expectation import ErrorModel
 from grabient_assets.consensus.gold import UNKNOWN, calibration, errors_on_gold
 from grabient_assets.consensus.grouping import Floats
 from grabient_assets.consensus.independence import effective_votes, error_correlation, mean_correlation
@@ -43,11 +43,11 @@ def _of_scenario(scenario: str, field: Field) -> list[Quality]:
     matrix = error_correlation([errors_on_gold(annotations, gold)]).matrix
     votes, shared = effective_votes(matrix), mean_correlation(matrix)
     assert votes is not None and shared is not None, "Invented annotators err."
-    anchored = estimate(annotations, Model.FULL, gold)
+    anchored = estimate(annotations, ErrorModel.FULL, gold)
     found: dict[str, Floats] = {
         "majority": shares,
-        "one-coin": estimate(annotations, Model.ONE_COIN).posterior,
-        "full": estimate(annotations, Model.FULL).posterior,
+        "one-coin": estimate(annotations, ErrorModel.ONE_COIN).posterior,
+        "full": estimate(annotations, ErrorModel.FULL).posterior,
         "anchored": anchored.posterior,
         "anchored, discounted": posteriors(annotations, anchored.parameters, max(shared, 0.0)),
     }

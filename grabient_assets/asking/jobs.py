@@ -13,12 +13,12 @@ from grabient_assets.asking.reports import log_round, report_collected
 from grabient_assets.errors import GrabientError
 from grabient_assets.ledger.batches import BatchRecord, batches_of
 from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.closing import finish_batch
 from grabient_assets.ledger.collect import Collected
-from grabient_assets.ledger.finish import finish_batch
-from grabient_assets.ledger.patience import USUAL_TIMEOUT_SECONDS, Patience
 from grabient_assets.ledger.purpose import Purposes
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
+from grabient_assets.ledger.wait_limit import USUAL_TIMEOUT_SECONDS, WaitLimit
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
@@ -127,9 +127,11 @@ def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
     ) -> None:
         house, store = warehouse.open(context), objects.open()
         reader = _reader_of(purposes, house, store)
-        patience = Patience(config.timeout_seconds, context.log.info)
+        wait_limit = WaitLimit(config.timeout_seconds, context.log.info)
         try:
-            stopped = stop_batch(config.batch, providers.connect, house, reader, _now, patience, give_up=config.give_up)
+            stopped = stop_batch(
+                config.batch, providers.connect, house, reader, _now, wait_limit, give_up=config.give_up
+            )
             context.log.info(stopped.sentence)
             if stopped.to_collect:
                 done = finish_batch(
@@ -139,7 +141,7 @@ def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
                     store,
                     reader,
                     _now,
-                    patience,
+                    wait_limit,
                     context.run_id,
                     give_up=config.give_up,
                 )

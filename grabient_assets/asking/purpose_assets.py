@@ -12,7 +12,7 @@ import dagster as dg
 
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import DueTarget, due_targets
-from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.held_work import still_held
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,7 +10,7 @@ from grabient_assets.cli.console import print_json, print_note, print_output
 from grabient_assets.cli.options import open_warehouse
 
 if TYPE_CHECKING:
-    from grabient_assets.ledger.stopped import Stopped
+    from grabient_assets.ledger.cancel import Stopped
     from grabient_assets.warehouse.connection import Warehouse
 
 

@@ -40,8 +40,8 @@ def demo(
     from grabient_assets.cli.progress import follow
     from grabient_assets.errors import UsageError
     from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
+    from grabient_assets.headless.run_goal import chosen_prompt_version, make_goal, record_goal
     from grabient_assets.headless.showcase import showcase
-    from grabient_assets.headless.wishes import chosen_prompt_version, make_wish, record_wish
     from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
     from grabient_assets.store.objects import check_store
@@ -55,9 +55,9 @@ def demo(
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)
     now = datetime.now(UTC)
-    wish = make_wish(warehouse, settings, version, settings.analyses, "refined", seeds, today=now.date())
-    record_wish(wish, warehouse, settings, now)
-    followed = follow(wish, warehouse, settings, DEMO_TIMEOUT)
+    goal = make_goal(warehouse, settings, version, settings.analyses, "refined", seeds, today=now.date())
+    record_goal(goal, warehouse, settings, now)
+    followed = follow(goal, warehouse, settings, DEMO_TIMEOUT)
     shown = showcase(warehouse, version, seeds)
     if as_json:
         _print_document(shown, followed)

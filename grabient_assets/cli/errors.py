@@ -32,7 +32,7 @@ def errors(
 
     from grabient_assets.headless.failure_groups import NAMED_PALETTES, failure_groups
     from grabient_assets.headless.failures import find_failures, repeats
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.run_goal import chosen_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()

@@ -47,7 +47,7 @@ def export(
 
     from grabient_assets.groups.exports.files import deliver
     from grabient_assets.groups.exports.tables import Selection
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.run_goal import chosen_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()

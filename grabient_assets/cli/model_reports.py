@@ -25,7 +25,7 @@ def reports(
     """Show the stored reports of the asset model_reports. Measures nothing anew and asks nobody."""
     from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
     from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_sentences
-    from grabient_assets.headless.wishes import answered_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

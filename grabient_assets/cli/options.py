@@ -77,9 +77,9 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse. It waits for its turn without end: a person is told on stderr, after a second and every minute,
     whom the command waits for, and may close it there or press Ctrl-C."""
     from grabient_assets.warehouse.connection import Warehouse
-    from grabient_assets.warehouse.waiting import Patience
+    from grabient_assets.warehouse.lock_wait import LockTimeout
 
-    return Warehouse(settings.database, Patience(math.inf, print_note))
+    return Warehouse(settings.database, LockTimeout(math.inf, print_note))
 
 
 @contextmanager

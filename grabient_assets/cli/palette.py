@@ -44,14 +44,14 @@ def palette(
 
     row = typed_palette(seed, chosen_sixteen(sixteen))
     found = row.palette
-    wish = PictureWish(
+    goal = PictureWish(
         row.style if style is None else style,
         row.angle if angle is None else angle,
         row.steps if steps is None else steps,
         width,
         height,
     )
-    document = draw(found, wish)
+    document = draw(found, goal)
     if svg is not None:
         _write(svg, document.encode())
     if png is not None:

@@ -42,7 +42,7 @@ def palettes(
     """
     from grabient_assets.groups.tagging.waves import CERTAIN
     from grabient_assets.headless.palette_list import list_palettes
-    from grabient_assets.headless.wishes import chosen_prompt_version
+    from grabient_assets.headless.run_goal import chosen_prompt_version
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.settings import load_settings
 

@@ -68,7 +68,7 @@ def _made(
     from datetime import UTC, datetime
 
     from grabient_assets.headless.planning import make_plan
-    from grabient_assets.headless.wishes import chosen_prompt_version, chosen_until, seeds_of_file
+    from grabient_assets.headless.run_goal import chosen_prompt_version, chosen_until, seeds_of_file
     from grabient_assets.settings import load_settings, parse_analyses, parse_cap
 
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""What `run`, `retry --run` and `demo` share: following a wish, showing how far it is, and saying how it ended.
+"""What `run`, `retry --run` and `demo` share: following a run, showing how far it is, and saying how it ended.
 
 While it is under way a person sees a live table on a terminal, and one line per change elsewhere.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from grabient_assets.groups.tagging.waves import WaveCount
-    from grabient_assets.headless.driver import Finished
-    from grabient_assets.headless.pursuit import Outcome
+    from grabient_assets.headless.driver import FinishedRun
+    from grabient_assets.headless.pipeline_run import Outcome
+    from grabient_assets.headless.run_goal import RunGoal
     from grabient_assets.headless.status import Progress
     from grabient_assets.headless.waiting import Waiting
-    from grabient_assets.headless.wishes import Wish
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -45,11 +45,11 @@ class Followed:
     started: datetime
 
 
-def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float) -> Followed:
-    """Drive the pipeline until the wish is fulfilled, cannot be, or the time is up."""
+def follow(goal: RunGoal, warehouse: Warehouse, settings: Settings, timeout: float) -> Followed:
+    """Drive the pipeline until the goal is reached, cannot be, or the time is up."""
     from grabient_assets.definitions import grabient
     from grabient_assets.headless.driver import Driver, bury_dead_runs, quiet_dagster
-    from grabient_assets.headless.pursuit import Pursuit
+    from grabient_assets.headless.pipeline_run import PipelineRun
     from grabient_assets.resources.home import dagster_instance
 
     started, began = time.monotonic(), datetime.now(UTC)
@@ -57,17 +57,17 @@ def follow(wish: Wish, warehouse: Warehouse, settings: Settings, timeout: float)
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
         driver = Driver(grabient(), instance, asked_only=True)
-        outcome = Pursuit(wish, warehouse, settings, seen, seen.waits).follow(driver, timeout)
+        outcome = PipelineRun(goal, warehouse, settings, seen, seen.waits).follow(driver, timeout)
     return Followed(outcome, time.monotonic() - started, began)
 
 
-def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
+def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
     """Say how it ended; exits with 1 when it did not end well."""
     from grabient_assets.cli.status import status_document
     from grabient_assets.headless.telling import tell_outcome
 
     outcome, document = followed.outcome, status_document(warehouse, settings)
-    done = outcome.reached(wish.until)
+    done = outcome.reached(goal.until)
     if as_json:
         print_json({**document, "elapsed_seconds": round(followed.seconds, 1)})
     else:
@@ -90,7 +90,7 @@ def report(followed: Followed, wish: Wish, warehouse: Warehouse, settings: Setti
         )
     elif done < outcome.progress.palettes:
         print_note(
-            f"{counted(outcome.progress.palettes - done, 'palette')} did not get to {wish.until!r}. {_way_on(document)}"
+            f"{counted(outcome.progress.palettes - done, 'palette')} did not get to {goal.until!r}. {_way_on(document)}"
         )
     elif document["errors"] and not as_json:
         print_note("Unusable answers can be asked again: grabient retry --run")
@@ -112,7 +112,7 @@ def _way_on(status: dict[str, Any]) -> str:
 class Seen(Protocol):
     """Is told of finished runs, of progress, and of what is waited for."""
 
-    def __call__(self, finished: Finished | None, progress: Progress) -> None: ...
+    def __call__(self, finished: FinishedRun | None, progress: Progress) -> None: ...
 
     def waits(self, waiting: Sequence[Waiting]) -> None: ...
 
@@ -138,9 +138,9 @@ class _Failures:
     def __init__(self) -> None:
         self._told: set[str] = set()
 
-    def new(self, finished: Finished | None) -> str | None:
+    def new(self, finished: FinishedRun | None) -> str | None:
         """The sentence, if it was not told before."""
-        from grabient_assets.ledger.holding import gist
+        from grabient_assets.ledger.held_work import gist
 
         if finished is None or finished.success:
             return None
@@ -168,7 +168,7 @@ class ProgressLines:
     """One line on stderr for every change, and for every wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        from grabient_assets.ledger.patience import Announcer
+        from grabient_assets.ledger.wait_limit import Announcer
 
         self._clock = clock
         self._started = clock()
@@ -177,7 +177,7 @@ class ProgressLines:
         self._failures = _Failures()
         self._announcer = Announcer(self._say, clock)
 
-    def __call__(self, finished: Finished | None, progress: Progress) -> None:
+    def __call__(self, finished: FinishedRun | None, progress: Progress) -> None:
         if failed := self._failures.new(finished):
             self._say(failed)
         for stage, count in _stages(progress):
@@ -205,7 +205,7 @@ class _ProgressTable:
         self._failures = _Failures()
         live.update("Starting ...")
 
-    def __call__(self, finished: Finished | None, progress: Progress) -> None:
+    def __call__(self, finished: FinishedRun | None, progress: Progress) -> None:
         if failed := self._failures.new(finished):
             self._live.console.print(failed, style="red")
         if progress != self._progress:

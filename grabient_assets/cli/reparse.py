@@ -30,7 +30,7 @@ def reparse(
     Nothing is asked and nothing is paid; the same archive gives the same rows. Batches that carried the same requests
     are read together.
     """
-    from grabient_assets.headless.wishes import answered_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()

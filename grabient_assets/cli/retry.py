@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from grabient_assets.headless.failures import AskedAgain, Repeat
-    from grabient_assets.ledger.holding import Held
+    from grabient_assets.ledger.held_work import Held
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -50,7 +50,7 @@ def retry(
     from grabient_assets.cli.progress import follow, report
     from grabient_assets.errors import UsageError
     from grabient_assets.headless.failures import ask_for, find_failures, repeats, spendable, together
-    from grabient_assets.headless.wishes import askable_providers, chosen_prompt_version, wish_of_asked
+    from grabient_assets.headless.run_goal import askable_providers, chosen_prompt_version, goal_of_asked
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import PROVIDERS, load_settings, parse_cap
@@ -89,14 +89,14 @@ def retry(
     if not run:
         print_note("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
         return
-    wish = wish_of_asked(asked.partitions, "refined" if asked.chained else "consensus", settings)
-    report(follow(wish, warehouse, settings, DEFAULT_TIMEOUT), wish, warehouse, settings, as_json=as_json)
+    goal = goal_of_asked(asked.partitions, "refined" if asked.chained else "consensus", settings)
+    report(follow(goal, warehouse, settings, DEFAULT_TIMEOUT), goal, warehouse, settings, as_json=as_json)
 
 
 def _among(named: Sequence[str] | None, file: Path | None, warehouse: Warehouse) -> tuple[str, ...] | None:
     """The chosen palettes by their canonical seed; None for all."""
     from grabient_assets.groups.palettes.palette_line import typed_palette
-    from grabient_assets.headless.wishes import seeds_of_file
+    from grabient_assets.headless.run_goal import seeds_of_file
 
     chosen = [typed_palette(seed).palette.canonical for seed in named or ()]
     if file is not None:
@@ -156,7 +156,7 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
     from datetime import UTC, datetime
 
     from grabient_assets.groups.purposes import PURPOSES
-    from grabient_assets.ledger.holding import held_back
+    from grabient_assets.ledger.held_work import held_back
 
     with warehouse.read() as connection:
         return held_back(connection, PURPOSES, settings.budget_usd, datetime.now(UTC))

@@ -46,11 +46,11 @@ def run(
     from datetime import UTC, datetime
 
     from grabient_assets.cli.progress import follow, report
-    from grabient_assets.headless.wishes import (
+    from grabient_assets.headless.run_goal import (
         chosen_prompt_version,
         chosen_until,
-        make_wish,
-        record_wish,
+        make_goal,
+        record_goal,
         seeds_of_file,
     )
     from grabient_assets.resources.objects import open_store
@@ -66,10 +66,10 @@ def run(
     among = None if seeds is None else seeds_of_file(seeds, warehouse)
     name_left_out(settings)
     now = datetime.now(UTC)
-    wish = make_wish(warehouse, settings, version, count, stage, among, limit, today=now.date(), adaptive=adaptive)
-    name_ends(wish.providers, stage, now.date())
+    goal = make_goal(warehouse, settings, version, count, stage, among, limit, today=now.date(), adaptive=adaptive)
+    name_ends(goal.providers, stage, now.date())
     check_store(open_store(settings))
-    if settings.mode == "live" and wish.needing:
+    if settings.mode == "live" and goal.needing:
         from grabient_assets.cli.plan import agree_to_spend
         from grabient_assets.cli.plan_tables import finishing_sentence
         from grabient_assets.headless.planning import make_plan
@@ -80,13 +80,13 @@ def run(
         finishing = None if plan.finishing is None else finishing_sentence(plan.finishing, plan.needing)
         most = None if plan.finishing is None else plan.finishing.usd
         agree_to_spend(plan.usd, plan.total.requests, settings, most, finishing, yes=yes)
-    record_wish(wish, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
+    record_goal(goal, warehouse, settings, now, allow_unpriced=allow_unpriced, max_usd=cap)
     times = counted(count, "analysis", "analyses")
     times = f"adaptively, up to {times}" if adaptive else times
-    need = "needs" if len(wish.needing) == 1 else "need"
-    needing = f"{counted(len(wish.needing), 'palette')} {need} work under {version}"
-    print_note(f"{needing}: {times} by {', '.join(wish.providers)}.")
-    report(follow(wish, warehouse, settings, timeout), wish, warehouse, settings, as_json=as_json)
+    need = "needs" if len(goal.needing) == 1 else "need"
+    needing = f"{counted(len(goal.needing), 'palette')} {need} work under {version}"
+    print_note(f"{needing}: {times} by {', '.join(goal.providers)}.")
+    report(follow(goal, warehouse, settings, timeout), goal, warehouse, settings, as_json=as_json)
 
 
 def name_left_out(settings: Settings) -> None:

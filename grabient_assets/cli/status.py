@@ -50,7 +50,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.groups.tagging.withheld import withheld_palettes
     from grabient_assets.headless.status import Counts, counts
     from grabient_assets.ledger.batches import open_batches
-    from grabient_assets.ledger.holding import held_back
+    from grabient_assets.ledger.held_work import held_back
     from grabient_assets.ledger.overdue import put_off, put_off_too_long
     from grabient_assets.resources.modes import usable_providers
 

@@ -23,10 +23,10 @@ from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.expectation import (
     USUAL_SMOOTHING,
     USUAL_STOP,
-    Evidence,
+    BallotRows,
+    ErrorModel,
+    ErrorRates,
     Fit,
-    Model,
-    Parameters,
     Smoothing,
     Stop,
     log_joint,
@@ -43,7 +43,7 @@ class Estimate:
 
     posterior: Floats
     answered: Flags
-    parameters: Parameters
+    parameters: ErrorRates
     fit: Fit
 
     @property
@@ -54,7 +54,7 @@ class Estimate:
 
 def estimate(
     annotations: Annotations,
-    model: Model = Model.FULL,
+    model: ErrorModel = ErrorModel.FULL,
     gold: Ints | None = None,
     smoothing: Smoothing = USUAL_SMOOTHING,
     stop: Stop = USUAL_STOP,
@@ -69,7 +69,7 @@ def estimate(
     return Estimate(posterior[rows.row], rows.answered, parameters, fit)
 
 
-def posteriors(annotations: Annotations, parameters: Parameters, correlation: float = 0.0) -> Floats:
+def posteriors(annotations: Annotations, parameters: ErrorRates, correlation: float = 0.0) -> Floats:
     """Probabilities under known error rates, shape (items, values): for new items, or for part of a panel.
 
     `correlation` of the annotators' errors (independence.mean_correlation): the more they share, the less each vote
@@ -82,7 +82,7 @@ def posteriors(annotations: Annotations, parameters: Parameters, correlation: fl
 def held_out(
     annotations: Annotations,
     gold: Ints,
-    model: Model = Model.FULL,
+    model: ErrorModel = ErrorModel.FULL,
     folds: int = 5,
     smoothing: Smoothing = USUAL_SMOOTHING,
     correlation: float = 0.0,
@@ -107,7 +107,7 @@ def held_out(
 class _Rows:
     """The distinct rows of a field, and the row of every item."""
 
-    evidence: Evidence
+    evidence: BallotRows
     row: Ints
     answered: Flags
 
@@ -124,7 +124,7 @@ class _Rows:
         table = np.concatenate(([0.0], weights))
         known = gold[example]
         said = np.any(states[example, :features], axis=1)
-        evidence = Evidence(
+        evidence = BallotRows(
             table[states[example, :features]], times.astype(np.float64), known, said & (known != AMBIGUOUS)
         )
         return cls(evidence, row, said[row])
@@ -141,7 +141,7 @@ class TagEstimate:
     """`probability` that each candidate (`Annotations.candidates`) is a true tag of its item."""
 
     probability: Floats
-    parameters: Parameters
+    parameters: ErrorRates
     fit: Fit
 
     @property
@@ -181,11 +181,11 @@ def estimate_tags(
     yes, said = weights[:, PRESENT::2].sum(axis=1), weights.sum(axis=1)
     share = np.divide(yes, said, out=np.full(len(said), 0.5), where=said > 0)
     start = np.stack([1 - share, share], axis=1)
-    parameters, posterior, fit = maximise(evidence, start, Model.FULL, smoothing, stop)
+    parameters, posterior, fit = maximise(evidence, start, ErrorModel.FULL, smoothing, stop)
     return TagEstimate(posterior[row, PRESENT], parameters, fit)
 
 
-def tag_probabilities(annotations: Annotations, parameters: Parameters, correlation: float = 0.0) -> Floats:
+def tag_probabilities(annotations: Annotations, parameters: ErrorRates, correlation: float = 0.0) -> Floats:
     """Probability of every candidate under known error rates. `correlation` as in `posteriors`."""
     evidence, row = _evidence(annotations, checked_gold(None, annotations.candidates.item.size, 2))
     return softmax(log_joint(evidence.weights, parameters, correlation))[0][row, PRESENT]
@@ -213,7 +213,7 @@ def held_out_tags(
     return result
 
 
-def _evidence(annotations: Annotations, gold: Ints) -> tuple[Evidence, Ints]:
+def _evidence(annotations: Annotations, gold: Ints) -> tuple[BallotRows, Ints]:
     """The distinct rows of candidates, and the row of every candidate."""
     of, ballot = annotations.candidates, annotations.entry_ballot
     shares, share = np.unique(annotations.entry_times / annotations.ballot_answers[ballot], return_inverse=True)
@@ -226,4 +226,4 @@ def _evidence(annotations: Annotations, gold: Ints) -> tuple[Evidence, Ints]:
     seen, known = states[example, :-1], gold[example]
     yes = np.concatenate(([0.0, 0.0], shares))[seen]
     weights = np.stack([np.where(seen > 0, 1 - yes, 0.0), yes], axis=2).reshape(len(seen), 2 * annotations.annotators)
-    return Evidence(weights, times.astype(np.float64), known, known != AMBIGUOUS), row
+    return BallotRows(weights, times.astype(np.float64), known, known != AMBIGUOUS), row

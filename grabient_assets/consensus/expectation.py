@@ -23,7 +23,7 @@ from grabient_assets.consensus.independence import vote_weight
 LEAST_PROBABILITY = 1e-10
 
 
-class Model(Enum):
+class ErrorModel(Enum):
     """How an annotator errs: with one accuracy, or with a probability for every (true class, answer)."""
 
     ONE_COIN = "one-coin"
@@ -72,7 +72,7 @@ class Fit:
 
 
 @dataclass(frozen=True, eq=False)
-class Parameters:
+class ErrorRates:
     """`prevalence` of the classes, shape (classes,), and `confusion[annotator, true class, answer]`; rows sum to 1."""
 
     prevalence: Floats
@@ -85,7 +85,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class BallotRows:
     """The distinct rows of ballots.
 
     `weights`: shape (rows, annotators * classes), the weight of each answer of each annotator; zeros where absent.
@@ -99,7 +99,7 @@ class Evidence:
     measured: Flags
 
 
-def log_joint(weights: Floats, parameters: Parameters, correlation: float = 0.0) -> Floats:
+def log_joint(weights: Floats, parameters: ErrorRates, correlation: float = 0.0) -> Floats:
     """log P(class, ballots) per row and class. `correlation` of errors: votes that repeat others count for less, each
     by what the voters of the row are worth together (independence.vote_weight)."""
     annotators, classes, _ = parameters.confusion.shape
@@ -120,8 +120,8 @@ def softmax(logs: Floats) -> tuple[Floats, Floats]:
 
 
 def maximise(
-    evidence: Evidence, posterior: Floats, model: Model, smoothing: Smoothing, stop: Stop
-) -> tuple[Parameters, Floats, Fit]:
+    evidence: BallotRows, posterior: Floats, model: ErrorModel, smoothing: Smoothing, stop: Stop
+) -> tuple[ErrorRates, Floats, Fit]:
     """Alternate M- and E-steps from `posterior` (rows, classes) on; returns parameters and posteriors of the last."""
     posterior = _anchored(posterior, evidence.known)
     counted = (evidence.times * evidence.measured)[:, None]
@@ -150,13 +150,15 @@ def _anchored(posterior: Floats, known: Ints) -> Floats:
     return np.where(fixed[:, None], np.arange(posterior.shape[1]) == known[:, None], posterior)
 
 
-def _estimate(evidence: Evidence, posterior: Floats, counted: Floats, model: Model, smoothing: Smoothing) -> Parameters:
+def _estimate(
+    evidence: BallotRows, posterior: Floats, counted: Floats, model: ErrorModel, smoothing: Smoothing
+) -> ErrorRates:
     classes = posterior.shape[1]
     mass = posterior * counted
     counts = (evidence.weights.T @ mass).reshape(-1, classes, classes).transpose(0, 2, 1)
     prevalence = np.maximum(mass.sum(axis=0) + smoothing.prevalence, LEAST_PROBABILITY)
-    make = _full if model is Model.FULL else _one_coin
-    return Parameters(prevalence / prevalence.sum(), make(counts, smoothing))
+    make = _full if model is ErrorModel.FULL else _one_coin
+    return ErrorRates(prevalence / prevalence.sum(), make(counts, smoothing))
 
 
 def _full(counts: Floats, smoothing: Smoothing) -> Floats:
@@ -180,10 +182,10 @@ def _pseudo_counts(classes: int, smoothing: Smoothing) -> Floats:
     return np.where(np.eye(classes, dtype=bool), smoothing.correct, others)
 
 
-def _log_prior(parameters: Parameters, model: Model, smoothing: Smoothing) -> float:
+def _log_prior(parameters: ErrorRates, model: ErrorModel, smoothing: Smoothing) -> float:
     """The logarithm of the prior at `parameters`, without its constant."""
     logs, classes = np.log(parameters.confusion), len(parameters.prevalence)
-    if model is Model.ONE_COIN:
+    if model is ErrorModel.ONE_COIN:
         # One coin per annotator, not one per class: each true class says the same.
         logs = logs[:, :1, :]
     pseudo = _pseudo_counts(classes, smoothing)[: logs.shape[1]]

@@ -50,7 +50,7 @@ def folds_of(gold: Ints, folds: int) -> Ints:
 
 
 @dataclass(frozen=True, eq=False)
-class Rates:
+class GoldRates:
     """`value` = successes / trials, with its 95 % interval `low` to `high`; NaN where there were no trials."""
 
     value: Floats
@@ -59,7 +59,7 @@ class Rates:
     trials: Floats
 
 
-def wilson(successes: Floats | Ints, trials: Floats | Ints) -> Rates:
+def wilson(successes: Floats | Ints, trials: Floats | Ints) -> GoldRates:
     """Wilson's score interval (E. B. Wilson, JASA 22 (1927) 209-212); it stays in 0 to 1 and holds for few trials.
 
     Successes may be parts: an annotator that was right in one of two answers on an item has half a success.
@@ -74,10 +74,10 @@ def wilson(successes: Floats | Ints, trials: Floats | Ints) -> Rates:
     low = np.where(successes <= 0, 0.0, np.minimum(np.maximum(middle - half, 0), share))
     high = np.where(successes >= trials, 1.0, np.maximum(np.minimum(middle + half, 1), share))
     value, low, high = (np.where(tried, part, np.nan) for part in (share, low, high))
-    return Rates(value, low, high, trials)
+    return GoldRates(value, low, high, trials)
 
 
-def macro_average(rates: Rates) -> Rates:
+def macro_average(rates: GoldRates) -> GoldRates:
     """The plain mean over the last axis of what was tried there, whatever the trials, with the sum of them.
 
     Interval: the distances of the single bounds from their rates, added in squares (the "method of variance estimates
@@ -92,7 +92,7 @@ def macro_average(rates: Rates) -> Rates:
 
     value = mean(rates.value)
     down, up = (np.sqrt(mean((part - rates.value) ** 2) / np.maximum(number, 1)) for part in (rates.low, rates.high))
-    return Rates(value, np.maximum(value - down, 0.0), np.minimum(value + up, 1.0), rates.trials.sum(axis=-1))
+    return GoldRates(value, np.maximum(value - down, 0.0), np.minimum(value + up, 1.0), rates.trials.sum(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +105,17 @@ class Skill:
     """
 
     confusion: Floats
-    accuracy: Rates
-    sensitivity: Rates
-    specificity: Rates
+    accuracy: GoldRates
+    sensitivity: GoldRates
+    specificity: GoldRates
 
 
 @dataclass(frozen=True, eq=False)
 class TagSkill:
     """Measured on gold candidates, shape (annotators,): named a true tag, did not name a wrong candidate."""
 
-    sensitivity: Rates
-    specificity: Rates
+    sensitivity: GoldRates
+    specificity: GoldRates
 
 
 def measure_skill(annotations: Annotations, gold: Ints) -> Skill:
@@ -201,7 +201,7 @@ class Reliability:
     edges: Floats
     count: Ints
     confidence: Floats
-    correct: Rates
+    correct: GoldRates
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from grabient_assets.errors import GrabientError
-from grabient_assets.ledger.cancel import stop_batch
-from grabient_assets.ledger.patience import Patience
-from grabient_assets.ledger.stopped import Stopped
+from grabient_assets.ledger.cancel import Stopped, stop_batch
+from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -26,7 +25,7 @@ def cancel(
 
     connect, reader = ProvidersResource().connect, reader_of(warehouse, open_store(settings))
     stopped = stop_batch(
-        name, connect, warehouse, reader, lambda: datetime.now(UTC), Patience(timeout, say), give_up=give_up
+        name, connect, warehouse, reader, lambda: datetime.now(UTC), WaitLimit(timeout, say), give_up=give_up
     )
     if stopped.how != "nothing_to_stop":
         say(stopped.sentence)

@@ -25,7 +25,7 @@ SENSOR_TAG = "dagster/sensor_name"
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedRun:
     """A run that was executed: which job, whether it succeeded, and the sentence of its failure."""
 
     job: str
@@ -49,7 +49,7 @@ class Driver:
         self.waiting: dict[str, str] = {}
         self._cursors: dict[str, str] = {}
 
-    def tick(self) -> Iterator[Finished]:
+    def tick(self) -> Iterator[FinishedRun]:
         """Evaluate every sensor once and execute what it asks for, one run after the other."""
         for sensor in self._sensors:
             interrupts.check()
@@ -85,7 +85,7 @@ class Driver:
         tags = {RUN_KEY_TAG: run_key or "", SENSOR_TAG: sensor_name}
         return run_key is not None and self._instance.get_runs_count(RunsFilter(tags=tags)) > 0
 
-    def _execute(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> Finished:
+    def _execute(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> FinishedRun:
         name = request.job_name or sensor.job.name
         job = self._definitions.resolve_job_def(name)
         tags = {**request.tags, SENSOR_TAG: sensor.name}
@@ -107,7 +107,7 @@ def execute_job(
     run_config: Mapping[str, object],
     tags: Mapping[str, str],
     **chosen: Any,
-) -> Finished:
+) -> FinishedRun:
     """Execute the job in this process. `chosen`: partition_key and asset_selection, for jobs of assets.
 
     Raises Interrupted when the program is to end; Dagster would make an ordinary failure of it, and the next run would
@@ -119,7 +119,7 @@ def execute_job(
     if interrupts.requested() is not None:
         _mark_interrupted(instance, result)
         interrupts.check()
-    return Finished(job.name, result.run_id, result.success, None if result.success else _failure(result))
+    return FinishedRun(job.name, result.run_id, result.success, None if result.success else _failure(result))
 
 
 def _mark_interrupted(instance: dg.DagsterInstance, result: ExecutionResult) -> None:
@@ -132,7 +132,7 @@ def _mark_interrupted(instance: dg.DagsterInstance, result: ExecutionResult) -> 
 def drive(
     driver: Driver,
     is_open: Callable[[], bool],
-    seen: Callable[[Finished | None], None],
+    seen: Callable[[FinishedRun | None], None],
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = interrupts.sleep,

@@ -14,7 +14,7 @@ from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.budget import MONTH, allowances
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.estimates import DollarRange
-from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.held_work import release
 from grabient_assets.ledger.money import SpendingCap, make_cap
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR, Settings

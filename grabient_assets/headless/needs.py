@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class PaletteNeed:
     """What a palette lacks under a prompt version.
 
     `answers`: some answer is neither there nor known to have failed. `consensus`: it could be built and is missing.
@@ -65,7 +65,7 @@ _READY = """
 
 def needs(
     connection: DuckDBPyConnection, prompt_version: str, targets: Sequence[AskTarget], analyses: int
-) -> list[Need]:
+) -> list[PaletteNeed]:
     """The need of every loaded palette, in order of arrival, if every target is asked `analyses` times."""
     connection.execute("CREATE OR REPLACE TEMP TABLE unanswered (palette BIGINT, stopped BOOLEAN)")
     for target in targets:  # one at a time: ten together take twice the memory, and longer
@@ -109,7 +109,7 @@ def needs(
         [prompt_version],
     ).fetchall()
     connection.execute("DROP TABLE unanswered")
-    return [Need(*row) for row in rows]
+    return [PaletteNeed(*row) for row in rows]
 
 
 def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -> list[FailedAsk]:

@@ -19,12 +19,12 @@ from grabient_assets.groups.tagging.planning import plan_tagging
 from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
-from grabient_assets.headless.wishes import Until, make_wish, tagging_targets
+from grabient_assets.headless.run_goal import Until, make_goal, tagging_targets
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import Allowance, monthly
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
-from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.held_work import still_held
 from grabient_assets.ledger.planning import PlannedModel, Sending
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
@@ -124,7 +124,7 @@ def make_plan(
         loaded = any_palette(connection)
     chosen, needing, withheld, tagged = (), (), (), ()
     if loaded:
-        wish = make_wish(
+        goal = make_goal(
             warehouse,
             settings,
             prompt_version,
@@ -136,7 +136,7 @@ def make_plan(
             providers=providers,
             adaptive=adaptive,
         )
-        chosen, needing, withheld, tagged = wish.seeds, wish.needing, wish.withheld, wish.tagged
+        chosen, needing, withheld, tagged = goal.seeds, goal.needing, goal.withheld, goal.tagged
     others = tuple(set(chosen) - set(needing))
     with warehouse.read() as connection:
         measured = measured_tokens(connection)
@@ -198,7 +198,7 @@ def _finishing(
     refining: int,
     waves: PlannedWaves | None,
 ) -> Finishing:
-    """Palettes are finished as they are sent (ledger/finishing.py): the cheapest first, and one is begun when what is
+    """Palettes are finished as they are sent (ledger/funding.py): the cheapest first, and one is begun when what is
     left then covers its expected cost and the spread of its riskiest request. Refinement and later waves are shared out
     evenly among those that may still get them, `refining` of the palettes in these `rows`."""
     import numpy

@@ -8,7 +8,7 @@ from uuid import uuid4
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.tables import undelivered
 from grabient_assets.groups.notices.webhook import Event, tell
-from grabient_assets.headless.pursuit import Outcome
+from grabient_assets.headless.pipeline_run import Outcome
 from grabient_assets.resources.modes import usable_providers
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.holding import gist
+from grabient_assets.ledger.held_work import gist
 from grabient_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,10 +59,9 @@ class Waits:
         next_look: datetime,
         earlier: Mapping[tuple[str, str], tuple[datetime, bool]],
     ) -> Iterator[Waiting]:
+        from grabient_assets.ledger.backoff import LONGEST_NAMED, pauses
         from grabient_assets.ledger.batches import put_off_until
-        from grabient_assets.ledger.deferral import LONGEST_NAMED
         from grabient_assets.ledger.overdue import put_off
-        from grabient_assets.ledger.pauses import pauses
 
         paused = pauses(connection, now)
         idle = put_off(connection)

@@ -53,7 +53,7 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class EstimateAccuracy:
     """How well the answers of a model were foreseen; `ratio` is actual over estimated dollars."""
 
     provider: str
@@ -87,7 +87,9 @@ def total_costs(connection: DuckDBPyConnection, since: date | None = None, until
     return Costs((), *row)
 
 
-def foreseen(connection: DuckDBPyConnection, since: date | None = None, until: date | None = None) -> list[Foreseen]:
+def foreseen(
+    connection: DuckDBPyConnection, since: date | None = None, until: date | None = None
+) -> list[EstimateAccuracy]:
     """Estimate against actual in the period, by model: the view estimate_against_actual, by day."""
     rows = connection.execute(
         f"""
@@ -100,7 +102,7 @@ def foreseen(connection: DuckDBPyConnection, since: date | None = None, until: d
         """,
         {"since": since, "until": until},
     ).fetchall()
-    return [Foreseen(*row) for row in rows]
+    return [EstimateAccuracy(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Literal
 
 from grabient_assets.errors import ProviderError
 from grabient_assets.ledger import batches
+from grabient_assets.ledger.backoff import deferral
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.connection import Connection
-from grabient_assets.ledger.deferral import deferral
-from grabient_assets.ledger.underway import is_being_sent
+from grabient_assets.ledger.sending_lock import is_being_sent
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
 

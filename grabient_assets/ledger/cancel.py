@@ -1,8 +1,7 @@
 """Stopping a batch: asked of the provider, waited for, and never asked again by itself.
 
-What was finished before the stop is paid for and is collected (finish.py). A batch that cannot be asked for is closed
-here, in the ledger alone, with what is known.
-"""
+What was finished before the stop is paid for and is collected (closing.py). A batch that cannot be asked for is closed
+here, in the ledger alone, with what is known."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from grabient_assets import interrupts
 from grabient_assets.errors import (
@@ -28,12 +28,90 @@ from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.closing import close_batch
 from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.direct import ask_to_stop
-from grabient_assets.ledger.patience import Faults, Patience, Wait, named_wait
+from grabient_assets.ledger.sending_lock import is_being_sent
 from grabient_assets.ledger.settling import ReaderOf
-from grabient_assets.ledger.stopped import Stopped, at_rest, ended, given_up, let_go, not_sent
-from grabient_assets.ledger.underway import is_being_sent
+from grabient_assets.ledger.wait_limit import RepeatedFaults, TimedWait, WaitLimit, retry_after
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
+
+How = Literal["stopped", "ended", "not_sent", "given_up", "nothing_to_stop"]
+"""The provider stopped it; it had ended by itself; the create call never arrived; closed without the provider; or
+there was nothing to stop. After the first two its results wait to be collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How a batch was brought to its end, as a sentence too. `batch` is as the ledger has it afterwards."""
+
+    batch: BatchRecord
+    how: How
+    sentence: str
+
+    @property
+    def to_collect(self) -> bool:
+        """Whether the provider holds results that the ledger does not have yet."""
+        return self.how in ("stopped", "ended")
+
+
+def at_rest(batch: BatchRecord) -> Stopped:
+    """Why there is nothing to stop."""
+    name = f"Batch {batch.batch_id}"
+    match batch.status:
+        case "collected":
+            sentence = f"{name} was collected at {batch.collected_at:%Y-%m-%d %H:%M:%S} UTC; there is nothing to stop."
+        case "refused":
+            sentence = (
+                f"{name} is not with {batch.provider}: it was never accepted, and it is not sent again by itself."
+            )
+        case _:
+            sentence = (
+                f"{name} is not with {batch.provider}: it was put off ({batch.error or 'no reason given'}). Its "
+                "requests are due again and go out in a new batch; that one can be cancelled."
+            )
+    return Stopped(batch, "nothing_to_stop", sentence)
+
+
+def not_sent(batch: BatchRecord) -> Stopped:
+    """The create call never arrived."""
+    return Stopped(
+        batch,
+        "not_sent",
+        f"Batch {batch.batch_id} never reached {batch.provider}; {_recorded(batch, 'cancelled')}.",
+    )
+
+
+def ended(batch: BatchRecord, asked: bool) -> Stopped:
+    """It has ended at the provider, because it was asked to or by itself."""
+    if asked:
+        return Stopped(batch, "stopped", f"{batch.provider} has stopped batch {batch.batch_id}.")
+    return Stopped(batch, "ended", f"Batch {batch.batch_id} had already ended at {batch.provider}.")
+
+
+def let_go(batch: BatchRecord) -> Stopped:
+    """No further call of a direct batch is made."""
+    return Stopped(
+        batch,
+        "stopped",
+        f"Batch {batch.batch_id} is stopped: no further call of it is made. What was answered is stored; a call "
+        "without an answer may have been billed.",
+    )
+
+
+def given_up(batch: BatchRecord) -> Stopped:
+    """It was closed without the provider."""
+    return Stopped(
+        batch,
+        "given_up",
+        f"Batch {batch.batch_id} is closed in the ledger: {_recorded(batch, 'missing')}. "
+        f"If {batch.provider} has it after all, it may still run and be billed.",
+    )
+
+
+def _recorded(batch: BatchRecord, fate: str) -> str:
+    if batch.request_count == 1:
+        return f"its only request is recorded as {fate}, and `grabient retry` asks it again"
+    return f"its {batch.request_count:,} requests are recorded as {fate}, and `grabient retry` asks them again"
+
 
 OPEN = ("intended", "submitted")
 """The statuses of a batch that has not come to its end."""
@@ -46,7 +124,7 @@ def stop_batch(
     warehouse: Warehouse,
     reader: ReaderOf,
     clock: Callable[[], datetime],
-    patience: Patience,
+    wait_limit: WaitLimit,
     *,
     give_up: bool = False,
 ) -> Stopped:
@@ -55,7 +133,7 @@ def stop_batch(
     With `give_up`, a batch is closed in the ledger that its provider does not have, that cannot be asked for with the
     present key, whose poll is refused or cannot be read, that the provider is too busy to tell of until the time is up,
     or of which it cannot be told after a settling time whether it was ever created. What the provider says of it counts
-    when it says so twice, a settling time apart, even if the patience ends before. Raises UsageError for an unknown id,
+    when it says so twice, a settling time apart, even if the time is up before. Raises UsageError for an unknown id,
     ProviderBusyError when the time is up, and what the provider raises; the batch is then as it was, and is collected
     as usual when it ends.
     """
@@ -63,7 +141,7 @@ def stop_batch(
     if batch.status not in OPEN:
         return at_rest(batch)
     if batch.delivery == "direct":
-        return _stop_calls(batch, warehouse, clock, patience)
+        return _stop_calls(batch, warehouse, clock, wait_limit)
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(connect(batch.provider))
@@ -73,7 +151,7 @@ def stop_batch(
             if closed is None:
                 raise
             return closed
-        return _Stopping(batch.batch_id, connection, warehouse, reader, clock, patience, give_up).stop()
+        return _Stopping(batch.batch_id, connection, warehouse, reader, clock, wait_limit, give_up).stop()
 
 
 def _named(name: str, warehouse: Warehouse) -> BatchRecord:
@@ -97,17 +175,19 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
         )
 
 
-def _stop_calls(batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], patience: Patience) -> Stopped:
+def _stop_calls(
+    batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], wait_limit: WaitLimit
+) -> Stopped:
     """Have no further call of a direct batch begun, and wait for those under way: their answers count."""
     _note_wish(batch.batch_id, warehouse, clock(), status="intended")
-    ask_to_stop(warehouse, batch.batch_id)  # after it: who sees this reads the wish when the calls are over
-    wait = Wait(patience)
+    ask_to_stop(warehouse, batch.batch_id)  # after it: who sees this reads it when the calls are over
+    wait = TimedWait(wait_limit)
     while is_being_sent(warehouse, batch.batch_id):
         waits_for = f"the calls of batch {batch.batch_id} that are under way"
         if wait.left <= 0:
             raise ProviderBusyError(
                 batch.provider,
-                f"After {patience.seconds:.0f} seconds of waiting for {waits_for}, batch {batch.batch_id} is still "
+                f"After {wait_limit.seconds:.0f} seconds of waiting for {waits_for}, batch {batch.batch_id} is still "
                 "open. No further call of it is begun, and its answers are stored when they have come.",
             )
         wait.on(waits_for)
@@ -124,12 +204,16 @@ class _Stopping:
         warehouse: Warehouse,
         reader: ReaderOf,
         clock: Callable[[], datetime],
-        patience: Patience,
+        wait_limit: WaitLimit,
         give_up: bool,
     ) -> None:
         self._batch_id, self._connection = batch_id, connection
         self._warehouse, self._reader, self._clock = warehouse, reader, clock
-        self._seconds, self._wait, self._faults = patience.seconds, Wait(patience), Faults.at(connection)
+        self._seconds, self._wait, self._faults = (
+            wait_limit.seconds,
+            TimedWait(wait_limit),
+            RepeatedFaults.at(connection),
+        )
         self._gives_up, self._asked, self._began = give_up, False, clock()
 
     def stop(self) -> Stopped:
@@ -219,7 +303,7 @@ class _Look:
 
 
 def _for_an_answer(error: ProviderError) -> _Look:
-    return _Look(f"{error.provider} to answer: {error}", named_wait(error))
+    return _Look(f"{error.provider} to answer: {error}", retry_after(error))
 
 
 def _give_up(
@@ -236,7 +320,7 @@ UNCLEAR = (ProviderBusyError, ProviderUnreachableError, ResultsError)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CancelState:
     """Where the batch stands by the provider's latest word. `trouble`: what the call to stop met, while it runs on."""
 
     state: BatchState
@@ -250,7 +334,7 @@ class Standing:
 
 def tell_to_stop(
     batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, *, asked: bool
-) -> Standing:
+) -> CancelState:
     """Look where the batch stands and, while it runs and was not `asked` to yet, ask the provider to stop it.
 
     The wish is in the ledger before the provider is told, because what is unanswered then is not asked again; it is
@@ -262,19 +346,19 @@ def tell_to_stop(
     if batch.cancel_asked_at is None:
         _note_wish(batch.batch_id, warehouse, now)
     if state.state != "running" or asked:
-        return Standing(state)
+        return CancelState(state)
     try:
         provider.cancel(known)
     except UNCLEAR as error:
-        return Standing(state, error)
+        return CancelState(state, error)
     except ProviderError as error:
         # What has ended cannot be cancelled, and it may have ended between the two calls.
         state = provider.poll(known)
         if state.state != "running":
-            return Standing(state)
+            return CancelState(state)
         _note_wish(batch.batch_id, warehouse, None)
-        return Standing(state, _not_stoppable(batch, state, error))
-    return Standing(state)
+        return CancelState(state, _not_stoppable(batch, state, error))
+    return CancelState(state)
 
 
 def _not_stoppable(batch: BatchRecord, state: BatchState, error: ProviderError) -> ProviderError:

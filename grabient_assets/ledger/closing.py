@@ -10,17 +10,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from grabient_assets.errors import ProviderBusyError, ProviderUnreachableError, ResultsError
+from grabient_assets import interrupts
+from grabient_assets.errors import GrabientError, ProviderBusyError, ProviderUnreachableError, ResultsError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.collect import Collected, fetch_batch, settle_batch, write_batch, write_settled
-from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.costs import FREE, UNKNOWN
 from grabient_assets.ledger.fates import Fate
-from grabient_assets.ledger.patience import Faults, Patience, Wait, named_wait
-from grabient_assets.ledger.round import registered_model
+from grabient_assets.ledger.round import collect_batches, registered_model
 from grabient_assets.ledger.settling import ReaderOf, Settled, Verdict
+from grabient_assets.ledger.wait_limit import RepeatedFaults, TimedWait, WaitLimit, retry_after
 from grabient_assets.providers.contract import BatchProvider
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -64,7 +65,7 @@ def salvage_batch(
     store: ObjectStore,
     reader: ReaderOf,
     clock: Callable[[], datetime],
-    patience: Patience,
+    wait_limit: WaitLimit,
     run_id: str | None = None,
 ) -> Collected | None:
     """Collect an ended batch as far as its results can be read, and give up the rest.
@@ -77,7 +78,7 @@ def salvage_batch(
         batch = batches.batch(database, batch_id)
     if batch is None or batch.status != "submitted":
         return None
-    provider = _AsFarAsItCanBeRead(connection, patience)
+    provider = _AsFarAsItCanBeRead(connection, wait_limit)
     readable = replace(connection, provider=cast(BatchProvider, provider))
     fetched = fetch_batch(batch, readable, warehouse, store, clock, run_id, as_it_is=True)
     if fetched is None:
@@ -104,9 +105,9 @@ def given_up(settled: Sequence[Settled]) -> list[Settled]:
 class _AsFarAsItCanBeRead:
     """A provider whose results end where they cannot be read on; `why` says so then."""
 
-    def __init__(self, connection: Connection, patience: Patience) -> None:
+    def __init__(self, connection: Connection, wait_limit: WaitLimit) -> None:
         self._inner = connection.provider
-        self._wait, self._faults = Wait(patience), Faults.at(connection)
+        self._wait, self._faults = TimedWait(wait_limit), RepeatedFaults.at(connection)
         self.why: str | None = None
 
     def download(self, provider_batch_id: str) -> Iterator[bytes]:
@@ -128,7 +129,50 @@ class _AsFarAsItCanBeRead:
                     raise
                 before = len(lines)
                 what = f"the results of batch {provider_batch_id} to be whole: {error}"
-                self._wait.on(what, max(self._faults.pause, named_wait(error)))
+                self._wait.on(what, max(self._faults.pause, retry_after(error)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+@interrupts.heeded()
+def finish_batch(
+    batch: BatchRecord,
+    connect: Connect,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    reader: ReaderOf,
+    clock: Callable[[], datetime],
+    wait_limit: WaitLimit,
+    run_id: str | None = None,
+    *,
+    give_up: bool = False,
+) -> Collected | None:
+    """Collect the ended batch, and wait for results that are not all there yet. None when another process did it.
+
+    A person waits, so a pause that other processes keep does not hold it up. With `give_up`, results that cannot be
+    read are kept as far as they can. Raises GrabientError with the reason when it is still open at the end.
+    """
+    batch_id, wait = batch.batch_id, TimedWait(wait_limit)
+    while True:
+        done = collect_batches([batch_id], connect, warehouse, store, reader, clock, run_id, regardless_of_pauses=True)
+        collected = done.collected[0] if done.collected else None
+        if done.troubles and give_up:
+            with connect(batch.provider) as connection:
+                collected = salvage_batch(batch_id, connection, warehouse, store, reader, clock, wait_limit, run_id)
+        elif done.troubles:
+            raise GrabientError(" ".join(text for _, text in done.troubles))
+        if collected is not None:
+            return collected
+        with warehouse.read() as database:
+            latest = batches.batch(database, batch_id)
+        if latest is None or latest.status != "submitted":
+            return None
+        waits_for = f"the results of batch {batch_id} to be complete"
+        if wait.left <= 0:
+            raise GrabientError(
+                f"Batch {batch_id} has ended at {batch.provider}, but after {wait_limit.seconds:.0f} seconds of "
+                f"waiting for its results it is not collected. {latest.error or ''} Nothing is lost: the next `grabient run` "
+                f"or the daemon collects it. `grabient cancel {batch_id}` waits on.".replace("  ", " ")
+            )
+        wait.on(f"{waits_for}: {latest.error}" if latest.error else waits_for)

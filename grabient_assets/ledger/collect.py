@@ -16,10 +16,10 @@ from grabient_assets.errors import InputFileUnseenError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.archive import archive_results
 from grabient_assets.ledger.asks import stop_asks
+from grabient_assets.ledger.backoff import may_be_seen_yet, spread
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
-from grabient_assets.ledger.deferral import may_be_seen_yet, spread
 from grabient_assets.ledger.settling import AnswerReader, Answers, Settled, closed, fate_record, settle
 from grabient_assets.ledger.short_results import fetch_again, is_settling
 from grabient_assets.providers.contract import BatchState, ReadLine

@@ -42,11 +42,11 @@ from grabient_assets.errors import (
 )
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.archive import archive_results
+from grabient_assets.ledger.backoff import deferral
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Fetched, settle_batch, write_batch
-from grabient_assets.ledger.deferral import deferral
+from grabient_assets.ledger.sending_lock import is_being_sent
 from grabient_assets.ledger.settling import AnswerReader
-from grabient_assets.ledger.underway import is_being_sent
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.providers.contract import BatchProvider, BatchState
 from grabient_assets.registry.load import load_registry

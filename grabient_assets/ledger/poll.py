@@ -10,14 +10,14 @@ from datetime import datetime
 
 from grabient_assets.errors import CredentialsError, GrabientError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.ledger.adopt import look_up
+from grabient_assets.ledger.backoff import pause_after, pauses, record_pauses
 from grabient_assets.ledger.batches import BatchRecord, record_polled
 from grabient_assets.ledger.connection import Connect, Connection
-from grabient_assets.ledger.mistakes import said_of
-from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
+from grabient_assets.ledger.sending_lock import is_being_sent
 from grabient_assets.ledger.short_results import is_settling
-from grabient_assets.ledger.underway import is_being_sent
 from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import describe_error
 
 TICK_BUDGET_SECONDS = 20.0
 """When no further batch is asked about. Dagster ends a tick after 60 seconds, and lets the function run on beside the
@@ -80,7 +80,11 @@ def poll_batches(
                     _ask(waiting[0], connection, warehouse, clock(), polled)
                     del waiting[0]
         except Exception as error:  # noqa: BLE001 - one provider; the others are asked
-            trouble = error if isinstance(error, GrabientError) else GrabientError(said_of(error, f"Asking {provider}"))
+            trouble = (
+                error
+                if isinstance(error, GrabientError)
+                else GrabientError(describe_error(error, f"Asking {provider}"))
+            )
             polled.troubles |= {batch.batch_id: trouble for batch in waiting}
             if pause := pause_after(error, clock()):
                 polled.paused[provider] = pause
@@ -111,4 +115,4 @@ def _ask(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: 
     except GrabientError as error:
         polled.troubles[batch.batch_id] = error
     except Exception as error:  # noqa: BLE001 - one batch; the paid answers of others wait
-        polled.troubles[batch.batch_id] = GrabientError(said_of(error, f"Asking about batch {batch.batch_id}"))
+        polled.troubles[batch.batch_id] = GrabientError(describe_error(error, f"Asking about batch {batch.batch_id}"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import UnpricedError
 from grabient_assets.ledger.budget import allowances
 from grabient_assets.ledger.estimates import DollarRange, RequestShape, estimate, measured_tokens, token_estimate
-from grabient_assets.ledger.finishing import Grant, grant, open_funding, over_budget
+from grabient_assets.ledger.funding import Grant, grant, open_funding, over_budget
 from grabient_assets.ledger.money import BudgetHold, HoldKey, forget_unwanted_holds, record_hold, release
 from grabient_assets.ledger.request_sizes import kind_of, measure_request, request_prices, rounded_up, size_of
 from grabient_assets.registry.model import Delivery, Model
@@ -68,7 +68,7 @@ def reserve(
 ) -> Reservation:
     """Which of these requests, all of this shape, there is money for, and what to write down with them.
 
-    Money goes to whole subjects (finishing.py). What has to wait, these or others of the key, is recorded as held.
+    Money goes to whole subjects (funding.py). What has to wait, these or others of the key, is recorded as held.
     """
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))

@@ -15,19 +15,19 @@ from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, ProviderBusyError, RegistryError, UsageError, WarehouseError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.adopt import adopt_batch
+from grabient_assets.ledger.backoff import pause_after, pauses, record_pauses
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.collect import Collected, Fetched, SettledBatch, fetch_batch, settle_batch, write_batch
 from grabient_assets.ledger.connection import Connect, Connection
 from grabient_assets.ledger.direct import take_up
-from grabient_assets.ledger.garbage import gc_paused
-from grabient_assets.ledger.mistakes import said_of
-from grabient_assets.ledger.pauses import pause_after, pauses, record_pauses
 from grabient_assets.ledger.settling import ReaderOf
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import gc_paused
+from grabient_assets.wording import describe_error
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -127,7 +127,11 @@ def collect_batches(
 
 
 def _trouble(error: Exception, batch_id: str) -> GrabientError:
-    return error if isinstance(error, GrabientError) else GrabientError(said_of(error, f"Collecting batch {batch_id}"))
+    return (
+        error
+        if isinstance(error, GrabientError)
+        else GrabientError(describe_error(error, f"Collecting batch {batch_id}"))
+    )
 
 
 class _Writing:

@@ -16,11 +16,10 @@ from grabient_assets.errors import (
     UnpricedError,
 )
 from grabient_assets.ledger.asks import stop_asks
+from grabient_assets.ledger.backoff import LONGEST_NAMED, limits_with_room
 from grabient_assets.ledger.batches import BatchRecord, put_off_until
-from grabient_assets.ledger.deferral import LONGEST_NAMED
 from grabient_assets.ledger.direct import MOST_CALLS
 from grabient_assets.ledger.due import DueTarget
-from grabient_assets.ledger.queue_room import limits_with_room
 from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, split, submit_batch
 from grabient_assets.providers.contract import BatchProvider

@@ -13,7 +13,7 @@ from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
 from grabient_assets.ledger.estimates import estimate, token_estimate
-from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.held_work import still_held
 from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.purpose import Purpose, Purposes
 from grabient_assets.ledger.request_sizes import keep_request_sizes, request_shape

@@ -31,15 +31,15 @@ from grabient_assets.errors import (
 )
 from grabient_assets.ledger import batches, direct
 from grabient_assets.ledger.archive import archive_requests
+from grabient_assets.ledger.backoff import deferral, may_be_seen_yet
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.deferral import deferral, may_be_seen_yet
 from grabient_assets.ledger.estimates import RequestShape
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.ledger.request_sizes import request_shape
 from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, reserve
+from grabient_assets.ledger.sending_lock import sending
 from grabient_assets.ledger.settling import AnswerReader
-from grabient_assets.ledger.underway import sending
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Delivery, Kind, Model
 from grabient_assets.registry.price_list import to_json

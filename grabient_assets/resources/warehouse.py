@@ -14,7 +14,7 @@ from grabient_assets.resources.dead_runs import PID_TAG
 from grabient_assets.resources.runs import record_begun
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.lock_wait import LockTimeout
 
 RunContext: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
@@ -38,13 +38,13 @@ class WarehouseResource(dg.ConfigurableResource):
             if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
                 sys.stderr.write(f"{sentence}\n")
 
-        house = Warehouse(load_settings().database, Patience(self.run_seconds, told))
+        house = Warehouse(load_settings().database, LockTimeout(self.run_seconds, told))
         record_begun(context.run, house)
         return house
 
     def open_briefly(self) -> Warehouse:
         """The warehouse for a sensor tick, which gives up soon: see `skipped_while_locked`."""
-        return Warehouse(load_settings().database, Patience(self.tick_seconds, in_all=True))
+        return Warehouse(load_settings().database, LockTimeout(self.tick_seconds, in_all=True))
 
 
 def skipped_while_locked(look: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,14 +19,14 @@ from grabient_assets import interrupts
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.attaching import Attached, attach
 from grabient_assets.warehouse.creation import create, is_there
+from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
 from grabient_assets.warehouse.migrations import current_version, lacking, migrate, newest_version
-from grabient_assets.warehouse.waiting import Patience, Wait
 from grabient_assets.warehouse.write_ahead_log import fault_of_log
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-USUAL_PATIENCE = Patience()
+USUAL_PATIENCE = LockTimeout()
 LONGEST_PAUSE = 0.5
 _process_locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -35,13 +35,13 @@ _guard = threading.Lock()
 class Warehouse:
     """The DuckDB file at `path`. Cheap to make; touches the disk only inside `read()` and `write()`.
 
-    Both raise WarehouseLockedError when another program does not let go within the `patience`.
+    Both raise WarehouseLockedError when another program does not let go within the `lock_timeout`.
     """
 
-    def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
+    def __init__(self, path: Path, lock_timeout: LockTimeout = USUAL_PATIENCE) -> None:
         self.path = path
-        self._patience = patience
-        self._in_all = Wait(patience) if patience.in_all else None
+        self._lock_timeout = lock_timeout
+        self._in_all = LockWait(lock_timeout) if lock_timeout.in_all else None
         self._migrated = False
 
     def exists(self) -> bool:
@@ -101,11 +101,11 @@ class Warehouse:
                 yield connection
 
     @contextmanager
-    def _turn(self) -> Iterator[Wait]:
+    def _turn(self) -> Iterator[LockWait]:
         with _guard:
             lock = _process_locks.setdefault(os.path.realpath(self.path), threading.RLock())
         interrupts.check()
-        wait = self._in_all or Wait(self._patience)
+        wait = self._in_all or LockWait(self._lock_timeout)
         if not wait.acquire(lock):
             raise faults.locked(self.path, "Another thread of this program", wait.waited)
         try:
@@ -118,12 +118,12 @@ class Warehouse:
         self._migrated = self._migrated or current_version(connection) == newest_version()
         return self._migrated
 
-    def _bring_up_to_date(self, wait: Wait) -> None:
+    def _bring_up_to_date(self, wait: LockWait) -> None:
         with self._open(wait, read_only=False):
             pass
 
     @contextmanager
-    def _open(self, wait: Wait, read_only: bool, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
+    def _open(self, wait: LockWait, read_only: bool, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
         self._migrated = self._migrated and self.path.exists()  # somebody may have removed the file since
         attached = self._attach_when_free(wait, read_only, staged)
         try:
@@ -135,7 +135,7 @@ class Warehouse:
         finally:
             attached.close()
 
-    def _attach_when_free(self, wait: Wait, read_only: bool, staged: Path | None) -> Attached:
+    def _attach_when_free(self, wait: LockWait, read_only: bool, staged: Path | None) -> Attached:
         import duckdb
 
         if not read_only and not is_there(self.path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from json.encoder import encode_basestring as quoted
@@ -119,3 +121,19 @@ LONGEST_CELL = 100_000
 def storable(text: str | None) -> str | None:
     """The answer cut to a sensible length and to valid UTF-8: models send lone surrogates."""
     return None if text is None else utf8(text[:LONGEST_CELL])
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Within the block Python does not search for cycles of objects that nobody needs; all others are freed as ever.
+
+    For work over many answers, which hold no cycles: as their number grows all of them are searched again and again,
+    which took a tenth of the time of a collection (benchmarks/collection.py: 5.5 s with it, 5.0 s without).
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
 from grabient_assets.cli.prompts import comparison_document, show_comparison, show_words, words_document
-from grabient_assets.groups.calibration.prompt_comparison import Comparison, Measured, Share, Split
+from grabient_assets.groups.calibration.prompt_comparison import Comparison, MeasuredPrompt, Share, Split
 from grabient_assets.groups.calibration.prompt_words import SideBySide, Words
 from grabient_assets_tests.cli.running import environment
 
-FIRST = Measured(
+FIRST = MeasuredPrompt(
     4, Share(0.2, 5), {"contrast": Share(0.5, 2)}, {"contrast": Share(0.25, 4)}, {"openai a": Share(0.25, 4)},
     1000.0, 100.0, Decimal("0.002"),
 )  # fmt: skip
-SECOND = Measured(
+SECOND = MeasuredPrompt(
     3, Share(0.0, 5), {"contrast": Share(0.75, 2)}, {"contrast": Share(0.2, 5)}, {"openai a": Share(0.2, 5)},
     900.0, None, None,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from grabient_assets.cli.status import status_document
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.lock_wait import LockTimeout
 from grabient_assets_tests.cli.running import environment, typed
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
@@ -63,7 +63,7 @@ def test_a_database_that_another_program_holds_is_named_with_its_process(data: P
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with pytest.raises(WarehouseLockedError, match=f"process {holder.pid}") as caught:
-            status_document(Warehouse(path, Patience(0.3)), load_settings(environment(data)))
+            status_document(Warehouse(path, LockTimeout(0.3)), load_settings(environment(data)))
         assert caught.value.exit_code == 1
     finally:
         holder.communicate(timeout=HANGING_SECONDS)

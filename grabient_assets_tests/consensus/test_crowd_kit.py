@@ -9,7 +9,7 @@ from crowdkit.aggregation.classification import DawidSkene, MajorityVote, OneCoi
 
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.dawid_skene import estimate
-from grabient_assets.consensus.expectation import NO_SMOOTHING, Model, Stop
+from grabient_assets.consensus.expectation import NO_SMOOTHING, ErrorModel, Stop
 from grabient_assets.consensus.gold import UNKNOWN
 from grabient_assets.consensus.grouping import Floats
 from grabient_assets.consensus.majority import majority
@@ -62,7 +62,7 @@ def test_majority_vote(seed: int) -> None:
 def test_full_dawid_skene(seed: int, iterations: int) -> None:
     annotations, _ = panel(seed)
     theirs = DawidSkene(n_iter=iterations, tol=-np.inf).fit_predict_proba(frame(annotations))
-    ours = estimate(annotations, Model.FULL, None, NO_SMOOTHING, Stop(iterations, -1.0))
+    ours = estimate(annotations, ErrorModel.FULL, None, NO_SMOOTHING, Stop(iterations, -1.0))
     assert ours.fit.iterations == iterations
     assert ours.posterior == pytest.approx(table(theirs), abs=SAME)
 
@@ -71,7 +71,7 @@ def test_full_dawid_skene(seed: int, iterations: int) -> None:
 def test_one_coin_dawid_skene(iterations: int) -> None:
     annotations, _ = panel(4)
     theirs = OneCoinDawidSkene(n_iter=iterations, tol=-np.inf).fit_predict_proba(frame(annotations))
-    ours = estimate(annotations, Model.ONE_COIN, None, NO_SMOOTHING, Stop(iterations, -1.0))
+    ours = estimate(annotations, ErrorModel.ONE_COIN, None, NO_SMOOTHING, Stop(iterations, -1.0))
     assert ours.posterior == pytest.approx(table(theirs), abs=SAME)
 
 
@@ -80,5 +80,5 @@ def test_dawid_skene_anchored_on_gold() -> None:
     known = np.arange(400) % 3 == 0
     labels = pd.Series(truth[known], index=np.flatnonzero(known))
     theirs = DawidSkene(n_iter=20, tol=-np.inf).fit_predict_proba(frame(annotations), labels)
-    ours = estimate(annotations, Model.FULL, np.where(known, truth, UNKNOWN), NO_SMOOTHING, Stop(20, -1.0))
+    ours = estimate(annotations, ErrorModel.FULL, np.where(known, truth, UNKNOWN), NO_SMOOTHING, Stop(20, -1.0))
     assert ours.posterior == pytest.approx(table(theirs), abs=SAME)

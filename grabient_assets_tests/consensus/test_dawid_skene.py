@@ -9,7 +9,7 @@ import pytest
 
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.dawid_skene import Estimate, estimate, held_out, posteriors
-from grabient_assets.consensus.expectation import Model, Parameters, Stop
+from grabient_assets.consensus.expectation import ErrorModel, ErrorRates, Stop
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.majority import majority
@@ -17,11 +17,11 @@ from grabient_assets.errors import AnnotationsError
 from grabient_assets_tests.consensus.invented import invented
 from grabient_assets_tests.consensus.said import columns, said
 
-BOTH = pytest.mark.parametrize("model", list(Model))
+BOTH = pytest.mark.parametrize("model", list(ErrorModel))
 
 
 @BOTH
-def test_skill_is_found_without_gold(model: Model) -> None:
+def test_skill_is_found_without_gold(model: ErrorModel) -> None:
     skills = [0.9, 0.8, 0.7, 0.6, 0.5]
     annotations, truth = invented(skills, items=4000, values=3, seed=1)
     found = estimate(annotations, model)
@@ -41,7 +41,7 @@ def test_the_confusion_of_each_annotator_is_found() -> None:
 
 
 @BOTH
-def test_the_objective_never_falls(model: Model) -> None:
+def test_the_objective_never_falls(model: ErrorModel) -> None:
     annotations, _ = invented([0.7, 0.6, 0.5, 0.4], items=300, values=4, seed=3)
     reached = [estimate(annotations, model, stop=Stop(number, 0.0)).fit for number in range(1, 25)]
     objectives = [fit.objective for fit in reached]
@@ -78,7 +78,7 @@ def test_gold_frees_from_a_mistake_that_most_share() -> None:
     annotations, truth = trapped(2000)
     gold = np.where(np.arange(2000) < 500, truth, UNKNOWN)
     rest = gold == UNKNOWN
-    free, anchored = estimate(annotations, Model.ONE_COIN), estimate(annotations, Model.FULL, gold)
+    free, anchored = estimate(annotations, ErrorModel.ONE_COIN), estimate(annotations, ErrorModel.FULL, gold)
     assert (free.top == truth)[rest].mean() < 0.85
     assert (anchored.top == truth)[rest].mean() > 0.93
     assert np.array_equal(anchored.posterior[~rest], np.eye(3)[truth[~rest]])
@@ -88,8 +88,8 @@ def test_gold_frees_from_a_mistake_that_most_share() -> None:
 def test_ambiguous_items_teach_nothing() -> None:
     annotations, truth = invented([0.9, 0.8, 0.7], items=600, values=3, seed=7)
     first = np.arange(600) < 300
-    anchored = estimate(annotations, Model.FULL, np.where(first, truth, AMBIGUOUS))
-    alone = estimate(annotations.of_items(first), Model.FULL, np.where(first, truth, UNKNOWN))
+    anchored = estimate(annotations, ErrorModel.FULL, np.where(first, truth, AMBIGUOUS))
+    alone = estimate(annotations.of_items(first), ErrorModel.FULL, np.where(first, truth, UNKNOWN))
     assert anchored.parameters.confusion == pytest.approx(alone.parameters.confusion)
     assert anchored.parameters.prevalence == pytest.approx(alone.parameters.prevalence)
     assert anchored.posterior[~first] == pytest.approx(posteriors(annotations, alone.parameters)[~first])
@@ -123,8 +123,8 @@ def copied_annotator(annotations: Annotations, which: int) -> Annotations:
     return columns(*([None if v < 0 else int(v) for v in column] for column in table.T), values=one.values)
 
 
-def parameters_of_copies(parameters: Parameters, which: int) -> Parameters:
-    return Parameters(parameters.prevalence, np.stack([parameters.confusion[which]] * 6))
+def parameters_of_copies(parameters: ErrorRates, which: int) -> ErrorRates:
+    return ErrorRates(parameters.prevalence, np.stack([parameters.confusion[which]] * 6))
 
 
 def test_votes_that_count_less_are_believed_less() -> None:
@@ -159,30 +159,30 @@ def finite(found: Estimate) -> Estimate:
 
 
 @BOTH
-def test_one_model(model: Model) -> None:
+def test_one_model(model: ErrorModel) -> None:
     assert finite(estimate(columns([0, 1, 1, 2], values=3), model)).top.tolist() == [0, 1, 1, 2]
 
 
 @BOTH
-def test_one_item(model: Model) -> None:
+def test_one_item(model: ErrorModel) -> None:
     assert finite(estimate(columns([1], [1], [0], values=2), model)).top.tolist() == [1]
 
 
 @BOTH
-def test_all_equal(model: Model) -> None:
+def test_all_equal(model: ErrorModel) -> None:
     found = finite(estimate(columns([1] * 50, [1] * 50, [1] * 50, values=3), model))
     assert found.top.tolist() == [1] * 50
     assert found.posterior[:, 1].min() > 0.95
 
 
 @BOTH
-def test_all_different(model: Model) -> None:
+def test_all_different(model: ErrorModel) -> None:
     found = finite(estimate(columns([0], [1], [2], values=3), model))
     assert found.posterior[0] == pytest.approx([1 / 3] * 3)
 
 
 @BOTH
-def test_no_usable_answer(model: Model) -> None:
+def test_no_usable_answer(model: ErrorModel) -> None:
     found = finite(estimate(said({(0, 0): [None], (1, 0): [0], (1, 1): [0], (2, 1): [0]}, values=2, items=4), model))
     assert found.answered.tolist() == [False, True, True, False]
     assert found.top.tolist() == [-1, 0, 0, -1]
@@ -192,12 +192,12 @@ def test_no_usable_answer(model: Model) -> None:
 
 
 @BOTH
-def test_one_possible_value(model: Model) -> None:
+def test_one_possible_value(model: ErrorModel) -> None:
     assert finite(estimate(columns([0, 0], [0, None], values=1), model)).posterior.tolist() == [[1.0], [1.0]]
 
 
 @BOTH
-def test_a_model_absent_from_half_the_items_is_judged_on_the_rest(model: Model) -> None:
+def test_a_model_absent_from_half_the_items_is_judged_on_the_rest(model: ErrorModel) -> None:
     annotations, truth = invented([0.85, 0.8, 0.75, 0.9], items=2000, values=3, seed=9)
     absent = (annotations.ballot_annotator == 3) & (annotations.ballot_item < 1000)
     found = finite(estimate(annotations.only(~absent), model))
@@ -206,6 +206,6 @@ def test_a_model_absent_from_half_the_items_is_judged_on_the_rest(model: Model) 
 
 
 def test_a_tie_between_equally_good_annotators_is_even() -> None:
-    found = estimate(columns([0, 0, 1, 1], [0, 1, 0, 1], values=2), Model.ONE_COIN)
+    found = estimate(columns([0, 0, 1, 1], [0, 1, 0, 1], values=2), ErrorModel.ONE_COIN)
     assert found.posterior[1] == pytest.approx(found.posterior[2])
     assert found.posterior[1] == pytest.approx([0.5, 0.5])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from grabient_assets.consensus.agreement import Bootstrap, nominal_alpha, set_alpha
 from grabient_assets.consensus.annotations import Annotations, categorical_annotations, tag_annotations
 from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
-from grabient_assets.consensus.expectation import Model
+from grabient_assets.consensus.expectation import ErrorModel
 from grabient_assets.consensus.majority import majority, tag_majority
 
 ITEMS, ANNOTATORS, VALUES = 6, 4, 4
@@ -51,7 +51,7 @@ def of_categories(annotations: Annotations) -> dict[str, Any]:
     votes = np.zeros((ITEMS, VALUES))
     votes[of.item, of.value] = found.votes
     alpha = nominal_alpha(annotations, Bootstrap(1, 50))
-    fits = [estimate(annotations, model) for model in Model]
+    fits = [estimate(annotations, model) for model in ErrorModel]
     for fit in fits:
         assert fit.posterior.sum(axis=1) == pytest.approx(1)
         assert (fit.posterior >= 0).all()

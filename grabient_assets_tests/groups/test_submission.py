@@ -14,12 +14,12 @@ from grabient_assets.groups.palettes.tables import ImageRecord, record_images
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failures import ask_again
-from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.headless.run_goal import make_goal, record_goal
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.round import collect_batches
@@ -127,7 +127,7 @@ def test_a_folder_with_emulated_answers_takes_no_live_ones_and_the_other_way_rou
         provider = ScriptedProvider(clock=house.clock)
         connection_ = replace(provider.connection(), account=account)
         assert submit_due(TAGGING, Submission(connection_, PURPOSES, house.warehouse, house.store, house.clock)).batches
-        wish = TaggingWish(chosen, ("openai",), 2, asked)
+        wish = TaggingAsk(chosen, ("openai",), 2, asked)
         with pytest.raises(SettingsError, match=f"holds answers from {other} mode, and {asked} answers must not mix"):
             ask_for_tags(wish, house.warehouse, house.clock())
         with pytest.raises(SettingsError, match=f".grabient-{asked}"):
@@ -338,7 +338,7 @@ def test_a_model_that_is_shut_down_makes_no_palette_need_work(house: House) -> N
     settings = load_settings({"GRABIENT_DATA_DIR": str(house.folder)})
 
     def needing(today: date) -> tuple[str, ...]:
-        return make_wish(house.warehouse, settings, "v1", 1, "tags", today=today).needing
+        return make_goal(house.warehouse, settings, "v1", 1, "tags", today=today).needing
 
     assert needing(date(2027, 1, 13)) == (chosen[0].subject,)
     assert needing(date(2027, 1, 14)) == ()
@@ -368,8 +368,8 @@ class Refining:
         """What `grabient run` records; the palettes that need work."""
         now = self.house.clock.wind(seconds=1)
         today, cap = now.date(), None if max_usd is None else Decimal(max_usd)
-        wish = make_wish(self.house.warehouse, self.settings, "v1", 1, "refined", today=today, providers=["openai"])
-        record_wish(wish, self.house.warehouse, self.settings, now, max_usd=cap)
+        wish = make_goal(self.house.warehouse, self.settings, "v1", 1, "refined", today=today, providers=["openai"])
+        record_goal(wish, self.house.warehouse, self.settings, now, max_usd=cap)
         return wish.needing
 
     def tag(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from grabient_assets.cli.progress import QUIET_SECONDS, ProgressLines
 from grabient_assets.headless.status import Progress, ProviderProgress
 from grabient_assets.headless.waiting import NOTHING_UNDER_WAY, Waiting, Waits, left_under_way
-from grabient_assets.ledger.pauses import record_pauses
+from grabient_assets.ledger.backoff import record_pauses
 from grabient_assets.resources.runs import GAVE_UP
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets_tests.ledger.house import START, House, palette

@@ -6,12 +6,11 @@ from typing import Any
 
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.cancel import Stopped, stop_batch
 from grabient_assets.ledger.closing import salvage_batch
 from grabient_assets.ledger.collect import Collected
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.round import Round, collect_batches
-from grabient_assets.ledger.stopped import Stopped
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered
 from grabient_assets_tests.ledger.sending import send

@@ -11,11 +11,11 @@ from typing import Any
 from grabient_assets.gradient.palette import DEFAULT_GLOBALS, Globals, Palette
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.lock_wait import LockTimeout
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.warehouse = Warehouse(self.folder / "grabient.duckdb", Patience(20))
+        self.warehouse = Warehouse(self.folder / "grabient.duckdb", LockTimeout(20))
         self.store = FolderStore(self.folder / "objects")
 
     def load(self, *palettes: Palette) -> list[SubjectVersion]:
@@ -66,7 +66,7 @@ class House:
 
     def ask(self, palettes: Sequence[SubjectVersion], analyses: int = 1, **more: Any) -> None:
         """Want tags from OpenAI's panel models."""
-        wish = TaggingWish(palettes, more.pop("providers", ("openai",)), analyses, "emulator", **more)
+        wish = TaggingAsk(palettes, more.pop("providers", ("openai",)), analyses, "emulator", **more)
         ask_for_tags(wish, self.warehouse, self.clock())
 
     def archived(self, batch_id: str, what: str) -> Path:

@@ -22,7 +22,7 @@ from grabient_assets.ledger.asks import AskTarget, record_asks
 from grabient_assets.ledger.budget import month_of
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.collect import fetch_batch, settle_batch, write_batch
-from grabient_assets.ledger.holding import held_back, still_held
+from grabient_assets.ledger.held_work import held_back, still_held
 from grabient_assets.ledger.money import HoldKey, SpendingCap, make_cap
 from grabient_assets.ledger.reservation import Terms
 from grabient_assets.ledger.submission import Submission, submit_due

@@ -19,10 +19,9 @@ from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.headless.needs import failed_tagging
 from grabient_assets.ledger.asks import record_asks
-from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.cancel import Stopped, stop_batch
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.ledger.due import due_requests
-from grabient_assets.ledger.stopped import Stopped
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.watch import Watch

@@ -19,10 +19,10 @@ import pytest
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.closing import finish_batch
 from grabient_assets.ledger.direct import Journal, read_journal
-from grabient_assets.ledger.finish import finish_batch
-from grabient_assets.ledger.patience import Patience
 from grabient_assets.ledger.reparse import reparse_batches
+from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.groups.search.place import SMALL, ask, collect, submit, wait_out
@@ -247,17 +247,17 @@ def test_a_person_stops_it_while_another_process_is_at_it(place: Place) -> None:
     with sender(place) as process:
         until(lambda: calls(place) >= IN_FLIGHT)
         [name] = [row[0] for row in house.rows("SELECT batch_id FROM batches")]
-        stopped = stop_batch(name, place.connect, house.warehouse, reader, house.clock, Patience(30))
+        stopped = stop_batch(name, place.connect, house.warehouse, reader, house.clock, WaitLimit(30))
         assert stopped.how == "stopped" and "no further call" in stopped.sentence
         assert process.wait(timeout=HANGING_SECONDS) == 0
     if stopped.to_collect:
-        finish_batch(stopped.batch, place.connect, house.warehouse, house.store, reader, house.clock, Patience(30))
+        finish_batch(stopped.batch, place.connect, house.warehouse, house.store, reader, house.clock, WaitLimit(30))
     found = fates(place)
     assert found["succeeded"] + found["cancelled"] == 12 and found["cancelled"] > 0
     assert calls(place) == found["succeeded"]
     wait_out(place)
     assert submit(place, "openai").batches == (), "what was cancelled is asked again only by a person"
-    assert stop_batch(name, place.connect, house.warehouse, reader, house.clock, Patience(1)).how == "nothing_to_stop"
+    assert stop_batch(name, place.connect, house.warehouse, reader, house.clock, WaitLimit(1)).how == "nothing_to_stop"
 
 
 def test_a_person_stops_what_a_dead_process_left(place: Place) -> None:
@@ -268,9 +268,9 @@ def test_a_person_stops_what_a_dead_process_left(place: Place) -> None:
     reader = reader_of(house.warehouse, house.store)
     [name] = [row[0] for row in house.rows("SELECT batch_id FROM batches")]
     with pytest.raises(UsageError):
-        stop_batch("another", place.connect, house.warehouse, reader, house.clock, Patience(1))
-    stopped = stop_batch(name, place.connect, house.warehouse, reader, house.clock, Patience(5))
-    finish_batch(stopped.batch, place.connect, house.warehouse, house.store, reader, house.clock, Patience(5))
+        stop_batch("another", place.connect, house.warehouse, reader, house.clock, WaitLimit(1))
+    stopped = stop_batch(name, place.connect, house.warehouse, reader, house.clock, WaitLimit(5))
+    finish_batch(stopped.batch, place.connect, house.warehouse, house.store, reader, house.clock, WaitLimit(5))
     assert (fates(place), calls(place), statuses(place)) == ({"cancelled": 12}, 0, ["collected"])
     wait_out(place)
     assert submit(place, "openai").batches == ()

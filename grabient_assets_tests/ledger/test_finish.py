@@ -8,9 +8,9 @@ import pytest
 
 from grabient_assets.errors import GrabientError, ProviderBusyError
 from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.closing import finish_batch
 from grabient_assets.ledger.collect import Collected
-from grabient_assets.ledger.finish import finish_batch
-from grabient_assets.ledger.patience import Patience
+from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets_tests.ledger.giving_up import READ, collect, ended_and_broken, fates, sent, stop
 from grabient_assets_tests.ledger.house import House
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
@@ -21,7 +21,7 @@ def finish(
     house: House,
     provider: ScriptedProvider,
     batch: BatchRecord,
-    patience: Patience | None = None,
+    patience: WaitLimit | None = None,
     *,
     give_up: bool = False,
 ) -> Collected | None:

@@ -18,12 +18,12 @@ from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.refinement.asking import ask_for_chained
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.groups.tagging.collection import complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import MONTH, Allowance, Limit
-from grabient_assets.ledger.finishing import Funding, costs, fund, open_funding
+from grabient_assets.ledger.funding import Funding, costs, fund, open_funding
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.request_sizes import keep_request_sizes, request_prices
 from grabient_assets.ledger.round import collect_batches
@@ -139,7 +139,7 @@ class Four:
 
     def ask(self, cap: Decimal | None, analyses: int = 1, *, refine: bool = True, adaptive: bool = False) -> None:
         terms = None if cap is None else SpendingCap(f"cap {cap}", cap)
-        wish = TaggingWish(self.asked, PROVIDERS, analyses, "emulator", refine, cap=terms)
+        wish = TaggingAsk(self.asked, PROVIDERS, analyses, "emulator", refine, cap=terms)
         if adaptive:
             ask_in_waves(wish, PROVIDERS, self.house.warehouse, self.house.clock())
         else:
@@ -326,7 +326,7 @@ def test_what_an_unpriced_model_is_asked_keeps_its_palette_from_being_begun(tmp_
     four = Four(tmp_path, 1)
     four.house.clock.wind(days=-140)  # the lunas of OpenAI have no price yet
     four.month = Decimal(1)
-    wish = TaggingWish(four.asked, PROVIDERS, 1, "emulator", allow_unpriced=True)
+    wish = TaggingAsk(four.asked, PROVIDERS, 1, "emulator", allow_unpriced=True)
     ask_for_tags(wish, four.house.warehouse, four.house.clock())
     assert [batch for name in PROVIDERS for batch in four.submit(name)] == []
     [reason] = four.house.rows("SELECT DISTINCT reason FROM budget_holds WHERE provider = 'groq'")[:1]

@@ -13,7 +13,7 @@ from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks, stopped_asks
 from grabient_assets.ledger.budget import MONTH
-from grabient_assets.ledger.finishing import Funding, costs, open_funding, over_budget
+from grabient_assets.ledger.funding import Funding, costs, open_funding, over_budget
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.ledger.plan import plan_target, plan_target_due, planning, planning_due
 from grabient_assets.ledger.purpose import AnswerTable, Purpose

@@ -14,7 +14,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.headless.status import counts
 from grabient_assets.ledger.asks import stopped_asks
-from grabient_assets.ledger.deferral import FILES_UNSEEN_AT_MOST
+from grabient_assets.ledger.backoff import FILES_UNSEEN_AT_MOST
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.anthropic_lines import read_line as claude_says
 from grabient_assets.providers.connect import connect, line_reader

@@ -21,7 +21,7 @@ from grabient_assets.errors import (
 )
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.adopt import adopt_batch
-from grabient_assets.ledger.deferral import deferral
+from grabient_assets.ledger.backoff import deferral
 from grabient_assets.ledger.send import closed_until, send_requests
 from grabient_assets.ledger.submit import PreparedRequest, split
 from grabient_assets.providers.contract import BatchFile

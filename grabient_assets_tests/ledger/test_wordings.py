@@ -9,7 +9,7 @@ import pytest
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.asking import ask_for_refinement
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import TaggingWish
+from grabient_assets.groups.tagging.asking import TaggingAsk
 from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets_tests.ledger.house import House, palette
 
@@ -24,7 +24,7 @@ def test_asking_keeps_the_wording_although_nothing_is_ever_sent(house: House, wa
         case "in full":
             house.ask(wanted)
         case "adaptively":
-            wish = TaggingWish(wanted, ("openai", "groq"), 2, "emulator")
+            wish = TaggingAsk(wanted, ("openai", "groq"), 2, "emulator")
             ask_in_waves(wish, wish.providers, house.warehouse, house.clock())
         case _:
             ask_for_refinement(wanted, "emulator", house.warehouse, house.clock())

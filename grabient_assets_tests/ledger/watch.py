@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from grabient_assets.ledger.patience import Patience
+from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets_tests.ledger.house import House
 
 
@@ -24,12 +24,12 @@ class Watch:
         if len(self.pauses) == 1:
             self.meanwhile()
 
-    def patience(self, seconds: float) -> Patience:
+    def patience(self, seconds: float) -> WaitLimit:
         """So many seconds of this clock."""
-        return Patience(seconds, self.said.append, lambda: self.now, self.sleep)
+        return WaitLimit(seconds, self.said.append, lambda: self.now, self.sleep)
 
 
-def in_the_house(house: House, seconds: float = 600, watch: Watch | None = None) -> Patience:
+def in_the_house(house: House, seconds: float = 600, watch: Watch | None = None) -> WaitLimit:
     """The house's clock goes on while something is waited for."""
     watch = watch or Watch()
 
@@ -37,4 +37,4 @@ def in_the_house(house: House, seconds: float = 600, watch: Watch | None = None)
         house.clock.wind(seconds=seconds)
         watch.sleep(seconds)
 
-    return Patience(seconds, watch.said.append, lambda: watch.now, sleep)
+    return WaitLimit(seconds, watch.said.append, lambda: watch.now, sleep)

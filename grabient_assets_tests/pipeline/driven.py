@@ -15,7 +15,7 @@ from dagster import DagsterEventType
 
 from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.groups.palettes.loading import load_palettes
-from grabient_assets.headless.driver import Driver, Finished, quiet_dagster
+from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
 from grabient_assets.resources.home import dagster_instance
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -69,14 +69,14 @@ class Driven:
                 raise_on_error=False,
             )
 
-    def tick(self) -> list[Finished]:
+    def tick(self) -> list[FinishedRun]:
         """Every sensor once, and every run that they ask for."""
         with quiet_dagster():
             return list(self.driver.tick())
 
-    def until(self, what: str, asset: str, expected: set[str], ticks: int = 12) -> list[Finished]:
+    def until(self, what: str, asset: str, expected: set[str], ticks: int = 12) -> list[FinishedRun]:
         """Tick until these partitions of the asset are green."""
-        seen: list[Finished] = []
+        seen: list[FinishedRun] = []
         for _ in range(ticks):
             if self.green(asset) >= expected:
                 return seen

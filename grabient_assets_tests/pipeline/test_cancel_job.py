@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.headless.driver import Finished, execute_job, quiet_dagster
+from grabient_assets.headless.driver import FinishedRun, execute_job, quiet_dagster
 from grabient_assets.headless.failures import ask_again
-from grabient_assets.headless.pursuit import Pursuit
-from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.headless.pipeline_run import PipelineRun
+from grabient_assets.headless.run_goal import make_goal, record_goal
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.cli.running import Ended, grabient
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -27,7 +27,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
         yield pipeline
 
 
-def cancel(pipeline: Driven, **config: object) -> Finished:
+def cancel(pipeline: Driven, **config: object) -> FinishedRun:
     """The job as a person starts it, with this in the launchpad."""
     with quiet_dagster():
         job = pipeline.definitions.resolve_job_def("cancel_batch")
@@ -39,8 +39,8 @@ def a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Drive
     keys = {f"v1|{seed}" for seed in pipeline.load(2)}
     settings = load_settings()
     now = datetime.now(UTC)
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "consensus", today=now.date())
-    record_wish(wish, pipeline.warehouse, settings, now)
+    wish = make_goal(pipeline.warehouse, settings, "v1", 1, "consensus", today=now.date())
+    record_goal(wish, pipeline.warehouse, settings, now)
     ended: list[Ended] = []
 
     def seen(*_: object) -> None:
@@ -52,7 +52,7 @@ def a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Drive
             assert pipeline.green("palette_tags") == pipeline.green("tag_consensus") == keys
 
     with quiet_dagster():
-        outcome = Pursuit(wish, pipeline.warehouse, settings, seen).follow(pipeline.driver, HANGING_SECONDS)
+        outcome = PipelineRun(wish, pipeline.warehouse, settings, seen).follow(pipeline.driver, HANGING_SECONDS)
     assert outcome.finished and outcome.progress.consensus == 2 and outcome.problems == ()
     said = ended[0].json
     assert ended[0].code == 0 and f"Waiting for openai to end batch {said['batch_id']}" in ended[0].err

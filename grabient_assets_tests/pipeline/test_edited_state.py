@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grabient_assets.headless.driver import SENSOR_TAG, Finished, execute_job, quiet_dagster
+from grabient_assets.headless.driver import SENSOR_TAG, FinishedRun, execute_job, quiet_dagster
 from grabient_assets.partitions import PROMPT_VERSIONS, SEEDS
 from grabient_assets.resources.runs import REASON_TAG, RUN_KEY_TAG
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
@@ -21,7 +21,7 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
         yield pipeline
 
 
-def tick_alone(pipeline: Driven, name: str) -> list[Finished]:
+def tick_alone(pipeline: Driven, name: str) -> list[FinishedRun]:
     """One sensor's tick and its runs, as the daemon makes them; no other sensor comes before it."""
     sensor = pipeline.definitions.resolve_sensor_def(name)
     context = dg.build_sensor_context(
@@ -31,7 +31,7 @@ def tick_alone(pipeline: Driven, name: str) -> list[Finished]:
         sensor_name=name,
         resources=dict(pipeline.definitions.resources or {}),
     )
-    ended: list[Finished] = []
+    ended: list[FinishedRun] = []
     with quiet_dagster():
         said = sensor.evaluate_tick(context)
         for change in said.dynamic_partitions_requests or ():

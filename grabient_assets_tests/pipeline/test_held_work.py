@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.cli.status import status_document
-from grabient_assets.headless.driver import Driver, Finished, quiet_dagster
-from grabient_assets.headless.pursuit import Outcome, Pursuit
-from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
+from grabient_assets.headless.pipeline_run import Outcome, PipelineRun
+from grabient_assets.headless.run_goal import make_goal, record_goal
 from grabient_assets.ledger.attempts import hold_work
-from grabient_assets.ledger.pauses import record_pauses
+from grabient_assets.ledger.backoff import record_pauses
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import grabient, palettes
@@ -43,13 +43,13 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
         yield pipeline
 
 
-def run(pipeline: Driven) -> tuple[Outcome, list[Finished]]:
+def run(pipeline: Driven) -> tuple[Outcome, list[FinishedRun]]:
     """What `grabient run --analyses 1` does, without the display."""
-    settings, now, runs = load_settings(), datetime.now(UTC), list[Finished]()
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
-    record_wish(wish, pipeline.warehouse, settings, now)
+    settings, now, runs = load_settings(), datetime.now(UTC), list[FinishedRun]()
+    wish = make_goal(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
+    record_goal(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
-        pursuit = Pursuit(wish, pipeline.warehouse, settings, lambda one, _: runs.append(one) if one else None)
+        pursuit = PipelineRun(wish, pipeline.warehouse, settings, lambda one, _: runs.append(one) if one else None)
         return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 3600), runs
 
 

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from grabient_assets.groups.exports.tables import EXPORT_COLUMNS
-from grabient_assets.headless.driver import Finished
+from grabient_assets.headless.driver import FinishedRun
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.pipeline.driven import AFTER_PICTURES, TAG_BATCHES, Driven, driven
 
@@ -29,13 +29,13 @@ class Story:
     seeds: list[str]
     green: dict[str, Green] = field(default_factory=dict)
     created: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
-    runs: dict[str, list[Finished]] = field(default_factory=dict)
+    runs: dict[str, list[FinishedRun]] = field(default_factory=dict)
 
     @property
     def asked(self) -> set[str]:
         return {f"v1|{self.seeds[place]}" for place in (0, 2, 3, 5)}
 
-    def note(self, step: str, runs: list[Finished]) -> None:
+    def note(self, step: str, runs: list[FinishedRun]) -> None:
         self.green[step] = {asset: self.pipeline.green(asset) for asset in AFTER_PICTURES}
         self.created[step] = self.pipeline.creates()
         self.runs[step] = runs

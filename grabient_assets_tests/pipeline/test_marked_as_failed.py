@@ -12,7 +12,7 @@ import pytest
 
 from grabient_assets.asking.sensors import MOST_MARKED_PER_TICK
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.headless.driver import Finished
+from grabient_assets.headless.driver import FinishedRun
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.partitions import add_partitions
@@ -70,7 +70,7 @@ class Refined:
     pipeline: Driven
     good: set[str]
     bad: set[str]
-    runs: list[Finished]
+    runs: list[FinishedRun]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def refined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refined]:
         pipeline.tick()
         for key in keys:
             assert pipeline.person(TAG_BATCHES, key, {"analyses": 1}).success
-        runs: list[Finished] = []
+        runs: list[FinishedRun] = []
         while len(pipeline.rows("SELECT seed FROM palette_tag_refined")) < 4:
             runs += pipeline.tick()
         bad = {

@@ -12,8 +12,8 @@ from dagster import DagsterEventType
 
 from grabient_assets.cli.status import status_document
 from grabient_assets.headless.driver import quiet_dagster
-from grabient_assets.headless.pursuit import Pursuit
-from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.headless.pipeline_run import PipelineRun
+from grabient_assets.headless.run_goal import make_goal, record_goal
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
@@ -69,17 +69,21 @@ def test_a_key_that_is_refused_while_batches_are_open_ends_the_waiting(pipeline:
     settings = load_settings()
     refuse = {"match": {"provider": "openai", "route": "retrieve"}, "action": {"do": "status", "status": 401}}
     pipeline.faults(refuse)
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", None, None, today=datetime.now(UTC).date())
-    record_wish(wish, pipeline.warehouse, settings, datetime.now(UTC))
+    wish = make_goal(pipeline.warehouse, settings, "v1", 1, "refined", None, None, today=datetime.now(UTC).date())
+    record_goal(wish, pipeline.warehouse, settings, datetime.now(UTC))
     with quiet_dagster():
-        ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, HANGING_SECONDS)
+        ended = PipelineRun(wish, pipeline.warehouse, settings, lambda *_: None).follow(
+            pipeline.driver, HANGING_SECONDS
+        )
     assert ended.finished and ended.progress.refined == 0
     assert len(ended.problems) == 1 and "Check the API key of openai" in ended.problems[0]
     kinds = pipeline.rows("SELECT DISTINCT provider, error_kind FROM batches WHERE status = 'submitted'")
     assert kinds == [("openai", "CredentialsError")]
     pipeline.faults()
     with quiet_dagster():
-        ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, HANGING_SECONDS)
+        ended = PipelineRun(wish, pipeline.warehouse, settings, lambda *_: None).follow(
+            pipeline.driver, HANGING_SECONDS
+        )
     assert (ended.finished, ended.progress.refined, ended.problems) == (True, 1, ())
     sent = [custom_id for one in pipeline.rows("SELECT custom_id FROM batch_requests") for custom_id in one]
     assert len(sent) == len(set(sent)) == 11

@@ -18,11 +18,11 @@ from grabient_assets.cli.progress import Followed, report
 from grabient_assets.cli.status import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.headless.driver import Finished, quiet_dagster
+from grabient_assets.headless.driver import FinishedRun, quiet_dagster
 from grabient_assets.headless.failures import ask_again
+from grabient_assets.headless.pipeline_run import PipelineRun
 from grabient_assets.headless.planning import make_plan
-from grabient_assets.headless.pursuit import Pursuit
-from grabient_assets.headless.wishes import make_wish, record_wish
+from grabient_assets.headless.run_goal import make_goal, record_goal
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings
@@ -48,7 +48,7 @@ class Spoilt:
     few: str
     taken: str
     good: set[str]
-    runs: list[Finished]
+    runs: list[FinishedRun]
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +147,16 @@ def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytes
         "the failed ones again, and refinement follows; to have it as it is, materialize refinement_batches with "
         "despite_checks.",
     )
-    wish = make_wish(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
+    wish = make_goal(pipeline.warehouse, settings, "v1", 1, "refined", today=now.date())
     assert set(wish.needing) == set(wish.withheld) == {few, taken}
     plan = make_plan(pipeline.warehouse, settings, "v1", 1, None, None, now)
     assert plan.refinement is not None and (plan.needing, plan.total.requests) == (2, 0)
     assert sentences[1] in plan.warnings
-    record_wish(wish, pipeline.warehouse, settings, now)
+    record_goal(wish, pipeline.warehouse, settings, now)
     with quiet_dagster():
-        ended = Pursuit(wish, pipeline.warehouse, settings, lambda *_: None).follow(pipeline.driver, HANGING_SECONDS)
+        ended = PipelineRun(wish, pipeline.warehouse, settings, lambda *_: None).follow(
+            pipeline.driver, HANGING_SECONDS
+        )
     assert ended.finished and (ended.progress.consensus, ended.progress.refined) == (4, 2)
     assert ended.problems == sentences and len(pipeline.creates()) == 11
     with pytest.raises(typer.Exit) as exit_:

@@ -16,11 +16,11 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._daemon.types import DaemonHeartbeat
 
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.headless.driver import Driver, quiet_dagster
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.attempts import hold_work
-from grabient_assets.ledger.holding import Held, held_back
+from grabient_assets.ledger.held_work import Held, held_back
 from grabient_assets.partitions import add_partitions
 from grabient_assets.resources.dead_runs import PID_TAG
 from grabient_assets.resources.runs import (
@@ -44,7 +44,7 @@ def pipeline(tmp_path: Path) -> Iterator[Driven]:
     """One palette is wanted from OpenAI. Nothing is sent in these tests, so no emulator starts."""
     with driven(tmp_path / "data") as pipeline:
         add_partitions(pipeline.instance, pipeline.load(1))
-        wish = TaggingWish(
+        wish = TaggingAsk(
             [SubjectVersion("v1", samples(1).rows[0].palette.canonical)], ("openai",), 1, answers_from="emulator"
         )
         ask_for_tags(wish, pipeline.warehouse, datetime.now(UTC))

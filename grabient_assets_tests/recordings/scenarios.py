@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grabient_assets.groups.palettes.palette_file import SAMPLES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.money import SpendingCap
@@ -78,18 +78,18 @@ def _sample_file(folder: Path) -> Path:
 
 
 def _ask_in_full(house: House, palettes: list[SubjectVersion]) -> None:
-    ask_for_tags(TaggingWish(palettes, PROVIDERS, 2, "emulator"), house.warehouse, house.clock())
+    ask_for_tags(TaggingAsk(palettes, PROVIDERS, 2, "emulator"), house.warehouse, house.clock())
 
 
 def _ask_again_and_in_waves(house: House, palettes: list[SubjectVersion]) -> None:
     ask_again(house.warehouse, load_settings(), "v1", house.clock())
     chosen = [SubjectVersion("v2", one.subject) for one in palettes]
-    ask_in_waves(TaggingWish(chosen, PROVIDERS, 1, "emulator"), WAVE_PANEL, house.warehouse, house.clock())
+    ask_in_waves(TaggingAsk(chosen, PROVIDERS, 1, "emulator"), WAVE_PANEL, house.warehouse, house.clock())
 
 
 def _ask_over_budget(house: House, palettes: list[SubjectVersion]) -> None:
     """A third answer of one provider's models about one palette."""
-    wish = TaggingWish(palettes[:1], PROVIDERS[-1:], 3, "emulator", cap=SpendingCap("cap", CAP_USD))
+    wish = TaggingAsk(palettes[:1], PROVIDERS[-1:], 3, "emulator", cap=SpendingCap("cap", CAP_USD))
     ask_for_tags(wish, house.warehouse, house.clock())
 
 

@@ -12,8 +12,8 @@ from dagster import DagsterInstance, SensorDefinition
 from grabient_assets import interrupts
 from grabient_assets.groups.palettes import pictures
 from grabient_assets.groups.tagging import collection
-from grabient_assets.headless import driver, wishes
-from grabient_assets.headless.pursuit import Pursuit
+from grabient_assets.headless import driver, run_goal
+from grabient_assets.headless.pipeline_run import PipelineRun
 from grabient_assets.ledger import batches, collect, submit
 from grabient_assets.providers import client, connect, google
 from grabient_assets.providers.anthropic import AnthropicBatches
@@ -104,7 +104,7 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     "closing": _SETTLED,
     "instance": (Trap(_codes(home.dagster_instance), "call", _always),),
     "opening": (Trap(_codes(attaching.attach), "call", _always),),
-    "wish": (Trap(_codes(wishes.record_wish), "call", _always),),
+    "wish": (Trap(_codes(run_goal.record_goal), "call", _always),),
     "sensor": (Trap(_codes(SensorDefinition.evaluate_tick), "call", _always),),
     "run": (Trap(_codes(driver.execute_job), "call", _always),),
     "event": (Trap(_codes(DagsterInstance.handle_new_event), "call", _always),),
@@ -112,7 +112,7 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     "transaction": (Trap(_codes(batches.taken), "call", _always),),
     "connecting": (Trap(_codes(connect.connect), "return", _always),),
     "completing": (Trap(_codes(collection.complete_palettes), "call", _always),),
-    "open": (Trap(_codes(Pursuit._is_open), "call", _always),),
+    "open": (Trap(_codes(PipelineRun._is_open), "call", _always),),
     "pause": (Trap(_codes(interrupts.sleep), "call", _from_drive),),
     "polling": (Trap(_codes(*(provider.poll for provider in _PROVIDERS)), "call", _own),),
 }

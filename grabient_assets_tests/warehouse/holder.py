@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.lock_wait import LockTimeout
 
 
 def write(path: Path, number: int) -> None:
     """Ten rows, each in a transaction of its own."""
     for n in range(10):
-        with Warehouse(path, Patience(30)).write() as connection:
+        with Warehouse(path, LockTimeout(30)).write() as connection:
             connection.execute(
                 "INSERT INTO prompt_versions VALUES (?, ?, 'd', 't', 'm', now())", [f"v{number}", str(n)]
             )

@@ -15,7 +15,7 @@ from grabient_assets.cli.options import open_warehouse
 from grabient_assets.errors import WarehouseError, WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience, Wait
+from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.warehouse.holding import HOLDER, held
 
@@ -43,17 +43,17 @@ def test_a_holder_that_stays_is_named_at_the_deadline(
     path: Path, how: Literal["hold", "hold-reading"], use: str
 ) -> None:
     with held(path, how) as other:
-        with pytest.raises(WarehouseLockedError) as caught, getattr(Warehouse(path, Patience(0.2)), use)():
+        with pytest.raises(WarehouseLockedError) as caught, getattr(Warehouse(path, LockTimeout(0.2)), use)():
             pass
         assert f"(process {other.pid}) has held {path} for" in str(caught.value)
         assert "python" in str(caught.value) and "Close it there and try again" in str(caught.value)
 
 
 def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
-    warehouse = Warehouse(path, Patience(20))
+    warehouse = Warehouse(path, LockTimeout(20))
     with held(path, "hold") as other:
         with pytest.raises(WarehouseLockedError):
-            add(Warehouse(path, Patience(0)))
+            add(Warehouse(path, LockTimeout(0)))
         waiting = threading.Thread(target=add, args=[warehouse])
         waiting.start()
         waiting.join(timeout=0.1)
@@ -66,7 +66,7 @@ def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
 
 def test_whoever_waits_says_for_whom(path: Path) -> None:
     said: queue.Queue[str] = queue.Queue()
-    warehouse = Warehouse(path, Patience(20, said.put, told_after=0, told_every=1000))
+    warehouse = Warehouse(path, LockTimeout(20, said.put, told_after=0, told_every=1000))
     with held(path, "hold-reading") as other:
         waiting = threading.Thread(target=add, args=[warehouse])
         waiting.start()
@@ -83,7 +83,7 @@ def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch
     said: list[str] = []
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(path.parent))
     warehouse = open_warehouse(load_settings())
-    wait = Wait(replace(warehouse._patience, told=said.append, told_after=3600))
+    wait = LockWait(replace(warehouse._lock_timeout, told=said.append, told_after=3600))
     wait.waited = 3600
     assert not wait.is_over and wait.acquire(threading.RLock())
     wait.pause(0, "Somebody has it open")
@@ -92,8 +92,8 @@ def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch
     ]
 
 
-def test_all_uses_together_wait_no_longer_than_the_patience_of_a_tick(path: Path) -> None:
-    warehouse = Warehouse(path, Patience(0.3, in_all=True))
+def test_all_uses_together_wait_no_longer_than_the_lock_timeout_of_a_tick(path: Path) -> None:
+    warehouse = Warehouse(path, LockTimeout(0.3, in_all=True))
     with held(path, "hold"):
         for _ in range(3):
             with pytest.raises(WarehouseLockedError):
@@ -107,7 +107,7 @@ def test_a_thread_that_keeps_the_file_is_waited_for_no_longer_than_another_progr
 
     def impatient() -> None:
         with pytest.raises(WarehouseLockedError) as caught:
-            add(Warehouse(path, Patience(0.05)))
+            add(Warehouse(path, LockTimeout(0.05)))
         seen.append(str(caught.value))
 
     with Warehouse(path).write():
@@ -119,7 +119,7 @@ def test_a_thread_that_keeps_the_file_is_waited_for_no_longer_than_another_progr
 
 def test_a_reader_beside_a_reader(path: Path) -> None:
     with held(path, "hold-reading"):
-        assert count(Warehouse(path, Patience(0))) == 0
+        assert count(Warehouse(path, LockTimeout(0))) == 0
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:

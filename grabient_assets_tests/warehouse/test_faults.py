@@ -29,7 +29,7 @@ from grabient_assets.ledger.staging import staging
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.attaching import _engine
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.waiting import Patience
+from grabient_assets.warehouse.lock_wait import LockTimeout
 
 _PROMPTS = "INSERT INTO prompt_versions SELECT 'v' || i, 'tagging', 'd', 't', 'm', now() FROM range({}, {}) AS r(i)"
 _KILLED = """
@@ -79,7 +79,7 @@ def log(shelf: Path, path: Path) -> Path:
 
 
 def rows(path: Path) -> int:
-    with Warehouse(path, Patience(0)).read() as connection:
+    with Warehouse(path, LockTimeout(0)).read() as connection:
         return connection.execute("SELECT count(*) FROM prompt_versions").fetchall()[0][0]
 
 
@@ -88,7 +88,7 @@ def refused(path: Path, *uses: str) -> WarehouseError:
     before = files(path.parent)
     said: list[WarehouseError] = []
     for use in uses or ("read", "write"):
-        with pytest.raises(WarehouseError) as caught, getattr(Warehouse(path, Patience(0)), use)():
+        with pytest.raises(WarehouseError) as caught, getattr(Warehouse(path, LockTimeout(0)), use)():
             pass
         said.append(caught.value)
     assert len({str(one) for one in said}) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from grabient_assets.groups.tagging.inquiries import (
     Inquiry,
-    Standing,
+    RequestState,
     costs_of,
     nearest_palette,
     refinement_inquiry,
@@ -75,7 +75,7 @@ def store(house: House, model: str, index: int, batch: str, **said: object) -> N
         record_tags(connection, [replace(row, **said)])
 
 
-def standings(house: House, partition: SubjectVersion) -> dict[tuple[str, int], Standing]:
+def standings(house: House, partition: SubjectVersion) -> dict[tuple[str, int], RequestState]:
     with house.warehouse.read() as connection:
         return {(one.model, one.analysis_index): standing_of(one) for one in tagging_inquiries(connection, partition)}
 
@@ -92,13 +92,13 @@ def test_every_way_in_which_a_request_can_stand(house: House) -> None:
     house.write("UPDATE asks SET state = 'stopped', reason = 'No such model.' WHERE model = $1", three)
 
     assert standings(house, first()) == {
-        (one, 0): Standing("answered", None),
-        (one, 1): Standing("failed", "refused: The model declined."),
-        (one, 2): Standing("under way", f"in batch {sent} since 2026-11-20 12:00 UTC"),
-        (two, 0): Standing("waiting", f"expired in batch {late}, and due again"),
-        (two, 1): Standing("waiting", "put off by the provider: The queue is full."),
-        (two, 2): Standing("waiting", "asked, not sent yet"),
-        **dict.fromkeys([(three, index) for index in range(3)], Standing("stopped", "No such model.")),
+        (one, 0): RequestState("answered", None),
+        (one, 1): RequestState("failed", "refused: The model declined."),
+        (one, 2): RequestState("under way", f"in batch {sent} since 2026-11-20 12:00 UTC"),
+        (two, 0): RequestState("waiting", f"expired in batch {late}, and due again"),
+        (two, 1): RequestState("waiting", "put off by the provider: The queue is full."),
+        (two, 2): RequestState("waiting", "asked, not sent yet"),
+        **dict.fromkeys([(three, index) for index in range(3)], RequestState("stopped", "No such model.")),
     }
 
     house.write("UPDATE asks SET retry_from = $1 WHERE model = $2", house.clock.wind(minutes=5), one)
@@ -111,8 +111,8 @@ def test_every_way_in_which_a_request_can_stand(house: House) -> None:
         two,
     )
     found = standings(house, first())
-    assert found[one, 1] == Standing("waiting", "refused before, and asked again")
-    assert {found[two, index] for index in range(3)} == {Standing("waiting", "No money left.")}
+    assert found[one, 1] == RequestState("waiting", "refused before, and asked again")
+    assert {found[two, index] for index in range(3)} == {RequestState("waiting", "No money left.")}
 
 
 def test_who_answered_with_something_unusable_was_not_stopped() -> None:
@@ -130,9 +130,9 @@ def test_who_answered_with_something_unusable_was_not_stopped() -> None:
         held=None,
         shared_from=None,
     )
-    assert standing_of(refused) == Standing("failed", "refused: It declined.")
+    assert standing_of(refused) == RequestState("failed", "refused: It declined.")
     for other in (replace(refused, fate=None), replace(refused, fate="errored"), replace(refused, again=True)):
-        assert standing_of(other) == Standing("stopped", "It declined.")
+        assert standing_of(other) == RequestState("stopped", "It declined.")
 
 
 def test_an_answer_of_equal_colours_says_whose_it_is_and_costs_nothing(house: House) -> None:
@@ -142,7 +142,7 @@ def test_an_answer_of_equal_colours_says_whose_it_is_and_costs_nothing(house: Ho
     with house.warehouse.write() as connection:
         share_answers(connection, TAGGING)
     other = SubjectVersion("v1", twins()[1].canonical)
-    assert standings(house, other)[MODELS[0], 0] == Standing(
+    assert standings(house, other)[MODELS[0], 0] == RequestState(
         "answered", f"taken over from {first().subject} under v1, which was asked the same"
     )
     with house.warehouse.read() as connection:

@@ -17,7 +17,7 @@ import numpy as np
 from grabient_assets.consensus.agreement import Alpha, Bootstrap, item_entropy, nominal_alpha, set_alpha, tag_entropy
 from grabient_assets.consensus.annotations import Annotations
 from grabient_assets.consensus.gold import (
-    Rates,
+    GoldRates,
     blank_answers,
     errors_on_gold,
     macro_average,
@@ -158,7 +158,7 @@ class _Rows:
         )
 
 
-def _cell(rates: Rates, place: tuple[int, ...]) -> list[float] | None:
+def _cell(rates: GoldRates, place: tuple[int, ...]) -> list[float] | None:
     """[value, low, high, trials], or None where there was nothing to measure."""
     if not rates.trials[place]:
         return None

@@ -56,7 +56,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredPrompt:
     """One version on the compared palettes.
 
     `agreement`: field -> mean share of models behind the winning value, over palettes (tagging only). `accuracy`: field
@@ -85,8 +85,8 @@ class Comparison:
 
     palettes: int
     models: int
-    first: Measured
-    second: Measured
+    first: MeasuredPrompt
+    second: MeasuredPrompt
     shared: int = 0
     splits: Mapping[str, Split] = dataclasses.field(default_factory=dict)
 
@@ -97,8 +97,8 @@ class Pairs:
 
     palettes: int
     models: int
-    sides: tuple[Measured, Measured]
-    said: Said | None
+    sides: tuple[MeasuredPrompt, MeasuredPrompt]
+    said: ComparedAnswers | None
     shared: int = 0
     splits: Mapping[str, Split] = dataclasses.field(default_factory=dict)
 
@@ -216,7 +216,7 @@ def _pairs(
         side: _share(some, of) for side, some, of in connection.execute(_UNUSABLE.format(paired=_PAIRED)).fetchall()
     }
     one, other = (
-        Measured(
+        MeasuredPrompt(
             answers,
             unusable[side],
             {},
@@ -262,10 +262,10 @@ def _splits(connection: DuckDBPyConnection) -> dict[str, Split]:
     return found
 
 
-def _said(connection: DuckDBPyConnection) -> Said:
+def _said(connection: DuckDBPyConnection) -> ComparedAnswers:
     query = f"SELECT side, palette, model, {', '.join(FIELDS)} FROM chosen"
     found = cast("dict[str, Ints]", connection.execute(query).fetchnumpy())
-    return Said(found["side"], found["palette"], found["model"], {field: found[field] for field in FIELDS})
+    return ComparedAnswers(found["side"], found["palette"], found["model"], {field: found[field] for field in FIELDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class ComparedAnswers:
     """What the compared answers say, one row per answer: `side` (1 or 2), palette and model as numbers, and for each
     field the place of the value in its enumeration, -1 for none."""
 
@@ -310,7 +310,7 @@ class Said:
     values: Mapping[str, Ints]
 
 
-def winning_shares(said: Said, side: int) -> dict[str, Floats]:
+def winning_shares(said: ComparedAnswers, side: int) -> dict[str, Floats]:
     """By field the share of the models behind the value that wins, a number per palette, in the order of the palettes'
     numbers; one vote per model."""
     rows = said.side == side

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.notices.tables import Finished, day_counts, finished_versions
+from grabient_assets.groups.notices.tables import FinishedVersion, day_counts, finished_versions
 from grabient_assets.groups.notices.webhook import Event
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.refined import chained_refinements
@@ -16,7 +16,7 @@ from grabient_assets.groups.tagging.tag_consensus import without_current_consens
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.groups.tagging.withheld import Withheld, sentences, withheld_palettes
 from grabient_assets.ledger.batches import open_batches
-from grabient_assets.ledger.holding import still_held
+from grabient_assets.ledger.held_work import still_held
 from grabient_assets.ledger.overdue import overdue, put_off, put_off_too_long
 from grabient_assets.wording import counted
 
@@ -78,7 +78,7 @@ def _finished(connection: DuckDBPyConnection, providers: Sequence[str], kept: Se
     ]
 
 
-def _finished_event(one: Finished, kept: int) -> Event:
+def _finished_event(one: FinishedVersion, kept: int) -> Event:
     withheld = f", {kept} withheld" if kept else ""
     return Event(
         f"finished:{one.prompt_version}:{one.tagged}:{one.refined}:{one.newest.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}",

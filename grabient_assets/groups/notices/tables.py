@@ -78,7 +78,7 @@ class DayCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedVersion:
     """A version of which nothing is open: how many palettes have a consensus and a usable refinement, how many were
     asked about, and when the newest of these was stored."""
 
@@ -107,7 +107,7 @@ def day_counts(connection: DuckDBPyConnection, start: datetime, end: datetime) -
     return DayCounts(*row)
 
 
-def finished_versions(connection: DuckDBPyConnection) -> list[Finished]:
+def finished_versions(connection: DuckDBPyConnection) -> list[FinishedVersion]:
     """Versions that were asked with and of which nothing is open: no ask, no wave, no batch."""
     rows = connection.execute(
         """
@@ -130,4 +130,4 @@ def finished_versions(connection: DuckDBPyConnection) -> list[Finished]:
         ORDER BY ALL
         """
     ).fetchall()
-    return [Finished(*row) for row in rows]
+    return [FinishedVersion(*row) for row in rows]

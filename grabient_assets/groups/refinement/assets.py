@@ -22,7 +22,7 @@ from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_pro
 from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.held_work import release
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource

@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.explanation import Evidence, FieldExplanatio
 from grabient_assets.groups.tagging.inquiries import (
     Cost,
     Inquiry,
-    Standing,
+    RequestState,
     costs_of,
     nearest_palette,
     refinement_inquiry,
@@ -135,7 +135,7 @@ class Analysis:
     provider: str
     model: str
     analysis_index: int
-    standing: Standing
+    standing: RequestState
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Explanation:
     fields: tuple[FieldExplanation, ...]
     analyses: tuple[Analysis, ...]
     departures: tuple[Departure, ...]
-    refinement: Standing | None
+    refinement: RequestState | None
     rates_from: datetime | None
     rates_moved: bool
 

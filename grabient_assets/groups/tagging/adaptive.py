@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.tagging.ask_terms import AskTerms, renew_refinement_terms
-from grabient_assets.groups.tagging.asking import TaggingWish, taggers
+from grabient_assets.groups.tagging.asking import TaggingAsk, taggers
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.wave_choice import Candidate, plan_waves
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, now: datetime) -> None:
-    """Record the wish as an adaptive one: its `analyses` are the most that any model is asked. Nothing is sent here.
+def ask_in_waves(ask: TaggingAsk, panel: Sequence[str], warehouse: Warehouse, now: datetime) -> None:
+    """Record the ask as an adaptive one: its `analyses` are the most that any model is asked. Nothing is sent here.
 
-    `panel` are all providers that can be asked; the waves are planned over their models, and the part that the wish's
+    `panel` are all providers that can be asked; the waves are planned over their models, and the part that its
     own providers have in them is asked for. A wave is judged once every provider of the panel was asked.
     """
-    terms = AskTerms(wish.allow_unpriced, wish.cap.cap_id if wish.cap else None)
+    terms = AskTerms(ask.allow_unpriced, ask.cap.cap_id if ask.cap else None)
     with warehouse.write() as connection:
-        refuse_other_mode(connection, wish.answers_from)
+        refuse_other_mode(connection, ask.answers_from)
         asked_at = ledger_time(connection, now)
-        if wish.cap is not None:
-            make_cap(connection, wish.cap, asked_at)
+        if ask.cap is not None:
+            make_cap(connection, ask.cap, asked_at)
         measured = measured_tokens(connection)
-        for version, seeds in by_version(wish.palettes).items():
-            plan = waves_of(connection, version, panel, wish.analyses, wish.answers_from, now.date(), measured)
+        for version, seeds in by_version(ask.palettes).items():
+            plan = waves_of(connection, version, panel, ask.analyses, ask.answers_from, now.date(), measured)
             record_plan(connection, plan, asked_at)
             keep_wording(connection, load_palette_prompts(version)["tagging"], asked_at)
             start_waves(
@@ -53,17 +53,17 @@ def ask_in_waves(wish: TaggingWish, panel: Sequence[str], warehouse: Warehouse, 
                 TAGGING,
                 plan,
                 [SubjectVersion(version, seed) for seed in seeds],
-                wish.providers,
+                ask.providers,
                 terms,
                 asked_at,
-                chained=wish.refine,
-                retry=wish.retry_failed,
+                chained=ask.refine,
+                retry=ask.retry_failed,
             )
-        if wish.refine:
-            renew_refinement_terms(connection, wish.palettes)
+        if ask.refine:
+            renew_refinement_terms(connection, ask.palettes)
         share_answers(connection, TAGGING)
         close_finished(connection, TAGGING, now)
-        stop_refused(connection, TAGGING.name, taggers(wish.providers), now)
+        stop_refused(connection, TAGGING.name, taggers(ask.providers), now)
 
 
 def waves_of(

@@ -29,13 +29,13 @@ def taggers(providers: Sequence[str]) -> list[Model]:
 
 
 @dataclass(frozen=True, slots=True)
-class TaggingWish:
+class TaggingAsk:
     """What a person or a run wants: these palettes, tagged so many times by every panel model of these providers.
 
     `answers_from` is `emulator` or `live`. With `refine`, refinement follows by itself, on the terms of this wish also
     where it was asked for before and waits. With `retry_failed`, answers that could not be used are asked again;
     otherwise they count as answered. With `allow_unpriced`, it is sent although its batch price is not known. With a
-    `cap`, no more is spent on it, refinement included; wishes under one cap share it.
+    `cap`, no more is spent on it, refinement included; asks under one cap share it.
     """
 
     palettes: Sequence[SubjectVersion]
@@ -48,21 +48,21 @@ class TaggingWish:
     cap: SpendingCap | None = None
 
 
-def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None:
-    """Record the wish. Nothing is sent here; what exists already is taken over at once and costs nothing.
+def ask_for_tags(ask: TaggingAsk, warehouse: Warehouse, now: datetime) -> None:
+    """Record the ask. Nothing is sent here; what exists already is taken over at once and costs nothing.
 
     What is asked of a model that is shut down is stopped at once, with the reason. Palettes that were tagged wave by
     wave (adaptive.py) are asked in full from now on.
     """
-    models = taggers(wish.providers)
+    models = taggers(ask.providers)
     with warehouse.write() as connection:
-        refuse_other_mode(connection, wish.answers_from)
+        refuse_other_mode(connection, ask.answers_from)
         asked_at = ledger_time(connection, now)
-        if wish.cap is not None:
-            make_cap(connection, wish.cap, asked_at)
-        for version, seeds in by_version(wish.palettes).items():
+        if ask.cap is not None:
+            make_cap(connection, ask.cap, asked_at)
+        for version, seeds in by_version(ask.palettes).items():
             prompts = load_palette_prompts(version)
-            refuse_draft(prompts, wish.answers_from)
+            refuse_draft(prompts, ask.answers_from)
             keep_wording(connection, prompts["tagging"], asked_at)
             record_asks(
                 connection,
@@ -70,20 +70,20 @@ def ask_for_tags(wish: TaggingWish, warehouse: Warehouse, now: datetime) -> None
                 [SubjectVersion(version, seed) for seed in seeds],
                 [
                     AskTarget(
-                        m.provider, m.id, request_digest(TAGGING.name, wish.answers_from, m, prompts["tagging"].digest)
+                        m.provider, m.id, request_digest(TAGGING.name, ask.answers_from, m, prompts["tagging"].digest)
                     )
                     for m in models
                 ],
-                wish.analyses,
+                ask.analyses,
                 asked_at,
-                retry=wish.retry_failed,
-                chained=wish.refine,
-                allow_unpriced=wish.allow_unpriced,
-                cap_id=wish.cap.cap_id if wish.cap else None,
+                retry=ask.retry_failed,
+                chained=ask.refine,
+                allow_unpriced=ask.allow_unpriced,
+                cap_id=ask.cap.cap_id if ask.cap else None,
             )
-        if wish.refine:
-            renew_refinement_terms(connection, wish.palettes)
-        settle_in_full(connection, wish.palettes, asked_at)
+        if ask.refine:
+            renew_refinement_terms(connection, ask.palettes)
+        settle_in_full(connection, ask.palettes, asked_at)
         share_answers(connection, TAGGING)
         close_finished(connection, TAGGING, now)
         stop_refused(connection, TAGGING.name, models, now)

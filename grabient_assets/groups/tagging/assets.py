@@ -23,7 +23,7 @@ from grabient_assets.asking.purpose_assets import Clock, Failure, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.groups.tagging.checks import tagging_checks
 from grabient_assets.groups.tagging.collection import (
     complete_palettes,
@@ -34,7 +34,7 @@ from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
 from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.holding import release
+from grabient_assets.ledger.held_work import release
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.hooks import show_reason
@@ -123,7 +123,7 @@ def ask(
     ensure_palettes(warehouse, [p.subject for p in chosen], _now())
     with warehouse.write() as connection:
         release(connection, _now())
-    wish = TaggingWish(
+    wish = TaggingAsk(
         chosen,
         names,
         analyses,

@@ -44,7 +44,7 @@ from grabient_assets.groups.tagging.tag_forms import tag_form
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TagWeight:
     """What naming a tag in every answer weighs for it, and what never naming it does."""
 
     named: float
@@ -74,12 +74,12 @@ def weigh_words(
     return log2(of.prevalence[one] / of.prevalence[other]), found
 
 
-def weigh_tags(panel: Panel, rates: Skills) -> tuple[float, dict[tuple[str, str], Said]]:
+def weigh_tags(panel: Panel, rates: Skills) -> tuple[float, dict[tuple[str, str], TagWeight]]:
     """The prior of a tag that somebody named, and what each model's naming it or not weighs."""
     of = rates.of(list(panel))
     weight = float(vote_weight(np.asarray(len(panel)), rates.correlation))
     found = {
-        who: Said(
+        who: TagWeight(
             weight * log2(confusion[PRESENT, PRESENT] / confusion[ABSENT, PRESENT]),
             weight * log2(confusion[PRESENT, ABSENT] / confusion[ABSENT, ABSENT]),
         )
@@ -189,7 +189,7 @@ def _explained(field: str, evidence: Evidence, panel: Panel) -> FieldExplanation
     result = tuple(vote.value for vote in evidence.consensus.standing(field))
     rival, prior = None, None
     words: dict[tuple[str, str], float] = {}
-    tags: dict[tuple[str, str], Said] = {}
+    tags: dict[tuple[str, str], TagWeight] = {}
     rates = evidence.skills.get(field) if panel else None
     if field in CATEGORICAL_FIELDS:
         rival = _rival(field, evidence, result)
@@ -215,7 +215,7 @@ def _explained(field: str, evidence: Evidence, panel: Panel) -> FieldExplanation
 @dataclass(frozen=True, slots=True)
 class _Bits:
     prior: float | None
-    tags: Mapping[tuple[str, str], Said]
+    tags: Mapping[tuple[str, str], TagWeight]
     panel: Panel
 
     def of(self, said_by: Sequence[SaidBy]) -> float | None:
@@ -289,7 +289,7 @@ def _weight(
     panel: Panel,
     counted: Counted,
     bits: float | None,
-    tag: Said | None,
+    tag: TagWeight | None,
 ) -> Weight:
     categorical = field in CATEGORICAL_FIELDS
     return Weight(

@@ -183,26 +183,26 @@ _OPEN = ("intended", "submitted")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RequestState:
     """`answered`: usable. `failed`: asked again only by a person. `waiting`: it is sent by itself when it can be."""
 
     kind: Kind
     reason: str | None
 
 
-def standing_of(inquiry: Inquiry) -> Standing:
+def standing_of(inquiry: Inquiry) -> RequestState:
     """How the request stands. The stored answer comes first: it counts, whatever else is wanted."""
     if inquiry.fate in USABLE:
-        return Standing("answered", _shared(inquiry))
+        return RequestState("answered", _shared(inquiry))
     carrier = inquiry.carrier
     if carrier is not None and carrier.fate is None and carrier.status in _OPEN:
-        return Standing("under way", f"in batch {carrier.batch_id} since {carrier.since:%Y-%m-%d %H:%M} UTC")
+        return RequestState("under way", f"in batch {carrier.batch_id} since {carrier.since:%Y-%m-%d %H:%M} UTC")
     # An answer that cannot be used is one, also where its ask is stopped; a request that errs is none.
     if inquiry.state == "stopped" and (inquiry.again or inquiry.fate in (None, "errored")):
-        return Standing("stopped", inquiry.reason)
+        return RequestState("stopped", inquiry.reason)
     if inquiry.fate is not None and not inquiry.again:
-        return Standing("failed", f"{inquiry.fate}: {inquiry.error}" if inquiry.error else inquiry.fate)
-    return Standing("waiting", _why_waiting(inquiry))
+        return RequestState("failed", f"{inquiry.fate}: {inquiry.error}" if inquiry.error else inquiry.fate)
+    return RequestState("waiting", _why_waiting(inquiry))
 
 
 def _shared(inquiry: Inquiry) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from grabient_assets.consensus.dawid_skene import estimate, estimate_tags
-from grabient_assets.consensus.expectation import Model, Parameters
+from grabient_assets.consensus.expectation import ErrorModel, ErrorRates
 from grabient_assets.consensus.gold import AMBIGUOUS, UNKNOWN, errors_on_gold
 from grabient_assets.consensus.grouping import Ints
 from grabient_assets.consensus.independence import error_correlation, mean_correlation
@@ -38,15 +38,15 @@ class Skills:
     mean, 0 where it is not known. By that votes are discounted: models that share mistakes agree on them too."""
 
     models: tuple[tuple[str, str], ...]
-    parameters: Parameters
+    parameters: ErrorRates
     correlation: float = 0.0
 
-    def of(self, panel: Collection[tuple[str, str]]) -> Parameters:
+    def of(self, panel: Collection[tuple[str, str]]) -> ErrorRates:
         """The rates of this panel, in its order. A model that was not there yet has the mean of the others."""
         known = self.parameters.confusion
         place = {model: number for number, model in enumerate(self.models)}
         rows = [known[place[one]] if one in place else known.mean(axis=0) for one in panel]
-        return Parameters(self.parameters.prevalence, np.stack(rows))
+        return ErrorRates(self.parameters.prevalence, np.stack(rows))
 
 
 def fresh_skills(
@@ -125,16 +125,16 @@ def _outgrown(connection: DuckDBPyConnection, prompt_version: str, found: Collec
     return bool(fitted) and (not models <= known or palettes >= 2 * max(one.palettes for one in fitted))
 
 
-def _fits(coded: CodedValues | CodedTags) -> Iterator[tuple[Estimator, Parameters]]:
+def _fits(coded: CodedValues | CodedTags) -> Iterator[tuple[Estimator, ErrorRates]]:
     if isinstance(coded, CodedValues):
         for method in ESTIMATORS:
-            yield method, estimate(coded.annotations, Model(method), anchor(coded.gold)).parameters
+            yield method, estimate(coded.annotations, ErrorModel(method), anchor(coded.gold)).parameters
     else:
         gold = None if coded.gold is None else anchor(coded.gold)
         yield "full", estimate_tags(coded.annotations, gold).parameters
 
 
-def _as_json(version: CodedVersion, parameters: Parameters) -> str:
+def _as_json(version: CodedVersion, parameters: ErrorRates) -> str:
     found: dict[str, Any] = {
         "models": version.answered.models,
         "prevalence": parameters.prevalence.round(9).tolist(),
@@ -148,7 +148,7 @@ def _from_json(text: str, correlation: float | None) -> Skills:
     found = json.loads(text)
     prevalence, confusion = (np.maximum(np.asarray(found[name]), 1e-9) for name in ("prevalence", "confusion"))
     models = tuple((one[0], one[1]) for one in found["models"])
-    return Skills(models, Parameters(prevalence, confusion), max(correlation or 0.0, 0.0))
+    return Skills(models, ErrorRates(prevalence, confusion), max(correlation or 0.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,10 @@ from grabient_assets.groups.tagging.skills import (
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.groups.tagging.tags import AnswerRecord, answers, complete_tagging
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.garbage import gc_paused
 from grabient_assets.providers.request_rules import json_line
 from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import gc_paused
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -26,11 +26,11 @@ from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.asks import stopped_asks
 from grabient_assets.ledger.batches import RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.closing import finish_batch
 from grabient_assets.ledger.estimates import Measured, RequestShape, token_estimate
-from grabient_assets.ledger.finish import finish_batch
-from grabient_assets.ledger.patience import Patience
 from grabient_assets.ledger.reparse import reparse_batches
 from grabient_assets.ledger.result_lines import read_results
+from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
@@ -220,7 +220,7 @@ def test_a_batch_is_cancelled_and_read_again(place: Place) -> None:
     ask(place, TWO)
     place.emulator.faults({"match": {"provider": "google"}, "action": {"do": "pending"}})
     [sent] = submit(place, "google").batches
-    patience = Patience(30)
+    patience = WaitLimit(30)
     stopped = stop_batch(sent.batch.batch_id, place.connect, house.warehouse, reader, house.clock, patience)
     finish_batch(stopped.batch, place.connect, house.warehouse, house.store, reader, house.clock, patience)
     assert place.fates(sent.batch.batch_id) == {"cancelled": 4}

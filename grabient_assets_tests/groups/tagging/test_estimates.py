@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from grabient_assets.consensus.expectation import Parameters
+from grabient_assets.consensus.expectation import ErrorRates
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, Answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer, build_consensus, consensus_for_prompt
@@ -48,7 +48,7 @@ def turned_round(parameters: str) -> str:
 def test_probabilities_by_hand() -> None:
     """Saturation, equal prevalence: `good` is right in 8 of 10, `bad` says anything. (.8, .1, .1) / 3 each: 0.8."""
     confusion = np.stack([np.full((3, 3), 0.1) + np.eye(3) * 0.7, np.full((3, 3), 1 / 3)])
-    rates = {("saturation", "full"): Skills((BAD, GOOD), Parameters(np.full(3, 1 / 3), confusion[::-1]))}
+    rates = {("saturation", "full"): Skills((BAD, GOOD), ErrorRates(np.full(3, 1 / 3), confusion[::-1]))}
     panel = [said(GOOD, Answer(saturation="muted")), said(BAD, Answer(saturation="vibrant"))]
     [found] = estimates_of([(panel, build_consensus(panel))], rates, "full")
     assert found["saturation"] == [
@@ -66,7 +66,7 @@ def test_probabilities_by_hand() -> None:
 def test_tags_meet_in_the_estimates_and_colours_that_are_not_there_have_none() -> None:
     """Present is said of a true tag by 0.9, of a wrong one by 0.2, half of the candidates are true: 0.9 / 1.1."""
     rates = {
-        ("mood", "full"): Skills((GOOD,), Parameters(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]]))),
+        ("mood", "full"): Skills((GOOD,), ErrorRates(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]]))),
     }
     panel = [said(GOOD, Answer(mood=("cosy", "cozy", "crimson")))]
     assert estimates_of([(panel, build_consensus(panel, BLUES))], rates, "one-coin")[0]["mood"] == [
@@ -81,8 +81,8 @@ def test_a_palette_has_the_same_probabilities_alone_and_beside_others() -> None:
     confusion = rng.dirichlet(np.ones(3), size=(4, 3))
     yes_no = rng.dirichlet(np.ones(2), size=(4, 2))
     rates = {
-        ("saturation", "full"): Skills(tuple(models), Parameters(np.full(3, 1 / 3), confusion)),
-        ("mood", "full"): Skills(tuple(models), Parameters(np.full(2, 0.5), yes_no)),
+        ("saturation", "full"): Skills(tuple(models), ErrorRates(np.full(3, 1 / 3), confusion)),
+        ("mood", "full"): Skills(tuple(models), ErrorRates(np.full(2, 0.5), yes_no)),
     }
     dice = random.Random(7)
     palettes = []

@@ -10,7 +10,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from grabient_assets.consensus.expectation import Parameters
+from grabient_assets.consensus.expectation import ErrorRates
 from grabient_assets.groups.calibration.reporting import report_on
 from grabient_assets.groups.palettes.tables import PaletteRecord
 from grabient_assets.groups.refinement.explaining import Explanation, Stored, explain, read_about
@@ -164,7 +164,7 @@ def test_tags_that_nobody_votes_for_have_their_probability_and_imagined_colours_
     palette = replace(palette_of(house), rgb=((10, 20, 80), *[(40, 80, 200)] * 10))
     said = (Answer(mood=("sun-sets", "crimson"), dominant_colors=("yellow", "navy")), *[Answer(mood=("calm",))] * 2)
     panel = [ModelAnswer("groq", "a", index, answer) for index, answer in enumerate(said)]
-    rates = Skills((("groq", "a"),), Parameters(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]])))
+    rates = Skills((("groq", "a"),), ErrorRates(np.full(2, 0.5), np.asarray([[[0.8, 0.2], [0.1, 0.9]]])))
     votes = build_consensus(panel, palette.rgb)
     tags = ("mood", "dominant_colors")
     [estimates] = estimates_of([(panel, votes)], {(field, "full"): rates for field in tags}, "full")

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from grabient_assets.consensus.expectation import Parameters
+from grabient_assets.consensus.expectation import ErrorRates
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
@@ -42,8 +42,8 @@ def rates(right: float = 0.9) -> dict[str, Skills]:
         confusion = np.full((number, number), wrong) + np.eye(number) * (right - wrong)
         prevalence = np.full(number, 0.001)
         prevalence[0] = 1 - 0.001 * (number - 1)
-        even = Parameters(np.full(number, 1 / number), np.stack([confusion] * len(MODELS)))
-        found[name] = Skills(MODELS, even if name != "saturation" else Parameters(prevalence, even.confusion))
+        even = ErrorRates(np.full(number, 1 / number), np.stack([confusion] * len(MODELS)))
+        found[name] = Skills(MODELS, even if name != "saturation" else ErrorRates(prevalence, even.confusion))
     return found
 
 

@@ -45,7 +45,7 @@ from grabient_assets.groups.tagging.waves import (
     wave_words,
 )
 from grabient_assets.headless.failures import ask_again
-from grabient_assets.headless.wishes import make_wish
+from grabient_assets.headless.run_goal import make_goal
 from grabient_assets.ledger.asks import SubjectVersion, stop_asks
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import PROVIDERS, load_settings
@@ -99,7 +99,7 @@ def test_a_run_takes_up_what_is_under_way_and_leaves_what_is_settled(house: Wave
 
     def needing(analyses: int, *, adaptive: bool) -> int:
         today = house.house.clock().date()
-        wish = make_wish(house.house.warehouse, settings, "v1", analyses, "consensus", today=today, adaptive=adaptive)
+        wish = make_goal(house.house.warehouse, settings, "v1", analyses, "consensus", today=today, adaptive=adaptive)
         return len(wish.needing)
 
     house.ask()

@@ -18,7 +18,7 @@ from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes, palettes
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
-from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.groups.tagging.collection import Completed, complete_palettes
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import TagRecord, record_tags
@@ -45,8 +45,8 @@ class WaveHouse:
         load_palettes(self.house.warehouse, samples(self.count), "samples", self.house.clock())
         self.palettes = [SubjectVersion("v1", row.palette.canonical) for row in samples(self.count).rows]
 
-    def wish(self, providers: Sequence[str] = PROVIDERS, analyses: int = 2, **more: Any) -> TaggingWish:
-        return TaggingWish(more.pop("palettes", self.palettes), providers, analyses, "emulator", **more)
+    def wish(self, providers: Sequence[str] = PROVIDERS, analyses: int = 2, **more: Any) -> TaggingAsk:
+        return TaggingAsk(more.pop("palettes", self.palettes), providers, analyses, "emulator", **more)
 
     def ask(self, providers: Sequence[str] = PROVIDERS, panel: Sequence[str] = PROVIDERS, **more: Any) -> None:
         """Want the palettes tagged adaptively."""

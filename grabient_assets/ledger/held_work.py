@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
 from grabient_assets.ledger.attempts import HeldWork, held_work, release_work
+from grabient_assets.ledger.backoff import LONGEST_NAMED, pauses
 from grabient_assets.ledger.batches import put_off_providers
-from grabient_assets.ledger.deferral import LONGEST_NAMED
-from grabient_assets.ledger.finishing import grant, open_funding, over_budget
+from grabient_assets.ledger.funding import grant, open_funding, over_budget
 from grabient_assets.ledger.money import HoldKey, holds, keys_of_open_asks
 from grabient_assets.ledger.overdue import forget_unreachable
-from grabient_assets.ledger.pauses import pauses
 from grabient_assets.ledger.request_sizes import kind_of, request_prices
 
 if TYPE_CHECKING:

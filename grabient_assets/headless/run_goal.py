@@ -23,7 +23,7 @@ NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunGoal:
     """Palettes to bring up to a stage. `seeds` are all that were chosen, `needing` those that lack something; of these
     a check keeps `withheld` from the refinement that they lack, and `tagged` lack their refinement alone. If
     `adaptive`, wave by wave, and `analyses` is the most that a model is asked."""
@@ -122,7 +122,7 @@ def seeds_of_file(path: Path, warehouse: Warehouse) -> tuple[str, ...]:
     return tuple(row.palette.canonical for row in file.rows)
 
 
-def make_wish(
+def make_goal(
     warehouse: Warehouse,
     settings: Settings,
     prompt_version: str,
@@ -134,7 +134,7 @@ def make_wish(
     today: date,
     providers: Sequence[str] | None = None,
     adaptive: bool = False,
-) -> Wish:
+) -> RunGoal:
     """The palettes that still need work: all loaded or those of `among`, at most `limit` in order of arrival.
 
     A model that is shut down `today` makes no palette need work. `providers` are those that can be asked now when not
@@ -145,7 +145,7 @@ def make_wish(
     provider can be asked.
     """
     from grabient_assets.groups.tagging.waves import answered_enough
-    from grabient_assets.headless.needs import Need, needs
+    from grabient_assets.headless.needs import PaletteNeed, needs
 
     providers = askable_providers(settings) if providers is None else tuple(providers)
     targets = tagging_targets(settings, prompt_version, providers, today)
@@ -159,10 +159,10 @@ def make_wish(
         chosen = set(among)
         found = [need for need in found if need.seed in chosen]
 
-    def lacks_answers(need: Need) -> bool:
+    def lacks_answers(need: PaletteNeed) -> bool:
         return need.answers and need.seed not in enough
 
-    def lacks(need: Need) -> bool:
+    def lacks(need: PaletteNeed) -> bool:
         return (
             lacks_answers(need)
             or (need.consensus and until in ("consensus", "refined"))
@@ -174,11 +174,11 @@ def make_wish(
     seeds = needing if limit is not None else tuple(need.seed for need in found)
     withheld = tuple(need.seed for need in lacking if need.withheld)
     tagged = tuple(need.seed for need in lacking if need.refinement and not lacks_answers(need))
-    return Wish(prompt_version, seeds, needing, providers, analyses, until, withheld, adaptive, tagged)
+    return RunGoal(prompt_version, seeds, needing, providers, analyses, until, withheld, adaptive, tagged)
 
 
-def record_wish(
-    wish: Wish,
+def record_goal(
+    goal: RunGoal,
     warehouse: Warehouse,
     settings: Settings,
     now: datetime,
@@ -186,37 +186,37 @@ def record_wish(
     allow_unpriced: bool = False,
     max_usd: Decimal | None = None,
 ) -> None:
-    """Record what the wish lacks, in one go. Nothing is sent here.
+    """Record what the goal lacks, in one go. Nothing is sent here.
 
     With `allow_unpriced`, it is sent even at an unknown price; with `max_usd`, no more is spent on it.
     """
     from grabient_assets.groups.tagging.adaptive import ask_in_waves
-    from grabient_assets.groups.tagging.asking import TaggingWish, ask_for_tags
+    from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 
-    if not wish.needing:
+    if not goal.needing:
         return
-    partitions = [SubjectVersion(wish.prompt_version, seed) for seed in wish.needing]
-    refine = wish.until == "refined"
-    wanted = TaggingWish(
+    partitions = [SubjectVersion(goal.prompt_version, seed) for seed in goal.needing]
+    refine = goal.until == "refined"
+    wanted = TaggingAsk(
         partitions,
-        wish.providers,
-        wish.analyses,
+        goal.providers,
+        goal.analyses,
         settings.mode,
         refine,
         allow_unpriced=allow_unpriced,
         cap=None if max_usd is None else SpendingCap(uuid4().hex, max_usd),
     )
-    if wish.adaptive:
-        ask_in_waves(wanted, wish.providers, warehouse, now)
+    if goal.adaptive:
+        ask_in_waves(wanted, goal.providers, warehouse, now)
     else:
         ask_for_tags(wanted, warehouse, now)
 
 
-def wish_of_asked(asked: Sequence[SubjectVersion], until: Until, settings: Settings) -> Wish:
+def goal_of_asked(asked: Sequence[SubjectVersion], until: Until, settings: Settings) -> RunGoal:
     """The wish to see through what was asked already. Of several prompt versions the last is the one counted."""
     version = asked[-1].prompt_version
     seeds = tuple(dict.fromkeys(p.subject for p in asked if p.prompt_version == version))
-    return Wish(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
+    return RunGoal(version, seeds, seeds, askable_providers(settings), settings.analyses, until)
 
 
 def tagging_targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:

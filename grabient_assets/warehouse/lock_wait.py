@@ -13,7 +13,7 @@ from grabient_assets.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class LockTimeout:
     """How long the file is waited for, in seconds (infinity: without end), and what is said meanwhile.
 
     `told` hears a sentence after `told_after` seconds and then every `told_every`. With `in_all` the seconds are those
@@ -27,23 +27,23 @@ class Patience:
     in_all: bool = False
 
 
-class Wait:
+class LockWait:
     """The waiting of one use, or of all uses in a row. `waited` counts seconds."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._next_word = patience.told_after
+    def __init__(self, timeout: LockTimeout) -> None:
+        self._timeout = timeout
+        self._next_word = timeout.told_after
         self.waited = 0.0
 
     @property
     def is_over(self) -> bool:
-        return self.waited >= self._patience.seconds
+        return self.waited >= self._timeout.seconds
 
     def acquire(self, lock: threading.RLock) -> bool:
-        """Whether the lock came within the patience."""
+        """Whether the lock came within the timeout."""
         while True:
             began = time.monotonic()
-            left = max(0.0, self._patience.seconds - self.waited)
+            left = max(0.0, self._timeout.seconds - self.waited)
             got = lock.acquire(timeout=min(left, interrupts.SLICE_SECONDS))
             self.waited += time.monotonic() - began
             if got or self.is_over:
@@ -55,9 +55,9 @@ class Wait:
         began = time.monotonic()
         interrupts.sleep(seconds)
         self.waited += time.monotonic() - began
-        if self._patience.told is not None and self.waited >= self._next_word:
-            self._next_word = self.waited + self._patience.told_every
+        if self._timeout.told is not None and self.waited >= self._next_word:
+            self._next_word = self.waited + self._timeout.told_every
             passed = f"{counted(round(self.waited), 'second')} so far"
-            if not math.isinf(self._patience.seconds):
-                passed += f", {counted(round(self._patience.seconds), 'second')} at most"
-            self._patience.told(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")
+            if not math.isinf(self._timeout.seconds):
+                passed += f", {counted(round(self._timeout.seconds), 'second')} at most"
+            self._timeout.told(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")

@@ -1,4 +1,4 @@
-"""Following a wish through: drives the pipeline until nothing is open, and knows when waiting is useless."""
+"""Driving a run to its goal: drives the pipeline until nothing is open, and knows when waiting is useless."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, StoreUnusableError
 from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.headless.run_goal import RunGoal, Until
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
-from grabient_assets.headless.wishes import Until, Wish
 from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
 from grabient_assets.ledger.overdue import locked_out, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets.settings import Settings
@@ -19,7 +19,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.asking.purpose_assets import PurposeAssets
-    from grabient_assets.headless.driver import Driver, Finished
+    from grabient_assets.headless.driver import Driver, FinishedRun
 
 UNREACHABLE_TIMES = 3
 """After so many submissions in a row that never reached a provider it is given up; the pauses between them grow."""
@@ -43,14 +43,14 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Pursuit:
-    """One run of the driver for a wish. `seen` is told of finished runs and of progress, as often as there is news;
+class PipelineRun:
+    """One run of the driver for a goal. `seen` is told of finished runs and of progress, as often as there is news;
     `waits` of what is waited for, before every pause."""
 
-    wish: Wish
+    goal: RunGoal
     warehouse: Warehouse
     settings: Settings
-    seen: Callable[[Finished | None, Progress], None]
+    seen: Callable[[FinishedRun | None, Progress], None]
     waits: Callable[[Sequence[Waiting]], None] = lambda _: None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _given_up: dict[str, str] = field(default_factory=dict)
@@ -58,12 +58,12 @@ class Pursuit:
     _stuck: tuple[str, ...] = ()
 
     def follow(self, driver: Driver, timeout: float) -> Outcome:
-        """Drive until nothing that the wish needs is open, or `timeout` seconds have passed.
+        """Drive until nothing that the goal needs is open, or `timeout` seconds have passed.
 
         Raises StoreUnusableError when a run failed and the object store takes nothing more.
         """
         from grabient_assets.headless.driver import drive
-        from grabient_assets.ledger.holding import release
+        from grabient_assets.ledger.held_work import release
 
         with self.warehouse.write() as connection:
             release(connection, self.started)
@@ -78,15 +78,15 @@ class Pursuit:
         finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout, waits=tell_of_waits)
         progress = self.progress()
         outcome = Outcome(finished, progress, ())
-        lacking = outcome.reached(self.wish.until) < progress.palettes
+        lacking = outcome.reached(self.goal.until) < progress.palettes
         return replace(outcome, problems=self._problems(lacking=lacking))
 
     def progress(self) -> Progress:
         """How far the chosen palettes are now."""
         with self.warehouse.read() as connection:
-            return progress(connection, self.wish.seeds, self.wish.prompt_version, self.started)
+            return progress(connection, self.goal.seeds, self.goal.prompt_version, self.started)
 
-    def _tell(self, finished: Finished | None) -> None:
+    def _tell(self, finished: FinishedRun | None) -> None:
         if finished is not None:
             self._quiet = 0
             if not finished.success:
@@ -121,7 +121,7 @@ class Pursuit:
         """Providers that no submission reaches, and those whose key is refused while their batches are open."""
         with self.warehouse.read() as connection:
             self._given_up |= locked_out(connection)
-            for provider in self.wish.providers:
+            for provider in self.goal.providers:
                 found = unreachable_in_a_row(connection, provider, self.started)
                 if found and found[0] >= UNREACHABLE_TIMES:
                     self._given_up[provider] = found[1]
@@ -130,10 +130,10 @@ class Pursuit:
                     self._given_up[provider] = f"{provider} took no batch in {found[0]} tries. {found[1]}"
 
     def _purposes(self) -> list[PurposeAssets]:
-        """The purposes that the wish goes through: without refinement, those that do not follow another."""
+        """The purposes that the goal goes through: without refinement, those that do not follow another."""
         from grabient_assets.groups.purposes import purpose_assets
 
-        refined = self.wish.until == "refined"
+        refined = self.goal.until == "refined"
         return [shown for shown in purpose_assets().values() if refined or shown.follow_up is None]
 
     def _batches_open(self) -> bool:
@@ -150,7 +150,7 @@ class Pursuit:
         """Whether something is to be sent or completed, as the sensors see it."""
         from grabient_assets.asking.purpose_assets import sendable_work
 
-        usable, budget = self.wish.providers, self.settings.budget_usd
+        usable, budget = self.goal.providers, self.settings.budget_usd
         for shown in self._purposes():
             asked = [name for name in shown.providers() if name in usable and name not in self._given_up]
             with self.warehouse.read() as connection:
@@ -164,13 +164,13 @@ class Pursuit:
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
         from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
-        from grabient_assets.ledger.holding import held_back
+        from grabient_assets.ledger.held_work import held_back
 
-        chosen = [SubjectVersion(self.wish.prompt_version, seed) for seed in self.wish.seeds]
+        chosen = [SubjectVersion(self.goal.prompt_version, seed) for seed in self.goal.seeds]
         with self.warehouse.read() as connection:
             stopped = stopped_asks(connection, PURPOSES, self.started)
             held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
-            withheld = withheld_palettes(connection, chosen if self.wish.until == "refined" else [])
+            withheld = withheld_palettes(connection, chosen if self.goal.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
         told = {
             "over_budget",

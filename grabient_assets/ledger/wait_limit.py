@@ -16,7 +16,7 @@ USUAL_TIMEOUT_SECONDS = 1800.0
 
 
 @dataclass(slots=True)
-class Patience:
+class WaitLimit:
     """How long the end is waited for. `say` is told what is being waited for."""
 
     seconds: float = USUAL_TIMEOUT_SECONDS
@@ -60,20 +60,20 @@ class _Told:
     distance: float
 
 
-class Wait:
-    """One wait as long as the patience lasts, in pauses that grow."""
+class TimedWait:
+    """One wait as long as the limit allows, in pauses that grow."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._began = patience.clock()
-        self._until = self._began + patience.seconds
+    def __init__(self, limit: WaitLimit) -> None:
+        self._limit = limit
+        self._began = limit.clock()
+        self._until = self._began + limit.seconds
         self._pause = FIRST_PAUSE_SECONDS
-        self._announcer = Announcer(patience.say, patience.clock)
+        self._announcer = Announcer(limit.say, limit.clock)
 
     @property
     def now(self) -> float:
-        """Seconds on the clock of the patience."""
-        return self._patience.clock()
+        """Seconds on the clock of the limit."""
+        return self._limit.clock()
 
     @property
     def left(self) -> float:
@@ -91,12 +91,12 @@ class Wait:
         so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
         times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g} s"
         self._announcer.tell("", what, f"Waiting for {what}. ({times}.)")
-        self._patience.sleep(pause)
+        self._limit.sleep(pause)
         self._pause = min(self._pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)
-class Faults:
+class RepeatedFaults:
     """Since when a provider has answered with a fault and never well in between.
 
     One bad answer of a proxy is no reason to give up answers that are paid for: only what comes again after a settling
@@ -108,11 +108,11 @@ class Faults:
     _since: dict[type[ProviderError], float] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, connection: Connection) -> Faults:
+    def at(cls, connection: Connection) -> RepeatedFaults:
         """None met yet."""
         return cls(max(connection.settling.total_seconds(), FIRST_PAUSE_SECONDS))
 
-    def believed(self, error: ProviderError, wait: Wait) -> bool:
+    def believed(self, error: ProviderError, wait: TimedWait) -> bool:
         """Whether this fault is final by now.
 
         An answer is, when it came a pause ago as well; the wait goes on for that long. "Busy" is, when the time is up
@@ -131,6 +131,6 @@ class Faults:
         self._since.clear()
 
 
-def named_wait(error: ProviderError) -> float:
+def retry_after(error: ProviderError) -> float:
     """The seconds the provider asked for; 0 when it named none."""
     return (error.retry_after or 0.0) if isinstance(error, ProviderBusyError) else 0.0

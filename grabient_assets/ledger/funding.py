@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class StepCost:
     """What finishing a subject takes out of one limit, in US dollars; `spread` is the most by which the high end of one
     request lies above what is expected of it."""
 
@@ -59,13 +59,15 @@ class Cost:
         return self.expected + self.spread
 
 
-def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, Cost]:
+def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, StepCost]:
     """What it takes out of each of the limits that hold for it."""
-    found: dict[Limit, Cost] = {}
+    found: dict[Limit, StepCost] = {}
     for need in one.needs:
         for limit in {MONTH, need.cap_id} & set(limits):
-            known = found.get(limit, Cost())
-            found[limit] = Cost(known.high + need.high, known.expected + need.expected, max(known.spread, need.spread))
+            known = found.get(limit, StepCost())
+            found[limit] = StepCost(
+                known.high + need.high, known.expected + need.expected, max(known.spread, need.spread)
+            )
     return found
 
 
@@ -97,7 +99,7 @@ def fund(
     left = {limit: one.left for limit, one in limits.items()}
     unspent = {limit: max(Decimal(0), one.usd - one.spent) for limit, one in limits.items()}
     kept = dict.fromkeys(limits, Decimal(0))
-    whole, waiting = set[UnfinishedKey](), list[tuple[Unfinished, dict[Limit, Cost]]]()
+    whole, waiting = set[UnfinishedKey](), list[tuple[Unfinished, dict[Limit, StepCost]]]()
     closed = set[Limit]()
     priced = [(one, costs(one, limits)) for one in found]
     for one, cost in sorted(priced, key=_order):
@@ -123,13 +125,13 @@ def fund(
     return Funding(limits, whole, stepwise, tuple(one for one, _ in waiting), kept)
 
 
-def _order(priced: tuple[Unfinished, Mapping[Limit, Cost]]) -> tuple[bool, Decimal, int, str, str]:
+def _order(priced: tuple[Unfinished, Mapping[Limit, StepCost]]) -> tuple[bool, Decimal, int, str, str]:
     one, cost = priced
     dearest = max((c.high for c in cost.values()), default=Decimal(0))
     return not one.begun, dearest, one.arrival, one.key.prompt_version, one.key.subject_key
 
 
-def _could_end(cost: Mapping[Limit, Cost], usd: Mapping[Limit, Decimal]) -> bool:
+def _could_end(cost: Mapping[Limit, StepCost], usd: Mapping[Limit, Decimal]) -> bool:
     """Whether so much money brings it to its end, request after request, when each costs what is expected."""
     return all(c.stepwise <= usd[limit] for limit, c in cost.items())
 
@@ -251,7 +253,7 @@ def over_budget(
     )
 
 
-def _least(limit: Allowance, waits: Sequence[tuple[bool, Cost]], one: DollarRange, aside: Decimal) -> Decimal:
+def _least(limit: Allowance, waits: Sequence[tuple[bool, StepCost]], one: DollarRange, aside: Decimal) -> Decimal:
     """How many dollars the limit has to be, at least, for the next of those that wait to go out. `waits`: whether each
     is begun, and what it costs; `aside` is what the limit has set aside for others."""
     alone = min((cost.stepwise for _, cost in waits), default=one.high)
