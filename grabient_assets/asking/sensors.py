@@ -1,6 +1,7 @@
 """The sensors that every purpose has: what is due is sent, what is complete is built on, what has failed turns red."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -31,6 +32,9 @@ from grabient_assets.resources.runs import (
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
+
+# Dagster copies a sensor of several jobs with every parameter named, and warns that its own `owners` is in beta.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*`owners` of initializer `SensorDefinition.*")
 
 COLLECT_ROLE = "collect"
 MARK_ROLE = "mark-failed"

@@ -56,4 +56,4 @@ def test_so_does_the_plan_of_a_refinement(pipeline: Driven) -> None:
     pipeline.until("refined", "refined_tags", {key}, ticks=20)
     _, plan = observed(pipeline, "refinement_batches")
     assert (plan["requests"], plan["batches"]) == (1, 1)
-    assert "| claude-opus-5-5 | 0 | 0 | 0 | 0 | 1 | asked for, not sent yet: 1 | 1 | 1 | " in plan["plan"]
+    assert "| claude-opus-5-5 | 0 | 0 | 0 | 0 | 1 | new palette: 1 | 1 | 1 | " in plan["plan"]
