@@ -172,7 +172,7 @@ def finish_batch(
         if wait.left <= 0:
             raise GrabientError(
                 f"Batch {batch_id} has ended at {batch.provider}, but after {wait_limit.seconds:.0f} seconds of "
-                f"waiting for its results it is not collected. {latest.error or ''} Nothing is lost: the next `grabient run` "
-                f"or the daemon collects it. `grabient cancel {batch_id}` waits on.".replace("  ", " ")
+                f"waiting for its results it is not collected. {latest.error or ''} Nothing is lost: the next "
+                f"`grabient run` or the daemon collects it. `grabient cancel {batch_id}` waits on.".replace("  ", " ")
             )
         wait.on(f"{waits_for}: {latest.error}" if latest.error else waits_for)
