@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -171,3 +172,8 @@ def test_every_module_says_what_it_is():
 
 def test_no_room_is_for_odds_and_ends():
     assert {name_of(path) for path in MODULES if path.stem in VAGUE or path.parent.name in VAGUE} == set()
+
+
+def test_asks_are_written_in_one_file():
+    written = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) asks\b")
+    assert {name_of(path) for path in MODULES if written.search(path.read_text(encoding="utf-8"))} == {"ledger/asks.py"}

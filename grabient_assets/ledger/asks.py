@@ -7,12 +7,12 @@ the reason. Asking again for what is closed costs nothing: the ask opens, finds 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from grabient_assets.ledger.identity import identified
+from grabient_assets.ledger.identity import identified, stem
 from grabient_assets.warehouse.rows import utf8
 from grabient_assets.wording import counted
 
@@ -40,7 +40,7 @@ class SubjectVersion:
     subject: str
 
 
-ASKED_AGAIN = """
+_ASKED_AGAIN = """
     ON CONFLICT DO UPDATE SET
         subject_key = excluded.subject_key, request_digest = excluded.request_digest, rests_on = excluded.rests_on,
         basis = excluded.basis, stem = excluded.stem,
@@ -50,7 +50,11 @@ ASKED_AGAIN = """
         state = 'open', reason = NULL, closed_at = NULL, asked_at = excluded.asked_at,
         retry_from = coalesce(excluded.retry_from, retry_from)
 """
-"""What becomes of an ask that is there already when it is inserted once more."""
+
+
+def asking(wanted: str, purpose: Purpose) -> str:
+    """Statement that asks everything in the relation `wanted`: the columns of `asks` besides those of the identity."""
+    return f"INSERT INTO asks BY NAME {identified(wanted, purpose)} {_ASKED_AGAIN}"
 
 
 def record_asks(
@@ -86,9 +90,7 @@ def record_asks(
                            unnest($digests::VARCHAR[]) AS request_digest) AS t
     """
     connection.execute(
-        f"""
-        INSERT INTO asks BY NAME {identified(requests, purpose)} {ASKED_AGAIN}
-        """,
+        asking(requests, purpose),
         {
             "purpose": purpose.name,
             "subjects": [w.subject for w in wanted],
@@ -105,6 +107,98 @@ def record_asks(
             "cap_id": cap_id,
             "delivery": delivery or purpose.delivery,
         },
+    )
+
+
+def renewed_identity(table: str, found: str) -> str:
+    """Statement that renews the identity of the asks that rest on `table`.
+
+    `found` is a relation (subject, prompt_version, basis) of what stands there now, null for what is gone. It belongs
+    into the transaction that writes the table: an ask with an old basis would be sent as what it is not.
+    """
+    return f"""
+        UPDATE asks SET basis = f.basis, stem = {stem("asks.subject_key", "asks.request_digest", "f.basis")}
+        FROM ({found}) AS f
+        WHERE asks.rests_on = '{table}' AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
+          AND asks.basis IS DISTINCT FROM f.basis
+    """
+
+
+def set_terms(
+    connection: DuckDBPyConnection,
+    purpose: str,
+    terms: str,
+    columns: Sequence[str],
+    parameters: Mapping[str, Any],
+    *,
+    open_only: bool = False,
+) -> None:
+    """Put the asks of the purpose on these terms. `terms` is a relation of subject, prompt_version and the columns."""
+    connection.execute(
+        f"""
+        UPDATE asks SET {", ".join(f"{name} = f.{name}" for name in columns)} FROM ({terms}) AS f
+        WHERE asks.purpose = '{purpose}' AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
+          AND (NOT {open_only} OR asks.state = 'open')
+        """,
+        dict(parameters),
+    )
+
+
+def close_asks(connection: DuckDBPyConnection, tables: str, which: str, now: datetime) -> None:
+    """Close the asks for which the condition `which` holds, over the common table expressions `tables`."""
+    connection.execute(f"WITH {tables} UPDATE asks SET state = 'closed', closed_at = $now WHERE {which}", {"now": now})
+
+
+def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Sequence[Any]) -> None:
+    """Close what was stopped and is answered all the same. `answered` is a relation with the columns of `asks`."""
+    connection.execute(
+        f"""
+        UPDATE asks SET state = 'closed', reason = NULL FROM ({answered}) AS n
+        WHERE asks.purpose = n.purpose AND asks.subject = n.subject AND asks.prompt_version = n.prompt_version
+          AND asks.provider = n.provider AND asks.model = n.model
+        """,
+        list(parameters),
+    )
+
+
+def forget_earlier_targets(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
+    """Remove what was asked about these subjects before the latest ask, and is not open: for a purpose of which one
+    model is asked about each subject."""
+    connection.execute(
+        """
+        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
+        latest AS (
+            SELECT subject, prompt_version, max(asked_at) AS asked_at
+            FROM asks JOIN chosen USING (subject, prompt_version) WHERE purpose = $3 GROUP BY ALL
+        )
+        DELETE FROM asks USING latest AS l
+        WHERE asks.purpose = $3 AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
+          AND asks.asked_at < l.asked_at AND asks.state <> 'open'
+        """,
+        [[p.subject for p in among], [p.prompt_version for p in among], purpose],
+    )
+
+
+def stop_failed(
+    connection: DuckDBPyConnection, purpose: str, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
+) -> None:
+    """Stop asking about these subjects, with the reason: the answer they have may be an older one that still stands.
+    What was stopped with its whole model keeps that reason."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
+        FROM (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version,
+                     unnest($3::VARCHAR[]) AS reason) AS f
+        WHERE asks.purpose = $5 AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
+          AND asks.state <> 'stopped'
+        """,
+        [
+            [p.subject for p, _ in failed],
+            [p.prompt_version for p, _ in failed],
+            [utf8(reason) for _, reason in failed],
+            now,
+            purpose,
+        ],
     )
 
 

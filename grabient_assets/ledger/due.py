@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.ledger.asks import close_asks
 from grabient_assets.ledger.identity import ANALYSES, bit, custom_id, is_in, stem_of
 from grabient_assets.ledger.money import HoldKey
 
@@ -203,13 +204,7 @@ def share_answers(connection: DuckDBPyConnection, purpose: Purpose) -> None:
 
 def close_finished(connection: DuckDBPyConnection, purpose: Purpose, now: datetime) -> None:
     """Close the open asks that miss nothing any more."""
-    connection.execute(
-        f"""
-        WITH {lacking(open_asks(purpose), purpose.table)}
-        UPDATE asks SET state = 'closed', closed_at = $now WHERE {finished(purpose)}
-        """,
-        {"now": now},
-    )
+    close_asks(connection, lacking(open_asks(purpose), purpose.table), finished(purpose), now)
 
 
 def finished(purpose: Purpose) -> str:

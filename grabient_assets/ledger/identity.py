@@ -82,17 +82,3 @@ def identified(wanted: str, purpose: Purpose) -> str:
         SELECT w.*, k.subject_key, {rests_on} AS rests_on, {basis} AS basis, {digits} AS stem
         FROM ({wanted}) w JOIN ({purpose.keys}) k ON k.subject = w.subject {join}
     """
-
-
-def basis_changed(table: str, found: str) -> str:
-    """Statement that renews the identity of the asks that rest on `table`.
-
-    `found` is a relation (subject, prompt_version, basis) of what stands there now, null for what is gone. It belongs
-    into the transaction that writes the table: an ask with an old basis would be sent as what it is not.
-    """
-    return f"""
-        UPDATE asks SET basis = f.basis, stem = {stem("asks.subject_key", "asks.request_digest", "f.basis")}
-        FROM ({found}) AS f
-        WHERE asks.rests_on = '{table}' AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
-          AND asks.basis IS DISTINCT FROM f.basis
-    """

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.archive import archived_requests, archived_results, archived_state
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, close_stopped
 from grabient_assets.ledger.batches import BatchRecord, FateRecord, batches_of
 from grabient_assets.ledger.closing import given_up
 from grabient_assets.ledger.due import lacking
@@ -371,17 +371,10 @@ def _close_answered(connection: DuckDBPyConnection, purpose: Purpose, among: Seq
         SELECT asks.* FROM asks SEMI JOIN chosen USING (subject, prompt_version)
         WHERE purpose = '{purpose.name}' AND state = 'stopped'
     """
-    connection.execute(
-        f"""
+    answered = f"""
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
-        {lacking(stopped, purpose.table)},
-        complete AS (
-            SELECT a.* FROM asked a JOIN heard h USING (ask)
-            WHERE h.answered & ((1 << a.analyses) - 1) = (1 << a.analyses) - 1
-        )
-        UPDATE asks SET state = 'closed', reason = NULL FROM complete AS n
-        WHERE asks.purpose = n.purpose AND asks.subject = n.subject AND asks.prompt_version = n.prompt_version
-          AND asks.provider = n.provider AND asks.model = n.model
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    )
+        {lacking(stopped, purpose.table)}
+        SELECT a.* FROM asked a JOIN heard h USING (ask)
+        WHERE h.answered & ((1 << a.analyses) - 1) = (1 << a.analyses) - 1
+    """
+    close_stopped(connection, answered, [[p.subject for p in among], [p.prompt_version for p in among]])

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import PromptError
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
-from grabient_assets.groups.refinement.refined import chained_refinements, forget_other_refiners, open_refiners
+from grabient_assets.groups.refinement.refined import chained_refinements, open_refiners
 from grabient_assets.groups.tagging.ask_terms import tagging_terms
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, unchain
+from grabient_assets.ledger.asks import AskTarget, SubjectVersion, forget_earlier_targets, record_asks, unchain
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.identity import request_digest
@@ -68,7 +68,7 @@ def ask_for_refinement(
                     cap_id=cap_id,
                 )
             stop_refused(connection, REFINEMENT.name, [model], now)
-        forget_other_refiners(connection, chosen)
+        forget_earlier_targets(connection, REFINEMENT.name, chosen)
         share_answers(connection, REFINEMENT)
         close_finished(connection, REFINEMENT, now)
 

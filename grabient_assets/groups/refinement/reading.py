@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.errors import StoreError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.palettes.tables import palettes
-from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined, refined, stop_failed_refinements
+from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined, refined
 from grabient_assets.groups.refinement.refined_answer import LIMITS, Refined, read_refined
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, Unusable
 from grabient_assets.groups.tagging.consensus import Consensus, Vote
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus
 from grabient_assets.ledger.archive import archived_requests
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, stop_failed
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
 from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
@@ -196,7 +196,7 @@ class RefinedReader:
             for one in final
             if one.verdict.fate not in USABLE
         ]
-        stop_failed_refinements(connection, failed, now)
+        stop_failed(connection, self._purpose.name, failed, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> RefinedRecord:
         answer: Refined | None = settled.verdict.payload

@@ -12,7 +12,7 @@ from grabient_assets.groups.tagging.withheld import withheld
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.warehouse.rows import insert_rows, utf8
+from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -254,46 +254,6 @@ def open_refiners(
         [[p.subject for p in among], [p.prompt_version for p in among]],
     ).fetchall()
     return {SubjectVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
-
-
-def forget_other_refiners(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
-    """Remove what earlier refiners were asked about these palettes and what is not open: a palette has one refiner."""
-    connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
-        latest AS (
-            SELECT subject, prompt_version, max(asked_at) AS asked_at
-            FROM asks JOIN chosen USING (subject, prompt_version)
-            WHERE purpose = 'refinement' GROUP BY ALL
-        )
-        DELETE FROM asks USING latest AS l
-        WHERE asks.purpose = 'refinement' AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
-          AND asks.asked_at < l.asked_at AND asks.state <> 'open'
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    )
-
-
-def stop_failed_refinements(
-    connection: DuckDBPyConnection, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
-) -> None:
-    """Stop asking for these palettes, with the reason: the answer they have may be an older one that still stands. What
-    was stopped with its whole model keeps that reason."""
-    connection.execute(
-        """
-        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
-        FROM (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version,
-                     unnest($3::VARCHAR[]) AS reason) AS f
-        WHERE asks.purpose = 'refinement' AND asks.subject = f.seed AND asks.prompt_version = f.prompt_version
-          AND asks.state <> 'stopped'
-        """,
-        [
-            [p.subject for p, _ in failed],
-            [p.prompt_version for p, _ in failed],
-            [utf8(reason) for _, reason in failed],
-            now,
-        ],
-    )
 
 
 def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailure]:

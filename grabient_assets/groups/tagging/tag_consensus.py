@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.tags import Tagged
-from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.identity import basis_changed
+from grabient_assets.ledger.asks import SubjectVersion, renewed_identity
 from grabient_assets.warehouse.rows import insert_rows, with_rows
 
 if TYPE_CHECKING:
@@ -41,7 +40,9 @@ class ConsensusRecord:
     entropy: float | None = None
 
 
-_BASIS_CHANGED = basis_changed("tag_consensus", "SELECT seed AS subject, prompt_version, digest AS basis FROM new_rows")
+_BASIS_CHANGED = renewed_identity(
+    "tag_consensus", "SELECT seed AS subject, prompt_version, digest AS basis FROM new_rows"
+)
 
 
 def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
@@ -90,7 +91,7 @@ def drop_consensus(connection: DuckDBPyConnection, among: Sequence[SubjectVersio
         f"DELETE FROM tag_consensus WHERE (seed, prompt_version) IN (SELECT (subject, prompt_version) FROM ({chosen}))",
         gone,
     )
-    connection.execute(basis_changed("tag_consensus", f"SELECT *, NULL AS basis FROM ({chosen})"), gone)
+    connection.execute(renewed_identity("tag_consensus", f"SELECT *, NULL AS basis FROM ({chosen})"), gone)
 
 
 def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:

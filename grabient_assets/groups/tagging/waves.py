@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.wave_audit import PENDING, PaletteAudit, palette_audit_words
 from grabient_assets.groups.tagging.wave_plans import WavePlan, covering_plans
-from grabient_assets.ledger.asks import ASKED_AGAIN, SubjectVersion
-from grabient_assets.ledger.identity import identified
+from grabient_assets.ledger.asks import SubjectVersion, asking, set_terms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -86,10 +85,9 @@ _ENTER = f"""
 # A settled palette is asked nothing. What follows its tagging follows on the new terms.
 _NEW_TERMS = f"""
     WITH {_CHOSEN}
-    UPDATE asks SET chained = $chained, allow_unpriced = $allow_unpriced, cap_id = $cap_id, asked_at = $now
-    WHERE purpose = 'tagging' AND (subject, prompt_version) IN (
-        SELECT (seed, prompt_version) FROM tagging_waves SEMI JOIN chosen USING (seed, prompt_version)
-        WHERE state = 'settled')
+    SELECT seed AS subject, prompt_version, $chained AS chained, $allow_unpriced AS allow_unpriced, $cap_id AS cap_id,
+           $now AS asked_at
+    FROM tagging_waves SEMI JOIN chosen USING (seed, prompt_version) WHERE state = 'settled'
 """
 
 _REACHED = "m.wave <= w.wave"
@@ -113,7 +111,7 @@ def _asking(which: str, purpose: Purpose) -> str:
     WHERE w.state = 'open' AND list_contains($asked::VARCHAR[], m.provider)
       AND {which} GROUP BY ALL
     """
-    return f"INSERT INTO asks BY NAME {identified(members, purpose)} {ASKED_AGAIN}"
+    return asking(members, purpose)
 
 
 def answered_enough(
@@ -175,7 +173,8 @@ def start_waves(
         f"WITH {_CHOSEN} {_asking(_REACHED, purpose)}",
         {**among, "asked": sorted(providers), "now": now, "retry": retry},
     )
-    connection.execute(_NEW_TERMS, {**among, **on_terms})
+    columns = ("chained", "allow_unpriced", "cap_id", "asked_at")
+    set_terms(connection, "tagging", _NEW_TERMS, columns, {**among, **on_terms})
 
 
 def ended_waves(
