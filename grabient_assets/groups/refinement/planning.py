@@ -96,9 +96,9 @@ _KNOWN = f"""
 """
 
 # The asks of the known ones, as ledger/plan.py counts them. The answers tell what was asked before: they stay.
-_ASKS = """
+_ASKS = f"""
     SELECT k.seed AS subject, $version AS prompt_version, $model AS model, $provider AS provider,
-           left(k.custom_id, -3) AS stem, 1 AS analyses, a.retry_from,
+           {stem_of("k.custom_id")} AS stem, 1 AS analyses, a.retry_from,
            coalesce(a.allow_unpriced, false) AS allow_unpriced, NULL::VARCHAR AS cap_id,
            true AS chosen, false AS idle, a.state, a.reason,
            coalesce(r.consensus_digest <> k.digest, false) AS rebased, a.state IS NOT DISTINCT FROM 'open' AS was_asked,
