@@ -31,7 +31,7 @@ ALLOWED = {
     },
     "ledger/admission.py": {"load the palettes there.": "the way out for a person, who loads palettes in a new folder"},
     "registry/file_format.py": {
-        "and a refinement shows one": "says why a model of the role `refiner` has to take images"
+        "and a refinement shows one": "why a model of the role `refiner` takes images"
     },
     "store/objects.py": {'"palettes/store-check.txt"': "a prefix that a token of the bucket must be able to write to"},
 }
