@@ -30,9 +30,7 @@ ALLOWED = {
         "subject AS seed FROM cost_by_request c SEMI JOIN palettes p ON p.seed = c.subject": "the same",
     },
     "ledger/admission.py": {"load the palettes there.": "the way out for a person, who loads palettes in a new folder"},
-    "registry/file_format.py": {
-        "and a refinement shows one": "why a model of the role `refiner` takes images"
-    },
+    "registry/file_format.py": {"and a refinement shows one": "why a model of the role `refiner` takes images"},
     "store/objects.py": {'"palettes/store-check.txt"': "a prefix that a token of the bucket must be able to write to"},
 }
 """By file, a piece of its text and why it is public."""
