@@ -85,7 +85,7 @@ def test_adding_a_model(copy: Copy) -> None:
     every, check = commands("add-a-model.md")
     refused = copy.run(*every)
     assert refused.code == 1
-    assert f"groq.toml, line {wrong}: model openai/gpt-oss-240b, `models.4.kind`: unknown key" in refused.err
+    assert f"groq.toml, line {wrong}: model openai/gpt-oss-240b, `models.5.kind`: unknown key" in refused.err
 
     copy_with(file, before, place, entry[1].replace("panel = false", "panel = true"))
     shown = copy.run(*every)
