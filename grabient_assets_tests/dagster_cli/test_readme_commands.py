@@ -35,7 +35,7 @@ def test_one_palette_is_asked_of_one_provider(terminal: Terminal):
     command, *_ = dagster_commands(terminal.seeds[0], terminal.seeds[2])
     done = terminal.type(command)
     assert done.code == 0, done.text
-    assert "1 palettes asked of openai; tagging_due sends what is missing" in done.text
+    assert "1 palette asked of openai; the sensor tagging_due sends what is missing" in done.text
     assert "Warning" not in done.text and "warning" not in done.text, done.text
     assert terminal.latest_location() == "grabient", "Timeline and Jobs list it"
     assert ("openai", terminal.seeds[0]) in terminal.asked()
@@ -46,7 +46,7 @@ def test_the_older_form_asks_too(terminal: Terminal):
     key = f"v1|{terminal.seeds[1]}"
     done = terminal.type([*MATERIALIZE, "--select", "google_tag_batches", "--partition", key])
     assert done.code == 0, done.text
-    assert "1 palettes asked of google; tagging_due sends what is missing" in done.text
+    assert "1 palette asked of google; the sensor tagging_due sends what is missing" in done.text
     assert ("google", terminal.seeds[1]) in terminal.asked()
     assert terminal.latest_location() == "grabient"
 

@@ -14,6 +14,7 @@ VALUES = {
     "BIGINT": "7",
     "SMALLINT": "7",
     "DOUBLE": "0.5",
+    "FLOAT": "0.5",
     "BOOLEAN": "true",
     "DATE": "DATE '2026-11-20'",
     "JSON": "'{}'",
