@@ -6,6 +6,7 @@ A batch is an uploaded file, named by our label, and a create that points to it.
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
@@ -54,17 +55,17 @@ class FileBatchClient(ProviderClient):
     _raw: Any
     """The class of the HTTP library's answers. Asked for it, the SDK hands out an answer as it came."""
 
+    @abstractmethod
     def _batches(self) -> Iterable[Any]:
         """All batches of the account."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _file(self, file_id: str) -> Any:
         """What the provider says of an uploaded file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _path(self, url: str) -> str:
         """Where the SDK finds the endpoint that a request line names."""
-        raise NotImplementedError
 
     def submit(self, batch: BatchFile) -> Accepted:
         check_size(batch, self.limits, self.name)
