@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,10 +42,6 @@ STEPS: dict[str, Step] = {
 }
 
 
-GATE = "gate"
-"""In the place of a step: the process lives, and waits for a file of this name, so that several start at once."""
-
-
 def die_at(step: Step) -> None:
     """Kill this process there."""
     function, happening, times = step
@@ -70,11 +65,7 @@ def main(folder: Path, base: str, step: str | None = None) -> None:
     house = House(folder)
     provider = connect("openai", "emulator", base, Timeouts(read=60, transfer=60, attempts=1))
     connection = Connection(provider, "emulator", "emulator", timedelta(0), None)
-    (folder / f"{os.getpid()}.ready").touch()
-    if step == GATE:
-        while not (folder / GATE).exists():
-            time.sleep(0.001)
-    elif step is not None:
+    if step is not None:
         die_at(STEPS[step])
     submit_due(EMBEDDING, Submission(connection, PURPOSES, house.warehouse, house.store, lambda: datetime.now(UTC)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import signal
 import subprocess
@@ -27,7 +29,7 @@ from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.groups.search.place import SMALL, ask, collect, submit, wait_out
 from grabient_assets_tests.hanging import HANGING_SECONDS
-from grabient_assets_tests.ledger.direct_sender import GATE, STEPS
+from grabient_assets_tests.ledger.direct_sender import STEPS
 from grabient_assets_tests.ledger.house import START, Clock
 from grabient_assets_tests.ledger.place_at_emulator import Place
 
@@ -59,6 +61,19 @@ def sender(place: Place, *step: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+def someone_waits_for_a_place(folder: Path) -> bool:
+    """Whether the lock of the queue stays taken while every call is held."""
+    with contextlib.suppress(FileNotFoundError), (folder / "direct" / "openai.queue.slot").open() as queue:
+        for _ in range(10):
+            try:
+                fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            except BlockingIOError:
+                time.sleep(0.02)
+        return True
+    return False
 
 
 def until(what: Any) -> None:
@@ -107,15 +122,17 @@ def test_never_more_are_under_way_than_the_registry_allows_over_all_processes(pl
     large = load_registry().model("openai", "text-embedding-3-large")
     for model in (SMALL, large):
         ask(place, model, TWELVE, delivery="direct")
-    place.emulator.faults({"match": {"route": "vectors"}, "action": {"do": "delay", "seconds": 0.5}})
-    with sender(place, GATE) as one, sender(place, GATE) as other:
-        until(lambda: len([*place.house.folder.glob("*.ready")]) == 2)
-        (place.house.folder / GATE).touch()
+    place.emulator.faults({"match": {"route": "vectors"}, "action": {"do": "hold", "after_accept": True}})
+    with sender(place) as one, sender(place) as other:
+        until(lambda: calls(place) >= IN_FLIGHT and len(statuses(place)) == 2)
+        until(lambda: someone_waits_for_a_place(place.house.folder))
+        held = place.house.rows("SELECT count(DISTINCT batch_id) FROM batches"), calls(place)
+        place.emulator.faults()
+        place.emulator.control("POST", "release")
         assert [process.wait(timeout=HANGING_SECONDS) for process in (one, other)] == [0, 0]
+    assert held == ([(2,)], IN_FLIGHT), "both are at work, and one has all the places"
     assert place.emulator.control("GET", "calls")["in_flight"]["openai"] == IN_FLIGHT
     assert (fates(place), calls(place)) == ({"succeeded": 24}, 24)
-    began = place.house.rows("SELECT batch_id, min(began_at), max(answered_at) FROM batch_requests GROUP BY 1")
-    assert len(began) == 2 and max(row[1] for row in began) < min(row[2] for row in began), "both were at work"
 
 
 def test_a_line_that_is_refused_keeps_no_other_back(place: Place) -> None:
