@@ -5,7 +5,7 @@ Only a person has that done. What can be read is kept; the rest is final, and as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -22,7 +22,7 @@ from grabient_assets.ledger.fates import Fate
 from grabient_assets.ledger.round import collect_batches, registered_model
 from grabient_assets.ledger.settling import ReaderOf, Settled, Verdict
 from grabient_assets.ledger.wait_limit import RepeatedFaults, TimedWait, WaitLimit, retry_after
-from grabient_assets.providers.contract import BatchProvider
+from grabient_assets.providers.contract import BatchProvider, BatchResults
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -110,21 +110,28 @@ class _AsFarAsItCanBeRead:
         self._wait, self._faults = TimedWait(wait_limit), RepeatedFaults.at(connection)
         self.why: str | None = None
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+    def results(self, provider_batch_id: str) -> BatchResults:
+        results = self._inner.results(provider_batch_id)
+        return replace(results, lines=self._lines(results))
+
+    def _lines(self, results: BatchResults) -> Sequence[bytes]:
+        provider_batch_id = results.state.provider_batch_id
         longest: list[bytes] = []
         before: int | None = None
         while True:
             lines: list[bytes] = []
             try:
-                for line in self._inner.download(provider_batch_id):
+                if before is not None:
+                    results = self._inner.results(provider_batch_id)
+                for line in results.lines:
                     lines.append(line)
-                return iter(lines)
+                return lines
             except (ResultsError, ProviderBusyError, ProviderUnreachableError) as error:
                 longest = max(longest, lines, key=len)
                 believed = self._faults.believed(error, self._wait)
                 if believed and (len(lines) == before or self._wait.left <= 0):
                     self.why = str(error)
-                    return iter(longest)
+                    return longest
                 if self._wait.left <= 0:
                     raise
                 before = len(lines)

@@ -79,10 +79,10 @@ def fetch_batch(
     provider = connection.provider
     if not as_it_is and is_settling(batch, connection.settling, clock()):
         return None
-    state = provider.poll(batch.provider_batch_id)
+    results = provider.results(batch.provider_batch_id)
+    state, lines = results.state, list(results.lines)
     if state.state != "ended":
         return None
-    lines = list(provider.download(batch.provider_batch_id))
     if state.outcome == "failed" and not lines and _defer(warehouse, batch, state, clock()):
         return None
     if not as_it_is and fetch_again(batch, state, lines, provider.read_line, warehouse, connection.settling, clock()):

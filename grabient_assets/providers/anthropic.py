@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -22,7 +22,7 @@ from grabient_assets.providers.client import (
     stream_from,
     url_at_origin,
 )
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
 from grabient_assets.providers.request_rules import check_size
 from grabient_assets.providers.values import (
     each_once,
@@ -115,14 +115,16 @@ class AnthropicBatches(ProviderClient):
         if time.monotonic() >= give_up:
             return "unread"
         try:
-            return whose(self._results(value), wanted, request_count)
+            return whose(self._lines(value), wanted, request_count)
         except ResultsError:
             return "untold"
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        yield from self._results(self._retrieve(provider_batch_id))
+    def results(self, provider_batch_id: str) -> BatchResults:
+        value = self._retrieve(provider_batch_id)
+        state = redacted_state(_state(value), self._key)
+        return BatchResults(state, self._lines(value)) if state.state == "ended" else BatchResults(state)
 
-    def _results(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
+    def _lines(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
         """The lines behind `results_url`, only ever from the origin that is set, because it is asked with the key."""
         batch = value["id"]
         address = value.get("results_url")
@@ -147,15 +149,13 @@ class AnthropicBatches(ProviderClient):
         headers = {"accept": "application/binary"}
         opener = stream_from(self._http, str(url), headers, self._timeouts.transfer)
         lines = self._file_lines(opener, f"the results of batch {batch}")
-        return lines if origin(named) in (origin(home), BASE_URL) else self._from_origin(lines, where)
-
-    def _from_origin(self, lines: Generator[bytes, None, None], where: str) -> Generator[bytes, None, None]:
-        """The lines; when they cannot be had, an error that also names where the server says they are."""
         try:
             yield from lines
         except SlowResultsError:
             raise
         except ResultsError as error:
+            if origin(named) in (origin(home), BASE_URL):
+                raise
             raise ResultsError(
                 self.name,
                 f"{where} They were looked for at the latter only, because the key goes nowhere else: {error} Check "

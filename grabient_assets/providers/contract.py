@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -167,6 +167,18 @@ class BatchState:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchResults:
+    """Where a batch stands, and its raw result lines, answered and failed ones, in no order: none before it has ended.
+
+    `lines` are fetched while they are read, once, and raise ResultsError when they break off: what came before must
+    then be thrown away.
+    """
+
+    state: BatchState
+    lines: Iterable[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One result line, read. `text` is what the model wrote (also when refused or truncated, as far as it came).
 
@@ -284,11 +296,8 @@ class BatchProvider(Protocol):
         """Where the batch stands now."""
         ...
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        """The raw result lines, answered and failed ones, in no order.
-
-        Raises ResultsError when the results break off: what came before must then be thrown away.
-        """
+    def results(self, provider_batch_id: str) -> BatchResults:
+        """Where the batch stands now and, when it has ended, its result lines, with one look at the batch."""
         ...
 
     def read_line(self, line: bytes) -> Result:

@@ -25,7 +25,7 @@ from grabient_assets.providers.client import (
     stream_from,
     without_key,
 )
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
 from grabient_assets.providers.request_rules import check_size, json_line
 from grabient_assets.providers.values import (
     UnreadableAnswer,
@@ -219,13 +219,16 @@ class GoogleBatches(ProviderClient):
         with self._translated("reading a batch"):
             return redacted_state(_state_of(operation), self._key)
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+    def results(self, provider_batch_id: str) -> BatchResults:
         # Everything: the answers of a small batch are in it, so it may take as long as a file.
         doing, seconds = f"asking for batch {provider_batch_id}", self._timeouts.transfer
         operation = self._get(provider_batch_id, doing, batch=provider_batch_id, timeout=seconds)
         state = self._state(operation)
         if state.state != "ended":
-            raise ResultsError(self.name, f"Batch {provider_batch_id} is {state.raw_status}; it has no results yet.")
+            return BatchResults(state)
+        return BatchResults(state, self._lines(provider_batch_id, operation, state.outcome))
+
+    def _lines(self, provider_batch_id: str, operation: dict[str, Any], outcome: Outcome | None) -> Iterator[bytes]:
         inline, file_id = _output_of(operation)
         if file_id is not None:
             opener = stream_from(
@@ -235,7 +238,7 @@ class GoogleBatches(ProviderClient):
             yield from self._file_lines(opener, what)
         elif inline is not None:
             yield from without_key(map(line_of, inline), self._key)
-        elif state.outcome == "completed":
+        elif outcome == "completed":
             raise ResultsError(
                 self.name,
                 f"Batch {provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",

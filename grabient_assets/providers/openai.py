@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import openai_lines
 from grabient_assets.providers.client import ConnectionOptions, ProviderClient, redacted_state
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
 from grabient_assets.providers.request_rules import check_size
 from grabient_assets.providers.values import (
     each_once,
@@ -94,6 +94,11 @@ class FileBatchClient(ProviderClient):
     def poll(self, provider_batch_id: str) -> BatchState:
         return self._state(self._retrieve(provider_batch_id))
 
+    def results(self, provider_batch_id: str) -> BatchResults:
+        value = self._retrieve(provider_batch_id)
+        state = self._state(value)
+        return BatchResults(state, self._lines(value)) if state.state == "ended" else BatchResults(state)
+
     def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
         return self._ask(
             f"asking for batch {provider_batch_id}",
@@ -145,14 +150,11 @@ class FileBatchClient(ProviderClient):
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
         return self._ask(f"listing {what}", lambda: [plain(item, "id") for item in source()])
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
-        value = self._retrieve(provider_batch_id)
-        if self._state(value).state != "ended":
-            raise ResultsError(self.name, f"Batch {provider_batch_id} is {value.get('status')}; it has no results yet.")
+    def _lines(self, value: Mapping[str, Any]) -> Iterator[bytes]:
         for field in ("output_file_id", "error_file_id"):
             # Absent, null, "" and {} all mean that there is no such file.
             if file_id := text_or_none(value.get(field)):
-                what = f"file {file_id} ({field}) of batch {provider_batch_id}"
+                what = f"file {file_id} ({field}) of batch {value['id']}"
                 yield from self._file_lines(self._opener(file_id), what)
 
     def _opener(self, file_id: str) -> Any:

@@ -142,7 +142,7 @@ def test_no_error_of_a_provider_holds_its_key(kind: str, face: Face) -> None:
             lambda: provider.submit(face.file(provider, "a-1")),
             lambda: provider.poll(face.batch),
             lambda: provider.find("label", ["a-1"], NOON, 1),
-            lambda: list(provider.download(face.batch)),
+            lambda: list(provider.results(face.batch).lines),
             lambda: provider.cancel(face.batch),
             provider.available_models,
         ]

@@ -80,7 +80,7 @@ def batched(provider: BatchProvider, model: Model, *specs: VectorSpec) -> dict[s
     accepted = provider.submit(batch)
     while provider.poll(accepted.provider_batch_id).state != "ended":
         pass
-    results = [provider.read_line(line) for line in provider.download(accepted.provider_batch_id)]
+    results = [provider.read_line(line) for line in provider.results(accepted.provider_batch_id).lines]
     return {result.custom_id: result for result in results}
 
 

@@ -17,7 +17,16 @@ from typing import Any
 
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.ledger.connection import Connection
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, RequestSpec, Result, Spec
+from grabient_assets.providers.contract import (
+    Accepted,
+    BatchFile,
+    BatchResults,
+    BatchState,
+    Outcome,
+    RequestSpec,
+    Result,
+    Spec,
+)
 from grabient_assets.providers.values import may_be_ours
 from grabient_assets.registry.model import BatchLimits, Model
 from grabient_assets.registry.usage import Usage
@@ -114,7 +123,11 @@ class ScriptedProvider:
         self.before_poll(provider_batch_id)
         return self.held[provider_batch_id].state
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+    def results(self, provider_batch_id: str) -> BatchResults:
+        state = self.poll(provider_batch_id)
+        return BatchResults(state, self.lines(provider_batch_id)) if state.state == "ended" else BatchResults(state)
+
+    def lines(self, provider_batch_id: str) -> Iterator[bytes]:
         one = self.held[provider_batch_id]
         lines = one.lines or []
         for number, line in enumerate(lines):

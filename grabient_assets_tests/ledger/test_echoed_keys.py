@@ -140,6 +140,6 @@ def test_a_key_that_can_be_no_secret_leaves_answers_as_they_came(face: Face, key
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for(""), "completed"))
     httpserver.expect_request(results_path(face)).respond_with_data(b"\n".join(lines) + b"\n")
     provider = connect(face.name, key, httpserver.url_for("").rstrip("/") + face.suffix, Timeouts(attempts=1))
-    assert list(provider.download(face.batch)) == lines
+    assert list(provider.results(face.batch).lines) == lines
     assert provider.read_line(lines[1]).error == ECHO
     provider.close()

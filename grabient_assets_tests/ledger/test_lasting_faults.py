@@ -184,7 +184,7 @@ class Flaky(ScriptedProvider):
     always: bool = False
     times: list[datetime] = field(default_factory=list)
 
-    def download(self, provider_batch_id: str) -> Iterator[bytes]:
+    def lines(self, provider_batch_id: str) -> Iterator[bytes]:
         self.times.append(self.clock())
         lines = self.held[provider_batch_id].lines or []
         if not self.turns:

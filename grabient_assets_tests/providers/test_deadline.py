@@ -57,7 +57,7 @@ def test_a_result_file_that_drips_counts_for_nothing(face: Face, open_at: Open) 
         return http(200, json.dumps(ended(face, f"http://{host.decode()}")).encode())
 
     with raw_server(respond) as server, pytest.raises(ResultsError, match=WITHIN):
-        list(open_at(face, server.url, SHORT).download(face.batch))
+        list(open_at(face, server.url, SHORT).results(face.batch).lines)
 
 
 @pytest.mark.parametrize("face", [ANTHROPIC, OPENAI], ids=lambda face: face.name, indirect=True)

@@ -35,13 +35,13 @@ def serve(face: Face, httpserver: HTTPServer, content: bytes) -> None:
 def test_every_line_comes(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     lines = [face.answer_line("a-1"), face.answer_line("a-2", "caf\u00e9 \u2028 \u0085 end")]
     serve(face, httpserver, b"\n".join(lines) + b"\n")
-    assert list(provider.download(face.batch)) == lines
+    assert list(provider.results(face.batch).lines) == lines
     assert [provider.read_line(line).text for line in lines] == ["calm", "caf\u00e9 \u2028 \u0085 end"]
 
 
 def test_a_last_line_needs_no_line_end(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     serve(face, httpserver, b"\r\n\n".join([face.answer_line("a-1"), face.answer_line("a-2")]))
-    assert list(provider.download(face.batch)) == [face.answer_line("a-1"), face.answer_line("a-2")]
+    assert list(provider.results(face.batch).lines) == [face.answer_line("a-1"), face.answer_line("a-2")]
 
 
 def test_a_corrupt_line_is_passed_on_for_read_line_to_report(
@@ -49,7 +49,7 @@ def test_a_corrupt_line_is_passed_on_for_read_line_to_report(
 ) -> None:
     good = face.answer_line("a-1")
     serve(face, httpserver, good + b"\n" + good[:40] + b"\n" + good + b"\n" + b"\xff\xfe\n")
-    lines = list(provider.download(face.batch))
+    lines = list(provider.results(face.batch).lines)
     assert lines == [good, good[:40], good, b"\xff\xfe"]
     for bad in (lines[1], lines[3]):
         with pytest.raises(ResultsError, match="not JSON"):
@@ -59,7 +59,7 @@ def test_a_corrupt_line_is_passed_on_for_read_line_to_report(
 def test_a_file_cut_in_its_last_line(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     serve(face, httpserver, face.answer_line("a-1") + b"\n" + face.answer_line("a-2")[:50])
     with pytest.raises(ResultsError, match="broke off"):
-        list(provider.download(face.batch))
+        list(provider.results(face.batch).lines)
 
 
 def broken(face: Face, content: bytes) -> Any:
@@ -81,7 +81,7 @@ def test_a_connection_closed_early(kind: str, face: Face, open_at: Open) -> None
     else:
         content = http(200, b"%x\r\n%s\r\n" % (len(line), line), "Transfer-Encoding: chunked", length=-1)
     with raw_server(broken(face, content)) as server:
-        lines = open_at(face, server.url).download(face.batch)
+        lines = open_at(face, server.url).results(face.batch).lines
         with pytest.raises(ResultsError, match="broke off"):
             list(lines)
 
@@ -91,7 +91,7 @@ def test_a_download_that_stalls_times_out(face: Face, open_at: Open) -> None:
         provider = open_at(face, server.url, Timeouts(read=60, transfer=0.2, attempts=1))
         begun = monotonic()
         with pytest.raises(ProviderError, match="Timeout"):
-            list(provider.download(face.batch))
+            list(provider.results(face.batch).lines)
         assert monotonic() - begun < 30, "the timeout of transfers holds, not that of polls"
 
 
@@ -99,14 +99,14 @@ def test_a_busy_file_store_is_asked_again(face: Face, provider: BatchProvider, h
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
     httpserver.expect_oneshot_request(results_path(face)).respond_with_json({}, status=503)
     httpserver.expect_request(results_path(face)).respond_with_data(face.answer_line("a-1"))
-    assert list(provider.download(face.batch)) == [face.answer_line("a-1")]
+    assert list(provider.results(face.batch).lines) == [face.answer_line("a-1")]
 
 
 def test_a_file_store_that_stays_busy(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
     httpserver.expect_request(results_path(face)).respond_with_json(face.error(503, "busy", "later"), status=503)
     with pytest.raises(ProviderBusyError, match="later"):
-        list(provider.download(face.batch))
+        list(provider.results(face.batch).lines)
 
 
 def test_results_that_are_gone(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
@@ -114,7 +114,7 @@ def test_results_that_are_gone(face: Face, provider: BatchProvider, httpserver: 
     body = face.error(404, "not_found", "No such File object")
     httpserver.expect_request(results_path(face)).respond_with_json(body, status=404)
     with pytest.raises(ResultsError, match="No such File object"):
-        list(provider.download(face.batch))
+        list(provider.results(face.batch).lines)
 
 
 def test_a_file_that_is_forbidden_is_one_that_is_gone(
@@ -126,7 +126,7 @@ def test_a_file_that_is_forbidden_is_one_that_is_gone(
     body = face.error(403, "PERMISSION_DENIED", said)
     httpserver.expect_request(results_path(face)).respond_with_json(body, status=403)
     with pytest.raises(ResultsError, match=said) as caught:
-        list(provider.download(face.batch))
+        list(provider.results(face.batch).lines)
     assert "is not there any more, or this key may see batches but not read files" in str(caught.value)
     assert "can no longer be fetched this way" in str(caught.value)
 
@@ -140,13 +140,13 @@ def test_a_key_that_is_refused_at_the_file_is_a_matter_of_the_key(
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for("")))
     httpserver.expect_request(results_path(face)).respond_with_json(face.error(status, code, "no"), status=status)
     with pytest.raises(CredentialsError):
-        list(provider.download(face.batch))
+        list(provider.results(face.batch).lines)
 
 
 def test_results_of_a_running_batch(face: Face, provider: BatchProvider, httpserver: HTTPServer) -> None:
     httpserver.expect_request(face.retrieve).respond_with_json(face.body("running"))
-    with pytest.raises(ResultsError, match="no results"):
-        list(provider.download(face.batch))
+    results = provider.results(face.batch)
+    assert (results.state.state, list(results.lines)) == ("running", [])
 
 
 @pytest.mark.parametrize("outcome", ["expired", "cancelled"])
@@ -155,7 +155,7 @@ def test_an_expired_or_cancelled_batch_gives_what_it_has(
 ) -> None:
     httpserver.expect_request(face.retrieve).respond_with_json(ended(face, httpserver.url_for(""), outcome))
     httpserver.expect_request(results_path(face)).respond_with_data(face.answer_line("a-1"))
-    assert list(provider.download(face.batch)) == [face.answer_line("a-1")]
+    assert list(provider.results(face.batch).lines) == [face.answer_line("a-1")]
 
 
 # --- Anthropic: the address of the results ------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_results_at_another_host_are_not_asked_for(httpserver: HTTPServer, open_
             with pytest.raises(
                 ResultsError, match=rf"lie at \w+://[\w.]+(:\d+)?, which is not {home}, where"
             ) as caught:
-                list(open_at(ANTHROPIC, home).download(ANTHROPIC.batch))
+                list(open_at(ANTHROPIC, home).results(ANTHROPIC.batch).lines)
             assert "Nothing was sent there" in str(caught.value) and "u:p" not in str(caught.value)
         assert elsewhere.requests == []
 
@@ -197,13 +197,13 @@ def test_results_at_another_port_of_the_same_host_are_asked_for_at_home(
         body = ANTHROPIC.body("completed", results_url=url + results)
         httpserver.expect_request(prefix + ANTHROPIC.retrieve).respond_with_json(body)
         httpserver.expect_request(prefix + results, headers={"authorization": f"Bearer {KEY}"}).respond_with_data(b"{}")
-        assert list(open_at(ANTHROPIC, home + prefix).download(ANTHROPIC.batch)) == [b"{}"]
+        assert list(open_at(ANTHROPIC, home + prefix).results(ANTHROPIC.batch).lines) == [b"{}"]
     httpserver.clear()
     body = ANTHROPIC.body("completed", results_url=url + "/files/1?sign=2")
     httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(body)
     httpserver.expect_request("/files/1", query_string="sign=2").respond_with_data(b"gone", status=404)
     with pytest.raises(ResultsError) as caught:
-        list(open_at(ANTHROPIC, home).download(ANTHROPIC.batch))
+        list(open_at(ANTHROPIC, home).results(ANTHROPIC.batch).lines)
     said = f"lie at {url}, which is not {home}, where Anthropic is asked. They were looked for at the latter only"
     assert said in str(caught.value) and "anthropic answered 404" in str(caught.value)
     assert str(caught.value).endswith("Check ANTHROPIC_BASE_URL.")
@@ -212,14 +212,14 @@ def test_results_at_another_port_of_the_same_host_are_asked_for_at_home(
 def test_a_relative_address_is_the_providers_own(httpserver: HTTPServer, open_at: Open) -> None:
     httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url="/r/1"))
     httpserver.expect_request("/r/1", headers={"authorization": f"Bearer {KEY}"}).respond_with_data(b'{"a":1}')
-    assert list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch)) == [b'{"a":1}']
+    assert list(open_at(ANTHROPIC, httpserver.url_for("")).results(ANTHROPIC.batch).lines) == [b'{"a":1}']
 
 
 def test_behind_a_gateway_the_gateway_is_asked(httpserver: HTTPServer, open_at: Open) -> None:
     url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results"
     httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url=url))
     httpserver.expect_request(results_path(ANTHROPIC)).respond_with_data(b'{"a":1}')
-    assert list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch)) == [b'{"a":1}']
+    assert list(open_at(ANTHROPIC, httpserver.url_for("")).results(ANTHROPIC.batch).lines) == [b'{"a":1}']
 
 
 def test_a_redirect_of_the_results_is_not_followed(httpserver: HTTPServer, open_at: Open) -> None:
@@ -227,7 +227,7 @@ def test_a_redirect_of_the_results_is_not_followed(httpserver: HTTPServer, open_
         httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(ANTHROPIC.body("completed", results_url="/r/1"))
         httpserver.expect_request("/r/1").respond_with_data(b"", status=302, headers={"Location": elsewhere.url})
         with pytest.raises(ResultsError):
-            list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+            list(open_at(ANTHROPIC, httpserver.url_for("")).results(ANTHROPIC.batch).lines)
         assert elsewhere.requests == []
 
 
@@ -235,7 +235,7 @@ def test_archived_results(httpserver: HTTPServer, open_at: Open) -> None:
     body = ANTHROPIC.body("completed", archived_at="2026-12-19T12:00:00Z")
     httpserver.expect_request(ANTHROPIC.retrieve).respond_with_json(body)
     with pytest.raises(ResultsError, match="removed on 2026-12-19"):
-        list(open_at(ANTHROPIC, httpserver.url_for("")).download(ANTHROPIC.batch))
+        list(open_at(ANTHROPIC, httpserver.url_for("")).results(ANTHROPIC.batch).lines)
 
 
 # --- OpenAI and Groq: two files -----------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_both_files_are_read(face: Face, provider: BatchProvider, httpserver: HT
     httpserver.expect_request(face.retrieve).respond_with_json(body)
     httpserver.expect_request(results_path(face)).respond_with_data(b'{"a":1}\n')
     httpserver.expect_request(results_path(face).replace("out", "err")).respond_with_data(b'{"b":2}\n')
-    assert list(provider.download(face.batch)) == [b'{"a":1}', b'{"b":2}']
+    assert list(provider.results(face.batch).lines) == [b'{"a":1}', b'{"b":2}']
 
 
 @pytest.mark.parametrize("absent", [None, "", {}, "absent"], ids=["null", "empty", "object", "absent"])
@@ -265,7 +265,7 @@ def test_a_file_that_is_not_there(absent: object, face: Face, provider: BatchPro
             expected = [b'{"a":1}']
         httpserver.expect_request(face.retrieve).respond_with_json(body)
         httpserver.expect_request(results_path(face)).respond_with_data(b'{"a":1}\n')
-        assert list(provider.download(face.batch)) == expected
+        assert list(provider.results(face.batch).lines) == expected
 
 
 # --- Google: inline answers ---------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_an_inline_answer_in_another_envelope_is_kept_whole(answer: Any, httpser
     body["metadata"]["output"] = {"inlinedResponses": [answer]}  # and the list stands there itself
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
     provider = open_at(GOOGLE, httpserver.url_for(""))
-    [line] = provider.download(GOOGLE.batch)
+    [line] = provider.results(GOOGLE.batch).lines
     kept = json.loads(line)
     assert kept["answer"] == answer and kept["key"] == ("a-1" if isinstance(answer, dict) else None)
     with pytest.raises(ResultsError, match="it holds neither a response nor an error"):
@@ -297,7 +297,7 @@ def test_no_inline_answer_is_an_output_without_lines(output: Any, httpserver: HT
     body = GOOGLE.body("completed")
     body["metadata"]["output"] = output
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
-    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == []
+    assert list(open_at(GOOGLE, httpserver.url_for("")).results(GOOGLE.batch).lines) == []
 
 
 def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> None:
@@ -314,7 +314,7 @@ def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> N
     )
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
     provider = open_at(GOOGLE, httpserver.url_for(""))
-    lines = list(provider.download(GOOGLE.batch))
+    lines = list(provider.results(GOOGLE.batch).lines)
     assert [json.loads(line) for line in lines] == [
         {"key": "b-2", "response": response},
         {"key": "a-1", "error": {"code": 13, "message": "internal"}},
@@ -343,19 +343,19 @@ def test_inline_answers_become_lines(httpserver: HTTPServer, open_at: Open) -> N
 def test_answers_only_in_the_response_of_the_operation(httpserver: HTTPServer, open_at: Open) -> None:
     body = GOOGLE.body("completed", response=inline({"metadata": {"key": "a-1"}, "response": {}}))
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(body)
-    lines = list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch))
+    lines = list(open_at(GOOGLE, httpserver.url_for("")).results(GOOGLE.batch).lines)
     assert lines == [b'{"key":"a-1","response":{}}']
 
 
 def test_a_success_without_results_is_an_error(httpserver: HTTPServer, open_at: Open) -> None:
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(GOOGLE.body("completed"))
     with pytest.raises(ResultsError, match="succeeded at google but names no results"):
-        list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch))
+        list(open_at(GOOGLE, httpserver.url_for("")).results(GOOGLE.batch).lines)
 
 
 def test_an_expired_google_batch_has_no_results(httpserver: HTTPServer, open_at: Open) -> None:
     httpserver.expect_request(GOOGLE.retrieve).respond_with_json(GOOGLE.body("expired"))
-    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == []
+    assert list(open_at(GOOGLE, httpserver.url_for("")).results(GOOGLE.batch).lines) == []
 
 
 # --- lines out of chunks ------------------------------------------------------------------------------------------

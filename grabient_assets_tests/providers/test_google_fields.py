@@ -67,14 +67,14 @@ def test_answers_that_take_longer_than_a_look_keep_nobody_from_looking(open_at: 
 
 def test_the_results_are_asked_for_whole(httpserver: HTTPServer, open_at: Open) -> None:
     httpserver.expect_request(GOOGLE.retrieve, query_string="").respond_with_json(operation(whole=True))
-    assert list(open_at(GOOGLE, httpserver.url_for("")).download(GOOGLE.batch)) == [LINE]
+    assert list(open_at(GOOGLE, httpserver.url_for("")).results(GOOGLE.batch).lines) == [LINE]
 
 
 def test_the_results_may_take_as_long_as_a_file(open_at: Open) -> None:
     with raw_server(lambda head: Dripping(http(200, b" " * 60 + json.dumps(operation(whole=True)).encode()))) as server:
         hurried = Timeouts(read=5, transfer=30, whole_read=0.2, whole_transfer=0.6, attempts=1)
         with pytest.raises(ProviderUnreachableError, match=r"no whole answer within 0\.6 seconds"):
-            list(open_at(GOOGLE, server.url, hurried).download(GOOGLE.batch))
+            list(open_at(GOOGLE, server.url, hurried).results(GOOGLE.batch).lines)
 
 
 @pytest.mark.parametrize("what", ["poll", "find"])

@@ -38,7 +38,7 @@ def left(*, after: float = 0.2) -> Iterator[None]:
     [
         lambda provider, face: provider.poll(face.batch),
         lambda provider, face: provider.find("lab-1", ["a-1"], NOON, 1),
-        lambda provider, face: list(provider.download(face.batch)),
+        lambda provider, face: list(provider.results(face.batch).lines),
         lambda provider, face: provider.cancel(face.batch),
     ],
     ids=["poll", "find", "download", "cancel"],
