@@ -92,12 +92,16 @@ def text_or_none(value: object) -> str | None:
 
 def tokens(usage: object, *path: str) -> int:
     """A token count; 0 when absent. Raises ValueError for anything but a whole number."""
-    return 0 if inside(usage, *path) is None else needed_tokens(usage, *path)
+    value = inside(usage, *path)
+    return 0 if value is None else _whole(value, path)
 
 
 def needed_tokens(usage: object, *path: str) -> int:
     """A token count that every receipt has. Raises ValueError for anything but a whole number."""
-    value = inside(usage, *path)
+    return _whole(inside(usage, *path), path)
+
+
+def _whole(value: object, path: Sequence[str]) -> int:
     if type(value) is not int:
         raise ValueError(f"token count {'.'.join(path)} is {value!r}")
     return value
