@@ -93,7 +93,7 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     "intended": (Trap(_codes(submit._create), "call", _batch),),
     "accepted": (Trap(_codes(*(provider.submit for provider in _PROVIDERS)), "return", _accepted),),
     "receipt": (Trap(_codes(batches.record_receipt), "return", _batch_of_caller),),
-    "download": (Trap(_codes(*(provider.download for provider in _PROVIDERS)), "call", _download),),
+    "download": (Trap(_codes(*(provider.results for provider in _PROVIDERS)), "call", _download),),
     "line": (
         Trap(_codes(client.whole_lines), "return", _line),
         Trap(_codes(google.line_of), "return", lambda *_: ("google", "tagging")),
