@@ -1,0 +1,191 @@
+"""What every purpose owes the ledger, tried on each of the list: its record is true of its tables, its requests are
+themselves, its reader takes whatever a model writes, and nothing is left when all is answered."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grabient_assets.groups.purposes import PURPOSES, reader_of
+from grabient_assets.groups.search.purpose import ask_for_embeddings
+from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
+from grabient_assets.ledger import batches
+from grabient_assets.ledger.due import due_targets
+from grabient_assets.ledger.fates import USABLE
+from grabient_assets.ledger.identity import identified
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.settling import AnswerReader
+from grabient_assets.ledger.submission import Submission, submit_due
+from grabient_assets.providers.contract import Result
+from grabient_assets.registry.load import load_registry
+from grabient_assets.settings import PROVIDERS
+from grabient_assets_tests.recordings.pipeline import Pipeline, pipeline
+from grabient_assets_tests.recordings.scenarios import SAMPLES
+
+EMBEDDERS = [m for m in load_registry().models if "embedder" in m.roles and m.provider in PROVIDERS]
+every_purpose = pytest.mark.parametrize("purpose", PURPOSES.values(), ids=PURPOSES.keys())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """Two palettes tagged by all providers and refined, and two texts embedded by every embedder."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    file = folder / "two.jsonl"
+    file.write_text("".join(SAMPLES.read_text(encoding="utf-8").splitlines(keepends=True)[:2]), encoding="utf-8")
+    with pipeline(folder) as found:
+        house, chosen = found.house, found.load(file, "two.jsonl")
+        found.ask(lambda _: ask_for_tags(TaggingAsk(chosen, PROVIDERS, 2, "emulator"), house.warehouse, house.clock()))
+        texts = ("a quiet harbour", "neon rain")
+        for model in EMBEDDERS:
+            ask_for_embeddings(texts, model, "emulator", house.warehouse, house.clock(), allow_unpriced=True)
+        for name in sorted({model.provider for model in EMBEDDERS}):
+            with found.connect(name) as connection:
+                submission = Submission(connection, PURPOSES, house.warehouse, house.store, house.clock)
+                submit_due(PURPOSES["embedding"], submission)
+        found.ask(lambda _: None)
+        yield found
+
+
+def columns(done: Pipeline, relation: str) -> set[str]:
+    return {row[0] for row in done.house.rows(f"DESCRIBE {relation}")}
+
+
+def reader(done: Pipeline, purpose: Purpose) -> AnswerReader:
+    house = done.house
+    [name] = house.rows("SELECT min(batch_id) FROM batches WHERE purpose = ?", purpose.name)
+    with house.warehouse.read() as connection:
+        batch = batches.batch(connection, name[0])
+    assert batch is not None
+    return reader_of(house.warehouse, house.store)(batch)
+
+
+def contents(done: Pipeline, *tables: str) -> list[list[tuple[Any, ...]]]:
+    return [done.house.rows(f"FROM {table} ORDER BY ALL") for table in tables]
+
+
+def test_every_purpose_and_every_provider_took_part(done: Pipeline) -> None:
+    rows = done.house.rows("SELECT purpose, list(DISTINCT provider ORDER BY provider) FROM batches GROUP BY 1")
+    assert dict(rows) == {
+        "tagging": sorted(PROVIDERS),
+        "refinement": ["anthropic"],
+        "embedding": ["google", "groq", "openai"],
+    }
+
+
+@every_purpose
+def test_its_record_is_true_of_its_table(done: Pipeline, purpose: Purpose) -> None:
+    table = purpose.table
+    assert PURPOSES[purpose.name] is purpose
+    named = {*table.key, table.subject, table.model, *table.versions, *table.asked_of}
+    named |= {table.analysis_index} if table.analysis_index.isidentifier() else set()
+    assert columns(done, table.name) >= named | {"custom_id", "error", "created_at", "cost_usd"}
+    [key] = done.house.rows(
+        "SELECT constraint_column_names FROM duckdb_constraints() WHERE table_name = ? AND constraint_type = ?",
+        table.name,
+        "PRIMARY KEY",
+    )
+    assert key[0] == list(table.key)
+    assert reader(done, purpose).table == table.name
+
+
+@every_purpose
+def test_its_relations_have_the_columns_of_the_ledger(done: Pipeline, purpose: Purpose) -> None:
+    assert columns(done, f"({purpose.keys})") == {"subject", "subject_key"}
+    assert columns(done, f"({purpose.sizes})") == {"subject", "place", "bytes"}
+    assert (purpose.rests_on is None) == (purpose.bases is None)
+    if purpose.bases is not None:
+        assert columns(done, f"({purpose.bases})") == {"subject", "prompt_version", "basis"}
+        assert columns(done, str(purpose.rests_on))
+    if purpose.unsettled is not None:
+        assert len(columns(done, f"({purpose.unsettled})")) == 2
+    if purpose.kept_back is not None:
+        candidates = "SELECT subject, prompt_version, despite_checks FROM asks"
+        assert {"subject", "prompt_version"} <= columns(
+            done, f"(WITH {purpose.kept_back(candidates)} SELECT * FROM kept_back)"
+        )
+
+
+@every_purpose
+def test_every_request_has_the_identity_of_its_ask(done: Pipeline, purpose: Purpose) -> None:
+    """Each is worked out anew from what is asked and what it rests on, and stands in one batch with one answer."""
+    wanted = f"SELECT * EXCLUDE (subject_key, rests_on, basis, stem) FROM asks WHERE purpose = '{purpose.name}'"
+    stems = done.house.rows(f"SELECT stem, analyses FROM ({identified(wanted, purpose)})")
+    assert stems == done.house.rows(f"SELECT stem, analyses FROM asks WHERE purpose = '{purpose.name}'")
+    expected = sorted({f"{stem}-{number:02}" for stem, analyses in stems for number in range(analyses)})
+    sent = done.house.rows(
+        "SELECT custom_id FROM batch_requests r JOIN batches b USING (batch_id) WHERE b.purpose = ? ORDER BY 1",
+        purpose.name,
+    )
+    assert [row[0] for row in sent] == expected != []
+    assert done.house.rows(f"SELECT DISTINCT custom_id FROM {purpose.table.name} ORDER BY 1") == sent
+
+
+@every_purpose
+def test_its_archived_lines_are_its_requests(done: Pipeline, purpose: Purpose) -> None:
+    house = done.house
+    for batch_id, provider in house.rows("SELECT batch_id, provider FROM batches WHERE purpose = ?", purpose.name):
+        lines = gzip.decompress(house.archived(batch_id, "requests").read_bytes()).splitlines()
+        field = "key" if provider == "google" else "custom_id"
+        requests = house.rows("SELECT custom_id FROM batch_requests WHERE batch_id = ? ORDER BY 1", batch_id)
+        assert sorted(json.loads(line)[field] for line in lines) == [row[0] for row in requests]
+
+
+@every_purpose
+def test_nothing_is_due_and_every_cent_is_in_both_books(done: Pipeline, purpose: Purpose) -> None:
+    house = done.house
+    assert house.rows("SELECT DISTINCT state FROM asks WHERE purpose = ?", purpose.name) == [("closed",)]
+    with house.warehouse.read() as connection:
+        assert [due_targets(connection, purpose, name) for name in PROVIDERS] == [[]] * len(PROVIDERS)
+    [books] = house.rows(
+        f"""
+        SELECT (SELECT sum(cost_usd) FROM batches WHERE purpose = $1),
+               (SELECT sum(r.cost_usd) FROM batch_requests r JOIN batches b USING (batch_id) WHERE b.purpose = $1),
+               (SELECT sum(cost_usd) FROM {purpose.table.name})
+        """,
+        purpose.name,
+    )
+    assert books[0] == books[1] == books[2] > 0
+
+
+@every_purpose
+def test_reading_its_archive_again_changes_nothing(done: Pipeline, purpose: Purpose) -> None:
+    tables = (purpose.table.name, "batch_requests")
+    before = contents(done, *tables)
+    version = done.house.rows("SELECT min(prompt_version) FROM batches WHERE purpose = ?", purpose.name)[0][0]
+    read = done.reparse(version)
+    assert (read.batches > 0, read.gone, read.troubles) == (True, 0, ())
+    assert contents(done, *tables) == before
+
+
+@every_purpose
+def test_its_reader_takes_whatever_a_model_gives(done: Pipeline, purpose: Purpose) -> None:
+    taker = reader(done, purpose)
+    [name] = done.house.rows("SELECT min(batch_id) FROM batches WHERE purpose = ?", purpose.name)
+    with done.house.warehouse.read() as connection:
+        request = batches.requests_of(connection, name[0])[0]
+    numbers = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1)
+    json_texts = st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("mood") | st.just("embed_text"), inner),
+        max_leaves=10,
+    ).map(json.dumps)
+    given_back: st.SearchStrategy[dict[str, Any]] = (
+        numbers.map(lambda found: {"vector": array("f", found)})
+        if purpose.kind == "vector"
+        else (st.text() | json_texts).map(lambda text: {"text": text})
+    )
+
+    @settings(max_examples=60, deadline=None)
+    @given(given_back)
+    def whatever(answer: dict[str, Any]) -> None:
+        verdict = taker.judge(request, Result(request.custom_id, "answered", **answer))
+        assert (verdict.fate in USABLE) == (verdict.error is None) == (verdict.payload is not None)
+
+    whatever()
