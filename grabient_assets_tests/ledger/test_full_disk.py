@@ -128,8 +128,9 @@ def test_while_the_intent_is_written(house: House, provider: ScriptedProvider, d
 
 
 def test_while_the_file_is_made(disk: Disk) -> None:
-    disk.fill()
     house = House(disk.folder)
+    house.path.unlink()
+    disk.fill()
     with pytest.raises(GrabientError) as caught:
         house.load(palette(1))
     check_said(caught.value, WarehouseError, "grabient.duckdb", disk)
