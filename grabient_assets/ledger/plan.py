@@ -99,11 +99,11 @@ def planning(
 
 
 @contextmanager
-def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> Iterator[list[str]]:
+def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> Iterator[dict[str, list[str]]]:
     """Lay out what the plans of all models of a provider share when nothing more is asked for. Temporary tables only.
 
     Chosen are the asks that are open at the provider, and those that were recorded together with one of them. Gives
-    their prompt versions.
+    their prompt versions by model.
     """
     connection.execute(f"CREATE TEMP TABLE subject_sizes AS {purpose.sizes}")
     connection.execute(
@@ -123,9 +123,8 @@ def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str
         """
     )
     try:
-        yield [
-            row[0] for row in connection.execute("SELECT DISTINCT prompt_version FROM due_asks ORDER BY 1").fetchall()
-        ]
+        rows = connection.execute("SELECT model, list(DISTINCT prompt_version) FROM due_asks GROUP BY 1").fetchall()
+        yield {model: sorted(versions) for model, versions in rows}
     finally:
         connection.execute("DROP TABLE due_asks; DROP TABLE subject_sizes; DROP TABLE asked_before")
 

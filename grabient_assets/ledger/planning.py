@@ -216,9 +216,9 @@ def plan_due(
     with planning_due(connection, purpose, provider) as versions:
         found: list[PlannedModel] = []
         for model in load_registry().models:
-            if model.provider != provider:
+            if model.provider != provider or model.id not in versions:
                 continue
-            current = askable_digests(purpose, model, versions, at.answers_from)
+            current = askable_digests(purpose, model, versions[model.id], at.answers_from)
             counts = plan_target_due(connection, purpose, provider, model.id, current)
             lines = [one for one in counts.lines if (model.id, one.prompt_version, one.cap_id) in going]
             if lines or counts.cached or counts.failed or counts.in_flight:
