@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from grabient_assets_tests.cli.running import Ended, emulator, palettes, typed
 from grabient_assets_tests.ports import closed_port
 
@@ -39,6 +41,7 @@ def test_a_refused_key_stops_its_provider_and_no_other(data: Path, tmp_path: Pat
         assert "Stopped: " not in live("status", groq="gsk-right").out
 
 
+@pytest.mark.slow
 def test_a_provider_out_of_reach_is_given_up_after_three_tries(data: Path, tmp_path: Path):
     typed(data, "load", palettes(tmp_path, 1))
     values = {

@@ -92,6 +92,7 @@ def test_a_store_that_takes_nothing_is_found_before_anything_is_asked(
     assert rows(data, "SELECT count(*) FROM asks") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_store_that_stops_taking_ends_the_run_with_one_sentence(
     data: Path, tmp_path: Path, httpserver: HTTPServer
 ) -> None:

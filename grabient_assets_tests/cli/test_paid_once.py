@@ -60,6 +60,7 @@ def green(copy: Copy, asset: str) -> set[str]:
     return set(done.out.split())
 
 
+@pytest.mark.slow
 def test_what_says_the_same_is_paid_for_once(copy: Copy) -> None:
     one, twin = (found.canonical for found in twins())
     load(copy, one, twin)

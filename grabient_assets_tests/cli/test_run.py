@@ -86,6 +86,7 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     assert count(data, answers) == 4 * PANEL * ANALYSES + PANEL
 
 
+@pytest.mark.slow
 def test_a_run_draws_the_pictures_of_its_palettes_alone(data: Path, tmp_path: Path):
     """The daemon draws those of the others."""
     typed(data, "load", palettes(tmp_path, 4))
@@ -196,6 +197,7 @@ def test_the_demo_refuses_live_mode(data: Path):
     assert ended.code == 2 and "never spends money" in ended.err and not data.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_whose_name_has_what_shells_and_addresses_mean_something_by(tmp_path: Path):
     data = tmp_path / 'it\'s a #1 "data" ü & 100% 🎨 ~x'
     with emulator_ended_after(data):

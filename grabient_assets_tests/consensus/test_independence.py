@@ -169,6 +169,7 @@ APART, ALIKE = np.arange(10), np.zeros(10, dtype=np.int64)
 FAMILIES = np.array([0, 0, 0, 1, 1, 1, 2, 2, 3, 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "share", "truth"),
     [(APART, 0.9, 10.0), (FAMILIES, 0.5, 6.24), (FAMILIES, 0.9, 4.71), (ALIKE, 0.6, 1.95), (ALIKE, 0.92, 1.33)],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+import pytest
 
 from grabient_assets.cli.stopping import AT_ONCE
 from grabient_assets.headless.waiting import NOTHING_UNDER_WAY
@@ -54,6 +55,7 @@ def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
     assert "/grabient_assets/cli/" not in said(dev), "no traceback of the command; Dagster's tick may have one"
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
     with dagster_dev(tmp_path / "data") as dev:
         processes = dev.process.children(recursive=True)

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grabient_assets.emulator.endpoint import ensure_emulator
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.settings import PROJECT_DIR
@@ -44,6 +46,7 @@ def run_that_sends(dev: Dev) -> str | None:
     return started[0] if taken and started else None
 
 
+@pytest.mark.slow
 def test_the_call_under_way_is_recorded_and_nothing_is_sent_or_asked_twice(tmp_path: Path) -> None:
     folder, models = tmp_path / "data", len(taggers(["openai"]))
     assert models > 1, "something is left to send after the first create call"

@@ -31,6 +31,7 @@ def copy(tmp_path: Path) -> Iterator[Copy]:
         yield made
 
 
+@pytest.mark.slow
 def test_adding_a_prompt_version(copy: Copy) -> None:
     assert copy.run("cp", "-r", "prompts/v2", "prompts/v3").code == 0
     tagging = copy.root / "prompts" / "v3" / "tagging.md"

@@ -38,6 +38,7 @@ def sent(pipeline: Driven) -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 def test_from_the_first_wave_to_the_full_panel(pipeline: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = pipeline.load(6)
     keys = [f"v1|{seed}" for seed in seeds]

@@ -145,6 +145,7 @@ def everything_is_read_again_by_the_command(pipeline: Driven) -> None:
     assert grabient(pipeline.folder, "reparse", "batch-1").code == 2
 
 
+@pytest.mark.slow
 def test_cancelled_given_up_and_read_again(pipeline: Driven) -> None:
     """One story on one pipeline: each part goes on where the one before it ended."""
     a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline)

@@ -98,6 +98,7 @@ def test_every_sensor_goes_on_when_everything_was_deleted_before_its_tick(pipeli
     assert pipeline.rows("SELECT count(*) FROM batches") == [(11,)]
 
 
+@pytest.mark.slow
 def test_a_version_whose_folder_is_gone_keeps_no_other_back(pipeline: Driven) -> None:
     """One palette was asked under a version that is renamed while its batches are out, the other under v1."""
     gone, other = pipeline.load(2)

@@ -53,6 +53,7 @@ def run(pipeline: Driven) -> tuple[Outcome, list[FinishedRun]]:
         return pursuit.follow(Driver(pipeline.definitions, pipeline.instance), 3600), runs
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_reason_and_the_next_one_tries_at_once(pipeline: Driven) -> None:
     """The picture cannot be written; then it can."""
     [seed] = pipeline.load(1)

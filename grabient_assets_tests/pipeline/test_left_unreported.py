@@ -56,6 +56,7 @@ def break_off(pipeline: Driven, purpose: str, provider: str) -> None:
     pipeline.instance.report_run_failed(run)
 
 
+@pytest.mark.slow
 def test_what_was_stored_is_reported_by_the_next_tick(pipeline: Driven) -> None:
     """So is the asking, where the submitting run was killed: Dagster shows the partition that a dead run stood for as
     failed, until it is materialized once more."""

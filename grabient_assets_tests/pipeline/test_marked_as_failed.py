@@ -122,6 +122,7 @@ def test_refinement_batches_and_a_check_say_so_too(refined: Refined) -> None:
         assert refined.pipeline.metadata("refinement_batches", key)["state"] == "answered"
 
 
+@pytest.mark.slow
 def test_it_is_marked_once_and_is_green_when_a_retry_brings_an_answer(
     refined: Refined,
 ) -> None:

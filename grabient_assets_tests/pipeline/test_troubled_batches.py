@@ -63,6 +63,7 @@ def test_an_overdue_batch_fails_the_check_once_until_it_is_over(pipeline: Driven
     assert [found[:2] for found in evaluations(pipeline)] == [("palette_tags", False), ("palette_tags", True)]
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_while_batches_are_open_ends_the_waiting(pipeline: Driven) -> None:
     """Without it the command would wait for a day; with the key back the same command goes on."""
     pipeline.load(1)

@@ -164,6 +164,7 @@ def test_a_run_ends_and_says_so_instead_of_waiting(spoilt: Spoilt, capsys: pytes
     assert exit_.value.exit_code == 1 and sentences[1] in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_person_is_told_and_may_have_it_as_it_is_and_what_is_asked_again_heals(spoilt: Spoilt):
     pipeline = spoilt.pipeline
     before = len(pipeline.creates())

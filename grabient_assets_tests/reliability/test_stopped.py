@@ -58,6 +58,7 @@ def test_stopped_at_moments_in_turn(stops: Stops, tmp_path: Path) -> None:
     assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
 
 
+@pytest.mark.slow
 def test_live_batches_that_never_end(tmp_path: Path) -> None:
     with stopped(tmp_path / "data", live=True, endless=True) as place:
         said = place.stop(moment(LEDGER, "a batch is about to be polled"), "openai", INT)
