@@ -123,11 +123,11 @@ class _Rows:
         example, row, times = distinct_rows(states)
         table = np.concatenate(([0.0], weights))
         known = gold[example]
-        said = np.any(states[example, :features], axis=1)
+        answered = np.any(states[example, :features], axis=1)
         evidence = BallotRows(
-            table[states[example, :features]], times.astype(np.float64), known, said & (known != AMBIGUOUS)
+            table[states[example, :features]], times.astype(np.float64), known, answered & (known != AMBIGUOUS)
         )
-        return cls(evidence, row, said[row])
+        return cls(evidence, row, answered[row])
 
     def shares(self, classes: int) -> Floats:
         """The share of the votes each class has in each row; alike for rows without any."""
@@ -178,8 +178,8 @@ def estimate_tags(
     gold = checked_gold(gold, annotations.candidates.item.size, 2)
     evidence, row = _evidence(annotations, gold)
     weights = evidence.weights
-    yes, said = weights[:, PRESENT::2].sum(axis=1), weights.sum(axis=1)
-    share = np.divide(yes, said, out=np.full(len(said), 0.5), where=said > 0)
+    yes, total = weights[:, PRESENT::2].sum(axis=1), weights.sum(axis=1)
+    share = np.divide(yes, total, out=np.full(len(total), 0.5), where=total > 0)
     start = np.stack([1 - share, share], axis=1)
     parameters, posterior, fit = maximise(evidence, start, ErrorModel.FULL, smoothing, stop)
     return TagEstimate(posterior[row, PRESENT], parameters, fit)

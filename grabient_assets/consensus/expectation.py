@@ -104,11 +104,11 @@ def log_joint(weights: Floats, parameters: ErrorRates, correlation: float = 0.0)
     by what the voters of the row are worth together (independence.vote_weight)."""
     annotators, classes, _ = parameters.confusion.shape
     table = np.log(parameters.confusion).transpose(0, 2, 1).reshape(annotators * classes, classes)
-    said = weights @ table
+    log_likelihood = weights @ table
     if correlation > 0:
         voters = (weights.reshape(-1, annotators, classes).sum(axis=2) > 0).sum(axis=1)
-        said *= vote_weight(voters, correlation)[:, None]
-    return np.log(parameters.prevalence) + said
+        log_likelihood *= vote_weight(voters, correlation)[:, None]
+    return np.log(parameters.prevalence) + log_likelihood
 
 
 def softmax(logs: Floats) -> tuple[Floats, Floats]:

@@ -124,11 +124,11 @@ def measure_skill(annotations: Annotations, gold: Ints) -> Skill:
     named = _confusion(annotations, gold, annotations.entry_weight)
     right, given = np.einsum("akk->a", named), named.sum(axis=(1, 2))
     part = annotations.entry_times / annotations.ballot_answers[annotations.entry_ballot]
-    said = _confusion(annotations, gold, part)
+    responses = _confusion(annotations, gold, part)
     asked = _asked(annotations, gold)
-    hits = np.einsum("akk->ak", said)
+    hits = np.einsum("akk->ak", responses)
     others = asked.sum(axis=1, keepdims=True) - asked
-    false_alarms = said.sum(axis=1) - hits
+    false_alarms = responses.sum(axis=1) - hits
     return Skill(named, wilson(right, given), wilson(hits, asked), wilson(others - false_alarms, others))
 
 
@@ -163,16 +163,16 @@ def measure_tag_skill(annotations: Annotations, gold: Ints) -> TagSkill:
     """Skill in a tag field. `gold`: a code per candidate (dawid_skene.tag_gold)."""
     of = annotations.candidates
     gold = checked_gold(gold, of.item.size, 2)
-    said = np.zeros((of.item.size, annotations.annotators))
+    responses = np.zeros((of.item.size, annotations.annotators))
     ballot = annotations.entry_ballot
-    said[of.of_entry, annotations.ballot_annotator[ballot]] = (
+    responses[of.of_entry, annotations.ballot_annotator[ballot]] = (
         annotations.entry_times / annotations.ballot_answers[ballot]
     )
     asked = annotations.present[of.item]
     true, wrong = gold == PRESENT, (gold > UNKNOWN) & (gold != PRESENT)
     return TagSkill(
-        wilson(said[true].sum(axis=0), asked[true].sum(axis=0)),
-        wilson((asked - said)[wrong].sum(axis=0), asked[wrong].sum(axis=0)),
+        wilson(responses[true].sum(axis=0), asked[true].sum(axis=0)),
+        wilson((asked - responses)[wrong].sum(axis=0), asked[wrong].sum(axis=0)),
     )
 
 
