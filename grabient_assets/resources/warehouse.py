@@ -33,14 +33,14 @@ class WarehouseResource(dg.ConfigurableResource):
         The run is counted as an attempt here, before it does anything: see `resources/runs.py`.
         """
 
-        def told(sentence: str) -> None:
+        def log_wait(sentence: str) -> None:
             context.log.warning(sentence)
             if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
                 sys.stderr.write(f"{sentence}\n")
 
-        house = Warehouse(load_settings().database, LockTimeout(self.run_seconds, told))
-        record_begun(context.run, house)
-        return house
+        opened = Warehouse(load_settings().database, LockTimeout(self.run_seconds, log_wait))
+        record_begun(context.run, opened)
+        return opened
 
     def open_briefly(self) -> Warehouse:
         """The warehouse for a sensor tick, which gives up soon: see `skipped_while_locked`."""

@@ -26,7 +26,7 @@ from grabient_assets.warehouse.write_ahead_log import fault_of_log
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-USUAL_PATIENCE = LockTimeout()
+USUAL_TIMEOUT = LockTimeout()
 LONGEST_PAUSE = 0.5
 _process_locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -38,7 +38,7 @@ class Warehouse:
     Both raise WarehouseLockedError when another program does not let go within the `lock_timeout`.
     """
 
-    def __init__(self, path: Path, lock_timeout: LockTimeout = USUAL_PATIENCE) -> None:
+    def __init__(self, path: Path, lock_timeout: LockTimeout = USUAL_TIMEOUT) -> None:
         self.path = path
         self._lock_timeout = lock_timeout
         self._in_all = LockWait(lock_timeout) if lock_timeout.in_all else None

@@ -25,18 +25,18 @@ ARCHIVED = "The requests and answers of every batch also lie in the object store
 class _Cause:
     """One reason why a file is not opened, read or written.
 
-    `says` is what DuckDB or the system says. The sentence may name the database {file}, its {log}, the words {said},
-    how the log is put {aside}, what the file {looks} like, and where a whole copy may be ({back}, {archived},
-    {elsewhere}).
+    `pattern` matches the message of DuckDB or of the system. The sentence may name the database {file}, its {log}, that
+    {text}, the command that puts the log {aside}, what the file {looks} like, and where a whole copy may be ({back},
+    {archived}, {elsewhere}).
     """
 
-    says: re.Pattern[str]
+    pattern: re.Pattern[str]
     sentence: str
     error: type[WarehouseError] = WarehouseError
 
 
-def _cause(says: str, sentence: str, error: type[WarehouseError] = WarehouseError) -> _Cause:
-    return _Cause(re.compile(says, re.IGNORECASE | re.DOTALL), sentence, error)
+def _cause(pattern: str, sentence: str, error: type[WarehouseError] = WarehouseError) -> _Cause:
+    return _Cause(re.compile(pattern, re.IGNORECASE | re.DOTALL), sentence, error)
 
 
 FOREIGN_LOG = (
@@ -44,7 +44,7 @@ FOREIGN_LOG = (
     "back beside its own database, or keep it under another name ({aside}). Then run again: {file} is whole without it."
 )
 DAMAGED_LOG = (
-    "{log} is damaged: {said}. It holds what was stored since {file} was closed the last time; {file} itself is whole. "
+    "{log} is damaged: {text}. It holds what was stored since {file} was closed the last time; {file} itself is whole. "
     "Nothing was changed. Copy both files. Put back a copy of the log if there is one; otherwise move it aside "
     "({aside}) and run again. What only this log held is lost then: look in the consoles of the providers for batches "
     "of that time, because the ledger does not know them and would send them again."
@@ -59,7 +59,7 @@ _CAUSES = (
     ),
     _cause(
         r"Out of Memory|Cannot allocate memory|bad.alloc|failed to (?:allocate|pin) |memory_limit=",
-        "There is not enough memory to work with {file}: {said}. Nothing of this step was stored. Close other programs "
+        "There is not enough memory to work with {file}: {text}. Nothing of this step was stored. Close other programs "
         "or take a machine with more memory, then run again: it goes on where it stopped.",
     ),
     _cause(
@@ -89,13 +89,13 @@ _CAUSES = (
     ),
     _cause(
         r"Input/output error",
-        "The disk under {file} does not work: {said}. Nothing of this step was stored. Look at `dmesg`, and "
+        "The disk under {file} does not work: {text}. Nothing of this step was stored. Look at `dmesg`, and "
         "{elsewhere}.",
     ),
     _cause(
         r"No space left|File too large|quota exceeded|Could not (?:write|truncate|sync|fsync)|fsync failed"
         r"|failed to offload|max_temp_directory_size",
-        "{file} cannot be written: {said}. Nothing of this step was stored. Free space on the disk, then run again: it "
+        "{file} cannot be written: {text}. Nothing of this step was stored. Free space on the disk, then run again: it "
         "goes on where it stopped.",
     ),
     _cause(
@@ -123,7 +123,7 @@ _CAUSES = (
     ),
     _cause(
         r"Failed to read WAL of version",
-        "{log} was written by a newer DuckDB than the one installed: {said}. Nothing was changed. Update the program "
+        "{log} was written by a newer DuckDB than the one installed: {text}. Nothing was changed. Update the program "
         "(`git pull`, `make setup`), then run again.",
         WarehouseTooNewError,
     ),
@@ -149,13 +149,13 @@ _CAUSES = (
     _cause(
         r"newer version of DuckDB|storage version greater",
         "{file} was written by a newer DuckDB than the one installed. Nothing was changed. Update the program "
-        "(`git pull`, `make setup`), then run again. DuckDB says: {said}.",
+        "(`git pull`, `make setup`), then run again. DuckDB says: {text}.",
         WarehouseTooNewError,
     ),
     _cause(
         r"can only read versions|compiled vector size",
         "{file} was written by an older or differently built DuckDB, which the installed one cannot read. Nothing was "
-        "changed. Open it with that one, EXPORT DATABASE, and IMPORT DATABASE with this one. DuckDB says: {said}.",
+        "changed. Open it with that one, EXPORT DATABASE, and IMPORT DATABASE with this one. DuckDB says: {text}.",
     ),
     _cause(
         r"not a valid DuckDB database",
@@ -164,12 +164,12 @@ _CAUSES = (
     ),
     _cause(
         r"Could not read enough bytes|reached the end of the file",
-        "{file} is cut short: {said}. Perhaps a copy of it was not finished. Keep it as it is, with its log. {back} "
+        "{file} is cut short: {text}. Perhaps a copy of it was not finished. Keep it as it is, with its log. {back} "
         "{archived}",
     ),
     _cause(
         r"Corrupt database file|Corrupted|computed checksum|Data corruption|appears to be corrupted",
-        "{file} is damaged: {said}. Keep it as it is, with its log; what can still be read, `duckdb -readonly` shows. "
+        "{file} is damaged: {text}. Keep it as it is, with its log; what can still be read, `duckdb -readonly` shows. "
         "{back} {archived}",
     ),
     _cause(
@@ -215,7 +215,7 @@ def is_about(error: Exception, path: Path) -> bool:
 def using(error: Exception, path: Path) -> WarehouseError | None:
     """Why a file cannot be read or written; None when neither file nor disk has a part in it (a mistake of ours)."""
     text = str(error)
-    cause = next((cause for cause in _CAUSES if cause.says.search(text)), None)
+    cause = next((cause for cause in _CAUSES if cause.pattern.search(text)), None)
     return None if cause is None else cause.error(_filled(cause.sentence, path, _first_line(error)))
 
 
@@ -298,12 +298,12 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _filled(sentence: str, path: Path, said: str) -> str:
+def _filled(sentence: str, path: Path, text: str) -> str:
     log = log_of(path)
     return sentence.format(
         file=path,
         log=log,
-        said=said,
+        text=text,
         aside=f"`mv {shlex.quote(str(log))} {shlex.quote(f'{log}.aside')}`",
         looks=_looks(path),
         back=_way_back(path),

@@ -1,4 +1,4 @@
-"""Waiting for a turn at the DuckDB file: how long, and who is told of it."""
+"""Waiting for the lock on the DuckDB file: for how long, and how the wait is reported."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from grabient_assets.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class LockTimeout:
-    """How long the file is waited for, in seconds (infinity: without end), and what is said meanwhile.
+    """How long to wait for the file, in seconds (infinity: no limit), and how the wait is reported.
 
-    `told` hears a sentence after `told_after` seconds and then every `told_every`. With `in_all` the seconds are those
-    of all uses of one Warehouse together, as a sensor tick needs it, otherwise of each use.
+    `notify` gets a sentence after `notify_after` seconds and then every `notify_every`. With `in_all` the limit covers
+    all uses of one Warehouse together, as a sensor tick needs it, otherwise each use.
     """
 
     seconds: float = 60.0
-    told: Callable[[str], None] | None = None
-    told_after: float = 1.0
-    told_every: float = 60.0
+    notify: Callable[[str], None] | None = None
+    notify_after: float = 1.0
+    notify_every: float = 60.0
     in_all: bool = False
 
 
 class LockWait:
-    """The waiting of one use, or of all uses in a row. `waited` counts seconds."""
+    """The waits of one use, or of all uses in a row. `waited` counts their seconds."""
 
     def __init__(self, timeout: LockTimeout) -> None:
         self._timeout = timeout
-        self._next_word = timeout.told_after
+        self._next_notice = timeout.notify_after
         self.waited = 0.0
 
     @property
@@ -51,13 +51,13 @@ class LockWait:
             interrupts.check()
 
     def pause(self, seconds: float, who: str) -> None:
-        """Sleep; tell whoever wants to know that `who` is waited for, when it is time."""
+        """Sleep, and report at the set intervals that `who` holds the lock."""
         began = time.monotonic()
         interrupts.sleep(seconds)
         self.waited += time.monotonic() - began
-        if self._timeout.told is not None and self.waited >= self._next_word:
-            self._next_word = self.waited + self._timeout.told_every
+        if self._timeout.notify is not None and self.waited >= self._next_notice:
+            self._next_notice = self.waited + self._timeout.notify_every
             passed = f"{counted(round(self.waited), 'second')} so far"
             if not math.isinf(self._timeout.seconds):
                 passed += f", {counted(round(self._timeout.seconds), 'second')} at most"
-            self._timeout.told(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")
+            self._timeout.notify(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")

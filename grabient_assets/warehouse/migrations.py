@@ -68,9 +68,9 @@ def _back_up(path: Path, copy: Path) -> None:
                 copying.wait()
                 partial.unlink(missing_ok=True)
                 raise
-            _, said = copying.communicate()
+            _, stderr = copying.communicate()
         if copying.returncode:
-            raise OSError(copying.returncode, said.strip().removeprefix("cp: "))
+            raise OSError(copying.returncode, stderr.strip().removeprefix("cp: "))
         partial.replace(copy)
     except OSError as error:
         with suppress(OSError):
@@ -81,14 +81,14 @@ def _back_up(path: Path, copy: Path) -> None:
         ) from error
 
 
-def _way_out(said: str) -> str:
-    if "Is a directory" in said:
+def _way_out(reason: str) -> str:
+    if "Is a directory" in reason:
         return "Move the folder of that name away"
-    if "ermi" in said:  # Permission denied, Operation not permitted
+    if "ermi" in reason:  # Permission denied, Operation not permitted
         return "Make the folder of the database writable for this user"
-    if "Read-only" in said:
+    if "Read-only" in reason:
         return f"Mount the file system for writing, or {faults.ELSEWHERE}"
-    if "Input/output" in said:
+    if "Input/output" in reason:
         return f"The disk does not work: look at `dmesg`, and {faults.ELSEWHERE}"
     return "Free space on the disk"
 

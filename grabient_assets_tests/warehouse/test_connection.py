@@ -66,7 +66,7 @@ def test_a_turn_comes_when_the_holder_lets_go(path: Path) -> None:
 
 def test_whoever_waits_says_for_whom(path: Path) -> None:
     said: queue.Queue[str] = queue.Queue()
-    warehouse = Warehouse(path, LockTimeout(20, said.put, told_after=0, told_every=1000))
+    warehouse = Warehouse(path, LockTimeout(20, said.put, notify_after=0, notify_every=1000))
     with held(path, "hold-reading") as other:
         waiting = threading.Thread(target=add, args=[warehouse])
         waiting.start()
@@ -83,7 +83,7 @@ def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch
     said: list[str] = []
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(path.parent))
     warehouse = open_warehouse(load_settings())
-    wait = LockWait(replace(warehouse._lock_timeout, told=said.append, told_after=3600))
+    wait = LockWait(replace(warehouse._lock_timeout, notify=said.append, notify_after=3600))
     wait.waited = 3600
     assert not wait.is_over and wait.acquire(threading.RLock())
     wait.pause(0, "Somebody has it open")
