@@ -64,11 +64,11 @@ def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
         if question.schema:
             given = shaped(given, question.schema, chance)
         text = written(given, who, chance, json_only=question.json_only or clean)
-        thinks = question.effort != "none" or question.thinks_aloud
+        thinks = question.effort != "none" or question.thinks_in_text
         thinking = answerer.thinking(question, asked, chance) if thinks else ""
     else:
         text, thinking = _generic(question, ref, chance), "A short request; a short answer will do."
-    if question.thinks_aloud:
+    if question.thinks_in_text:
         text, thinking = f"<think>\n{thinking}\n</think>\n\n{text}", ""
     given = _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
     return replace(given, flawed=flawed or given.outcome != "complete")

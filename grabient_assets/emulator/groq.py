@@ -90,7 +90,7 @@ class Groq(FileBatches):
         _check_format(body, kind, strict)
         effort, shown = _reasoning(body, kind)
         check_emulated(body, NOT_EMULATED)
-        question = question_of(body, key, effort=effort, thinks_aloud=shown == "raw")
+        question = question_of(body, key, effort=effort, thinks_in_text=shown == "raw")
         given = answer(question, forced)
         if given.outcome == "garbage" and question.json_only:
             raise invalid("Failed to generate JSON. Please adjust your prompt.", None, "json_validate_failed")

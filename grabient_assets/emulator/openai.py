@@ -300,7 +300,7 @@ def prompt(body: dict[str, Any], *roles: str) -> str:
     return "\n".join(texts)
 
 
-def question_of(body: dict[str, Any], key: str, *, effort: str, thinks_aloud: bool = False) -> Question:
+def question_of(body: dict[str, Any], key: str, *, effort: str, thinks_in_text: bool = False) -> Question:
     """A checked body as a question."""
     kind, schema, strict = response_format(body)
     images = sum(
@@ -319,7 +319,7 @@ def question_of(body: dict[str, Any], key: str, *, effort: str, thinks_aloud: bo
         strict=strict,
         json_only=kind != "text",
         effort=effort,
-        thinks_aloud=thinks_aloud,
+        thinks_in_text=thinks_in_text,
         budget=body.get("max_completion_tokens") or body.get("max_tokens"),
         image_tokens=images * TOKENS_OF_AN_IMAGE,
     )

@@ -64,9 +64,11 @@ def imaged(
     read = _inputs(body, rules, files) if files else []
     if forced in ("refuse_input", "refuse_output", "refusal"):
         raise _moderated("output" if forced == "refuse_output" else "input")
-    told = json.dumps([model.id, key, prompt, quality, *(hashlib.sha256(one or b"").hexdigest() for one, _ in read)])
+    described = json.dumps(
+        [model.id, key, prompt, quality, *(hashlib.sha256(one or b"").hexdigest() for one, _ in read)]
+    )
     pictures = [
-        drawn(f"{told}{place}", width, height, transparent=background == "transparent") for place in range(number)
+        drawn(f"{described}{place}", width, height, transparent=background == "transparent") for place in range(number)
     ]
     used = _usage(prompt, sum(count for _, count in read), number * tokens_of(quality, width, height))
     document = {

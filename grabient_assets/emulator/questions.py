@@ -69,7 +69,7 @@ class Question:
     """The answer must be one JSON object (JSON mode), with or without a schema."""
     effort: str = "none"
     """How long the model thinks: none, minimal, low, medium, high, xhigh, max."""
-    thinks_aloud: bool = False
+    thinks_in_text: bool = False
     """Thinking stands in the text itself, in a think block."""
     budget: int | None = None
     """Upper limit of tokens for thinking and answer together."""

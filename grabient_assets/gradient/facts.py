@@ -35,7 +35,7 @@ LOW_CONTRAST_APART, MEDIUM_CONTRAST_APART = 50, 75
 MAGENTA = (270, 330)
 MID_LIGHTNESS, MEDIUM_LIGHTNESS = 50, (25, 75)
 _BETWEEN_THE_BANDS = 120
-_SPEAKS_AGAINST: dict[str, Callable[[int], bool]] = {
+_CONTRADICTS: dict[str, Callable[[int], bool]] = {
     "dark": lambda lightness: lightness > MID_LIGHTNESS,
     "light": lambda lightness: lightness < MID_LIGHTNESS,
     "medium": lambda lightness: not MEDIUM_LIGHTNESS[0] <= lightness <= MEDIUM_LIGHTNESS[1],
@@ -196,7 +196,7 @@ def _clear_brightness(readings: Sequence[Sequence[int]]) -> bool:
         mean = sum(lightnesses) / len(lightnesses)
         if all(_ends(lightnesses)) or min(abs(mean - DARK), abs(mean - LIGHT)) <= LIGHTNESS_MARGIN:
             return False
-        if sum(map(_SPEAKS_AGAINST[brightness(lightnesses)], lightnesses)) >= GROUP:
+        if sum(map(_CONTRADICTS[brightness(lightnesses)], lightnesses)) >= GROUP:
             return False
     return len({brightness(lightnesses) for lightnesses in readings}) == 1
 

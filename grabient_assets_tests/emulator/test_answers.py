@@ -351,7 +351,7 @@ def test_models_have_habits() -> None:
     sample = [(f"r{place}", palette) for place, palette in enumerate(palettes(300))]
     fenced = [tagged("gemini-2.5-flash-lite", palette, ref) for ref, palette in sample]
     assert 0.6 < sum(text.startswith("```json\n{") for text in fenced) / 300 < 0.8
-    thought = [tagged(QWEN, palette, ref, thinks_aloud=True, effort="medium") for ref, palette in sample]
+    thought = [tagged(QWEN, palette, ref, thinks_in_text=True, effort="medium") for ref, palette in sample]
     assert sum(text.startswith("<think>\n") and "</think>" in text for text in thought) > 290
     words = json.dumps(fenced)
     assert "vivid" in words or "bright" in words
