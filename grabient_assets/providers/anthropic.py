@@ -95,7 +95,7 @@ class AnthropicBatches(ProviderClient):
                 continue
             if value.get("archived_at"):  # its answers are gone: whose they were makes no difference any more
                 continue
-            answers = self._whose(value, wanted, request_count, give_up)
+            answers = self._ownership(value, wanted, request_count, give_up)
             if answers != "another's":
                 state = _state(value, label if answers == "ours" else None, unread=answers == "unread")
                 found.append(redacted_state(state, self._key))
@@ -107,7 +107,9 @@ class AnthropicBatches(ProviderClient):
         listed = each_once(self._client.messages.batches.list(limit=1000))
         return [value for value in listed if may_be_ours(iso_time(value.get("created_at")), submitted_after)]
 
-    def _whose(self, value: dict[str, Any], wanted: Collection[str], request_count: int, give_up: float) -> Whose:
+    def _ownership(
+        self, value: dict[str, Any], wanted: Collection[str], request_count: int, give_up: float
+    ) -> Ownership:
         """Whose batch it is, as far as its results can be read until then. Asked for one by one, the results of many
         batches would take as often the time that one of them may take."""
         if value.get("processing_status") != "ended":
@@ -115,7 +117,7 @@ class AnthropicBatches(ProviderClient):
         if time.monotonic() >= give_up:
             return "unread"
         try:
-            return whose(self._lines(value), wanted, request_count)
+            return ownership(self._lines(value), wanted, request_count)
         except ResultsError:
             return "untold"
 
@@ -221,8 +223,8 @@ def _state(value: dict[str, Any], label: str | None = None, unread: bool = False
 def _total(counts: Iterable[int | None]) -> int | None:
     """The sum; None as soon as one of them is not told."""
     numbers = list(counts)
-    told = [number for number in numbers if number is not None]
-    return sum(told) if len(told) == len(numbers) else None
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
 
 
 def _outcome(count: Mapping[str, int | None]) -> Outcome:
@@ -232,10 +234,10 @@ def _outcome(count: Mapping[str, int | None]) -> Outcome:
     return "expired" if count.get("expired") else "completed"
 
 
-Whose: TypeAlias = Literal["ours", "another's", "untold", "unread"]
+Ownership: TypeAlias = Literal["ours", "another's", "untold", "unread"]
 
 
-def whose(lines: Generator[bytes, None, None], wanted: Collection[str], request_count: int) -> Whose:
+def ownership(lines: Generator[bytes, None, None], wanted: Collection[str], request_count: int) -> Ownership:
     """Ours as soon as a line names one of the `wanted`. Another's only when there is a line for every request and one
     of them can be read: a file may be cut, empty or spoilt in places, and ours must not be taken for another's.
 

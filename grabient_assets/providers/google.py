@@ -144,7 +144,7 @@ class GoogleBatches(ProviderClient):
 
     def poll(self, provider_batch_id: str) -> BatchState:
         doing, fields = f"asking for batch {provider_batch_id}", _OPERATION_FIELDS
-        operation = self._get_least(provider_batch_id, doing, fields, _operation_tells, batch=provider_batch_id)
+        operation = self._get_least(provider_batch_id, doing, fields, _operation_suffices, batch=provider_batch_id)
         return self._state(operation)
 
     def find(
@@ -163,7 +163,7 @@ class GoogleBatches(ProviderClient):
         token, seen = None, set()
         while True:
             query = {"pageSize": "100"} | ({"pageToken": token} if token else {})
-            page = self._get_least("batches", "listing batches", _LIST_FIELDS, _list_tells, query)
+            page = self._get_least("batches", "listing batches", _LIST_FIELDS, _list_suffices, query)
             yield from items(page.get("operations"))
             token = text_or_none(page.get("nextPageToken"))
             if token is None:
@@ -177,7 +177,7 @@ class GoogleBatches(ProviderClient):
         path: str,
         doing: str,
         selections: Iterable[str],
-        tells: Callable[[dict[str, Any]], bool],
+        suffices: Callable[[dict[str, Any]], bool],
         query: Mapping[str, str] | None = None,
         *,
         batch: str | None = None,
@@ -187,7 +187,7 @@ class GoogleBatches(ProviderClient):
         for fields in selections:
             with suppress(RequestRejectedError):
                 answer = self._get(path, doing, {**(query or {}), "fields": fields}, batch=batch)
-                if tells(answer):
+                if suffices(answer):
                     return answer
         return self._get(path, doing, query, batch=batch)
 
@@ -374,14 +374,14 @@ def _stat(metadata: object, name: str) -> int | None:
     return whole_number(inside(metadata, "batchStats", name))
 
 
-def _operation_tells(operation: Mapping[str, Any]) -> bool:
+def _operation_suffices(operation: Mapping[str, Any]) -> bool:
     """Whether the state is told, and why the batch failed if it did."""
     state = text_or_none(inside(operation, "metadata", "state"))
     return state is not None and (not state.endswith("_FAILED") or bool(operation.get("error")))
 
 
-def _list_tells(page: Mapping[str, Any]) -> bool:
+def _list_suffices(page: Mapping[str, Any]) -> bool:
     """Whether there are operations, and every one tells its state and its name: ours, overlooked, is paid for twice."""
     operations = items(page.get("operations"))
-    told = [text_or_none(inside(one, "metadata", field)) for one in operations for field in ("state", "displayName")]
-    return bool(told) and all(told)
+    stated = [text_or_none(inside(one, "metadata", field)) for one in operations for field in ("state", "displayName")]
+    return bool(stated) and all(stated)

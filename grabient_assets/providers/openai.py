@@ -137,15 +137,15 @@ class FileBatchClient(ProviderClient):
 
         Asked for by its id: how far back a list of files goes is not documented at Groq.
         """
-        untold = False if self.keeps_metadata else None  # where metadata are kept, a batch without is not ours
+        without_label = False if self.keeps_metadata else None  # where metadata are kept, a batch without is not ours
         if text_or_none(file_id) is None:
-            return untold
+            return without_label
         try:
             file = self._ask(f"asking for file {file_id}", lambda: plain(self._file(str(file_id)), "id"), file=True)
         except ResultsError:
-            return untold
+            return without_label
         found = text_or_none(file.get("filename"))
-        return untold if found is None else found == name
+        return without_label if found is None else found == name
 
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
         return self._ask(f"listing {what}", lambda: [plain(item, "id") for item in source()])

@@ -255,8 +255,8 @@ def _text_of(message: Mapping[str, Any]) -> str | None:
 
 def _holds_no_text(message: Mapping[str, Any]) -> bool:
     """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
-    said_otherwise = any(message.get(name) for name in ("refusal", "tool_calls", "reasoning", "reasoning_content"))
-    return message.get("content", "" if said_otherwise else 0) in (None, "", [])
+    has_other_content = any(message.get(name) for name in ("refusal", "tool_calls", "reasoning", "reasoning_content"))
+    return message.get("content", "" if has_other_content else 0) in (None, "", [])
 
 
 def _reported_usage(body: Mapping[str, Any], *, has_output: bool) -> Usage | None:

@@ -49,7 +49,7 @@ _STATUS: Mapping[str, int] = {
 }
 """The HTTP status that says of a create call what these words say of a batch."""
 
-_SAYS_NOT_SO = re.compile(
+_REJECTION_CODE = re.compile(
     r"(invalid|unsupported|missing|duplicate|mismatched|malformed|incorrect|unrecognized)_\w+"
     r"|unknown_(model|parameter|url|endpoint|method|field)"
     r"|\w+_(mismatch|mismatched|unsupported|not_supported|not_allowed|not_found|not_available)"
@@ -136,4 +136,4 @@ def _status(code: str | None) -> int | None:
     number = re.fullmatch(r"(?:http_)?(4\d\d)", code)
     if number is not None:
         return None if number[1] in ("408", "409", "425", "429") else int(number[1])
-    return 400 if _SAYS_NOT_SO.fullmatch(code.lower()) else None
+    return 400 if _REJECTION_CODE.fullmatch(code.lower()) else None

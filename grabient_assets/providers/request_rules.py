@@ -37,7 +37,7 @@ def check(spec: RequestSpec, model: Model) -> None:
         raise refusal(spec, model, f"max_output_tokens is {spec.max_output_tokens}, the model takes 1 to {limit}")
     if spec.images and not model.accepts.images:
         raise refusal(spec, model, "the model takes no images; ask it without one or choose another model")
-    if spec.schema is not None and model.accepts.structured == "json_object" and not _says_json(spec):
+    if spec.schema is not None and model.accepts.structured == "json_object" and not _mentions_json(spec):
         raise refusal(spec, model, "JSON mode needs the word JSON in the prompt; add it")
 
 
@@ -188,7 +188,7 @@ def check_size(batch: BatchFile, limits: BatchLimits, provider: str) -> int:
     return size
 
 
-def _says_json(spec: RequestSpec) -> bool:
+def _mentions_json(spec: RequestSpec) -> bool:
     return "json" in f"{spec.system} {spec.text}".lower()
 
 

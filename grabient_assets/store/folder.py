@@ -41,12 +41,12 @@ class FolderStore:
                     Path(partial).unlink()
                 raise
         except OSError as error:
-            said = f"Object {key} cannot be written below {self._root} ({error.strerror})."
+            opening = f"Object {key} cannot be written below {self._root} ({error.strerror})."
             if error.errno in _LASTING:
                 raise StoreUnusableError(
-                    f"{said} {self._in_the_way(path)}, then run again: nothing of the object was stored."
+                    f"{opening} {self._in_the_way(path)}, then run again: nothing of the object was stored."
                 ) from error
-            raise StoreError(f"{said} Free the disk, then run again: nothing of the object was stored.") from error
+            raise StoreError(f"{opening} Free the disk, then run again: nothing of the object was stored.") from error
 
     def _in_the_way(self, path: Path) -> str:
         """What a person has to do before this path can be written."""

@@ -138,12 +138,12 @@ class S3Store:
         """No answer, or none that boto3 can read."""
         from botocore.exceptions import SSLError
 
-        said = f"R2 cannot be reached for object {key} in bucket {self._bucket}: {self._hide(str(error))}."
+        opening = f"R2 cannot be reached for object {key} in bucket {self._bucket}: {self._hide(str(error))}."
         if isinstance(error, SSLError):
             return StoreUnusableError(
-                f"{said} R2 ends the handshake for an account that does not exist: check R2_ENDPOINT."
+                f"{opening} R2 ends the handshake for an account that does not exist: check R2_ENDPOINT."
             )
-        return StoreError(f"{said} Check the network, then run again.")
+        return StoreError(f"{opening} Check the network, then run again.")
 
     def _no_bucket(self) -> StoreUnusableError:
         return StoreUnusableError(f"There is no bucket {self._bucket} at R2_ENDPOINT. Make it, or correct R2_BUCKET.")
