@@ -64,7 +64,7 @@ def follow(goal: RunGoal, warehouse: Warehouse, settings: Settings, timeout: flo
 def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
     """Say how it ended; exits with 1 when it did not end well."""
     from grabient_assets.cli.status import status_document
-    from grabient_assets.headless.telling import tell_outcome
+    from grabient_assets.headless.notification import notify_outcome
 
     outcome, document = followed.outcome, status_document(warehouse, settings)
     done = outcome.reached(goal.until)
@@ -94,7 +94,7 @@ def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Se
         )
     elif document["errors"] and not as_json:
         print_note("Unusable answers can be asked again: grabient retry --run")
-    for trouble in tell_outcome(outcome, done, warehouse, settings, followed.started):
+    for trouble in notify_outcome(outcome, done, warehouse, settings, followed.started):
         print_note(trouble)
     if outcome.problems or not outcome.finished or done < outcome.progress.palettes:
         raise typer.Exit(1)
@@ -136,18 +136,18 @@ class _Failures:
     """The failures of runs, each kind once: those of two tries often differ in ids and times alone."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
 
     def new(self, finished: FinishedRun | None) -> str | None:
         """The sentence, if it was not told before."""
-        from grabient_assets.ledger.held_work import gist
+        from grabient_assets.ledger.held_work import dedupe_key
 
         if finished is None or finished.success:
             return None
         sentence = f"{finished.job} failed: {finished.failure}"
-        if gist(sentence) in self._told:
+        if dedupe_key(sentence) in self._printed:
             return None
-        self._told.add(gist(sentence))
+        self._printed.add(dedupe_key(sentence))
         return sentence
 
 
@@ -172,26 +172,26 @@ class ProgressLines:
 
         self._clock = clock
         self._started = clock()
-        self._said: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
         self._quiet = _Quiet(clock)
         self._failures = _Failures()
-        self._announcer = Announcer(self._say, clock)
+        self._announcer = Announcer(self._print, clock)
 
     def __call__(self, finished: FinishedRun | None, progress: Progress) -> None:
         if failed := self._failures.new(finished):
-            self._say(failed)
+            self._print(failed)
         for stage, count in _stages(progress):
-            if self._said.get(stage) != count:
-                self._said[stage] = count
+            if self._printed.get(stage) != count:
+                self._printed[stage] = count
                 self._quiet.moved()
-                self._say(f"{stage}: {count}")
+                self._print(f"{stage}: {count}")
 
     def waits(self, waiting: Sequence[Waiting]) -> None:
         self._announcer.forget([one.topic for one in waiting])
         for one in self._quiet.named(waiting):
-            self._announcer.tell(one.topic, one.gist, one.sentence)
+            self._announcer.announce(one.topic, one.dedupe_key, one.sentence)
 
-    def _say(self, sentence: str) -> None:
+    def _print(self, sentence: str) -> None:
         print_note(f"[{self._clock() - self._started:6.1f} s] {sentence}")
 
 

@@ -13,7 +13,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 
 def cancel(
-    name: str, warehouse: Warehouse, settings: Settings, timeout: float, say: Callable[[str], None], *, give_up: bool
+    name: str, warehouse: Warehouse, settings: Settings, timeout: float, log: Callable[[str], None], *, give_up: bool
 ) -> Stopped:
     """Stop the batch of this id, ours or the provider's, and store what was finished.
 
@@ -25,10 +25,10 @@ def cancel(
 
     connect, reader = ProvidersResource().connect, reader_of(warehouse, open_store(settings))
     stopped = stop_batch(
-        name, connect, warehouse, reader, lambda: datetime.now(UTC), WaitLimit(timeout, say), give_up=give_up
+        name, connect, warehouse, reader, lambda: datetime.now(UTC), WaitLimit(timeout, log), give_up=give_up
     )
     if stopped.how != "nothing_to_stop":
-        say(stopped.sentence)
+        log(stopped.sentence)
         _run_job(stopped.batch.batch_id, settings, timeout, give_up)
     return stopped
 

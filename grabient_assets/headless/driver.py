@@ -67,18 +67,18 @@ class Driver:
                 if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
-    def _requests(self, name: str, said: SensorExecutionData) -> list[dg.RunRequest]:
+    def _requests(self, name: str, tick: SensorExecutionData) -> list[dg.RunRequest]:
         """The runs that a sensor asks for; partitions it adds are added first, and events it reports are stored."""
         self.waiting.pop(name, None)
-        for change in said.dynamic_partitions_requests or ():
+        for change in tick.dynamic_partitions_requests or ():
             self._instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
-        for event in said.asset_events:
+        for event in tick.asset_events:
             self._instance.report_runless_asset_event(event)
-        if said.cursor is not None:
-            self._cursors[name] = said.cursor
-        if said.skip_message:
-            self.waiting[name] = said.skip_message
-        return [one for one in said.run_requests or () if not (self._asked_only and UNASKED_TAG in one.tags)]
+        if tick.cursor is not None:
+            self._cursors[name] = tick.cursor
+        if tick.skip_message:
+            self.waiting[name] = tick.skip_message
+        return [one for one in tick.run_requests or () if not (self._asked_only and UNASKED_TAG in one.tags)]
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:
         """Whether this sensor has asked for this run before: the daemon's own rule."""
@@ -200,6 +200,6 @@ def _failure(result: ExecutionResult) -> str:
                 return data.description
             if cause is None:
                 return "no reason given"
-            said = cause.message.strip()
-            return said.partition(f"{cause.cls_name}: ")[2] or said
+            message = cause.message.strip()
+            return message.partition(f"{cause.cls_name}: ")[2] or message
     return "the run failed before its first step"

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from grabient_assets.groups.notices.events import seen_events
 from grabient_assets.groups.notices.tables import undelivered
-from grabient_assets.groups.notices.webhook import Event, tell
+from grabient_assets.groups.notices.webhook import Event, post_events
 from grabient_assets.headless.pipeline_run import Outcome
 from grabient_assets.resources.modes import usable_providers
 from grabient_assets.settings import Settings
@@ -15,7 +15,9 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
 
-def tell_outcome(outcome: Outcome, done: int, warehouse: Warehouse, settings: Settings, started: datetime) -> list[str]:
+def notify_outcome(
+    outcome: Outcome, done: int, warehouse: Warehouse, settings: Settings, started: datetime
+) -> list[str]:
     """Tell what the sensor has not told yet, and that the run ended badly when it did. `done` of its palettes got where
     they should. Returns a sentence for each kind of notification that did not arrive since `started`."""
     if settings.notify_url is None:
@@ -25,7 +27,7 @@ def tell_outcome(outcome: Outcome, done: int, warehouse: Warehouse, settings: Se
         events = seen_events(connection, settings.budget_usd, usable_providers(settings), (), now)
     if not outcome.finished or outcome.problems or done < outcome.progress.palettes:
         events.append(_badly_ended(outcome, done))
-    troubles = tell(warehouse, settings, events, now)
+    troubles = post_events(warehouse, settings, events, now)
     with warehouse.read() as connection:
         earlier = [
             f"The notification {kind!r} was not delivered: {why}" for kind, why in undelivered(connection, started)

@@ -69,13 +69,13 @@ class PipelineRun:
             release(connection, self.started)
         known = Waits(self.settings)
 
-        def tell_of_waits(seconds: float) -> None:
+        def report_waits(seconds: float) -> None:
             now = datetime.now(UTC)
             with self.warehouse.read() as connection:
                 waiting = known.now(connection, driver.waiting, now, now + timedelta(seconds=seconds))
             self.waits(waiting)
 
-        finished = drive(driver, lambda: self._is_open(driver), self._tell, timeout, waits=tell_of_waits)
+        finished = drive(driver, lambda: self._is_open(driver), self._report_progress, timeout, waits=report_waits)
         progress = self.progress()
         outcome = Outcome(finished, progress, ())
         lacking = outcome.reached(self.goal.until) < progress.palettes
@@ -86,7 +86,7 @@ class PipelineRun:
         with self.warehouse.read() as connection:
             return progress(connection, self.goal.seeds, self.goal.prompt_version, self.started)
 
-    def _tell(self, finished: FinishedRun | None) -> None:
+    def _report_progress(self, finished: FinishedRun | None) -> None:
         if finished is not None:
             self._quiet = 0
             if not finished.success:
@@ -172,11 +172,11 @@ class PipelineRun:
             held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
             withheld = withheld_palettes(connection, chosen if self.goal.until == "refined" else [])
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
-        told = {
+        reported = {
             "over_budget",
             *(["failed"] if lacking or self._stuck else []),
             *(["put_off", "paused"] if lacking else []),
         }
-        waiting = [one.sentence for one in held if one.kind in told]
+        waiting = [one.sentence for one in held if one.kind in reported]
         found = [*self._given_up.values(), *waiting, *reasons, *sentences(withheld)]
         return tuple(dict.fromkeys(found))

@@ -64,4 +64,8 @@ def showcase(warehouse: Warehouse, prompt_version: str, seeds: Sequence[str]) ->
 
 
 def _strongest(votes: str) -> dict[str, list[str]]:
-    return {field: [vote["value"] for vote in said[:TOP_WORDS]] for field, said in json.loads(votes).items() if said}
+    return {
+        field: [vote["value"] for vote in counted[:TOP_WORDS]]
+        for field, counted in json.loads(votes).items()
+        if counted
+    }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.batches import BatchRecord
-from grabient_assets.ledger.held_work import gist
+from grabient_assets.ledger.held_work import dedupe_key
 from grabient_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ class Waiting:
     """What is waited for at one place (`topic`: a provider, or a sensor).
 
     `trouble` says why it takes longer than it should; None while everything is as it should be. `sentence` has all of
-    it, with times that differ from look to look; `gist` has none, so it tells whether the wait is another one.
+    it, with times that differ from look to look; `dedupe_key` has none, so it tells whether the wait is another one.
     """
 
     topic: str
-    gist: str
+    dedupe_key: str
     trouble: str | None
     sentence: str
 
@@ -91,7 +91,7 @@ class Waits:
                 what, until = "; ".join(parts), max(looked_at, next_look)
                 why = ""
                 if troubles:
-                    key = (provider, gist(" ".join(troubles)))
+                    key = (provider, dedupe_key(" ".join(troubles)))
                     since, at_least = self._since.setdefault(key, earlier.get(key, (now, self._looks == 1)))
                     begun = f"{'at least ' if at_least else ''}since {_clock(since, now)}"
                     why = f" Trouble {begun}: {_ended(' '.join(troubles))}"
@@ -99,19 +99,19 @@ class Waits:
                     why += f" The last reason: {_ended(' '.join(reasons))}"
                 sentence = f"Waiting: {what}.{why} Next look at {_clock(until, now)}."
                 trouble = " ".join([*troubles, *reasons]) or None
-                yield Waiting(provider, gist(f"{what} {trouble}"), trouble, sentence)
+                yield Waiting(provider, dedupe_key(f"{what} {trouble}"), trouble, sentence)
 
     def _at_sensors(self, sensors: Mapping[str, str], next_look: datetime) -> Iterator[Waiting]:
         """What holds up work besides providers: failed attempts, runs of other people, a database that is taken."""
         from grabient_assets.resources.runs import GAVE_UP
 
-        said: set[str] = set()
+        seen: set[str] = set()
         for name, reason in sensors.items():
             held_up = GAVE_UP in reason or "Waiting for" in reason or " has held " in reason
-            if held_up and reason not in said:
-                said.add(reason)
+            if held_up and reason not in seen:
+                seen.add(reason)
                 yield Waiting(
-                    name, gist(reason), reason, f"{_ended(reason)} Next look at {_clock(next_look, next_look)}."
+                    name, dedupe_key(reason), reason, f"{_ended(reason)} Next look at {_clock(next_look, next_look)}."
                 )
 
 
@@ -184,7 +184,7 @@ def _clock(time: datetime, now: datetime) -> str:
 
 def _different(errors: Iterable[str | None]) -> list[str]:
     """One of each kind: what is said about two batches often differs in their ids alone."""
-    return list({gist(error): error for error in errors if error}.values())
+    return list({dedupe_key(error): error for error in errors if error}.values())
 
 
 def _ended(text: str) -> str:

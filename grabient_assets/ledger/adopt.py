@@ -100,7 +100,7 @@ def adopt_batch(
         elif found.verdict == "absent":
             batches.set_all_fates(database, batch.batch_id, "errored", "Not sent: the create call never arrived.")
             reason = "The create call had no answer and the provider lists no such batch: its requests are due again."
-            times_before = batches.deferrals(database, batch.provider, but=batch.batch_id)
+            times_before = batches.deferrals(database, batch.provider, exclude=batch.batch_id)
             pause = deferral(times_before - 1, batch.batch_id) if times_before else timedelta(0)
             batches.update_batch(database, batch.batch_id, status="deferred", retry_at=now + pause, error=reason)
         elif found.verdict == "unlisted":

@@ -36,8 +36,10 @@ def archive_results(store: ObjectStore, batch_id: str, state: BatchState, lines:
     digest = hashlib.sha256(b"\n".join(lines)).hexdigest()[:16]
     key = f"batches/{batch_id}/results-{digest}.jsonl.gz"
     store.put(key, _packed(lines), "application/gzip")
-    said = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(state).items()}
-    store.put(_state_key(key), json.dumps(said, indent=1).encode(), "application/json")
+    document = {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(state).items()
+    }
+    store.put(_state_key(key), json.dumps(document, indent=1).encode(), "application/json")
     return key
 
 
@@ -65,9 +67,9 @@ def archived_state(store: ObjectStore, batch: BatchRecord) -> BatchState | None:
     if not store.exists(key):
         return None
     try:
-        said = json.loads(store.get(key))
-        known = {field.name: said[field.name] for field in fields(BatchState) if field.name not in _KEPT_LATER}
-        known |= {name: said.get(name) for name in _KEPT_LATER}
+        document = json.loads(store.get(key))
+        known = {field.name: document[field.name] for field in fields(BatchState) if field.name not in _KEPT_LATER}
+        known |= {name: document.get(name) for name in _KEPT_LATER}
         for name in ("created_at", "ended_at"):
             known[name] = datetime.fromisoformat(known[name]) if known[name] else None
         return BatchState(**known)

@@ -322,9 +322,9 @@ def set_all_fates(connection: DuckDBPyConnection, batch_id: str, fate: str, erro
     connection.execute("UPDATE batch_requests SET fate = ?, error = ? WHERE batch_id = ?", values)
 
 
-def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: str) -> dict[str, int]:
-    """How many collected batches, `but` not counted, have carried each of these requests. A direct call that was never
-    begun carried nothing."""
+def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], exclude: str) -> dict[str, int]:
+    """How many collected batches have carried each of these requests; the batch `exclude` is not counted. A direct call
+    that was never begun carried nothing."""
     rows = connection.execute(
         """
         SELECT r.custom_id, count(*) FROM batch_requests r JOIN batches b USING (batch_id)
@@ -332,7 +332,7 @@ def deliveries(connection: DuckDBPyConnection, custom_ids: Iterable[str], but: s
           AND (b.delivery = 'batch' OR r.began_at IS NOT NULL)
         GROUP BY r.custom_id
         """,
-        [list(custom_ids), but],
+        [list(custom_ids), exclude],
     ).fetchall()
     return dict(rows)
 
@@ -349,8 +349,8 @@ def with_error_code(connection: DuckDBPyConnection, code: str, among: Iterable[s
     return {row[0] for row in rows}
 
 
-def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str, kind: str, but: str) -> int:
-    """How many batches of the model, `but` not counted, were put off in a row until now by this kind of error."""
+def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str, kind: str, exclude: str) -> int:
+    """How many batches of the model, `exclude` not counted, were put off in a row until now by this kind of error."""
     row = connection.execute(
         """
         WITH decided AS (
@@ -360,17 +360,17 @@ def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str,
         SELECT count(*) FROM decided WHERE so AND intended_at > coalesce(
             (SELECT max(intended_at) FROM decided WHERE NOT so), '-infinity')
         """,
-        [provider, model, kind, but],
+        [provider, model, kind, exclude],
     ).fetchone()
     return int(row[0]) if row else 0
 
 
-def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> int:
+def deferrals(connection: DuckDBPyConnection, provider: str, exclude: str = "") -> int:
     """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
 
     A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
     Calls made directly that brought nothing usable count as put off, when that is why no more were made.
-    The batch `but` is not counted: it is about to be put off.
+    The batch `exclude` is not counted: it is about to be put off.
     """
     row = connection.execute(
         """
@@ -384,7 +384,7 @@ def deferrals(connection: DuckDBPyConnection, provider: str, but: str = "") -> i
         WHERE status = 'deferred' AND intended_at > coalesce(
             (SELECT max(intended_at) FROM decided WHERE status <> 'deferred'), '-infinity')
         """,
-        [provider, but],
+        [provider, exclude],
     ).fetchone()
     return int(row[0]) if row else 0
 

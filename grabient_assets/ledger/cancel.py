@@ -229,7 +229,7 @@ class _Stopping:
             except ProviderError as error:
                 if not self._gives_up and not isinstance(error, ProviderBusyError | ProviderUnreachableError):
                     raise
-                hopeless = str(error) if self._faults.believed(error, self._wait) else None
+                hopeless = str(error) if self._faults.is_final(error, self._wait) else None
                 look = _for_an_answer(error)
             if isinstance(look, Stopped):
                 return look
@@ -266,7 +266,7 @@ class _Stopping:
 
     def _ask(self, batch: BatchRecord) -> Stopped | _Look:
         """Ask the provider to stop it, once, and where it stands."""
-        standing = tell_to_stop(batch, self._connection, self._warehouse, self._clock(), asked=self._asked)
+        standing = request_cancel(batch, self._connection, self._warehouse, self._clock(), asked=self._asked)
         if standing.state.state == "ended":
             return ended(batch, self._asked)
         waits_for = f"{batch.provider} to end batch {batch.batch_id} ({standing.state.raw_status or 'running'})"
@@ -332,7 +332,7 @@ class CancelState:
         return self.trouble is not None and not isinstance(self.trouble, UNCLEAR)
 
 
-def tell_to_stop(
+def request_cancel(
     batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, *, asked: bool
 ) -> CancelState:
     """Look where the batch stands and, while it runs and was not `asked` to yet, ask the provider to stop it.

@@ -128,8 +128,8 @@ class _AsFarAsItCanBeRead:
                 return lines
             except (ResultsError, ProviderBusyError, ProviderUnreachableError) as error:
                 longest = max(longest, lines, key=len)
-                believed = self._faults.believed(error, self._wait)
-                if believed and (len(lines) == before or self._wait.left <= 0):
+                final = self._faults.is_final(error, self._wait)
+                if final and (len(lines) == before or self._wait.left <= 0):
                     self.why = str(error)
                     return longest
                 if self._wait.left <= 0:

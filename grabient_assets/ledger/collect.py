@@ -91,7 +91,7 @@ def fetch_batch(
     batch = replace(batch, results_key=key, ended_at=state.ended_at or clock(), outcome=state.outcome)
     with warehouse.read() as database:
         requests = {r.custom_id: r for r in batches.requests_of(database, batch.batch_id)}
-        delivered = batches.deliveries(database, requests, but=batch.batch_id)
+        delivered = batches.deliveries(database, requests, exclude=batch.batch_id)
     batch = replace(batch, raw_status=state.raw_status, collect_run_id=run_id)
     return Fetched(batch, state, lines, requests, delivered)
 
@@ -171,7 +171,7 @@ def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: dat
             return True  # another process has ended it meanwhile
         if latest.cancel_asked_at is not None or (unseen and not may_be_seen_yet(connection, latest)):
             return False
-        times_before = batches.deferrals(connection, batch.provider, but=batch.batch_id)
+        times_before = batches.deferrals(connection, batch.provider, exclude=batch.batch_id)
         pause = min(FIRST_PAUSE * 2 ** min(times_before, 5), LONGEST_PAUSE)
         reason = state.error or state.error_code or "queue full"
         batches.set_all_fates(connection, batch.batch_id, "errored", f"Put off by the provider: {reason}")

@@ -284,8 +284,8 @@ def fetch_calls(
             )
             for r in batches.requests_of(database, batch.batch_id)
         }
-        delivered = batches.deliveries(database, requests, but=batch.batch_id)
-        times_before = batches.deferrals(database, batch.provider, but=batch.batch_id)
+        delivered = batches.deliveries(database, requests, exclude=batch.batch_id)
+        times_before = batches.deferrals(database, batch.provider, exclude=batch.batch_id)
     if error is not None and not isinstance(error, _FINAL):
         pause = deferral(times_before, batch.batch_id, getattr(error, "retry_after", None))
         batch = replace(batch, retry_at=now + pause)

@@ -56,8 +56,8 @@ def held_back(
     twice."""
     found = _after_failures(held_work(connection, now))
     for provider, until, error in put_off_providers(connection, now, LONGEST_NAMED):
-        said = (error or "no reason given").rstrip(".")
-        found.append(Held("put_off", f"{provider} is put off: {said}. {_next_try(until)}", until))
+        reason = (error or "no reason given").rstrip(".")
+        found.append(Held("put_off", f"{provider} is put off: {reason}. {_next_try(until)}", until))
     for provider, until in pauses(connection, now).items():
         found.append(
             Held("paused", f"{provider} asked not to be asked about its batches before {until:%H:%M:%S} UTC.", until)
@@ -71,7 +71,7 @@ def held_back(
     return found
 
 
-def gist(text: str) -> str:
+def dedupe_key(text: str) -> str:
     """The text without the words that hold a digit: times, counts and the ids of single calls."""
     return re.sub(r"\S*\d\S*", "", text)
 
@@ -80,13 +80,13 @@ def _after_failures(work: Sequence[HeldWork]) -> list[Held]:
     """One sentence for each reason, with the work that it holds; reasons that differ in ids and times are one."""
     alike: dict[str, list[HeldWork]] = {}
     for one in work:
-        alike.setdefault(gist(one.reason), []).append(one)
+        alike.setdefault(dedupe_key(one.reason), []).append(one)
     found: list[Held] = []
     for same in alike.values():
         roles = ", ".join(dict.fromkeys(one.role for one in same))
         until = min(one.until for one in same)
-        said = same[0].reason.rstrip(".")
-        found.append(Held("failed", f"Held after failures ({roles}): {said}. {_next_try(until)}", until))
+        reason = same[0].reason.rstrip(".")
+        found.append(Held("failed", f"Held after failures ({roles}): {reason}. {_next_try(until)}", until))
     return found
 
 

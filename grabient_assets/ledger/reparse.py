@@ -164,13 +164,13 @@ def _as_recorded(batch: BatchRecord, problems: Sequence[str] = ()) -> BatchState
     Its row holds what the provider said about the end, followed by what was odd about the results.
     """
     odd = " ".join(problems[:20])
-    said = (batch.error or "").removesuffix(odd).strip()
+    provider_error = (batch.error or "").removesuffix(odd).strip()
     return BatchState(
         provider_batch_id=batch.provider_batch_id or "",
         state="ended",
         raw_status=batch.raw_status or "",
         outcome=batch.outcome,  # pyright: ignore[reportArgumentType] written as an Outcome
-        error=said or None,
+        error=provider_error or None,
         ended_at=batch.ended_at,
     )
 

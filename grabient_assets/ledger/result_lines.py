@@ -97,7 +97,7 @@ def _add(found: Results, number: int, result: Result) -> None:
     if earlier.fate == result.fate == "answered" and _content(earlier) != _content(result):
         found.contradicted.add(result.custom_id)
     found.of[result.custom_id] = _better(earlier, result)
-    found.problems.append(f"Result line {number} {_said_again(earlier, result)}")
+    found.problems.append(f"Result line {number} {_duplicate_problem(earlier, result)}")
 
 
 def _mark_unreadable(found: Results, unread: Sequence[_Unread], requests: Mapping[str, RequestRecord]) -> None:
@@ -161,7 +161,7 @@ def _content(result: Result) -> tuple[object, ...]:
     return result.text, result.image, result.vector
 
 
-def _said_again(earlier: Result, later: Result) -> str:
+def _duplicate_problem(earlier: Result, later: Result) -> str:
     """The rest of the sentence about a second line for a request."""
     name = later.custom_id
     if earlier.fate != later.fate:

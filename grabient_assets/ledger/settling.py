@@ -276,7 +276,7 @@ def closed(
 ) -> BatchRecord:
     """The batch as it is once its requests are settled."""
     usable = sum(s.verdict.fate in USABLE for s in settled)
-    said = [state.error] if state.error and not any(state.error in problem for problem in problems) else []
+    own_error = [state.error] if state.error and not any(state.error in problem for problem in problems) else []
     return replace(
         batch,
         status="collected",
@@ -284,6 +284,6 @@ def closed(
         succeeded=usable,
         failed=len(settled) - usable,
         cost_usd=total([s.charge for s in settled]),
-        error=" ".join([*said, *problems[:20]]) or None,
+        error=" ".join([*own_error, *problems[:20]]) or None,
         error_kind=None,
     )

@@ -171,7 +171,7 @@ def _create(
         raise
     except ProviderError as error:
         with interrupts.finishing():
-            error = _believed(warehouse, batch, error)
+            error = _rejected_if_repeated(warehouse, batch, error)
             return Submitted(_record_failure(warehouse, batch, error, clock()), error)
     except interrupts.Interrupted as stopped:
         if not stopped.unfinished:
@@ -301,8 +301,8 @@ def _batch(
 
 def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -> str:
     """Unique over data folders that share a provider account, because it is the label by which a batch is found."""
-    said = "\n".join([order.model.provider, order.model.id, now.isoformat(), *sorted(r.custom_id for r in carried)])
-    return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
+    identity = "\n".join([order.model.provider, order.model.id, now.isoformat(), *sorted(r.custom_id for r in carried)])
+    return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
 
 
 def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) -> None:
@@ -313,7 +313,7 @@ def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) 
         batches.update_batch(connection, batch.batch_id, status="deferred", retry_at=now, error=why)
 
 
-def _believed(warehouse: Warehouse, batch: BatchRecord, error: ProviderError) -> ProviderError:
+def _rejected_if_repeated(warehouse: Warehouse, batch: BatchRecord, error: ProviderError) -> ProviderError:
     """The error, or what it means after a while: one file after the other cannot be too new to be seen."""
     if not isinstance(error, InputFileUnseenError):
         return error

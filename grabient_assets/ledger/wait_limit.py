@@ -17,10 +17,10 @@ USUAL_TIMEOUT_SECONDS = 1800.0
 
 @dataclass(slots=True)
 class WaitLimit:
-    """How long the end is waited for. `say` is told what is being waited for."""
+    """How long the end is waited for. `log` is told what is being waited for."""
 
     seconds: float = USUAL_TIMEOUT_SECONDS
-    say: Callable[[str], None] = lambda _: None
+    log: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = interrupts.sleep
 
@@ -32,29 +32,29 @@ FIRST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS = 60.0, 900.0
 class Announcer:
     """Says what is waited for: when it is another wait than before, and then at growing distances."""
 
-    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._clock = say, clock
-        self._told: dict[str, _Told] = {}
+    def __init__(self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._clock = log, clock
+        self._announced: dict[str, _Announced] = {}
 
-    def tell(self, topic: str, wait: object, sentence: str) -> None:
+    def announce(self, topic: str, wait: object, sentence: str) -> None:
         """Say the sentence, if it is time. Of each topic one `wait` is remembered."""
-        now, told = self._clock(), self._told.get(topic)
-        if told is not None and told.wait == wait:
-            if now < told.again:
+        now, last = self._clock(), self._announced.get(topic)
+        if last is not None and last.wait == wait:
+            if now < last.again:
                 return
-            distance = min(told.distance * 2, LONGEST_DISTANCE_SECONDS)
+            distance = min(last.distance * 2, LONGEST_DISTANCE_SECONDS)
         else:
             distance = FIRST_DISTANCE_SECONDS
-        self._told[topic] = _Told(wait, now + distance, distance)
-        self._say(sentence)
+        self._announced[topic] = _Announced(wait, now + distance, distance)
+        self._log(sentence)
 
-    def forget(self, but: Container[str] = ()) -> None:
+    def forget(self, exclude: Container[str] = ()) -> None:
         """The waits of all other topics are over."""
-        self._told = {topic: told for topic, told in self._told.items() if topic in but}
+        self._announced = {topic: last for topic, last in self._announced.items() if topic in exclude}
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Announced:
     wait: object
     again: float
     distance: float
@@ -68,7 +68,7 @@ class TimedWait:
         self._began = limit.clock()
         self._until = self._began + limit.seconds
         self._pause = FIRST_PAUSE_SECONDS
-        self._announcer = Announcer(limit.say, limit.clock)
+        self._announcer = Announcer(limit.log, limit.clock)
 
     @property
     def now(self) -> float:
@@ -90,7 +90,7 @@ class TimedWait:
         waited = self.now - self._began
         so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
         times = f"{so_far}{self.left:.0f} seconds at most, next look in {pause:g} s"
-        self._announcer.tell("", what, f"Waiting for {what}. ({times}.)")
+        self._announcer.announce("", what, f"Waiting for {what}. ({times}.)")
         self._limit.sleep(pause)
         self._pause = min(self._pause * 1.5, LONGEST_PAUSE_SECONDS)
 
@@ -112,7 +112,7 @@ class RepeatedFaults:
         """None met yet."""
         return cls(max(connection.settling.total_seconds(), FIRST_PAUSE_SECONDS))
 
-    def believed(self, error: ProviderError, wait: TimedWait) -> bool:
+    def is_final(self, error: ProviderError, wait: TimedWait) -> bool:
         """Whether this fault is final by now.
 
         An answer is, when it came a pause ago as well; the wait goes on for that long. "Busy" is, when the time is up

@@ -14,7 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from grabient_assets.groups.notices.tables import MOST_ATTEMPTS, TRIED_AGAIN_AFTER, claim, undelivered
-from grabient_assets.groups.notices.webhook import Event, tell
+from grabient_assets.groups.notices.webhook import Event, post_events
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.pipeline.place import settings_of
@@ -49,7 +49,7 @@ def posted(server: HTTPServer) -> list[dict[str, Any]]:
 
 def test_the_body_to_the_letter(webhook: HTTPServer, warehouse: Warehouse, tmp_path: Path) -> None:
     webhook.expect_request(PATH, method="POST", headers={"Content-Type": "application/json"}).respond_with_data("ok")
-    assert tell(warehouse, settings(tmp_path, webhook.url_for(PATH)), [ONE, DONE, TWO], NOON) == []
+    assert post_events(warehouse, settings(tmp_path, webhook.url_for(PATH)), [ONE, DONE, TWO], NOON) == []
     assert posted(webhook) == [
         {
             "text": 'Grabient (emulated), stuck: Batch b-1 is late. Batch b-2 is late; é "quoted".',
@@ -76,7 +76,7 @@ def test_many_sentences_are_cut_in_the_text_alone(webhook: HTTPServer, warehouse
     live = settings(tmp_path, url, GRABIENT_MODE="live", GROQ_API_KEY="gsk_secret_key_4711")
     events = [Event(f"over-budget:{n}", "over_budget", f"No money for {n}.") for n in range(7)]
     leaking = Event("over-budget:x", "over_budget", f"gsk_secret_key_4711 at {url}")
-    tell(warehouse, live, [leaking, *events, *events], NOON)
+    post_events(warehouse, live, [leaking, *events, *events], NOON)
     (body,) = posted(webhook)
     assert body["text"].startswith("Grabient, over budget: (hidden) at (hidden) No money for 0.")
     assert body["text"].endswith("No money for 3. And 3 more.") and body["mode"] == "live"
@@ -87,12 +87,12 @@ def test_each_event_is_told_once(webhook: HTTPServer, warehouse: Warehouse, tmp_
     webhook.expect_request(PATH).respond_with_data("ok")
     here = settings(tmp_path, webhook.url_for(PATH))
     for events in ([ONE], [ONE], [ONE, TWO], [TWO, ONE]):
-        assert tell(warehouse, here, events, NOON + timedelta(days=len(events))) == []
+        assert post_events(warehouse, here, events, NOON + timedelta(days=len(events))) == []
     assert [[event["event"] for event in body["events"]] for body in posted(webhook)] == [["stuck:b-1"], ["stuck:b-2"]]
 
 
 def _tell(folder: Path, url: str) -> None:
-    tell(Warehouse(folder / "grabient.duckdb"), settings(folder, url), [ONE, TWO], NOON)
+    post_events(Warehouse(folder / "grabient.duckdb"), settings(folder, url), [ONE, TWO], NOON)
 
 
 def test_several_processes_tell_it_once(webhook: HTTPServer, warehouse: Warehouse, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_several_processes_tell_it_once(webhook: HTTPServer, warehouse: Warehous
 
 
 def test_without_an_address_nothing_is_noted(warehouse: Warehouse, tmp_path: Path) -> None:
-    assert tell(warehouse, settings(tmp_path, ""), [ONE], NOON) == []
+    assert post_events(warehouse, settings(tmp_path, ""), [ONE], NOON) == []
     assert not warehouse.path.exists()
 
 
@@ -123,18 +123,18 @@ def test_what_was_refused_is_tried_again_later(
     webhook.expect_ordered_request(PATH).respond_with_data("ok")
     here = settings(tmp_path, webhook.url_for(PATH))
     why = f"the address in GRABIENT_NOTIFY_URL answered {status}."
-    assert tell(warehouse, here, [ONE], NOON) == [f"The notification 'stuck' was not delivered: {why}"]
+    assert post_events(warehouse, here, [ONE], NOON) == [f"The notification 'stuck' was not delivered: {why}"]
     with warehouse.read() as connection:
         assert undelivered(connection, NOON) == [("stuck", why)]
-    assert tell(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER / 2) == [] and len(webhook.log) == 1
-    assert tell(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER) == [] and len(webhook.log) == 2
+    assert post_events(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER / 2) == [] and len(webhook.log) == 1
+    assert post_events(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER) == [] and len(webhook.log) == 2
     with warehouse.read() as connection:
         assert undelivered(connection, NOON) == []
 
 
 def test_nobody_is_asked_for_ever(warehouse: Warehouse, tmp_path: Path) -> None:
     here = settings(tmp_path, f"http://127.0.0.1:{closed_port()}{PATH}")
-    said = [tell(warehouse, here, [ONE], NOON + n * TRIED_AGAIN_AFTER) for n in range(MOST_ATTEMPTS + 2)]
+    said = [post_events(warehouse, here, [ONE], NOON + n * TRIED_AGAIN_AFTER) for n in range(MOST_ATTEMPTS + 2)]
     why = "the address in GRABIENT_NOTIFY_URL cannot be reached (ConnectionRefusedError)."
     assert said == [[f"The notification 'stuck' was not delivered: {why}"]] * MOST_ATTEMPTS + [[], []]
 
@@ -153,10 +153,10 @@ def test_one_that_never_answers_costs_its_time_and_counts_as_told(
     webhook.expect_request(PATH).respond_with_handler(never)
     here = settings(tmp_path, webhook.url_for(PATH))
     began = datetime.now(UTC)
-    assert tell(warehouse, here, [ONE, DONE], NOON, seconds=0.3) == []
+    assert post_events(warehouse, here, [ONE, DONE], NOON, seconds=0.3) == []
     assert datetime.now(UTC) - began < timedelta(seconds=10)
     ended.set()
-    assert tell(warehouse, here, [ONE, DONE], NOON + timedelta(days=1)) == []
+    assert post_events(warehouse, here, [ONE, DONE], NOON + timedelta(days=1)) == []
     told = [[event["event"] for event in body["events"]] for body in posted(webhook)]
     assert told == [[ONE.key], [DONE.key]], "one was sent, and there was no time for the other"
 
@@ -168,9 +168,9 @@ def test_who_was_killed_while_telling_leaves_it_to_others(
     here = settings(tmp_path, webhook.url_for(PATH))
     with warehouse.write() as connection:
         assert claim(connection, "stuck", [ONE.key], NOON) == {ONE.key}
-    tell(warehouse, here, [ONE], NOON + timedelta(seconds=1))
+    post_events(warehouse, here, [ONE], NOON + timedelta(seconds=1))
     assert posted(webhook) == []
-    tell(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER)
+    post_events(warehouse, here, [ONE], NOON + TRIED_AGAIN_AFTER)
     assert len(posted(webhook)) == 1
 
 
@@ -179,6 +179,6 @@ def test_who_was_killed_while_telling_leaves_it_to_others(
 )
 def test_an_address_that_leads_nowhere_is_not_named(url: str, warehouse: Warehouse, tmp_path: Path) -> None:
     here = replace(settings(tmp_path, "http://x/y"), notify_url=url)
-    (said,) = tell(warehouse, here, [ONE], NOON)
+    (said,) = post_events(warehouse, here, [ONE], NOON)
     assert said.startswith("The notification 'stuck' was not delivered: the address in GRABIENT_NOTIFY_URL cannot be")
     assert "hidden" not in said and "host.invalid" not in said and "127.0.0.1" not in said

@@ -20,7 +20,7 @@ from grabient_assets.groups.exports.assets import store_export
 from grabient_assets.groups.exports.files import FileKind, deliver
 from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, Selection
 from grabient_assets.groups.notices.events import seen_events
-from grabient_assets.groups.notices.tables import claim, record_told
+from grabient_assets.groups.notices.tables import claim, record_delivery
 from grabient_assets.groups.palettes.loading import ensure_palettes, load_palettes
 from grabient_assets.groups.palettes.palette_file import read_palette_file
 from grabient_assets.groups.palettes.pictures import draw_palettes
@@ -94,7 +94,7 @@ class Pipeline:
             now = self._now()
             for event in seen_events(connection, None, self.usable, (), now):
                 claim(connection, event.kind, [event.key], now)
-                record_told(connection, [event.key], None, now)
+                record_delivery(connection, [event.key], None, now)
 
     def reparse(self, prompt_version: str) -> Reparsed:
         """Read the archived answers under the version again."""

@@ -59,9 +59,9 @@ def seen_events(
 
 def _withheld(kept: Sequence[Withheld]) -> list[Event]:
     """One event per palette, because each is told once; the sentence is that of all."""
-    said = " ".join(sentences(kept))
+    sentence = " ".join(sentences(kept))
     return [
-        Event(f"withheld:{one.partition.prompt_version}:{one.partition.subject}:{one.answering}", "withheld", said)
+        Event(f"withheld:{one.partition.prompt_version}:{one.partition.subject}:{one.answering}", "withheld", sentence)
         for one in kept
     ]
 

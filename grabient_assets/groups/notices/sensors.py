@@ -6,7 +6,7 @@ import dagster as dg
 
 from grabient_assets import errors
 from grabient_assets.groups.notices.events import seen_events
-from grabient_assets.groups.notices.webhook import Event, tell
+from grabient_assets.groups.notices.webhook import Event, post_events
 from grabient_assets.resources.modes import usable_providers
 from grabient_assets.resources.runs import WORK_TAG
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
@@ -34,13 +34,13 @@ def something_to_tell(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         settings = load_settings()
         if settings.notify_url is None:
             return dg.SkipReason("GRABIENT_NOTIFY_URL is not set, so nobody is told.")
-        house, now = warehouse.open_briefly(), datetime.now(UTC)
-        if not house.exists():
+        database, now = warehouse.open_briefly(), datetime.now(UTC)
+        if not database.exists():
             return dg.SkipReason("Nothing has happened yet.")
         failed = failed_runs(context.instance, now)
-        with house.read() as connection:
+        with database.read() as connection:
             events = seen_events(connection, settings.budget_usd, usable_providers(settings), failed, now)
-        troubles = tell(house, settings, events, now)
+        troubles = post_events(database, settings, events, now)
         for trouble in troubles:
             context.log.warning(trouble)
         return dg.SkipReason(" ".join(troubles) or "All that happened was told.")

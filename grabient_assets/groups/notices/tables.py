@@ -19,7 +19,7 @@ TRIED_AGAIN_AFTER = timedelta(minutes=10)
 _DUE = "n.delivered_at IS NULL AND n.attempts < $attempts AND n.claimed_at <= $before"
 
 
-def untold(connection: DuckDBPyConnection, events: Sequence[str], now: datetime) -> set[str]:
+def unsent(connection: DuckDBPyConnection, events: Sequence[str], now: datetime) -> set[str]:
     """Those of the events that nobody has told yet, or that are to be tried again."""
     rows = connection.execute(
         f"""
@@ -33,7 +33,7 @@ def untold(connection: DuckDBPyConnection, events: Sequence[str], now: datetime)
 
 def claim(connection: DuckDBPyConnection, kind: str, events: Sequence[str], now: datetime) -> set[str]:
     """Those of the events that the caller tells now; nobody else does meanwhile. Within a transaction."""
-    mine = untold(connection, events, now)
+    mine = unsent(connection, events, now)
     connection.execute(
         """
         INSERT INTO notices BY NAME
@@ -45,7 +45,7 @@ def claim(connection: DuckDBPyConnection, kind: str, events: Sequence[str], now:
     return mine
 
 
-def record_told(connection: DuckDBPyConnection, events: Sequence[str], error: str | None, now: datetime) -> None:
+def record_delivery(connection: DuckDBPyConnection, events: Sequence[str], error: str | None, now: datetime) -> None:
     """How telling them ended: delivered, or why not."""
     connection.execute(
         """

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from grabient_assets.errors import GrabientError
-from grabient_assets.groups.notices.tables import claim, record_told, untold
+from grabient_assets.groups.notices.tables import claim, record_delivery, unsent
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -40,7 +40,7 @@ class Event:
     counts: dict[str, Any] = field(default_factory=dict)
 
 
-def tell(
+def post_events(
     warehouse: Warehouse, settings: Settings, events: Sequence[Event], now: datetime, seconds: float = SECONDS
 ) -> list[str]:
     """Post those of the events that nobody has told yet, one request for each kind, within `seconds` in all; what there
@@ -51,7 +51,7 @@ def tell(
     if settings.notify_url is None or not events:
         return []
     with warehouse.read() as connection:
-        new = untold(connection, [event.key for event in events], now)
+        new = unsent(connection, [event.key for event in events], now)
     kinds: list[Kind] = [kind for kind in KINDS if any(e.kind == kind and e.key in new for e in events)]
     troubles: list[str] = []
     until = time.monotonic() + seconds
@@ -59,7 +59,7 @@ def tell(
         left = until - time.monotonic()
         if left <= 0:
             break
-        trouble = _tell_kind(warehouse, settings, kind, [e for e in events if e.kind == kind], now, left)
+        trouble = _post_kind(warehouse, settings, kind, [e for e in events if e.kind == kind], now, left)
         troubles += [trouble] if trouble else []
     return troubles
 
@@ -79,7 +79,7 @@ def body(settings: Settings, kind: Kind, events: Sequence[Event], now: datetime)
     }
 
 
-def _tell_kind(
+def _post_kind(
     warehouse: Warehouse, settings: Settings, kind: Kind, events: Sequence[Event], now: datetime, seconds: float
 ) -> str | None:
     """Claimed first: a process that is killed while it posts has told, and nobody posts the same beside it."""
@@ -87,12 +87,12 @@ def _tell_kind(
     try:
         with warehouse.write() as connection:
             mine = claim(connection, kind, [event.key for event in events], now)
-        told = [event for event in events if event.key in mine]
-        if not told:
+        claimed = [event for event in events if event.key in mine]
+        if not claimed:
             return None
-        trouble = _post(settings.notify_url, body(settings, kind, told, now), seconds)
+        trouble = _post(settings.notify_url, body(settings, kind, claimed, now), seconds)
         with warehouse.write() as connection:
-            record_told(connection, [event.key for event in told], trouble, now)
+            record_delivery(connection, [event.key for event in claimed], trouble, now)
     except GrabientError as error:  # the database: what is noted there decides, so nothing is posted without it
         trouble = str(error)
     return trouble and f"The notification {kind!r} was not delivered: {trouble}"
