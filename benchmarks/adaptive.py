@@ -234,14 +234,14 @@ def _turned(
     connection: DuckDBPyConnection,
 ) -> bool:
     """Whether so many values of audited palettes turned that wave one is not believed."""
-    from grabient_assets.groups.tagging.wave_audit import FIELDS, AuditCount, audit_figures, unbelieved
+    from grabient_assets.groups.tagging.wave_audit import FIELDS, AuditCount, audit_figures, failing_plans
 
     pairs = [(before[row[0]], row[1:]) for row in _tops(connection) if row[0] in audited]
     counts = [
         AuditCount(VERSION, plan.plan_id, field, len(pairs), sum(old[place] != new[place] for old, new in pairs))
         for place, field in enumerate(FIELDS)
     ]
-    return bool(unbelieved(audit_figures(counts)))
+    return bool(failing_plans(audit_figures(counts)))
 
 
 def _rates(connection: DuckDBPyConnection) -> dict[str, Skills]:

@@ -33,7 +33,7 @@ from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.planning import request_usd
 from grabient_assets.groups.tagging.tags import TagRecord, record_tags
-from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, is_audited, unbelieved
+from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, failing_plans, is_audited
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.settings import PROVIDERS
@@ -124,7 +124,7 @@ def _row(errors: str, palettes: Sequence[PaletteRecord], panel: Panel, random: n
         for place, field in enumerate(CATEGORICAL_VALUES)
     ]
     figures = audit_figures(counts)
-    lost = bool(unbelieved(figures))
+    lost = bool(failing_plans(figures))
     plain = set(seeds) - certain
     checked = set(seeds) if lost else _looked_again(palettes, panel, said, first, later, plain | audited)
     full = sum(panel.usd)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from grabient_assets.groups.refinement.explaining import Departure, Explanation
-    from grabient_assets.groups.tagging.explanation import FieldExplanation, SaidBy, Value, Weight
+    from grabient_assets.groups.tagging.explanation import Annotator, FieldExplanation, Value, Weight
     from grabient_assets.groups.tagging.inquiries import Cost
 
 LETTERS = "abcdefghijklmnopqrst"
@@ -296,7 +296,7 @@ def _marked(value: Value, kept: Collection[str]) -> str:
     return f"{value.value}{'*' if value.value in kept else ''}{behind}"
 
 
-def _who(one: SaidBy, numbers: dict[tuple[str, str], int]) -> str:
+def _who(one: Annotator, numbers: dict[tuple[str, str], int]) -> str:
     text = f"{numbers[one.provider, one.model]}{''.join(LETTERS[index] for index in one.analyses)}"
     return text if one.votes else f"({text})"
 

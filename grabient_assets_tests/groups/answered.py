@@ -15,7 +15,7 @@ from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, read_answer
 from grabient_assets.groups.tagging.tags import TagRecord, record_tags
-from grabient_assets.groups.tagging.wave_audit import FIELDS, Heard, begin_audits, end_audits
+from grabient_assets.groups.tagging.wave_audit import FIELDS, Tally, begin_audits, end_audits
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.registry.load import load_registry
 from grabient_assets.warehouse.connection import Warehouse
@@ -44,9 +44,9 @@ def audit_wave_one(warehouse: Warehouse, turned: int) -> None:
     certain = all_palettes(warehouse)[:20]
     values = dict.fromkeys(FIELDS, "as before")
     with warehouse.write() as connection:
-        begin_audits(connection, {one: ("plan", Heard(4, tuple(values.values()))) for one in certain}, AT)
-        found = [Heard(10, tuple({**values, "contrast": "turned"}.values()))] * turned
-        found += [Heard(10, tuple(values.values()))] * (len(certain) - turned)
+        begin_audits(connection, {one: ("plan", Tally(4, tuple(values.values()))) for one in certain}, AT)
+        found = [Tally(10, tuple({**values, "contrast": "turned"}.values()))] * turned
+        found += [Tally(10, tuple(values.values()))] * (len(certain) - turned)
         end_audits(connection, dict(zip(certain, found, strict=True)), AT)
 
 

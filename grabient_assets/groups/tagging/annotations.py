@@ -69,7 +69,7 @@ def number_answers(connection: DuckDBPyConnection, prompt_version: str, among: S
     return Answered(tuple(row[0] for row in seeds), tuple(models), found["item"], found["annotator"])
 
 
-def values_said(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
+def value_codes(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
     """The code of each answer's value of a categorical field, -1 for none."""
     found = _arrays(
         connection,
@@ -82,7 +82,7 @@ def values_said(connection: DuckDBPyConnection, field: str, values: Sequence[str
     return found["value"].astype(np.int8)
 
 
-def words_said(connection: DuckDBPyConnection, field: str) -> list[str]:
+def distinct_tags(connection: DuckDBPyConnection, field: str) -> list[str]:
     """The distinct tags of a field."""
     rows = connection.execute(
         f"""
@@ -93,7 +93,7 @@ def words_said(connection: DuckDBPyConnection, field: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def tags_said(connection: DuckDBPyConnection, field: str, codes: Mapping[str, int]) -> tuple[Ints, Ints]:
+def tag_codes(connection: DuckDBPyConnection, field: str, codes: Mapping[str, int]) -> tuple[Ints, Ints]:
     """(answer, tag): one row per tag of each answer. `codes`: the number of each word, several may share one."""
     found = _arrays(
         connection,

@@ -119,11 +119,11 @@ def read_word(fields: dict[str, Any], field: str, notes: list[str], outside: lis
         if word is not None:
             return word
     if others or any(strings):
-        said = next((string for string in strings if string), None)
+        first = next((string for string in strings if string), None)
         kind = f"a value of type {type(value).__name__}"
-        shown = kind if said is None else quoted(said)
+        shown = kind if first is None else quoted(first)
         notes.append(f"{field}: {shown} is not one of {', '.join(CATEGORICAL_VALUES[field])}.")
-        outside.append(f"{field}={kind if said is None else shortened(said)}")
+        outside.append(f"{field}={kind if first is None else shortened(first)}")
     return None
 
 

@@ -168,13 +168,13 @@ def _tag_batches(provider: str) -> dg.AssetsDefinition:
         objects: ObjectsResource,
         providers: ProvidersResource,
     ):
-        house = warehouse.open(context)
+        database = warehouse.open(context)
         if config.send_due:
-            send_due(context, TAGGING_ASSETS, provider, house, objects, providers)
+            send_due(context, TAGGING_ASSETS, provider, database, objects, providers)
         else:
             chosen = chosen_palettes(context)
-            ask(config, house, providers, chosen, [provider], context.run)
-            report_asked(context, TAGGING_ASSETS, provider, house, chosen)
+            ask(config, database, providers, chosen, [provider], context.run)
+            report_asked(context, TAGGING_ASSETS, provider, database, chosen)
         yield from ()
 
     return batches
@@ -218,13 +218,13 @@ def collect_tagging(
     warehouse: WarehouseResource,
     providers: ProvidersResource,
 ):
-    house, usable = warehouse.open(context), providers.usable()
+    database, usable = warehouse.open(context), providers.usable()
 
     def ask_all(chosen: list[SubjectVersion]) -> None:
-        with house.read() as connection:  # those in waves have been asked for, on other terms than these
+        with database.read() as connection:  # those in waves have been asked for, on other terms than these
             in_waves = wave_states(connection, chosen)
         wanted = [palette for palette in chosen if palette not in in_waves]
-        ask(AskConfig(), house, providers, wanted, usable, context.run)
+        ask(AskConfig(), database, providers, wanted, usable, context.run)
 
     asks = config.ask and dg.AssetKey("palette_tags") in context.selected_asset_keys
-    yield from collect_chosen(context, TAGGING_ASSETS, house, usable, ask_all if asks else None)
+    yield from collect_chosen(context, TAGGING_ASSETS, database, usable, ask_all if asks else None)

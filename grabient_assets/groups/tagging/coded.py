@@ -28,10 +28,10 @@ from grabient_assets.groups.tagging.annotations import (
     clear_values,
     computed_colours,
     computed_words,
+    distinct_tags,
     number_answers,
-    tags_said,
-    values_said,
-    words_said,
+    tag_codes,
+    value_codes,
 )
 from grabient_assets.groups.tagging.answers import LIST_FIELDS, OPEN_FIELDS
 from grabient_assets.groups.tagging.tag_forms import tag_form
@@ -64,7 +64,7 @@ class CodedTags:
 class _Values:
     """Codes of what each answer says, and of the computed value of each palette (-1 where it is not clear-cut)."""
 
-    said: Ints
+    given: Ints
     clear: Ints
 
 
@@ -105,7 +105,7 @@ class CodedVersion:
         annotations = categorical_annotations(
             who.item,
             who.annotator,
-            values.said,
+            values.given,
             items=len(who.seeds),
             annotators=len(who.models),
             values=len(CATEGORICAL_VALUES[field]),
@@ -115,31 +115,31 @@ class CodedVersion:
 
     def tags(self, field: str) -> CodedTags:
         """A tag field, open tags in their forms."""
-        who, said = self.answered, self.tags_of[field]
+        who, coded = self.answered, self.tags_of[field]
         annotations = tag_annotations(
             who.item,
             who.annotator,
-            said.answer,
-            said.tag,
+            coded.answer,
+            coded.tag,
             items=len(who.seeds),
             annotators=len(who.models),
-            tags=len(said.words),
+            tags=len(coded.words),
         )
-        return CodedTags(field, annotations, said.words, self._gold(field, annotations))
+        return CodedTags(field, annotations, coded.words, self._gold(field, annotations))
 
     def _gold(self, field: str, annotations: Annotations) -> Ints | None:
-        said, of = self.tags_of[field], annotations.candidates
-        if said.true is None:
+        coded, of = self.tags_of[field], annotations.candidates
+        if coded.true is None:
             return None
-        true = np.isin(of.item.astype(np.int64) * annotations.values + of.value, self._keys(said.true, annotations))
+        true = np.isin(of.item.astype(np.int64) * annotations.values + of.value, self._keys(coded.true, annotations))
         if field == "harmony":
-            clear = self._clear_harmonies(said.words)[of.item, of.value]
+            clear = self._clear_harmonies(coded.words)[of.item, of.value]
             gold = np.where(true & (clear == 1), PRESENT, AMBIGUOUS)
             gold[~true & (clear == 0)] = ABSENT
             return gold
         gold = np.where(true, PRESENT, AMBIGUOUS)
         doubtful = np.flatnonzero(~true)
-        false = contradicted_pairs(said.words, of.value[doubtful], self.colours, of.item[doubtful])
+        false = contradicted_pairs(coded.words, of.value[doubtful], self.colours, of.item[doubtful])
         gold[doubtful[false]] = ABSENT
         return gold
 
@@ -172,7 +172,7 @@ def read_values(
 
 def _read_values(connection: DuckDBPyConnection) -> dict[str, _Values]:
     return {
-        field: _Values(values_said(connection, field, words), clear_values(connection, field, words))
+        field: _Values(value_codes(connection, field, words), clear_values(connection, field, words))
         for field, words in CATEGORICAL_VALUES.items()
     }
 
@@ -181,10 +181,10 @@ _COMPUTED = {"dominant_colors": "color_names", "harmony": "harmonies"}
 
 
 def _read_tags(connection: DuckDBPyConnection, field: str) -> _Tags:
-    said = words_said(connection, field)
-    forms = [tag_form(word) if field in OPEN_FIELDS else word for word in said]
+    written = distinct_tags(connection, field)
+    forms = [tag_form(word) if field in OPEN_FIELDS else word for word in written]
     words = tuple(sorted(set(forms)))
     number = {word: code for code, word in enumerate(words)}
-    answer, tag = tags_said(connection, field, {word: number[form] for word, form in zip(said, forms, strict=True)})
+    answer, tag = tag_codes(connection, field, {word: number[form] for word, form in zip(written, forms, strict=True)})
     true = computed_words(connection, _COMPUTED[field], words) if field in _COMPUTED else None
     return _Tags(words, answer, tag, true)

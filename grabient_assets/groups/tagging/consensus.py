@@ -139,8 +139,8 @@ def panel_of(answers: Iterable[ModelAnswer]) -> Panel:
 
 def count_field(field: str, panel: Panel) -> Counted:
     """Who votes for what in this field, and how strongly each value is supported."""
-    said = {model: list(answers.values()) for model, answers in panel.items()}
-    return _count_words(field, said) if field in _ORDER else _count_tags(field, said)
+    responses = {model: list(answers.values()) for model, answers in panel.items()}
+    return _count_words(field, responses) if field in _ORDER else _count_tags(field, responses)
 
 
 def votes_of(field: str, counted: Counted, rgb: Sequence[RGB]) -> tuple[Vote, ...]:
@@ -167,13 +167,13 @@ def consensus_for_prompt(consensus: Consensus) -> dict[str, Any]:
     return counts
 
 
-def _count_words(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Counted:
+def _count_words(field: str, responses: Mapping[tuple[str, str], list[Answer]]) -> Counted:
     order = _ORDER[field]
     counts = {
         model: Counter(value for answer in answers if (value := getattr(answer, field)) in order)
-        for model, answers in said.items()
+        for model, answers in responses.items()
     }
-    support = _support(counts, said)
+    support = _support(counts, responses)
     chosen = {
         model: [max(own, key=lambda value: (own[value], support[value], -order[value]))] if own else []
         for model, own in counts.items()
@@ -181,22 +181,23 @@ def _count_words(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Co
     return Counted(chosen, support, {value: value for value in support})
 
 
-def _count_tags(field: str, said: Mapping[tuple[str, str], list[Answer]]) -> Counted:
+def _count_tags(field: str, responses: Mapping[tuple[str, str], list[Answer]]) -> Counted:
     written = {
         model: Counter(tag for answer in answers for tag in set(getattr(answer, field)))
-        for model, answers in said.items()
+        for model, answers in responses.items()
     }
     counts, spelling = written, {tag: tag for own in written.values() for tag in own}
     if field in OPEN_FIELDS:
         counts = {
             model: Counter(tag for answer in answers for tag in _forms(answer, field))
-            for model, answers in said.items()
+            for model, answers in responses.items()
         }
-        spelling = _spellings(written, said)
+        spelling = _spellings(written, responses)
     chosen = {
-        model: [form for form, times in own.items() if 2 * times >= len(said[model])] for model, own in counts.items()
+        model: [form for form, times in own.items() if 2 * times >= len(responses[model])]
+        for model, own in counts.items()
     }
-    return Counted(chosen, _support(counts, said), spelling)
+    return Counted(chosen, _support(counts, responses), spelling)
 
 
 def _forms(answer: Answer, field: str) -> set[str]:
@@ -204,11 +205,11 @@ def _forms(answer: Answer, field: str) -> set[str]:
 
 
 def _spellings(
-    written: Mapping[tuple[str, str], Counter[str]], said: Mapping[tuple[str, str], list[Answer]]
+    written: Mapping[tuple[str, str], Counter[str]], responses: Mapping[tuple[str, str], list[Answer]]
 ) -> dict[str, str]:
     """For every form the spelling that is shown."""
     writers = Counter(tag for own in written.values() for tag in own)
-    support = _support(written, said)
+    support = _support(written, responses)
     shown: dict[str, str] = {}
     for tag in sorted(writers, key=lambda tag: (-writers[tag], -support[tag], tag)):
         shown.setdefault(tag_form(tag), tag)
@@ -216,11 +217,11 @@ def _spellings(
 
 
 def _support(
-    counts: Mapping[tuple[str, str], Counter[str]], said: Mapping[tuple[str, str], list[Answer]]
+    counts: Mapping[tuple[str, str], Counter[str]], responses: Mapping[tuple[str, str], list[Answer]]
 ) -> dict[str, float]:
     parts: defaultdict[str, list[float]] = defaultdict(list)
     for model, own in counts.items():
         for value, times in own.items():
-            parts[value].append(times / len(said[model]))
+            parts[value].append(times / len(responses[model]))
     # fsum is exact: the sum does not depend on the order of its parts.
     return {value: fsum(values) for value, values in parts.items()}

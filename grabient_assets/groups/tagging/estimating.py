@@ -62,8 +62,8 @@ def estimates_of(
     return [{field: found[number] for field, found in by_field.items()} for number in range(len(palettes))]
 
 
-def _panel(said: Sequence[Sequence[ModelAnswer]]) -> _Panel:
-    used = [(item, one) for item, answers in enumerate(said) for one in answers if not one.answer.is_empty]
+def _panel(palettes: Sequence[Sequence[ModelAnswer]]) -> _Panel:
+    used = [(item, one) for item, answers in enumerate(palettes) for one in answers if not one.answer.is_empty]
     models = sorted({(one.provider, one.model) for _, one in used})
     number = {model: code for code, model in enumerate(models)}
     return _Panel(
@@ -71,7 +71,7 @@ def _panel(said: Sequence[Sequence[ModelAnswer]]) -> _Panel:
         np.asarray([item for item, _ in used], dtype=np.int64),
         np.asarray([number[one.provider, one.model] for _, one in used], dtype=np.int64),
         models,
-        len(said),
+        len(palettes),
     )
 
 
@@ -80,8 +80,8 @@ def mean_entropies(palettes: Sequence[Sequence[ModelAnswer]]) -> list[float | No
     without. A model of two minds counts half for each, whatever the panel thinks (agreement.py)."""
     panel = _panel(palettes)
     found = np.asarray([item_entropy(_categorical_annotations(field, panel)) for field in CATEGORICAL_FIELDS])
-    said = np.isfinite(found)
-    number, total = said.sum(axis=0), np.where(said, found, 0.0).sum(axis=0)
+    known = np.isfinite(found)
+    number, total = known.sum(axis=0), np.where(known, found, 0.0).sum(axis=0)
     return [float(sum_) / int(n) if n else None for sum_, n in zip(total, number, strict=True)]
 
 
@@ -95,9 +95,9 @@ def _categorical(field: str, panel: _Panel, rates: Skills) -> list[list[dict[str
 def _categorical_annotations(field: str, panel: _Panel) -> Annotations:
     values = CATEGORICAL_VALUES[field]
     code = {value: number for number, value in enumerate(values)}
-    said = np.asarray([code.get(getattr(one, field), BLANK) for one in panel.answers], dtype=np.int64)
+    codes = np.asarray([code.get(getattr(one, field), BLANK) for one in panel.answers], dtype=np.int64)
     return categorical_annotations(
-        panel.item, panel.annotator, said, items=panel.items, annotators=len(panel.models), values=len(values)
+        panel.item, panel.annotator, codes, items=panel.items, annotators=len(panel.models), values=len(values)
     )
 
 

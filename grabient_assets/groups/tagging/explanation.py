@@ -66,10 +66,10 @@ def weigh_words(
     weight = float(vote_weight(np.asarray(sum(map(bool, words))), rates.correlation))
     found: dict[tuple[str, str], float] = {}
     for who, confusion, given in zip(panel, of.confusion, words, strict=True):
-        said = Counter(given)
+        counts = Counter(given)
         found[who] = weight * sum(
-            times / said.total() * log2(confusion[one, code[value]] / confusion[other, code[value]])
-            for value, times in said.items()
+            times / counts.total() * log2(confusion[one, code[value]] / confusion[other, code[value]])
+            for value, times in counts.items()
         )
     return log2(of.prevalence[one] / of.prevalence[other]), found
 
@@ -89,7 +89,7 @@ def weigh_tags(panel: Panel, rates: Skills) -> tuple[float, dict[tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class SaidBy:
+class Annotator:
     """A model that gave a value, in which of its analyses (from 0), and whether it votes for the value."""
 
     provider: str
@@ -115,7 +115,7 @@ class Value:
     probability_now: float | None
     contradicted: bool
     spellings: tuple[str, ...]
-    said_by: tuple[SaidBy, ...]
+    said_by: tuple[Annotator, ...]  # a key of `grabient explain --json`, as is `said` below
     bits: float | None
 
 
@@ -179,13 +179,13 @@ class Evidence:
 
 def explain_fields(evidence: Evidence) -> tuple[FieldExplanation, ...]:
     """Every field, the categorical ones first."""
-    panel = {who: dict(sorted(said.items())) for who, said in sorted(panel_of(evidence.answers).items())}
+    panel = {who: dict(sorted(answers.items())) for who, answers in sorted(panel_of(evidence.answers).items())}
     return tuple(_explained(field, evidence, panel) for field in (*CATEGORICAL_FIELDS, *LIST_FIELDS))
 
 
 def _explained(field: str, evidence: Evidence, panel: Panel) -> FieldExplanation:
     counted = count_field(field, panel)
-    said_by = _said_by(field, panel, counted)
+    annotators = _annotators(field, panel, counted)
     result = tuple(vote.value for vote in evidence.consensus.standing(field))
     rival, prior = None, None
     words: dict[tuple[str, str], float] = {}
@@ -204,7 +204,7 @@ def _explained(field: str, evidence: Evidence, panel: Panel) -> FieldExplanation
         result,
         computed,
         clear_cut,
-        _values(field, evidence, counted, said_by, _Bits(prior, tags, panel)),
+        _values(field, evidence, counted, annotators, _Bits(prior, tags, panel)),
         tuple(_weight(field, who, evidence, panel, counted, words.get(who), tags.get(who)) for who in panel),
         rival,
         prior,
@@ -218,10 +218,10 @@ class _Bits:
     tags: Mapping[tuple[str, str], TagWeight]
     panel: Panel
 
-    def of(self, said_by: Sequence[SaidBy]) -> float | None:
+    def of(self, annotators: Sequence[Annotator]) -> float | None:
         if self.prior is None or not self.tags:
             return None
-        times = {(one.provider, one.model): len(one.analyses) for one in said_by}
+        times = {(one.provider, one.model): len(one.analyses) for one in annotators}
         parts = {who: times.get(who, 0) / len(answers) for who, answers in self.panel.items()}
         return self.prior + sum(self.tags[who].bits(part) for who, part in parts.items())
 
@@ -237,9 +237,9 @@ def _given(field: str, answer: Answer) -> tuple[str, ...]:
     return (value,) if value in CATEGORICAL_VALUES[field] else ()
 
 
-def _said_by(field: str, panel: Panel, counted: Counted) -> dict[str, tuple[SaidBy, ...]]:
+def _annotators(field: str, panel: Panel, counted: Counted) -> dict[str, tuple[Annotator, ...]]:
     """By form, who said it."""
-    found: defaultdict[str, list[SaidBy]] = defaultdict(list)
+    found: defaultdict[str, list[Annotator]] = defaultdict(list)
     for (provider, model), answers in panel.items():
         analyses: defaultdict[str, list[int]] = defaultdict(list)
         for index, answer in answers.items():
@@ -247,12 +247,12 @@ def _said_by(field: str, panel: Panel, counted: Counted) -> dict[str, tuple[Said
                 analyses[form].append(index)
         votes = counted.chosen[provider, model]
         for form, where in analyses.items():
-            found[form].append(SaidBy(provider, model, tuple(where), form in votes))
+            found[form].append(Annotator(provider, model, tuple(where), form in votes))
     return {form: tuple(ones) for form, ones in found.items()}
 
 
 def _values(
-    field: str, evidence: Evidence, counted: Counted, said_by: Mapping[str, tuple[SaidBy, ...]], bits: _Bits
+    field: str, evidence: Evidence, counted: Counted, annotators: Mapping[str, tuple[Annotator, ...]], bits: _Bits
 ) -> tuple[Value, ...]:
     """The values of the consensus in their order, contradicted ones after them, then those that nobody votes for."""
     votes = {vote.value: vote for vote in evidence.consensus.votes.get(field, ())}
@@ -264,7 +264,7 @@ def _values(
     found: list[Value] = []
     for value in order:
         vote, form = votes.get(value), shown.get(value, _form(field, value))
-        who = said_by.get(form, ())
+        who = annotators.get(form, ())
         found.append(
             Value(
                 value,

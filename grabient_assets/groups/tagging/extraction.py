@@ -89,10 +89,10 @@ class AnswerFinder:
         if whole is not _NOTHING:
             found = self._recognise(whole, repaired=False)
             return found or f"The answer is JSON ({_kind(whole)}), but holds none of the fields asked for."
-        spoken = without_thoughts(text)
-        candidates = [found for value in _json_values(spoken) if (found := self._recognise(value, repaired=False))]
+        stripped = without_thoughts(text)
+        candidates = [found for value in _json_values(stripped) if (found := self._recognise(value, repaired=False))]
         if not any(found.filled >= self._enough for found in candidates):
-            candidates += self._repair(spoken)
+            candidates += self._repair(stripped)
         if not candidates:
             return (
                 "The answer holds no JSON object with the fields asked for." if text.strip() else "The answer is empty."

@@ -47,9 +47,9 @@ def is_hallucinated(field: str, tag: str, rgb: Sequence[RGB]) -> bool:
     return field in OPEN_FIELDS and _all_contradicted(_claims(tag_form(tag)), rgb)
 
 
-def imagined_names(said: Iterable[str], rgb: Sequence[RGB]) -> frozenset[str]:
+def imagined_names(tags: Iterable[str], rgb: Sequence[RGB]) -> frozenset[str]:
     """The named colours among the words of these tags that the colours contradict."""
-    words = (part for tag in said for word in _LETTERS.findall(tag_form(tag)) for part in parts_of(word))
+    words = (part for tag in tags for word in _LETTERS.findall(tag_form(tag)) for part in parts_of(word))
     names = {colour.name for word in words if (colour := colour_word(word))}
     return frozenset(name for name in names if rgb and is_contradicted(name, rgb))
 

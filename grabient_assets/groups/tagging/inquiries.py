@@ -172,10 +172,10 @@ def nearest_palette(connection: DuckDBPyConnection, seed: str, palette_key: str,
 
 
 def _inquiry(row: tuple[Any, ...]) -> Inquiry:
-    *said, carrier, held, seed, version = row
+    *fields, carrier, held, seed, version = row
     if carrier is not None:
         carrier = Carrier(**{**carrier, "since": carrier["since"].astimezone(UTC)})
-    return Inquiry(*said, carrier=carrier, held=held, shared_from=(seed, version) if seed else None)
+    return Inquiry(*fields, carrier=carrier, held=held, shared_from=(seed, version) if seed else None)
 
 
 Kind = Literal["answered", "failed", "under way", "waiting", "stopped"]

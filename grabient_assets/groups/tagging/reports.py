@@ -74,8 +74,8 @@ def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord, withheld
     votes = json.loads(record.votes)
     facts = json.loads(record.facts)
     rows: list[str] = []
-    for field, said in votes.items():
-        words = ", ".join(f"{escaped(vote['value'])} {vote['models']}" for vote in said[:SHOWN_WORDS])
+    for field, counted in votes.items():
+        words = ", ".join(f"{escaped(vote['value'])} {vote['models']}" for vote in counted[:SHOWN_WORDS])
         rows.append(f"| {field} | {words} | {escaped(_fact(facts, field))} |")
     return {
         "palette": picture(palette),

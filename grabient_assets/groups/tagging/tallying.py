@@ -107,8 +107,8 @@ def consensus_records(
         given[SubjectVersion(row.prompt_version, row.seed)].append(model_answer(row))
     stored = {SubjectVersion(one.prompt_version, one.seed): one for one in before}
     counted: dict[SubjectVersion, tuple[ConsensusRecord, Consensus]] = {}
-    for partition, said in given.items():
-        votes = build_consensus(said, colours[partition.subject].rgb)
+    for partition, responses in given.items():
+        votes = build_consensus(responses, colours[partition.subject].rgb)
         if votes.models:
             counted[partition] = _record(partition, votes, colours[partition.subject], counting.method, now), votes
     entropies = mean_entropies([given[partition] for partition in counted])

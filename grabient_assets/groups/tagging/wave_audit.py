@@ -35,7 +35,7 @@ PENDING = """
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Tally:
     """What was heard of a palette until now: by how many models, and the strongest value of each of FIELDS."""
 
     voices: int
@@ -63,7 +63,7 @@ class PaletteAudit:
 
 
 def begin_audits(
-    connection: DuckDBPyConnection, chosen: Mapping[SubjectVersion, tuple[str, Heard]], now: datetime
+    connection: DuckDBPyConnection, chosen: Mapping[SubjectVersion, tuple[str, Tally]], now: datetime
 ) -> None:
     """Note these palettes, each with its plan and what was heard of it. Who is audited again starts anew."""
     rows = [[p.subject, p.prompt_version, plan, one.voices, list(one.values), now] for p, (plan, one) in chosen.items()]
@@ -76,10 +76,10 @@ def begin_audits(
         )
 
 
-def end_audits(connection: DuckDBPyConnection, heard: Mapping[SubjectVersion, Heard], now: datetime) -> None:
+def end_audits(connection: DuckDBPyConnection, tallies: Mapping[SubjectVersion, Tally], now: datetime) -> None:
     """What the values of these palettes have become. Where nobody else spoke, nothing was looked at: the list is
     empty."""
-    rows = [[one.voices, list(one.values), now, p.subject, p.prompt_version] for p, one in heard.items()]
+    rows = [[one.voices, list(one.values), now, p.subject, p.prompt_version] for p, one in tallies.items()]
     if rows:
         connection.executemany(
             "UPDATE wave_audits SET ended_as = CASE WHEN ? > voices THEN ?::VARCHAR[] ELSE [] END, ended_at = ?"
@@ -162,8 +162,8 @@ class AuditFigure:
 
 def is_audited(palette: SubjectVersion) -> bool:
     """Whether this palette is asked on although it is certain: the same answer every time, no dice."""
-    said = f"audit\n{palette.prompt_version}\n{palette.subject}"
-    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") < AUDITED * 2**64
+    identity = f"audit\n{palette.prompt_version}\n{palette.subject}"
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") < AUDITED * 2**64
 
 
 def audit_figures(counts: Sequence[AuditCount]) -> list[AuditFigure]:
@@ -179,7 +179,7 @@ def audit_figures(counts: Sequence[AuditCount]) -> list[AuditFigure]:
     return found
 
 
-def unbelieved(figures: Iterable[AuditFigure]) -> dict[str, list[str]]:
+def failing_plans(figures: Iterable[AuditFigure]) -> dict[str, list[str]]:
     """Plans whose wave one is not believed any more, each with the fields in which too many values turned, "all fields
     together" where no single one says so. From FEWEST_AUDITED palettes on."""
     found: dict[str, list[str]] = {}
@@ -200,8 +200,8 @@ def worth_waiting(figures: Iterable[AuditFigure], awaited: Mapping[str, int]) ->
 def audit_sentences(counts: Sequence[AuditCount]) -> list[str]:
     """What a person reads of the audits, one sentence a plan; nothing where none has ended."""
     figures = audit_figures(counts)
-    lost = unbelieved(figures)
-    said: list[str] = []
+    lost = failing_plans(figures)
+    sentences: list[str] = []
     for one in (figure for figure in figures if figure.field is None):
         palettes = max(count.values for count in counts if count.plan_id == one.plan_id)
         sentence = f"Audit of wave one ({one.prompt_version}): {palettes} certain palettes were asked about again, "
@@ -210,8 +210,8 @@ def audit_sentences(counts: Sequence[AuditCount]) -> list[str]:
             sentence += f" Too many in {', '.join(lost[one.plan_id])}: no palette is called certain after wave one now."
         elif palettes < FEWEST_AUDITED:
             sentence += f" From {FEWEST_AUDITED} palettes on it is judged."
-        said.append(sentence)
-    return said
+        sentences.append(sentence)
+    return sentences
 
 
 def palette_audit_words(audit: PaletteAudit) -> str:

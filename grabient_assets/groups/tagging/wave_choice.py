@@ -85,8 +85,8 @@ def plan_waves(
     else:
         first, basis = frozenset((one.provider, one.model) for one in used.waves[0]), used.basis
     waves = _waves(candidates, first, analyses)
-    said = [[(one.provider, one.model, one.analyses) for one in wave] for wave in waves]
-    return WavePlan(_digest([panel_id, said]), prompt_version, panel_id, analyses, basis, waves)
+    described = [[(one.provider, one.model, one.analyses) for one in wave] for wave in waves]
+    return WavePlan(_digest([panel_id, described]), prompt_version, panel_id, analyses, basis, waves)
 
 
 def first_wave(candidates: Sequence[Candidate], figures: Figures | None) -> tuple[frozenset[tuple[str, str]], Basis]:
@@ -189,5 +189,5 @@ def _waves(
     return tuple(wave for wave in waves if wave)
 
 
-def _digest(said: object) -> str:
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+def _digest(described: object) -> str:
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:20]

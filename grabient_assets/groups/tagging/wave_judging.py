@@ -23,14 +23,14 @@ from grabient_assets.groups.tagging.coded import CodedVersion, read_values
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import (
-    Heard,
+    Tally,
     audit_counts,
     audit_figures,
     begin_audits,
     end_audits,
+    failing_plans,
     is_audited,
     plans_under_audit,
-    unbelieved,
     worth_waiting,
 )
 from grabient_assets.groups.tagging.waves import CERTAIN, WaveEnd, ended_waves, go_on, hold, settle
@@ -78,11 +78,11 @@ def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], thresho
     certain = np.ones(len(answered.seeds), dtype=bool)
     for field in CATEGORICAL_VALUES:
         annotations = version.categorical(field).annotations
-        said = np.zeros(annotations.items, dtype=bool)
-        said[annotations.candidates.item] = True
+        has_votes = np.zeros(annotations.items, dtype=bool)
+        has_votes[annotations.candidates.item] = True
         skills = rates[field]
         found = posteriors(annotations, skills.of(answered.models), skills.correlation)
-        certain &= said & ~uncertain(found, threshold)
+        certain &= has_votes & ~uncertain(found, threshold)
     return {seed for seed, sure in zip(answered.seeds, certain.tolist(), strict=True) if sure}
 
 
@@ -92,9 +92,9 @@ class _Judged:
     that wait for it; and what became of audited ones."""
 
     going: set[SubjectVersion]
-    chosen: dict[SubjectVersion, tuple[str, Heard]]
+    chosen: dict[SubjectVersion, tuple[str, Tally]]
     held: set[SubjectVersion]
-    audited: dict[SubjectVersion, Heard]
+    audited: dict[SubjectVersion, Tally]
 
 
 def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Judged:
@@ -110,34 +110,34 @@ def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Ju
         found = {one.partition for one in withheld_palettes(connection, going) if one.too_few}
         figures = audit_figures([count for version in seeds for count in audit_counts(connection, version)])
         awaited = Counter(plans_under_audit(connection, [one.plan_id for one in ended]))
-    heard: dict[SubjectVersion, Heard] = {}
+    tallies: dict[SubjectVersion, Tally] = {}
     for one in answers:
         version = one.prompt_version
         rates = {field: skills[key] for field in CATEGORICAL_VALUES if (key := (version, field, "full")) in skills}
         certain = certain_palettes(one, rates)
         found |= {SubjectVersion(version, seed) for seed in seeds[version] if seed not in certain}
-        heard |= _heard(one)
+        tallies |= _tallies(one)
     first = [one for one in ended if one.wave == 1 and not (one.last or one.cancelled or one.partition in found)]
-    lost = unbelieved(figures)
+    lost = failing_plans(figures)
     found |= {one.partition for one in first if one.plan_id in lost}
-    believed = [one for one in first if one.plan_id not in lost]
+    trusted = [one for one in first if one.plan_id not in lost]
     chosen = {
-        one.partition: (one.plan_id, heard[one.partition])
-        for one in believed
-        if is_audited(one.partition) and one.partition in heard
+        one.partition: (one.plan_id, tallies[one.partition])
+        for one in trusted
+        if is_audited(one.partition) and one.partition in tallies
     }
     awaited.update(plan for plan, _ in chosen.values())
     worth = worth_waiting(figures, awaited)
-    waiting = {one.partition for one in believed if one.plan_id in worth} - chosen.keys()
+    waiting = {one.partition for one in trusted if one.plan_id in worth} - chosen.keys()
     audited = {
-        one.partition: heard.get(one.partition, Heard(0, ()))
+        one.partition: tallies.get(one.partition, Tally(0, ()))
         for one in ended
         if one.audited and not one.cancelled and one.wave > 1
     }
     return _Judged(found | chosen.keys(), chosen, waiting, audited)
 
 
-def _heard(version: CodedVersion) -> dict[SubjectVersion, Heard]:
+def _tallies(version: CodedVersion) -> dict[SubjectVersion, Tally]:
     """How many models spoke about each palette, and its strongest values by votes."""
     answered = version.answered
     if not answered.seeds:
@@ -149,7 +149,7 @@ def _heard(version: CodedVersion) -> dict[SubjectVersion, Heard]:
         top = majority(version.categorical(field).annotations).top.tolist()
         columns.append([values[code] if code >= 0 else None for code in top])
     return {
-        SubjectVersion(version.prompt_version, seed): Heard(number, tops)
+        SubjectVersion(version.prompt_version, seed): Tally(number, tops)
         for seed, number, tops in zip(answered.seeds, voices, zip(*columns, strict=True), strict=True)
     }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.later_waves import ASSUMED_TO_GO_ON, EXPECTED_TO_GO_ON, went_on
 from grabient_assets.groups.tagging.planning import plan_tagging
-from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_figures, unbelieved
+from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_figures, failing_plans
 from grabient_assets.groups.tagging.wave_plans import WavePlan
 from grabient_assets.groups.tagging.waves import answered_enough, wave_counts
 from grabient_assets.ledger.estimates import DollarRange, Measured, MeasuredKey
@@ -99,7 +99,7 @@ def plan_in_waves(
 
     steps = [until(wave) for wave in range(1, len(plan.waves) + 1)]
     counts = wave_counts(connection, plan.prompt_version)
-    lost = plan.plan_id in unbelieved(audit_figures(audit_counts(connection, plan.prompt_version)))
+    lost = plan.plan_id in failing_plans(audit_figures(audit_counts(connection, plan.prompt_version)))
     later: list[LaterWave] = []
     reached, known = 1.0, True
     for wave, (before, after) in enumerate(pairwise(steps), 2):

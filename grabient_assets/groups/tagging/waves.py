@@ -366,8 +366,8 @@ def wave_counts(
 def wave_words(state: WaveState) -> str:
     """How far one palette is: "2 of 3", when it is settled why, and what the audit made of it."""
     place = f"{state.wave} of {state.waves}"
-    said = place if state.reason is None else f"{place}, settled: {state.reason}"
-    return said if state.audit is None else f"{said}. {palette_audit_words(state.audit)}"
+    text = place if state.reason is None else f"{place}, settled: {state.reason}"
+    return text if state.audit is None else f"{text}. {palette_audit_words(state.audit)}"
 
 
 def under_way_sentence(counts: Sequence[WaveCount]) -> str:

@@ -216,25 +216,25 @@ def sentences(found: Sequence[Withheld]) -> tuple[str, ...]:
     silent = [one for one in found if one.too_few and not one.answering]
     few = [one for one in found if one.too_few and one.answering]
     odd = [one for one in found if one.words]
-    said = [
-        _said(silent, "no model gave a usable answer", lambda one: f"0 of {one.asked}", _AGAIN),
-        _said(
+    written = [
+        _sentence(silent, "no model gave a usable answer", lambda one: f"0 of {one.asked}", _AGAIN),
+        _sentence(
             few,
             f"fewer than {ANSWERING_MODELS.limit:.0%} of the models that were asked gave a usable answer",
             lambda one: f"{one.answering} of {one.asked}",
             f"{_AGAIN}; {_ANYWAY}",
         ),
-        _said(
+        _sentence(
             odd,
             "most models named in a field what its list lacks",
             lambda one: ", ".join(one.words),
             f"{_REPARSE}; {_ANYWAY}",
         ),
     ]
-    return tuple(sentence for sentence in said if sentence)
+    return tuple(sentence for sentence in written if sentence)
 
 
-def _said(found: Sequence[Withheld], reason: str, figure: Callable[[Withheld], str], way_out: str) -> str:
+def _sentence(found: Sequence[Withheld], reason: str, figure: Callable[[Withheld], str], way_out: str) -> str:
     if not found:
         return ""
     named = [f"{one.partition.prompt_version}|{one.partition.subject}: {figure(one)}" for one in found[:NAMED_AT_MOST]]

@@ -25,14 +25,14 @@ from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, reco
 from grabient_assets.groups.tagging.tallying import tally_again
 from grabient_assets.groups.tagging.wave_audit import (
     AuditCount,
-    Heard,
+    Tally,
     audit_counts,
     audit_figures,
     audit_sentences,
     begin_audits,
     end_audits,
+    failing_plans,
     is_audited,
-    unbelieved,
 )
 from grabient_assets.groups.tagging.wave_judging import certain_palettes
 from grabient_assets.groups.tagging.waves import (
@@ -379,19 +379,19 @@ def test_where_too_many_values_turn_no_palette_is_certain_any_more(tmp_path: Pat
     house.to_the_end()
     wrong = "SELECT count(*) FROM tag_consensus c JOIN palettes p USING (seed) WHERE c.contrast <> p.contrast"
     assert house.house.rows(wrong) == [(0,)]
-    assert list(unbelieved(audit_figures(audit(house))).values()) == [["contrast"]]
+    assert list(failing_plans(audit_figures(audit(house))).values()) == [["contrast"]]
 
 
 def test_who_is_audited_again_starts_anew(tmp_path: Path) -> None:
     """With other models there is another plan; what the earlier audit found says nothing of it."""
     palette, values = SubjectVersion("v1", "seed"), ("warm", "low", "dark", "muted")
     with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
-        begin_audits(connection, {palette: ("first", Heard(4, values))}, NOON)
-        end_audits(connection, {palette: Heard(10, ("cool", *values[1:]))}, NOON)
+        begin_audits(connection, {palette: ("first", Tally(4, values))}, NOON)
+        end_audits(connection, {palette: Tally(10, ("cool", *values[1:]))}, NOON)
         assert [one.turned for one in audit_counts(connection)] == [1, 0, 0, 0]
-        begin_audits(connection, {palette: ("second", Heard(3, values))}, NOON)
+        begin_audits(connection, {palette: ("second", Tally(3, values))}, NOON)
         assert audit_counts(connection) == [], "it is under way"
-        end_audits(connection, {palette: Heard(10, values)}, NOON)
+        end_audits(connection, {palette: Tally(10, values)}, NOON)
         assert [(one.plan_id, one.values, one.turned) for one in audit_counts(connection)] == [("second", 1, 0)] * 4
 
 
