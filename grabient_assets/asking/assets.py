@@ -127,9 +127,9 @@ def collect_chosen(
     with warehouse.read() as connection:
         failed = {one: why for one, why in shown.failed(connection, usable).items() if one in among}
         notes = shown.notes(connection, chosen)
-    for one, said in notes.items():
-        if "why" in said:
-            context.log.warning("%s: %s", shown.space.key(one), said["why"].value)
+    for one, note in notes.items():
+        if "why" in note:
+            context.log.warning("%s: %s", shown.space.key(one), note["why"].value)
     yield from checks.results(shown.checks, warehouse, context.selected_asset_check_keys)
     if failed:
         alike: dict[str, list[str]] = {}

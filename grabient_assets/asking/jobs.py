@@ -88,16 +88,16 @@ def collect_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
         objects: ObjectsResource,
         providers: ProvidersResource,
     ) -> None:
-        house, store = warehouse.open(context), objects.open()
-        reader = _reader_of(purposes, house, store)
-        done = collect_batches(config.batches, providers.connect, house, store, reader, _now, context.run_id)
+        database, store = warehouse.open(context), objects.open()
+        reader = _reader_of(purposes, database, store)
+        done = collect_batches(config.batches, providers.connect, database, store, reader, _now, context.run_id)
         log_round(context.log, done)
         collected = {one.batch.batch_id for one in done.collected}
-        with house.read() as connection:
+        with database.read() as connection:
             found = batches_of(connection, config.batches)
         concerned = [one for one in shown.values() if not found or any(b.purpose == one.name for b in found)]
-        report_collected(context, concerned, house, config.batches, providers.usable(), collected)
-        _report_checks(context, concerned, house)
+        report_collected(context, concerned, database, config.batches, providers.usable(), collected)
+        _report_checks(context, concerned, database)
         if done.troubles:
             raise dg.Failure(" ".join(text for _, text in done.troubles), allow_retries=False)
 
@@ -125,19 +125,19 @@ def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
         objects: ObjectsResource,
         providers: ProvidersResource,
     ) -> None:
-        house, store = warehouse.open(context), objects.open()
-        reader = _reader_of(purposes, house, store)
+        database, store = warehouse.open(context), objects.open()
+        reader = _reader_of(purposes, database, store)
         wait_limit = WaitLimit(config.timeout_seconds, context.log.info)
         try:
             stopped = stop_batch(
-                config.batch, providers.connect, house, reader, _now, wait_limit, give_up=config.give_up
+                config.batch, providers.connect, database, reader, _now, wait_limit, give_up=config.give_up
             )
             context.log.info(stopped.sentence)
             if stopped.to_collect:
                 done = finish_batch(
                     stopped.batch,
                     providers.connect,
-                    house,
+                    database,
                     store,
                     reader,
                     _now,
@@ -149,7 +149,7 @@ def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
         except GrabientError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         concerned = [one for one in shown.values() if one.name == stopped.batch.purpose]
-        report_collected(context, concerned, house, [stopped.batch.batch_id], providers.usable())
+        report_collected(context, concerned, database, [stopped.batch.batch_id], providers.usable())
 
     @dg.job(
         name="cancel_batch",

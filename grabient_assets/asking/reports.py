@@ -161,8 +161,8 @@ def report_collected(
             with warehouse.read() as connection:
                 chosen = subjects_in(connection, [batch.batch_id for batch in collected])
             report_materializations(context, list(shown.report(warehouse, usable, _now, chosen)))
-        told = [batch for batch in mine if batch.status == "collected" or batch.submit_run_id in unsent]
-        _report_asked(context, shown, warehouse, told)
+        reported = [batch for batch in mine if batch.status == "collected" or batch.submit_run_id in unsent]
+        _report_asked(context, shown, warehouse, reported)
     if batch_ids:
         with warehouse.write() as connection:
             record_reported(connection, batch_ids, _now())

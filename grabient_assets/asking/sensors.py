@@ -57,10 +57,10 @@ def due_sensor(
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
-        house = warehouse.open_briefly()
-        found = list(_sending_runs(context.instance, shown, house, providers))
+        database = warehouse.open_briefly()
+        found = list(_sending_runs(context.instance, shown, database, providers))
         reasons = [one for one in found if isinstance(one, str)]
-        return _tick_result(context, shown, [one for one in found if isinstance(one, dg.RunRequest)], reasons, house)
+        return _tick_result(context, shown, [one for one in found if isinstance(one, dg.RunRequest)], reasons, database)
 
     return look
 
@@ -135,17 +135,17 @@ def settled_sensor(
         reason = busy_with(context.instance, COLLECT_ROLE)
         if reason:
             return dg.SkipReason(reason)
-        house, usable = warehouse.open_briefly(), providers.usable()
-        waiting = [shown.space.key(one) for one in shown.to_complete(house, usable)]
-        going = attempt(context.instance, house, f"complete-{shown.name}", waiting) if waiting else None
-        with house.read() as connection:
+        database, usable = warehouse.open_briefly(), providers.usable()
+        waiting = [shown.space.key(one) for one in shown.to_complete(database, usable)]
+        going = attempt(context.instance, database, f"complete-{shown.name}", waiting) if waiting else None
+        with database.read() as connection:
             failed = shown.failed(connection, usable)
-        requests = list(marking_runs(context.instance, house, shown, failed))
+        requests = list(marking_runs(context.instance, database, shown, failed))
         if isinstance(going, Attempt):
             about = {ABOUT_TAG: f"{counted(len(waiting), shown.noun)} complete"}
             requests.append(collecting_run(going, [], about))
         reasons = [going] if isinstance(going, str) else [f"No {shown.noun} waits to be completed or marked."]
-        return _tick_result(context, shown, requests, reasons, house)
+        return _tick_result(context, shown, requests, reasons, database)
 
     return look
 
@@ -204,8 +204,8 @@ def _tick_result(
 ) -> dg.SensorResult | dg.SkipReason:
     """What a tick of the purpose says that asks for these runs, and not for others for these reasons."""
     with warehouse.read() as connection:
-        said = [*reasons, shown.under_way(connection)]
-    return runs_or_reason(context, requests, said, shown.space.missing)
+        all_reasons = [*reasons, shown.under_way(connection)]
+    return runs_or_reason(context, requests, all_reasons, shown.space.missing)
 
 
 def batches_ended(
@@ -231,23 +231,25 @@ def batches_ended(
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
-        house, now = warehouse.open_briefly(), datetime.now(UTC)
-        with house.read() as connection:
+        database, now = warehouse.open_briefly(), datetime.now(UTC)
+        with database.read() as connection:
             waiting = [b for b in open_batches(connection) if providers.belongs_here(b.account)]
             unreported, idle = unreported_batches(connection), put_off(connection)
         late = {name: overdue_now(name, waiting, idle, now) for name in purposes}
         sentences = [sentence for found in late.values() for sentence in found.values()]
-        events, cursor = _overdue_events(context.cursor, purposes, house, {n: list(found) for n, found in late.items()})
+        events, cursor = _overdue_events(
+            context.cursor, purposes, database, {n: list(found) for n, found in late.items()}
+        )
         if not waiting and not unreported:
-            said = " ".join(["No batch is open.", *sentences])
-            return dg.SensorResult(skip_reason=said, asset_events=events, cursor=cursor)
+            skipped = " ".join(["No batch is open.", *sentences])
+            return dg.SensorResult(skip_reason=skipped, asset_events=events, cursor=cursor)
         reason = busy_with(context.instance, COLLECT_ROLE)
         if reason:
             return dg.SkipReason(reason)
-        polled = poll_batches(waiting, providers.connect_briefly, house, lambda: datetime.now(UTC))
-        record(polled, house, datetime.now(UTC))
+        polled = poll_batches(waiting, providers.connect_briefly, database, lambda: datetime.now(UTC))
+        record(polled, database, datetime.now(UTC))
         ready = [*unreported, *(b for b in waiting if b.batch_id in polled.ready)]
-        going = attempt(context.instance, house, COLLECT_ROLE, [b.batch_id for b in ready]) if ready else None
+        going = attempt(context.instance, database, COLLECT_ROLE, [b.batch_id for b in ready]) if ready else None
         if isinstance(going, Attempt):
             about = {ABOUT_TAG: counted(len(ready), "batch", "batches")}
             request = collecting_run(going, [b.batch_id for b in ready], about)

@@ -34,15 +34,15 @@ from grabient_assets.resources.warehouse import WarehouseResource
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def model_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
-    house = warehouse.open(context)
+    database = warehouse.open(context)
     # A person may run the checks alone; such a run has no partition.
     for version in context.partition_keys if context.selected_asset_keys else ():
-        report = report_on(house, version, datetime.now(UTC))
+        report = report_on(database, version, datetime.now(UTC))
         if report is None:
             context.log.info("%s has no usable answer yet; there is nothing to measure", version)
             continue
         context.log.info("%s: %s", version, report.panel.sentence)
-        with house.read() as connection:
+        with database.read() as connection:
             metadata = report_metadata(report, audit_counts(connection, version))
         context.log_event(dg.AssetMaterialization("model_reports", partition=version, metadata=metadata))
-    yield from run_checks(context, house)
+    yield from run_checks(context, database)

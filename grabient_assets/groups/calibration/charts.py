@@ -25,8 +25,8 @@ def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float | No
             x, y = LABEL + column * CELL, row * CELL
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_colour(value)}"/>')
             if row != column:
-                said = "–" if value is None else f"{100 * value:.0f}"
-                parts.append(_text(x + CELL // 2, y + 14, said, "middle", 9))
+                label = "–" if value is None else f"{100 * value:.0f}"
+                parts.append(_text(x + CELL // 2, y + 14, label, "middle", 9))
     return _svg(LABEL + CELL * len(names), CELL * len(names), parts)
 
 

@@ -17,8 +17,8 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
 
 def accuracy(row: ModelReport) -> str:
     """`91 % (84-96), 5 blank`: answers without a value are no mistakes here, and misses in the sensitivities."""
-    said = percent(row.accuracy, row.accuracy_low, row.accuracy_high)
-    return f"{said}, {row.blank} blank" if row.blank else said
+    text = percent(row.accuracy, row.accuracy_low, row.accuracy_high)
+    return f"{text}, {row.blank} blank" if row.blank else text
 
 
 def by_model(report: Report) -> dict[tuple[str, str], dict[str, ModelReport]]:
@@ -34,12 +34,12 @@ def votes(panel: PanelReport) -> str:
     if panel.effective_votes is None:
         return panel.effective_votes_reason or "-"
     models = len(json.loads(panel.models))
-    said = f"{panel.effective_votes:.1f}"
+    text = f"{panel.effective_votes:.1f}"
     if panel.effective_votes_low is not None and panel.effective_votes_high is not None:
-        said += f" ({panel.effective_votes_low:.1f} to {panel.effective_votes_high:.1f})"
+        text += f" ({panel.effective_votes_low:.1f} to {panel.effective_votes_high:.1f})"
     if panel.pairs is None or models < 2:
-        return said
-    return f"{said}, known from {panel.pairs} of {pairs_of(models)} pairs of models"
+        return text
+    return f"{text}, known from {panel.pairs} of {pairs_of(models)} pairs of models"
 
 
 def alpha(field: FieldReport) -> str:

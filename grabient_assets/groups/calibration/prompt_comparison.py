@@ -93,12 +93,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What was read about two versions. `sides`: their figures without agreement; `said` for tagging only."""
+    """What was read about two versions. `sides`: their figures without agreement; `answers` for tagging only."""
 
     palettes: int
     models: int
     sides: tuple[MeasuredPrompt, MeasuredPrompt]
-    said: ComparedAnswers | None
+    answers: ComparedAnswers | None
     shared: int = 0
     splits: Mapping[str, Split] = dataclasses.field(default_factory=dict)
 
@@ -117,8 +117,8 @@ def compare(pairs: Pairs) -> Comparison:
     """The comparison. Needs no database, and takes most of the time."""
     one, other = pairs.sides
     splits = dict(pairs.splits)
-    if pairs.said is not None:
-        before, after = winning_shares(pairs.said, 1), winning_shares(pairs.said, 2)
+    if pairs.answers is not None:
+        before, after = winning_shares(pairs.answers, 1), winning_shares(pairs.answers, 2)
         one, other = (
             replace(figures, agreement={name: Share(float(of.mean()), of.size) for name, of in shares.items()})
             for shares, figures in ((before, one), (after, other))
@@ -233,7 +233,7 @@ def _pairs(
         totals[0][6],
         totals[0][7],
         (one, other),
-        _said(connection) if votes else None,
+        _compared_answers(connection) if votes else None,
         shared[0] if shared else 0,
         _splits(connection),
     )
@@ -262,7 +262,7 @@ def _splits(connection: DuckDBPyConnection) -> dict[str, Split]:
     return found
 
 
-def _said(connection: DuckDBPyConnection) -> ComparedAnswers:
+def _compared_answers(connection: DuckDBPyConnection) -> ComparedAnswers:
     query = f"SELECT side, palette, model, {', '.join(FIELDS)} FROM chosen"
     found = cast("dict[str, Ints]", connection.execute(query).fetchnumpy())
     return ComparedAnswers(found["side"], found["palette"], found["model"], {field: found[field] for field in FIELDS})
@@ -310,19 +310,19 @@ class ComparedAnswers:
     values: Mapping[str, Ints]
 
 
-def winning_shares(said: ComparedAnswers, side: int) -> dict[str, Floats]:
+def winning_shares(answers: ComparedAnswers, side: int) -> dict[str, Floats]:
     """By field the share of the models behind the value that wins, a number per palette, in the order of the palettes'
     numbers; one vote per model."""
-    rows = said.side == side
-    palettes, item = np.unique(said.palette[rows], return_inverse=True)
+    rows = answers.side == side
+    palettes, item = np.unique(answers.palette[rows], return_inverse=True)
     found: dict[str, Floats] = {}
     for field, values in CATEGORICAL_VALUES.items():
         annotations = categorical_annotations(
             item,
-            said.model[rows],
-            said.values[field][rows],
+            answers.model[rows],
+            answers.values[field][rows],
             items=palettes.size,
-            annotators=int(said.model.max()) + 1,
+            annotators=int(answers.model.max()) + 1,
             values=len(values),
         )
         winning = np.zeros(palettes.size)

@@ -26,15 +26,15 @@ def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Senso
         reason = busy_with(context.instance, ROLE)
         if reason:
             return dg.SkipReason(reason)
-        house = warehouse.open_briefly()
-        with house.read() as connection:
+        database = warehouse.open_briefly()
+        with database.read() as connection:
             settled = settled_without_report(connection)
         if not settled:
             return dg.SkipReason("Every settled consensus has its report.")
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         for version, newest in settled:
-            going = attempt(context.instance, house, ROLE, [f"{version} {newest.isoformat()}"])
+            going = attempt(context.instance, database, ROLE, [f"{version} {newest.isoformat()}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:

@@ -69,11 +69,11 @@ def who_could_go(names: Sequence[str], cost: Decimal, steps: Sequence[Loss]) -> 
 
 def _judged(seen: Judgement) -> str:
     most = float(wilson(np.array([seen.changed]), np.array([seen.items])).high[0])
-    said = (
+    sentence = (
         f"On the half of the palettes by which they were not chosen it changes {seen.changed} of {seen.items} values "
         f"of the categorical consensus, so at most {most:.1%} (with 95 % confidence; tags are not counted)"
     )
     if not seen.gold:
-        return f"{said}. What it does to accuracy is not known, for there is no clear-cut palette."
+        return f"{sentence}. What it does to accuracy is not known, for there is no clear-cut palette."
     points = 100 * seen.gained / seen.gold
-    return f"{said}, and accuracy on gold by {points:+.1f} points of {seen.gold} values."
+    return f"{sentence}, and accuracy on gold by {points:+.1f} points of {seen.gold} values."

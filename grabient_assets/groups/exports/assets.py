@@ -39,9 +39,9 @@ PARQUET = "application/vnd.apache.parquet"
     metadata={"dagster/table_name": "refined_palettes"},
 )
 def palette_exports(context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource):
-    house, store = warehouse.open(context), objects.open()
+    database, store = warehouse.open(context), objects.open()
     for version in context.partition_keys:
-        export, columns = store_export(house, store, version, datetime.now(UTC))
+        export, columns = store_export(database, store, version, datetime.now(UTC))
         context.log.info("%s: %d palettes in %s", version, export.row_count, store.uri(export.object_key))
         context.log_event(
             dg.AssetMaterialization("palette_exports", partition=version, metadata=_metadata(export, store, columns))

@@ -26,15 +26,15 @@ def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.Sens
         reason = busy_with(context.instance, ROLE)
         if reason:
             return dg.SkipReason(reason)
-        house = warehouse.open_briefly()
-        with house.read() as connection:
+        database = warehouse.open_briefly()
+        with database.read() as connection:
             settled = settled_without_export(connection)
         if not settled:
             return dg.SkipReason("Every settled version is exported as it is.")
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         for version, content in settled:
-            going = attempt(context.instance, house, ROLE, [f"{version} {content}"])
+            going = attempt(context.instance, database, ROLE, [f"{version} {content}"])
             if isinstance(going, str):
                 reasons.append(going)
             else:

@@ -60,8 +60,8 @@ def palette_images(
 ) -> None:
     now = datetime.now(UTC)
     chosen = _due(context, config, warehouse, "palette_images") if config.all_due else chosen_seeds(context)
-    house = warehouse.open(context)
-    drawn = draw_palettes(ensure_palettes(house, chosen, now), house, objects.open(), now)
+    database = warehouse.open(context)
+    drawn = draw_palettes(ensure_palettes(database, chosen, now), database, objects.open(), now)
     _report(context, {one.palette.seed: _image_metadata(one) for one in drawn})
     context.log.info("%d pictures, %d of them drawn now", len(drawn), sum(d.fresh for d in drawn))
 

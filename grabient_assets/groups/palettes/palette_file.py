@@ -170,7 +170,7 @@ def _palettes(path: Path, file: TextIO, sixteen: Sixteen | None) -> Iterator[Ent
         return
     read_row: RowReader | None = None
     for number, text in chain(ahead, lines):
-        if not is_comment(text) and (read_row or not _delimiter_said(text)):
+        if not is_comment(text) and (read_row or not _declared_delimiter(text)):
             read_row = read_row or _reader(path, text, [line for _, line in ahead])
             yield number, text, partial(_checked, read_row, number, text, sixteen)
 
@@ -192,8 +192,8 @@ def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
     for place, (number, text) in enumerate(ahead):
         if is_comment(text):
             continue
-        if said := _delimiter_said(text):
-            delimiters = (said,)
+        if declared := _declared_delimiter(text):
+            delimiters = (declared,)
             continue
         record, end = text, place + 1
         while record.count('"') % 2 and end < len(ahead):  # a name may hold a line break
@@ -207,10 +207,10 @@ def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
     return None
 
 
-def _delimiter_said(text: str) -> str | None:
+def _declared_delimiter(text: str) -> str | None:
     """What Excel's first line `sep=;` says."""
-    said = re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE)
-    return said[1] if said else None
+    match = re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE)
+    return match[1] if match else None
 
 
 def _begins_array(begin: str) -> bool:

@@ -251,8 +251,8 @@ def _row(line: int, values: Mapping[str, Any], sixteen: Sixteen | None) -> Palet
         raise BadLineError("it has no seed (nor id)")
     if not isinstance(seed, str):
         raise BadLineError(f"its seed is {_kind(seed)} instead of text")
-    written, said = _from_address(seed)
-    values = {**said, **{name: value for name, value in values.items() if value is not None}}
+    written, in_address = _from_address(seed)
+    values = {**in_address, **{name: value for name, value in values.items() if value is not None}}
     try:
         palette = decode_seed(_one_spelling(written, sixteen))
     except SeedError as error:
@@ -293,14 +293,14 @@ def _from_address(seed: str) -> tuple[str, dict[str, Any]]:
     found = asked.get("seed") or (unquote(parts[-1]) if parts else "")
     if not found:
         raise BadLineError("it is a Grabient address without a palette; a palette's ends in its seed")
-    said: dict[str, Any] = {"style": asked["style"]} if "style" in asked else {}
+    in_address: dict[str, Any] = {"style": asked["style"]} if "style" in asked else {}
     for name in ("steps", "angle"):
         if name in asked:
             try:
-                said[name] = _Written(asked[name])
+                in_address[name] = _Written(asked[name])
             except ValueError:
                 raise BadLineError(f"its {name} {_short(asked[name])} is not a number") from None
-    return found, said
+    return found, in_address
 
 
 def _one_spelling(seed: str, sixteen: Sixteen | None) -> str:

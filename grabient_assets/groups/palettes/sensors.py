@@ -35,8 +35,8 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
     )
     @skipped_while_locked
     def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult:
-        house = warehouse.open_briefly()
-        with house.read() as connection:
+        database = warehouse.open_briefly()
+        with database.read() as connection:
             loaded, versions = palette_seeds(connection), asked_versions(connection)
             asked = asked_subjects(connection)
         added = missing_partitions(context.instance, loaded, [*version_in_use(), *versions])
@@ -49,7 +49,7 @@ def palettes_loaded(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
         reason = busy_with(context.instance, ROLE)
         if reason:
             return _waiting(reason, added)
-        going = attempt(context.instance, house, ROLE, due)
+        going = attempt(context.instance, database, ROLE, due)
         if isinstance(going, str):
             return _waiting(going, added)
         config = {"config": {"all_due": True, "asked": bool(wanted)}}

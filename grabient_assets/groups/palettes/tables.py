@@ -150,8 +150,8 @@ def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str,
         "SELECT seed, name FROM palettes WHERE name IS NOT NULL ORDER BY created_at, rowid"
     ).fetchall()
     named = [(seed, one, folded(one.strip())) for seed, one in rows] if wanted else []
-    exactly = [(seed, one) for seed, one, said in named if said == wanted]
-    return exactly or [(seed, one) for seed, one, said in named if wanted in said]
+    exactly = [(seed, one) for seed, one, folded_name in named if folded_name == wanted]
+    return exactly or [(seed, one) for seed, one, folded_name in named if wanted in folded_name]
 
 
 def any_palette(connection: DuckDBPyConnection) -> bool:

@@ -91,13 +91,13 @@ def refinement_batches(
     objects: ObjectsResource,
     providers: ProvidersResource,
 ):
-    house, provider = warehouse.open(context), refiner().provider
+    database, provider = warehouse.open(context), refiner().provider
     if config.send_due:
-        send_due(context, REFINEMENT_ASSETS, provider, house, objects, providers)
+        send_due(context, REFINEMENT_ASSETS, provider, database, objects, providers)
     else:
         chosen = chosen_palettes(context)
-        _ask(house, providers, chosen, config)
-        report_asked(context, REFINEMENT_ASSETS, provider, house, chosen)
+        _ask(database, providers, chosen, config)
+        report_asked(context, REFINEMENT_ASSETS, provider, database, chosen)
     yield from ()
 
 
@@ -136,12 +136,12 @@ def collect_refinement(
     warehouse: WarehouseResource,
     providers: ProvidersResource,
 ):
-    house = warehouse.open(context)
+    database = warehouse.open(context)
 
     def ask(chosen: list[SubjectVersion]) -> None:
-        _ask(house, providers, chosen, RefineConfig())
+        _ask(database, providers, chosen, RefineConfig())
 
-    yield from collect_chosen(context, REFINEMENT_ASSETS, house, providers.usable(), ask if config.ask else None)
+    yield from collect_chosen(context, REFINEMENT_ASSETS, database, providers.usable(), ask if config.ask else None)
 
 
 def _ask(

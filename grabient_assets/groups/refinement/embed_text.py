@@ -179,11 +179,11 @@ class _Filling:
 
     def colours(self, kept: Sequence[Sentence]) -> Sentence:
         """Names all of them, or nothing where the text does: some of them alone would not be "the colours"."""
-        said = self.description.colours
+        colours = self.description.colours
         held = _held(kept)
-        if all(held.issuperset(map(_bare, colour.split())) for colour in said):
+        if all(held.issuperset(map(_bare, colour.split())) for colour in colours):
             return []
-        return self._listed("The {} {}.", ("colour is", "colours are"), said, [])
+        return self._listed("The {} {}.", ("colour is", "colours are"), colours, [])
 
     def filled(self, kept: Sequence[Sentence]) -> list[Sentence]:
         filled = list(kept)
@@ -196,29 +196,31 @@ class _Filling:
 
     def _made(self, filled: Sequence[Sentence]) -> Iterator[Sentence]:
         """What the text says nothing of comes first, so that no two sentences begin with "The mood is"."""
-        spoken_of = _held(filled)
+        mentioned = _held(filled)
         for is_repeated in (False, True):
             for topic in ("mood", "style", "colours", "harmony", "season", "associations", "temperature"):
-                if (topic in spoken_of) == is_repeated:
+                if (topic in mentioned) == is_repeated:
                     yield self._on(topic, filled)
         yield from map(str.split, _NEUTRAL_TEXT)
 
     def _on(self, topic: str, filled: Sequence[Sentence]) -> Sentence:
-        said = self.description
+        described = self.description
         match topic:
             case "mood":
-                return self._listed("The mood {} {}.", ("is", "is"), said.mood, filled)
+                return self._listed("The mood {} {}.", ("is", "is"), described.mood, filled)
             case "style":
-                return self._listed("The style {} {}.", ("is", "is"), said.style, filled)
+                return self._listed("The style {} {}.", ("is", "is"), described.style, filled)
             case "colours":
                 return self.colours(filled)
             case "harmony":
-                return self._listed("The harmony {} {}.", ("is", "is"), said.harmonies, filled)
+                return self._listed("The harmony {} {}.", ("is", "is"), described.harmonies, filled)
             case "season":
-                return self._listed("The {} {}.", ("season is", "seasons are"), said.seasonal, filled)
+                return self._listed("The {} {}.", ("season is", "seasons are"), described.seasonal, filled)
             case "associations":
-                return self._listed("Associations {} {}.", ("include", "include"), said.associations, filled)
-        measured = [f"{name} is {said.measured[name]}" for name in CATEGORICAL_VALUES if name in said.measured]
+                return self._listed("Associations {} {}.", ("include", "include"), described.associations, filled)
+        measured = [
+            f"{name} is {described.measured[name]}" for name in CATEGORICAL_VALUES if name in described.measured
+        ]
         return f"The {_enumeration(measured)}.".split() if measured else []
 
     def _listed(self, pattern: str, verbs: tuple[str, str], tags: Sequence[str], kept: Sequence[Sentence]) -> Sentence:

@@ -126,10 +126,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _message(text: str) -> tuple[str, Consensus | None]:
-    said = json.loads(text)
-    counts = said.get("consensus")
+    document = json.loads(text)
+    counts = document.get("consensus")
     if counts is None:
-        return said["ref"], None
+        return document["ref"], None
     panel = counts["models"]
     votes = {
         field: tuple(
@@ -139,7 +139,7 @@ def _message(text: str) -> tuple[str, Consensus | None]:
         )
         for field in (*CATEGORICAL_VALUES, *LIST_FIELDS)
     }
-    return said["ref"], Consensus(models=panel, answers=0, votes=votes)
+    return document["ref"], Consensus(models=panel, answers=0, votes=votes)
 
 
 FIELDS = (*CATEGORICAL_VALUES, *LIMITS, "embed_text", "embed_text_repaired", "notes")

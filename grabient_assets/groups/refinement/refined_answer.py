@@ -130,14 +130,14 @@ def _unseen(fields: dict[str, Any], own: dict[str, Any], consensus: Consensus | 
     """What embed_text may not name. Flagged is what the refiner, or at least half of the panel, wrongly took for a
     colour of the palette, in whatever words: "amber" is none of the names, and so no tag. Fewer models do not spoil a
     word that is a thing too."""
-    said, _ = strings_in(fields.get("dominant_colors"))
-    said = [tag for tag in map(clean_tag, said) if tag]
-    said += [tag for field in LIMITS for tag in own[field] if is_hallucinated(field, tag, rgb)]
+    named, _ = strings_in(fields.get("dominant_colors"))
+    named = [tag for tag in map(clean_tag, named) if tag]
+    named += [tag for field in LIMITS for tag in own[field] if is_hallucinated(field, tag, rgb)]
     votes = consensus.votes if consensus is not None else {}
-    said += [vote.value for found in votes.values() for vote in found if vote.contradicted and vote.share >= MAJORITY]
+    named += [vote.value for found in votes.values() for vote in found if vote.contradicted and vote.share >= MAJORITY]
     kept = [tag for field in OPEN_FIELDS for tag in own[field] if not is_hallucinated(field, tag, rgb)]
     kept += [vote.value for field in votes if field in OPEN_FIELDS for vote in votes[field] if not vote.contradicted]
-    return Unseen(rgb, imagined_names(said, rgb), thing_phrases(kept))
+    return Unseen(rgb, imagined_names(named, rgb), thing_phrases(kept))
 
 
 def _embed_text(written: str, description: Description, unseen: Unseen, notes: list[str]) -> EmbedText:

@@ -63,8 +63,8 @@ def recipe(task: str, model: Model) -> Prompt:
     if task not in get_args(Task):
         raise PromptError(f"There is no task {task!r} for an embedder; it is one of {', '.join(get_args(Task))}.")
     prefix = rules.prefix(cast(Task, task)) if rules.task == "prefix" else ""
-    told: dict[str, float | int | str] = {"task": task} if rules.task == "parameter" else {}
-    parameters = {"dimensions": rules.default, **told}
+    task_parameter: dict[str, float | int | str] = {"task": task} if rules.task == "parameter" else {}
+    parameters = {"dimensions": rules.default, **task_parameter}
     text = {**parameters, "prefix": prefix, "unit_length": rules.unit_length}
     return Prompt(
         version=task,
