@@ -54,10 +54,10 @@ def _serve(command: list[str]) -> int:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by nohup or `&`; Dagster would ignore SIGTERM as well
         signal.signal(signal.SIGINT, lambda *_: None)
     services = subprocess.Popen(command, start_new_session=True)
-    told = False
+    signalled = False
     while _runs(services) and len(asked) < 2:
-        if asked and not told:
-            told = True
+        if asked and not signalled:
+            signalled = True
             if not _has_children(services.pid):
                 break
             print_note("Dagster's processes are ended. A second Ctrl-C ends them at once.")

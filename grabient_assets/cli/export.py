@@ -62,7 +62,7 @@ def export(
     _check_place(out, kind, settings)
     with opened_as_it_is(settings) as warehouse:
         done = deliver(warehouse, selection, kind, out, sys.stdout.buffer, datetime.now(UTC))
-    _tell(done, selection, kind, out, settings)
+    _print_summary(done, selection, kind, out, settings)
 
 
 def _kind(form: str, dialect: str, table: str) -> FileKind:
@@ -108,7 +108,7 @@ def _check_place(out: Path | None, kind: FileKind, settings: Settings) -> None:
         raise UsageError(f"--out is {out}, the database itself. Name another file.")
 
 
-def _tell(done: Delivered, selection: Selection, kind: FileKind, out: Path | None, settings: Settings) -> None:
+def _print_summary(done: Delivered, selection: Selection, kind: FileKind, out: Path | None, settings: Settings) -> None:
     """What was written, on stderr: stdout may be the export itself."""
     what = f"{counted(done.rows, 'palette')} of {selection.prompt_version} as {kind.format}"
     since = ""

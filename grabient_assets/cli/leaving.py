@@ -11,7 +11,7 @@ import signal
 import sys
 
 STOPPED = "Stopped. Nothing is lost: run the same command again to go on."
-SPEAK_SECONDS = 0.5
+WRITE_SECONDS = 0.5
 """How long a terminal may take no text."""
 STDERR = 2
 SHOW_CURSOR = "\x1b[?25h"
@@ -48,7 +48,7 @@ def handle_signals() -> None:
 def leave_at_once(number: int, words: str) -> None:
     """End the process. In a signal handler no lock may be waited for, so this uses no thread and no stream."""
     try:
-        if select.select([], [STDERR], [], SPEAK_SECONDS)[1]:
+        if select.select([], [STDERR], [], WRITE_SECONDS)[1]:
             os.write(STDERR, f"{_on_the_terminal(words)}\n".encode())
     except (OSError, ValueError):  # nobody listens any more
         pass

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grabient_assets.gradient.palette import Palette
 
 MAX_PIXELS = 4096
-AS_SAID = "Default: as the address says, or"
+FROM_ADDRESS = "Default: as the address says, or"
 
 
 def palette(
@@ -30,10 +30,12 @@ def palette(
     png: Annotated[Path | None, typer.Option("--png", metavar="F", help="Write a PNG file.")] = None,
     style: Annotated[
         str | None,
-        typer.Option(help=f"linear, angular or radial, with Swatches or Gradient. {AS_SAID} linearSwatches."),
+        typer.Option(help=f"linear, angular or radial, with Swatches or Gradient. {FROM_ADDRESS} linearSwatches."),
     ] = None,
-    angle: Annotated[float | None, typer.Option(help=f"Degrees; 0 points up, 90 to the right. {AS_SAID} 90.")] = None,
-    steps: Annotated[int | None, typer.Option(help=f"Colours in the picture. {AS_SAID} 11.")] = None,
+    angle: Annotated[
+        float | None, typer.Option(help=f"Degrees; 0 points up, 90 to the right. {FROM_ADDRESS} 90.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Colours in the picture. {FROM_ADDRESS} 11.")] = None,
     sixteen: SixteenNumbers = None,
     width: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 440,
     height: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 100,

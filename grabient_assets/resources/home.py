@@ -69,7 +69,7 @@ def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
         try:
             connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
             try:
-                [said] = connection.execute("PRAGMA quick_check(1)").fetchone() if thoroughly else ["ok"]
+                [result] = connection.execute("PRAGMA quick_check(1)").fetchone() if thoroughly else ["ok"]
                 connection.execute("SELECT * FROM sqlite_master").fetchall()
                 connection.execute("SELECT * FROM alembic_version").fetchall()
             finally:
@@ -77,10 +77,10 @@ def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
         except sqlite3.OperationalError:  # locked, or written for the first time just now
             continue
         except sqlite3.DatabaseError as error:
-            said = str(error)
-        if said != "ok":
+            result = str(error)
+        if result != "ok":
             return (
-                f"{file} is damaged ({said}). It holds what Dagster's UI shows of past runs; what was sent, paid for "
+                f"{file} is damaged ({result}). It holds what Dagster's UI shows of past runs; what was sent, paid for "
                 f"and answered is in the ledger, and nothing of it is lost. Move {home} aside "
                 f"(`mv {shlex.quote(str(home))} {shlex.quote(f'{home}.damaged')}`) and load your palette files again, "
                 "which makes a new one."

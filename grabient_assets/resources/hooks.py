@@ -15,8 +15,8 @@ def show_reason(context: dg.HookContext) -> None:
 
 def reason_of(error: BaseException | None) -> str:
     """The sentence of a failure for a person, on one line."""
-    said = error.description if isinstance(error, dg.Failure) else None
-    if said is None and error is not None:
-        said = str(error) or type(error).__name__
-    line = " ".join((said or "no reason given").split())
+    reason = error.description if isinstance(error, dg.Failure) else None
+    if reason is None and error is not None:
+        reason = str(error) or type(error).__name__
+    line = " ".join((reason or "no reason given").split())
     return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"

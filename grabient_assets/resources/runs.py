@@ -192,9 +192,9 @@ def runs_or_reason(
     """
     import dagster as dg
 
-    said = [reason for reason in dict.fromkeys(reasons) if reason]
+    distinct = [reason for reason in dict.fromkeys(reasons) if reason]
     if not requests:
-        return dg.SkipReason(" ".join(said) or "Nothing is due.")
-    for reason in said:
+        return dg.SkipReason(" ".join(distinct) or "Nothing is due.")
+    for reason in distinct:
         context.log.info(reason)
     return dg.SensorResult(run_requests=list(requests), dynamic_partitions_requests=missing(context.instance, requests))
