@@ -1,6 +1,6 @@
-"""What the assets of every purpose do when they are materialized: ask, send what is due, report and mark.
+"""What the assets of every purpose do when they are materialized: ask, send what is due, report, and mark failures.
 
-Materializing an asking asset (in the UI, by backfill, by the CLI) records what is wanted; the sensor `<purpose>_due`
+Materializing an asking asset (in the UI, by backfill, by the CLI) records what is wanted. The sensor `<purpose>_due`
 then sends everything that is wanted in one run per provider.
 """
 
@@ -32,7 +32,7 @@ class CollectConfig(dg.Config):
     """What a run of the answers' assets does with its partitions."""
 
     ask: bool = True
-    """Unset by the sensor that marks failed ones: what was asked before is reported, and nothing asked anew."""
+    """The sensor that marks failed subjects unsets it: its run reports what was asked before and asks nothing new."""
 
 
 def _now() -> datetime:
@@ -88,7 +88,7 @@ def report_asked(
     warehouse: Warehouse,
     chosen: Sequence[SubjectVersion],
 ) -> None:
-    """Say of these subjects that they are asked for."""
+    """Report that these subjects are asked for."""
     context.log.info(
         "%s asked of %s; the sensor %s_due sends what is missing",
         counted(len(chosen), shown.noun),
@@ -112,7 +112,7 @@ def collect_chosen(
     usable: Sequence[str],
     ask: Callable[[list[SubjectVersion]], None] | None,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Ask for what the run's partitions lack, report what they have, and fail for those that have failed: Dagster shows
+    """Ask for what the run's partitions lack, report what they have, and fail for those that have failed. Dagster shows
     a partition as failed only through a failed run. A run of the checks alone does nothing else."""
     if not context.selected_asset_keys:
         yield from checks.results(shown.checks, warehouse, context.selected_asset_check_keys)
@@ -144,11 +144,10 @@ def collect_chosen(
 
 
 def prompt_metadata(load: Callable[[str], Prompt]) -> dict[str, dg.MetadataValue]:
-    """The system prompt of every version as definition metadata, the newest first: what the models are told stands on
-    the asset that sends it.
+    """The system prompt of every version as definition metadata, the newest first, on the asset that sends it.
 
-    A version that cannot be read says why: it must not keep the code location from loading and paid answers from being
-    collected.
+    A version that cannot be read states why. It must not keep the code location from loading and paid answers from
+    being collected.
     """
     found: dict[str, dg.MetadataValue] = {}
     try:

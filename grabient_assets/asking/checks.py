@@ -1,7 +1,7 @@
-"""Asset checks in one form: what finds the cases, and what Dagster shows of them.
+"""Asset checks in one form: the query that finds the cases, and what Dagster shows of them.
 
-The figure that was found stands beside its threshold, with examples and a table. Numbers are metadata of their own, so
-that the UI plots them over time.
+The figure stands beside its threshold, with examples and a table. Numbers are metadata of their own, so that the UI
+plots them over time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_BATCH_IS_OVERDUE = "no_batch_is_overdue"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check and what finds its cases. `between` joins the examples."""
+    """A check and the query that finds its cases. `between` joins the examples."""
 
     spec: dg.AssetCheckSpec
     find: Callable[[DuckDBPyConnection], Finding]
@@ -77,7 +77,7 @@ def _overdue(connection: DuckDBPyConnection, purpose: str) -> Finding:
 
 
 def overdue_finding(purpose: str, waiting: Sequence[BatchRecord], idle: Sequence[PutOff], now: datetime) -> Finding:
-    """What takes too long of this purpose, out of these open batches and of what was put off."""
+    """The work of this purpose that takes too long, among these open batches and what was deferred."""
     late = overdue_now(purpose, waiting, idle, now)
     ages = [_hours(now - (b.submitted_at or b.intended_at)) for b in waiting if b.purpose == purpose]
     return Finding(

@@ -1,4 +1,4 @@
-"""What a check found, before Dagster hears of it: plain figures, so that rules and tests need no Dagster."""
+"""The result of a check, before it goes to Dagster: plain figures, so that rules and tests need no Dagster."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How many cases there are, which must be none. `threshold` is what each was compared with, `examples` name them;
-    `figures` are further numbers and `notes` texts, by name; `table` is Markdown."""
+    """A count of cases that must be 0. `threshold` is the limit that each case was compared with, and `examples` name
+    some of them; `figures` are further numbers and `notes` further texts, by name; `table` is Markdown."""
 
     found: int
     threshold: float = 0

@@ -37,7 +37,7 @@ class CollectBatchConfig(dg.Config):
     """Which batches are collected."""
 
     batches: list[str] = Field(default_factory=list)
-    """By our id. With none, only what has become complete otherwise is completed and reported."""
+    """Our batch ids. With none, the run only completes and reports subjects that became complete in another way."""
 
 
 class CancelConfig(dg.Config):
@@ -46,10 +46,10 @@ class CancelConfig(dg.Config):
     batch: str
     """Our batch id or the provider's."""
     give_up: bool = False
-    """Close it here when its provider does not have it, cannot be asked for it, or does not hand out its results: when
-    it says so twice, a settling time apart."""
+    """Close the batch here when its provider does not have it, cannot be asked for it, or does not hand out its
+    results. The provider has to answer so twice, a settling time apart."""
     timeout_seconds: float = USUAL_TIMEOUT_SECONDS
-    """How long its end is waited for, and then its results."""
+    """The limit for its end, and then for its results."""
 
 
 def _now() -> datetime:
@@ -113,7 +113,7 @@ def collect_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
 
 
 def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
-    """The job `cancel_batch`. It is one step: what is stopped must also be collected."""
+    """The job `cancel_batch`. It is one step, because a stopped batch must also be collected."""
 
     @dg.op(
         name="stop_and_collect", description="Asks the provider to stop, waits for the end, stores what was finished."
@@ -156,7 +156,7 @@ def cancel_batch_job(purposes: Purposes, shown: Shown) -> dg.JobDefinition:
         hooks={show_reason},
         description="Stop a batch at its provider, keep what was finished, and record the rest as cancelled: it is not "
         "asked again by itself. Name the batch in the run config.",
-        tags={ROLE_TAG: "cancel"},  # nobody waits for it: what people ask for goes out meanwhile
+        tags={ROLE_TAG: "cancel"},  # no job waits for it: other requests are sent meanwhile
     )
     def job() -> None:
         stop_and_collect()

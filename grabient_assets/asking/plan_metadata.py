@@ -1,4 +1,4 @@
-"""What a run is about to send, where a person looks for it: on the run, and on the asset that sends."""
+"""The plan of a run, on the run itself and on the asset that sends."""
 
 from __future__ import annotations
 

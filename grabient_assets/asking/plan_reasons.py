@@ -1,4 +1,5 @@
-"""Why requests are missing, as a plan says it to programs (NAMES) and to people (WHY); keyed as in ledger/plan.py."""
+"""The reasons why requests are missing, as a plan names them for programs (NAMES) and for people (WHY); the keys are
+those of ledger/plan.py."""
 
 from __future__ import annotations
 
@@ -16,4 +17,4 @@ WHY = {
     "basis_to_come": "consensus not complete yet",
 }
 NAMES = {"changed_basis": "changed_consensus", "new_subject": "new_palette", "basis_to_come": "untagged"}
-"""What `grabient plan --json` calls a reason, where it is not the ledger's name."""
+"""The names in `grabient plan --json` that differ from the ledger's names."""

@@ -1,4 +1,4 @@
-"""A purpose as Dagster shows it: its assets, and what its runs report. groups/purposes.py lists them all."""
+"""A purpose as Dagster shows it: its assets, and the reports of its runs. groups/purposes.py lists them all."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ Metadata = dict[str, dg.MetadataValue]
 
 @dataclass(frozen=True, slots=True)
 class PartitionSpace:
-    """How the keys of a partition space stand for subjects under a prompt version.
+    """The mapping between the keys of a partition space and subjects under a prompt version.
 
-    `chosen` gives those that a run was started for. `rows` puts subjects into rows that one run over a range covers.
-    `missing` is what a tick must add so that runs may stand under their keys: Dagster refuses the whole tick otherwise.
+    `chosen` gives the subjects that a run was started for. `rows` divides subjects into rows, each covered by one run
+    over a range. `missing` gives the partitions that a tick must add first: Dagster refuses the whole tick when a run
+    stands under an unknown key.
     """
 
     definition: dg.PartitionsDefinition
@@ -42,7 +43,7 @@ class PartitionSpace:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a subject has failed. `since` tells this failure from an earlier one of the same subject."""
+    """Why a subject has failed. `since` distinguishes this failure from an earlier one of the same subject."""
 
     reason: str
     since: str
@@ -50,7 +51,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What is asked by itself, once what it reads is complete: which subjects wait for that, and asking for them.
+    """Requests that follow automatically once their input is complete: the subjects that wait, and the call that asks.
 
     `ask` returns a sentence for each group of subjects that cannot be asked.
     """
@@ -117,9 +118,9 @@ class PurposeAssets:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What waits to be sent to a provider: requests that are due, and subjects to be asked by themselves.
+    """The work that waits to be sent to a provider: due requests, and subjects that will be asked automatically.
 
-    `held` are the sentences about what waits for money.
+    `held` are the sentences about work that waits for money.
     """
 
     due: Sequence[DueTarget]
@@ -135,12 +136,12 @@ class Work:
         return sum(target.requests for target in self.due) + len(self.following)
 
     def items(self) -> Iterator[str]:
-        """What tells this work from other work."""
+        """What identifies this work: a string for each target and each subject."""
         yield from (f"{t.prompt_version} {t.model} {t.digest}" for t in self.due)
         yield from (f"{one.prompt_version} {one.subject}" for one in self.following)
 
     def first(self) -> SubjectVersion:
-        """The subject under which the run stands that sends all of it."""
+        """The subject whose partition the sending run stands under."""
         if self.due:
             return SubjectVersion(self.due[0].prompt_version, self.due[0].subject)
         return self.following[0]
@@ -154,7 +155,7 @@ def sendable_work(
     budget_usd: Decimal | None,
     now: datetime,
 ) -> Work:
-    """What could be sent to the provider now, as far as there is money for it."""
+    """What the money allows to be sent to the provider now."""
     purpose = shown.purpose
     held = still_held(connection, shown.purposes, budget_usd, now, purpose.name, provider)
     due = [

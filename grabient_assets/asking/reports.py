@@ -1,4 +1,4 @@
-"""What a run reports about a purpose: its plan, and for each subject how far what was asked is.
+"""What a run reports about a purpose: its plan, and the progress of each subject.
 
 Kept small: every event is stored for ever.
 """
@@ -37,7 +37,7 @@ def observe_plan(
     connection: Connection,
     targets: Sequence[DueTarget],
 ) -> None:
-    """Put what is about to be sent on the run and on the asset, before the first create call."""
+    """Put the plan on the run and on the asset, before the first create call."""
     with warehouse.read() as database:
         planned = plan_due(database, shown.purpose, connection, targets, _now().date())
     metadata = plan_metadata(planned)
@@ -51,9 +51,9 @@ def asked_events(
     batch_ids: Sequence[str] = (),
     among: Sequence[SubjectVersion] = (),
 ) -> Iterator[dg.AssetMaterialization]:
-    """A materialization of the asking asset for each subject in these batches and each of those named: how far its
-    requests are. One of which something is due is left out, unless it is named. A note that says why something is not
-    sent stands only with what is due."""
+    """A materialization of the asking asset for each subject in these batches and each subject named, with the progress
+    of its requests. A subject that has due requests is left out, unless it is named. A note why something is not sent
+    is shown only beside due requests."""
     named = set(among)
     with warehouse.read() as connection:
         found = asked_progress(connection, shown.purpose, provider, batch_ids, among)
@@ -109,7 +109,7 @@ def report_held(
     provider: str,
     sentences: Sequence[str],
 ) -> None:
-    """Say of the subjects whose requests wait for money that they do."""
+    """Report the subjects whose requests wait for money."""
     for sentence in dict.fromkeys(sentences):
         context.log.warning(sentence)
     if not sentences:
@@ -143,10 +143,10 @@ def report_collected(
     usable: Sequence[str],
     collected_now: Collection[str] = (),
 ) -> None:
-    """Report what is complete now, and that what these batches asked for is answered.
+    """Report what is complete now, and that the requests of these batches are answered.
 
-    In place of processes that were killed: also the subjects of batches that were collected before and not reported,
-    and the asking of subjects whose submitting run did not come to its end.
+    It also makes up for processes that were killed: it reports subjects of batches that were collected and not
+    reported, and subjects whose submitting run did not finish.
     """
     with warehouse.read() as connection:
         found = batches_of(connection, batch_ids)
@@ -179,7 +179,7 @@ def _report_asked(
 
 
 def log_round(log: Logger, done: Round) -> None:
-    """A line for each batch, and one for whatever was odd about it."""
+    """One log line for each batch, and one for every oddity in it."""
     for one in done.collected:
         fates = ", ".join(f"{count} {fate}" for fate, count in sorted(one.fates.items()))
         log.info("batch %s collected: %s; %s USD", one.batch.batch_id, fates, one.batch.cost_usd)

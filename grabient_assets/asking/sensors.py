@@ -1,4 +1,5 @@
-"""The sensors that every purpose has: what is due is sent, what is complete is built on, what has failed turns red."""
+"""The sensors that every purpose has: they send what is due, complete what can be completed, and mark what has
+failed."""
 
 import json
 import warnings
@@ -44,7 +45,7 @@ MOST_MARKED_PER_TICK = 10
 def due_sensor(
     shown: PurposeAssets, job: UnresolvedAssetJobDefinition, interval: int, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    """The sensor `<purpose>_due`: everything that is wanted and not under way goes out in one run per provider."""
+    """The sensor `<purpose>_due`: it starts one run per provider for everything that is wanted and not under way."""
 
     @dg.sensor(
         name=f"{shown.name}_due",
@@ -68,7 +69,7 @@ def due_sensor(
 def _sending_runs(
     instance: dg.DagsterInstance, shown: PurposeAssets, warehouse: Warehouse, providers: ProvidersResource
 ) -> Iterator[dg.RunRequest | str]:
-    """A run for each provider to which something is due, or why there is none."""
+    """A run for each provider that has due requests, or the reason why there is none."""
     usable, budget = providers.usable(), providers.budget_usd()
     for name in shown.providers():
         with warehouse.read() as connection:
@@ -98,8 +99,8 @@ def _sending_runs(
 
 
 def _busy(instance: dg.DagsterInstance, shown: PurposeAssets, role: str) -> str | None:
-    """Why nothing should be sent now. What follows by itself becomes due piece by piece while answers are collected;
-    it should go out together."""
+    """Why nothing should be sent now. Requests that follow automatically become due piece by piece during a collection;
+    they should go out together."""
     reason = busy_with(instance, role, wait_for_people=True)
     if reason is None and shown.follow_up:
         reason = busy_with(instance, COLLECT_ROLE)
@@ -113,11 +114,11 @@ def settled_sensor(
     interval: int,
     status: dg.DefaultSensorStatus,
 ) -> dg.SensorDefinition:
-    """The sensor that completes what became complete without a collection, and marks what has failed.
+    """The sensor that completes subjects without a collection, and marks those that have failed.
 
-    Collecting completes what its answers complete. What completes otherwise (the last open provider was stopped, an
-    answer was shared) is found here; and a subject that has failed gets a run of its own that fails with the reason,
-    because Dagster shows a partition as failed only through a failed run.
+    A collection completes the subjects of its answers. This sensor finds the others: the last open provider was
+    stopped, or an answer was shared. A failed subject gets a run of its own that fails with the reason, because Dagster
+    shows a partition as failed only through a failed run.
     """
 
     @dg.sensor(
@@ -167,8 +168,8 @@ def marking_runs(
     shown: PurposeAssets,
     failed: Mapping[SubjectVersion, Failure],
 ) -> Iterator[dg.RunRequest]:
-    """Runs that fail with the reasons, for subjects that failed. One for each row of neighbours, at most ten in a tick,
-    and none that was asked for before."""
+    """Runs that fail with the reasons, for failed subjects: one for each row of neighbours, at most ten per tick, and
+    none that was requested before."""
     if not failed:
         return
     seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values}
@@ -202,7 +203,7 @@ def _tick_result(
     reasons: list[str],
     warehouse: Warehouse,
 ) -> dg.SensorResult | dg.SkipReason:
-    """What a tick of the purpose says that asks for these runs, and not for others for these reasons."""
+    """The result of a purpose's tick: these runs, and the reasons why there are no others."""
     with warehouse.read() as connection:
         all_reasons = [*reasons, shown.under_way(connection)]
     return runs_or_reason(context, requests, all_reasons, shown.space.missing)
@@ -214,10 +215,10 @@ def batches_ended(
     interval: int,
     status: dg.DefaultSensorStatus,
 ) -> dg.SensorDefinition:
-    """The sensor: polls open batches and asks for one collecting run for all that have ended.
+    """The sensor: it polls open batches and requests one collecting run for all that have ended.
 
-    Its cursor holds the batches and models that were overdue at the last look, so that the check is reported only on
-    a change.
+    Its cursor holds the batches and models that were overdue at the last tick, so that the check is reported only on a
+    change.
     """
 
     @dg.sensor(
@@ -263,7 +264,7 @@ def batches_ended(
 def _overdue_events(
     cursor: str | None, purposes: Mapping[str, PurposeAssets], warehouse: Warehouse, late: Mapping[str, Sequence[str]]
 ) -> tuple[list[dg.AssetCheckEvaluation], str]:
-    """The check of each purpose of which something else is overdue than at the last look, and the new cursor."""
+    """The check of each purpose whose overdue batches or models changed since the last tick, and the new cursor."""
     before: dict[str, list[str]] = json.loads(cursor) if cursor else {}
     changed = [name for name, found in late.items() if sorted(found) != before.get(name, [])]
     events: list[dg.AssetCheckEvaluation] = []
@@ -274,7 +275,7 @@ def _overdue_events(
 
 
 def _under_way(waiting: Sequence[BatchRecord], polled: Polled) -> Iterator[str]:
-    """What is waited for, and what could not be asked, each sentence once."""
+    """The open batches and the troubles of the polls as sentences, each once."""
     if waiting:
         running = ", ".join(f"{b.provider} {b.model}" for b in waiting if b.batch_id not in polled.ready)
         yield f"{counted(len(waiting), 'batch', 'batches')} under way: {running}."
