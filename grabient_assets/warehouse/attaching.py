@@ -1,7 +1,7 @@
-"""Opening the DuckDB file, and letting go of it.
+"""Attaching the DuckDB file and detaching it.
 
-DuckDB itself is started once in a process, and the file is attached to it for each use: starting it takes longer than
-opening the file. Only ATTACH can be told how many rows make a group.
+DuckDB itself is started once in a process, and the file is attached to it for each use: starting DuckDB takes longer
+than opening the file. Only ATTACH takes the row group size.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ STAGED = "staged"
 """The name under which statements see the second file of an `attach`."""
 
 LONGEST_LOG = "256MB"
-"""Closing the file writes its log into the tables. By default a log of 16 MB does so too, within the transaction that
-makes it so long, and what follows is written once more on closing."""
+"""Closing the file checkpoints its log. By default a log of 16 MB triggers a checkpoint too, within the transaction
+that reaches that size, and later rows are written once more on closing."""
 
 _guard = threading.Lock()
 _started: dict[int, DuckDBPyConnection] = {}
@@ -32,7 +32,7 @@ _numbers = count()
 
 
 class Attached:
-    """An open file. `connection` sees its tables; who is done calls `close()`, which writes the log into the file."""
+    """An open file. `connection` sees its tables. The caller ends with `close()`, which checkpoints the log."""
 
     def __init__(self, engine: DuckDBPyConnection) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class Attached:
         self._names.append(name)
 
     def close(self) -> None:
-        """Let go of what was attached. Never raises: what was committed is in the log, wherever this ends."""
+        """Detach the file. Never raises: committed data is in the log, whatever happens here."""
         import duckdb
 
         try:
@@ -60,9 +60,9 @@ class Attached:
 
 
 def attach(path: Path, *, read_only: bool, staged: Path | None = None, storage_version: str | None = None) -> Attached:
-    """The file, open; with it a second one, which is made when there is none. Raises duckdb.Error.
+    """The file, open; with a second one, which is created when it does not exist. Raises duckdb.Error.
 
-    `storage_version`: of a file that is made now. One that is there keeps its own.
+    `storage_version` applies to a file that is created now. An existing file keeps its own.
     """
     import duckdb
 
@@ -71,14 +71,14 @@ def attach(path: Path, *, read_only: bool, staged: Path | None = None, storage_v
         options += f", STORAGE_VERSION '{storage_version}'"
     try:
         return _attach(_engine(), path, options, staged)
-    except duckdb.FatalException:  # another thread met a fatal error, which ends the whole of DuckDB in this process
+    except duckdb.FatalException:  # another thread had a fatal error, which ends the whole of DuckDB in this process
         return _attach(_engine(), path, options, staged)
 
 
 def _attach(engine: DuckDBPyConnection, path: Path, options: str, staged: Path | None) -> Attached:
     import duckdb
 
-    name = f"file_{next(_numbers)}"  # statements never say it; two threads may have two files open
+    name = f"file_{next(_numbers)}"  # statements never name it; two threads may have two files open
     found: Attached | None = None
     try:
         found = Attached(engine)
@@ -106,8 +106,8 @@ def _engine() -> DuckDBPyConnection:
 
 
 def _give_up(engine: DuckDBPyConnection) -> None:
-    """Start DuckDB anew at the next use. After a fatal error (a full disk) it refuses everything, and keeps its files
-    until all that uses it is closed."""
+    """Start DuckDB anew at the next use. After a fatal error (a full disk) it refuses every statement, and keeps its
+    files until every user of it is closed."""
     with _guard:
         if _started.get(os.getpid()) is engine:
             del _started[os.getpid()]

@@ -1,8 +1,8 @@
 """Opening and closing the DuckDB file.
 
-DuckDB lets one process hold the file for writing, and a writer keeps readers out (and readers keep writers out).
-So nobody holds it: every use opens late, closes early, and waits its turn with jitter when another process is in.
-Within this process a lock does the same, because DuckDB refuses one file under two modes in one process.
+DuckDB lets one process hold the file for writing, and a writer excludes readers (and readers exclude writers). So no
+process keeps it open: every use opens late, closes early, and retries with jitter while another process has the lock.
+Within this process a lock does the same, because DuckDB refuses one file in two modes in one process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Warehouse:
         self._migrated = False
 
     def exists(self) -> bool:
-        """Whether there is a database. Raises WarehouseError when there is none and none may be made in its place."""
+        """Whether the database exists. Raises WarehouseError when it is missing and must not be created in its
+        place."""
         return is_there(self.path)
 
     @contextmanager
@@ -62,9 +63,9 @@ class Warehouse:
     def transactions(
         self, staged: Path | None = None
     ) -> Iterator[Callable[[], AbstractContextManager[DuckDBPyConnection]]]:
-        """Several transactions in a row while the file is open, as `write()` gives one.
+        """Several transactions in a row while the file is open, each as `write()` gives it.
 
-        Closing the file writes the log into the tables, which takes longer than a transaction.
+        Closing the file checkpoints its log, which takes longer than a transaction.
         """
         with self._turn() as wait, self._open(wait, False, staged) as connection:
             yield lambda: self._transaction(connection)
@@ -83,10 +84,10 @@ class Warehouse:
 
     @contextmanager
     def read(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
-        """A read-only connection; other readers, such as a person's shell, may be in at the same time.
+        """A read-only connection; other readers, such as a person's shell, may have the file open at the same time.
 
         Only a file that is missing or of an older version is opened for writing first, to bring it up to date.
-        Statements see the DuckDB file `staged` under that name, and may write there; it is made when there is none.
+        Statements see the DuckDB file `staged` under that name, and may write there; it is created when it is missing.
         """
         with self._turn() as wait:
             if not is_there(self.path):
@@ -124,7 +125,7 @@ class Warehouse:
 
     @contextmanager
     def _open(self, wait: LockWait, read_only: bool, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
-        self._migrated = self._migrated and self.path.exists()  # somebody may have removed the file since
+        self._migrated = self._migrated and self.path.exists()  # the file may have been removed since
         attached = self._attach_when_free(wait, read_only, staged)
         try:
             if not read_only and not self._migrated:
@@ -175,7 +176,7 @@ class Warehouse:
 
 
 def _roll_back(connection: DuckDBPyConnection) -> None:
-    """After a commit that failed DuckDB has rolled back already, and refuses to do it twice."""
+    """Roll back. After a failed commit DuckDB has rolled back already, and refuses to do it twice."""
     import duckdb
 
     with suppress(duckdb.Error):

@@ -1,4 +1,4 @@
-"""Making the DuckDB file. It appears under its name when it is whole."""
+"""Creating the DuckDB file. It appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from grabient_assets.warehouse.write_ahead_log import STORAGE_VERSION
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a file to open. Raises WarehouseError where none may be made either.
+    """Whether there is a file to open. Raises WarehouseError where none may be created either.
 
-    A log that was left of another file would be taken into a new one, and what a dangling link leads to may lie on a
+    DuckDB would apply the leftover log of another file to a new one, and the target of a dangling link may lie on a
     disk that is not mounted.
     """
     try:
@@ -28,7 +28,7 @@ def is_there(path: Path) -> bool:
         log = faults.log_of(path)
         if log.is_symlink() and not log.exists():
             raise faults.log_elsewhere(log)
-        log_is_there = log.exists()  # asked first: whoever makes the file makes its log later
+        log_is_there = log.exists()  # asked before the log: the process that creates the file creates its log later
         if path.exists():
             return True
         for part in (path, *path.parents):
@@ -44,18 +44,18 @@ def is_there(path: Path) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether opening the path would wait for somebody, or speak to a device."""
+    """Whether the path is a pipe, a socket or a device: opening it could block."""
     try:
         mode = path.stat().st_mode
-    except OSError:  # not there, or a link in a circle: opening it says so
+    except OSError:  # missing, or a link in a circle: opening it reports so
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def create(path: Path) -> None:
-    """An empty file with all tables, unless another process was first.
+    """Create an empty file with all tables, unless another process was first.
 
-    DuckDB writes a new file piece by piece and cannot open one that was left half-written, by a full disk or a kill.
+    DuckDB writes a new file piece by piece and cannot open one that was left half-written by a full disk or a kill.
     """
     _make_folder(path.parent)
     making = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
@@ -65,7 +65,7 @@ def create(path: Path) -> None:
             _put_in_place(making, path)
     finally:
         for rest in (making, faults.log_of(making)):
-            with suppress(OSError):  # of a file system that takes nothing
+            with suppress(OSError):  # from a file system that accepts no writes
                 rest.unlink(missing_ok=True)
 
 
@@ -84,12 +84,12 @@ def _fill(making: Path, path: Path) -> None:
 
 
 def _put_in_place(making: Path, path: Path) -> None:
-    """Never over a file that is there: it may hold what another process has just written."""
+    """Move the file to its name, never over an existing one: another process may have just written it."""
     try:
         path.hardlink_to(making)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         if not path.exists():
             making.rename(path)
 

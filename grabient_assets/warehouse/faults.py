@@ -1,7 +1,7 @@
-"""What DuckDB and the file system under it raise, as errors of errors.py.
+"""The errors of DuckDB and the file system under it, as errors of errors.py.
 
 Every cause has a sentence of its own, with a way out that loses nothing: the file is the only record of what was paid
-for. The words are those of DuckDB 1.5 and of the operating system.
+for. The patterns are the messages of DuckDB 1.5 and of the operating system.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DAMAGED_LOG = (
     "of that time, because the ledger does not know them and would send them again."
 )
 
-# Asked in this order. The log comes before the database: DuckDB names both when it cannot read the log.
+# The order matters. The log comes before the database: DuckDB names both when it cannot read the log.
 _CAUSES = (
     _cause(
         r"Too many open files",
@@ -191,7 +191,7 @@ def holder(error: Exception) -> str:
 
 
 def locked(path: Path, who: str, seconds: float) -> WarehouseLockedError:
-    """Somebody did not let go in time."""
+    """The other program did not release the file in time."""
     return WarehouseLockedError(
         f"{who} has held {path} for {seconds:.0f} seconds. Close it there and try again; "
         "a shell opened with `duckdb -readonly` keeps writers out as well."
@@ -207,13 +207,13 @@ def opening(error: Exception, path: Path) -> WarehouseError:
 
 
 def is_about(error: Exception, path: Path) -> bool:
-    """Whether DuckDB speaks of this database or its log, or names no file: a statement may write to another one."""
+    """Whether the error names this database or its log, or no file: a statement may write to another one."""
     files = [name for name in re.findall(r'"([^"]+)"', str(error)) if "/" in name]
     return not files or any(name.startswith(str(path)) for name in files)
 
 
 def using(error: Exception, path: Path) -> WarehouseError | None:
-    """Why a file cannot be read or written; None when neither file nor disk has a part in it (a mistake of ours)."""
+    """Why a file cannot be read or written; None when neither the file nor the disk is the cause (a bug of ours)."""
     text = str(error)
     cause = next((cause for cause in _CAUSES if cause.pattern.search(text)), None)
     return None if cause is None else cause.error(_filled(cause.sentence, path, _first_line(error)))
@@ -239,17 +239,17 @@ def incomplete(path: Path, lacking: Sequence[str]) -> WarehouseError:
 
 
 def damaged_log(path: Path, what: str) -> WarehouseError:
-    """The log beside the database is none that DuckDB wrote; `what` is wrong with it."""
+    """The log beside the database was not written by DuckDB; `what` describes the damage."""
     return WarehouseError(_filled(DAMAGED_LOG, path, what))
 
 
 def foreign_log(path: Path) -> WarehouseError:
-    """The log beside the database was written for another one."""
+    """The log beside the database belongs to another one."""
     return WarehouseError(_filled(FOREIGN_LOG, path, ""))
 
 
 def orphaned_log(path: Path) -> WarehouseError:
-    """A log, and no database that it belongs to."""
+    """A log whose database is missing."""
     return WarehouseError(
         _filled(
             "{log} is left of a database, but {file} is not there. No new one is made beside it: DuckDB would take the "
@@ -262,7 +262,7 @@ def orphaned_log(path: Path) -> WarehouseError:
 
 
 def dangling_link(path: Path) -> WarehouseError:
-    """The path is a link to what is not there: a disk that is not mounted, a file that was moved."""
+    """The path is a link whose target is missing: a disk that is not mounted, or a file that was moved."""
     return WarehouseError(
         f"{path} is a link to {path.readlink()}, which is not there. Nothing was changed, and no new database is made "
         "in its place. Mount the disk or put back what it leads to; or remove the link and begin with an empty one."
@@ -286,7 +286,7 @@ def special_file(path: Path) -> WarehouseError:
 
 
 def log_elsewhere(log: Path) -> WarehouseError:
-    """The log is a link to what is not there."""
+    """The log is a link whose target is missing."""
     return WarehouseError(
         f"{log} is a link to {log.readlink()}, which is not there. Nothing was changed. If it lies on another disk, "
         "mount that: the log holds what is not in the database yet. If there is none, remove the link."
@@ -317,7 +317,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _looks(path: Path) -> str:
-    """What a file that is no database seems to be."""
+    """The kind of file that a non-database seems to be."""
     kinds = {b"SQLite format 3": "a SQLite database", b"PAR1": "a Parquet file", b"PK\x03\x04": "a zip archive"}
     try:
         with path.open("rb") as file:
@@ -330,7 +330,7 @@ def _looks(path: Path) -> str:
 
 
 def _way_back(path: Path) -> str:
-    """Where a whole copy may be."""
+    """Where a complete copy may be."""
     copies: list[Path] = []
     with suppress(OSError):  # the folder cannot be read either
         copies = sorted(path.parent.glob(f"{glob.escape(path.name)}.before-[0-9]*"))

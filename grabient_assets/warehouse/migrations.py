@@ -1,4 +1,4 @@
-"""Numbered schema changes, applied once each and in order. Append only: a released file never changes."""
+"""Numbered schema changes. Each is applied once, in order. Append only: a released file never changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ SQL = resources.files("grabient_assets.warehouse") / "sql"
 def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQL) -> None:
     """Bring the open file up to date, each step in a transaction of its own; an older file is backed up first.
 
-    `folder` holds the steps, as `<number>_<name>.sql`. Raises WarehouseError for a file with tables of somebody else.
+    `folder` holds the steps, as `<number>_<name>.sql`. Raises WarehouseError for a file with the tables of another
+    program.
     """
     version = current_version(connection)
     if not version and (strange := _names_in(connection)):
@@ -51,10 +52,11 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
 
 
 def _back_up(path: Path, copy: Path) -> None:
-    """Copy the file; a copy under its final name is whole.
+    """Copy the file; a copy under its final name is complete.
 
-    Another process has to do it: one that closes any descriptor of a file loses its locks on it (POSIX), DuckDB's as
-    well. The next process would get in, beside the change. It has a process group of its own: Ctrl-C is for us.
+    Another process has to do it: a process that closes any descriptor of a file loses its locks on it (POSIX), DuckDB's
+    as well, and the next process would open the file during the change. The copying process has a process group of its
+    own, so that Ctrl-C reaches only this one.
     """
     partial = copy.with_name(f"{copy.name}.partial")
     try:
@@ -94,7 +96,7 @@ def _way_out(reason: str) -> str:
 
 
 def current_version(connection: DuckDBPyConnection) -> int:
-    """The newest migration applied to this file; 0 for one that has no list of ours."""
+    """The newest migration applied to this file; 0 for a file without our list of migrations."""
     columns = connection.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
         "AND schema_name = 'main' AND table_name = 'schema_migrations' ORDER BY column_index"
@@ -116,7 +118,7 @@ def _names_in(connection: DuckDBPyConnection) -> list[str]:
 
 
 def lacking(connection: DuckDBPyConnection) -> list[str]:
-    """Tables, views and columns of ours that the open file does not have, though it says it is up to date."""
+    """Our tables, views and columns that are missing from the open file, although its version is up to date."""
     import duckdb
 
     if current_version(connection) != newest_version():

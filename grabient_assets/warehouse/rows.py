@@ -1,4 +1,4 @@
-"""Many dataclasses into a table with one statement."""
+"""Inserting many dataclasses into a table with one statement."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def insert_rows(
 def with_rows(
     connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str
 ) -> list[Any]:
-    """What `statement` returns, run with the rows visible as `new_rows`, typed as the like-named columns of `table`.
+    """The result of `statement`, run with the rows visible as `new_rows`, typed as the like-named columns of `table`.
 
-    Values travel as text and are cast by DuckDB; vectors would be ten times as long and go as they are. Left to itself
-    DuckDB guesses the types of Python objects from a sample of the rows, and guesses wrong for a column whose first
-    thousand values are null.
+    Values travel as text and DuckDB casts them; vectors would be ten times as long as text and travel as they are.
+    DuckDB would otherwise guess the types of Python objects from a sample of the rows, and guess wrong for a column
+    whose first thousand values are null.
     """
     import pandas
 
@@ -60,7 +60,7 @@ def with_rows(
 
 
 VECTOR = "FLOAT[]"
-"""The type of a column of vectors. Their numbers go over as they are: as JSON, 10,000 vectors take half a minute."""
+"""The type of a column of vectors. Their numbers travel as they are: as JSON, 10,000 vectors take half a minute."""
 
 
 def _vectors(values: list[Any]) -> Any:
@@ -80,8 +80,8 @@ def _cast(name: str, column_type: str) -> str:
 
 
 def utf8(value: Any) -> Any:
-    """The value; in a string, halves of surrogate pairs become `?`. Models send them, and DuckDB gives up the whole
-    file when it meets one."""
+    """The value with `?` for halves of surrogate pairs. Models send them, and DuckDB rejects the whole file when it
+    meets one."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
@@ -111,11 +111,11 @@ def _list_text(value: Sequence[Any]) -> str:
 
 
 _TEXT_OF: Mapping[type, Callable[[Any], str]] = {list: _list_text, tuple: _list_text, datetime: datetime.isoformat}
-"""How a value is written that `str` does not write as DuckDB reads it."""
+"""The text of a value for which `str` gives a text that DuckDB does not read."""
 
 
 LONGEST_CELL = 100_000
-"""Characters of an answer kept in a table: a hundred times a long answer. The archive keeps every byte."""
+"""The most characters of an answer that a table keeps: a hundred times a long answer. The archive keeps every byte."""
 
 
 def storable(text: str | None) -> str | None:
@@ -125,10 +125,11 @@ def storable(text: str | None) -> str | None:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Within the block Python does not search for cycles of objects that nobody needs; all others are freed as ever.
+    """Disable Python's search for reference cycles within the block; everything else is freed as usual.
 
-    For work over many answers, which hold no cycles: as their number grows all of them are searched again and again,
-    which took a tenth of the time of a collection (benchmarks/collection.py: 5.5 s with it, 5.0 s without).
+    For work over many answers, which hold no cycles. The garbage collector would search all of them again and again as
+    their number grows, which took a tenth of the time of a collection (benchmarks/collection.py: 5.5 s with it, 5.0 s
+    without).
     """
     before = gc.isenabled()
     gc.disable()

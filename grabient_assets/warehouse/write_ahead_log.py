@@ -1,7 +1,8 @@
-"""DuckDB's write-ahead log, which lies beside the file from the first write until the file is closed well.
+"""DuckDB's write-ahead log. It lies beside the file from the first write until the file is closed cleanly.
 
-DuckDB 1.5 takes a file that begins otherwise for an empty log, and overwrites it with the next transaction. It also
-takes the log of another database, when one of the two carries no identity. Both are seen here, before it opens them.
+DuckDB 1.5 treats a file with any other beginning as an empty log, and overwrites it with the next transaction. It also
+replays the log of another database when one of the two carries no identity. Both cases are detected here, before DuckDB
+opens them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse import faults
 
 STORAGE_VERSION = "v1.4.0"
-"""Of new files. From this one on (DuckDB 1.4) a file has an identity, and its log names it."""
+"""The storage version of new files. From this one on (DuckDB 1.4) a file has an identity, and its log names it."""
 
 # The first entry names the version of the log; its next field, if there is one, is the identity of the database.
 _BEGIN = bytes.fromhex("640062650002")
@@ -25,10 +26,11 @@ _FIRST_WITH_IDENTITY = 67
 
 
 def fault_of_log(path: Path) -> WarehouseError | None:
-    """Why the log beside the database `path` must not be opened with it, as far as their beginnings show.
+    """Why the log beside the database `path` must not be opened with it, judged by their beginnings.
 
-    None without a log, for what DuckDB judges itself, and while another process has the database open: it may just be
-    writing the beginning. This process has it closed when it asks: closing any descriptor of a file ends its locks.
+    None when there is no log, for damage that DuckDB detects itself, and while another process has the database open:
+    it may be writing the beginning at that moment. This process must have it closed, because closing any descriptor of
+    a file releases its locks.
     """
     if _fault(path) is None:
         return None
@@ -36,7 +38,7 @@ def fault_of_log(path: Path) -> WarehouseError | None:
         with path.open("rb") as database:
             fcntl.lockf(database, fcntl.LOCK_SH | fcntl.LOCK_NB)  # the lock that DuckDB takes
             return _fault(path)
-    except OSError:  # somebody has it, or it cannot be opened: attaching it says so
+    except OSError:  # another process holds it, or it cannot be opened: attaching it reports so
         return None
 
 
