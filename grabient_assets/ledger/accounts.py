@@ -1,4 +1,4 @@
-"""The accounts: what was spent on what. Everything adds up the rows of the view cost_by_request."""
+"""The accounts: the costs by provider, model, day and so on. Every sum adds up rows of the view cost_by_request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPINGS = {
     "purpose": ("purpose",),
     "wave": ("prompt_version", "wave"),
 }
-"""What costs can be added up by, and the columns that are told apart then."""
+"""The groupings of costs, with the columns that each one groups by."""
 
 _SUMS = """
     count(*), count(*) FILTER (fate IN ('succeeded', 'repaired')), coalesce(sum(input_tokens), 0)::BIGINT,
@@ -37,7 +37,8 @@ _PERIOD = "($since IS NULL OR day >= $since) AND ($until IS NULL OR day <= $unti
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the requests of one kind took. `estimated` and `unknown` count those whose cost is no provider's word."""
+    """The cost of the requests of one kind. `estimated` and `unknown` count requests whose cost the provider did not
+    report."""
 
     what: tuple[str, ...]
     requests: int
@@ -54,7 +55,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class EstimateAccuracy:
-    """How well the answers of a model were foreseen; `ratio` is actual over estimated dollars."""
+    """How well the answers of a model were estimated; `ratio` is actual over estimated dollars."""
 
     provider: str
     model: str
@@ -66,7 +67,8 @@ class EstimateAccuracy:
 
 
 def costs(connection: DuckDBPyConnection, by: str, since: date | None = None, until: date | None = None) -> list[Costs]:
-    """The costs by one of GROUPINGS, the dearest first, days and waves in their order; both days count."""
+    """The costs by one of GROUPINGS, the most expensive first, days and waves in their order; both days are
+    included."""
     columns = GROUPINGS[by]
     requests = _ROWS.get(by, "cost_by_request")
     order = "1" if by == "day" else "1, 2" if by == "wave" else f"{len(columns) + 7} DESC, 1"
@@ -107,13 +109,13 @@ def foreseen(
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """What a provider's invoice of a month (UTC) should say, as far as it is known here.
+    """The expected invoice of a provider for a month (UTC), as far as it is known here.
 
-    `reported_usd`: from the tokens that the provider reported. `estimated_usd`: it answered and reported none.
-    `possible_usd`: the most that may come besides, of `possible` requests: those of open batches, and those of which
-    nobody knows whether they were billed; `unpriced` of them have no known price and are not in the sum.
-    `later_usd` is the part of reported and estimated that may stand on the next invoice: it was sent in this month, and
-    its batches ended in another.
+    `reported_usd`: from the tokens that the provider reported. `estimated_usd`: answers without reported tokens.
+    `possible_usd`: the most that may come besides, of `possible` requests: requests of open batches, and requests whose
+    billing is unknown. `unpriced` of them have no known price and are not in the sum. `later_usd` is the part of
+    reported and estimated that may stand on the next invoice: its requests were sent in this month, and their batches
+    ended in another.
     """
 
     month: str
@@ -128,7 +130,7 @@ class Invoice:
 
     @property
     def total_usd(self) -> Decimal:
-        """What to look for on the invoice: reported and estimated."""
+        """The sum to look for on the invoice: reported and estimated."""
         return self.reported_usd + self.estimated_usd
 
 

@@ -1,5 +1,6 @@
-"""Admission: what may be asked and sent. No draft goes to a real model, a data folder holds the answers of one mode, no
-model that is shut down is asked, and nothing is sent that reads otherwise than when it was asked for."""
+"""Admission: the rules for what may be asked and sent. No draft goes to a real model, a data folder holds the answers
+of one mode, no model that is shut down is asked, and no request is sent whose text has changed since it was asked
+for."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def refuse_draft(prompts: PromptSet | Prompt, answers_from: str) -> None:
     """Raise PromptError when real models would be asked with a prompt that may still change.
 
-    An answer that was paid for must be traceable to its wording for ever, by the name of the version.
+    An answer that was paid for must be traceable to its text for ever, by the name of the version.
     """
     if answers_from != "emulator" and not prompts.released:
         version = prompts.version
@@ -38,7 +39,7 @@ def refuse_draft(prompts: PromptSet | Prompt, answers_from: str) -> None:
 def refuse_other_mode(connection: DuckDBPyConnection, answers_from: str) -> None:
     """Raise SettingsError when batches were sent from this folder in the other mode.
 
-    Mixed, emulated answers would vote beside real ones, or take the place of answers that were paid for.
+    Emulated answers would otherwise vote beside real ones, or replace answers that were paid for.
     """
     others = modes_sent_in(connection) - {answers_from}
     if others:
@@ -50,7 +51,7 @@ def refuse_other_mode(connection: DuckDBPyConnection, answers_from: str) -> None
 
 
 def stop_refused(connection: DuckDBPyConnection, purpose: str, models: Sequence[Model], now: datetime) -> None:
-    """Stop what is open of the models that are shut down by now, or not out yet; the reason names a replacement."""
+    """Stop the open asks of models that are shut down, or not released yet; the reason names a replacement."""
     for model, reason in load_registry().refusals(models, now.date()).items():
         stop_asks(connection, purpose, model.provider, model.id, reason, now)
 
@@ -58,10 +59,10 @@ def stop_refused(connection: DuckDBPyConnection, purpose: str, models: Sequence[
 def stop_outdated_asks(
     purpose: Purpose, connection: Connection, warehouse: Warehouse, now: datetime
 ) -> tuple[str, ...]:
-    """Stop what was asked in the other mode, under a prompt that reads otherwise now, or under one that is gone.
+    """Stop open asks of the other mode, of a prompt whose text has changed, and of a prompt that is gone.
 
-    Nothing is sent that nobody asked for: an ask of the emulator must not become a paid request because the mode was
-    switched in between. Returns a sentence for each prompt version and model that was stopped.
+    An ask of the emulator must not become a paid request because the mode was switched. Returns a sentence for each
+    prompt version and model that was stopped.
     """
     reasons: list[str] = []
     with warehouse.write() as database:
@@ -81,7 +82,7 @@ def _why_outdated(purpose: Purpose, target: OpenTarget, answers_from: str) -> st
     except PromptError as error:
         return str(error)
     except RegistryError:
-        return None  # the submission says so itself, model by model
+        return None  # the submission reports this itself, model by model
     if request_digest(purpose.name, answers_from, model, prompt.digest) == target.request_digest:
         return None
     return (

@@ -1,4 +1,4 @@
-"""Finding out what became of a create call that nobody saw the end of."""
+"""Reconciling a create call whose result is unknown with the provider's list of batches."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from grabient_assets.warehouse.connection import Warehouse
 class Whereabouts:
     """What is known of an intended batch.
 
-    `ours`: the provider has it, as `state`. `absent`: it is certain not to exist. `undecided`: its sender still lives,
-    a candidate that cannot be told from it is open, or an absent batch may still turn up. `unread`: a candidate's
-    results did not come in the time of the caller; one with more time may decide. `unlisted`: it is looked for and not
-    there for the first time, so that the settling time begins. `postdated`: it was sent at a time that has not come
-    yet, because the clock was set back since, so that time says nothing about its age.
+    `ours`: the provider has it, as `state`. `absent`: it certainly does not exist. `undecided`: its sender still runs,
+    an open candidate cannot be distinguished from it, or an absent batch may still appear. `unread`: a candidate's
+    results did not arrive within the caller's time; a caller with more time may decide. `unlisted`: the first lookup
+    did not find it, so the settling time begins. `postdated`: its send time lies in the future, because the clock was
+    set back since; so the time gives no age.
     """
 
     verdict: Literal["ours", "absent", "undecided", "unread", "unlisted", "postdated"]
@@ -35,8 +35,8 @@ class Whereabouts:
 def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime) -> Whereabouts:
     """Ask the provider for the intended batch. Changes nothing.
 
-    Raises ProviderError when it is not listed and was sent with another credential or to another address: then that
-    says nothing, and it must not be sent again.
+    Raises ProviderError when the batch is not listed and was sent with another credential or to another address: its
+    absence proves nothing then, and it must not be sent again.
     """
     if is_being_sent(warehouse, batch.batch_id):
         return Whereabouts("undecided")
@@ -73,13 +73,13 @@ def look_up(batch: BatchRecord, connection: Connection, warehouse: Warehouse, no
 def adopt_batch(
     batch: BatchRecord, connection: Connection, warehouse: Warehouse, clock: Callable[[], datetime]
 ) -> BatchRecord:
-    """Look the intended batch up at the provider and record what is found.
+    """Look the intended batch up at the provider and record the result.
 
-    Ours: the batch is `submitted` under the provider's id. Absent: `deferred`, so that its requests are due again, at
-    once when it is the first in a row that was put off, else after a growing pause. Undecided or unread: unchanged, to
-    be looked up again later. Unlisted: the settling time begins now. How long ago it was sent says nothing: a process
-    that was killed may have spent all that time on the upload, and the call may still arrive. Postdated: it is looked
-    for among all batches from now on.
+    Ours: the batch is `submitted` under the provider's id. Absent: it is `deferred`, so that its requests are due
+    again, at once for the first deferral in a row, otherwise after a growing backoff. Undecided or unread: it stays as
+    it is and is looked up again later. Unlisted: the settling time begins now. The time of sending proves nothing: a
+    process that was killed may have spent all that time on the upload, and the call may still arrive. Postdated: it is
+    searched among all batches from now on.
     """
     found = look_up(batch, connection, warehouse, clock())
     if found.verdict in ("undecided", "unread") or is_being_sent(warehouse, batch.batch_id):
@@ -88,7 +88,7 @@ def adopt_batch(
     with warehouse.write() as database:
         latest = batches.batch(database, batch.batch_id)
         if latest is None or latest.status != "intended":
-            return latest or batch  # whoever sent it has come back meanwhile
+            return latest or batch  # the sender has finished meanwhile
         if found.state is not None:
             batches.record_receipt(
                 database,

@@ -1,6 +1,6 @@
-"""The raw files of a batch in the object store: what was sent, how it ended, what came back.
+"""The raw files of a batch in the object store: the request lines, the final state, the result lines.
 
-Written before anything is parsed, so that everything that is parsed can be parsed again.
+They are written before anything is parsed, so that everything parsed can be parsed again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def archive_requests(store: ObjectStore, key: str, lines: Sequence[bytes]) -> No
 
 
 def archive_results(store: ObjectStore, batch_id: str, state: BatchState, lines: Sequence[bytes]) -> str:
-    """Keep the result lines and how the batch ended; returns the key of the former.
+    """Store the result lines and the final state; returns the key of the result lines.
 
-    The key holds their digest: of two processes that fetch the same batch one may get less, and the ledger names what
-    the one kept that wrote it down.
+    The key holds their digest. Two processes that fetch the same batch may get different lines, and the ledger names
+    the file of the process that recorded the batch.
     """
     digest = hashlib.sha256(b"\n".join(lines)).hexdigest()[:16]
     key = f"batches/{batch_id}/results-{digest}.jsonl.gz"

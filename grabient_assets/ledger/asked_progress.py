@@ -1,4 +1,4 @@
-"""How far what was asked of a provider is, subject by subject."""
+"""The progress of the requests at a provider, subject by subject."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AskedProgress:
-    """How far the requests about a subject at one provider are.
+    """The progress of the requests about a subject at one provider.
 
-    Of `requests`, `answered` have an answer, `unusable` of which cannot be used; `carried` are with the provider;
-    `stopped` are not asked any more. What is left is due. `reason` says why something is stopped or unusable.
+    Of `requests`, `answered` have an answer, of which `unusable` cannot be used; `carried` are with the provider;
+    `stopped` are not asked any more. The rest is due. `reason` explains why something is stopped or unusable.
     """
 
     partition: SubjectVersion
@@ -46,8 +46,8 @@ def asked_progress(
     batch_ids: Sequence[str],
     among: Sequence[SubjectVersion] = (),
 ) -> list[AskedProgress]:
-    """How far the subjects in these batches (or equal to one of them) and those named are at the provider. A subject
-    of which nothing was asked there is left out."""
+    """The progress at the provider of the subjects in these batches (or equal to one of them) and of the subjects
+    named. A subject without requests there is left out."""
     table = purpose.table
     rows = connection.execute(
         f"""
@@ -98,7 +98,8 @@ def asked_progress(
 
 
 def answered_but_open(connection: DuckDBPyConnection, purpose: Purpose) -> list[SubjectVersion]:
-    """Subjects with an open ask that misses nothing: whoever stored the last answer ended before closing it."""
+    """Subjects with an open ask that misses nothing: the process that stored the last answer ended before it closed the
+    ask."""
     rows = connection.execute(
         f"""
         WITH {lacking(open_asks(purpose), purpose.table)}

@@ -1,8 +1,8 @@
-"""The table asks: what is wanted from whom.
+"""The table asks: which answers are wanted from which model.
 
-An ask says "this model, about this subject, under this prompt version, so many times". It is open until every answer
-has arrived or is known not to come, and then closed; a provider or model that cannot be used stops its asks, with
-the reason. Asking again for what is closed costs nothing: the ask opens, finds nothing missing, and closes.
+An ask means "this model, about this subject, under this prompt version, so many times". It is open until every answer
+has arrived or is known not to come, and then closed. A provider or model that cannot be used stops its asks, with the
+reason. To ask again for a closed ask costs nothing: it opens, misses nothing, and closes.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def record_asks(
     cap_id: str | None = None,
     delivery: Delivery | None = None,
 ) -> None:
-    """Want `analyses` answers of every target about every subject. Idempotent.
+    """Request `analyses` answers of every target about every subject. Idempotent.
 
-    With `retry`, failures count as missing. With `chained`, the next step follows by itself once all answers are in.
-    With `allow_unpriced`, they may be sent although nobody knows what they cost; with `despite_checks`, although a
-    check keeps the subject back; under `cap_id`, only as far as that cap goes; by this `delivery` instead of the usual
-    one of the purpose. Who asks last decides all four.
+    With `retry`, failures count as missing. With `chained`, the next step follows automatically once all answers have
+    arrived. With `allow_unpriced`, they may be sent at an unknown price; with `despite_checks`, although a check
+    withholds the subject; under `cap_id`, only within that cap; by this `delivery` instead of the purpose's default.
+    The latest call decides all four.
     """
     requests = """
         SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
@@ -113,8 +113,9 @@ def record_asks(
 def renewed_identity(table: str, found: str) -> str:
     """Statement that renews the identity of the asks that rest on `table`.
 
-    `found` is a relation (subject, prompt_version, basis) of what stands there now, null for what is gone. It belongs
-    into the transaction that writes the table: an ask with an old basis would be sent as what it is not.
+    `found` is a relation (subject, prompt_version, basis) of the present contents, null for rows that are gone. The
+    statement belongs into the transaction that writes the table: an ask with an old basis would be sent under the wrong
+    identity.
     """
     return f"""
         UPDATE asks SET basis = f.basis, stem = {stem("asks.subject_key", "asks.request_digest", "f.basis")}
@@ -133,7 +134,7 @@ def set_terms(
     *,
     open_only: bool = False,
 ) -> None:
-    """Put the asks of the purpose on these terms. `terms` is a relation of subject, prompt_version and the columns."""
+    """Set these terms on the asks of the purpose. `terms` is a relation of subject, prompt_version and the columns."""
     connection.execute(
         f"""
         UPDATE asks SET {", ".join(f"{name} = f.{name}" for name in columns)} FROM ({terms}) AS f
@@ -150,7 +151,7 @@ def close_asks(connection: DuckDBPyConnection, tables: str, which: str, now: dat
 
 
 def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Sequence[Any]) -> None:
-    """Close what was stopped and is answered all the same. `answered` is a relation with the columns of `asks`."""
+    """Close stopped asks that are answered all the same. `answered` is a relation with the columns of `asks`."""
     connection.execute(
         f"""
         UPDATE asks SET state = 'closed', reason = NULL FROM ({answered}) AS n
@@ -162,8 +163,8 @@ def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Seq
 
 
 def forget_earlier_targets(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
-    """Remove what was asked about these subjects before the latest ask, and is not open: for a purpose of which one
-    model is asked about each subject."""
+    """Remove the asks about these subjects that are older than the latest one and not open: for a purpose that asks one
+    model about each subject."""
     connection.execute(
         """
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
@@ -182,8 +183,8 @@ def forget_earlier_targets(connection: DuckDBPyConnection, purpose: str, among: 
 def stop_failed(
     connection: DuckDBPyConnection, purpose: str, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
 ) -> None:
-    """Stop asking about these subjects, with the reason: the answer they have may be an older one that still stands.
-    What was stopped with its whole model keeps that reason."""
+    """Stop the asks about these subjects, with the reason: their stored answer may be an older one that still stands.
+    An ask that was stopped with its whole model keeps that reason."""
     connection.execute(
         """
         UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
@@ -203,7 +204,7 @@ def stop_failed(
 
 
 def unchain(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
-    """Nothing follows what was asked about these subjects by itself any more, until they are asked about again."""
+    """No step follows the asks about these subjects automatically any more, until they are asked about again."""
     connection.execute(
         """
         UPDATE asks SET chained = false WHERE purpose = $3 AND (subject, prompt_version) IN (
@@ -249,7 +250,7 @@ def stop_asks(
 
 @dataclass(frozen=True, slots=True)
 class OpenTarget:
-    """What open asks of a purpose want of one model under one prompt version, by the digest they were made with."""
+    """The open asks of a purpose for one model under one prompt version, by the digest they were made with."""
 
     purpose: str
     prompt_version: str
@@ -293,7 +294,7 @@ def stop_target(connection: DuckDBPyConnection, target: OpenTarget, reason: str,
 def stopped_subjects(
     connection: DuckDBPyConnection, purpose: str, provider: str, since: datetime
 ) -> list[SubjectVersion]:
-    """The subjects about which something of the provider was stopped since then."""
+    """The subjects that had asks of the provider stopped since then."""
     rows = connection.execute(
         """
         SELECT DISTINCT prompt_version, subject FROM asks
@@ -305,16 +306,16 @@ def stopped_subjects(
 
 
 def asked_subjects(connection: DuckDBPyConnection) -> set[str]:
-    """The subjects that some model was asked about, whatever became of it."""
+    """The subjects that some model was asked about, whatever the result."""
     return {row[0] for row in connection.execute("SELECT DISTINCT subject FROM asks").fetchall()}
 
 
 @dataclass(frozen=True, slots=True)
 class StoppedAsks:
-    """What was stopped for one reason and not asked again since, and how many subjects it concerns; `noun` is what
-    one is called.
+    """The asks that were stopped for one reason and not asked again since, with the number of subjects; `noun` is what
+    one subject is called.
 
-    `failed`: it came to nothing for these subjects alone; the model goes on with the others.
+    `failed`: it failed for these subjects alone; the model goes on with the others.
     """
 
     noun: str
@@ -326,7 +327,7 @@ class StoppedAsks:
 
     @property
     def sentence(self) -> str:
-        """Who does not go on, with how many subjects, and why."""
+        """The provider or model that is stopped, the number of subjects, and the reason."""
         subjects = counted(self.subjects, self.noun)
         if self.failed:
             return f"Failed: {subjects} with {self.model} of {self.provider}. {self.reason.rstrip('.')}."

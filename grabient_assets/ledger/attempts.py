@@ -1,4 +1,4 @@
-"""The table run_attempts: how often sensors asked for runs at the same work, and what of it is held after failures."""
+"""The table run_attempts: how often sensors requested runs for the same work, and which work is held after failures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The number of the latest attempt at a work, and since when its failures count: None is since ever.
+    """The number of the latest attempt at a work, and the time from which its failures count: None means all count.
 
-    `held_until` and `reason` are those of the hold that was written down last."""
+    `held_until` and `reason` are those of the latest recorded hold.
+    """
 
     number: int = 0
     counted_from: datetime | None = None
@@ -26,7 +27,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class HeldWork:
-    """Work that failed again and again: which sensor's, until when it is left alone, and how the last run failed."""
+    """Work that failed repeatedly: the sensor's role, the end of the hold, and the failure of the last run."""
 
     role: str
     until: datetime
@@ -34,7 +35,7 @@ class HeldWork:
 
 
 def attempts_at(connection: DuckDBPyConnection, work: str) -> Attempts:
-    """What is known of the attempts at this work."""
+    """The recorded attempts at this work."""
     row = connection.execute(
         "SELECT attempts, counted_from, held_until, reason FROM run_attempts WHERE work = $1", [work]
     ).fetchone()
@@ -50,7 +51,7 @@ def attempt_numbers(connection: DuckDBPyConnection) -> dict[str, int]:
 
 
 def record_attempt(connection: DuckDBPyConnection, work: str, role: str, number: int) -> None:
-    """Write down that the attempt of this number has begun: no later one has its number."""
+    """Record that the attempt of this number has begun: no later one has its number."""
     connection.execute(
         """
         INSERT INTO run_attempts BY NAME SELECT $1 AS work, $2 AS role, $3 AS attempts
@@ -61,7 +62,7 @@ def record_attempt(connection: DuckDBPyConnection, work: str, role: str, number:
 
 
 def hold_work(connection: DuckDBPyConnection, work: str, role: str, number: int, until: datetime, reason: str) -> None:
-    """Write down until when this work is left alone after its attempt of this number, and why."""
+    """Record until when this work is held after its attempt of this number, and why."""
     record_attempt(connection, work, role, number)
     connection.execute(
         "UPDATE run_attempts SET held_until = $2, reason = $3 WHERE work = $1", [work, until, utf8(reason)]
@@ -69,7 +70,7 @@ def hold_work(connection: DuckDBPyConnection, work: str, role: str, number: int,
 
 
 def held_work(connection: DuckDBPyConnection, now: datetime) -> list[HeldWork]:
-    """What is left alone now, the one that is tried first in front."""
+    """The work that is held now, ordered by the end of the hold."""
     rows = connection.execute(
         "SELECT role, held_until, reason FROM run_attempts WHERE held_until > $1 ORDER BY held_until, role", [now]
     ).fetchall()
@@ -77,7 +78,7 @@ def held_work(connection: DuckDBPyConnection, now: datetime) -> list[HeldWork]:
 
 
 def release_work(connection: DuckDBPyConnection, now: datetime) -> None:
-    """Let everything be tried at once: a person asks for it, and failures before `now` count no more."""
+    """Release everything on a person's request. Failures before `now` no longer count."""
     connection.execute("UPDATE run_attempts SET counted_from = $1, held_until = NULL, reason = NULL", [now])
 
 

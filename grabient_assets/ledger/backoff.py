@@ -1,4 +1,4 @@
-"""How long a provider is left alone: backoff with jitter, pauses that it asked for, and room in its queue."""
+"""Backoff of a provider: growing pauses with jitter, pauses that the provider asked for, and the room in its queue."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 FIRST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=30)
 LONGEST_NAMED = timedelta(days=1)
-"""The longest wait a provider may ask for: Retry-After has been seen as a number of any size, infinity included."""
+"""The longest wait a provider may ask for: Retry-After values of any size occur, infinity included."""
 
 FILES_UNSEEN_AT_MOST = 5
-"""So many files in a row may be unseen right after their upload. OpenAI has shown them within seconds."""
+"""The number of files in a row that may be unseen right after their upload. OpenAI has shown them within seconds."""
 
 SPREAD, LONGEST_SPREAD = 0.25, timedelta(minutes=1)
-"""By so much of itself a pause is lengthened, and by a minute, at most: pipelines that met the same outage shall not
-come back as one."""
+"""The largest jitter: this part of the pause, and a minute. Pipelines that had the same outage must not retry at the
+same moment."""
 
 
 def deferral(times_before: int, batch_id: str, named: float | None = None) -> timedelta:
-    """Doubling from 5 seconds to half an hour, never less than the `named` seconds of a provider, and spread."""
+    """A pause that doubles from 5 seconds to half an hour, with jitter, and is never shorter than the `named` seconds
+    of a provider."""
     pause = min(FIRST_DEFERRAL * 2 ** min(times_before, 10), LONGEST_DEFERRAL)
     if named and not math.isnan(named):
         pause = max(pause, timedelta(seconds=min(named, LONGEST_NAMED.total_seconds())))
@@ -39,24 +40,25 @@ def deferral(times_before: int, batch_id: str, named: float | None = None) -> ti
 
 
 def spread(pause: timedelta, batch_id: str) -> timedelta:
-    """The pause with its jitter, drawn from the id of the batch: no two have the same, and none is by chance."""
+    """The pause with its jitter, which is derived from the id of the batch: pauses differ, and none is random."""
     drawn = int.from_bytes(hashlib.sha256(batch_id.encode()).digest()[:4]) / 2**32
     return pause + min(SPREAD * pause, LONGEST_SPREAD) * drawn
 
 
 def may_be_seen_yet(connection: DuckDBPyConnection, batch: BatchRecord) -> bool:
-    """Whether a file that the provider does not see may only be too new, as not all of the last ones were."""
+    """Whether a file that the provider does not see may be too new: fewer than FILES_UNSEEN_AT_MOST in a row were
+    unseen."""
     kind = InputFileUnseenError.__name__
     return deferrals_of_kind(connection, batch.provider, batch.model, kind, batch.batch_id) < FILES_UNSEEN_AT_MOST
 
 
 LONGEST_PAUSE = timedelta(hours=1)
-"""Retry-After has been seen as a number of any size; asking once an hour is too often for nobody."""
+"""The longest pause that counts: Retry-After values of any size occur, and one request per hour is never too many."""
 
 
 def pauses(connection: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
-    """The providers that are not to be asked now, and until when. A time beyond the longest pause was set by a clock
-    that ran ahead, and does not count."""
+    """The providers that are paused now, and until when. A time beyond the longest pause came from a clock that ran
+    ahead, and does not count."""
     rows = connection.execute(
         "SELECT provider, until FROM provider_pauses WHERE until > $1 AND until <= $2", [now, now + LONGEST_PAUSE]
     ).fetchall()
@@ -64,13 +66,13 @@ def pauses(connection: DuckDBPyConnection, now: datetime) -> dict[str, datetime]
 
 
 def record_pauses(connection: DuckDBPyConnection, found: Mapping[str, datetime]) -> None:
-    """Write down until when these providers are left alone."""
+    """Record until when these providers are paused."""
     for provider, until in found.items():
         connection.execute("INSERT OR REPLACE INTO provider_pauses VALUES ($1, $2)", [provider, until])
 
 
 def pause_after(error: Exception, now: datetime) -> datetime | None:
-    """Until when the provider that raised this is not to be asked; None when it named no time."""
+    """The end of the pause that the provider asked for with this error; None when it named no time."""
     named = error.retry_after if isinstance(error, ProviderBusyError) else None
     if not named or math.isnan(named):
         return None
@@ -78,17 +80,18 @@ def pause_after(error: Exception, now: datetime) -> datetime | None:
 
 
 REFUSALS = 2
-"""Once a queue may be full of something else."""
+"""The refusals before the limit is lowered: a single one may have found the queue full of other batches."""
 FEWEST = 20
-"""No batch is made smaller than this: a queue that has no room for so few is full, not small."""
+"""The smallest limit of a batch: a queue without room for so few requests is full, not small."""
 REMEMBERED = timedelta(days=1)
-"""Then the whole size is tried again: limits grow with what an account has paid."""
+"""The time after which the full size is tried again: limits grow with what an account has paid."""
 
 
 def limits_with_room(
     limits: BatchLimits, provider: str, model: str, warehouse: Warehouse, now: datetime
 ) -> BatchLimits:
-    """The provider's limits, and half of what its queue refused again and again; never less than what went through."""
+    """The provider's limits, reduced to half of the size that its queue refused repeatedly, and never below an accepted
+    size."""
     with warehouse.read() as connection:
         found = queue_refusals(connection, provider, model, now - REMEMBERED)
     if found.times < REFUSALS:
@@ -99,8 +102,8 @@ def limits_with_room(
 
 @dataclass(frozen=True, slots=True)
 class QueueRefusals:
-    """How many batches were refused that are larger than any that went through, and the requests of the smallest of
-    them; `accepted`: those of the largest batch that went through, 0 without one."""
+    """How many refused batches are larger than every accepted one, and the requests of the smallest of them;
+    `accepted`: the requests of the largest accepted batch, 0 without one."""
 
     times: int
     smallest: int
@@ -108,8 +111,8 @@ class QueueRefusals:
 
 
 def queue_refusals(connection: DuckDBPyConnection, provider: str, model: str, since: datetime) -> QueueRefusals:
-    """What became of the model's batches since then. A batch that was refused while another of the model was open says
-    nothing about its size: the queue was ours."""
+    """The outcomes of the model's batches since then. A batch that was refused while another of the model was open
+    gives no information on its size: our own batches filled the queue."""
     row = connection.execute(
         """
         WITH recent AS (

@@ -84,7 +84,7 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One row of `batch_requests`. `fate` is null while nothing is known. The times are those of a direct call."""
+    """One row of `batch_requests`. `fate` is null until it is known. The times are those of a direct call."""
 
     batch_id: str
     custom_id: str
@@ -96,7 +96,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class FateRecord:
-    """What became of a request: its fate, why when it is not an answer, and what it cost."""
+    """The outcome of a request: its fate, the reason when there is no answer, and its cost."""
 
     custom_id: str
     fate: str
@@ -120,7 +120,7 @@ _COLUMNS = tuple(BatchRecord.__dataclass_fields__)
 
 
 def taken(connection: DuckDBPyConnection, custom_ids: Iterable[str], since: datetime | None) -> set[str]:
-    """Those of the ids that some batch is carrying now, or that one has settled `since` they were found to be due."""
+    """The ids that some batch is carrying now, or that a batch has settled `since` they were found to be due."""
     rows = connection.execute(
         """
         SELECT r.custom_id FROM batch_requests r JOIN batches b USING (batch_id)
@@ -185,12 +185,12 @@ def open_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
 
 
 def unreported_batches(connection: DuckDBPyConnection) -> list[BatchRecord]:
-    """Collected batches whose subjects were not reported to Dagster: the process that collected them was killed."""
+    """Collected batches that were not reported to Dagster: the process that collected them was killed."""
     return _batches(connection, "WHERE status = 'collected' AND reported_at IS NULL ORDER BY batch_id", [])
 
 
 def record_reported(connection: DuckDBPyConnection, batch_ids: Iterable[str], now: datetime) -> None:
-    """What the collected ones of these batches brought is in Dagster's event log."""
+    """Record that the results of the collected ones of these batches are in Dagster's event log."""
     connection.execute(
         "UPDATE batches SET reported_at = $2 WHERE batch_id IN (SELECT unnest($1::VARCHAR[])) AND status = 'collected'",
         [list(batch_ids), now],
@@ -204,9 +204,9 @@ def record_polled(
     now: datetime,
     ended: Collection[str] = (),
 ) -> None:
-    """Note when these batches were asked about, so that the others have their turn first next time, and the trouble
-    there is with some, asked or not. A trouble that is over is forgotten: that of collecting one that has `ended` is
-    not, before it is collected."""
+    """Record the time at which these batches were polled, so that the others come first next time, and the errors of
+    some batches, polled or not. An error that is over is removed, except an error of collecting a batch that has
+    `ended`: it stays until the batch is collected."""
     connection.execute(
         """
         UPDATE batches SET polled_at = $now
@@ -248,7 +248,7 @@ def _set_troubles(connection: DuckDBPyConnection, also: str, statuses: str, trou
 
 
 def record_receipt(connection: DuckDBPyConnection, batch_id: str, **columns: Any) -> None:
-    """The provider has the batch: `submitted`, and every request without a fate, also when somebody had given up."""
+    """The provider has the batch: set `submitted`, and clear the fates, also when the batch had been given up."""
     connection.execute("UPDATE batch_requests SET fate = NULL, error = NULL WHERE batch_id = ?", [batch_id])
     forgotten = dict.fromkeys(("retry_at", "given_up_at", "error", "error_kind"))
     update_batch(connection, batch_id, status="submitted", **forgotten, **columns)
@@ -282,7 +282,7 @@ def modes_sent_in(connection: DuckDBPyConnection) -> set[str]:
 
 
 def known_provider_ids(connection: DuckDBPyConnection, provider: str) -> set[str]:
-    """Every batch id of the provider that the ledger has accounted for."""
+    """Every batch id of the provider that the ledger has recorded."""
     rows = connection.execute(
         "SELECT provider_batch_id FROM batches WHERE provider = ? AND provider_batch_id IS NOT NULL", [provider]
     ).fetchall()
@@ -366,11 +366,11 @@ def deferrals_of_kind(connection: DuckDBPyConnection, provider: str, model: str,
 
 
 def deferrals(connection: DuckDBPyConnection, provider: str, exclude: str = "") -> int:
-    """How many submissions to the provider were put off in a row until now, the object store's failures not counted.
+    """How many submissions to the provider were deferred in a row until now; failures of the object store do not count.
 
-    A batch is put off at once or hours later, when others that were sent after it are long accepted: that ends the row.
-    Calls made directly that brought nothing usable count as put off, when that is why no more were made.
-    The batch `exclude` is not counted: it is about to be put off.
+    A batch is deferred at once or hours later, when batches sent after it may have been accepted long ago: such an
+    acceptance ends the row. Direct calls without a usable answer count as deferred when they were stopped for that
+    reason. The batch `exclude` is not counted: it is about to be deferred.
     """
     row = connection.execute(
         """
@@ -397,10 +397,10 @@ def put_off_until(connection: DuckDBPyConnection, provider: str, now: datetime, 
 def put_off_providers(
     connection: DuckDBPyConnection, now: datetime, longest: timedelta
 ) -> list[tuple[str, datetime, str | None]]:
-    """The providers that take nothing at `now`, until when, and what was said last.
+    """The providers that accept nothing at `now`, the end of that time, and the latest error.
 
-    A time that is more than `longest` away, or of a batch that was sent later than now, was set by a clock that ran
-    ahead. It says nothing, and hides nothing that others say.
+    A time more than `longest` away, or of a batch that was sent later than `now`, came from a clock that ran ahead. It
+    is ignored, and it does not replace the times of other batches.
     """
     rows = connection.execute(
         """

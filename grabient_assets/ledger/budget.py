@@ -1,8 +1,8 @@
-"""Whether there is money for a batch: set aside when it is intended, settled when it is collected.
+"""The budget of a batch: money is reserved when the batch is intended, and settled when it is collected.
 
-What a batch may cost is set aside in the transaction that writes its intent. DuckDB lets one process write at a time,
-so two processes never spend the same dollar. An open batch counts with what was set aside for it, a collected one with
-what it cost: collecting releases the rest by itself. A batch counts for the month (UTC) in which it was intended.
+The transaction that writes the intent also reserves what the batch may cost. DuckDB lets one process write at a time,
+so two processes never spend the same dollar. An open batch counts with its reservation, a collected one with its cost:
+collecting releases the rest. A batch counts for the month (UTC) in which it was intended.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MONTH: Limit = None
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Money for some purpose. `named`: as it is called in a sentence. `expected` is what open batches are expected to
-    cost of the `reserved` that is set aside for them.
+    """Money for some purpose. `named`: its name in a sentence. `expected` is the expected cost of the open batches, out
+    of the `reserved` sum.
 
-    What a person can do about its end is in two sentences, with places for what goes out (`it`) and the `least` sum:
-    while open batches may release some, and when none is open. `starts_anew`: who asks again with more has spent
+    Two sentences tell a person what to do when it is used up, with places for the work (`it`) and the `least` sum: one
+    while open batches may release money, one when none is open. `starts_anew`: a new request with more money has spent
     nothing of it yet.
     """
 
@@ -47,12 +47,12 @@ class Allowance:
 
     @property
     def left(self) -> Decimal:
-        """What may still be set aside; never negative."""
+        """The money that may still be reserved; never negative."""
         return max(Decimal(0), self.usd - self.spent - self.reserved)
 
     @property
     def expected_left(self) -> Decimal:
-        """What is expected to be left when all open batches are collected; never negative."""
+        """The money that is expected to be left when all open batches are collected; never negative."""
         return max(Decimal(0), self.usd - self.spent - self.expected)
 
 
@@ -84,7 +84,8 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
 def allowances(
     connection: DuckDBPyConnection, budget: Decimal | None, cap_ids: Iterable[str], now: datetime
 ) -> dict[Limit, Allowance]:
-    """Every limit that holds: the month's budget for all requests, a cap for those that were asked under it."""
+    """Every limit that applies: the month's budget for all requests, a cap for the requests that were asked under
+    it."""
     found: dict[Limit, Allowance] = {} if budget is None else {MONTH: monthly(connection, budget, now)}
     for cap_id, (cap, used) in spending_by_cap(connection, cap_ids).items():
         found[cap_id] = Allowance(
@@ -107,7 +108,7 @@ def enough(usd: Decimal) -> str:
 
 
 def dollars(usd: Decimal) -> str:
-    """Cents, or four decimals, or of a smaller sum all."""
+    """The dollars with two decimals, with four, or with all decimals for a smaller sum."""
     if usd == usd.quantize(Decimal("0.01")):
         return f"{usd:.2f}"
     return f"{usd:.4f}" if usd >= Decimal("0.0001") else f"{usd:.10f}".rstrip("0")

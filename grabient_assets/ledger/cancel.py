@@ -1,7 +1,8 @@
-"""Stopping a batch: asked of the provider, waited for, and never asked again by itself.
+"""Cancelling a batch: the provider is asked to stop it, the end is awaited, and nothing is asked again automatically.
 
-What was finished before the stop is paid for and is collected (closing.py). A batch that cannot be asked for is closed
-here, in the ledger alone, with what is known."""
+Requests that were finished before the stop are paid for and collected (closing.py). A batch that the provider cannot be
+asked for is closed in the ledger alone, with the information that is there.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +36,13 @@ from grabient_assets.providers.contract import BatchState
 from grabient_assets.warehouse.connection import Warehouse
 
 How = Literal["stopped", "ended", "not_sent", "given_up", "nothing_to_stop"]
-"""The provider stopped it; it had ended by itself; the create call never arrived; closed without the provider; or
+"""The provider stopped it; it had ended already; the create call never arrived; it was closed without the provider; or
 there was nothing to stop. After the first two its results wait to be collected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How a batch was brought to its end, as a sentence too. `batch` is as the ledger has it afterwards."""
+    """How a batch was ended, with a sentence. `batch` is the ledger's record afterwards."""
 
     batch: BatchRecord
     how: How
@@ -81,7 +82,7 @@ def not_sent(batch: BatchRecord) -> Stopped:
 
 
 def ended(batch: BatchRecord, asked: bool) -> Stopped:
-    """It has ended at the provider, because it was asked to or by itself."""
+    """It has ended at the provider, because of the cancellation or before it."""
     if asked:
         return Stopped(batch, "stopped", f"{batch.provider} has stopped batch {batch.batch_id}.")
     return Stopped(batch, "ended", f"Batch {batch.batch_id} had already ended at {batch.provider}.")
@@ -130,12 +131,11 @@ def stop_batch(
 ) -> Stopped:
     """Stop the batch of this id, ours or the provider's, and wait until the provider has ended it.
 
-    With `give_up`, a batch is closed in the ledger that its provider does not have, that cannot be asked for with the
-    present key, whose poll is refused or cannot be read, that the provider is too busy to tell of until the time is up,
-    or of which it cannot be told after a settling time whether it was ever created. What the provider says of it counts
-    when it says so twice, a settling time apart, even if the time is up before. Raises UsageError for an unknown id,
-    ProviderBusyError when the time is up, and what the provider raises; the batch is then as it was, and is collected
-    as usual when it ends.
+    With `give_up`, these batches are closed in the ledger: the provider does not have it; the present key cannot ask
+    for it; its poll is refused or cannot be read; the provider stays busy until the time is up; or it stays unknown
+    after a settling time whether it was ever created. The provider's answer counts when it comes twice, a settling time
+    apart, even if the time is up before. Raises UsageError for an unknown id, ProviderBusyError when the time is up,
+    and the provider's own errors; the batch is then unchanged, and is collected as usual when it ends.
     """
     batch = _named(name, warehouse)
     if batch.status not in OPEN:
@@ -178,9 +178,9 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
 def _stop_calls(
     batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], wait_limit: WaitLimit
 ) -> Stopped:
-    """Have no further call of a direct batch begun, and wait for those under way: their answers count."""
+    """Begin no further call of a direct batch, and wait for the calls under way: their answers count."""
     _note_wish(batch.batch_id, warehouse, clock(), status="intended")
-    ask_to_stop(warehouse, batch.batch_id)  # after it: who sees this reads it when the calls are over
+    ask_to_stop(warehouse, batch.batch_id)  # after it: a process that sees this reads it when the calls are over
     wait = TimedWait(wait_limit)
     while is_being_sent(warehouse, batch.batch_id):
         waits_for = f"the calls of batch {batch.batch_id} that are under way"
@@ -195,7 +195,8 @@ def _stop_calls(
 
 
 class _Stopping:
-    """One batch on the way to its end. Read from the ledger each time, because another process may be at it too."""
+    """One batch on the way to its end. The ledger is read each time, because another process may handle the batch
+    too."""
 
     def __init__(
         self,
@@ -217,7 +218,7 @@ class _Stopping:
         self._gives_up, self._asked, self._began = give_up, False, clock()
 
     def stop(self) -> Stopped:
-        """Look, ask, wait."""
+        """Poll, cancel, wait."""
         while True:
             batch = _named(self._batch_id, self._warehouse)
             if batch.status not in OPEN:
@@ -247,7 +248,7 @@ class _Stopping:
             self._wait.on(look.waits_for, look.at_least)
 
     def _decide(self, batch: BatchRecord) -> Stopped | _Look:
-        """Clear up a create call without an answer, and stop what it created."""
+        """Reconcile a create call without an answer, and cancel the batch that it created."""
         found = look_up(batch, self._connection, self._warehouse, self._clock())
         if found.verdict == "absent":
             why = f"Not sent: the create call never reached {batch.provider}, and the batch was cancelled."
@@ -291,9 +292,9 @@ class _Stopping:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at a batch that has not ended: what is waited for, and how many seconds at least.
+    """One poll of a batch that has not ended: the event to wait for, and the least seconds to wait.
 
-    `undecided`: it is not known whether the provider has it. `refusal`: the provider will not stop it.
+    `undecided`: it is unknown whether the provider has it. `refusal`: the provider will not stop it.
     """
 
     waits_for: str
@@ -309,19 +310,19 @@ def _for_an_answer(error: ProviderError) -> _Look:
 def _give_up(
     batch: BatchRecord, reason: str, warehouse: Warehouse, reader: ReaderOf, clock: Callable[[], datetime]
 ) -> Stopped | None:
-    """Close the batch as it was when that was decided; None when more has become known of it since."""
+    """Close the batch if its record is still the one of the decision; None when more has become known of it since."""
     why = f"Given up without an answer from {batch.provider}."
     closed = close_batch(batch, "missing", why, warehouse, reader, clock, status="collected", error=f"{why} {reason}")
     return None if closed is None else given_up(closed)
 
 
 UNCLEAR = (ProviderBusyError, ProviderUnreachableError, ResultsError)
-"""After one of these nobody knows whether the call to stop counted; it is made again while the batch runs."""
+"""After one of these errors it is unknown whether the cancel call took effect; it is repeated while the batch runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelState:
-    """Where the batch stands by the provider's latest word. `trouble`: what the call to stop met, while it runs on."""
+    """The latest state at the provider. `trouble`: the error of the cancel call, while the batch runs on."""
 
     state: BatchState
     trouble: ProviderError | None = None
@@ -335,10 +336,11 @@ class CancelState:
 def request_cancel(
     batch: BatchRecord, connection: Connection, warehouse: Warehouse, now: datetime, *, asked: bool
 ) -> CancelState:
-    """Look where the batch stands and, while it runs and was not `asked` to yet, ask the provider to stop it.
+    """Poll the batch and, while it runs and was not `asked` to yet, ask the provider to stop it.
 
-    The wish is in the ledger before the provider is told, because what is unanswered then is not asked again; it is
-    taken back when the provider refuses. Raises what looking raises: only that says that the provider does not have it.
+    The request is in the ledger before the call, because a request without an answer then is not sent again; it is
+    removed when the provider refuses. Raises the errors of the poll: only the poll proves that the provider does not
+    have the batch.
     """
     assert batch.provider_batch_id is not None
     provider, known = connection.provider, batch.provider_batch_id
@@ -373,7 +375,8 @@ def _not_stoppable(batch: BatchRecord, state: BatchState, error: ProviderError) 
 
 
 def _note_wish(batch_id: str, warehouse: Warehouse, now: datetime | None, status: str = "submitted") -> None:
-    """Not of a batch that another process has ended meanwhile: its answers were settled without it."""
+    """Record the request to cancel, except for a batch that another process has ended: its answers were settled without
+    it."""
     with warehouse.write() as connection:
         latest = batches.batch(connection, batch_id)
         if latest is not None and latest.status == status:

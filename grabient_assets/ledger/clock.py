@@ -1,9 +1,9 @@
 """The time of the ledger: the wall clock, except that it never goes back.
 
-What is due is decided by comparing times: an answer counts for a retry when it came after it was asked for, a request
-is not sent again when it was collected since it was found to be due. A clock that is set back would turn such an order
-round, and the same request would be paid for again. So the times that are compared are taken here, inside the
-transaction that writes them. Durations are measured on the wall clock.
+Comparisons of times decide what is due: an answer counts for a retry when it came after the ask, and a request is not
+sent again when it was collected after it was found to be due. A clock that is set back would reverse such an order, and
+the same request would be paid for again. So these times are taken here, inside the transaction that writes them.
+Durations are measured on the wall clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ledger_time(connection: DuckDBPyConnection, wall: datetime) -> datetime:
-    """`wall`, or a microsecond after the newest time that was ever taken, whichever is later. UTC."""
+    """`wall`, or a microsecond after the newest time ever taken, whichever is later. UTC."""
     row = connection.execute(
         "UPDATE ledger_clock SET latest = greatest(latest + INTERVAL 1 MICROSECOND, $1) RETURNING latest", [wall]
     ).fetchone()

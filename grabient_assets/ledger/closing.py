@@ -1,6 +1,6 @@
 """Closing a batch in the ledger although its provider does not hand out all of its results.
 
-Only a person has that done. What can be read is kept; the rest is final, and asked again only when somebody retries it.
+This happens only on a person's request. Readable results are kept; the rest is final, and asked again only by a retry.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def close_batch(
     status: str,
     error: str | None = None,
 ) -> BatchRecord | None:
-    """End the batch with one fate for every request, final.
+    """End the batch with one final fate for every request.
 
-    `batch` is the record on which that was decided. None when it has another status or got a provider's id since.
+    `batch` is the record of the decision. None when the batch has another status or got a provider's id since.
     """
     answers = reader(batch)
     with warehouse.read() as connection:
@@ -71,8 +71,8 @@ def salvage_batch(
     """Collect an ended batch as far as its results can be read, and give up the rest.
 
     Results that break off are downloaded again, until they break off twice in the same place, a settling time apart, or
-    the time is up; the longest are kept. None when it goes on, or another process has collected it. Raises what the
-    provider raises about anything but the results.
+    the time is up; the longest are kept. None when the batch goes on, or another process has collected it. Raises the
+    provider's errors, except errors of the results.
     """
     with warehouse.read() as database:
         batch = batches.batch(database, batch_id)
@@ -95,7 +95,7 @@ def salvage_batch(
 
 
 def given_up(settled: Sequence[Settled]) -> list[Settled]:
-    """What would be due again by itself is final. Whether a request without an answer was billed nobody knows."""
+    """Results that would be due again become final. The cost of a request without an answer is unknown."""
     return [
         one if one.final else replace(one, final=True, charge=UNKNOWN if one.text is None else one.charge)
         for one in settled
@@ -103,7 +103,7 @@ def given_up(settled: Sequence[Settled]) -> list[Settled]:
 
 
 class _AsFarAsItCanBeRead:
-    """A provider whose results end where they cannot be read on; `why` says so then."""
+    """A provider whose results end at the first place that cannot be read; `why` holds the reason."""
 
     def __init__(self, connection: Connection, wait_limit: WaitLimit) -> None:
         self._inner = connection.provider
@@ -155,10 +155,10 @@ def finish_batch(
     *,
     give_up: bool = False,
 ) -> Collected | None:
-    """Collect the ended batch, and wait for results that are not all there yet. None when another process did it.
+    """Collect the ended batch, and wait for results that are incomplete. None when another process collected it.
 
-    A person waits, so a pause that other processes keep does not hold it up. With `give_up`, results that cannot be
-    read are kept as far as they can. Raises GrabientError with the reason when it is still open at the end.
+    A person waits, so a pause that was set for other processes does not delay it. With `give_up`, the readable part of
+    the results is kept. Raises GrabientError with the reason when the batch is still open at the end.
     """
     batch_id, wait = batch.batch_id, TimedWait(wait_limit)
     while True:

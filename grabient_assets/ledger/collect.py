@@ -1,7 +1,7 @@
-"""Fetching what a provider answered and giving every request its fate.
+"""Fetching the results of a batch and giving every request its fate.
 
-Raw first: the result lines are archived before anything is parsed. Then one transaction writes fates, answers,
-costs and the state of the batch, so that a batch is either collected or it is not.
+Raw first: the result lines are archived before anything is parsed. Then one transaction writes fates, answers, costs
+and the state of the batch, so a batch is either collected or not.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
-"""How long requests wait that the provider's queue had no room for: doubling from the first to the longest."""
+"""The backoff of requests that the provider's queue had no room for: it doubles from the first to the longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A collected batch: its row, how often each fate occurred, and what was odd about the results."""
+    """A collected batch: its row, the number of each fate, and the oddities of the results."""
 
     batch: BatchRecord
     fates: Counter[str]
@@ -70,10 +70,10 @@ def fetch_batch(
     *,
     as_it_is: bool = False,
 ) -> Fetched | None:
-    """Download and archive what the provider answered.
+    """Download and archive the results.
 
-    None while the batch goes on or its results are lacking lines, and when it was put off. `as_it_is`: lines that are
-    lacking are not waited for.
+    None while the batch goes on or its results are incomplete, and when it was deferred. `as_it_is`: missing lines are
+    not waited for.
     """
     assert batch.provider_batch_id is not None
     provider = connection.provider
@@ -98,7 +98,7 @@ def fetch_batch(
 
 @dataclass(frozen=True, slots=True)
 class SettledBatch:
-    """A batch whose result lines have become fates and answers, not yet written."""
+    """A batch whose result lines have become fates and answers that are not written yet."""
 
     batch: BatchRecord
     state: BatchState
@@ -119,13 +119,13 @@ def settle_batch(fetched: Fetched, model: Model | None, read_line: ReadLine, rea
 def write_batch(connection: DuckDBPyConnection, one: SettledBatch, clock: Callable[[], datetime]) -> Collected | None:
     """Write all of a batch, in the transaction of `connection`.
 
-    None when another process did meanwhile, or a person asked to stop it, so that it is to be settled anew.
+    None when another process wrote it meanwhile, or a person asked to stop it, so that it must be settled again.
     """
     latest = batches.batch(connection, one.batch.batch_id)
     if latest is None or latest.status != ("intended" if latest.delivery == "direct" else "submitted"):
         return None
     if latest.cancel_asked_at != one.batch.cancel_asked_at:
-        return None  # settled as if nobody had asked to stop it: what is final is another matter since
+        return None  # settled before the request to stop it: other fates are final now
     now = ledger_time(connection, clock())
     batch = closed(one.batch, one.state, one.settled, one.problems, now)
     if one.stop is not None:
@@ -142,7 +142,7 @@ def write_settled(
     now: datetime,
     changes: Mapping[str, Any],
 ) -> None:
-    """Write the fates, the group's rows and these columns of the batch, which belong into one transaction."""
+    """Write the fates, the group's rows and these columns of the batch. They belong into one transaction."""
     batches.record_fates(connection, batch.batch_id, [fate_record(s) for s in settled])
     reader.save(connection, batch, settled, now)
     batches.update_batch(connection, batch.batch_id, **changes)
@@ -156,11 +156,11 @@ def _changes(batch: BatchRecord) -> dict[str, Any]:
 
 
 def _defer(warehouse: Warehouse, batch: BatchRecord, state: BatchState, now: datetime) -> bool:
-    """Whether the provider took the batch and then put it off: nothing was answered, nothing is billed. Its queue was
-    full, or it did not see the file yet that was uploaded just before.
+    """Whether the provider accepted the batch and then deferred it: nothing was answered, nothing is billed. Its queue
+    was full, or it did not yet see the file that was uploaded just before.
 
-    Not when a person asked to stop the batch: then it is to be settled, and nothing of it is due again by itself. Nor
-    when one file after the other was not seen.
+    False when a person asked to stop the batch: it is settled then, and no request of it is due again. False also when
+    several files in a row were not seen.
     """
     unseen = means_unseen_file(state.error_code, state.error)
     if not unseen and state.error_code not in LATER_CODES:

@@ -1,4 +1,4 @@
-"""A provider as the cycle sees it."""
+"""A provider as the ledger uses it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from grabient_assets.providers.contract import BatchProvider
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A provider that can be asked, and the digest of credential and endpoint it is asked with."""
+    """An open provider, and the digest of the credential and the endpoint."""
 
     provider: BatchProvider
     account: str
     answers_from: str
     """`emulator` or `live`: part of what identifies a request."""
     settling: timedelta
-    """How long after its create call a batch that is not listed may still turn up in the provider's list."""
+    """The time after a create call in which an unlisted batch may still appear in the provider's list."""
     budget_usd: Decimal | None
     """The most to spend in a calendar month, over all providers; None: no limit."""
     usable: tuple[str, ...] = ()
-    """All providers that can be asked now: some requests follow by themselves when each of them was asked."""
+    """All providers that can be asked now: some requests follow only when each of them was asked."""
 
 
 Connect: TypeAlias = Callable[[str], AbstractContextManager[Connection]]

@@ -1,7 +1,8 @@
-"""What the answers of a batch cost. What cannot be known is said to be so; it never keeps an answer from being stored.
+"""The cost of the answers of a batch. A cost that cannot be known is marked as unknown; it never keeps an answer from
+being stored.
 
-The rates are those written down with the batch when it was sent (registry/price_list.py). Every answer that was billed
-counts, usable or not: a refusal, a cut answer and an unreadable one cost as much as a good one.
+The rates are those recorded with the batch when it was sent (registry/price_list.py). Every answer that was billed
+counts, usable or not: a refusal, a truncated answer and an unreadable one cost as much as a good one.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CostBasis: TypeAlias = Literal["reported", "estimated", "unknown"]
-"""`reported`: from the tokens that the provider reports. `estimated`: it answered and reports none, so the request
-counts with its share of what the batch was expected to cost. `unknown`: nobody knows whether or what it cost."""
+"""`reported`: from the tokens that the provider reports. `estimated`: it answered and reported none, so the request
+counts with its share of the batch's estimate. `unknown`: it is not known whether it was billed, or at what cost."""
 
 MOST_TOKENS = 10_000_000
-"""A count above this is no count: no model reads or writes a tenth of it in one request."""
+"""The largest plausible count: no model reads or writes a tenth of it in one request."""
 
 NOT_BILLED: frozenset[Fate] = frozenset({"expired", "cancelled", "errored"})
-"""Providers bill answers: what ended like this costs nothing, unless it reports tokens all the same."""
+"""Providers bill answers: a request with one of these fates costs nothing, unless tokens are reported all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one request took and cost. Without a `basis` nothing was billed; without `usd` the cost is unknown."""
+    """The tokens and the cost of one request. Without a `basis` nothing was billed; without `usd` the cost is
+    unknown."""
 
     basis: CostBasis | None = None
     usd: Decimal | None = None
@@ -48,10 +50,10 @@ UNKNOWN = Charge("unknown")
 
 
 class Bill:
-    """Charges the answers of one batch. `problems` collects a sentence for everything that is odd about them.
+    """Charges for the answers of one batch. `problems` collects a sentence for every oddity.
 
-    `model` is None for one that the registry knows no more; it is needed only for a batch that was sent before rates
-    were written down with it.
+    `model` is None for one that is no longer in the registry; it is needed only for a batch that was sent before rates
+    were recorded with it.
     """
 
     def __init__(self, batch: BatchRecord, model: Model | None, problems: list[str]) -> None:
@@ -62,7 +64,7 @@ class Bill:
             self._share = (batch.estimated_usd / batch.request_count).quantize(EXACT)
 
     def charge(self, result: Result | None, fate: Fate) -> Charge:
-        """What the request cost whose result this is (None: there is none), given its fate."""
+        """The cost of the request with this result (None: there is none) and this fate."""
         usage = self._usage(result)
         if usage is not None:
             return self._reported(usage)
@@ -90,7 +92,7 @@ class Bill:
         return Charge("reported", usd, usage, saved)
 
     def _usage(self, result: Result | None) -> Usage | None:
-        """The tokens that the provider reports; None where it reports none, or what no request can use."""
+        """The tokens that the provider reports; None where it reports none, or an impossible number."""
         usage = result.usage if result else None
         if result is None or usage is None or not usage.input_tokens:
             return None
@@ -123,7 +125,7 @@ class Bill:
 
 
 def total(charges: Sequence[Charge]) -> Decimal | None:
-    """The sum of what is known; None when something was billed and no cost is known: that is not nothing."""
+    """The sum of the known costs; None when something was billed and no cost is known: unknown is not zero."""
     known = [charge.usd for charge in charges if charge.usd is not None]
     billed = any(charge.basis is not None for charge in charges)
     return sum(known, Decimal(0)) if known or not billed else None
@@ -143,7 +145,7 @@ def unbalanced_batches(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
 
 
 def batches_that_do_not_add_up(connection: DuckDBPyConnection, purpose: str) -> tuple[int, list[str]]:
-    """How many batches of the purpose cost something else than their requests together, and the ids of up to twenty."""
+    """How many batches of the purpose cost another sum than their requests together, and the ids of up to twenty."""
     return _counted(
         connection,
         """

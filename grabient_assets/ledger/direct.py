@@ -1,18 +1,18 @@
-"""Asking directly: one call for each archived request line, with the intent, budget, fates and archive of a batch.
+"""Direct calls: one call for each archived request line, with the intent, budget, fates and archive of a batch.
 
-Nobody offers a way to find out what became of a call that was cut off. So each call is noted as begun before it, and
-its answer is written down after it, in a journal beside the database that is on the disk before the work goes on. When
-the calls are over, or whoever made them is dead, the journal says of every request whether it was answered, may have
+No provider offers a way to look up a call that was cut off. So each call is recorded as begun before it is made, and
+its answer is recorded after it, in a journal beside the database that is synced to the disk before the work goes on.
+When the calls are over, or their process is dead, the journal tells for every request whether it was answered, may have
 been billed without an answer, or was never asked. It becomes result lines in the shape of the provider's batches, which
-are archived and collected as those are.
+are archived and collected like those.
 
 The journal is a file and no table, because the database lets one process write at a time: two transactions for each
 call, of every process, would take longer than the call and wait for each other. A line is written and synced in a few
-milliseconds, and the answer has to be on the disk anyway. It goes into the tables with the one transaction that
-collects the batch.
+milliseconds, and the answer has to be on the disk anyway. It enters the tables with the one transaction that collects
+the batch.
 
-Exactly once cannot be promised here: killed between the call and its answer, a request is `missing`, and whether it was
-billed stays unknown. It is not asked again by itself.
+Exactly once cannot be guaranteed here: a request whose process is killed between the call and its answer is `missing`,
+and its billing stays unknown. It is not asked again automatically.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MOST_CALLS = 500
 """The most requests of one intent: its answers are stored, and its money is settled, when all of them are over."""
 
 LOOK_EVERY_SECONDS = 0.02
-"""So often a place is looked for that others hold."""
+"""The pause between two tries to get a place while other processes hold all."""
 
 _FINAL = (CredentialsError, ModelUnavailableError, RequestRejectedError)
 """After one of these nothing is due again by itself: its asks are stopped (send.py)."""
@@ -66,14 +66,14 @@ _FINAL = (CredentialsError, ModelUnavailableError, RequestRejectedError)
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What a journal says: when each call began, and when it was answered, with its result line."""
+    """The contents of a journal: when each call began, and when it was answered, with its result line."""
 
     began: dict[str, datetime] = field(default_factory=dict)
     answered: dict[str, tuple[datetime, bytes]] = field(default_factory=dict)
 
 
 class Journal:
-    """The calls of one batch as they are made, a line for each event, synced to the disk. For several threads."""
+    """The calls of one batch as they are made, a line for each event, synced to the disk. Thread-safe."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
         self._path, self._clock = path, clock
@@ -91,15 +91,16 @@ class Journal:
             raise _unwritable(path, error) from error
 
     def began(self, custom_id: str) -> None:
-        """Before the call."""
+        """Record the call before it is made."""
         self._append({"began": custom_id})
 
     def put_back(self, custom_id: str) -> None:
-        """It is certain that nothing was asked, or that the provider refused to take it: it counts as never begun."""
+        """Record that nothing was asked for certain, or that the provider refused it: the call counts as never
+        begun."""
         self._append({"put_back": custom_id})
 
     def answered(self, custom_id: str, line: bytes) -> None:
-        """After the call."""
+        """Record the answer after the call."""
         self._append({"answered": custom_id, "line": line.decode()})
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ class Journal:
         line = json.dumps({**event, "at": self._clock().isoformat()}).encode() + b"\n"
         with self._lock:
             try:
-                # After a write that was cut short, a line of its own: what is torn is passed over on reading.
+                # Start a new line after a write that was cut short: reading skips the torn line.
                 whole = b"\n" + line if self._torn else line
                 self._torn = True
                 if self._file.write(whole) != len(whole):
@@ -121,7 +122,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> Calls:
-    """What is on the disk. A line that was cut short says nothing: a call is made after its line is whole."""
+    """The journal on the disk. A line that was cut short is ignored: a call is made only after its line is complete."""
     calls = Calls()
     if not path.exists():
         return calls
@@ -155,9 +156,9 @@ def make_calls(
     warehouse: Warehouse,
     clock: Callable[[], datetime],
 ) -> ProviderError | None:
-    """Make one call for each (custom_id, request line), several at a time; the error after which no more were made.
+    """Make one call for each (custom_id, request line), several at a time; returns the error that ended the calls.
 
-    Of all processes of this machine together never more are under way at the provider than the registry allows.
+    All processes of this machine together never have more calls under way at the provider than the registry allows.
     """
     most = load_registry().direct[batch.provider].in_flight
     _tidy(warehouse)
@@ -202,7 +203,7 @@ def make_calls(
 
 
 class _Calling:
-    """The requests still to be asked, and whether any more are."""
+    """The requests still to be asked, and whether the calls go on."""
 
     def __init__(self, lines: Sequence[tuple[str, bytes]], flag: Path) -> None:
         self._lines, self._flag = iter(lines), flag
@@ -216,7 +217,7 @@ class _Calling:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be begun: after an error, or because a person stopped the batch."""
+        """Whether no further call may begin: after an error, or because a person stopped the batch."""
         return self._stopped or self._flag.exists()
 
     def stop(self, error: ProviderError | None = None) -> None:
@@ -226,10 +227,10 @@ class _Calling:
 
 @contextmanager
 def _slot(warehouse: Warehouse, provider: str, most: int, calling: _Calling) -> Iterator[bool]:
-    """Hold one of the places of the provider, as soon as one is free. False when the calling is over before.
+    """Hold one of the places of the provider, as soon as one is free. False when the calls end before.
 
-    A place is a lock on a file: it ends with the process that holds it, however that ends. Who waits for a place holds
-    the lock of the queue. So one that has just left its place does not take it again before others.
+    A place is a lock on a file: it ends with the process that holds it. A process that waits for a place holds the lock
+    of the queue, so a process that has just left its place does not take it again before others.
     """
     folder = _folder(warehouse)
     places = [folder / f"{provider}.{number}.slot" for number in range(most)]
@@ -242,7 +243,7 @@ def _slot(warehouse: Warehouse, provider: str, most: int, calling: _Calling) -> 
 
 
 def _first_free(paths: Sequence[Path], held: ExitStack, calling: _Calling) -> bool:
-    """Lock the first of these files that nobody has locked. False when the calling is over before there is one."""
+    """Lock the first of these files that is free. False when the calls end before one is."""
     while not calling.is_over:
         interrupts.check()
         for path in paths:
@@ -266,10 +267,10 @@ def fetch_calls(
     run_id: str | None = None,
     error: ProviderError | None = None,
 ) -> Fetched | None:
-    """The calls that were made, as an ended batch whose result lines are archived; None when none was begun and nobody
-    stopped the batch.
+    """The calls as an ended batch whose result lines are archived; None when no call was begun and nobody stopped the
+    batch.
 
-    `error`: what ended the calling before its time. What was never asked is due again then, after a pause.
+    `error`: the reason why the calls ended early. Requests that were never asked are due again then, after a backoff.
     """
     calls = read_journal(_journal(warehouse, batch.batch_id))
     if not calls.began and batch.cancel_asked_at is None:
@@ -321,7 +322,7 @@ def collect_calls(
     clock: Callable[[], datetime],
     error: ProviderError | None,
 ) -> BatchRecord | None:
-    """Store what the calls brought; the batch as it is then. None when not one was begun."""
+    """Store the results of the calls; returns the batch afterwards. None when no call was begun."""
     while True:
         with warehouse.read() as database:
             latest = batches.batch(database, batch.batch_id) or batch
@@ -341,8 +342,8 @@ def collect_calls(
 def take_up(
     batch: BatchRecord, warehouse: Warehouse, store: ObjectStore, clock: Callable[[], datetime], run_id: str | None
 ) -> Fetched | BatchRecord:
-    """What is to be made of a direct batch that is open: nothing while its process lives; afterwards its calls, or when
-    none was begun the batch, whose requests are due again. Asks nobody."""
+    """What to do with an open direct batch: nothing while its process lives; then settle its calls or, when none was
+    begun, make its requests due again. Makes no call."""
     if is_being_sent(warehouse, batch.batch_id):
         return batch
     with warehouse.read() as database:
@@ -354,7 +355,7 @@ def take_up(
 
 
 def record_never_begun(batch: BatchRecord, warehouse: Warehouse, now: datetime) -> BatchRecord:
-    """Not one call was begun: the requests are due at once."""
+    """No call was begun: the requests are due at once."""
     why = "Not sent: the program ended before the first call. Its requests are due again."
     changes: dict[str, Any] = {"status": "deferred", "retry_at": now, "error": why}
     with warehouse.write() as database:
@@ -368,7 +369,7 @@ def record_never_begun(batch: BatchRecord, warehouse: Warehouse, now: datetime) 
 
 
 def ask_to_stop(warehouse: Warehouse, batch_id: str) -> None:
-    """Let whichever process makes the calls of the batch begin no more."""
+    """Let the process that makes the calls of the batch begin no more."""
     flag = _flag(warehouse, batch_id)
     try:
         flag.parent.mkdir(parents=True, exist_ok=True)
@@ -378,13 +379,13 @@ def ask_to_stop(warehouse: Warehouse, batch_id: str) -> None:
 
 
 def forget_calls(warehouse: Warehouse, batch_id: str) -> None:
-    """The tables hold all that the files say."""
+    """Remove the files of the batch: the tables hold all of their contents."""
     for path in (_journal(warehouse, batch_id), _flag(warehouse, batch_id)):
         path.unlink(missing_ok=True)
 
 
 def _tidy(warehouse: Warehouse) -> None:
-    """Remove the files of closed batches: a process was killed after the transaction, before it removed them."""
+    """Remove the files of closed batches whose process was killed between the transaction and the removal."""
     ids = {path.stem for path in _folder(warehouse).glob("*") if path.suffix != ".slot"}
     if not ids:
         return
