@@ -177,7 +177,7 @@ def _stand(
                 AND r.prompt_version = a.prompt_version
             WHERE a.prompt_version = $version GROUP BY ALL
         ),
-        told AS (
+        tags AS (
             SELECT seed, count(*) FILTER (error IS NULL) AS answers, count(*) FILTER (error IS NOT NULL) AS failures
             FROM palette_tags WHERE prompt_version = $version GROUP BY ALL
         ),
@@ -193,7 +193,7 @@ def _stand(
                    coalesce({unsure}, false) AS uncertain, n.seed IS NOT NULL AS coming, k.seed IS NOT NULL AS kept,
                    r.seed IS NOT NULL AND r.error IS NULL AS refined, r.error IS NOT NULL AS unrefined,
                    c.seed IS NOT NULL AS tagged
-            FROM palettes p LEFT JOIN asked a USING (seed) LEFT JOIN told t USING (seed) LEFT JOIN coming n USING (seed)
+            FROM palettes p LEFT JOIN asked a USING (seed) LEFT JOIN tags t USING (seed) LEFT JOIN coming n USING (seed)
             LEFT JOIN kept k USING (seed)
             LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $version
             LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $version

@@ -1,4 +1,4 @@
-"""What is wanted of models, what of it is missing, on its way and due: the SQL that asking, planning and sending share.
+"""The SQL that asking, planning and sending share: which answers are wanted, missing, carried and due.
 
 It works ask by ask, with the analyses of an ask as the bits of an integer, so that eight million requests are a million
 rows. Equal subjects have one stem (identity.py), and each of its requests is sent on behalf of the first subject that
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DueRequest:
-    """A request that nobody has answered and no batch is carrying.
+    """A request without an answer that no batch is carrying.
 
-    `allow_unpriced`: somebody asked for it at whatever price.
+    `allow_unpriced`: some ask allows an unknown price.
     """
 
     custom_id: str
@@ -54,7 +54,7 @@ class DueTarget:
     delivery: Delivery = "batch"
 
     def hold_key(self, purpose: str, provider: str) -> HoldKey:
-        """Under which these requests are held back when there is no money for them."""
+        """The key under which these requests are held when there is no money for them."""
         return HoldKey(purpose, provider, self.model, self.prompt_version, self.cap_id)
 
 
@@ -64,11 +64,11 @@ def open_asks(purpose: Purpose, condition: str = "true") -> str:
 
 
 def lacking(asks: str, table: AnswerTable) -> str:
-    """Common table expressions `asked`, `heard` and `lacking` for a relation of asks.
+    """Common table expressions `asked`, `outcomes` and `lacking` for a relation of asks.
 
-    `asked` is the relation, as far as its stems are known, with `ask` (a number); `heard` is what the subject itself
-    has an answer to, or with no retry since a failure: `answered` and `failed`, bits by `ask`. `lacking` is `asked`
-    where that leaves something, with it as `bits`.
+    `asked` is the relation, without asks that have no stem yet, numbered by `ask`. `outcomes` holds what is stored for
+    the subject itself, by `ask`: the bits `answered`, and the bits `failed` that no retry was asked for since. `lacking`
+    is `asked` where bits are missing, with these as `bits`.
     """
     asked_of = "".join(f" AND t.{name} = a.{name}" for name in table.asked_of)
     number = bit(table.analysis_of("t"))
@@ -76,7 +76,7 @@ def lacking(asks: str, table: AnswerTable) -> str:
         asked AS (
             SELECT *, row_number() OVER () AS ask FROM ({asks}) WHERE stem IS NOT NULL
         ),
-        heard AS MATERIALIZED (
+        outcomes AS MATERIALIZED (
             SELECT a.ask, coalesce(bit_or({number}) FILTER (t.error IS NULL), 0) AS answered,
                    coalesce(bit_or({number}) FILTER (t.error IS NOT NULL), 0) AS failed
             FROM asked a JOIN {table.name} t ON t.{table.subject} = a.subject
@@ -86,14 +86,14 @@ def lacking(asks: str, table: AnswerTable) -> str:
         ),
         lacking AS (
             SELECT a.*, ((1 << a.analyses) - 1) & ~coalesce(h.answered | h.failed, 0) AS bits
-            FROM asked a LEFT JOIN heard h USING (ask)
+            FROM asked a LEFT JOIN outcomes h USING (ask)
             WHERE ((1 << a.analyses) - 1) & ~coalesce(h.answered | h.failed, 0) <> 0
         )
     """
 
 
 def ready(purpose: Purpose) -> str:
-    """Common table expression `ready`: what of `lacking` may be sent, or shared, now."""
+    """Common table expression `ready`: the part of `lacking` that may be sent, or shared, now."""
     if purpose.kept_back is None:
         return "ready AS (SELECT * FROM lacking)"
     kept_back = purpose.kept_back("SELECT * FROM lacking")
@@ -101,7 +101,7 @@ def ready(purpose: Purpose) -> str:
 
 
 def carried(which: str = "true") -> str:
-    """Common table expression `carried`: by `stem` the bits of what open batches carry; `which` is a condition on b."""
+    """Common table expression `carried`: by `stem` the bits that open batches carry; `which` is a condition on b."""
     return f"""
         carried AS (
             SELECT {stem_of("r.custom_id")} AS stem, bit_or({bit("r.analysis_index")}) AS bits
@@ -112,10 +112,10 @@ def carried(which: str = "true") -> str:
 
 
 def due(missing: str) -> str:
-    """Common table expression `due`: `missing` with, as `bits`, what is to be sent on behalf of each subject.
+    """Common table expression `due`: `missing` with, as `bits`, the requests to send on behalf of each subject.
 
-    Equal requests go out once, for the first by prompt version and subject that wants them. `unpriced` holds the bits
-    that somebody allowed to be sent at an unknown price. Needs `carried`. Only stems that several subjects have are
+    Equal requests are sent once, for the first subject that wants them, by prompt version and subject. `unpriced` holds
+    the bits that some ask allows at an unknown price. Needs `carried`. Only stems shared by several subjects are
     sorted: sorting all of them takes most of the time.
     """
     return f"""
@@ -139,7 +139,8 @@ def due(missing: str) -> str:
 
 
 def due_targets(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> list[DueTarget]:
-    """What has to be asked of the provider now, counted, ordered by prompt version, model, cap and delivery."""
+    """The requests that must be sent to the provider now, counted, ordered by prompt version, model, cap and
+    delivery."""
     rows = connection.execute(
         f"""
         WITH {lacking(open_asks(purpose, "provider = $1"), purpose.table)}, {ready(purpose)},
@@ -156,8 +157,8 @@ def due_targets(connection: DuckDBPyConnection, purpose: Purpose, provider: str)
 def due_requests(
     connection: DuckDBPyConnection, purpose: Purpose, provider: str, target: DueTarget | None = None
 ) -> list[DueRequest]:
-    """The requests that have to be asked of the provider now, or those of one target: equal ones once, ordered by
-    prompt version, model and subject."""
+    """The requests that must be sent to the provider now, or those of one target: equal ones once, ordered by prompt
+    version, model and subject."""
     at = "provider = $provider AND ($model IS NULL OR model = $model)"
     rows = connection.execute(
         f"""
@@ -181,7 +182,7 @@ def due_requests(
 
 
 def share_answers(connection: DuckDBPyConnection, purpose: Purpose) -> None:
-    """Give subjects that wait for an answer the one that exists for the same request, free of charge."""
+    """Give waiting subjects the answer that exists for the same request, free of charge."""
     table = purpose.table
     replaced = ", ".join(
         [f"m.subject AS {table.subject}", *(f"m.prompt_version AS {name}" for name in table.versions), "0 AS cost_usd"]

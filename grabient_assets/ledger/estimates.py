@@ -1,8 +1,8 @@
-"""What requests will cost, before they are sent: tokens first, then dollars, each with a low and a high end.
+"""The estimated cost of requests before they are sent: tokens first, then dollars, each with a low and a high end.
 
 Tokens come from past answers of the same model to the same prompt, as soon as there are a few. Before that they come
-from the assumptions written here; those are rough on purpose, and wide. The high end is what a budget sets aside: it is
-an estimate, not a ceiling, and what an answer really cost replaces it when it is collected.
+from the assumptions written here, which are rough on purpose, and wide. A budget reserves the high end. It is an
+estimate and no ceiling, and the real cost replaces it when the answer is collected.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ THINKING_TOKENS = {
     "max": (2_000, 12_000, 40_000),
 }
 """By the effort that is asked for. No provider publishes figures; the first answers replace these. The high end is
-three to six times what is expected: an assumption, no ceiling."""
+three to six times the expected number: an assumption, no ceiling."""
 
 FEWEST_MEASURED = 5
-"""From so many answers on, their tokens are believed."""
+"""The number of past answers from which their tokens replace the assumptions."""
 
 READ_IMAGE_TOKENS = (250, 1_100, 6_300)
-"""An image that is read by a model that makes images. Google counts 258 to 1,120; what OpenAI counts for its newest
-models is not published, and 6,300 is the most of those before."""
+"""An image that a model which makes images reads. Google counts 258 to 1,120. OpenAI does not publish the count of its
+newest models; 6,300 is the most of the earlier ones."""
 
 DEVIATIONS = 2
 """How many standard deviations the ends lie from the mean of measured tokens."""
@@ -60,7 +60,7 @@ DEVIATIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class RequestShape:
-    """What a request is made of.
+    """The sizes of a request.
 
     `text_bytes` is the length of its line without the bytes of a picture. `max_output_tokens`, `thinking_budget` and
     `effort` are the prompt's parameters. For an image, `max_output_tokens` is the most it is billed as; 0: not known.
@@ -96,7 +96,7 @@ class TokenEstimate:
 
 @dataclass(frozen=True, slots=True)
 class DollarRange:
-    """US dollars: the least, what is expected, and the most that is expected."""
+    """US dollars: the least, the expected, and the most expected sum."""
 
     low: Decimal = Decimal(0)
     expected: Decimal = Decimal(0)
@@ -107,10 +107,10 @@ class DollarRange:
 
 
 def token_estimate(shape: RequestShape, model: Model, measured: Measured | None = None) -> TokenEstimate:
-    """The tokens of one request of this shape: measured where past answers are many enough, else assumed.
+    """The tokens of one request of this shape: measured when there are enough past answers, otherwise assumed.
 
-    Texts that are embedded are of any length, so what others took says nothing: their own bytes count. What an image
-    takes is a matter of its size and quality.
+    Texts that are embedded are of any length, so measured tokens of others do not apply: their own bytes count. The
+    tokens of an image depend on its size and quality.
     """
     if measured is not None and measured.answers >= FEWEST_MEASURED and model.kind == "text":
         return _from_measured(measured, shape)
@@ -118,10 +118,10 @@ def token_estimate(shape: RequestShape, model: Model, measured: Measured | None 
 
 
 def estimate(model: Model, on: date, tokens: TokenEstimate, count: int, delivery: Delivery = "batch") -> DollarRange:
-    """What `count` such requests cost at the prices of the day `on`.
+    """The cost of `count` such requests at the prices of the day `on`.
 
-    The low end and the expected one count on the cache. The high end does not, and there all input may have to be
-    written to it. Raises UnpricedError without a price.
+    The low end and the expected one count on the cache. The high end does not, and assumes that all input may have to
+    be written to it. Raises UnpricedError without a price.
     """
     rates, _ = rates_on(model, on, delivery == "batch", max(tokens.input_high, SHORT_PROMPT))
     cached_rate = rates.input if rates.cached_input is None else rates.cached_input
@@ -149,7 +149,7 @@ def estimate(model: Model, on: date, tokens: TokenEstimate, count: int, delivery
 
 
 def _most_written(tokens: TokenEstimate, model: Model, rates: Rates) -> int:
-    """How much of the most input may be billed as written to the cache."""
+    """The input tokens of the high end that may be billed as written to the cache."""
     dearer = rates.cache_write is not None and rates.cache_write > rates.input
     return tokens.input_high if dearer and (tokens.written or may_write(model, rates)) else 0
 
@@ -186,7 +186,7 @@ def _from_assumptions(shape: RequestShape, model: Model) -> TokenEstimate:
 
 
 def _of_image(shape: RequestShape, text: float) -> TokenEstimate:
-    """What is written beside the image, thinking above all, is billed at the price of text where there is one."""
+    """Tokens beside the image, thinking above all, are billed at the price of text where there is one."""
     least, usual, most = THINKING_TOKENS[shape.effort or "medium"]
     low, read, high = (shape.pictures * tokens for tokens in READ_IMAGE_TOKENS)
     return TokenEstimate(
@@ -204,9 +204,9 @@ def _of_image(shape: RequestShape, text: float) -> TokenEstimate:
 
 
 def most_image_tokens(model: Model, size: str | None, quality: str | None) -> int:
-    """The most tokens that an image of this size and quality is billed as; 0 where nobody knows.
+    """The most tokens that an image of this size and quality is billed as; 0 where it is not known.
 
-    Of a size between two classes the greater one counts. Raises RequestRejectedError for a size that the model does not
+    A size between two classes counts as the larger one. Raises RequestRejectedError for a size that the model does not
     make.
     """
     rules = model.images

@@ -13,16 +13,17 @@ Fate = Literal[
     "errored",  # the provider reported an error instead of an answer
     "expired",  # the batch ran out of time first
     "cancelled",  # the batch was stopped first, by a person here or by anybody else
-    "missing",  # the batch ended and nothing was said about the request
+    "missing",  # the batch ended without a result for the request
     "mismatched",  # the answer carries the ref of another request
-    "unreadable",  # an answer came, was paid for and cannot be read, or not told from others
+    "unreadable",  # an answer arrived and was paid for, but cannot be read or assigned
 ]
 
 USABLE: frozenset[str] = frozenset({"succeeded", "repaired"})
 
 ASKED_AGAIN: frozenset[str] = frozenset({"expired", "cancelled", "missing", "mismatched"})
-"""Nothing of the model's own came back: the request is due again by itself, up to MAX_DELIVERIES batches. So is one
-without a line in a batch that failed as a whole. Nothing is when a person here asked for the batch to be stopped."""
+"""Without any answer of the model the request is due again automatically, up to MAX_DELIVERIES batches. So is a request
+without a line in a batch that failed as a whole. Nothing is due again when a person here asked to stop the batch."""
 
 MAX_DELIVERIES = 3
-"""After so many accepted batches without an answer a request is recorded as failed; retrying it is a person's call."""
+"""The number of accepted batches without an answer after which a request is recorded as failed; only a person retries
+it."""

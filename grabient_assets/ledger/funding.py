@@ -1,16 +1,16 @@
-"""What the money finishes: a limit buys whole subjects, not a little of each.
+"""Which subjects the money finishes: a limit buys whole subjects, not a part of each.
 
-All that an unfinished subject still needs counts at once, at the high end of its estimate: the requests that are due at
-any provider, and everything that follows, as far as it is expected. Subjects are taken in order, those that are begun
-before new ones, then the cheapest to finish, then as they came; what is set aside for one is not there for the next.
-Only requests of subjects that were taken are sent. Nothing of this is stored: it follows from the ledger, in the
-transaction that writes an intent, so it is freed by itself when a request is sent, kept back or not wanted any more.
+Everything that an unfinished subject still needs counts at once, at the high end of its estimate: the requests that are
+due at any provider, and everything that is expected to follow. Subjects are taken in order, begun ones before new ones,
+then the cheapest to finish, then in order of arrival; money reserved for one is not there for the next. Only requests
+of subjects that were taken are sent. Nothing of this is stored: it follows from the ledger, in the transaction that
+writes an intent, so it is released when a request is sent, withheld or no longer wanted.
 
-When the money covers the high end of no subject, one is sent *step by step*: as many of its requests as can be set
-aside for, and the others as its answers release what they did not cost. For this its expected cost has to fit, and what
-the riskiest request, mostly the last, sets aside above its own expected cost: that one can then still be sent last,
-when all others cost what is expected. The subject may end unfinished, when its answers are dearer than expected; no
-other is begun meanwhile.
+When the money covers the high end of no subject, one is sent *step by step*: as many of its requests as can be reserved
+for, and the others as its answers release what they did not cost. This requires that the money covers its expected
+cost, and the amount by which the riskiest request, mostly the last, reserves more than its own expected cost. That
+request can then still be sent last, when all others cost what is expected. The subject may end unfinished, when its
+answers cost more than expected; no other is begun meanwhile.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """What finishing a subject takes out of one limit, in US dollars; `spread` is the most by which the high end of one
-    request lies above what is expected of it."""
+    """The cost of finishing a subject under one limit, in US dollars; `spread` is the largest amount by which the high
+    end of one request exceeds its expected cost."""
 
     high: Decimal = Decimal(0)
     expected: Decimal = Decimal(0)
@@ -55,12 +55,12 @@ class StepCost:
 
     @property
     def stepwise(self) -> Decimal:
-        """The least with which it comes to its end request after request, when each costs what is expected."""
+        """The least sum that finishes it request after request, when each costs what is expected."""
         return self.expected + self.spread
 
 
 def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, StepCost]:
-    """What it takes out of each of the limits that hold for it."""
+    """The sum that it takes from each limit that applies to it."""
     found: dict[Limit, StepCost] = {}
     for need in one.needs:
         for limit in {MONTH, need.cap_id} & set(limits):
@@ -73,8 +73,8 @@ def costs(one: Unfinished, limits: Iterable[Limit]) -> dict[Limit, StepCost]:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """Which subjects go out: `whole` are those that the money finishes, `stepwise` go step by step, `waiting` are all
-    but the whole ones, in order. `kept` is what the whole ones take out of each limit."""
+    """The subjects that are sent: the money finishes those in `whole`, those in `stepwise` go step by step, `waiting`
+    are all but the whole ones, in order. `kept` is the sum that the whole ones take from each limit."""
 
     limits: Mapping[Limit, Allowance]
     whole: AbstractSet[UnfinishedKey] = frozenset()
@@ -83,7 +83,7 @@ class Funding:
     kept: Mapping[Limit, Decimal] = field(default_factory=dict)
 
     def limits_of(self, cap_id: str | None) -> list[Limit]:
-        """The limits that hold for what was asked under this cap."""
+        """The limits that apply to requests asked under this cap."""
         return [limit for limit in dict.fromkeys((MONTH, cap_id)) if limit in self.limits]
 
 
@@ -92,9 +92,9 @@ def fund(
     limits: Mapping[Limit, Allowance],
     out: Mapping[Limit, AbstractSet[UnfinishedKey]],
 ) -> Funding:
-    """Take them in order as long as the limits allow. `out`: by limit, those of which something is with a provider.
+    """Take the subjects in order as long as the limits allow. `out`: by limit, those with requests at a provider.
 
-    One that is begun and does not fit keeps new ones back, as long as what is not spent could finish it.
+    A begun subject that does not fit keeps new ones back, as long as the unspent money could finish it.
     """
     left = {limit: one.left for limit, one in limits.items()}
     unspent = {limit: max(Decimal(0), one.usd - one.spent) for limit, one in limits.items()}
@@ -132,15 +132,15 @@ def _order(priced: tuple[Unfinished, Mapping[Limit, StepCost]]) -> tuple[bool, D
 
 
 def _could_end(cost: Mapping[Limit, StepCost], usd: Mapping[Limit, Decimal]) -> bool:
-    """Whether so much money brings it to its end, request after request, when each costs what is expected."""
+    """Whether this sum finishes it, request after request, when each costs what is expected."""
     return all(c.stepwise <= usd[limit] for limit, c in cost.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What may be sent under one key. Of the requests that are open there: those with a stem in `whole` without limit,
-    those in `stepwise` at most `steps`, those in `others` not. `requests`: how many open requests each stem stands for.
-    """
+    """The requests that may be sent under one key. Of the requests that are open there: those with a stem in `whole`
+    without limit, those in `stepwise` at most `steps`, those in `others` not. `requests`: how many open requests each
+    stem stands for."""
 
     whole: AbstractSet[str]
     stepwise: AbstractSet[str]
@@ -149,7 +149,7 @@ class Grant:
 
     @property
     def is_empty(self) -> bool:
-        """Whether not a single request may be sent."""
+        """Whether no request at all may be sent."""
         return not self.whole and not (self.stepwise and self.steps)
 
     @property
@@ -160,7 +160,7 @@ class Grant:
         return sum(self.requests.values()) - whole - min(stepwise, self.steps)
 
     def admitted(self, custom_ids: Sequence[str]) -> list[int]:
-        """The places of those of these requests that may be sent. Not those that no open ask wants."""
+        """The places of the requests that may be sent; requests that no open ask wants are not among them."""
         found, steps = list[int](), self.steps
         for place, custom_id in enumerate(custom_ids):
             stem = custom_id[:-3]
@@ -180,11 +180,11 @@ def open_funding(
     caps: Iterable[str | None] = (),
     besides: Decimal = Decimal(0),
 ) -> Funding | None:
-    """The funding as the ledger stands; call it in the transaction that uses it. `prices`: see `request_prices`.
-    `caps` are counted also where no open ask is under them.
+    """The funding by the present state of the ledger; call it in the transaction that uses it. `prices`: see
+    `request_prices`. `caps` are counted also where no open ask is under them.
 
-    None when nothing has to wait: all prices are known, and every limit has room for all that is open, under whichever
-    cap, and for `besides`. To put it into an order would take several times as long.
+    None when nothing has to wait: all prices are known, and every limit has room for all open requests, under any cap,
+    and for `besides`. Ordering the subjects would take several times as long.
     """
     needed = price_steps(
         connection,
@@ -205,7 +205,7 @@ def open_funding(
 
 
 def grant(connection: DuckDBPyConnection, funding: Funding, key: HoldKey, one: DollarRange | None) -> Grant:
-    """What of the open requests under the key may be sent; `one` is what a single one costs (None: not known)."""
+    """The open requests under the key that may be sent; `one` is the cost of a single one (None: not known)."""
     requests: dict[str, int] = {}
     whole, stepwise = set[str](), set[str]()
     for stem, wanting, count in open_stems(connection, key):
@@ -223,10 +223,10 @@ def grant(connection: DuckDBPyConnection, funding: Funding, key: HoldKey, one: D
 def over_budget(
     funding: Funding, noun: str, key: HoldKey, one: DollarRange | None, outside: int = 0, sent: Decimal = Decimal(0)
 ) -> str:
-    """The sentence about what waits under the key, of subjects called `noun`. `one`: what a single request costs (None:
-    not known).
+    """The sentence about the requests that wait under the key, of subjects called `noun`. `one`: the cost of a single
+    request (None: not known).
 
-    `outside`: how many requests wait too that no open ask wants; for those of them that go out, `sent` is set aside.
+    `outside`: how many waiting requests no open ask wants; for those of them that are sent, `sent` is reserved.
     """
     limit = min(funding.limits_of(key.cap_id), key=lambda name: funding.limits[name].left)
     tightest = funding.limits[limit]
@@ -254,8 +254,8 @@ def over_budget(
 
 
 def _least(limit: Allowance, waits: Sequence[tuple[bool, StepCost]], one: DollarRange, aside: Decimal) -> Decimal:
-    """How many dollars the limit has to be, at least, for the next of those that wait to go out. `waits`: whether each
-    is begun, and what it costs; `aside` is what the limit has set aside for others."""
+    """The least limit in dollars with which the next waiting subject is sent. `waits`: for each whether it is begun,
+    and its cost; `aside` is the sum that the limit has reserved for others."""
     alone = min((cost.stepwise for _, cost in waits), default=one.high)
     if limit.starts_anew:
         return alone

@@ -1,7 +1,8 @@
-"""What is not tried now, and why: held back for want of money, left alone after failures, put off, paused, stopped.
+"""The work that is not tried now, with the reason: held for lack of money, held after failures, deferred, paused,
+stopped.
 
-Whether there is money is judged anew at every look, as a submission would: answers come in and their tokens are
-measured, prices become known.
+Each call decides anew whether there is money, as a submission would: the tokens of new answers are measured, and prices
+become known.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Something that is not tried now: in one word why, the sentence for a person, and until when, if that is known.
+    """Work that is not tried now: the kind of reason, the sentence for a person, and the end of the wait, if it is
+    known.
 
     `kind` is failed (a sensor's work, after failures), put_off (a provider takes nothing), paused (a provider asked not
     to be asked about batches), over_budget or stopped (a model, until it is asked again).
@@ -52,8 +54,8 @@ def held_back(
     now: datetime,
     among: Sequence[SubjectVersion] | None = None,
 ) -> list[Held]:
-    """Everything that is not tried now; what waits for money only where it concerns one of `among`. Nothing is counted
-    twice."""
+    """Everything that is not tried now; work that waits for money only when it concerns one of `among`. Nothing is
+    counted twice."""
     found = _after_failures(held_work(connection, now))
     for provider, until, error in put_off_providers(connection, now, LONGEST_NAMED):
         reason = (error or "no reason given").rstrip(".")
@@ -72,12 +74,14 @@ def held_back(
 
 
 def dedupe_key(text: str) -> str:
-    """The text without the words that hold a digit: times, counts and the ids of single calls."""
+    """The text without the words that hold a digit (times, counts, ids of calls): sentences with equal keys report the
+    same."""
     return re.sub(r"\S*\d\S*", "", text)
 
 
 def _after_failures(work: Sequence[HeldWork]) -> list[Held]:
-    """One sentence for each reason, with the work that it holds; reasons that differ in ids and times are one."""
+    """One sentence for each reason, with the work that it holds; reasons that differ only in ids and times count as
+    one."""
     alike: dict[str, list[HeldWork]] = {}
     for one in work:
         alike.setdefault(dedupe_key(one.reason), []).append(one)
@@ -91,8 +95,8 @@ def _after_failures(work: Sequence[HeldWork]) -> list[Held]:
 
 
 def release(connection: DuckDBPyConnection, now: datetime) -> None:
-    """Let what failed, or did not get through, be tried at once: a person asks for it. What a provider asked to wait
-    for, and what there is no money for, waits on."""
+    """Let failed and deferred work be tried at once, on a person's request. Pauses that a provider asked for, and work
+    without money, stay."""
     release_work(connection, now)
     forget_unreachable(connection, now)
 
@@ -109,10 +113,11 @@ def still_held(
     purpose: str | None,
     provider: str | None,
 ) -> dict[HoldKey, str]:
-    """What was held back, is still asked for and cannot go out yet, not even one request of it; with the sentence.
+    """The held requests that are still wanted and of which none can be sent yet, with the sentence.
 
-    It is judged anew at every look, as a submission would: answers come in and their tokens are measured, prices become
-    known. What was asked for once more since is not among it: it may read differently now, so it is tried again.
+    Each call decides anew, as a submission would: the tokens of new answers are measured, and prices become known.
+    Requests that were asked for again since are left out: their text or terms may have changed, so they are tried
+    again.
     """
     waiting = holds(connection, purpose, provider)
     if not waiting:
@@ -125,7 +130,7 @@ def still_held(
     for hold in waiting:
         key, kind = hold.key, kind_of(hold.key)
         if kind not in prices or not funding.limits_of(key.cap_id):
-            continue  # sending stops its asks, or nothing limits them any more
+            continue  # sending stops its asks, or no limit applies to them any more
         one = prices[kind]
         if grant(connection, funding, key, one).is_empty:
             found[key] = over_budget(funding, purposes[key.purpose].noun, key, one)

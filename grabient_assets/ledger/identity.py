@@ -1,11 +1,11 @@
-"""The identity of a request, in one place: nobody else puts a custom_id together or takes one apart.
+"""The identity of a request, in one place: no other module builds or parses a custom_id.
 
-A custom_id is `<stem>-<NN>`, `^[a-zA-Z0-9_-]{1,64}$`. NN is the analysis, two digits. The stem is
-`<subject_key>-<20 hex>`: the key says what is asked about (equal subjects have one key), the 20 digits what is asked
-and of whom. The stem stands on the ask (table `asks`); batches, answers and plans join on it.
+A custom_id is `<stem>-<NN>`, `^[a-zA-Z0-9_-]{1,64}$`. NN is the analysis, two digits. The stem is `<subject_key>-<20
+hex>`: the key identifies the subject (equal subjects have one key), the 20 digits identify the request and the model.
+The stem is stored on the ask (table `asks`); batches, answers and plans join on it.
 
-Some requests say more than the ask itself: they show the answers to other requests. Such an ask `rests_on` a table, and
-the digest of what stands there now is its `basis`. Without it there is no stem yet, and nothing to send.
+Some requests contain more than the ask: they show the answers to other requests. Such an ask `rests_on` a table, and
+the digest of its present contents is the `basis`. Without it there is no stem yet, and nothing to send.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ ANALYSES = f"(SELECT unnest(range({MOST_ANALYSES}))::INTEGER AS analysis_index) 
 
 
 def request_digest(purpose: str, answers_from: str, model: Model, prompt_digest: str) -> str:
-    """20 hexadecimal digits that change when what is sent, or to whom, changes; subject and basis aside.
+    """20 hexadecimal digits that change when the request or its target changes, apart from subject and basis.
 
-    `answers_from` is `emulator` or `live`, so that an emulated answer never stands in for a real one.
+    `answers_from` is `emulator` or `live`, so that an emulated answer never replaces a real one.
     """
     return digest_of_request(purpose, answers_from, model.provider, model.id, prompt_digest)
 
 
 def digest_of_request(purpose: str, answers_from: str, provider: str, model_id: str, prompt_digest: str) -> str:
-    """The same, for a model that the registry may not know any more."""
+    """The same, for a model that may have left the registry."""
     identifying = f"{purpose}\n{answers_from}\n{provider}\n{model_id}\n{prompt_digest}"
     return hashlib.sha256(identifying.encode()).hexdigest()[:20]
 

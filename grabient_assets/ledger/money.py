@@ -1,4 +1,4 @@
-"""What is spent and set aside, the caps of single runs, and what waits because there is no money for it."""
+"""Spent and reserved money, the caps of single runs, and the requests that wait for money."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """US dollars: what collected batches cost, what is set aside for open ones, and what these are expected to cost.
+    """US dollars: the cost of collected batches, the reservations of open ones, and the expected cost of these.
 
-    An answer of unknown cost counts with its share of what was set aside for its batch.
+    An answer of unknown cost counts with its share of its batch's reservation.
     """
 
     spent: Decimal
@@ -29,7 +29,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class SpendingCap:
-    """What may be spent on everything that is asked under this id."""
+    """The most to spend on everything that is asked under this id."""
 
     cap_id: str
     usd: Decimal
@@ -37,7 +37,7 @@ class SpendingCap:
 
 @dataclass(frozen=True, slots=True)
 class HoldKey:
-    """What is held together: the requests of one model under one prompt version and one cap (None: no cap)."""
+    """The unit that is held together: the requests of one model under one prompt version and one cap (None: no cap)."""
 
     purpose: str
     provider: str
@@ -50,7 +50,7 @@ class HoldKey:
 class BudgetHold:
     """One row of `budget_holds`.
 
-    `request_usd` is what one of the requests could cost at `held_at`, `needed_usd` all; None: unknown.
+    `request_usd` is the highest cost of one request at `held_at`, `needed_usd` that of all; None: unknown.
     """
 
     purpose: str
@@ -66,7 +66,7 @@ class BudgetHold:
 
     @property
     def key(self) -> HoldKey:
-        """What is held."""
+        """The key of the held requests."""
         return HoldKey(self.purpose, self.provider, self.model, self.prompt_version, self.cap_id)
 
 
@@ -88,7 +88,7 @@ def spending_between(connection: DuckDBPyConnection, start: datetime, end: datet
 
 
 def spending_by_cap(connection: DuckDBPyConnection, cap_ids: Iterable[str]) -> dict[str, tuple[Decimal, Spending]]:
-    """By cap: what may be spent under it, and what the batches that were sent under it come to."""
+    """By cap: its limit, and the money of the batches that were sent under it."""
     rows = connection.execute(
         f"""
         SELECT c.cap_id, c.usd, s.*
@@ -107,13 +107,13 @@ def make_cap(connection: DuckDBPyConnection, cap: SpendingCap, now: datetime) ->
 
 
 def record_hold(connection: DuckDBPyConnection, hold: BudgetHold) -> None:
-    """Say that these requests wait for money."""
+    """Record that these requests wait for money."""
     release(connection, hold.key)
     insert_rows(connection, "budget_holds", [hold])
 
 
 def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> set[HoldKey]:
-    """What the open asks about these subjects would be held back under."""
+    """The keys under which the open asks about these subjects would be held."""
     rows = connection.execute(
         """
         SELECT DISTINCT purpose, provider, model, prompt_version, cap_id FROM asks
@@ -127,7 +127,7 @@ def keys_of_open_asks(connection: DuckDBPyConnection, among: Sequence[SubjectVer
 
 
 def release(connection: DuckDBPyConnection, key: HoldKey) -> None:
-    """Nothing of this waits any more."""
+    """Remove the holds of these requests: they no longer wait."""
     connection.execute(
         """
         DELETE FROM budget_holds WHERE purpose = $1 AND provider = $2 AND model = $3 AND prompt_version = $4
@@ -145,9 +145,9 @@ _WANTED = """
 
 
 def holds(connection: DuckDBPyConnection, purpose: str | None = None, provider: str | None = None) -> list[BudgetHold]:
-    """What was held back and is still asked for, of one purpose or provider or of all.
+    """The held requests that are still wanted, of one purpose or provider or of all.
 
-    Not what was asked for once more since: that is tried again.
+    Requests that were asked for again since are left out: they are tried again.
     """
     columns = ", ".join(f"h.{name}" for name in BudgetHold.__dataclass_fields__)
     rows = connection.execute(
@@ -166,7 +166,7 @@ def holds(connection: DuckDBPyConnection, purpose: str | None = None, provider: 
 
 
 def forget_unwanted_holds(connection: DuckDBPyConnection) -> None:
-    """Remove what was held back and is not asked for any more."""
+    """Remove the holds of requests that are no longer wanted."""
     connection.execute(f"DELETE FROM budget_holds WHERE rowid NOT IN (SELECT h.rowid FROM budget_holds h {_WANTED})")
 
 

@@ -1,5 +1,5 @@
-"""What takes too long: batches that are open for longer than promised, models whose batches are put off again and
-again, and providers that do not answer."""
+"""Overdue work: batches that are open for longer than promised, models whose batches are deferred repeatedly, and
+providers that do not answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
     age = now - _since(batch, now)
     name = f"Batch {batch.batch_id} ({batch.provider} {batch.model}, {counted(batch.request_count, 'request')})"
     why = f" Last trouble: {batch.error}" if batch.error else ""
-    if batch.delivery == "direct":  # its process is at it, or the next look settles it
+    if batch.delivery == "direct":  # its process handles it, or the next poll settles it
         return None
     if batch.status == "intended" and age > CREATE_IS_CLEARED_UP_WITHIN:
         return (
@@ -39,8 +39,8 @@ def overdue(batch: BatchRecord, now: datetime) -> str | None:
 
 
 def _since(batch: BatchRecord, now: datetime) -> datetime:
-    """When it was sent, as the wall clock said; where that has not come yet, because the clock ran ahead, what is known
-    beside it."""
+    """Since when it is open: the first of the known times that does not lie in the future (the clock may have run ahead
+    then), otherwise the time of the intent."""
     known = (batch.submitted_at, batch.sent_after, batch.missed_at)
     return next((time for time in known if time is not None and time <= now), batch.intended_at)
 
@@ -64,7 +64,8 @@ def _hours(age: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """Since when every batch of a model was put off, how many there were, and what the provider said last."""
+    """The time since which every batch of a model was deferred, the number of these batches, and the provider's latest
+    error."""
 
     purpose: str
     provider: str
@@ -75,7 +76,7 @@ class PutOff:
 
 
 def put_off(connection: DuckDBPyConnection) -> list[PutOff]:
-    """The models of which something is asked, and whose last batches, one or more in a row, were put off."""
+    """The models with open asks whose latest batches, one or more in a row, were deferred."""
     rows = connection.execute(
         """
         WITH accepted AS (
@@ -98,7 +99,7 @@ def put_off(connection: DuckDBPyConnection) -> list[PutOff]:
 
 
 def overdue_now(purpose: str, waiting: Sequence[BatchRecord], idle: Sequence[PutOff], now: datetime) -> dict[str, str]:
-    """The sentences about what takes too long of this purpose, by batch id, or by provider and model."""
+    """The sentences about overdue work of this purpose, by batch id, or by provider and model."""
     found = {b.batch_id: overdue(b, now) for b in waiting if b.purpose == purpose}
     found |= {f"{one.provider} {one.model}": put_off_too_long(one, now) for one in idle if one.purpose == purpose}
     return {name: sentence for name, sentence in found.items() if sentence}
@@ -115,7 +116,7 @@ def unreachable_in_a_row(connection: DuckDBPyConnection, provider: str, since: d
 
 
 def unanswered_in_a_row(connection: DuckDBPyConnection, provider: str, since: datetime) -> tuple[int, str] | None:
-    """The same, create calls that were sent, had no answer and created nothing counted as well."""
+    """The same, including create calls that were sent, got no answer and created nothing."""
     return _in_a_row(connection, _UNANSWERED, provider, since)
 
 
@@ -132,7 +133,7 @@ def _in_a_row(connection: DuckDBPyConnection, what: str, provider: str, since: d
 
 
 def locked_out(connection: DuckDBPyConnection) -> dict[str, str]:
-    """Providers that refused our key when their open batches were asked about last, and what they said."""
+    """Providers that refused our key at the latest poll of their open batches, and their errors."""
     rows = connection.execute(
         """
         SELECT provider, any_value(error) FROM batches
@@ -143,5 +144,5 @@ def locked_out(connection: DuckDBPyConnection) -> dict[str, str]:
 
 
 def forget_unreachable(connection: DuckDBPyConnection, now: datetime) -> None:
-    """Let providers that could not be reached, or did not answer, be tried again at once: a person asks for it."""
+    """Let providers that could not be reached, or did not answer, be tried again at once, on a person's request."""
     connection.execute(f"UPDATE batches SET retry_at = $1 WHERE retry_at > $1 AND {_UNANSWERED}", [now])

@@ -1,7 +1,7 @@
-"""What sending would do if subjects were asked about: counted in SQL, nothing is written.
+"""The plan: what sending would do if subjects were asked about. It is counted in SQL, and nothing is written.
 
-The rule is that of sending (due.py), over asks as they would be: those of the chosen subjects on top of those that are
-open. It goes model by model, so that a panel of ten needs the memory of one.
+The rule is that of sending (due.py), over hypothetical asks: those of the chosen subjects on top of the open ones. It
+goes model by model, so that a panel of ten needs the memory of one.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class DueLines:
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """What becomes of the requests to one model.
+    """The requests to one model, by their state.
 
     Of the chosen subjects: `cached` are answered, there or for an equal one; `failed` have an answer that cannot be
     used; `in_flight` are in open batches; `equal` are answered together with the same request of another subject;
     `missing` would be sent, by reason in the order of REASONS. `also_due` is sent with them: it was asked for before.
-    `stopped`: why what is missing was stopped, with how many requests.
+    `stopped`: why missing requests were stopped, with how many requests.
     """
 
     cached: int
@@ -72,11 +72,11 @@ class TargetPlan:
 def planning(
     connection: DuckDBPyConnection, purpose: Purpose, asked: Sequence[str], others: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Lay out what the plans of all models share: the subjects that would be asked about, and `others` that were chosen
-    and lack nothing. Temporary tables only."""
+    """Create the tables that the plans of all models share: the subjects that would be asked about, and `others` that
+    were chosen and lack nothing. Temporary tables only."""
     import pandas
 
-    # As a frame, because 100,000 strings take DuckDB twenty times as long when they come as a parameter.
+    # Passed as a frame, because DuckDB takes twenty times as long for 100,000 strings that come as a parameter.
     subjects = pandas.Series([*asked, *others], dtype="object")
     idle = [False] * len(asked) + [True] * len(others)
     connection.register("new_chosen", pandas.DataFrame({"subject": subjects, "idle": idle}))
@@ -100,10 +100,11 @@ def planning(
 
 @contextmanager
 def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str) -> Iterator[dict[str, list[str]]]:
-    """Lay out what the plans of all models of a provider share when nothing more is asked for. Temporary tables only.
+    """Create the tables that the plans of all models of a provider share when nothing more is asked for. Temporary
+    tables only.
 
-    Chosen are the asks that are open at the provider, and those that were recorded together with one of them. Gives
-    their prompt versions by model.
+    The chosen asks are those open at the provider, and those recorded together with one of them. Returns their prompt
+    versions by model.
     """
     connection.execute(f"CREATE TEMP TABLE subject_sizes AS {purpose.sizes}")
     connection.execute(
@@ -130,7 +131,7 @@ def planning_due(connection: DuckDBPyConnection, purpose: Purpose, provider: str
 
 
 def _planned(purpose: Purpose) -> str:
-    """The asks of one model as they would be. `$current` are "version digest" of what may be sent."""
+    """The hypothetical asks of one model. `$current` are "version digest" of the prompts that may be sent."""
     chosen = identified(
         "SELECT subject, idle, $version AS prompt_version, $digest AS request_digest FROM chosen", purpose
     )
@@ -187,15 +188,15 @@ def _asked_before(table: AnswerTable) -> str:
 
 
 def _asked_here(table: AnswerTable) -> str:
-    """SQL condition on rows `t` of the table: they are about this model."""
+    """SQL condition on rows `t` of the table: they belong to this model."""
     return " AND ".join(f"t.{name} = ${name}" for name in table.asked_of)
 
 
 def _planned_asks(table: AnswerTable, asks: str, before: str = "", known_by: str = "") -> str:
-    """Statement that lays out the asks of this relation with what is there. `before` are further columns, from the
-    further joins `known_by`.
+    """Statement that creates a table of the asks of this relation with their answers. `before` are further columns,
+    from the further joins `known_by`.
 
-    Answers of equal subjects are there as `share_answers` takes them over.
+    Answers of equal subjects count as `share_answers` takes them over.
     """
     return f"""
     CREATE OR REPLACE TEMP TABLE planned_asks AS
@@ -217,7 +218,7 @@ def _planned_asks(table: AnswerTable, asks: str, before: str = "", known_by: str
     SELECT a.* EXCLUDE (provider, model, analyses), (1 << a.analyses) - 1 AS wanted, {before}
            ((1 << a.analyses) - 1) & (coalesce(h.answered, 0) | coalesce(t.answered, 0)) AS answered,
            ((1 << a.analyses) - 1) & (coalesce(h.failed, 0) | coalesce(t.failed, 0)) AS failed
-    FROM asked a LEFT JOIN heard h USING (ask) LEFT JOIN taken_over t USING (ask) {known_by}
+    FROM asked a LEFT JOIN outcomes h USING (ask) LEFT JOIN taken_over t USING (ask) {known_by}
     """
 
 
@@ -260,7 +261,7 @@ def _reasons(table: AnswerTable) -> str:
         FROM planned_due d LEFT JOIN sent s USING (stem) LEFT JOIN failures f USING (ask)
         LEFT JOIN asked_before h ON h.subject = d.subject AND h.prompt_version = d.prompt_version
     ),
-    told AS (
+    reasons AS (
         SELECT chosen, CASE WHEN was_stopped THEN bits_0 ELSE 0 END AS stopped, bits_0 & ~stopped AS bits_1,
                bits_1 & failures AS retried, bits_1 & ~retried AS bits_2,
                bits_2 & lost AS unanswered, bits_2 & ~unanswered AS bits_3,
@@ -276,7 +277,7 @@ def _reasons(table: AnswerTable) -> str:
     )
     SELECT {", ".join(f"coalesce(sum(bit_count({reason})) FILTER (chosen), 0)::BIGINT" for reason in COUNTED)},
            (SELECT coalesce(sum(bit_count(bits)), 0)::BIGINT FROM planned_due WHERE NOT chosen)
-    FROM told
+    FROM reasons
     """
 
 
@@ -296,7 +297,7 @@ def plan_target(
 ) -> TargetPlan:
     """The plan of one model, inside `planning`, if the chosen subjects were asked about `analyses` times.
 
-    `current`: prompt version -> request digest of what may be sent to it now; other open asks are stopped when sending.
+    `current`: prompt version -> request digest that may be sent to it now; other open asks are stopped when sending.
     """
     at = {"provider": target.provider, "model": target.model}
     wish = {"version": prompt_version, "digest": target.request_digest, "analyses": analyses}
@@ -318,7 +319,7 @@ def plan_target_due(
 def count_asks(
     connection: DuckDBPyConnection, table: AnswerTable, target: AskTarget, asks: str, parameters: Mapping[str, Any]
 ) -> TargetPlan:
-    """What becomes of the asks of this relation, which has the columns of `_planned`, without the lines.
+    """The outcome for the asks of this relation, which has the columns of `_planned`, without the lines.
 
     Needs the temporary table `asked_before` (subject, prompt_version): where anything was asked.
     """

@@ -1,4 +1,4 @@
-"""What would be sent: batches, tokens and dollars, before anything is. No network, nothing written."""
+"""The plan of a submission before it is sent: batches, tokens and dollars. No network, nothing written."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Sending:
 
 
 def divide(lines: Lines, limits: BatchLimits) -> Division:
-    """The parts that `submit.split` makes of these lines, found without the lines: by their sizes alone."""
+    """The parts that `submit.split` would make of these lines, computed from their sizes alone."""
     import numpy
 
     ends = numpy.cumsum(numpy.repeat(lines.line_bytes.astype(numpy.int64) + 1, lines.requests))
@@ -121,7 +121,7 @@ def sending(
     limits: BatchLimits,
     on: date,
 ) -> Sending:
-    """What sending these lines to `model` on the day `on` comes to."""
+    """The batches, tokens and dollars of sending these lines to `model` on the day `on`."""
     count = lines.count
     if not count:
         return Sending()
@@ -148,7 +148,7 @@ def sending(
 
 
 def why_not_sent(registry: Registry, model: Model, planned: Sending, on: date) -> str | None:
-    """The sentence about a model that would be sent nothing: shut down, not out yet, or of unknown price."""
+    """The sentence about a model that cannot be sent to: shut down, not released yet, or of unknown price."""
     from grabient_assets.registry.prices import batch_price
 
     try:
@@ -162,8 +162,8 @@ def why_not_sent(registry: Registry, model: Model, planned: Sending, on: date) -
 
 @dataclass(frozen=True, slots=True)
 class PlannedModel:
-    """What becomes of the requests to one model. `sending` covers what is missing and what is due besides;
-    `cannot` is why it would not be sent."""
+    """The requests to one model, by their state. `sending` covers missing requests and others that are due; `cannot` is
+    the reason why it would not be sent."""
 
     model: Model
     counts: TargetPlan
@@ -181,7 +181,7 @@ def planned_model(
     limits: BatchLimits,
     on: date,
 ) -> PlannedModel:
-    """The model with what sending these lines comes to. `measured`: tokens of past answers, as `measured_tokens` finds
+    """The model with the plan of sending these lines. `measured`: tokens of past answers, as `measured_tokens` finds
     them."""
     whole, refused = Sending(), None
     picture = purpose.picture_bytes(connection)
@@ -206,10 +206,10 @@ def planned_model(
 def plan_due(
     connection: DuckDBPyConnection, purpose: Purpose, at: Connection, targets: Sequence[DueTarget], on: date
 ) -> list[PlannedModel]:
-    """The plan of these targets of the provider, whoever asked for them: what a submission sends.
+    """The plan of these targets of the provider, for every open ask: what a submission sends.
 
-    What is there already is counted over the asks that are open and those recorded together with them, so models to
-    which nothing goes are in the plan too.
+    Existing answers are counted over the open asks and those recorded together with them, so models to which nothing is
+    sent are in the plan too.
     """
     provider, measured = at.provider.name, measured_tokens(connection)
     going = {(target.model, target.prompt_version, target.cap_id) for target in targets}
@@ -228,8 +228,8 @@ def plan_due(
 
 
 def askable_digests(purpose: Purpose, model: Model, versions: Iterable[str], answers_from: str) -> dict[str, str]:
-    """Prompt version -> request digest, of what may be sent to the model now; what was asked under another is stopped
-    when sending."""
+    """Prompt version -> request digest that may be sent to the model now; asks of another digest are stopped when
+    sending."""
     found: dict[str, str] = {}
     for version in versions:
         try:

@@ -1,4 +1,4 @@
-"""Asking providers how far their batches are. Reads only; used within the time a sensor tick has."""
+"""Polling providers for the state of their batches. Reads only, within the time of a sensor tick."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import describe_error
 
 TICK_BUDGET_SECONDS = 20.0
-"""When no further batch is asked about. Dagster ends a tick after 60 seconds, and lets the function run on beside the
-next one; the last answer may take 20 seconds, and the database may be waited for as long."""
+"""The seconds after which no further batch is polled. Dagster ends a tick after 60 seconds, and lets the function run
+on beside the next one. The last answer may take 20 seconds, and the wait for the database may take as long."""
 
 
 @dataclass(slots=True)
 class Polled:
-    """What was learned, by batch id.
+    """The results of a round of polls, by batch id.
 
-    `asked`: what its provider was asked about, whatever came of it. `states`: where submitted batches stand. `decided`:
-    intended ones that can be adopted, settled or given up now. `troubles`: what is in the way of one, asked or not.
-    `left`: how many were left for a later tick. `paused`: until when a provider is left alone, because it asked for
-    time now or earlier.
+    `asked`: batches that were polled, whatever the result. `states`: the states of submitted batches. `decided`:
+    intended ones that can be adopted, settled or given up now. `troubles`: the errors of batches, polled or not.
+    `left`: how many were left for a later tick. `paused`: the end of a provider's pause, which it asked for now or
+    earlier.
     """
 
     asked: set[str] = field(default_factory=set)
@@ -43,12 +43,12 @@ class Polled:
 
     @property
     def ready(self) -> set[str]:
-        """Batches with which something can be done."""
+        """Batches that can be handled now."""
         return self.decided | {batch_id for batch_id, state in self.states.items() if state.state == "ended"}
 
 
 _LEAVES = (CredentialsError, ProviderBusyError, ProviderUnreachableError)
-"""After one of these the provider is not asked about its other batches either."""
+"""After one of these errors the provider's other batches are not polled either."""
 
 
 def poll_batches(
@@ -58,14 +58,14 @@ def poll_batches(
     clock: Callable[[], datetime],
     budget: float = TICK_BUDGET_SECONDS,
 ) -> Polled:
-    """Ask once for every batch, in the order given, provider by provider, until the time is used up. A provider that
-    asked for time is left alone until it is over."""
+    """Poll every batch once, in the order given, provider by provider, until the time is used up. A provider that asked
+    for a pause is skipped until it is over."""
     give_up = time.monotonic() + budget
     with warehouse.read() as database:
         polled = Polled(paused=pauses(database, clock()))
     by_provider: dict[str, list[BatchRecord]] = defaultdict(list)
     for batch in open_batches:
-        if batch.delivery == "direct":  # nobody need be asked: its process lives, or it can be settled
+        if batch.delivery == "direct":  # no poll is needed: its process lives, or it can be settled
             polled.decided |= set() if is_being_sent(warehouse, batch.batch_id) else {batch.batch_id}
         else:
             by_provider[batch.provider].append(batch)
@@ -94,7 +94,7 @@ def poll_batches(
 
 
 def record(polled: Polled, warehouse: Warehouse, now: datetime) -> None:
-    """Write down what was learned: who was asked, what was in the way, and who asked for time."""
+    """Record the results: the polled batches, their errors, and the pauses that providers asked for."""
     with warehouse.write() as database:
         ended = [batch_id for batch_id, state in polled.states.items() if state.state == "ended"]
         record_polled(database, polled.asked, polled.troubles, now, ended)

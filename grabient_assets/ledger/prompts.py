@@ -1,4 +1,4 @@
-"""The tables prompt_versions and prompt_texts: what exactly each version says and has said, and where it was used."""
+"""The tables prompt_versions and prompt_texts: the present and past texts of each version, and where they were used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PromptRecord:
 
 
 def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
-    """Record a prompt as it is now: as what its version says, and for ever as the text of its digest."""
+    """Record a prompt: as the present text of its version, and permanently as the text of its digest."""
     updates = ", ".join(f"{c} = excluded.{c}" for c in ("digest", "text", "message", "recorded_at"))
     insert_rows(
         connection,
@@ -48,7 +48,7 @@ def asked_prompt_versions(connection: DuckDBPyConnection, purposes: Sequence[str
 
 
 def wording(connection: DuckDBPyConnection, purpose: str, digest: str) -> str | None:
-    """The text of this wording; None for one that was never asked with."""
+    """The text of this digest; None for one that was never asked with."""
     query = "SELECT text FROM prompt_texts WHERE purpose = ? AND digest = ?"
     row = connection.execute(query, [purpose, digest]).fetchone()
     return None if row is None else str(row[0])
@@ -56,9 +56,9 @@ def wording(connection: DuckDBPyConnection, purpose: str, digest: str) -> str | 
 
 @dataclass(frozen=True, slots=True)
 class PromptUse:
-    """What was sent under one wording, in one mode; `answers` counts the usable ones that are in.
+    """The requests under one text, in one mode; `answers` counts the usable ones.
 
-    `prompt_versions` are those it was sent under, in the order of their names: several share a wording.
+    `prompt_versions` are the versions they were sent under, in the order of their names: several share a text.
     """
 
     purpose: str
@@ -74,7 +74,7 @@ class PromptUse:
 
 
 def prompt_uses(connection: DuckDBPyConnection) -> list[PromptUse]:
-    """Where each wording has run, by its digest; oldest first."""
+    """The uses of each text, by its digest; oldest first."""
     rows = connection.execute(
         """
         SELECT purpose, prompt_digest, CASE WHEN account = $1 THEN 'emulator' ELSE 'live' END AS mode,

@@ -1,4 +1,4 @@
-"""What a purpose is: one record for each kind of question asked of models. groups/purposes.py lists them all."""
+"""The Purpose record: one record for each kind of question asked of models. groups/purposes.py lists them all."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Reading the archived answers again: the same rows as a live collection would write, at no cost and offline.
+"""Parsing the archived answers again: the same rows as a live collection would write, at no cost and offline.
 
 First every batch is read and staged by itself, in a file of its own; the main file is not held meanwhile. Then one
-transaction puts what is staged in the place of what is stored. Killed before it, nothing has changed.
+transaction replaces the stored rows with the staged ones. A process that is killed before it has changed nothing.
 
 A row is filled by deliveries: its own, by batches that carried it, or those of equal subjects, whose answer it shares.
-Of the deliveries of one request the first usable one stands (a failure never replaces it, nor is it asked again), in a
-table where the newest answer stands the last; without a usable one, the last failure. A row that a batch filled which
-is not being parsed again stays as it is.
+Of the deliveries of one request the first usable one stands (a failure never replaces it, nor is it asked again), or
+the last one in a table where the newest answer stands; without a usable one, the last failure. A row that was filled by
+a batch outside this reparse stays as it is.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reparsed:
-    """What was read again, and what is different now.
+    """The result of parsing again, and the differences.
 
-    `fates`: requests by (fate before, fate now). `gone`: rows of which nothing final is known any more. `followed`:
-    what the purposes counted of that which follows from the rows. `troubles`: batch id and why its archive cannot be
-    read; its rows stay as they are.
+    `fates`: requests by (fate before, fate now). `gone`: rows for which nothing final is known any more. `followed`:
+    the counts of the purposes for everything that follows from the rows. `troubles`: batch id and the reason why its
+    archive cannot be read; its rows stay as they are.
     """
 
     batches: int
@@ -133,7 +133,7 @@ def _stage(
     answers = Answers(batch, state or _as_recorded(batch), lines, requests, delivered, registered_model(batch))
     done = settle(answers, read_line, group)
     if state is None and done.problems:
-        # Only now it is known which part of the row's text was the provider's.
+        # Only now the part of the row's text that came from the provider is known.
         answers = replace(answers, state=_as_recorded(batch, done.problems))
         done = settle(answers, read_line, group)
     settled = done.settled if batch.given_up_at is None else given_up(done.settled)
@@ -146,7 +146,7 @@ def _stage(
 
 
 def _stage_closed(batch: BatchRecord, staged: Staging, warehouse: Warehouse, reader: ReaderOf) -> int:
-    """A batch that a person closed without results: its fates are all there is, and they stand."""
+    """Stage a batch that a person closed without results: its fates are its only data, and they stand."""
     assert batch.collected_at is not None
     with warehouse.read() as connection:
         requests = {r.custom_id: r for r in batches.requests_of(connection, batch.batch_id)}
@@ -159,9 +159,9 @@ def _stage_closed(batch: BatchRecord, staged: Staging, warehouse: Warehouse, rea
 
 
 def _as_recorded(batch: BatchRecord, problems: Sequence[str] = ()) -> BatchState:
-    """How the batch ended, for one that was collected before this was archived.
+    """The end of a batch that was collected before states were archived.
 
-    Its row holds what the provider said about the end, followed by what was odd about the results.
+    Its row holds the provider's error, followed by the oddities of the results.
     """
     odd = " ".join(problems[:20])
     provider_error = (batch.error or "").removesuffix(odd).strip()
@@ -246,7 +246,8 @@ def _replace_ledger(connection: DuckDBPyConnection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Replaced:
-    """Subjects with a row before or after, and how many rows are gone because nothing final is known any more."""
+    """Subjects with a row before or after, and the number of rows that are gone because nothing final is known any
+    more."""
 
     subjects: tuple[SubjectVersion, ...]
     gone: int
@@ -281,10 +282,9 @@ def _shared(purpose: Purpose) -> str:
 
 
 def _by_wording(purpose: Purpose) -> tuple[str, str, str, str]:
-    """Where one request stands under a key: further common table expressions and joins for own rows, the order in which
-    the wording is chosen, and who borrows besides. Of different wordings that one counts which is stored now, else the
-    one that is asked for now, else the latest. An ask that has no row, though its equal has an answer, shares it.
-    """
+    """The order of texts for one request under a key: further common table expressions and joins for own rows, the
+    order in which a text is chosen, and the subjects that share besides. Of different texts the stored one counts, then
+    the one that is asked for now, then the latest. An ask without a row shares the answer of its equal."""
     table = purpose.table
     key = ", ".join(table.key)
     columns = ", ".join(f"{table.of_ask(name)} AS {name}" for name in table.key)
@@ -366,7 +366,7 @@ def _replace_answers(connection: DuckDBPyConnection, purpose: Purpose) -> _Repla
 
 
 def _close_answered(connection: DuckDBPyConnection, purpose: Purpose, among: Sequence[SubjectVersion]) -> None:
-    """Close what was stopped of these subjects and has all its answers now."""
+    """Close the stopped asks of these subjects that have all their answers now."""
     stopped = f"""
         SELECT asks.* FROM asks SEMI JOIN chosen USING (subject, prompt_version)
         WHERE purpose = '{purpose.name}' AND state = 'stopped'
@@ -374,7 +374,7 @@ def _close_answered(connection: DuckDBPyConnection, purpose: Purpose, among: Seq
     answered = f"""
         WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
         {lacking(stopped, purpose.table)}
-        SELECT a.* FROM asked a JOIN heard h USING (ask)
+        SELECT a.* FROM asked a JOIN outcomes h USING (ask)
         WHERE h.answered & ((1 << a.analyses) - 1) = (1 << a.analyses) - 1
     """
     close_stopped(connection, answered, [[p.subject for p in among], [p.prompt_version for p in among]])

@@ -1,6 +1,6 @@
-"""The table request_sizes: what a request of each kind is made of, and so what it costs.
+"""The table request_sizes: the sizes of a request of each kind, from which its cost follows.
 
-Money is set aside for everything that a subject still needs at once, so the requests of every purpose are measured
+Money is reserved for everything that a subject still needs at once, so the requests of every purpose are measured
 before they are written.
 """
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     from grabient_assets.ledger.purpose import Purpose, Purposes
 
 SIZED = 1000
-"""The mean size of subjects is taken from so many at most: making their part of a line takes time."""
+"""The most subjects from which the mean size is taken: building their part of a line takes time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
-    """One row of `request_sizes`: what a request of this purpose is made of, a mean one.
+    """One row of `request_sizes`: the sizes of a mean request of this purpose.
 
     `text_bytes` is the length of its line without a picture; the other numbers are the prompt's parameters. The request
-    follows by itself when all providers in `follows` were asked what it rests on.
+    follows automatically when all providers in `follows` were asked for its input.
     """
 
     purpose: str
@@ -71,12 +71,12 @@ class RequestKey(NamedTuple):
 
 
 def kind_of(key: HoldKey) -> RequestKey:
-    """The kind of what is held under the key."""
+    """The kind of the requests held under the key."""
     return RequestKey(key.purpose, key.provider, key.model, key.prompt_version)
 
 
 class WantedTarget(NamedTuple):
-    """A model of which requests under a prompt version are wanted, or may follow by themselves (`follows`)."""
+    """A model for which requests under a prompt version are wanted, or may follow automatically (`follows`)."""
 
     provider: str
     model: str
@@ -86,7 +86,7 @@ class WantedTarget(NamedTuple):
 
 
 def _asked(connection: DuckDBPyConnection, purpose: Purpose) -> list[WantedTarget]:
-    """Everybody who was ever asked for this purpose."""
+    """Every model that was ever asked for this purpose."""
     rows = connection.execute(
         """
         SELECT provider, model, prompt_version, arg_max(delivery, asked_at) FROM asks WHERE purpose = $1
@@ -98,7 +98,7 @@ def _asked(connection: DuckDBPyConnection, purpose: Purpose) -> list[WantedTarge
 
 
 def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usable: Sequence[str], on: date) -> None:
-    """Record what a request takes of everybody of whom one is wanted, as far as they can be asked on the day `on`.
+    """Record the sizes of a request for every model of which one is wanted, as far as it can be asked on the day `on`.
 
     `usable` are the providers that can be asked.
     """
@@ -114,7 +114,7 @@ def keep_request_sizes(connection: DuckDBPyConnection, purposes: Purposes, usabl
 def _wanted_size(
     connection: DuckDBPyConnection, purpose: Purpose, target: WantedTarget, on: date
 ) -> RequestSize | None:
-    """None when it cannot be asked: what is wanted of it is stopped when it is sent."""
+    """None when the model cannot be asked: its asks are stopped when they are sent."""
     registry = load_registry()
     try:
         model = registry.model(target.provider, target.model)
@@ -140,7 +140,7 @@ def _size(
 
 
 def mean_subject_bytes(connection: DuckDBPyConnection, purpose: Purpose) -> int:
-    """What a subject adds to a request line, the mean of some; 0 when there is none."""
+    """The bytes that a subject adds to a request line, the mean of some; 0 when there is none."""
     row = connection.execute(
         f"""
         SELECT coalesce(round(avg(bytes)), 0)::INTEGER FROM ({purpose.sizes})
@@ -152,7 +152,7 @@ def mean_subject_bytes(connection: DuckDBPyConnection, purpose: Purpose) -> int:
 
 
 def request_shape(text_bytes: int, pictures: int, parameters: Mapping[str, Any], model: Model) -> RequestShape:
-    """The shape of a request whose line has so many bytes of text, under the parameters of its prompt."""
+    """The shape of a request whose line has this many bytes of text, under the parameters of its prompt."""
     most = parameters.get("max_output_tokens", model.max_output_tokens)
     if model.kind == "image":
         most = most_image_tokens(model, parameters.get("size"), parameters.get("quality"))
@@ -187,8 +187,8 @@ def size_of(
 
 
 def _record_request_sizes(connection: DuckDBPyConnection, sizes: Sequence[RequestSize]) -> None:
-    """Make these the rows of the table. A size that stands for the same prompt stays: it may have been measured on the
-    lines that were sent (`measure_request`)."""
+    """Replace the rows of the table. A size for the same prompt stays: it may have been measured on the lines that were
+    sent (`measure_request`)."""
     connection.execute("CREATE OR REPLACE TEMP TABLE sizes_before AS FROM request_sizes")
     connection.execute("DELETE FROM request_sizes")
     insert_rows(connection, "request_sizes", sizes)
@@ -203,7 +203,7 @@ def _record_request_sizes(connection: DuckDBPyConnection, sizes: Sequence[Reques
 
 
 def measure_request(connection: DuckDBPyConnection, size: RequestSize) -> None:
-    """Record the size that lines about to be sent have. What has to be asked before stays as it stands."""
+    """Record the measured size of lines about to be sent. The providers in `follows` stay as recorded."""
     insert_rows(
         connection,
         "request_sizes",
@@ -226,13 +226,13 @@ def request_sizes(connection: DuckDBPyConnection) -> list[RequestSize]:
 
 
 def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[RequestKey, DollarRange | None]:
-    """What a request of each kind costs by what is known now: answers come in and their tokens are measured, prices
+    """The cost of a request of each kind by present knowledge: the tokens of new answers are measured, and prices
     become known (None: not yet)."""
     measured, found = measured_tokens(connection), dict[RequestKey, DollarRange | None]()
     for size in request_sizes(connection):
         try:
             model = load_registry().model(size.provider, size.model)
-        except RegistryError:  # sending stops its asks, and says why
+        except RegistryError:  # sending stops its asks, with the reason
             continue
         tokens = _tokens(size, model, measured)
         key = RequestKey(size.purpose, size.provider, size.model, size.prompt_version)
@@ -246,7 +246,8 @@ def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[Reques
 def requests_usd(
     connection: DuckDBPyConnection, purpose: Purpose, model: Model, version: str, count: int, on: date
 ) -> DollarRange | None:
-    """What so many requests of a mean size cost; None at an unknown price, or when the model takes no such request."""
+    """The cost of this many requests of a mean size; None at an unknown price, or when the model takes no such
+    request."""
     try:
         size = _size(connection, purpose, model, version)
         return estimate(model, on, _tokens(size, model, measured_tokens(connection)), count)
@@ -260,7 +261,7 @@ def _tokens(size: RequestSize, model: Model, measured: Mapping[MeasuredKey, Meas
 
 
 def rounded_up(one: DollarRange) -> DollarRange:
-    """The same in the decimals of the ledger, so that many of one are exactly so many times as much."""
+    """The same with the ledger's decimals, so that the cost of many is an exact multiple."""
     return DollarRange(
         one.low.quantize(EXACT, ROUND_UP), one.expected.quantize(EXACT, ROUND_UP), one.high.quantize(EXACT, ROUND_UP)
     )

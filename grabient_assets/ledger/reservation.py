@@ -1,4 +1,4 @@
-"""What a batch may cost and which rates it is billed at, worked out in the transaction that writes its intent."""
+"""The reservation of a batch and the rates it is billed at, computed in the transaction that writes its intent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Out of which money requests are paid.
+    """The money that pays for requests.
 
     `purposes` share it; `budget_usd`: the most to spend in a month (None: no limit); `cap_id`: the cap they were asked
     under (None: no cap).
@@ -42,10 +42,10 @@ NO_LIMIT = Terms({})
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What may be sent: the requests at these `places`.
+    """The requests that may be sent, at these `places`.
 
-    `prices`, `estimated_usd` and `reserved_usd` are None at an unknown price, the latter two also where nobody knows
-    what a request takes. `held` is the sentence about the requests for which there is no money.
+    `prices`, `estimated_usd` and `reserved_usd` are None at an unknown price, the latter two also when the sizes of a
+    request are not known. `held` is the sentence about the requests for which there is no money.
     """
 
     places: Sequence[int]
@@ -66,9 +66,10 @@ def reserve(
     now: datetime,
     delivery: Delivery = "batch",
 ) -> Reservation:
-    """Which of these requests, all of this shape, there is money for, and what to write down with them.
+    """The requests, all of this shape, that there is money for, and the sums to record with them.
 
-    Money goes to whole subjects (funding.py). What has to wait, these or others of the key, is recorded as held.
+    Money goes to whole subjects (funding.py). Requests that have to wait, these or others of the key, are recorded as
+    held.
     """
     on = now.date()
     tokens = token_estimate(shape, model, measured_tokens(connection).get((model.provider, model.id, prompt_digest)))
@@ -90,11 +91,10 @@ def reserve(
 def sendable(
     connection: DuckDBPyConnection, purposes: Purposes, budget: Decimal | None, keys: Sequence[HoldKey], now: datetime
 ) -> tuple[dict[HoldKey, Grant], tuple[str, ...]]:
-    """What may be sent under each key as things stand, so that no other line is written; keys of which nothing has to
-    wait, and those of which no price is known yet, are not in it. And the sentences about keys of which nothing may be
-    sent.
+    """The requests that may be sent under each key now, so that no other line is written. Left out are keys with
+    nothing to wait for, and keys without a known price. Also the sentences about keys under which nothing may be sent.
 
-    Whether a request really goes out is decided when it is intended.
+    The decision on a single request is made when it is intended.
     """
     if budget is None and all(key.cap_id is None for key in keys):
         return {}, ()
@@ -123,7 +123,7 @@ def _affordable(
     custom_ids: Sequence[str],
     now: datetime,
 ) -> tuple[Sequence[int], str | None]:
-    """The places of the requests that there is money for, and the sentence about what has to wait."""
+    """The places of the requests that there is money for, and the sentence about those that have to wait."""
     prices = request_prices(connection, now) | {kind_of(key): one}
     all_of_them = one.high * len(custom_ids) if one else Decimal(0)  # some of them, no open ask may want
     funding = open_funding(connection, terms.purposes, terms.budget_usd, now, prices, [terms.cap_id], all_of_them)

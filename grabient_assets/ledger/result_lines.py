@@ -1,8 +1,8 @@
 """Result lines and the requests they are for. Pure.
 
-A line says by its key which request it is for. Where it has none, or one that nobody asked, the `ref` in the answer
-says so. Where that is missing too, or the line cannot be read at all, the answer has been paid for nevertheless: its
-request is not unanswered but unreadable, and it is never bought again by itself.
+The key of a line names its request. Where the key is missing or unknown, the `ref` in the answer names it. Where that
+is missing too, or the line cannot be read at all, the answer has been paid for nevertheless: its request is not
+unanswered but unreadable, and it is never bought again automatically.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grabient_assets.providers.contract import ReadLine, Result
 from grabient_assets.registry.usage import Usage
 
 _WORTH: Mapping[str, int] = {"answered": 2, "refused": 1, "truncated": 1}
-"""An answer is worth more than what a model said instead, and that more than the word that there is nothing."""
+"""The rank of results: an answer is worth more than a refusal or a similar text, and that more than no result."""
 
 _REF = re.compile(r'"ref"\s*:\s*"([A-Za-z0-9_-]{1,64})"', re.IGNORECASE)
 _ANY_DEPTH = re.compile(rb'ref\\*"\s*:\s*\\*"([A-Za-z0-9_-]{1,64})', re.IGNORECASE)
@@ -27,7 +27,7 @@ _NAMES = re.compile(rb"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """A line that cannot be read: the requests it names somewhere, the tokens it reports, and what is wrong with it."""
+    """A line that cannot be read: the requests it names anywhere, the tokens it reports, and the error."""
 
     names: tuple[str, ...]
     usages: tuple[Usage, ...]
@@ -36,10 +36,10 @@ class _Unread:
 
 @dataclass(slots=True)
 class Results:
-    """The results by request, and what is odd about the lines.
+    """The results by request, and the oddities of the lines.
 
     `contradicted`: requests with two different answers. `free`: unreadable requests for which no line is left, so that
-    nothing was billed. `unread`: what is wrong with the first line, when not one of them can be read.
+    nothing was billed. `unread`: the error of the first line, when none can be read.
     """
 
     of: dict[str, Result] = field(default_factory=dict)
@@ -103,8 +103,8 @@ def _add(found: Results, number: int, result: Result) -> None:
 def _mark_unreadable(found: Results, unread: Sequence[_Unread], requests: Mapping[str, RequestRecord]) -> None:
     """Requests without a result to which an unreadable line belongs, or may belong.
 
-    A line that names nobody may belong to any of those that are left, so all of them are unreadable. What such lines
-    report is booked to the first of them, so that the batch costs what it costs.
+    A line that names no request may belong to any that is left, so all of them are unreadable. The tokens of such lines
+    are booked to the first of them, so that the cost of the batch is right.
     """
     loose: list[_Unread] = []
     for one in unread:
@@ -127,14 +127,14 @@ def _mark_unreadable(found: Results, unread: Sequence[_Unread], requests: Mappin
 
 
 def _named_in(line: bytes, requests: Collection[str]) -> tuple[str, ...]:
-    """The requests whose id stands anywhere in the line, in the order in which they do."""
+    """The requests whose id occurs anywhere in the line, in the order of occurrence."""
     words = dict.fromkeys(word.decode() for word in _NAMES.findall(line))
     return tuple(word for word in words if word in requests)
 
 
 def _ref_within(line: bytes, requests: Collection[str]) -> str | None:
-    """The one request that something in the line names as its own, however deep it lies and however often it was
-    written as a string."""
+    """The one request that something in the line names as its own, at any depth and with any number of string
+    encodings."""
     refs = {ref for word in _ANY_DEPTH.findall(line) if (ref := word.decode()) in requests}
     return refs.pop() if len(refs) == 1 else None
 
@@ -152,17 +152,17 @@ def _of_nobody(result: Result) -> str:
 
 
 def _better(earlier: Result, later: Result) -> Result:
-    """Of two lines about one request the one that says more; the earlier one when they say as much."""
+    """The better of two results for one request; the earlier one when they are worth the same."""
     return later if _WORTH.get(later.fate, 0) > _WORTH.get(earlier.fate, 0) else earlier
 
 
 def _content(result: Result) -> tuple[object, ...]:
-    """What the model gave."""
+    """The content of the model's answer."""
     return result.text, result.image, result.vector
 
 
 def _duplicate_problem(earlier: Result, later: Result) -> str:
-    """The rest of the sentence about a second line for a request."""
+    """The rest of the sentence about a duplicate line for a request."""
     name = later.custom_id
     if earlier.fate != later.fate:
         return f"says {later.fate} of {name}, an earlier one {earlier.fate}; {_better(earlier, later).fate} counts."

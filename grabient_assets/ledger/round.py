@@ -1,4 +1,4 @@
-"""One round of collection: several batches, each on its own, so that trouble with one never keeps the others back."""
+"""One round of collection: several batches, each on its own, so that an error of one never delays the others."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FETCHED_AHEAD = 2
-"""So many batches are fetched, and in memory, while one is settled."""
+"""The batches that are fetched, and held in memory, while one is settled."""
 
 WRITTEN_TOGETHER = 20_000
-"""So many settled answers wait in memory at most, some 200 MB, until they are written."""
+"""The most settled answers that wait in memory, some 200 MB, until they are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What became of the batches: collected now, still waiting, or in trouble (batch id and a sentence)."""
+    """The outcome of the batches: collected now, still waiting, or in trouble (batch id and a sentence)."""
 
     collected: tuple[Collected, ...]
     waiting: tuple[str, ...]
@@ -60,8 +60,8 @@ def collect_batches(
     *,
     regardless_of_pauses: bool = False,
 ) -> Round:
-    """Adopt what was sent without a receipt, collect what has ended; a batch that is collected is left alone, and so is
-    a provider that asked for time, unless a person waits for it (`regardless_of_pauses`)."""
+    """Adopt batches that were sent without a receipt, and collect batches that have ended. Collected batches are
+    skipped, and so is a provider that asked for a pause, unless a person waits for it (`regardless_of_pauses`)."""
     waiting: list[str] = []
     troubles: dict[str, GrabientError] = {}
     with warehouse.read() as database:
@@ -77,7 +77,7 @@ def collect_batches(
         adopting = threading.Lock()
 
         def fetch(batch: BatchRecord) -> Fetched | BatchRecord:
-            """The batch with its results, or as it stands when there is nothing to settle."""
+            """The batch with its results, or its record when there is nothing to settle."""
             if batch.delivery == "direct":
                 return take_up(batch, warehouse, store, clock, run_id)
             if batch.provider in paused | asked_for:
@@ -92,7 +92,7 @@ def collect_batches(
         def ask_for(batch: BatchRecord) -> Fetched | BatchRecord:
             connection = connections[batch.provider]
             if batch.status == "intended":
-                with adopting:  # one after the other: what one finds to be its own is no candidate for the next
+                with adopting:  # one after the other: a batch that one of them adopts is no candidate for the next
                     batch = adopt_batch(batch, connection, warehouse, clock)
             if batch.status != "submitted":
                 return batch
@@ -120,7 +120,7 @@ def collect_batches(
             with warehouse.write() as database:
                 record_pauses(database, asked_for)
                 batches.record_not_collected(database, troubles)
-        except WarehouseError:  # a full disk takes no note either; the troubles below say so
+        except WarehouseError:  # a full disk takes no record either; the troubles below report it
             if not troubles:
                 raise
     return Round(tuple(written.collected), tuple(waiting), tuple((i, str(error)) for i, error in troubles.items()))
@@ -136,7 +136,7 @@ def _trouble(error: Exception, batch_id: str) -> GrabientError:
 
 class _Writing:
     """Writes settled batches, each in its own transaction and several while the file is open: closing it takes longer
-    than a transaction. A process that dies before has them archived, and settles them again."""
+    than a transaction. The results of a process that dies before are archived, and are settled again."""
 
     def __init__(self, warehouse: Warehouse, clock: Callable[[], datetime], troubles: dict[str, GrabientError]) -> None:
         self.collected: list[Collected] = []
@@ -172,8 +172,8 @@ class _Writing:
 def _ahead(
     chosen: Sequence[BatchRecord], fetch: Callable[[BatchRecord], Fetched | BatchRecord]
 ) -> Iterator[tuple[BatchRecord, Future[Fetched | BatchRecord]]]:
-    """Each batch with its fetching. The next ones are fetched while a batch is settled: the one waits for the network,
-    the other works."""
+    """Each batch with its fetching. The next ones are fetched while a batch is settled: fetching waits for the network,
+    settling uses the processor."""
     with ThreadPoolExecutor(max_workers=FETCHED_AHEAD, thread_name_prefix="fetch") as threads:
         fetching: deque[Future[Fetched | BatchRecord]] = deque()
         for number, batch in enumerate(chosen):
@@ -193,10 +193,11 @@ class _Connections:
         self._opening = threading.Lock()
 
     def open(self, names: Iterable[str]) -> None:
-        """Open these before any thread asks one of them. What cannot be opened says so to the batch that needs it.
+        """Open these before any thread asks one of them. A provider that cannot be opened reports it to the batch that
+        needs it.
 
-        Opening imports the provider's SDK, and openai 3.51 looks at whatever there is of httpx in `sys.modules` at
-        every call: half of it, while another thread imports groq's SDK.
+        Opening imports the provider's SDK, and openai 3.51 inspects the parts of httpx in `sys.modules` at every call:
+        it would find half of it while another thread imports groq's SDK.
         """
         for name in sorted(names):
             with suppress(GrabientError):
@@ -210,7 +211,7 @@ class _Connections:
 
 
 def registered_model(batch: BatchRecord) -> Model | None:
-    """The model as the registry knows it. One that was taken out since it was asked costs an unknown sum, no more."""
+    """The model in the registry. A model that was removed since only makes the cost unknown."""
     try:
         return load_registry().model(batch.provider, batch.model)
     except RegistryError:

@@ -1,4 +1,4 @@
-"""One round of submissions to a provider: what is sent, and what a refusal means for the rest."""
+"""One round of submissions to a provider: the requests to send, and the consequences of a refusal for the rest."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
 MOST_REQUESTS: Mapping[Kind, int] = {"image": 40, "vector": 10_000}
-"""The most requests of a batch by the kind of its answers, which all lie in memory when they are collected: an image
+"""The most requests of a batch by the kind of its answers, which are all in memory when they are collected: an image
 has up to 4 MB, a vector 34 KB."""
 
 
 class Due(Protocol):
-    """A request that is due. `allow_unpriced`: it may be sent although nobody knows what it costs."""
+    """A request that is due. `allow_unpriced`: it may be sent at an unknown cost."""
 
     @property
     def allow_unpriced(self) -> bool: ...
@@ -46,10 +46,10 @@ D = TypeVar("D", bound=Due)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Batches that were created or tried, and a sentence for everything that was stopped or put off.
+    """Batches that were created or tried, and a sentence for everything that was stopped or deferred.
 
-    `held`: sentences about what waits for money, and goes out by itself. `closed`: the provider takes nothing more for
-    now, so the rest of its requests stay due.
+    `held`: sentences about requests that wait for money and are sent automatically later. `closed`: the provider takes
+    nothing more for now, so the rest of its requests stay due.
     """
 
     batches: tuple[Submitted, ...] = ()
@@ -67,7 +67,7 @@ class Sent:
 
 
 def closed_until(provider: str, warehouse: Warehouse, now: datetime) -> datetime | None:
-    """Until when the provider asked not to be asked, or None when it may be."""
+    """The end of the pause that the provider asked for, or None when it may be asked."""
     with warehouse.read() as connection:
         return put_off_until(connection, provider, now, LONGEST_NAMED)
 
@@ -81,10 +81,10 @@ def orderable(
     now: datetime,
     priced: Callable[[Model], object] = lambda _: None,
 ) -> tuple[Model | None, list[D], Sent]:
-    """The model, and what of the requests may be sent to it; what may not is stopped, and why.
+    """The model, and the requests that may be sent to it; the asks of the others are stopped, with the reason.
 
-    Nothing may be sent to a model that is unknown or shut down, or that does not take this delivery; at an unknown
-    price only what allows it: `priced` raises UnpricedError where nobody knows what a request takes.
+    Nothing may be sent to a model that is unknown or shut down, or that does not take this delivery. At an unknown
+    price only requests that allow it are sent: `priced` raises UnpricedError when the sizes of a request are not known.
     """
     model_id, delivery = target.model, target.delivery
     try:
@@ -119,14 +119,14 @@ def send_requests(
     clock: Callable[[], datetime],
     reader: Callable[[BatchRecord], AnswerReader] | None = None,
 ) -> Sent:
-    """Send the requests of one model, in as many batches as the provider's limits make of them, and its queue.
+    """Send the requests of one model, in as many batches as the provider's limits and its queue require.
 
-    They are prepared as they are read, a batch at a time: a million request lines, or ten thousand
-    pictures, are more than a machine's memory.
+    They are prepared as they are read, a batch at a time: a million request lines, or ten thousand pictures, are more
+    than a machine's memory.
 
-    A refused key or plan stops everything asked of the provider; a refused model or request stops what is asked of
-    that model. So the subjects go on without it, and the reason stands with the asks until they are asked again. What
-    there is no money for stays asked.
+    A refused key or plan stops every ask of the provider; a refused model or request stops the asks of that model. So
+    the subjects go on without it, and the reason stays with the asks until they are asked again. Requests without money
+    stay asked.
     """
     sent = Sent()
     limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
@@ -137,7 +137,7 @@ def send_requests(
     while True:
         try:
             part = next(parts, None)
-        except RequestRejectedError as error:  # a request that the model cannot take is seen when its line is made
+        except RequestRejectedError as error:  # a request that the model cannot take is detected when its line is made
             reason = _stop(warehouse, order.purpose, order.model.provider, order.model.id, str(error), clock())
             return sent + Sent(complaints=(reason,))
         if part is None:

@@ -1,7 +1,7 @@
-"""Knowing that a create call is under way in some process of this machine.
+"""The lock that marks a create call under way in some process of this machine.
 
-Uploading a large file takes minutes, longer than an absent batch is waited for. Nobody may conclude meanwhile that
-the batch never arrived. The lock ends with the process that holds it, however it ends.
+Uploading a large file takes minutes, longer than the settling time of an absent batch. No process may conclude
+meanwhile that the batch never arrived. The lock ends with the process that holds it, whatever ends it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 @contextmanager
 def sending(warehouse: Warehouse, batch_id: str) -> Iterator[None]:
-    """Hold the lock that says "this batch is being sent". Raises WarehouseError when it cannot be written."""
+    """Hold the lock "this batch is being sent". Raises WarehouseError when it cannot be written."""
     path = _path(warehouse, batch_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def sending(warehouse: Warehouse, batch_id: str) -> Iterator[None]:
 
 
 def is_being_sent(warehouse: Warehouse, batch_id: str) -> bool:
-    """Whether a live process is at it. What a dead one left is removed."""
+    """Whether a live process is sending it. The lock file of a dead one is removed."""
     path = _path(warehouse, batch_id)
     try:
         with path.open("r+") as file:

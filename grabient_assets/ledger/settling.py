@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a group makes of an answer: its fate, why it cannot be used, and whatever the group wants to save."""
+    """The verdict of a group on an answer: its fate, why it cannot be used, and the data that the group stores."""
 
     fate: Fate
     error: str | None = None
@@ -33,8 +33,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A request with its fate and what it cost. `final` is false when it is due again by itself and nothing is to be
-    saved."""
+    """A request with its fate and its cost. `final` is false when it is due again automatically and nothing is
+    stored."""
 
     request: RequestRecord
     verdict: Verdict
@@ -60,12 +60,12 @@ class Settled:
 
 
 class AnswerReader(Protocol):
-    """What a group brings to the shared cycle. `table` is where its rows go."""
+    """The part of a group in the shared cycle. `table` is where its rows go."""
 
     table: str
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
-        """Read one answer, of the kind that was asked for. Never raises for what a model said."""
+        """Read one answer, of the kind that was asked for. Never raises for the contents of an answer."""
         ...
 
     def picture_url(self, request: RequestRecord) -> str | None:
@@ -89,10 +89,10 @@ ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a batch asked and what came back.
+    """The requests of a batch and its results.
 
-    `delivered` counts the earlier batches that carried the same request. Without `model`, one the registry knows no
-    more, the answers are kept and their cost stays unknown (null).
+    `delivered` counts the earlier batches that carried the same request. Without `model`, one that left the registry,
+    the answers are kept and their cost stays unknown (null).
     """
 
     batch: BatchRecord
@@ -105,9 +105,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Every request with its fate, and a sentence for everything that is odd.
+    """Every request with its fate, and a sentence for every oddity.
 
-    `stop` says why nothing more is to be asked of the model by itself; None when nothing speaks against it.
+    `stop` is the reason why nothing more is asked of the model automatically; None when there is none.
     """
 
     settled: Sequence[Settled]
@@ -116,7 +116,7 @@ class Settlement:
 
 
 def settle(answers: Answers, read_line: ReadLine, reader: AnswerReader) -> Settlement:
-    """What became of every request of the batch."""
+    """The outcome of every request of the batch."""
     batch, state = answers.batch, answers.state
     found = read_results(answers.lines, read_line, answers.requests, batch.provider)
     problems = found.problems
@@ -158,7 +158,7 @@ def _unread(batch: BatchRecord, why: str) -> str:
 
 
 def _lost(batch: BatchRecord, state: BatchState, lines: Sequence[bytes]) -> str | None:
-    """The sentence about answers that the provider counts, and of which not one came; None when that is not so."""
+    """The sentence about answers that the provider counts, but none of which arrived; None when that is not so."""
     counted = state.least_answers or state.least_lines
     if lines or not counted or batch.cancel_asked_at is not None:
         return None
@@ -177,10 +177,10 @@ def _not_fetched(batch: BatchRecord, url: str, result: Result) -> str:
 
 
 def _asked_again(verdict: Verdict, result: Result | None, *, refused: bool, direct: bool) -> bool:
-    """Whether the same request may bring an answer in another batch, without costing a second time. `refused`: the
-    provider has refused the whole batch for good. A `direct` call without an answer may have been billed."""
+    """Whether the same request may get an answer in another batch, without a second charge. `refused`: the provider has
+    refused the whole batch for good. A `direct` call without an answer may have been billed."""
     if verdict.fate == "errored":
-        # A vector that is wrong has been billed, and comes out wrong again.
+        # A wrong vector has been billed, and the next one would be wrong too.
         return not refused if result is None else result.retryable and result.error_code != BAD_VECTOR
     return verdict.fate in ASKED_AGAIN and not (direct and verdict.fate == "missing")
 

@@ -1,8 +1,8 @@
 """Results with fewer lines than the provider counts.
 
-A file that ends too early at the end of a line looks whole, and so does an empty one. What is not in it has been paid
-for, so it is fetched again. But counts can be wrong as well: what comes twice, a settling time apart, is taken, and in
-the end so is what comes another way each time.
+A file that was truncated at the end of a line looks complete, and so does an empty one. Its missing lines have been
+paid for, so it is fetched again. But counts can be wrong as well. So the same result is accepted when it comes twice, a
+settling time apart, and after a limit a result that differs each time is accepted too.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from grabient_assets.providers.contract import BatchState, ReadLine
 from grabient_assets.warehouse.connection import Warehouse
 
 SHORT_AT_MOST = timedelta(hours=6)
-"""So long results that lack lines, and are others at each look, are waited for."""
+"""The limit of the wait for results that lack lines and differ at each poll."""
 
 
 def lines_lacking(state: BatchState, lines: Sequence[bytes], read_line: ReadLine) -> int:
-    """How many lines the provider counts that are not there. One that came twice counts once.
+    """How many lines that the provider counts are missing. A duplicate line counts once.
 
-    Where it vouches for its answers alone, lines that say there is none make up for nothing: a whole file of errors may
-    have come beside a file of answers that was cut. They are told apart only where some request has no line.
+    Where the provider counts only its answers, error lines do not make up for missing ones: a complete file of errors
+    may have come beside a truncated file of answers. The two are distinguished only when some request has no line.
     """
     distinct = set(lines)
     lacking = max(0, (state.least_lines or 0) - len(distinct))
@@ -42,7 +42,7 @@ def _may_be_answer(line: bytes, read_line: ReadLine) -> bool:
 
 
 def is_settling(batch: BatchRecord, settling: timedelta, now: datetime) -> bool:
-    """Whether its results were too short a moment ago, so that fetching them again would tell nothing yet."""
+    """Whether its results were too short a moment ago, so that another fetch would be too early."""
     return batch.short_at is not None and timedelta(0) <= now - batch.short_at < settling
 
 
@@ -55,7 +55,7 @@ def fetch_again(
     settling: timedelta,
     now: datetime,
 ) -> bool:
-    """Whether the results are to be fetched once more because lines are lacking; the ledger says since when."""
+    """Whether to fetch the results once more because lines are missing; the ledger holds the time since when."""
     lacking = lines_lacking(state, lines, read_line)
     if not lacking:
         return False

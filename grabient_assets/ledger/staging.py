@@ -1,7 +1,8 @@
-"""Where everything parsed again waits until it replaces what is stored: a DuckDB file of its own.
+"""The staging file of a reparse: a DuckDB file of its own that holds the parsed rows until they replace the stored
+ones.
 
-It is filled batch by batch, while the main file belongs to whoever needs it, and thrown away when it was used or when
-the process that filled it is gone.
+It is filled batch by batch, while the main file stays free for others, and deleted after its use or when the process
+that filled it is gone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StagedBatch:
-    """What a batch comes to."""
+    """The parsed rows of a batch."""
 
     batch_id: str
     succeeded: int
@@ -75,7 +76,7 @@ class Staging:
 
 @contextmanager
 def staging(warehouse: Warehouse, answer_tables: Sequence[str]) -> Iterator[Staging]:
-    """An empty staging file, with these tables of answers; what an earlier process left is dropped.
+    """An empty staging file, with these tables of answers; the rest of an earlier process is dropped.
 
     Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
     """

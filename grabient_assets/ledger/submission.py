@@ -1,4 +1,4 @@
-"""Sending what is due of a purpose to one provider: one batch per prompt version, model, cap and file limit."""
+"""Sending the due requests of a purpose to one provider: one batch per prompt version, model, cap and file limit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from grabient_assets.warehouse.connection import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One round of sending: to whom, out of which tables and objects, by which clock.
+    """One round of sending: the provider, the tables and objects to read, and the clock.
 
     `purposes` are all that share the money. With `images_by_url`, pictures go as addresses instead of bytes. `lost`
     takes a sentence for each request whose line cannot be made.
@@ -43,7 +43,7 @@ class Submission:
 
 
 def _refuse_unpriced(purpose: Purpose, target: DueTarget, now: datetime, model: Model) -> None:
-    """Raise UnpricedError for an image of which nobody knows what it may cost at most."""
+    """Raise UnpricedError for an image whose highest cost is not known."""
     if model.kind == "image":
         shape = request_shape(0, 0, purpose.prompt(target.prompt_version, model).parameters, model)
         estimate(model, now.date(), token_estimate(shape, model), 1, target.delivery)
@@ -56,9 +56,9 @@ def submit_due(
     run_id: str | None = None,
     announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
 ) -> Sent:
-    """Send every request of the purpose that is due at this provider. A refused model never keeps the others back.
+    """Send every request of the purpose that is due at this provider. A refused model never delays the others.
 
-    `announce` is told what goes out, before the first of it does.
+    `announce` gets the plan before the first batch is sent.
     """
     connection, warehouse, clock = submission.connection, submission.warehouse, submission.clock
     name, purposes = connection.provider.name, submission.purposes
@@ -79,7 +79,7 @@ def submit_due(
     if targets:
         announce(targets)
     for target in targets:
-        with warehouse.read() as database:  # one model at a time: a panel's worth of requests may not fit into memory
+        with warehouse.read() as database:  # one model at a time: the requests of a whole panel may not fit into memory
             due = due_requests(database, purpose, name, target)
         model, chosen, stopped = orderable(
             purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())

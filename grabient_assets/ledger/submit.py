@@ -1,7 +1,7 @@
-"""Sending requests: intent first, then one create, then the provider's id.
+"""Sending requests: the intent first, then one create call, then the provider's id.
 
-The order is what makes it safe to be killed anywhere. Before the create call the ledger holds the batch and its
-requests (`intended`); whoever finds such a batch later asks the provider for it before anything is sent again
+This order makes a kill safe at any moment. Before the create call the ledger holds the batch and its requests
+(`intended`); a process that finds such a batch later looks it up at the provider before anything is sent again
 (adopt.py). The create call is made once, without retries.
 """
 
@@ -64,11 +64,11 @@ class PreparedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What all requests of a submission have in common.
+    """The common properties of all requests of a submission.
 
-    `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: what another
-    process has sent and collected since then is not sent again. `parameters` are the prompt's, `terms` say out of which
-    money it is paid, `kind` what the answers are.
+    `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: a request that
+    another process has sent and collected since then is not sent again. `parameters` are the prompt's, `terms` name the
+    money that pays, `kind` is the kind of the answers.
     """
 
     purpose: str
@@ -86,9 +86,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """How one create call ended: the batch as the ledger has it now, and the error if it did not go through.
+    """The result of one create call: the ledger's record of the batch, and the error if the call failed.
 
-    `held` is the sentence about those of the requests that were left out because there is no money for them.
+    `held` is the sentence about requests that were left out because there is no money for them.
     """
 
     batch: BatchRecord
@@ -97,7 +97,7 @@ class Submitted:
 
 
 def split(requests: Iterable[PreparedRequest], limits: BatchLimits) -> Iterator[list[PreparedRequest]]:
-    """The requests in their order, cut so that no part has more lines or bytes than the provider takes."""
+    """The requests in their order, split so that no part exceeds the lines or bytes that the provider takes."""
     part: list[PreparedRequest] = []
     size = 0
     for request in requests:
@@ -122,10 +122,10 @@ def submit_batch(
 ) -> Submitted | None:
     """Send the requests as one batch, leaving out those that another batch is carrying; None when none is left.
 
-    Those of a direct order are asked one by one, and their answers are stored by the `reader`.
+    Requests of a direct order are asked one by one, and the `reader` stores their answers.
 
-    Only those go out that there is money for. Raises OverBudgetError when there is none for a single one, StoreError
-    when the requests cannot be archived: then nothing was sent, and they are due again.
+    Only requests that there is money for are sent. Raises OverBudgetError when there is none for a single one,
+    StoreError when the requests cannot be archived: then nothing was sent, and they are due again.
     """
     with ExitStack() as lock:
         intended = _intend(order, requests, warehouse, clock(), lock)
@@ -144,7 +144,8 @@ def submit_batch(
 
 @dataclass(frozen=True, slots=True)
 class _Intended:
-    """The batch with what it carries; none when there is no money. `held`: the sentence about what was left out."""
+    """The batch with the requests it carries; none when there is no money. `held`: the sentence about the requests left
+    out."""
 
     batch: BatchRecord | None
     carried: list[PreparedRequest]
@@ -166,7 +167,7 @@ def _create(
         archive_requests(store, batch.requests_key, lines)
         accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except StoreError as error:  # before the create call
-        with interrupts.finishing(), suppress(WarehouseError):  # a full disk under both: the intent is cleared up later
+        with interrupts.finishing(), suppress(WarehouseError):  # a full disk under both: the intent is reconciled later
             _record_failure(warehouse, batch, error, clock())
         raise
     except ProviderError as error:
@@ -198,7 +199,8 @@ def _ask(
     clock: Callable[[], datetime],
     reader: Callable[[BatchRecord], AnswerReader],
 ) -> Submitted:
-    """One call for each line. Whatever ends it, what came is stored; killed, whoever finds the batch does that."""
+    """One call for each line. Results are stored whatever ends the calls; after a kill, the next process that finds the
+    batch stores them."""
 
     def collected(error: ProviderError | None) -> BatchRecord | None:
         with interrupts.finishing():
@@ -232,7 +234,7 @@ def _intend(
     wall: datetime,
     lock: ExitStack,
 ) -> _Intended | None:
-    """The intent, written. From before it can be seen until `lock` closes it says of itself that it is being sent."""
+    """Write the intent. It is marked as being sent from before it becomes visible until `lock` closes."""
     with warehouse.write() as connection:
         taken = batches.taken(connection, [r.custom_id for r in requests], order.due_at)
         free = [r for r in requests if r.custom_id not in taken]
@@ -300,13 +302,13 @@ def _batch(
 
 
 def _batch_id(order: Order, carried: Sequence[PreparedRequest], now: datetime) -> str:
-    """Unique over data folders that share a provider account, because it is the label by which a batch is found."""
+    """Unique over data folders that share a provider account, because the batch is found by this label."""
     identity = "\n".join([order.model.provider, order.model.id, now.isoformat(), *sorted(r.custom_id for r in carried)])
     return f"{order.purpose}-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
 
 
 def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) -> None:
-    """The program was asked to end before the create call: the requests are due at once, and nobody looks for them."""
+    """The program was stopped before the create call: the requests are due at once, and no lookup is needed."""
     why = "Not sent: the program was stopped before the create call. Its requests are due again."
     with interrupts.finishing(), warehouse.write() as connection:
         batches.set_all_fates(connection, batch.batch_id, "errored", why)
@@ -314,7 +316,7 @@ def _record_never_sent(warehouse: Warehouse, batch: BatchRecord, now: datetime) 
 
 
 def _rejected_if_repeated(warehouse: Warehouse, batch: BatchRecord, error: ProviderError) -> ProviderError:
-    """The error, or what it means after a while: one file after the other cannot be too new to be seen."""
+    """The error, or a rejection when several files in a row were not seen: they cannot all be too new."""
     if not isinstance(error, InputFileUnseenError):
         return error
     with warehouse.read() as connection:
@@ -330,7 +332,7 @@ def _record_failure(
     changes: dict[str, object] = {"error": str(error), "error_kind": kind.__name__}
     match error:
         case AmbiguousSubmissionError():
-            pass  # stays intended: only the provider knows
+            pass  # it stays intended: only the provider knows
         case CredentialsError() | ModelUnavailableError() | RequestRejectedError():
             changes["status"] = "refused"
         case ProviderBusyError() | ProviderUnreachableError() | ProviderError() | StoreError():

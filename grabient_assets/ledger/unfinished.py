@@ -1,7 +1,8 @@
-"""What open subjects still need, request by request.
+"""The remaining needs of open subjects, request by request.
 
-A subject is finished when nothing that was asked about it is missing, whatever follows by itself included. Subjects of
-one key under one prompt version are one here, over all purposes: what one of them needs is asked once for all.
+A subject is finished when no request that was asked about it is missing, automatic follow-ups included. Subjects with
+one key under one prompt version count as one here, over all purposes: a request that one of them needs is asked once
+for all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RequestPrice:
-    """What one request of this kind may cost and is expected to cost, in US dollars; None: its price is not known."""
+    """The highest and the expected cost of one request of this kind, in US dollars; None: its price is not known."""
 
     purpose: str
     provider: str
@@ -35,10 +36,10 @@ class RequestPrice:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """US dollars that an unfinished subject needs out of one cap (None: asked under no cap), at most and as expected.
+    """US dollars that an unfinished subject needs from one cap (None: asked under no cap), at most and as expected.
 
-    `spread` is the most by which the high end of a single one of its requests lies above what is expected of it. With
-    `unpriced`, some of it may be sent at an unknown price.
+    `spread` is the largest amount by which the high end of a single request exceeds its expected cost. With `unpriced`,
+    some of it may be sent at an unknown price.
     """
 
     cap_id: str | None
@@ -58,9 +59,9 @@ class UnfinishedKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Something to ask about equal subjects, and how many of these want it.
+    """A request about equal subjects, and how many of these want it.
 
-    `begun`: something was answered or is with a provider. `arrival` orders subjects as they came.
+    `begun`: a request was answered or is with a provider. `arrival` is the order of arrival.
     """
 
     key: UnfinishedKey
@@ -71,7 +72,7 @@ class Unfinished:
 
 
 def _still_needed(purpose: Purpose) -> str:
-    """Relation of what can be sent now, by `stem`, and of what is to come."""
+    """Relation of the requests that can be sent now, by `stem`, and of those to come."""
     to_come = f"UNION ALL BY NAME SELECT * FROM ({purpose.to_come})" if purpose.to_come else ""
     return f"""
         SELECT '{purpose.name}' AS purpose, * FROM (
@@ -99,7 +100,7 @@ def _priced(purposes: Purposes) -> str:
 
 
 def _keys(purposes: Purposes) -> str:
-    """Relation of the subjects of all purposes: which are equal, and in which order they came."""
+    """Relation of the subjects of all purposes: their keys, and their order of arrival."""
     return " UNION ALL ".join(
         f"""
         SELECT '{purpose.name}' AS purpose, '{purpose.noun}' AS noun, subject, subject_key,
@@ -110,7 +111,7 @@ def _keys(purposes: Purposes) -> str:
 
 
 def _steps(purposes: Purposes) -> str:
-    """Of one subject there is one row of a kind, so rows of a group are equal subjects."""
+    """A subject has one row of a kind, so the rows of a group are equal subjects."""
     return f"""
         CREATE OR REPLACE TEMP TABLE open_steps AS
         SELECT k.noun, k.subject_key, p.prompt_version, p.purpose, p.provider, p.model, p.stem,
@@ -129,7 +130,7 @@ _WITH_PROVIDERS = """
 
 
 def _begun(purposes: Purposes) -> str:
-    """Relation of the keys of which something was answered or is with a provider; needs `keys`."""
+    """Relation of the keys with a request that was answered or is with a provider; needs `keys`."""
     answered = " UNION ".join(
         f"""
         SELECT k.noun, k.subject_key, t.{purpose.table.version} FROM {purpose.table.name} t
@@ -144,10 +145,10 @@ def _begun(purposes: Purposes) -> str:
 def price_steps(
     connection: DuckDBPyConnection, purposes: Purposes, prices: Sequence[RequestPrice]
 ) -> dict[str | None, Decimal]:
-    """Lay out what every subject needs by itself at these prices. Returns the US dollars that all of it may cost, by
-    cap (None: asked under no cap); what equal subjects share counts for each of them.
+    """Create the table of the needs of every subject by itself at these prices. Returns the US dollars that all of it
+    may cost, by cap (None: asked under no cap); a request that equal subjects share counts for each of them.
 
-    What has no row in `prices` costs nothing: it is stopped when it is sent.
+    A request without a row in `prices` costs nothing: it is stopped when it is sent.
     """
     connection.execute(
         """
@@ -164,13 +165,13 @@ def price_steps(
 
 
 def lay_out_steps(connection: DuckDBPyConnection, purposes: Purposes) -> None:
-    """Lay out, after `price_steps`, the temporary table `open_steps` that the functions below read: the requests that
+    """Create, after `price_steps`, the temporary table `open_steps` that the functions below read: the requests that
     can be sent now, and those that come later (without a stem), each once for all equal subjects."""
     connection.execute(_steps(purposes))
 
 
 def unfinished(connection: DuckDBPyConnection, purposes: Purposes) -> list[Unfinished]:
-    """Everything in `open_steps`, as the subjects came."""
+    """Everything in `open_steps`, in the subjects' order of arrival."""
     rows = connection.execute(
         f"""
         WITH keys AS MATERIALIZED ({_keys(purposes)}), begun AS ({_begun(purposes)}),
@@ -196,13 +197,14 @@ def unfinished(connection: DuckDBPyConnection, purposes: Purposes) -> list[Unfin
 
 
 def with_providers(connection: DuckDBPyConnection, purposes: Purposes) -> list[tuple[UnfinishedKey, str | None]]:
-    """What is with a provider, under the cap it was sent under (None: no cap)."""
+    """The requests with a provider, under the cap they were sent under (None: no cap)."""
     rows = connection.execute(f"WITH keys AS ({_keys(purposes)}) {_WITH_PROVIDERS}").fetchall()
     return [(UnfinishedKey(*row[:3]), row[3]) for row in rows]
 
 
 def open_stems(connection: DuckDBPyConnection, key: HoldKey) -> list[tuple[str, UnfinishedKey, int]]:
-    """What can be sent now under this key: the stem of a custom_id, who wants it, how many requests."""
+    """The requests that can be sent now under this key: the stem of a custom_id, the subject, the number of
+    requests."""
     rows = connection.execute(
         """
         SELECT stem, noun, subject_key, prompt_version, requests FROM open_steps

@@ -1,4 +1,4 @@
-"""Waiting for a provider while a person looks on, and believing a fault only when it lasts."""
+"""Waiting for a provider while a person watches; an error counts as final only when it persists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USUAL_TIMEOUT_SECONDS = 1800.0
 
 @dataclass(slots=True)
 class WaitLimit:
-    """How long the end is waited for. `log` is told what is being waited for."""
+    """The limit of a wait for an end. `log` gets sentences about the wait."""
 
     seconds: float = USUAL_TIMEOUT_SECONDS
     log: Callable[[str], None] = lambda _: None
@@ -26,18 +26,18 @@ class WaitLimit:
 
 
 FIRST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS = 60.0, 900.0
-"""The same wait is named again after a minute, then after two, four ... fifteen."""
+"""The same wait is reported again after a minute, then after two, four ... fifteen."""
 
 
 class Announcer:
-    """Says what is waited for: when it is another wait than before, and then at growing distances."""
+    """Reports waits: at once when the wait differs from the one before, then at growing intervals."""
 
     def __init__(self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._log, self._clock = log, clock
         self._announced: dict[str, _Announced] = {}
 
     def announce(self, topic: str, wait: object, sentence: str) -> None:
-        """Say the sentence, if it is time. Of each topic one `wait` is remembered."""
+        """Report the sentence, if it is time. One `wait` is remembered for each topic."""
         now, last = self._clock(), self._announced.get(topic)
         if last is not None and last.wait == wait:
             if now < last.again:
@@ -49,7 +49,7 @@ class Announcer:
         self._log(sentence)
 
     def forget(self, exclude: Container[str] = ()) -> None:
-        """The waits of all other topics are over."""
+        """Forget the waits of all topics but `exclude`: they are over."""
         self._announced = {topic: last for topic, last in self._announced.items() if topic in exclude}
 
 
@@ -81,11 +81,11 @@ class TimedWait:
         return self._until - self.now
 
     def extend(self, seconds: float) -> None:
-        """Go on for so long from now at least."""
+        """Extend the wait to at least this many seconds from now."""
         self._until = max(self._until, self.now + seconds)
 
     def on(self, what: str, at_least: float = 0.0) -> None:
-        """Say what is waited for, and wait a little: `at_least` so many seconds, but never beyond the end."""
+        """Report the wait, and pause: `at_least` this many seconds, but never beyond the end."""
         pause = min(max(self._pause, at_least), self.left)
         waited = self.now - self._began
         so_far = f"{waited:.0f} seconds so far, " if waited >= 1 else ""
@@ -97,26 +97,26 @@ class TimedWait:
 
 @dataclass(slots=True)
 class RepeatedFaults:
-    """Since when a provider has answered with a fault and never well in between.
+    """The time since which a provider has answered with the same error, without a success in between.
 
-    One bad answer of a proxy is no reason to give up answers that are paid for: only what comes again after a settling
-    time is believed.
+    One bad answer of a proxy is no reason to give up answers that are paid for: an error counts as final only when it
+    comes again after a settling time.
     """
 
     pause: float
-    """Seconds that lie between two equal faults at least, before they are believed."""
+    """The least seconds between two equal errors before they count as final."""
     _since: dict[type[ProviderError], float] = field(default_factory=dict)
 
     @classmethod
     def at(cls, connection: Connection) -> RepeatedFaults:
-        """None met yet."""
+        """No error yet."""
         return cls(max(connection.settling.total_seconds(), FIRST_PAUSE_SECONDS))
 
     def is_final(self, error: ProviderError, wait: TimedWait) -> bool:
-        """Whether this fault is final by now.
+        """Whether this error is final by now.
 
-        An answer is, when it came a pause ago as well; the wait goes on for that long. "Busy" is, when the time is up
-        besides. No answer at all never is: then it may be our own network that is down.
+        An answer is final when it also came a pause ago; the wait is extended for that. "Busy" is final when in
+        addition the time is up. A missing answer is never final: our own network may be down.
         """
         stood = wait.now - self._since.setdefault(type(error), wait.now)
         if isinstance(error, ProviderUnreachableError):
@@ -127,7 +127,7 @@ class RepeatedFaults:
         return stood >= self.pause
 
     def forget(self) -> None:
-        """A good answer came."""
+        """Forget the errors after a success."""
         self._since.clear()
 
 

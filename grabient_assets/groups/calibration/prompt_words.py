@@ -54,7 +54,7 @@ def words_side_by_side(connection: DuckDBPyConnection, first: str, second: str, 
 
 
 _SIDE_BY_SIDE = f"""
-    WITH said AS (
+    WITH sides AS (
         SELECT seed, prompt_version, true AS refined, coalesce(mood, []) AS mood, coalesce(style, []) AS style,
                coalesce(associations, []) AS associations, embed_text
         FROM palette_tag_refined WHERE error IS NULL AND prompt_version IN ($first, $second)
@@ -70,7 +70,7 @@ _SIDE_BY_SIDE = f"""
                two.associations AS associations_2, two.embed_text AS text_2,
                list_concat(one.mood, one.style, one.associations) AS words_1,
                list_concat(two.mood, two.style, two.associations) AS words_2
-        FROM said one JOIN said two ON one.seed = two.seed AND one.refined = two.refined
+        FROM sides one JOIN sides two ON one.seed = two.seed AND one.refined = two.refined
         WHERE one.prompt_version = $first AND two.prompt_version = $second
         QUALIFY row_number() OVER (PARTITION BY one.seed ORDER BY one.refined DESC) = 1
     )

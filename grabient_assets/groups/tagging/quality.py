@@ -85,11 +85,11 @@ def words_by_model(connection: DuckDBPyConnection) -> list[ModelWords]:
                    sum(len(outside)) AS outside
             FROM palette_tags WHERE error IS NULL AND outside IS NOT NULL GROUP BY ALL
         ),
-        said AS (
+        named AS (
             SELECT prompt_version, provider, model, unnest(outside) AS word FROM palette_tags
             WHERE error IS NULL AND len(outside) > 0
         ),
-        times AS (SELECT *, count(*) AS times FROM said GROUP BY ALL),
+        times AS (SELECT *, count(*) AS times FROM named GROUP BY ALL),
         examples AS (
             SELECT prompt_version, provider, model, list(word ORDER BY times DESC, word)[:5] AS examples
             FROM times GROUP BY ALL

@@ -184,7 +184,7 @@ def ended_waves(
     those that wait for the audit of their plan."""
     rows = connection.execute(
         f"""
-        WITH {_CHOSEN}, heard AS (
+        WITH {_CHOSEN}, outcomes AS (
             SELECT seed, prompt_version, bool_or(error IS NULL) AS usable, bool_or(fate = 'cancelled') AS cancelled
             FROM palette_tags SEMI JOIN (SELECT * FROM tagging_waves WHERE state = 'open') USING (seed, prompt_version)
             GROUP BY ALL
@@ -192,7 +192,7 @@ def ended_waves(
         SELECT w.prompt_version, w.seed, w.wave, w.wave >= p.waves, coalesce(h.cancelled AND NOT h.usable, false),
                w.plan_id, EXISTS (SELECT 1 FROM wave_audits a WHERE a.seed = w.seed AND a.ended_at IS NULL
                                   AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id)
-        FROM tagging_waves w LEFT JOIN heard h USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
+        FROM tagging_waves w LEFT JOIN outcomes h USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
         WHERE w.state = 'open' AND list_has_all(w.providers, $providers::VARCHAR[])
           AND NOT (coalesce(w.held, false) AND {PENDING})
           AND ($everything OR (w.seed, w.prompt_version) IN (SELECT (seed, prompt_version) FROM chosen))
