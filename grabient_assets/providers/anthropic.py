@@ -1,6 +1,6 @@
 """Anthropic's Message Batches and single messages through its SDK.
 
-There is no place for a label: whose batch an ended one is, is told by its results.
+A batch carries no label: only the results of an ended batch show whose it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STATES: Mapping[str, State] = {"in_progress": "running", "canceling": "cancelli
 
 
 class AnthropicBatches(ProviderClient):
-    """See `contract.BatchProvider`. There is no place for a label, so `find` can only prove a batch that has ended."""
+    """See `contract.BatchProvider`. A batch carries no label, so `find` can only prove a batch that has ended."""
 
     name = "anthropic"
     lines = anthropic_lines.FORMAT
@@ -93,7 +93,7 @@ class AnthropicBatches(ProviderClient):
             state = _state(value)
             if state.provider_batch_id in accounted or state.total not in (None, request_count):
                 continue
-            if value.get("archived_at"):  # its answers are gone: whose they were makes no difference any more
+            if value.get("archived_at"):  # its answers are gone, so its owner no longer matters
                 continue
             answers = self._ownership(value, wanted, request_count, give_up)
             if answers != "another's":
@@ -102,16 +102,16 @@ class AnthropicBatches(ProviderClient):
         return newest_first(found)
 
     def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
-        """The batches of the workspace that may be that young. All pages are read: that the newest come first is a
-        habit of the API, and a batch that is overlooked is paid for twice."""
+        """The batches of the workspace that may be that young. All pages are read: the newest come first, but the API
+        does not guarantee it, and a batch that is overlooked is paid for twice."""
         listed = each_once(self._client.messages.batches.list(limit=1000))
         return [value for value in listed if may_be_ours(iso_time(value.get("created_at")), submitted_after)]
 
     def _ownership(
         self, value: dict[str, Any], wanted: Collection[str], request_count: int, give_up: float
     ) -> Ownership:
-        """Whose batch it is, as far as its results can be read until then. Asked for one by one, the results of many
-        batches would take as often the time that one of them may take."""
+        """The owner of the batch, as far as its results can be read until then. Each batch could use all of the read
+        time, so the time limit covers all of them together."""
         if value.get("processing_status") != "ended":
             return "untold"
         if time.monotonic() >= give_up:
@@ -201,14 +201,14 @@ def _state(value: dict[str, Any], label: str | None = None, unread: bool = False
     count = {name: whole_number(inside(value, "request_counts", name)) for name in _COUNTS}
     total = _total(count.values())
     failed = _total(count[name] for name in ("errored", "canceled", "expired"))
-    state = _STATES.get(raw, "running")  # a word we do not know is no end
+    state = _STATES.get(raw, "running")  # an unknown state does not count as an end
     ended = state == "ended"
     return BatchState(
         provider_batch_id=value["id"],
         state=state,
         raw_status=raw,
         outcome=_outcome(count) if ended else None,
-        # No batch is empty: counts that are all 0 tell as little as counts that are missing.
+        # No batch is empty: counts that are all 0 are as useless as missing ones.
         total=total or None,
         succeeded=count["succeeded"] if total else None,
         failed=failed if total else None,
@@ -221,14 +221,14 @@ def _state(value: dict[str, Any], label: str | None = None, unread: bool = False
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum; None as soon as one of them is not told."""
+    """The sum; None when one of the numbers is missing."""
     numbers = list(counts)
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
 
 
 def _outcome(count: Mapping[str, int | None]) -> Outcome:
-    """Anthropic says `ended` whatever happened; only the counts tell why."""
+    """Anthropic reports `ended` in every case; only the counts show the reason."""
     if count.get("canceled"):
         return "cancelled"
     return "expired" if count.get("expired") else "completed"
@@ -239,9 +239,9 @@ Ownership: TypeAlias = Literal["ours", "another's", "untold", "unread"]
 
 def ownership(lines: Generator[bytes, None, None], wanted: Collection[str], request_count: int) -> Ownership:
     """Ours as soon as a line names one of the `wanted`. Another's only when there is a line for every request and one
-    of them can be read: a file may be cut, empty or spoilt in places, and ours must not be taken for another's.
+    of them can be read: a file may be truncated, empty or damaged in places, and ours must not be taken for another's.
 
-    Unread when there was not the time for all of it: whoever has more may tell. Otherwise untold.
+    Unread when the time was too short: a caller with more time may decide. Otherwise unknown.
     """
     named: list[str | None] = []
     try:

@@ -1,7 +1,8 @@
 """Anthropic's request and result lines. Pure.
 
-The bodies follow API version 2026-10-21: no temperature, top_p or top_k on any model; `thinking` by model family.
-Validation of a batch is asynchronous there, so a wrong body costs a day: what can be known before is checked here.
+The bodies follow API version 2026-10-21: no temperature, top_p or top_k on any model; `thinking` by model family. The
+API validates a batch asynchronously, so a wrong body costs a day: everything that can be checked before is checked
+here.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def _succeeded(custom_id: str | None, message: object, line: bytes, tier: str) -
 
 
 def _holds_no_text(message: Mapping[str, Any]) -> bool:
-    """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    """Whether the API reports no text for this message. Otherwise the text is in an unknown place."""
     content = message.get("content", "")
     return content is None or (isinstance(content, list) and all(_is_without_text(block) for block in content))
 
@@ -152,7 +153,7 @@ def _is_without_text(block: object) -> bool:
 
 
 def _errored(custom_id: str | None, error: object) -> Result:
-    # The real error sits two levels down: result.error.error.type.
+    # The real error is two levels down: result.error.error.type.
     inner = inside(error, "error") or error
     code = text_or_none(inside(inner, "type")) or "unknown_error"
     message = text_or_none(inside(inner, "message")) or "the provider gave no reason"
@@ -175,7 +176,7 @@ def _reported_usage(usage: object, *, has_output: bool, tier: str = "batch") -> 
         plain, output = needed_tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
         thinking = tokens(usage, "output_tokens_details", "thinking_tokens")
     except ValueError:
-        return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+        return None  # a bad receipt must not lose the answer: it is stored, its cost is estimated
     written = max(total, briefly + lasting)
     return usage_of(
         whole_input=plain + read + written,

@@ -1,8 +1,8 @@
-"""What the clients of all providers share: headers, keys, deadlines, retries, errors, direct calls and result files.
+"""The shared part of all provider clients: headers, keys, deadlines, retries, errors, direct calls and result files.
 
-Keys go to their provider and nowhere else. The SDKs read headers, keys and organisations from the environment, and
-follow addresses that servers name. A hook on the HTTP client has the last word over every request. Providers echo keys
-in errors, states and result lines.
+A key is sent to its own provider only. The SDKs read headers, keys and organisations from the environment, and follow
+addresses that servers name. So a hook on the HTTP client checks every request last. Providers echo keys in errors,
+states and result lines.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _SECRET = ("authorization", "x-api-key", "x-goog-api-key")
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """What a client is made of. `base_url` None: the provider's own address."""
+    """The settings of a client. `base_url` None: the provider's own address."""
 
     api_key: str
     base_url: str | None
@@ -69,7 +69,7 @@ class ConnectionOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a direct call was answered with: a success, or an error that is about this one request."""
+    """The answer to a direct call: a success, or an error that concerns this one request."""
 
     status: int
     body: Mapping[str, Any]
@@ -89,7 +89,7 @@ class ProviderClient(BatchProvider, ABC):
     lines: ClassVar[LineFormat]
     default_url: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
-    """Of answers: where the provider names the request."""
+    """In answers: the header with the provider's name of the request."""
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.limits = options.limits
@@ -131,8 +131,8 @@ class ProviderClient(BatchProvider, ABC):
     def _file_lines(self, opened: Opener, what: str) -> Generator[bytes, None, None]:
         """The lines, without the key, of the file that `opened` starts to read: "the results of batch b-1".
 
-        Starting is repeated like any read. Raises ResultsError when the file is gone, or breaks off in the middle, as
-        SlowResultsError when it was the time that ran out.
+        Starting is repeated like any read. Raises ResultsError when the file is gone, or breaks off in the middle;
+        SlowResultsError when the time ran out.
         """
         with ExitStack() as stack:
             try:
@@ -156,10 +156,10 @@ class ProviderClient(BatchProvider, ABC):
         return redacted(self.lines.read_line(line), self._key)
 
     def _reply(self, custom_id: str, model: Model, post: Callable[[float], Any]) -> Reply:
-        """What a direct call is answered: `post` makes it, given its timeout.
+        """The answer to a direct call: `post` makes it, given its timeout.
 
-        The call is never repeated: nobody offers a way to find out whether one that was cut off has been billed. Raises
-        the errors of the table in error_table.py.
+        The call is never repeated: no provider offers a way to look up whether a call that was cut off has been billed.
+        Raises the errors of the table in error_table.py.
         """
         if "direct" not in model.deliveries:
             raise RequestRejectedError(
@@ -227,10 +227,10 @@ def origin(url: Any) -> str:
 
 
 def url_at_origin(named: Any, home: Any, api: str, path: str) -> Any:
-    """Where under `home` the file lies that a server says lies at `named`; None when it names a foreign host.
+    """The path under `home` of the file that a server names as `named`; None when it names a foreign host.
 
-    A gateway names the API behind it (`api`), or itself as it is reached from within: by another port, scheme or name
-    of this machine. The key belongs to `home`, so that is asked. `path` is where the API keeps the file.
+    A gateway names the API behind it (`api`), or itself under its internal address: another port, scheme or name of
+    this machine. The key belongs to `home`, so `home` is asked. `path` is the path of the file at the API.
     """
     if origin(named) == origin(home):
         return named
@@ -269,8 +269,8 @@ def redacted_state(state: BatchState, key: str) -> BatchState:
 
 
 def without_key(lines: Iterable[bytes], key: str) -> Generator[bytes, None, None]:
-    """The raw lines without `key`. They are kept for years, and read again when the key of that time is long forgotten.
-    Nothing else is taken out: what a model wrote stays as it came."""
+    """The raw lines without `key`. They are kept for years, and are read again when the key is no longer known. Nothing
+    else is removed: the model's text stays unchanged."""
     for line in lines:
         yield hide_in_bytes(line, key)
 
@@ -289,7 +289,7 @@ def whole_lines(chunks: Iterable[bytes], provider: str, what: str) -> Iterator[b
     last = b"".join(pending).rstrip(b"\r")
     if last.strip():
         if not _is_object(last):
-            # Its text is not shown: it may end in half a key, which nobody would recognise and take out.
+            # Its text is not shown: it may end in half a key, which the redaction would not find.
             raise _broken_off(provider, what, f"The last line is incomplete ({len(last)} bytes).")
         yield last
 
@@ -313,7 +313,7 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
-    except RecursionError:  # nested too deeply to tell; what comes to an end like an object is taken for one
+    except RecursionError:  # nested too deeply to parse; a line that ends like an object is taken for one
         return line.endswith(b"}")
 
 

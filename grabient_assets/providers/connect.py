@@ -1,6 +1,6 @@
-"""The list of providers: opening one, and writing and reading its lines without a connection.
+"""The list of providers: opening a client, and building and reading its lines without a connection.
 
-A provider's SDK is imported when its client is made and not before: the four together take seconds.
+A provider's SDK is imported only when its client is made: the four together take seconds.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ def connect(
 
 
 def request_line(spec: Spec, model: Model) -> bytes:
-    """What `BatchProvider.request_line` of the model's provider makes."""
+    """The line of `BatchProvider.request_line` for the model's provider."""
     return _client_of(model.provider).lines.request_line(spec, model)
 
 
 def line_reader(provider: str, key: str = "") -> Callable[[bytes], Result]:
-    """What `BatchProvider.read_line` of the provider does; `key` is taken out of error texts, as it was then."""
+    """The result of `BatchProvider.read_line` of the provider; `key` is removed from error texts, as it was then."""
     read = _client_of(provider).lines.read_line
     return lambda line: redacted(read(line), key)
 
 
 def usages_in(line: bytes, provider: str) -> list[Usage]:
-    """The tokens that a line reports wherever it does, also one that cannot be read: it may have been billed."""
+    """The tokens that a line reports anywhere, also in a line that cannot be read: it may have been billed."""
     usage_in = _client_of(provider).lines.usage_in
     try:
         value = json.loads(line)
@@ -79,7 +79,7 @@ def usages_in(line: bytes, provider: str) -> list[Usage]:
 
 
 def _receipts(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object that holds a receipt, whatever it lies in, in the order in which they stand."""
+    """Every object that holds a receipt, at any depth, in order of occurrence."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

@@ -1,4 +1,4 @@
-"""What every provider can do, and the values that cross the line. No SDK and no HTTP here."""
+"""The interface of every provider, and its values. No SDK and no HTTP here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from grabient_assets.registry.usage import Usage
 State: TypeAlias = Literal["running", "cancelling", "ended"]
 Outcome: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
 Fate: TypeAlias = Literal["answered", "errored", "refused", "truncated", "expired", "cancelled", "unreadable"]
-"""What a result line says of its request. No provider says `unreadable`: that stands for a line without a meaning."""
+"""The result that a line reports for its request. No provider reports `unreadable`: it stands for a line that cannot be
+understood."""
 
 EMPTY_ANSWER = "empty_answer"
 """Our own `error_code` for a response without any text."""

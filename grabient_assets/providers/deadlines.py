@@ -1,8 +1,8 @@
-"""How long a provider is waited for, and how often a read is repeated. Creating a batch is never repeated.
+"""Deadlines of provider calls, and the retries of reads. Creating a batch is never repeated.
 
-Timeouts of an HTTP client bound each wait for bytes; a server that sends one byte now and then is waited for without
-end, and everything behind it too. So a deadline bounds the whole answer. Both HTTP libraries read through a network
-backend, which is where the time that is left is known at every byte: heads, bodies and uploads, through proxies too.
+Timeouts of an HTTP client bound each wait for bytes. A server that sends one byte now and then would be awaited without
+end, and so would all later work. So a deadline bounds the whole answer. Both HTTP libraries read through a network
+backend, where the remaining time is known at every byte: heads, bodies and uploads, through proxies too.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def with_retries(call: Callable[[], T], timeouts: Timeouts) -> T:
 
 
 WRITTEN_AT_ONCE = 65_536
-"""Bytes of an upload between two looks at the clock."""
+"""The bytes of an upload between two checks of the clock."""
 
 
 class Deadline:
@@ -111,7 +111,8 @@ class Deadline:
 
     @contextmanager
     def within(self, timeout: float | None) -> Iterator[float]:
-        """Seconds to wait for the next bytes. Raises TimeoutError when the request has had its time, also meanwhile."""
+        """Seconds to wait for the next bytes. Raises TimeoutError when the request's time is over, also during the
+        wait."""
         left = self._left()
         try:
             yield left if timeout is None else min(timeout, left)
@@ -126,8 +127,8 @@ class Deadline:
         return left
 
     def attach(self, client: Any) -> None:
-        """Have every connection of the httpx or httpx2 client look at the clock. Neither library has a public way to
-        name the backend without giving up proxies from the environment."""
+        """Make every connection of the httpx or httpx2 client check the clock. Neither library has a public way to name
+        the backend without giving up proxies from the environment."""
         for transport in (client._transport, *client._mounts.values()):
             if transport is not None:  # None: an address that no proxy is asked for
                 transport._pool._network_backend = _Backend(transport._pool._network_backend, self)
@@ -154,7 +155,7 @@ class _Stream:
         self._inner, self._deadline = inner, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Waits in slices, because only between them it is seen that the program is to end."""
+        """Waits in slices, because a request to stop the program is seen only between them."""
         with self._deadline.within(timeout) as seconds:
             end = time.monotonic() + seconds
             while True:

@@ -70,7 +70,7 @@ NO_MODEL = frozenset(
         *("model_permission_blocked_org", "model_permission_blocked_project", "model_terms_required"),
     }
 )
-"""Codes that speak of one model. The key and the provider's other models are good."""
+"""Codes that concern one model. The key and the provider's other models are good."""
 _WAITED_TOO_LONG = (408, 504, 524)
 # The request never left: no socket, no TLS, no free connection, or an address that is none.
 _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
@@ -88,10 +88,10 @@ class ErrorResponse:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
-    """A call to a provider, as its errors tell of it. `doing` completes "While ...": "submitting batch b-1".
+    """A call to a provider, as its errors describe it. `doing` completes "While ...": "submitting batch b-1".
 
-    `creating`: a batch, `direct`: it asks for one answer. `batch` is the provider's id of the batch the call is about,
-    if it is about one. `file`: it is about a file of a batch that the same key could see just before.
+    `creating`: a batch, `direct`: it asks for one answer. `batch` is the provider's id of the batch that the call
+    concerns, if any. `file`: it concerns a file of a batch that the same key could see just before.
     """
 
     provider: str
@@ -103,7 +103,7 @@ class ProviderCall:
     file: bool = False
 
     def opening(self, response: ErrorResponse) -> str:
-        """The sentence that says what was answered."""
+        """The sentence that states the answer."""
         what = redact(f"{response.status} {response.code}".strip() + f": {response.text}", self.key)[:800]
         opening = f"While {self.doing}, {self.provider} answered {what}"
         return opening if opening.endswith(".") else opening + "."
@@ -115,7 +115,7 @@ class ProviderCall:
 
     @property
     def next_step(self) -> str:
-        """What a person does after a call without an answer."""
+        """The sentence that tells a person what to do after a call without an answer."""
         if self.direct:
             return (
                 "The call may have been answered and billed, and nobody can look for it: asking again may cost twice."
@@ -192,7 +192,7 @@ def _of_response(response: ErrorResponse, call: ProviderCall) -> ProviderError:
 
 
 def error_of(response: ErrorResponse, provider: str, opening: str) -> ProviderError:
-    """What an answer means that is about no batch yet. `opening` says what was answered, in a sentence."""
+    """The error for an answer that concerns no batch yet. `opening` states the answer, in a sentence."""
     status, code = response.status, response.code
     if code in NO_MODEL or (status == 404 and "model" in response.text.lower()):
         return ModelUnavailableError(
@@ -215,27 +215,27 @@ def error_of(response: ErrorResponse, provider: str, opening: str) -> ProviderEr
 
 
 def concerns_one_request(response: ErrorResponse, provider: str) -> bool:
-    """Whether a direct call was answered with an error that speaks of nothing but this request."""
+    """Whether a direct call was answered with an error that concerns only this request."""
     return response.status in (400, 413, 422) and type(error_of(response, provider, "")) is RequestRejectedError
 
 
 def _is_final(response: ErrorResponse) -> bool:
-    """Whether the code says more than the status."""
+    """Whether the code is more specific than the status."""
     known = (*NO_MODEL, *_NO_MONEY, "not_available_for_plan")
     return response.code in known or _is_bad_key(response)
 
 
 def means_unseen_file(code: str | None, text: str | None) -> bool:
-    """Whether a provider says that it does not know, or cannot use yet, the file a batch is made of.
+    """Whether a provider reports that it does not know, or cannot use yet, the file a batch is made of.
 
-    OpenAI has said so of files that were uploaded seconds before (tobert/kaibo#169).
+    OpenAI has reported that for files that were uploaded seconds before (tobert/kaibo#169).
     """
     words = f"{code or ''} {text or ''}".replace("_", " ").lower()
     return "file" in words and "model" not in words and _UNSEEN.search(words) is not None
 
 
 def _denies_the_file(response: ErrorResponse) -> bool:
-    """Whether a file cannot be had, and the key as such is good. Gemini says 403 of a file that is gone."""
+    """Whether a file is not available although the key as such is good. Gemini answers 403 for a file that is gone."""
     if response.code in _NO_MONEY or response.code == "not_available_for_plan" or _is_bad_key(response):
         return False
     return response.status in (403, 404)
@@ -285,8 +285,8 @@ def _is_unreadable(error: Exception) -> bool:
 
 
 def _stumbled(error: Exception) -> bool:
-    """Whether an SDK fell over what came: a list where it takes an object for granted, or a number of 5,000 digits. Not
-    over a mistake of ours."""
+    """Whether an SDK failed on the answer itself: a list where it expects an object, or a number of 5,000 digits. A bug
+    of ours does not count."""
     kinds = (AttributeError, TypeError, LookupError, ValueError, ArithmeticError)
     if not isinstance(error, kinds) or error.__traceback__ is None:
         return False

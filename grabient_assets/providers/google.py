@@ -61,9 +61,9 @@ _STATES: Mapping[str, tuple[State, Outcome | None]] = {
 }
 
 # A small batch carries all its answers, up to 20 MB, in its operation: they are fetched once, with the results, and not
-# with every look at how far the batch is. `fields` is a parameter of every method of the API. An operation's metadata
-# is of type Any, and nowhere is it said that a selection may reach into one: a server that refuses the narrow
-# selection, or leaves out what it names, is asked for the wide one, and at last for everything.
+# with every poll. `fields` is a parameter of every method of the API. An operation's metadata is of type Any, and the
+# API does not document whether a selection may reach into one. So a server that refuses the narrow selection, or leaves
+# out its fields, is asked for the wide one, and at last for everything.
 _NARROW = "name,done,error,metadata(state,displayName,createTime,endTime,batchStats,inputConfig(fileName))"
 _WIDE = "name,done,error,metadata"
 
@@ -136,7 +136,7 @@ class GoogleBatches(ProviderClient):
         with self._translated(f"uploading batch {batch.batch_id}"):
             try:
                 uploaded = self._client.files.upload(file=content, config=config)
-            except (KeyError, ValueError) as error:  # the SDK's words for an upload that was not confirmed
+            except (KeyError, ValueError) as error:  # the SDK's message for an upload that was not confirmed
                 raise UnreadableAnswer(str(error)) from None
             if not uploaded.name:
                 raise UnreadableAnswer("an uploaded file without a name")
@@ -182,8 +182,8 @@ class GoogleBatches(ProviderClient):
         *,
         batch: str | None = None,
     ) -> dict[str, Any]:
-        """The answer with the first selection of fields that the server takes and that tells what is needed, or the
-        whole answer."""
+        """The answer with the first selection of fields that the server accepts and that suffices, or the whole
+        answer."""
         for fields in selections:
             with suppress(RequestRejectedError):
                 answer = self._get(path, doing, {**(query or {}), "fields": fields}, batch=batch)
@@ -281,7 +281,8 @@ class GoogleBatches(ProviderClient):
 
 
 def _kind_of(batch: BatchFile) -> Kind:
-    """What the lines ask for: it decides which call takes them. Raises RequestRejectedError when it is not one kind."""
+    """The kind of the lines: it decides which call takes them. Raises RequestRejectedError when there are several
+    kinds."""
     kinds: set[Kind] = {google_lines.kind_of(line) for line in batch.lines}
     if len(kinds) > 1:
         raise RequestRejectedError(
@@ -324,7 +325,7 @@ def _state_of(operation: Mapping[str, Any]) -> BatchState:
         word = "FAILED" if error else "SUCCEEDED"
     if name is None:
         raise UnreadableAnswer(f"a batch operation without a name, in state {raw!r}")
-    state, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
+    state, outcome = _STATES.get(word, ("running", None))  # an unknown state does not count as an end
     succeeded, failed = _stat(metadata, "successfulRequestCount"), _stat(metadata, "failedRequestCount")
     total = _stat(metadata, "requestCount")
     code = inside(error, "status") or inside(error, "code")
@@ -361,8 +362,8 @@ def _output_of(operation: Mapping[str, Any]) -> tuple[list[Any] | None, str | No
 
 
 def line_of(answer: Any) -> bytes:
-    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing. What
-    is neither a response nor an error is kept whole: it was paid for, and a later version may read it."""
+    """An inline answer as a line of a result file. Without a key it stays without: its position proves nothing. A value
+    that is neither a response nor an error is kept whole: it was paid for, and a later version may read it."""
     line = {"key": inside(answer, "metadata", "key") or inside(answer, "key")}
     known = {name: answer[name] for name in ("response", "error") if inside(answer, name) is not None}
     line |= known or {"answer": answer}
@@ -375,13 +376,14 @@ def _stat(metadata: object, name: str) -> int | None:
 
 
 def _operation_suffices(operation: Mapping[str, Any]) -> bool:
-    """Whether the state is told, and why the batch failed if it did."""
+    """Whether the state is given, and for a failed batch the reason."""
     state = text_or_none(inside(operation, "metadata", "state"))
     return state is not None and (not state.endswith("_FAILED") or bool(operation.get("error")))
 
 
 def _list_suffices(page: Mapping[str, Any]) -> bool:
-    """Whether there are operations, and every one tells its state and its name: ours, overlooked, is paid for twice."""
+    """Whether there are operations, and each gives its state and its name: if ours is overlooked, it is paid for
+    twice."""
     operations = items(page.get("operations"))
     stated = [text_or_none(inside(one, "metadata", field)) for one in operations for field in ("state", "displayName")]
     return bool(stated) and all(stated)

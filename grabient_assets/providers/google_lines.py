@@ -61,10 +61,10 @@ _BROKEN_OFF = {
     *("OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
     "MISSING_THOUGHT_SIGNATURE",
 }
-"""Reasons after which a text is no answer. A text with a reason that is none of these is one: gateways have words of
-their own."""
+"""Reasons after which a text is no answer. A text with an unknown reason is an answer: gateways have reasons of their
+own."""
 _WITHOUT_IMAGE = {"NO_IMAGE", "IMAGE_OTHER"}
-"""Reasons why there is no image. They often come with a sentence that says more."""
+"""Reasons why there is no image. They often come with a sentence that explains more."""
 _REFUSALS = {
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"),
     *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
@@ -105,7 +105,7 @@ def _generation(spec: RequestSpec, model: Model) -> dict[str, Any]:
     if spec.schema is not None and accepts.structured != "none":
         config["responseMimeType"] = "application/json"
         config["responseJsonSchema"] = for_gemini(spec.schema)
-    # Budget and level exclude each other; 0 is said aloud so that no unasked thinking is billed.
+    # Budget and level exclude each other; 0 is sent explicitly so that no unwanted thinking is billed.
     if accepts.thinking == "budget":
         config["thinkingConfig"] = {"thinkingBudget": budget(spec, model, LEAST_BUDGET) or 0}
     elif accepts.thinking == "level" and (asked := effort(spec, model)) is not None:
@@ -122,7 +122,7 @@ def _images(spec: RequestSpec | ImageSpec, model: Model) -> list[dict[str, Any]]
 
 
 def _image_request(spec: ImageSpec, model: Model) -> dict[str, Any]:
-    """The base and its references stand before the words, as the model is told of them."""
+    """The base and its references come before the text, as the prompt describes them to the model."""
     rules = check_image(spec, model)
     config: dict[str, Any] = {"responseModalities": ["IMAGE"]}
     if (size := ratio_and_class(spec, model)) is not None:
@@ -145,7 +145,7 @@ def _embedding(spec: VectorSpec, model: Model) -> dict[str, Any]:
 
 
 def kind_of(line: bytes) -> Kind:
-    """What a request, as archived, asks for."""
+    """The kind of an archived request."""
     # Lines are long, and most of them ask for a text: only those are taken apart that may not.
     if b'"request":{"content":{' not in line and b'"responseModalities":' not in line:
         return "text"
@@ -268,7 +268,7 @@ def _categories(response: Mapping[str, Any], reason: str) -> tuple[str, ...]:
 
 
 def _holds_no_text(response: Mapping[str, Any]) -> bool:
-    """Whether a response without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    """Whether the API reports no text for this response. Otherwise the text is in an unknown place."""
     if "candidates" not in response:
         receipt = inside(response, "usageMetadata")
         return "promptFeedback" in response or (receipt is not None and not inside(receipt, "candidatesTokenCount"))
@@ -296,7 +296,7 @@ def _reported_usage(usage: object, *, text: bool, has_output: bool) -> Usage | N
         images, cached_images = _images_in(usage, "promptTokensDetails"), _images_in(usage, "cacheTokensDetails")
         made_images = _images_in(usage, "candidatesTokensDetails")
     except ValueError:
-        return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+        return None  # a bad receipt must not lose the answer: it is stored, its cost is estimated
     if text and not written:
         return None
     return usage_of(

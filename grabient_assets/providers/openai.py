@@ -1,6 +1,6 @@
-"""OpenAI's batches and single calls through its SDK, and what Groq's copy of its API shares with them.
+"""OpenAI's batches and single calls through its SDK, and the parts that Groq's copy of its API shares.
 
-A batch is an uploaded file, named by our label, and a create that points to it.
+A batch is an uploaded file, named by our label, and a create call that points to it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class FileBatchClient(ProviderClient):
     batch_endpoints: ClassVar[tuple[str, ...]] = (openai_lines.CHAT,)
     _client: Any
     _raw: Any
-    """The class of the HTTP library's answers. Asked for it, the SDK hands out an answer as it came."""
+    """The class of the HTTP library's answers. The SDK returns the raw answer when this class is requested."""
 
     @abstractmethod
     def _batches(self) -> Iterable[Any]:
@@ -61,7 +61,7 @@ class FileBatchClient(ProviderClient):
 
     @abstractmethod
     def _file(self, file_id: str) -> Any:
-        """What the provider says of an uploaded file."""
+        """The provider's record of an uploaded file."""
 
     @abstractmethod
     def _path(self, url: str) -> str:
@@ -133,9 +133,9 @@ class FileBatchClient(ProviderClient):
         return total in (None, 0, request_count) and may_be_ours(unix_time(value.get("created_at")), submitted_after)
 
     def _is_named(self, file_id: object, name: str) -> bool | None:
-        """Whether the file of a batch without metadata has this name; None when nobody can tell any more.
+        """Whether the file of a batch without metadata has this name; None when that can no longer be found out.
 
-        Asked for by its id: how far back a list of files goes is not documented at Groq.
+        It is asked for by its id: Groq does not document how far back a list of files goes.
         """
         without_label = False if self.keeps_metadata else None  # where metadata are kept, a batch without is not ours
         if text_or_none(file_id) is None:
@@ -194,7 +194,7 @@ class FileBatchClient(ProviderClient):
     def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
         raw = str(value.get("status") or "")
         word = raw.lower().replace("canceled", "cancelled")
-        stage, outcome = _STATES.get(word, ("running", None))  # a word we do not know is no end
+        stage, outcome = _STATES.get(word, ("running", None))  # an unknown state does not count as an end
         code, message = _error(value.get("errors"))
         state = BatchState(
             provider_batch_id=value["id"],

@@ -70,7 +70,7 @@ MOST_ADDRESS = 20_971_520
 # Groq's: the model broke off the JSON it was asked for.
 _RETRYABLE_CODES = {"json_validate_failed", "server_error", "rate_limit_exceeded", "internal_server_error"}
 _RETRYABLE_STATUS = {408, 409, 425, 429}
-# OpenAI says "default" of a batch; these cost more at OpenAI and Groq.
+# OpenAI reports "default" for a batch; these cost more at OpenAI and Groq.
 _DEARER_TIERS = ("priority", "fast", "scale", "performance")
 
 
@@ -254,7 +254,7 @@ def _text_of(message: Mapping[str, Any]) -> str | None:
 
 
 def _holds_no_text(message: Mapping[str, Any]) -> bool:
-    """Whether a message without text is what the API says of one that has none. Otherwise the text is elsewhere."""
+    """Whether the API reports no text for this message. Otherwise the text is in an unknown place."""
     has_other_content = any(message.get(name) for name in ("refusal", "tool_calls", "reasoning", "reasoning_content"))
     return message.get("content", "" if has_other_content else 0) in (None, "", [])
 
@@ -273,7 +273,7 @@ def _reported_usage(body: Mapping[str, Any], *, has_output: bool) -> Usage | Non
         written = tokens(usage, "prompt_tokens_details", "cache_write_tokens")
         thinking = tokens(usage, "completion_tokens_details", "reasoning_tokens")
     except ValueError:
-        return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+        return None  # a bad receipt must not lose the answer: it is stored, its cost is estimated
     return usage_of(
         whole_input=whole_input,
         output=output,
@@ -325,7 +325,7 @@ def _made(custom_id: str | None, body: Mapping[str, Any], request_id: str | None
 
 
 def _refused_image(custom_id: str | None, error: object, request_id: str | None) -> Result:
-    """What the moderation did not let pass: the request, or the image that was made of it."""
+    """The part that the moderation rejected: the request, or the image that was made of it."""
     stage = inside(error, "moderation_details", "moderation_stage")
     categories = items(inside(error, "moderation_details", "categories"))
     message = text_or_none(inside(error, "message")) or "the moderation refused it without a reason"
@@ -341,7 +341,7 @@ def _refused_image(custom_id: str | None, error: object, request_id: str | None)
 
 
 def _usage_of_made(body: Mapping[str, Any]) -> Usage | None:
-    """Text and images of the input are told apart; output is images unless it is told apart as well."""
+    """The input counts text and images separately; the output is images unless it counts them separately as well."""
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None
@@ -356,14 +356,15 @@ def _usage_of_made(body: Mapping[str, Any]) -> Usage | None:
         images = tokens(usage, "input_tokens_details", "image_tokens")
         cached = tokens(usage, "input_tokens_details", "cached_tokens")
     except ValueError:
-        return None  # an answer is worth more than its receipt: it is stored, its cost is estimated
+        return None  # a bad receipt must not lose the answer: it is stored, its cost is estimated
     return usage_of(
         whole_input=read,
         output=out,
         cached=cached,
         unpriced=beyond(usage.get("total_tokens"), read + out),
         images=images,
-        # Which of them were cached is not told. Text is cheaper, so less is saved: the cost is never too low.
+        # The receipt does not show which of them were cached. Text is cheaper, so less is saved: the cost is never too
+        # low.
         cached_images=max(0, cached - (read - images)),
         made_images=max(0, out - words),
         has_output=bool(body.get("data")),

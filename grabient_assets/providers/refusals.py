@@ -1,6 +1,6 @@
 """Refusals that come after a batch was accepted: with the batch that failed, or line by line with one that ended.
 
-Providers check a batch when they work on it. What they then say is what they would have said to the create call, so it
+Providers check a batch when they work on it. Such an error would also have been the answer to the create call, so it
 means the same (the error table in error_table.py), and sending the same again is as useless. Pure.
 """
 
@@ -17,8 +17,8 @@ from grabient_assets.secrets import redact
 LATER_CODES = frozenset(
     {"token_limit_exceeded", "rate_limit_exceeded", "insufficient_quota", "RESOURCE_EXHAUSTED", "429", "8"}
 )
-"""Reasons of a failed batch that say "not now" rather than "not so": OpenAI's and Groq's `errors.data[].code`, and the
-one of Google, which may be given as a word, as an HTTP status or as a number of gRPC."""
+"""Reasons of a failed batch that mean "not now" rather than "not so": OpenAI's and Groq's `errors.data[].code`, and
+Google's reason, which may be given as a word, as an HTTP status or as a number of gRPC."""
 
 _STATUS: Mapping[str, int] = {
     # OpenAI and Groq
@@ -47,20 +47,20 @@ _STATUS: Mapping[str, int] = {
     **dict.fromkeys(("NOT_FOUND", "5"), 404),
     **dict.fromkeys(("UNIMPLEMENTED", "12"), 400),
 }
-"""The HTTP status that says of a create call what these words say of a batch."""
+"""The HTTP status with which a create call would report these errors of a batch."""
 
 _REJECTION_CODE = re.compile(
     r"(invalid|unsupported|missing|duplicate|mismatched|malformed|incorrect|unrecognized)_\w+"
     r"|unknown_(model|parameter|url|endpoint|method|field)"
     r"|\w+_(mismatch|mismatched|unsupported|not_supported|not_allowed|not_found|not_available)"
 )
-"""OpenAI's words for a file or a request that it does not take. It publishes no list of them."""
+"""OpenAI's codes for a file or a request that it does not take. It publishes no list of them."""
 _NAMES_NO_MODEL = re.compile(
     r"\bmodel\b.{0,120}\b(?:(?:does not|doesn't|do not) exist|(?:was |is )?not (?:found|supported|available|active)"
     r"|decommissioned|deprecated|retired|shut down|no longer (?:available|supported))",
     re.IGNORECASE | re.DOTALL,
 )
-"""Messages about a model that is not served, where they come without a code, or with one that says nothing."""
+"""Messages about a model that is not served, where they come without a code, or with one that is not specific."""
 
 _OF_ONE_REQUEST = frozenset(
     {
@@ -76,13 +76,13 @@ _OF_ONE_REQUEST = frozenset(
         "request_too_large",
     }
 )
-"""What is said of the content of one request, and nothing about the next one."""
+"""Errors about the content of one request, which do not apply to the next one."""
 
 
 def refused_later(
     state: BatchState, results: Mapping[str, Result], requests: int, provider: str, batch_id: str
 ) -> str | None:
-    """The sentence why the model takes nothing of what it was sent, or None when that is not said.
+    """The sentence why the model rejects every request it was sent, or None when it does not.
 
     Either the batch failed for good, or every one of its requests was refused.
     """
@@ -128,7 +128,7 @@ def _error(provider: str, batch_id: str, code: str | None, message: str | None) 
 
 
 def _status(code: str | None) -> int | None:
-    """The HTTP status that says the same, of a word that says "not so"; None for any other."""
+    """The equivalent HTTP status of a code that means "not so"; None for any other."""
     if code is None:
         return None
     if code in _STATUS:

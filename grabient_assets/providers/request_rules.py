@@ -1,7 +1,7 @@
-"""What every request line has in common, whoever it goes to, and JSON schemas cut down to what each provider accepts.
+"""The shared rules of all request lines, and JSON schemas reduced to the part that each provider accepts.
 
 Providers refuse (or silently ignore) most keywords that limit values, so those are left out on the wire and the answer
-is checked here after it came back. Only keywords on a provider's list survive.
+is checked here after it arrived. Only keywords on a provider's list are sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def json_line(value: Any) -> bytes:
 
 
 def check(spec: RequestSpec, model: Model) -> None:
-    """Raises RequestRejectedError when `model` cannot take what is asked at all."""
+    """Raises RequestRejectedError when `model` cannot take the request at all."""
     _check_id(spec, model)
     if not model.token_parameter:
         raise refusal(spec, model, "the model writes no text; choose one with a role that does")
@@ -42,7 +42,7 @@ def check(spec: RequestSpec, model: Model) -> None:
 
 
 def check_image(spec: ImageSpec, model: Model) -> ImageRules:
-    """What the model takes. Raises RequestRejectedError when it cannot take what is asked at all."""
+    """The model's rules for images. Raises RequestRejectedError when it cannot take the request at all."""
     _check_id(spec, model)
     rules = model.images
     if rules is None:
@@ -66,7 +66,8 @@ def check_image(spec: ImageSpec, model: Model) -> ImageRules:
 
 
 def check_vector(spec: VectorSpec, model: Model) -> tuple[VectorRules, int]:
-    """What the model takes, and the dimensions to ask for. Raises RequestRejectedError when it cannot take it."""
+    """The model's rules for vectors, and the dimensions to ask for. Raises RequestRejectedError when it cannot take the
+    request."""
     _check_id(spec, model)
     rules = model.vectors
     if rules is None:
@@ -156,7 +157,7 @@ def budget(spec: RequestSpec, model: Model, least: int) -> int | None:
 
 
 def refusal(spec: Spec, model: Model, reason: str) -> RequestRejectedError:
-    """The error that says why this cannot be asked of the model."""
+    """The error that explains why the model cannot take the request."""
     return RequestRejectedError(
         model.provider, f"Request {spec.custom_id!r} cannot be asked of {model.id} ({model.provider}): {reason}."
     )

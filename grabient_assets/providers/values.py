@@ -1,6 +1,6 @@
-"""What came from a provider, as plain values: JSON, SDK objects, lists, receipts, images and vectors. Pure.
+"""Values from a provider as plain values: JSON, SDK objects, lists, receipts, images and vectors. Pure.
 
-The SDKs build whatever came without checking it, text instead of an object included.
+The SDKs build objects from any answer without checking it, text instead of an object included.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parsed_line(line: bytes, provider: str) -> dict[str, Any]:
 
 
 def picture_not_fetched(message: str) -> bool:
-    """Whether an error says that the provider could not get a picture from its address.
+    """Whether an error reports that the provider could not fetch a picture from its address.
 
     Anthropic: "Unable to download the file. Please verify the URL and try again.", "This URL is disallowed by the
     website's robots.txt file". OpenAI: "Error while downloading https://…", "Timeout while downloading …". Groq:
@@ -72,7 +72,7 @@ def bad_line(line: bytes, provider: str, reason: str) -> ResultsError:
 
 
 def inside(value: object, *path: str | int) -> Any:
-    """What lies at `path` in nested objects and lists, or None as soon as a step is missing or null."""
+    """The value at `path` in nested objects and lists, or None as soon as a step is missing or null."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
@@ -108,7 +108,7 @@ def _whole(value: object, path: Sequence[str]) -> int:
 
 
 def beyond(total: object, counted: int) -> list[str]:
-    """What a total says above the sum of the counts that are known: tokens of a kind that nobody here prices."""
+    """The part of a total above the sum of the known counts: tokens of a kind that has no price here."""
     over = total - counted if type(total) is int else 0
     return [f"{over} tokens of its total that are neither input nor output"] if over > 0 else []
 
@@ -119,7 +119,7 @@ def counted(what: str, number: object) -> list[str]:
 
 
 def another(what: str, served: object, usual: Collection[str]) -> list[str]:
-    """The word for how it was served, when that has another price than the `usual` ones."""
+    """The service tier, when it has another price than the `usual` ones."""
     return [f"the {what} {served!r}"] if isinstance(served, str) and served and served.lower() not in usual else []
 
 
@@ -127,8 +127,8 @@ _IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jp
 
 
 def decoded_image(encoded: object) -> tuple[bytes, str]:
-    """The bytes of an image in base64 and their media type, told by how they begin. Raises ValueError for anything
-    but PNG, JPEG and WebP."""
+    """The bytes of an image in base64 and their media type, recognised by the first bytes. Raises ValueError for
+    anything but PNG, JPEG and WebP."""
     data = _from_base64(encoded, "image")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return data, "image/webp"
@@ -278,12 +278,12 @@ def each_once(listed: Iterable[Any]) -> Iterator[dict[str, Any]]:
 
 
 CLOCK_SKEW = timedelta(hours=24)
-"""How far this machine's clock may have been ahead of the provider's. A batch that is overlooked is paid for twice; one
-that is considered in vain is only waited for."""
+"""The assumed lead of this machine's clock over the provider's. A batch that is overlooked is paid for twice; a batch
+that is considered in vain only costs a wait."""
 
 
 def may_be_ours(created_at: datetime | None, submitted_after: datetime | None) -> bool:
-    """Whether a batch that the provider says was created then may have been submitted after that time of ours."""
+    """Whether a batch with this creation time at the provider may have been submitted after that time of ours."""
     return created_at is None or submitted_after is None or created_at >= submitted_after - CLOCK_SKEW
 
 
