@@ -1,4 +1,4 @@
-"""Where words go, data to stdout and everything else to stderr, and how tables of figures fit the screen."""
+"""The output of commands: data to stdout and everything else to stderr, and tables of figures that fit the screen."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def _print_text(text: str, *, stderr: bool) -> None:
 
 
 def typed_program() -> str:
-    """How a person can type this program again: by its name where the shell finds it, by its path otherwise."""
+    """The command by which a person can run this program again: its name where the shell finds it, otherwise its
+    path."""
     found = shutil.which(Path(sys.argv[0]).name)
     if found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve():
         return Path(sys.argv[0]).name
@@ -98,13 +99,13 @@ def print_figures(
 ) -> None:
     """A table with a column for each name and each figure.
 
-    Where it is wider than the screen, the `optional` figures are left out. Where that is not enough, a row is its
-    names, and below them its figures with what they are.
+    A table that is wider than the screen loses the `optional` figures. When that is not enough, a row consists of its
+    names, and below them its figures with their headings.
     """
     needed = [place for place, figure in enumerate(figures) if figure not in optional]
     for chosen in (range(len(figures)), needed):
         table = _figures_table(names, figures, rows, chosen)
-        # Measured as if there were room: on the console as it is, no table is wider than the screen.
+        # Measured without a limit: on the console as it is, no table is wider than the screen.
         if console.measure(table, options=console.options.update(width=UNLIMITED)).maximum <= console.width:
             console.print(table)
             return
@@ -135,7 +136,7 @@ def _console(*, stderr: bool) -> Console:
     from rich.segment import Segment
 
     class Screen(Console):
-        """Shows words and colours. Nothing that is printed steers the terminal but what rich itself sends."""
+        """Shows text and colours. Printed text cannot send control sequences to the terminal; only rich does."""
 
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             for segment in super().render(renderable, options):
@@ -145,6 +146,7 @@ def _console(*, stderr: bool) -> Console:
     if not console.is_terminal:
         return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
     if console.color_system == "standard":
-        # TERM=xterm says sixteen colours, which would draw other palettes; what answers to it today knows 24 bits.
+        # TERM=xterm announces sixteen colours, which would draw other palettes; terminals of that name now have 24
+        # bits.
         return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, color_system="truecolor")
     return console

@@ -1,4 +1,4 @@
-"""`grabient costs`: what was spent on what, and what is left of the budget."""
+"""`grabient costs`: the costs by provider, model, day and so on, and the rest of the budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grabient_assets.settings import Settings
 
 SHOWN_MONTHS = 2
-"""So many months of invoices are shown; --since asks for more, and JSON has all."""
+"""The months of invoices that are shown; --since asks for more, and JSON has all."""
 
 
 def costs(
@@ -154,7 +154,7 @@ def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
 
 
 def _basis(estimated: int, unknown: int) -> str:
-    """How many of the costs are no provider's word."""
+    """How many of the costs the provider did not report."""
     parts: list[str] = []
     if estimated:
         parts.append(f"The cost of {counted(estimated, 'request')} is estimated.")
@@ -164,7 +164,7 @@ def _basis(estimated: int, unknown: int) -> str:
 
 
 def _show_invoices(console: Console, document: dict[str, Any]) -> None:
-    """One line per month and provider, and how they are held against an invoice."""
+    """One line per month and provider, for comparison with an invoice."""
     found = document["invoices"]
     months = list(dict.fromkeys(one["month"] for one in found))
     shown = months if document["since"] or document["until"] else months[:SHOWN_MONTHS]
@@ -205,7 +205,7 @@ def _show_invoices(console: Console, document: dict[str, Any]) -> None:
 
 
 def _show_estimates(console: Console, estimates: list[dict[str, Any]]) -> None:
-    """How well costs were foreseen: in all, and the model that was farthest off."""
+    """The accuracy of the estimates: in all, and of the model that was farthest off."""
     import math
 
     expected = sum((Decimal(one["estimated_usd"]) for one in estimates), Decimal(0))
@@ -229,5 +229,5 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _short(dollars: str) -> str:
-    """Four decimals are enough to look at; JSON has them all."""
+    """Dollars with four decimals; JSON has all of them."""
     return f"{Decimal(dollars):,.4f}"

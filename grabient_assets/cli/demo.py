@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEMO_TIMEOUT = 1800.0
 SHOWN_PALETTES = 5
-"""So many that the end of the demo fits a terminal's window."""
+"""The number of palettes with which the end of the demo fits a terminal's window."""
 LISTED = ("mood", "style", "dominant_colors", "associations")
 INDENT = 2
 WIDEST = 100

@@ -18,7 +18,7 @@ from grabient_assets.cli.leaving import leave_at_once
 from grabient_assets.cli.stopping import AT_ONCE, leave, leave_when_asked
 
 LEFT_SECONDS = 10.0
-"""How long a code server and its runs may take to end after `dg dev`, which does not wait for them."""
+"""The time for a code server and its runs to end after `dg dev`, which does not wait for them."""
 
 
 def dev(context: typer.Context) -> None:
@@ -44,9 +44,9 @@ def dev(context: typer.Context) -> None:
 def _serve(command: list[str]) -> int:
     """Run `dg dev` until it ends; its exit code. After a signal it does not return: the process ends with 128 and more.
 
-    Dagster's processes are a session of their own. So Ctrl-C does not interrupt all of them at once; `dg dev` alone is
-    told, and ends the others in order. A second signal kills them, and so does one that comes before `dg dev` has
-    started any: Python is importing then.
+    Dagster's processes are a session of their own, so Ctrl-C does not interrupt all of them at once: only `dg dev` gets
+    a signal, and ends the others in order. A second signal kills them. So does one that comes before `dg dev` has
+    started any process: Python is importing then.
     """
     asked: list[int] = []
     for one in interrupts.signals_to_handle():

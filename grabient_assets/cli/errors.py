@@ -49,7 +49,8 @@ def errors(
 
 
 def _priced(one: FailureGroup, again: Sequence[Repeat]) -> FailureGroup:
-    """The group at the price at which `grabient retry` asks again; what retry leaves out keeps what it did cost."""
+    """The group at the price at which `grabient retry` asks again; a group that retry leaves out keeps its past
+    cost."""
     for repeat in again:
         asked = (repeat.purpose, repeat.provider, repeat.model) == (one.purpose, one.provider, one.model)
         if asked and not repeat.follows:

@@ -83,7 +83,7 @@ def _chosen(fields: list[str] | None) -> tuple[str, ...]:
 
 
 def explanation_document(explanation: Explanation, chosen: Collection[str], *, emulated: bool) -> dict[str, Any]:
-    """What `grabient explain --json` says, of the chosen fields.
+    """The document of `grabient explain --json`, with the chosen fields.
 
     Dollars are text, exact in every language; probabilities are as they are stored.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LETTERS = "abcdefghijklmnopqrst"
 """One for each analysis that there can be."""
 MOST_VOTED = 6
-"""So many of a field's values are shown with the result; --full shows all."""
+"""The number of a field's values that are shown with the result; --full shows all."""
 _LEGEND = (
     "Read `1ab`: model 1, in its analyses a and b. In brackets: said, but not the model's vote. `*`: the refiner wrote "
     "it too. Bits: +1 makes it twice as likely."
@@ -37,8 +37,8 @@ def show_explanation(
 ) -> None:
     """The result first: the refined tags and text, then a line for each field, and the cost.
 
-    If `full`, who was asked, and for each chosen field who said what with its weight; who was asked stands there as
-    well while nobody has answered.
+    If `full`, also the models that were asked, and for each chosen field the values of each model with its weight. The
+    models are also shown while there is no answer yet.
     """
     stored = explanation.stored
     console.print(_heading(console, explanation), soft_wrap=not console.is_terminal)
@@ -85,7 +85,8 @@ def _heading(console: Console, explanation: Explanation) -> Text:
 
 
 def _results(explanation: Explanation) -> Table:
-    """A line for each field: what was refined, what the panel says with its votes, what the colours say."""
+    """A line for each field: the refined values, the panel's values with votes, and the values computed from the
+    colours."""
     from rich.table import Table
 
     refined = {one.field: one.refined for one in explanation.departures}
@@ -153,7 +154,7 @@ def _standing(kind: str, reason: str | None) -> str:
 
 
 def _usd(costs: Sequence[Cost]) -> str:
-    """Dollars; `~` before what is estimated, `?` where nobody knows."""
+    """Dollars; `~` before an estimate, `?` for an unknown cost."""
     if not costs:
         return "-"
     marks = {"estimated": "~", "unknown": "?"}
@@ -214,7 +215,8 @@ def _show_field(
     *,
     rates_moved: bool,
 ) -> None:
-    """The result, the fact and the refinement; who said what; what each model weighs. `numbers`: of the models.
+    """The result, the fact and the refinement; the values of each model; the weight of each model. `numbers`: of the
+    models.
 
     `rates_moved`: there are two probabilities, the stored one and that of the present rates.
     """
@@ -289,7 +291,7 @@ def _values(
 
 
 def _marked(value: Value, kept: Collection[str]) -> str:
-    """The value, `*` behind what the refiner wrote too, and what is odd about it."""
+    """The value, with `*` when the refiner wrote it too, and with its oddities."""
     odd = ["the colours contradict it"] if value.contradicted else []
     odd += [f"also {', '.join(value.spellings)}"] if value.spellings else []
     behind = f" ({'; '.join(odd)})" if odd else ""

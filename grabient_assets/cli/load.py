@@ -51,7 +51,8 @@ def load(
 
 
 def _read(file: Path, sixteen: str | None) -> PaletteFile:
-    """The palettes of the file. Whoever sits at a terminal is asked what 16 numbers are; a script has to say it."""
+    """The palettes of the file. A person at a terminal is asked what 16 numbers mean; a script has to give an
+    option."""
     from grabient_assets.errors import AmbiguousPaletteError
     from grabient_assets.groups.palettes.palette_file import read_palette_file
 

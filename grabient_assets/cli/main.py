@@ -40,11 +40,11 @@ IN_THE_MAIN_THREAD = ("emulator", "dev")
 
 
 class Commands(TyperGroup):
-    """Turns what a person can cause into one sentence on stderr and an exit code."""
+    """Turns errors that a person can cause into one sentence on stderr and an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for one in args:
-            # Python gives bytes that are no text as halves of characters; no database and no table of ours takes them.
+            # Python decodes invalid bytes as surrogates; no database and no table of ours takes them.
             if not one.isascii() and (shown := one.encode("utf-8", "replace").decode()) != one:
                 print_note(
                     f"{shown!r} holds a byte that is not UTF-8. Type it again; a file of such a name has to be renamed."
@@ -79,7 +79,7 @@ class Commands(TyperGroup):
 
 
 def _dagster_cannot_write(error: Exception) -> str | None:
-    """The sentence for what SQLite says when Dagster's own files cannot be used: damaged, full disk, locked, not
+    """The sentence for an SQLite error that makes Dagster's own files unusable: damaged, full disk, locked, not
     writable."""
     import sqlite3
 

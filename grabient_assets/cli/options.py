@@ -1,4 +1,4 @@
-"""What several commands share: options, what is typed with them, and the warehouse that is opened."""
+"""The shared parts of commands: options, typed values, and opening the warehouse."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def one_of(text: str, choices: Sequence[T], option: str) -> T:
 
 
 def day(text: str | None, option: str, otherwise: str = "") -> date | None:
-    """The day that was typed. Raises UsageError for what is none; `otherwise` says what else there is."""
+    """The day that was typed. Raises UsageError for anything else; `otherwise` names the alternatives."""
     from datetime import date
 
     try:
@@ -67,15 +67,15 @@ def day(text: str | None, option: str, otherwise: str = "") -> date | None:
 
 
 def chosen_sixteen(text: str | None) -> Sixteen | None:
-    """What `--sixteen` says. Raises UsageError for any other word."""
+    """The value of `--sixteen`. Raises UsageError for any other word."""
     if text is None or text == "preset" or text == "modifiers":
         return text
     raise UsageError(f"--sixteen is {text!r}; it must be preset or modifiers.")
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse. It waits for its turn without end: a person is told on stderr, after a second and every minute,
-    whom the command waits for, and may close it there or press Ctrl-C."""
+    """The warehouse. It waits for the lock without a limit: stderr names the holder after a second and every minute, so
+    that a person may close it there or press Ctrl-C."""
     from grabient_assets.warehouse.connection import Warehouse
     from grabient_assets.warehouse.lock_wait import LockTimeout
 
@@ -84,7 +84,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 @contextmanager
 def opened_as_it_is(settings: Settings) -> Iterator[Warehouse]:
-    """The same for a command that only reads: where there is no file yet an empty one elsewhere; none is made here."""
+    """The same for a command that only reads: a missing file is replaced by an empty one elsewhere; none is created
+    here."""
     from grabient_assets.warehouse.connection import Warehouse
 
     found = open_warehouse(settings)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SEED_WIDTH = 45
 WIDE = 150
-"""From so many columns on, a palette is one row of a table; below it is a few lines."""
+"""The least number of columns for a table with one row a palette; below it a palette is a few lines."""
 
 
 def palettes(
@@ -98,7 +98,7 @@ def _document(found: PalettePage, version: str, page: int, limit: int) -> dict[s
 
 
 def _reason(one: ListedPalette) -> str:
-    """Why it stands so, as half sentences; empty where nothing is to be said."""
+    """The reasons for its state, as half sentences; empty when there are none."""
     reasons: list[str] = []
     if one.state == "pending":
         reasons.append(f"waits for {counted(one.waiting, 'model')}" if one.waiting else "goes on with the next run")

@@ -42,7 +42,7 @@ def plan(
 
 
 def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
-    """Print the plan, and what a person should know on stderr. Ends with 1 when some of it could not be sent."""
+    """Print the plan, and its warnings on stderr. Ends with 1 when some of it could not be sent."""
     from grabient_assets.cli.plan_tables import plan_document, show_plan
 
     if as_json:
@@ -92,10 +92,10 @@ def agree_to_spend(
     *,
     yes: bool,
 ) -> None:
-    """In live mode, say what is about to be spent, and ask a person for their yes. Exits with 1 when it is not given.
+    """In live mode, show the sum about to be spent, and ask a person to confirm. Exits with 1 when they do not.
 
-    Without a terminal nobody is asked, and it goes on. `limit`: how much a cap or what is left of a budget allows
-    (None: neither holds); `sentence`: what else is to be said, such as how many palettes the money finishes.
+    Without a terminal nobody is asked, and it goes on. `limit`: the sum that a cap or the rest of a budget allows
+    (None: neither holds); `sentence`: a further note, such as how many palettes the money finishes.
     """
     import sys
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plan_document(plan: Plan, mode: str) -> dict[str, Any]:
-    """What `grabient plan --json` says. Dollars are numbers; null where a price is not known."""
+    """The document of `grabient plan --json`. Dollars are numbers; null where a price is not known."""
     refinement, budget = plan.refinement, plan.budget
     return {
         "mode": mode,
@@ -48,7 +48,7 @@ def _model(one: PlannedModel) -> dict[str, Any]:
 
 
 def _refinement(one: PlannedModel) -> dict[str, Any]:
-    """`expected` of the missing ones read a consensus that is still to come: there may turn out to be fewer."""
+    """`expected` of the missing ones read a consensus that does not exist yet: there may turn out to be fewer."""
     return {
         **_counts(one),
         "expected": one.counts.missing["basis_to_come"],
@@ -112,8 +112,8 @@ def _sending(sending: Sending) -> dict[str, Any]:
 
 
 def _finishes(one: Finishing) -> dict[str, Any]:
-    """`low` is the least number of palettes: everything costs the high end of its estimate. `rest_usd` is what the
-    palettes cost for which it is not expected to be enough; with less than `begins_usd` none is begun."""
+    """`low` is the least number of palettes: everything costs the high end of its estimate. `rest_usd` is the cost of
+    the palettes that the money is not expected to finish; with less than `begins_usd` none is begun."""
     palettes = {"low": one.least, "expected": one.expected, "high": one.most}
     return {
         "usd": float(one.usd),

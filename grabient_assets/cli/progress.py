@@ -1,6 +1,6 @@
-"""What `run`, `retry --run` and `demo` share: following a run, showing how far it is, and saying how it ended.
+"""The shared part of `run`, `retry --run` and `demo`: following a run, showing its progress, and reporting its end.
 
-While it is under way a person sees a live table on a terminal, and one line per change elsewhere.
+During the run a person sees a live table on a terminal, and one line per change elsewhere.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS = 10
 QUIET_SECONDS = 10.0
-"""So long nothing may move before a wait is named in which everything is as it should be. Trouble is named at once."""
+"""The time without progress after which a normal wait is named. Trouble is named at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How it ended, after how many seconds, and when it began."""
+    """The outcome, its duration in seconds, and its start."""
 
     outcome: Outcome
     seconds: float
@@ -62,7 +62,7 @@ def follow(goal: RunGoal, warehouse: Warehouse, settings: Settings, timeout: flo
 
 
 def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
-    """Say how it ended; exits with 1 when it did not end well."""
+    """Report the outcome; exits with 1 when the run did not succeed."""
     from grabient_assets.cli.status import status_document
     from grabient_assets.headless.notification import notify_outcome
 
@@ -101,7 +101,7 @@ def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Se
 
 
 def _way_on(status: dict[str, Any]) -> str:
-    """What a person does about palettes that lack something, by what `grabient status --json` says."""
+    """The next steps for palettes that lack something, from the document of `grabient status --json`."""
     failed = status["errors"] or any(one["kind"] == "stopped" for one in status["held"])
     ways = ["What waits for money goes out when the limit is raised, as said above."] if status["over_budget"] else []
     if failed or not ways:
@@ -110,7 +110,7 @@ def _way_on(status: dict[str, Any]) -> str:
 
 
 class Seen(Protocol):
-    """Is told of finished runs, of progress, and of what is waited for."""
+    """Receives finished runs, progress, and waits."""
 
     def __call__(self, finished: FinishedRun | None, progress: Progress) -> None: ...
 
@@ -118,7 +118,7 @@ class Seen(Protocol):
 
 
 class _Quiet:
-    """Which waits are to be named: all, when nothing has moved for a while, and those with trouble."""
+    """Selects the waits to name: all, when nothing has moved for a while, and those with trouble."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -133,13 +133,13 @@ class _Quiet:
 
 
 class _Failures:
-    """The failures of runs, each kind once: those of two tries often differ in ids and times alone."""
+    """The failures of runs, each kind once: those of two tries often differ only in ids and times."""
 
     def __init__(self) -> None:
         self._printed: set[str] = set()
 
     def new(self, finished: FinishedRun | None) -> str | None:
-        """The sentence, if it was not told before."""
+        """The sentence, if it was not printed before."""
         from grabient_assets.ledger.held_work import dedupe_key
 
         if finished is None or finished.success:

@@ -1,4 +1,4 @@
-"""`grabient prompts`: which prompt versions there are, how two of them differ, and releasing one."""
+"""`grabient prompts`: lists prompt versions, shows the differences between two, and releases one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from grabient_assets.prompting.prompt import Prompt
 
 UNLIKELY = 0.05
-"""A split that coins make more rarely than this is called a difference."""
+"""The probability under chance below which a split is called a difference."""
 
 prompts = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 
@@ -142,7 +142,7 @@ def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any
 
 
 def _uses() -> list[PromptUse]:
-    """Where each wording has run; nothing, and no file made, without a database."""
+    """The uses of each text; empty without a database, and no file is created."""
     from grabient_assets.ledger.prompts import prompt_uses
     from grabient_assets.settings import load_settings
 

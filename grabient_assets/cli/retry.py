@@ -152,7 +152,7 @@ def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal
 
 
 def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
-    """What is not tried at once, although it is asked for."""
+    """The requests that are not tried at once, although they are asked for."""
     from datetime import UTC, datetime
 
     from grabient_assets.groups.purposes import PURPOSES

@@ -1,4 +1,4 @@
-"""`grabient settings`: what every setting is now."""
+"""`grabient settings`: the present value of every setting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings(
     values = setting_values()
     if not as_json:
         show_settings(output(), [(one.name, values[one.name] or "-", one.meaning) for one in SETTINGS])
-    found = load_settings()  # after the table: it shows what is wrong, this says so
+    found = load_settings()  # after the table: the table shows the value, this error explains it
     from grabient_assets.resources.modes import usable_providers, why_not_usable
     from grabient_assets.settings import PROVIDERS
 
@@ -61,7 +61,7 @@ def show_settings(console: Console, rows: Sequence[tuple[str, str, str]]) -> Non
         table.add_column(name, no_wrap=name != "meaning")
     for row in rows:
         table.add_row(*row)
-    # Measured as if there were room: on the console as it is, no table is wider than the screen.
+    # Measured without a limit: on the console as it is, no table is wider than the screen.
     if console.measure(table, options=console.options.update(width=UNLIMITED)).minimum <= console.width:
         console.print(table)
         return

@@ -24,7 +24,7 @@ _COUNTS = {
     "failed": "palettes that failed",
     "errors": "answers that failed",
 }
-"""What is counted, by its name in the JSON, and how a person reads it: palettes first, then answers."""
+"""The counts, by their names in the JSON, and their labels for a person: palettes first, then answers."""
 
 
 def status(as_json: AsJson = False) -> None:
@@ -41,7 +41,7 @@ def status(as_json: AsJson = False) -> None:
 
 
 def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
-    """What `grabient status --json` says. A data folder that does not exist yet is not made."""
+    """The document of `grabient status --json`. A data folder that does not exist yet is not created."""
     from dataclasses import asdict
     from datetime import UTC, datetime
 

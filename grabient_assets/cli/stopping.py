@@ -1,8 +1,8 @@
-"""A command on a terminal that somebody ends: Ctrl-C, SIGTERM, or the terminal closed.
+"""Stopping a command on a terminal: by Ctrl-C, SIGTERM, or closing the terminal.
 
 The command works in a thread, and the main thread handles signals. The first signal lets the work come to an end
-(interrupts.py). When it does not within seconds, and at the second signal, the process ends where it stands. That is
-safe at any moment, as `kill -9` is: what was sent is in the ledger before it is sent.
+(interrupts.py). At the second signal, or when the work does not end within seconds, the process exits at once. That is
+safe at any moment, as `kill -9` is: a request is in the ledger before it is sent.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ T = TypeVar("T")
 AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
 
 LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
-"""When, after the signal, the work is not waited for any more, and when the process ends without last words."""
+"""The times after the signal at which the work is no longer awaited, and at which the process exits without a
+message."""
 
 
 class _Process:
-    """What the signal handler has to know."""
+    """The state that the signal handler reads."""
 
     handles_signals = False
     is_working = False
@@ -38,16 +39,16 @@ _process = _Process()
 
 
 def leave_when_asked() -> None:
-    """Handle signals from now on. Until a command works, one ends the process at once."""
+    """Handle signals from now on. Until a command works, a signal ends the process at once."""
     for one in interrupts.signals_to_handle():
         signal.signal(one, _handle)
         _process.handles_signals = True
 
 
 def in_a_thread(work: Callable[[], T]) -> T:
-    """The result of `work`, or what it raises. When a signal comes meanwhile, the process ends: it returns never.
+    """The result of `work`, or its exception. When a signal comes meanwhile, the process ends and this does not return.
 
-    Without `leave_when_asked` before it (somebody else owns the process) the work is done as it is.
+    Without `leave_when_asked` before it (another program owns the process) the work is simply done.
     """
     if not _process.handles_signals:
         return work()
@@ -79,7 +80,7 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """A person is asked something in the block, and nothing is half done: a signal ends the process at once."""
+    """A block in which a person is asked something, and nothing is half done: a signal ends the process at once."""
     before, _process.is_working = _process.is_working, False
     try:
         yield
@@ -96,7 +97,7 @@ def _handle(number: int, _: FrameType | None) -> None:
 
 
 def leave(number: int, asked_at: float) -> None:
-    """Say what goes on where, as far as that is known in time, and end the process without waiting for the rest."""
+    """Report the open work, as far as it is known in time, and end the process without waiting for the rest."""
     found: list[str] = []
 
     def find() -> None:
@@ -111,7 +112,7 @@ def leave(number: int, asked_at: float) -> None:
 
 
 def _last_words() -> str:
-    """What is still under way at which provider, and how to go on."""
+    """The open work at each provider, and how to go on."""
     from grabient_assets.headless.waiting import left_under_way
     from grabient_assets.settings import load_settings
 
