@@ -66,9 +66,9 @@ def open_asks(purpose: Purpose, condition: str = "true") -> str:
 def lacking(asks: str, table: AnswerTable) -> str:
     """Common table expressions `asked`, `outcomes` and `lacking` for a relation of asks.
 
-    `asked` is the relation, without asks that have no stem yet, numbered by `ask`. `outcomes` holds what is stored for
-    the subject itself, by `ask`: the bits `answered`, and the bits `failed` that no retry was asked for since. `lacking`
-    is `asked` where bits are missing, with these as `bits`.
+    `asked` is the relation, without asks that have no stem yet, numbered by `ask`. `outcomes` is what the subject has
+    in the table, by `ask`: the bits `answered`, and the bits `failed` that no retry was asked for since. `lacking` is
+    `asked` where bits are missing, with these as `bits`.
     """
     asked_of = "".join(f" AND t.{name} = a.{name}" for name in table.asked_of)
     number = bit(table.analysis_of("t"))
