@@ -2,7 +2,7 @@
 
 K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): alpha = 1 - observed / expected disagreement, each
 the share of pairs of votes that differ. An annotator whose values tie has half a vote for each (w_mc, 1 in sum over the
-values c), and pairs are of different annotators only: the vote of an annotator does not depend on what the others say,
+values c), and pairs are of different annotators only: the vote of an annotator does not depend on the others,
 as it does in the majority, whose ties follow the panel. Written with counts (n_uc votes for c on unit u of m_u
 annotators, n = sum of m_u over units with two or more, q_u = sum over annotators of 1 - sum_c w_mc^2, the pairs of an
 annotator with itself that differ), both need one pass and no pairs:
@@ -10,7 +10,7 @@ annotator with itself that differ), both need one pass and no pairs:
     observed = 1/n * sum_u (m_u^2 - sum_c n_uc^2 - q_u) / (m_u - 1)
     expected = (n^2 - sum_c n_c^2 - sum_u q_u) / (n (n - 1))
 
-Where each annotator gave one value q is 0, and this is the formula as published. An annotator that said nothing about a
+Where each annotator gave one value q is 0, and this is the formula as published. An annotator without a vote on a
 unit is missing data, not a disagreement.
 
 For sets of tags the distance is MASI. Observed disagreement: within an item, pairs of annotators (their number does not
@@ -121,7 +121,7 @@ class _Rows:
 
 
 def undefined(units: int, votes: int) -> Alpha:
-    """No alpha: no item has two votes, or all votes are equal, so chance cannot be told from agreement."""
+    """No alpha: no item has two votes, or all votes are equal, so chance cannot be distinguished from agreement."""
     if not units:
         return Alpha(None, "No item has votes of two annotators.", 0.0, 0.0, units, votes)
     return Alpha(None, "Every vote is the same, so chance would agree as well.", 0.0, 0.0, units, votes)
@@ -180,7 +180,7 @@ def set_alpha(
     (A. F. Hayes and K. Krippendorff, "Answering the Call for a Standard Reliability Measure for Coding Data",
     Communication Methods and Measures 1 (2007) 77-89): it is a mean over all votes and moves little. `seed` is used
     only when the expected disagreement must be sampled, because counting would be more than the `effort`;
-    `expected_error` of the result then says how sure it is.
+    `expected_error` of the result is its standard error then.
     """
     annotations = annotations.of_items(annotations.panel > 1)
     units, votes = int((annotations.panel > 1).sum()), annotations.ballot_item.size

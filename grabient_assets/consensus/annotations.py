@@ -1,4 +1,4 @@
-"""Who said what about which item: the input of everything in this room.
+"""Annotations: the responses of annotators to items, the input of everything in this room.
 
 Items, annotators and values are whole numbers from 0; the caller keeps the names. An annotator that was asked twice
 about an item has one *ballot* on it, made of two answers. Whatever is counted later, a ballot weighs one.

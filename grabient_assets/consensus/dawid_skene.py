@@ -4,8 +4,8 @@ The model is in expectation.py. Anchored on gold (items whose class is known ent
 error rates are measured and not guessed from agreement, so a majority that errs together does not become the truth.
 
 Tags are open, so each candidate (item, tag) is a question with the answer present or absent: every annotator with a
-ballot on the item says yes with the part of its answers that hold the tag, and no with the rest. An annotator without a
-ballot says nothing. Sensitivity and specificity belong to an annotator and are pooled over tags: ten thousand tags,
+ballot on the item votes yes with the part of its answers that hold the tag, and no with the rest. An annotator without
+a ballot has no vote. Sensitivity and specificity belong to an annotator and are pooled over tags: ten thousand tags,
 most of them rare, leave too few answers to measure each.
 
 A tag that nobody named is not a question, so the rates are those among candidates: specificity is the probability of

@@ -1,7 +1,7 @@
 """Expectation maximisation for annotators with error rates, in log space (Dawid and Skene 1979).
 
 A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm", Applied
-Statistics 28 (1979) 20-28: of an item with true class k, annotator a says l with probability confusion[a, k, l],
+Statistics 28 (1979) 20-28: of an item with true class k, annotator a responds l with probability confusion[a, k, l],
 independently of the others. One-coin (Zhang, Chen, Zhou and Jordan, JMLR 17 (2016), section 2): right with probability
 s[a] whatever the class, wrong in all ways alike.
 
@@ -186,7 +186,7 @@ def _log_prior(parameters: ErrorRates, model: ErrorModel, smoothing: Smoothing) 
     """The logarithm of the prior at `parameters`, without its constant."""
     logs, classes = np.log(parameters.confusion), len(parameters.prevalence)
     if model is ErrorModel.ONE_COIN:
-        # One coin per annotator, not one per class: each true class says the same.
+        # One coin per annotator, not one per class: the term is the same for each true class.
         logs = logs[:, :1, :]
     pseudo = _pseudo_counts(classes, smoothing)[: logs.shape[1]]
     return float((pseudo * logs).sum() + smoothing.prevalence * np.log(parameters.prevalence).sum())

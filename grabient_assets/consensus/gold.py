@@ -99,9 +99,9 @@ def macro_average(rates: GoldRates) -> GoldRates:
 class Skill:
     """Measured on gold. `confusion[annotator, true value, given value]` in items; ballots of blanks are not in it.
 
-    `accuracy`: shape (annotators,), of the items of which it named a value. `sensitivity` (said k when it was k) and
-    `specificity` (did not say k when it was not): shape (annotators, values), of all items it answered; a blank says
-    nothing, so it misses what was there and is no false alarm. All with 95 % intervals.
+    `accuracy`: shape (annotators,), of the items for which it named a value. `sensitivity` (named k when it was k) and
+    `specificity` (did not name k when it was not): shape (annotators, values), of all items it answered; a blank names
+    no value, so it is a miss and no false alarm. All with 95 % intervals.
     """
 
     confusion: Floats

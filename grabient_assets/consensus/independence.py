@@ -25,8 +25,8 @@ import numpy as np
 from grabient_assets.consensus.grouping import Flags, Floats, Ints, distinct_rows
 
 ENOUGH_ERRORS = 3
-"""So often must each of two annotators have been wrong on the items of both. One error each is shared by chance or not,
-and says next to nothing about the next."""
+"""The least errors of each of two annotators on the items of both. One error each may be shared by
+chance, and predicts almost nothing."""
 
 OVERSTATED = 3.0
 """How many times too large the degrees of freedom come out: the items that decide the spread are so rare that a small
@@ -34,7 +34,7 @@ sample mostly lacks some. With 1 intervals on small gold hold the truth in 90 % 
 together, with 3 in 93 to 97 %; on large gold it makes no difference."""
 
 FEWEST_FREEDOM = 3.0
-"""Degrees of freedom that an interval has at least: with fewer, Student's t says nothing."""
+"""Degrees of freedom that an interval has at least: with fewer, Student's t is useless."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def effective_votes(correlation: Floats, members: Sequence[int] | None = None) -
 
 
 def enough_pairs(known: int, annotators: int) -> bool:
-    """Whether so many known pairs of so many annotators say what all are worth: at least half of them."""
+    """Whether this many known pairs are enough for an estimate of all annotators: at least half of the pairs."""
     return 2 * known >= pairs_of(annotators) > 0
 
 
