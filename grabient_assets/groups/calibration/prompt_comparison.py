@@ -3,9 +3,10 @@
 Only answers to the wording that is compared count (by the digest of their batch), and only pairs: a palette and a model
 that gave a usable answer under both versions. So neither a larger panel nor easier palettes look like a better prompt.
 
-How sure a difference is, the sign test says, with the palette as the unit: answers about one palette are no independent
-cases. It counts the palettes on which a figure rises and falls. Without a difference between the versions both are
-equally likely, so the chance of a split at least that uneven is that of coins (exact, two-sided, ties left out).
+The sign test gives the significance of a difference, with the palette as the unit: answers about one palette are no
+independent cases. It counts the palettes on which a figure rises and falls. Without a difference between the versions
+both are equally likely, so the chance of a split at least that uneven is that of coins (exact, two-sided, ties left
+out).
 """
 
 from __future__ import annotations

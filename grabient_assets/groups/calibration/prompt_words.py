@@ -14,7 +14,8 @@ TOP_VOTES = 3
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What one version says of a palette. `embed_text` is None where the panel's values stand for the refined ones."""
+    """The words of one version for a palette. `embed_text` is None where the panel's values stand for the refined
+    ones."""
 
     mood: tuple[str, ...]
     style: tuple[str, ...]

@@ -65,7 +65,7 @@ def _accuracy(report: Report) -> str:
 
 
 def _by_value(report: Report, field: str) -> str:
-    """How often each value is found where it is true, and not said where it is not."""
+    """How often each value is named where it is true, and not named where it is not."""
     values = CATEGORICAL_VALUES[field]
     rows: list[Sequence[str]] = []
     for (provider, model), fields in by_model(report).items():

@@ -1,4 +1,4 @@
-"""Which models could go, said so that a person can decide.
+"""Sentences about the models that could be dropped, for a person to decide.
 
 Ten models can be left out in a thousand ways, and the one that changes least on some palettes changes more on others.
 So it is chosen on one half of the palettes, and the figures are those of the other half.

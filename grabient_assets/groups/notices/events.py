@@ -1,4 +1,4 @@
-"""What people should be told: seen in the tables, as events that have a name and a sentence."""
+"""The events that people are notified of: found in the tables, each with a name and a sentence."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def seen_events(
 
 
 def _withheld(kept: Sequence[Withheld]) -> list[Event]:
-    """One event per palette, because each is told once; the sentence is that of all."""
+    """One event per palette, because each is posted once; the sentence is that of all."""
     sentence = " ".join(sentences(kept))
     return [
         Event(f"withheld:{one.partition.prompt_version}:{one.partition.subject}:{one.answering}", "withheld", sentence)

@@ -1,4 +1,4 @@
-"""When something happens that people should know, their webhook is told."""
+"""The sensor that posts notifications to the webhook."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ LOOKED_BACK = timedelta(days=2)
 """Failed runs of this time are looked at: the day that has ended, and the present one."""
 MOST_RUNS = 100
 DELIBERATE = frozenset(name for name in vars(errors) if name.endswith("Error"))
-"""The errors whose messages are sentences for people. What others say may hold anything."""
+"""The errors whose messages are sentences for people. Other messages may hold anything."""
 
 
 def something_to_tell(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

@@ -1,4 +1,4 @@
-"""What people are told about: what a day brought, which prompt versions have come to rest, and the table notices."""
+"""The data of notifications: the results of a day, the finished prompt versions, and the table notices."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 5
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
-"""What was not delivered is tried again then; so is what a process claimed and was killed before it sent."""
+"""The time after which undelivered events are tried again, and claimed ones whose process was killed before posting."""
 
 _DUE = "n.delivered_at IS NULL AND n.attempts < $attempts AND n.claimed_at <= $before"
 
 
 def unsent(connection: DuckDBPyConnection, events: Sequence[str], now: datetime) -> set[str]:
-    """Those of the events that nobody has told yet, or that are to be tried again."""
+    """The events that were not posted yet, or that are to be tried again."""
     rows = connection.execute(
         f"""
         SELECT e.event FROM (SELECT DISTINCT unnest($events::VARCHAR[]) AS event) e LEFT JOIN notices n USING (event)
@@ -32,7 +32,7 @@ def unsent(connection: DuckDBPyConnection, events: Sequence[str], now: datetime)
 
 
 def claim(connection: DuckDBPyConnection, kind: str, events: Sequence[str], now: datetime) -> set[str]:
-    """Those of the events that the caller tells now; nobody else does meanwhile. Within a transaction."""
+    """The events that the caller posts now; no other process posts them meanwhile. Within a transaction."""
     mine = unsent(connection, events, now)
     connection.execute(
         """
@@ -46,7 +46,7 @@ def claim(connection: DuckDBPyConnection, kind: str, events: Sequence[str], now:
 
 
 def record_delivery(connection: DuckDBPyConnection, events: Sequence[str], error: str | None, now: datetime) -> None:
-    """How telling them ended: delivered, or why not."""
+    """Record the delivery of these events, or the error."""
     connection.execute(
         """
         UPDATE notices SET delivered_at = CASE WHEN $2 IS NULL THEN $3 END, error = $2
@@ -57,7 +57,7 @@ def record_delivery(connection: DuckDBPyConnection, events: Sequence[str], error
 
 
 def undelivered(connection: DuckDBPyConnection, since: datetime) -> list[tuple[str, str]]:
-    """(kind, why) of what was to be told since then and did not arrive, each once."""
+    """(kind, error) of the notifications that were not delivered since then, each once."""
     return connection.execute(
         """
         SELECT DISTINCT kind, error FROM notices

@@ -1,7 +1,7 @@
-"""Telling people through their webhook what happened: each event once, whichever process sees it first.
+"""Notifications through a webhook: each event is posted once, by the process that sees it first.
 
 A webhook that does not answer costs seconds and never a run: nothing here raises. Its address is a secret, so it is in
-no sentence; nor is what an HTTP library says, which names it.
+no sentence; nor is the message of an HTTP library, which names it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHOWN_SENTENCES = 5
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to be told once. `key` names it for good; `counts` are figures beside the sentence."""
+    """A notification that is posted once. `key` is its dedupe key; `counts` are figures beside the sentence."""
 
     key: str
     kind: Kind
@@ -43,8 +43,8 @@ class Event:
 def post_events(
     warehouse: Warehouse, settings: Settings, events: Sequence[Event], now: datetime, seconds: float = SECONDS
 ) -> list[str]:
-    """Post those of the events that nobody has told yet, one request for each kind, within `seconds` in all; what there
-    is no time for is left to the next look.
+    """Post the events that were not posted yet, one request for each kind, within `seconds` in all; events without time
+    left wait for the next call.
 
     Returns a sentence for each request that was not delivered. Without GRABIENT_NOTIFY_URL nothing is posted or noted.
     """
@@ -82,7 +82,8 @@ def body(settings: Settings, kind: Kind, events: Sequence[Event], now: datetime)
 def _post_kind(
     warehouse: Warehouse, settings: Settings, kind: Kind, events: Sequence[Event], now: datetime, seconds: float
 ) -> str | None:
-    """Claimed first: a process that is killed while it posts has told, and nobody posts the same beside it."""
+    """Post events of one kind. They are claimed first, so that no other process posts them at the same time; after a
+    kill they are tried again later."""
     assert settings.notify_url is not None
     try:
         with warehouse.write() as connection:
@@ -106,9 +107,9 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def _post(url: str, document: dict[str, Any], seconds: float) -> str | None:
-    """Why the webhook did not take it, None when it did.
+    """The error of the webhook, None when it took the document.
 
-    An answer that does not come in time counts as taken: the request was sent, and telling twice is worse.
+    An answer that does not come in time counts as taken: the request was sent, and posting twice is worse.
     """
     ended: list[str | None] = []
     data = json.dumps(document, ensure_ascii=False).encode()

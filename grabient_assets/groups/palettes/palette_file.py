@@ -208,7 +208,7 @@ def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
 
 
 def _declared_delimiter(text: str) -> str | None:
-    """What Excel's first line `sep=;` says."""
+    """The delimiter that Excel's first line `sep=;` declares."""
     match = re.fullmatch(r"\"?sep=(.)\"?", text.strip("\r\n"), re.IGNORECASE)
     return match[1] if match else None
 

@@ -43,7 +43,7 @@ class PaletteRecord:
     created_at: datetime
 
     def colours(self) -> dict[str, Sequence[object]]:
-        """What a model is told about the palette."""
+        """The part of a prompt about the palette."""
         return {"hex": self.hex, "rgb": self.rgb, "hsl": self.hsl, "lch": self.lch, "color_names": self.color_names}
 
 

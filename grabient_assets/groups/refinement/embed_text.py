@@ -195,7 +195,7 @@ class _Filling:
         return filled
 
     def _made(self, filled: Sequence[Sentence]) -> Iterator[Sentence]:
-        """What the text says nothing of comes first, so that no two sentences begin with "The mood is"."""
+        """Topics that the text does not mention come first, so that no two sentences begin with "The mood is"."""
         mentioned = _held(filled)
         for is_repeated in (False, True):
             for topic in ("mood", "style", "colours", "harmony", "season", "associations", "temperature"):

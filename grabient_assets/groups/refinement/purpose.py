@@ -119,7 +119,7 @@ def _wanted(connection: DuckDBPyConnection, usable: Sequence[str]) -> list[Wante
 
 
 def refinement_prompt(version: str) -> Prompt:
-    """What the refiner is told under this version."""
+    """The refiner's prompt of this version."""
     return load_palette_prompts(version)["refinement"]
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 UNKNOWN = "unknown"
-"""The digest of a consensus that cannot be told any more: no stored one has it."""
+"""The digest of a consensus that can no longer be found out: no stored one has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the refiner said about one palette, read from its raw text; gaps are filled from the consensus by rule."""
+"""The refiner's answer about one palette, parsed from its raw text; gaps are filled from the consensus by rule."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MAX_NOTES = 20
 MOST_COLOURS = 4
 """So many embed_text names at most where it is filled up."""
 MAJORITY = 0.5
-"""From this part of the models on, a colour that is not there is what the panel says, and no slip of one of them."""
+"""From this part of the models on, a colour that is not there is the panel's opinion, and no slip of one model."""
 
 
 @dataclass(frozen=True, slots=True)

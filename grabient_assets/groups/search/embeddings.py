@@ -89,7 +89,7 @@ SIZES = f"SELECT {SUBJECT} AS subject, rowid AS place, strlen(text) AS bytes FRO
 
 
 def folded(text: str) -> str:
-    """The text as it is embedded. Raises UsageError for one that says nothing: no model takes it."""
+    """The text as it is embedded. Raises UsageError for an empty one: no model takes it."""
     found = " ".join(unicodedata.normalize("NFC", utf8(text)).split())
     if not found:
         raise UsageError("There is an empty text among those to embed. Leave it out.")

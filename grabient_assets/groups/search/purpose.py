@@ -51,7 +51,7 @@ READ_AT_ONCE = 20_000
 
 
 def recipe(task: str, model: Model) -> Prompt:
-    """What a request takes from the registry beside the text: dimensions, and how the task is told. This is the prompt
+    """What a request takes from the registry beside the text: dimensions, and the form of the task. This is the prompt
     of an embedder, and the task is its version.
 
     A model that does not know the difference between a document and a query gets one request for both. Raises

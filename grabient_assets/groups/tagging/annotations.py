@@ -1,4 +1,4 @@
-"""Who said what under one prompt version, as whole numbers: what the room `consensus` counts.
+"""The annotations of one prompt version, as whole numbers: the input of the room `consensus`.
 
 Items are palettes by seed, annotators models by provider and name, both in the order of the alphabet. Everything is
 numbered by DuckDB and arrives as arrays of the smallest numbers that fit, so 100,000 palettes with twenty answers each

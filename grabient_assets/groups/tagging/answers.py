@@ -1,4 +1,4 @@
-"""What one model said about one palette, read from its raw text.
+"""The answer of one model about one palette, parsed from its raw text.
 
 Pure: the raw text is kept elsewhere, so every answer can be read again when these rules change.
 """
@@ -36,7 +36,7 @@ class Answer:
 
     A categorical field is a word of its enumeration or None. Tags are cleaned and no field holds one twice; their order
     is the model's. `repaired`: the text was not valid JSON. `notes`: sentences on what was changed or dropped.
-    `outside`: what was said in a field with a closed list and stands in none, as `field=word`, at most 30.
+    `outside`: words in a field with a closed list that are not in it, as `field=word`, at most 30.
     """
 
     temperature: str | None = None

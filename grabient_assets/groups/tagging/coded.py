@@ -62,7 +62,7 @@ class CodedTags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Values:
-    """Codes of what each answer says, and of the computed value of each palette (-1 where it is not clear-cut)."""
+    """Codes of the value in each answer, and of the computed value of each palette (-1 where it is not clear-cut)."""
 
     given: Ints
     clear: Ints

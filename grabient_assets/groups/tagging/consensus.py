@@ -1,4 +1,4 @@
-"""What the panel says together: one vote per model, however often it was asked.
+"""The consensus of the panel: one vote per model, whatever the number of its answers.
 
 The rules, written out with examples in docs/tags-and-consensus.md:
 
@@ -65,14 +65,14 @@ class Vote:
 
 
 Panel = dict[tuple[str, str], dict[int, Answer]]
-"""(provider, model) -> analysis_index -> what it said."""
+"""(provider, model) -> analysis_index -> answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
     """One field of one palette. Values stand in the form in which they are counted; `spelling` is how each is shown.
 
-    `chosen`: what each model of the panel votes for. `support`: of every value that was said.
+    `chosen`: what each model of the panel votes for. `support`: of every value that was named.
     """
 
     chosen: dict[tuple[str, str], list[str]]
@@ -138,7 +138,7 @@ def panel_of(answers: Iterable[ModelAnswer]) -> Panel:
 
 
 def count_field(field: str, panel: Panel) -> Counted:
-    """Who votes for what in this field, and how strongly each value is supported."""
+    """The votes of each model in this field, and the support of each value."""
     responses = {model: list(answers.values()) for model, answers in panel.items()}
     return _count_words(field, responses) if field in _ORDER else _count_tags(field, responses)
 

@@ -1,13 +1,13 @@
-"""Why the consensus on one palette is what it is: who said what, how each was weighed, what came out.
+"""The explanation of the consensus on one palette: the values of each model, their weights, and the result.
 
 Nothing is decided here. Votes and probabilities are the stored ones, which the refiner read; who votes for what is
 counted by the rule that built them (consensus.py), and `adds_up` says whether the answers stored now still give them.
 Error rates may have been fitted again since the probabilities were stored, so both are shown: the stored probability,
 and the one that the present rates give.
 
-What answers weigh is said in bits. One bit makes a value twice as likely against another. Under Dawid and Skene's model
-bits add up: those before anybody has spoken (how often each value occurs), and those of every model. A model asked
-several times has one voice, made of its answers in equal parts, as in the estimates (estimating.py). Where models share
+The weights of answers are in bits. One bit makes a value twice as likely against another. Under Dawid and Skene's model
+bits add up: those of the prior (how often each value occurs), and those of every model. A model asked
+several times has one vote, made of its answers in equal parts, as in the estimates (estimating.py). Where models share
 mistakes each of them weighs less, by what the panel of the palette is worth together.
 """
 
@@ -238,7 +238,7 @@ def _given(field: str, answer: Answer) -> tuple[str, ...]:
 
 
 def _annotators(field: str, panel: Panel, counted: Counted) -> dict[str, tuple[Annotator, ...]]:
-    """By form, who said it."""
+    """The annotators of each value, by form."""
     found: defaultdict[str, list[Annotator]] = defaultdict(list)
     for (provider, model), answers in panel.items():
         analyses: defaultdict[str, list[int]] = defaultdict(list)

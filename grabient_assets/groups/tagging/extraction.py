@@ -22,7 +22,7 @@ def without_thoughts(text: str) -> str:
     """`text` without what stands between <think> and </think> (also <thinking>, <thought>, <reasoning>, any case).
 
     A closing tag without an opening one ends thoughts that began at the start. An opening tag that is never closed is
-    only itself removed: the model forgot to close it, and what follows may be all it said.
+    only itself removed: the model forgot to close it, and the rest may be its whole answer.
     """
     kept: list[str] = []
     position, opened = 0, -1

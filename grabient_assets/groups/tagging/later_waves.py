@@ -24,7 +24,7 @@ EXPECTED_TO_GO_ON = ASSUMED_TO_GO_ON + (1 - ASSUMED_TO_GO_ON) * AUDITED
 """The same of the wave after the first, with the audited ones. What happened before contains them already."""
 
 FEWEST_JUDGED = 20
-"""From so many judged palettes on, the part that went on is believed."""
+"""The least number of judged palettes from which the measured share replaces the assumption."""
 
 
 def went_on(counts: Sequence[WaveCount], wave: int) -> float | None:

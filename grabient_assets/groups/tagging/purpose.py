@@ -51,7 +51,7 @@ def tagging_bytes(prompt: Prompt, model: Model) -> int:
 
 
 def tagging_prompt(version: str) -> Prompt:
-    """What taggers are told under this version."""
+    """The taggers' prompt of this version."""
     return load_palette_prompts(version)["tagging"]
 
 

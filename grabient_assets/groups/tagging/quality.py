@@ -51,8 +51,8 @@ def answers_by_model(connection: DuckDBPyConnection) -> list[ModelAnswers]:
 
 @dataclass(frozen=True, slots=True)
 class ModelWords:
-    """What a model said under a prompt version in the fields with a closed list: in how many usable answers, how many
-    words, how many of them in no list, and up to five of these, as `field=word`, the most frequent first."""
+    """The words of a model under a prompt version in the fields with a closed list: in how many usable answers, how
+    many words, how many of them in no list, and up to five of these, as `field=word`, the most frequent first."""
 
     prompt_version: str
     provider: str

@@ -56,7 +56,7 @@ class TagRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """What a usable answer says, without the raw text and the money."""
+    """The contents of a usable answer, without the raw text and the cost."""
 
     seed: str
     prompt_version: str

@@ -1,9 +1,9 @@
-"""The audit of wave one: how many values of palettes that were certain turn when everybody else is asked.
+"""The audit of wave one: how many values of certain palettes turn when the other models are asked.
 
-What models of wave one share on palettes of unknown answer no agreement among them shows. So a part of the certain
-palettes, the same ones every time, goes on to the next wave as if it were uncertain. Where too many values of a field
-turn, wave one is not believed in it any more, and no palette is certain by it (docs/consensus.md). The table
-wave_audits holds these palettes, and what their values became.
+Agreement among the models of wave one does not reveal errors that all of them share. So a part of the certain palettes,
+the same ones every time, goes on to the next wave as if it were uncertain. Where too many values of a field turn, wave
+one is rejected for it, and no palette is certain by it (docs/consensus.md). The table wave_audits holds these palettes,
+and the later state of their values.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PENDING = """
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What was heard of a palette until now: by how many models, and the strongest value of each of FIELDS."""
+    """The answers about a palette until now: the number of models, and the strongest value of each of FIELDS."""
 
     voices: int
     values: tuple[str | None, ...]
@@ -55,8 +55,8 @@ class AuditCount:
 
 @dataclass(frozen=True, slots=True)
 class PaletteAudit:
-    """One palette: its values when it was certain, and when the next wave was heard; None while that is under way,
-    empty where nobody else spoke."""
+    """One palette: its values when it was certain, and after the next wave; None while that is under way, empty when no
+    other model answered."""
 
     certain_of: tuple[str | None, ...]
     ended_as: tuple[str | None, ...] | None
@@ -65,7 +65,7 @@ class PaletteAudit:
 def begin_audits(
     connection: DuckDBPyConnection, chosen: Mapping[SubjectVersion, tuple[str, Tally]], now: datetime
 ) -> None:
-    """Note these palettes, each with its plan and what was heard of it. Who is audited again starts anew."""
+    """Record these palettes, each with its plan and its tally. A palette that is audited again starts anew."""
     rows = [[p.subject, p.prompt_version, plan, one.voices, list(one.values), now] for p, (plan, one) in chosen.items()]
     if rows:
         connection.executemany(
@@ -77,8 +77,7 @@ def begin_audits(
 
 
 def end_audits(connection: DuckDBPyConnection, tallies: Mapping[SubjectVersion, Tally], now: datetime) -> None:
-    """What the values of these palettes have become. Where nobody else spoke, nothing was looked at: the list is
-    empty."""
+    """Record the values of these palettes after the next wave. The list is empty when no other model answered."""
     rows = [[one.voices, list(one.values), now, p.subject, p.prompt_version] for p, one in tallies.items()]
     if rows:
         connection.executemany(
@@ -128,10 +127,11 @@ AUDITED = 0.10
 of 200 certain palettes 20 are looked at. It costs a tenth of what the first wave saves."""
 
 FEWEST_AUDITED = 10
-"""From so many audited palettes on wave one can lose belief. Certain palettes wait for as many, and for no more."""
+"""The least number of audited palettes from which wave one can be rejected. Certain palettes wait for as many, and for
+no more."""
 
 TURNED_AT_MOST = 0.02
-"""Wave one is not believed in a field when the whole 95 % interval of the share of values that turn lies above it.
+"""Wave one is rejected for a field when the whole 95 % interval of the share of values that turn lies above it.
 CERTAIN promises 1 % at most; of 20 palettes two must turn. Where 0.5 % turn that happens once in 200 audits."""
 
 
@@ -150,7 +150,7 @@ class AuditFigure:
 
     @property
     def too_many(self) -> bool:
-        """Whether so many turned that wave one is not believed."""
+        """Whether so many turned that wave one is rejected."""
         return self.low > TURNED_AT_MOST
 
     @property
@@ -180,8 +180,8 @@ def audit_figures(counts: Sequence[AuditCount]) -> list[AuditFigure]:
 
 
 def failing_plans(figures: Iterable[AuditFigure]) -> dict[str, list[str]]:
-    """Plans whose wave one is not believed any more, each with the fields in which too many values turned, "all fields
-    together" where no single one says so. From FEWEST_AUDITED palettes on."""
+    """Plans whose wave one is rejected, each with the fields in which too many values turned, "all fields together"
+    when no single field has too many. From FEWEST_AUDITED palettes on."""
     found: dict[str, list[str]] = {}
     for one in figures:
         palettes = one.values / len(FIELDS) if one.field is None else one.values

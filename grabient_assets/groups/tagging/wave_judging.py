@@ -70,7 +70,7 @@ def judge_waves(
 def certain_palettes(version: CodedVersion, rates: Mapping[str, Skills], threshold: float = CERTAIN) -> set[str]:
     """The seeds of the palettes of which every categorical field has a value as probable as `threshold`.
 
-    `rates` by field. A palette about which nobody said anything usable in some field is not among them.
+    `rates` by field. A palette without a usable value in some field is not among them.
     """
     answered = version.answered
     if not answered.seeds or not rates.keys() >= CATEGORICAL_VALUES.keys():
@@ -138,7 +138,7 @@ def _judge(warehouse: Warehouse, ended: Sequence[WaveEnd], now: datetime) -> _Ju
 
 
 def _tallies(version: CodedVersion) -> dict[SubjectVersion, Tally]:
-    """How many models spoke about each palette, and its strongest values by votes."""
+    """The number of models that answered about each palette, and its strongest values by votes."""
     answered = version.answered
     if not answered.seeds:
         return {}

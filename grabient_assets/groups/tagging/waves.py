@@ -1,8 +1,7 @@
 """The table tagging_waves: palettes that are tagged adaptively, each in a wave of its plan (wave_plans.py).
 
-A row says which wave the palette is in, on what terms the later ones are asked, and when settled why. Whoever begins a
-wave also writes its asks, in the same transaction; so a wave is never lost and never asked twice, whenever a process is
-killed.
+A row holds the wave of the palette, the terms of the later waves, and when settled the reason. The transaction that
+begins a wave also writes its asks; so a wave is never lost and never asked twice, whenever a process is killed.
 """
 
 from __future__ import annotations
@@ -180,8 +179,8 @@ def start_waves(
 def ended_waves(
     connection: DuckDBPyConnection, providers: Sequence[str], among: Sequence[SubjectVersion] | None = None
 ) -> list[WaveEnd]:
-    """Palettes of whose wave every one of `providers` was asked and nothing is open any more: they can be judged. Not
-    those that wait for the audit of their plan."""
+    """Palettes whose wave asked every one of `providers` and has no open ask: they can be judged. Palettes that wait
+    for the audit of their plan are left out."""
     rows = connection.execute(
         f"""
         WITH {_CHOSEN}, outcomes AS (
@@ -260,7 +259,7 @@ def settle(connection: DuckDBPyConnection, ended: Sequence[WaveEnd], reason: Rea
 
 
 def hold(connection: DuckDBPyConnection, ended: Sequence[WaveEnd]) -> None:
-    """Let these palettes wait for the audit of their plan: they are certain, as far as wave one is believed."""
+    """Let these palettes wait for the audit of their plan: they are certain, unless the audit rejects wave one."""
     connection.execute(
         f"""
         WITH {_ENDED}

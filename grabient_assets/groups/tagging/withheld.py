@@ -1,8 +1,8 @@
 """Palettes that are kept from refinement, and why: the one rule that asking, sending, planning and waiting share.
 
-It is judged palette by palette, from what was asked about that palette and what came of it. Asked means asked of this
-palette: a model that was stopped before it said anything was not, nor one that nobody wanted here, so a small panel, a
-single provider or a first wave is measured by its own size.
+It is judged palette by palette, from the requests about that palette and their results. Asked means asked of this
+palette: a model that was stopped before its first answer does not count, nor one that was not wanted here. So a small
+panel, a single provider or a first wave is measured by its own size.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are what most models
-    said in a field, such as `contrast=enormous`, and its list lacks."""
+    """A palette that is not refined: of `asked` models, `answering` gave a usable answer; `words` are the values that
+    most models named in a field, such as `contrast=enormous`, and that its list lacks."""
 
     partition: SubjectVersion
     asked: int
