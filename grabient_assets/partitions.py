@@ -1,7 +1,7 @@
 """The partition spaces.
 
-Palettes and pictures are partitioned by seed alone; everything that depends on what models are told is partitioned by
-prompt version and seed, in one space (`v1|<seed>`), and what is said about a whole version by the version alone.
+Palettes and pictures are partitioned by seed alone; everything that depends on a prompt is partitioned by prompt
+version and seed, in one space (`v1|<seed>`), and the assets about a whole version by the version alone.
 
 Both dimensions are dynamic. `seeds` are the palettes that are loaded. `prompt_versions` are the version that commands
 use and those of which something was asked: a draft or a release that nobody asks makes nothing look missing, and a
@@ -53,8 +53,8 @@ def missing_partitions(
 
 
 def version_in_use() -> tuple[str, ...]:
-    """The prompt version of GRABIENT_PROMPT_VERSION; none while it is a draft, or `released.toml` cannot be read, which
-    whoever asks or sends says."""
+    """The prompt version of GRABIENT_PROMPT_VERSION; none while it is a draft, or `released.toml` cannot be read:
+    asking and sending report that error."""
     version = load_settings().prompt_version
     try:
         return (version,) if version in load_released(PROMPTS_DIR) else ()

@@ -1,11 +1,11 @@
-"""Every number that an asset check compares with, and why it is that number.
+"""Every number that an asset check compares with, and the reason for it.
 
-They are not settings. A threshold says what this project takes for good data, so it is changed here, for everybody, in
-a commit that says why; whoever knows better about one palette has `despite_checks` (refinement_batches). Checks that
+They are not settings. A threshold defines good data for this project, so it is changed here, for everybody, in a commit
+that gives the reason. For a single palette a person can set `despite_checks` (refinement_batches). Checks that
 must find nothing at all (fates that do not add up, words outside their enumeration) have no number here.
 
-A check is an error when it says that a row is wrong, or keeps palettes from refinement; it warns when it says that a
-person should look. docs/consensus.md has the table.
+A check is an error when it finds a wrong row, or keeps palettes from refinement; it warns when a person should look.
+docs/consensus.md has the table.
 """
 
 from __future__ import annotations

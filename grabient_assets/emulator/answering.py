@@ -30,7 +30,7 @@ REFUSAL = "I'm sorry, but I can't help with that request."
 
 @dataclass(frozen=True, slots=True)
 class EmulatedAnswer:
-    """What a model said. Tokens are a quarter of the characters, rounded up."""
+    """The text of a model. Tokens are a quarter of the characters, rounded up."""
 
     text: str
     outcome: Outcome

@@ -46,7 +46,7 @@ def endpoint_file(data_dir: Path) -> Path:
 
 
 def read_endpoint(data_dir: Path) -> EmulatorEndpoint | None:
-    """What endpoint.json says; None when there is none, or one that cannot be read (left by a killed process)."""
+    """The contents of endpoint.json; None when there is none, or one that cannot be read (left by a killed process)."""
     try:
         found = json.loads(endpoint_file(data_dir).read_text(encoding="utf-8"))
         return EmulatorEndpoint(str(found["url"]), int(found["pid"]))

@@ -148,7 +148,7 @@ def serve(
     """Serves the four providers' APIs on loopback until stopped.
 
     `port` 0 takes a free one; `polls` is how often a batch is asked for until it ends; `faults` a fault
-    script; `idle_exit_seconds` ends the server after so long without a request. `announce` is told the address.
+    script; `idle_exit_seconds` ends the server after so long without a request. `announce` gets the address.
     Raises EmulatorError: not a loopback address, port taken, folder already served, unusable fault script.
     """
     EmulatorServer(

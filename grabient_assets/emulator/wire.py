@@ -293,7 +293,7 @@ class ServedModels:
         return model if model is not None and self._on_offer(model) else None
 
     def known(self, provider: str, model_id: str) -> ServedModel:
-        """The model, served today or not; of one that was never heard of, a model that writes text."""
+        """The model, served today or not; of an unknown one, a model that writes text."""
         return self._models.get((provider, model_id)) or ServedModel(provider, model_id)
 
     def of(self, provider: str) -> list[ServedModel]:

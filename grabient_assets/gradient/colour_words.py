@@ -205,7 +205,7 @@ def _words() -> dict[str, ColourWord]:
 
 def is_contradicted(name: str, rgb: Sequence[RGB]) -> bool:
     """Whether none of the colours (RGB 0-255) comes near to the named one. A word that is no name never is, nor is the
-    nearest name of one of the colours: that much is said of it already."""
+    nearest name of one of the colours: the names cover it already."""
     if name not in NAMED_COLOURS or any(nearest_name(one) == name for one in rgb):
         return False
     return not any(_supports(measured_name(name), _measured(one)) for one in rgb)

@@ -159,7 +159,7 @@ def colours_apart(lch: Sequence[Triple]) -> float:
 
 def _clear_temperature(readings: Sequence[Sequence[int]], saturations: Sequence[int], tints: Sequence[float]) -> bool:
     """The value is the same with the hues of HSL and of LCH, without magenta, with bands a little wider or narrower,
-    and whether greys are told by their saturation or by how little colour they hold."""
+    and whether greys are recognised by their saturation or by their low chroma."""
     value = temperature(readings[0], saturations)
     without_magenta = [_BETWEEN_THE_BANDS if MAGENTA[0] < hue < MAGENTA[1] else hue for hue in readings[0]]
     by_tint = [0 if one <= FAINT_TINT else 100 for one in tints]

@@ -30,7 +30,7 @@ class AnswerTable:
     model, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows an
     INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
     behalf a request was made, the first of them is part of the key; `asked_of` those that say whom it was asked of: a
-    custom_id says it too, but a plan that joins on it alone takes half as long again.
+    custom_id holds it too, but a plan that joins on it alone takes half as long again.
 
     `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
     replaces the one before, whatever that was asked.
@@ -52,7 +52,7 @@ class AnswerTable:
         return self.versions[0]
 
     def of_ask(self, column: str) -> str:
-        """The column of `asks` that says the same as this one."""
+        """The column of `asks` with the same contents as this one."""
         return {self.subject: "subject", self.version: "prompt_version", self.model: "model"}.get(column, column)
 
     def analysis_of(self, row: str) -> str:
@@ -68,14 +68,14 @@ class Purpose:
     beside what is asked about; `prepare` makes the request lines of one model, as they are read; `reader` reads the
     answers of a batch.
 
-    Money is set aside before lines are written. So `line_bytes` says how long a line is without what the subject adds;
-    it raises RequestRejectedError where the model takes no such request. `sizes` is a relation (subject, place, bytes):
-    the row in which a subject came, and what it adds. `pictures` go with each request beside that; `picture_bytes` is
-    what they take in a mean line. `wanted` says, for the providers that can be
-    asked, of whom requests are wanted or may follow; without it, of everybody who was asked. `to_come` is a relation of
-    what subjects will need beyond the requests that open asks can send now: subject, prompt_version, provider, model,
-    cap_id, allow_unpriced, requests. Where it has high, expected and spread too, a row with these is priced by the
-    group, from `request_prices`.
+    Money is set aside before lines are written. So `line_bytes` is the length of a line without the part of the
+    subject; it raises RequestRejectedError where the model takes no such request. `sizes` is a relation (subject,
+    place, bytes): the row in which a subject came, and what it adds. `pictures` go with each request beside that;
+    `picture_bytes` is what they take in a mean line. `wanted` says, for the providers that can be asked, of whom
+    requests are wanted or may follow; without it, of everybody who was asked. `to_come` is a relation of what subjects
+    will need beyond the requests that open asks can send now: subject, prompt_version, provider, model, cap_id,
+    allow_unpriced, requests. Where it has high, expected and spread too, a row with these is priced by the group, from
+    `request_prices`.
 
     `keys` is a relation (subject, subject_key) of everything that can be asked about, in the order in which it came.
     What the requests show besides stands in the table `rests_on`; `bases` is a relation (subject, prompt_version,
@@ -88,7 +88,7 @@ class Purpose:
     are not to be sent now, for that reason or another.
 
     `after_reparse` rebuilds what rests on the rows of these subjects when stored answers were read anew, in the same
-    transaction; it is told the providers that can be asked, and returns what to count, by name.
+    transaction; it gets the providers that can be asked, and returns counts by name.
     """
 
     name: str

@@ -53,8 +53,8 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
 def load_prompt_set(root: Path, version: str, rules: Sequence[PromptRules]) -> PromptSet:
     """The prompts of `version`, read and checked by these rules, one file for each.
 
-    Raises UnknownPromptVersionError when there is none of that name, PromptError for anything else that is not right,
-    and when a released version no longer says what it said.
+    Raises UnknownPromptVersionError when there is none of that name, PromptError for any other mistake, and when the
+    text of a released version has changed.
     """
     versions = load_prompt_versions(root)
     if version not in versions:

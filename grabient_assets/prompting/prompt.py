@@ -1,4 +1,4 @@
-"""A prompt set: what models are told, under one version name; and what changed between two prompts."""
+"""A prompt set: the prompts of one version name; and the differences between two prompts."""
 
 from __future__ import annotations
 

@@ -208,8 +208,8 @@ def _rates(row: RatesRow) -> Rates:
 def line_of(text: str, place: Location) -> int:
     """The number of the line (from 1) where `place` stands, or of the nearest thing around it.
 
-    A value is named by the line on which it begins. Lines inside a value are not told from others, so one that looks
-    like a table header misleads.
+    A value is named by the line on which it begins. Lines inside a value are not recognised, so one that looks like a
+    table header gives a wrong number.
     """
     lines = text.split("\n")  # the ends of lines that TOML knows
     start, stop, best, table = 0, len(lines), 1, ""

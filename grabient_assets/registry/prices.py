@@ -160,7 +160,7 @@ def _with_images(rates: Rates, listed: Callable[[Usage], tuple[Decimal, Decimal]
 
 
 def _calculated(tokens: Usage, model: Model, on: date, batch: bool) -> PriceCalculation:
-    """What genai-prices says of these tokens. Raises LookupError when it does not know exactly this model."""
+    """The price of these tokens by genai-prices. Raises LookupError when it does not know exactly this model."""
     from genai_prices import calc_price
 
     found = calc_price(

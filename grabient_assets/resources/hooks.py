@@ -1,4 +1,4 @@
-"""What Dagster does beside our runs: a run that fails says why in the list of runs."""
+"""Dagster hooks: the list of runs shows the reason of a failed run."""
 
 from __future__ import annotations
 

@@ -77,12 +77,13 @@ WORK_TAG = ".dagster/grabient_work"
 """A digest of what a sensor's run is about, so that attempts at the same work can be counted."""
 
 REASON_TAG = "reason"
-"""On a failed run: why. The list of runs shows it; otherwise Dagster says it among the events of the run alone."""
+"""The reason of a failed run. The list of runs shows the tag; Dagster itself shows the reason only in the run's
+events."""
 LONGEST_REASON = 500
 
 MAX_FAILED_ATTEMPTS = 5
 GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
-"""How the sentence begins that says so."""
+"""The beginning of the sentence about work held after failures."""
 PAUSE_AFTER_FAILURES = timedelta(minutes=15)
 
 
@@ -184,10 +185,10 @@ def runs_or_reason(
     reasons: Iterable[str],
     missing: Callable[[dg.DagsterInstance, Sequence[dg.RunRequest]], list[dg.AddDynamicPartitionsRequest]],
 ) -> dg.SensorResult | dg.SkipReason:
-    """What a tick says that asks for these runs, and not for others for these reasons.
+    """The result of a tick: these runs, and the reasons why there are no others.
 
-    Dagster takes runs or one reason: a tick that says both fails, and none of its runs is started. Beside runs the
-    reasons go into the tick's log. Dagster also refuses the whole tick when a run is to stand under a key that is no
+    Dagster takes runs or one reason: a tick that returns both fails, and none of its runs is started. Beside runs the
+    reasons go into the tick's log. Dagster also refuses the whole tick when a run stands under a key that is no
     partition; a person may have deleted it, so `missing` names what is added.
     """
     import dagster as dg

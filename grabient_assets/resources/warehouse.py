@@ -28,7 +28,7 @@ class WarehouseResource(dg.ConfigurableResource):
     """How long a sensor tick waits in all. Dagster ends it after 60 seconds, and asking providers may take 40."""
 
     def open(self, context: RunContext) -> Warehouse:
-        """The warehouse for a run. It waits for its turn and says every minute in the run's log for whom.
+        """The warehouse for a run. It waits for the lock, and logs the holder every minute in the run.
 
         The run is counted as an attempt here, before it does anything: see `resources/runs.py`.
         """
