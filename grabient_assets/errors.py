@@ -23,7 +23,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
 │   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
-│   │   └── InputFileUnseenError the file that was just uploaded is said not to exist
+│   │   └── InputFileUnseenError the provider does not find the file that was just uploaded
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
 │   ├── AmbiguousSubmissionError a create call ended without an answer: the batch may exist at the provider
 │   └── ResultsError             what came back cannot be read, or comes from a host that is not the provider's

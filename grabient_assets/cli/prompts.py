@@ -196,7 +196,7 @@ def comparison_document(figures: Comparison | None) -> dict[str, Any] | None:
 def show_comparison(purpose: str, first: str, second: str, figures: Comparison | None, *, same_text: bool) -> None:
     """A table: a figure a line, both versions, the change, and whether it can be chance.
 
-    `same_text` says that models are told the same under both versions, so that only what they are shown differs.
+    `same_text`: the prompts of both versions are equal, so that only the input of the models differs.
     """
     if figures is None:
         print_output(f"{purpose}: no palette has been answered by one model under both {first} and {second}.\n")

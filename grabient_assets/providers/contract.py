@@ -286,7 +286,7 @@ class BatchProvider(Protocol):
     ) -> list[BatchState]:
         """Batches that are, or may be, the one submitted as `label`, newest first.
 
-        `submitted_after` is a time of our wall clock; None when that cannot be said, so that all are looked at.
+        `submitted_after` is a time of our wall clock; None when it is not known, so that all are looked at.
         `accounted` are the provider's ids of other batches: they are left out. A state whose `label` is set is ours for
         certain. Anthropic has no labels: a batch that fits by time and size comes with `label=None` while it runs, or
         while its results do not tell; ask again later. So does a batch at Groq that lost its metadata and its file.

@@ -192,8 +192,8 @@ tag_batches = [_tag_batches(provider) for provider in PROVIDERS]
             skippable=True,
             group_name=GROUP,
             kinds={"duckdb"},
-            description="What each model said about each palette: raw text, parsed tags or the reason why not, tokens, "
-            "cost. Complete when every answer that was asked for is in.",
+            description="The answers of each model about each palette: raw text, parsed tags or the reason why not, "
+            "tokens, cost. Complete when every answer that was asked for is in.",
             metadata={"dagster/table_name": "palette_tags"},
         ),
         dg.AssetSpec(
@@ -202,7 +202,7 @@ tag_batches = [_tag_batches(provider) for provider in PROVIDERS]
             skippable=True,
             group_name=GROUP,
             kinds={"duckdb"},
-            description="What the panel says together: one vote per model, and beside it what the colours alone say.",
+            description="The consensus of the panel: one vote per model, beside the values computed from the colours.",
             metadata={"dagster/table_name": "tag_consensus"},
         ),
     ],
