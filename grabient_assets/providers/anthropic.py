@@ -113,13 +113,13 @@ class AnthropicBatches(ProviderClient):
         """The owner of the batch, as far as its results can be read until then. Each batch could use all of the read
         time, so the time limit covers all of them together."""
         if value.get("processing_status") != "ended":
-            return "untold"
+            return "unknown"
         if time.monotonic() >= give_up:
             return "unread"
         try:
             return ownership(self._lines(value), wanted, request_count)
         except ResultsError:
-            return "untold"
+            return "unknown"
 
     def results(self, provider_batch_id: str) -> BatchResults:
         value = self._retrieve(provider_batch_id)
@@ -234,7 +234,7 @@ def _outcome(count: Mapping[str, int | None]) -> Outcome:
     return "expired" if count.get("expired") else "completed"
 
 
-Ownership: TypeAlias = Literal["ours", "another's", "untold", "unread"]
+Ownership: TypeAlias = Literal["ours", "another's", "unknown", "unread"]
 
 
 def ownership(lines: Generator[bytes, None, None], wanted: Collection[str], request_count: int) -> Ownership:
@@ -253,8 +253,8 @@ def ownership(lines: Generator[bytes, None, None], wanted: Collection[str], requ
     except (SlowResultsError, ProviderUnreachableError):
         return "unread"
     except ResultsError:
-        return "untold"
-    return "another's" if any(named) and len(named) >= request_count else "untold"
+        return "unknown"
+    return "another's" if any(named) and len(named) >= request_count else "unknown"
 
 
 def _named_by(line: bytes) -> str | None:
