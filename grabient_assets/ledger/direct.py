@@ -95,8 +95,7 @@ class Journal:
         self._append({"began": custom_id})
 
     def put_back(self, custom_id: str) -> None:
-        """Record that nothing was asked for certain, or that the provider refused it: the call counts as never
-        begun."""
+        """Record a call that certainly asked nothing, or that the provider refused: it counts as never begun."""
         self._append({"put_back": custom_id})
 
     def answered(self, custom_id: str, line: bytes) -> None:
