@@ -12,7 +12,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from grabient_assets.asking.checks import NO_BATCH_IS_OVERDUE, evaluation, results
 from grabient_assets.asking.jobs import COLLECT_OP
-from grabient_assets.asking.purpose_assets import Failure, PurposeAssets, sendable_work
+from grabient_assets.asking.purpose_assets import Failure, PurposeAssets, Work, sendable_work
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.attempts import attempt_numbers
 from grabient_assets.ledger.batches import BatchRecord, open_batches, unreported_batches
@@ -58,22 +58,29 @@ def due_sensor(
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
-        database = warehouse.open_briefly()
-        found = list(_sending_runs(context.instance, shown, database, providers))
-        reasons = [one for one in found if isinstance(one, str)]
-        return _tick_result(context, shown, [one for one in found if isinstance(one, dg.RunRequest)], reasons, database)
+        database, usable, budget = warehouse.open_briefly(), providers.usable(), providers.budget_usd()
+        with database.read() as connection:
+            now = datetime.now(UTC)
+            work = {name: sendable_work(shown, connection, name, usable, budget, now) for name in shown.providers()}
+            under_way = shown.under_way(connection)
+        found = list(_sending_runs(context.instance, shown, database, providers, work))
+        reasons = [*(one for one in found if isinstance(one, str)), under_way]
+        requests = [one for one in found if isinstance(one, dg.RunRequest)]
+        return runs_or_reason(context, requests, reasons, shown.space.missing)
 
     return look
 
 
 def _sending_runs(
-    instance: dg.DagsterInstance, shown: PurposeAssets, warehouse: Warehouse, providers: ProvidersResource
+    instance: dg.DagsterInstance,
+    shown: PurposeAssets,
+    warehouse: Warehouse,
+    providers: ProvidersResource,
+    work_at: Mapping[str, Work],
 ) -> Iterator[dg.RunRequest | str]:
     """A run for each provider that has due requests, or the reason why there is none."""
-    usable, budget = providers.usable(), providers.budget_usd()
-    for name in shown.providers():
-        with warehouse.read() as connection:
-            work = sendable_work(shown, connection, name, usable, budget, datetime.now(UTC))
+    usable = providers.usable()
+    for name, work in work_at.items():
         if not work:
             yield " ".join(work.held) or (f"Nothing is due at {name}." if name in usable else "")
         elif name not in usable:
@@ -141,12 +148,13 @@ def settled_sensor(
         going = attempt(context.instance, database, f"complete-{shown.name}", waiting) if waiting else None
         with database.read() as connection:
             failed = shown.failed(connection, usable)
+            under_way = shown.under_way(connection)
         requests = list(marking_runs(context.instance, database, shown, failed))
         if isinstance(going, Attempt):
             about = {ABOUT_TAG: f"{counted(len(waiting), shown.noun)} complete"}
             requests.append(collecting_run(going, [], about))
-        reasons = [going] if isinstance(going, str) else [f"No {shown.noun} waits to be completed or marked."]
-        return _tick_result(context, shown, requests, reasons, database)
+        reason = going if isinstance(going, str) else f"No {shown.noun} waits to be completed or marked."
+        return runs_or_reason(context, requests, [reason, under_way], shown.space.missing)
 
     return look
 
@@ -194,19 +202,6 @@ def marking_runs(
         made += 1
         if made == MOST_MARKED_PER_TICK:
             return
-
-
-def _tick_result(
-    context: dg.SensorEvaluationContext,
-    shown: PurposeAssets,
-    requests: list[dg.RunRequest],
-    reasons: list[str],
-    warehouse: Warehouse,
-) -> dg.SensorResult | dg.SkipReason:
-    """The result of a purpose's tick: these runs, and the reasons why there are no others."""
-    with warehouse.read() as connection:
-        all_reasons = [*reasons, shown.under_way(connection)]
-    return runs_or_reason(context, requests, all_reasons, shown.space.missing)
 
 
 def batches_ended(
