@@ -3,8 +3,8 @@
 import dagster as dg
 
 from grabient_assets.groups.calibration.jobs import report_models
+from grabient_assets.groups.sensors import version_sensor
 from grabient_assets.groups.tagging.model_reports import settled_without_report
-from grabient_assets.groups.version_sensor import version_sensor
 
 
 def consensus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

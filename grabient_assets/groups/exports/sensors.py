@@ -4,7 +4,7 @@ import dagster as dg
 
 from grabient_assets.groups.exports.jobs import export_palettes
 from grabient_assets.groups.exports.tables import settled_without_export
-from grabient_assets.groups.version_sensor import version_sensor
+from grabient_assets.groups.sensors import version_sensor
 
 
 def refinement_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
