@@ -59,7 +59,7 @@ def main() -> None:
 def _measure(*, profile: bool) -> None:
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.calibration.reporting import report_on
+    from grabient_assets.groups.calibration.measuring import report_on
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

@@ -1,4 +1,4 @@
-"""Every number that an asset check compares with, and the reason for it.
+"""Every number that an asset check compares with and the reason for it, and the form of a result.
 
 They are not settings. A threshold defines good data for this project, so it is changed here, for everybody, in a commit
 that gives the reason. For a single palette a person can set `despite_checks` (refinement_batches). Checks that
@@ -10,7 +10,8 @@ docs/consensus.md has the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -21,6 +22,22 @@ class Threshold:
     limit: float
     why: str
     cases: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check, before it goes to Dagster: plain figures, so that rules and tests need no Dagster.
+
+    `found` is a count of cases that must be 0. `threshold` is the limit that each case was compared with, and
+    `examples` name some of them; `figures` are further numbers and `notes` further texts, by name; `table` is Markdown.
+    """
+
+    found: int
+    threshold: float = 0
+    examples: Sequence[str] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    table: str = ""
 
 
 UNUSABLE_ANSWERS = Threshold(

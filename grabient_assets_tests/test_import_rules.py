@@ -30,7 +30,6 @@ DAGSTER_FILES = {
     "driver",
     "reports",
     "markdown",
-    "plan_metadata",
     "purpose_assets",
 }
 ENVIRONMENT_FILES = {

@@ -20,7 +20,7 @@ WIRE_WORDS = {"providers": re.compile("embedding")}
 """By room, what the providers' APIs have a name for that is a purpose here too."""
 
 ALLOWED = {
-    "asking/plan_reasons.py": {
+    "ledger/planning.py": {
         '"new palette"': "what a person reads in a plan",
         '"new_palette"': "a name in the JSON of `grabient plan`",
     },

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from grabient_assets.asking.finding import Finding
 from grabient_assets.ledger.batches import BatchRecord, open_batches
 from grabient_assets.ledger.costs import batches_that_do_not_add_up
 from grabient_assets.ledger.overdue import PutOff, overdue_now, put_off
-from grabient_assets.thresholds import BATCH_ENDS_WITHIN
+from grabient_assets.thresholds import BATCH_ENDS_WITHIN, Finding
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

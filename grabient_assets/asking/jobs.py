@@ -19,9 +19,9 @@ from grabient_assets.ledger.purpose import Purposes
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf
 from grabient_assets.ledger.wait_limit import USUAL_TIMEOUT_SECONDS, WaitLimit
-from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.store.objects import ObjectStore

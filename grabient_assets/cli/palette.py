@@ -41,8 +41,8 @@ def palette(
     height: Annotated[int, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = 100,
 ) -> None:
     """Show one palette: coefficients, eleven colours in four notations, names, harmonies, facts. Needs no data."""
-    from grabient_assets.groups.palettes.drawing import PictureWish, draw
     from grabient_assets.groups.palettes.palette_line import typed_palette
+    from grabient_assets.groups.palettes.pictures import PictureWish, draw
 
     row = typed_palette(seed, chosen_sixteen(sixteen))
     found = row.palette

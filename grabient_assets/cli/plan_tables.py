@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.asking.plan_reasons import NAMES, WHY
 from grabient_assets.cli.console import dollar_range, output, print_figures, print_output
+from grabient_assets.ledger.planning import NAMES, WHY
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:

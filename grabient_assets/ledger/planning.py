@@ -37,6 +37,23 @@ if TYPE_CHECKING:
 
 Limit = Literal["requests", "bytes"]
 
+WHY = {
+    "stopped": "stopped before",
+    "retried": "failed, and asked again",
+    "unanswered": "expired or missing before",
+    "put_off": "put off by the provider",
+    "changed_prompt": "changed prompt or parameters",
+    "more_analyses": "more analyses than before",
+    "changed_basis": "changed consensus",
+    "waiting": "asked for, not sent yet",
+    "new_model": "model not asked yet",
+    "new_subject": "new palette",
+    "basis_to_come": "consensus not complete yet",
+}
+"""The reasons why requests are missing, as a plan names them for people; the keys are those of plan.py."""
+NAMES = {"changed_basis": "changed_consensus", "new_subject": "new_palette", "basis_to_come": "untagged"}
+"""The names in `grabient plan --json` that differ from the ledger's names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:

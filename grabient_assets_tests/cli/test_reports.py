@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from grabient_assets.cli.main import app
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets_tests.groups.answered import AT, answered_warehouse, audit_wave_one
 from grabient_assets_tests.pipeline.place import settings_of
 

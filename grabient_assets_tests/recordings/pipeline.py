@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 from grabient_assets.emulator.wire import registry_models
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.exports.assets import store_export
 from grabient_assets.groups.exports.files import FileKind, deliver
 from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, Selection

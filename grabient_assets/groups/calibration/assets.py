@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.groups.calibration.checks import calibration_checks, run_checks
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.tagging.wave_audit import audit_counts
 from grabient_assets.partitions import prompt_versions
-from grabient_assets.resources.hooks import show_reason
+from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
 

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from grabient_assets.asking.checks import check_result
-from grabient_assets.asking.finding import Finding
 from grabient_assets.groups.calibration.findings import earlier_version, in_order, lost_accuracy, low_agreement
 from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT
+from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Finding
 from grabient_assets.warehouse.connection import Warehouse
 
 LOST_ACCURACY = dg.AssetCheckSpec(

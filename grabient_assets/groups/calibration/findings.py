@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from grabient_assets.asking.finding import Finding
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.figures import alpha, percent
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.model_reports import FieldReport, ModelReport, Report
-from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Threshold
+from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Finding, Threshold
 
 _NOISE = 1e-9
 """Of subtracted shares: 0.95 - 0.90 is a hair more than 0.05."""

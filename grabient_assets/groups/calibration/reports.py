@@ -8,8 +8,15 @@ from collections.abc import Sequence
 import dagster as dg
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.calibration.charts import accuracy_chart, correlation_chart
-from grabient_assets.groups.calibration.figures import accuracy, alpha, by_model, percent, votes
+from grabient_assets.groups.calibration.figures import (
+    accuracy,
+    accuracy_chart,
+    alpha,
+    by_model,
+    correlation_chart,
+    percent,
+    votes,
+)
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.model_reports import ModelReport, Report
 from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, audit_sentences

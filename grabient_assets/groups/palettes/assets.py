@@ -11,9 +11,8 @@ from grabient_assets.groups.palettes.pictures import Drawn, draw_palettes
 from grabient_assets.groups.palettes.tables import PaletteRecord, palette_seeds
 from grabient_assets.ledger.asks import asked_subjects
 from grabient_assets.partitions import chosen_seeds, seeds
-from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
-from grabient_assets.resources.reporting import report_materializations
+from grabient_assets.resources.reporting import report_materializations, show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TextIO
 
 from grabient_assets.errors import AmbiguousPaletteError, PaletteFileError
-from grabient_assets.groups.palettes.colour_lists import COLOUR_LIST, no_colours
 from grabient_assets.groups.palettes.palette_array import Entry, elements, refuse
 from grabient_assets.groups.palettes.palette_line import (
     DELIMITERS,
@@ -39,9 +38,11 @@ from grabient_assets.groups.palettes.palette_line import (
     row_from_text,
 )
 from grabient_assets.groups.palettes.palette_text import (
+    COLOUR_LIST,
     MAX_LINE,
     NOT_UTF8,
     as_windows_wrote_it,
+    no_colours,
     numbered_lines,
     opened_text,
     shown,

@@ -22,7 +22,7 @@ from grabient_assets.gradient.vocabulary import (
     MIN_STEPS,
     STYLES,
 )
-from grabient_assets.groups.palettes.colour_lists import HEX_COLOURS_ONLY
+from grabient_assets.groups.palettes.palette_text import HEX_COLOURS_ONLY
 
 MAX_NAME_CHARS = 100
 UNREADABLE = "its seed cannot be read: "

@@ -24,9 +24,9 @@ from grabient_assets.groups.refinement.reports import refined_events, withheld_n
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.held_work import release
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
-from grabient_assets.resources.hooks import show_reason
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -6,11 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from grabient_assets.asking.finding import Finding
 from grabient_assets.groups.markdown import table
 from grabient_assets.groups.tagging.quality import ModelAnswers, ModelWords
 from grabient_assets.groups.tagging.withheld import Panels
-from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE, Threshold
+from grabient_assets.thresholds import (
+    ANSWERING_MODELS,
+    MODELS_OUTSIDE,
+    UNUSABLE_ANSWERS,
+    WORDS_OUTSIDE,
+    Finding,
+    Threshold,
+)
 
 
 def unusable_answers(counted: Sequence[ModelAnswers], versions: Sequence[str]) -> Finding:

@@ -22,10 +22,9 @@ from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
 from grabient_assets.gradient.vectorized import clear_harmonies
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.calibration.assets import model_reports
-from grabient_assets.groups.calibration.charts import accuracy_chart
-from grabient_assets.groups.calibration.figures import votes
+from grabient_assets.groups.calibration.figures import accuracy_chart, votes
 from grabient_assets.groups.calibration.findings import lost_accuracy, low_agreement
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.calibration.reports import report_metadata
 from grabient_assets.groups.calibration.sentences import Loss, who_could_go
 from grabient_assets.groups.palettes.loading import load_palettes

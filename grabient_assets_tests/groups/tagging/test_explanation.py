@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from grabient_assets.consensus.expectation import ErrorRates
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.palettes.tables import PaletteRecord
 from grabient_assets.groups.refinement.explaining import Explanation, Stored, explain, read_about
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.refinement.refined import RefinedRecord, record_refined
 from grabient_assets.groups.tagging.model_reports import settled_without_report

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from grabient_assets.groups.calibration.reporting import report_on
+from grabient_assets.groups.calibration.measuring import report_on
 from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.model_reports import report_of
