@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -22,8 +23,7 @@ from grabient_assets.providers.client import (
     stream_from,
     url_at_origin,
 )
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
-from grabient_assets.providers.request_rules import check_size
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
 from grabient_assets.providers.values import (
     each_once,
     inside,
@@ -60,23 +60,16 @@ class AnthropicBatches(ProviderClient):
         self._http = self._http_client(anthropic.DefaultHttpxClient, forced, base_url=self._base_url)
         self._client = anthropic.Anthropic(**self._sdk_options(self._http))
 
-    def submit(self, batch: BatchFile) -> Accepted:
-        check_size(batch, self.limits, self.name)
+    @property
+    def _batch_calls(self) -> Any:
+        return self._client.messages.batches
+
+    def _create(self, batch: BatchFile) -> Accepted:
         requests = [json.loads(line) for line in batch.lines]
         with self._translated(f"submitting batch {batch.batch_id}", creating=True):
-            created = self._client.messages.batches.create(requests=requests, timeout=self._timeouts.transfer)
+            created = self._batch_calls.create(requests=requests, timeout=self._timeouts.transfer)
             value = plain(created, "id")
-        return Accepted(value["id"], None, redact(str(value.get("processing_status") or ""), self._key))
-
-    def poll(self, provider_batch_id: str) -> BatchState:
-        return redacted_state(_state(self._retrieve(provider_batch_id)), self._key)
-
-    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
-        return self._ask(
-            f"asking for batch {provider_batch_id}",
-            lambda: plain(self._client.messages.batches.retrieve(provider_batch_id), "id"),
-            batch=provider_batch_id,
-        )
+        return Accepted(value["id"], None, str(value.get("processing_status") or ""))
 
     def find(
         self,
@@ -90,21 +83,21 @@ class AnthropicBatches(ProviderClient):
         wanted, give_up = set(custom_ids), time.monotonic() + self._timeouts.whole_transfer
         found: list[BatchState] = []
         for value in self._ask("listing batches", lambda: self._created_since(submitted_after)):
-            state = _state(value)
+            state = self._state(value)
             if state.provider_batch_id in accounted or state.total not in (None, request_count):
                 continue
             if value.get("archived_at"):  # its answers are gone, so its owner no longer matters
                 continue
             answers = self._ownership(value, wanted, request_count, give_up)
             if answers != "another's":
-                state = _state(value, label if answers == "ours" else None, unread=answers == "unread")
-                found.append(redacted_state(state, self._key))
+                ours = label if answers == "ours" else None
+                found.append(replace(state, label=ours, unread=answers == "unread"))
         return newest_first(found)
 
     def _created_since(self, submitted_after: datetime | None) -> list[dict[str, Any]]:
         """The batches of the workspace that may be that young. All pages are read: the newest come first, but the API
         does not guarantee it, and a batch that is overlooked is paid for twice."""
-        listed = each_once(self._client.messages.batches.list(limit=1000))
+        listed = each_once(self._batch_calls.list(limit=1000))
         return [value for value in listed if may_be_ours(iso_time(value.get("created_at")), submitted_after)]
 
     def _ownership(
@@ -120,11 +113,6 @@ class AnthropicBatches(ProviderClient):
             return ownership(self._lines(value), wanted, request_count)
         except ResultsError:
             return "unknown"
-
-    def results(self, provider_batch_id: str) -> BatchResults:
-        value = self._retrieve(provider_batch_id)
-        state = redacted_state(_state(value), self._key)
-        return BatchResults(state, self._lines(value)) if state.state == "ended" else BatchResults(state)
 
     def _lines(self, value: dict[str, Any]) -> Generator[bytes, None, None]:
         """The lines behind `results_url`, only ever from the origin that is set, because it is asked with the key."""
@@ -180,23 +168,16 @@ class AnthropicBatches(ProviderClient):
             result = {"type": "errored", "error": {"type": "error", "request_id": reply.request_id, **reply.body}}
         return self._result_line({"custom_id": asked["custom_id"], "delivery": "direct", "result": result})
 
-    def cancel(self, provider_batch_id: str) -> None:
-        self._ask(
-            f"cancelling batch {provider_batch_id}",
-            lambda: self._client.messages.batches.cancel(provider_batch_id),
-            batch=provider_batch_id,
-        )
-
     def available_models(self) -> set[str]:
         return self._ask(
             "listing models", lambda: {model["id"] for model in each_once(self._client.models.list(limit=100))}
         )
 
-    def close(self) -> None:
-        self._client.close()
+    def _state(self, value: dict[str, Any]) -> BatchState:
+        return redacted_state(_state_of(value), self._key)
 
 
-def _state(value: dict[str, Any], label: str | None = None, unread: bool = False) -> BatchState:
+def _state_of(value: dict[str, Any]) -> BatchState:
     raw = str(value.get("processing_status") or "")
     count = {name: whole_number(inside(value, "request_counts", name)) for name in _COUNTS}
     total = _total(count.values())
@@ -215,8 +196,6 @@ def _state(value: dict[str, Any], label: str | None = None, unread: bool = False
         least_lines=(total or None) if ended else None,  # every request has one, however it ended
         created_at=iso_time(value.get("created_at")),
         ended_at=iso_time(value.get("ended_at")),
-        label=label,
-        unread=unread,
     )
 
 

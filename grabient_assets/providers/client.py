@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -17,7 +17,16 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from grabient_assets.errors import GrabientError, RequestRejectedError, ResultsError, SlowResultsError
-from grabient_assets.providers.contract import BatchProvider, BatchState, LineFormat, Result, Spec
+from grabient_assets.providers.contract import (
+    Accepted,
+    BatchFile,
+    BatchProvider,
+    BatchResults,
+    BatchState,
+    LineFormat,
+    Result,
+    Spec,
+)
 from grabient_assets.providers.deadlines import Deadline, Timeouts, with_retries
 from grabient_assets.providers.error_table import (
     ProviderCall,
@@ -27,6 +36,7 @@ from grabient_assets.providers.error_table import (
     translate,
     translated,
 )
+from grabient_assets.providers.request_rules import check_size
 from grabient_assets.providers.values import plain
 from grabient_assets.registry.model import BatchLimits, DirectLimits, Model
 from grabient_assets.secrets import hide_in_bytes, redact
@@ -90,6 +100,8 @@ class ProviderClient(BatchProvider, ABC):
     default_url: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
     """In answers: the header with the provider's name of the request."""
+    _client: Any
+    """The SDK's client."""
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.limits = options.limits
@@ -115,6 +127,60 @@ class ProviderClient(BatchProvider, ABC):
             "max_retries": 0,
             "http_client": http,
         }
+
+    @property
+    def _batch_calls(self) -> Any:
+        """The part of the SDK's client that has the calls about batches."""
+        return self._client.batches
+
+    @abstractmethod
+    def _create(self, batch: BatchFile) -> Accepted:
+        """Send the batch with one create call; its status as the provider words it."""
+
+    @abstractmethod
+    def _state(self, value: dict[str, Any]) -> BatchState:
+        """Where a batch stands, without the key, out of what the provider answers about it."""
+
+    @abstractmethod
+    def _lines(self, value: dict[str, Any]) -> Iterable[bytes]:
+        """The result lines of an ended batch, out of the same."""
+
+    def submit(self, batch: BatchFile) -> Accepted:
+        check_size(batch, self.limits, self.name)
+        accepted = self._create(batch)
+        return replace(accepted, raw_status=redact(accepted.raw_status, self._key))
+
+    def poll(self, provider_batch_id: str) -> BatchState:
+        return self._state(self._retrieve(provider_batch_id))
+
+    def results(self, provider_batch_id: str) -> BatchResults:
+        value = self._retrieve_whole(provider_batch_id)
+        state = self._state(value)
+        return BatchResults(state, self._lines(value)) if state.state == "ended" else BatchResults(state)
+
+    def _retrieve_whole(self, provider_batch_id: str) -> dict[str, Any]:
+        """With all that `_lines` reads."""
+        return self._retrieve(provider_batch_id)
+
+    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
+        return self._ask(
+            f"asking for batch {provider_batch_id}",
+            lambda: plain(self._batch_calls.retrieve(provider_batch_id), "id"),
+            batch=provider_batch_id,
+        )
+
+    def cancel(self, provider_batch_id: str) -> None:
+        self._ask(
+            f"cancelling batch {provider_batch_id}",
+            lambda: self._cancel(provider_batch_id),
+            batch=provider_batch_id,
+        )
+
+    def _cancel(self, provider_batch_id: str) -> None:
+        self._batch_calls.cancel(provider_batch_id)
+
+    def close(self) -> None:
+        self._client.close()
 
     def _translated(self, doing: str, **about: Any) -> AbstractContextManager[None]:
         return translated(ProviderCall(self.name, self._key, doing, **about))

@@ -25,8 +25,8 @@ from grabient_assets.providers.client import (
     stream_from,
     without_key,
 )
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
-from grabient_assets.providers.request_rules import check_size, json_line
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
+from grabient_assets.providers.request_rules import json_line
 from grabient_assets.providers.values import (
     UnreadableAnswer,
     each_once,
@@ -39,7 +39,6 @@ from grabient_assets.providers.values import (
     whole_number,
 )
 from grabient_assets.registry.model import Kind, Model
-from grabient_assets.secrets import redact
 
 API_VERSION = "v1"
 # The API takes inline requests up to 20 MB in all.
@@ -97,10 +96,9 @@ class GoogleBatches(ProviderClient):
         )
         self._client = genai.Client(api_key=self._key, vertexai=False, http_options=http_options)
 
-    def submit(self, batch: BatchFile) -> Accepted:
+    def _create(self, batch: BatchFile) -> Accepted:
         from google.genai import types
 
-        check_size(batch, self.limits, self.name)
         kind = _kind_of(batch)
         slow = types.HttpOptions(timeout=int(self._timeouts.transfer * 1000))
         # Inline answers of embeddings carry no key, and those of images would all lie in the batch's own object.
@@ -115,7 +113,7 @@ class GoogleBatches(ProviderClient):
                 created = self._client.batches.create(model=batch.model.id, src=source, config=config)
             if not created.name:
                 raise UnreadableAnswer("a batch without a name")
-        return Accepted(created.name, file_id, redact(created.state.value if created.state else "", self._key))
+        return Accepted(created.name, file_id, created.state.value if created.state else "")
 
     def _create_embeddings(self, batch: BatchFile, file_id: str | None, options: Any) -> Any:
         from google.genai import types
@@ -142,10 +140,9 @@ class GoogleBatches(ProviderClient):
                 raise UnreadableAnswer("an uploaded file without a name")
             return uploaded.name
 
-    def poll(self, provider_batch_id: str) -> BatchState:
+    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
         doing, fields = f"asking for batch {provider_batch_id}", _OPERATION_FIELDS
-        operation = self._get_least(provider_batch_id, doing, fields, _operation_suffices, batch=provider_batch_id)
-        return self._state(operation)
+        return self._get_least(provider_batch_id, doing, fields, _operation_suffices, batch=provider_batch_id)
 
     def find(
         self,
@@ -215,33 +212,29 @@ class GoogleBatches(ProviderClient):
     def _headers(self) -> dict[str, str]:
         return {"x-goog-api-key": self._key}
 
-    def _state(self, operation: dict[str, Any]) -> BatchState:
+    def _state(self, value: dict[str, Any]) -> BatchState:
         with self._translated("reading a batch"):
-            return redacted_state(_state_of(operation), self._key)
+            return redacted_state(_state_of(value), self._key)
 
-    def results(self, provider_batch_id: str) -> BatchResults:
+    def _retrieve_whole(self, provider_batch_id: str) -> dict[str, Any]:
         # Everything: the answers of a small batch are in it, so it may take as long as a file.
         doing, seconds = f"asking for batch {provider_batch_id}", self._timeouts.transfer
-        operation = self._get(provider_batch_id, doing, batch=provider_batch_id, timeout=seconds)
-        state = self._state(operation)
-        if state.state != "ended":
-            return BatchResults(state)
-        return BatchResults(state, self._lines(provider_batch_id, operation, state.outcome))
+        return self._get(provider_batch_id, doing, batch=provider_batch_id, timeout=seconds)
 
-    def _lines(self, provider_batch_id: str, operation: dict[str, Any], outcome: Outcome | None) -> Iterator[bytes]:
-        inline, file_id = _output_of(operation)
+    def _lines(self, value: dict[str, Any]) -> Iterator[bytes]:
+        state, (inline, file_id) = self._state(value), _output_of(value)
         if file_id is not None:
             opener = stream_from(
                 self._http, self._url(f"{file_id}:download?alt=media"), self._headers(), self._timeouts.transfer
             )
-            what = f"file {file_id} of batch {provider_batch_id}"
+            what = f"file {file_id} of batch {state.provider_batch_id}"
             yield from self._file_lines(opener, what)
         elif inline is not None:
             yield from without_key(map(line_of, inline), self._key)
-        elif outcome == "completed":
+        elif state.outcome == "completed":
             raise ResultsError(
                 self.name,
-                f"Batch {provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",
+                f"Batch {state.provider_batch_id} succeeded at google but names no results. Look at it in AI Studio.",
             )
 
     def send_directly(self, line: bytes, model: Model) -> bytes:
@@ -261,12 +254,8 @@ class GoogleBatches(ProviderClient):
         response = google_lines.as_in_a_batch(reply.body) if embeds else reply.body
         return self._result_line({"key": asked["key"], "response": response})
 
-    def cancel(self, provider_batch_id: str) -> None:
-        self._ask(
-            f"cancelling batch {provider_batch_id}",
-            lambda: self._client.batches.cancel(name=provider_batch_id),
-            batch=provider_batch_id,
-        )
+    def _cancel(self, provider_batch_id: str) -> None:
+        self._client.batches.cancel(name=provider_batch_id)
 
     def available_models(self) -> set[str]:
         def call() -> set[str]:
@@ -276,7 +265,7 @@ class GoogleBatches(ProviderClient):
         return self._ask("listing models", call)
 
     def close(self) -> None:
-        self._client.close()
+        super().close()
         self._http.close()
 
 

@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 from grabient_assets.errors import RequestRejectedError, ResultsError
 from grabient_assets.providers import openai_lines
 from grabient_assets.providers.client import ConnectionOptions, ProviderClient, redacted_state
-from grabient_assets.providers.contract import Accepted, BatchFile, BatchResults, BatchState, Outcome, State
-from grabient_assets.providers.request_rules import check_size
+from grabient_assets.providers.contract import Accepted, BatchFile, BatchState, Outcome, State
 from grabient_assets.providers.values import (
     each_once,
     inside,
@@ -29,7 +28,6 @@ from grabient_assets.providers.values import (
     whole_number,
 )
 from grabient_assets.registry.model import Model
-from grabient_assets.secrets import redact
 
 LABEL = "grabient_batch"
 WINDOW = "24h"
@@ -51,7 +49,6 @@ class FileBatchClient(ProviderClient):
 
     keeps_metadata: ClassVar[bool] = True
     batch_endpoints: ClassVar[tuple[str, ...]] = (openai_lines.CHAT,)
-    _client: Any
     _raw: Any
     """The class of the HTTP library's answers. The SDK returns the raw answer when this class is requested."""
 
@@ -67,8 +64,7 @@ class FileBatchClient(ProviderClient):
     def _path(self, url: str) -> str:
         """Where the SDK finds the endpoint that a request line names."""
 
-    def submit(self, batch: BatchFile) -> Accepted:
-        check_size(batch, self.limits, self.name)
+    def _create(self, batch: BatchFile) -> Accepted:
         endpoint = openai_lines.endpoint_of(batch.lines, self.name)
         if endpoint not in self.batch_endpoints:
             raise RequestRejectedError(
@@ -89,22 +85,7 @@ class FileBatchClient(ProviderClient):
                 timeout=self._timeouts.transfer,
             )
             value = plain(created, "id")
-        return Accepted(value["id"], file_id, redact(str(value.get("status") or ""), self._key))
-
-    def poll(self, provider_batch_id: str) -> BatchState:
-        return self._state(self._retrieve(provider_batch_id))
-
-    def results(self, provider_batch_id: str) -> BatchResults:
-        value = self._retrieve(provider_batch_id)
-        state = self._state(value)
-        return BatchResults(state, self._lines(value)) if state.state == "ended" else BatchResults(state)
-
-    def _retrieve(self, provider_batch_id: str) -> dict[str, Any]:
-        return self._ask(
-            f"asking for batch {provider_batch_id}",
-            lambda: plain(self._client.batches.retrieve(provider_batch_id), "id"),
-            batch=provider_batch_id,
-        )
+        return Accepted(value["id"], file_id, str(value.get("status") or ""))
 
     def find(
         self,
@@ -150,7 +131,7 @@ class FileBatchClient(ProviderClient):
     def _listed(self, what: str, source: Any) -> list[dict[str, Any]]:
         return self._ask(f"listing {what}", lambda: [plain(item, "id") for item in source()])
 
-    def _lines(self, value: Mapping[str, Any]) -> Iterator[bytes]:
+    def _lines(self, value: dict[str, Any]) -> Iterator[bytes]:
         for field in ("output_file_id", "error_file_id"):
             # Absent, null, "" and {} all mean that there is no such file.
             if file_id := text_or_none(value.get(field)):
@@ -175,21 +156,11 @@ class FileBatchClient(ProviderClient):
         response = {"status_code": reply.status, "request_id": reply.request_id, "body": reply.body}
         return self._result_line({"custom_id": asked["custom_id"], "response": response, "error": None})
 
-    def cancel(self, provider_batch_id: str) -> None:
-        self._ask(
-            f"cancelling batch {provider_batch_id}",
-            lambda: self._client.batches.cancel(provider_batch_id),
-            batch=provider_batch_id,
-        )
-
     def available_models(self) -> set[str]:
         return {value["id"] for value in self._listed("models", self._models)}
 
     def _models(self) -> list[Any]:
         return items(plain(self._client.models.list()).get("data"))
-
-    def close(self) -> None:
-        self._client.close()
 
     def _state(self, value: dict[str, Any], label: str | None = None) -> BatchState:
         raw = str(value.get("status") or "")
