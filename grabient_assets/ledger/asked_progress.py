@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.due import finished, lacking, open_asks
 from grabient_assets.ledger.identity import custom_id, key_of
 
@@ -51,12 +51,12 @@ def asked_progress(
     table = purpose.table
     rows = connection.execute(
         f"""
-        WITH concerned AS (
+        WITH {chosen()}, concerned AS (
             SELECT a.subject, a.prompt_version FROM asks a
             WHERE a.purpose = $purpose AND a.provider = $provider AND a.subject_key IN (
                 SELECT {key_of("r.custom_id")} FROM batch_requests r
                 WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
-            UNION SELECT unnest($subjects::VARCHAR[]), unnest($versions::VARCHAR[])
+            UNION FROM chosen
         ),
         requests AS (
             SELECT a.*, i.analysis_index, {custom_id("a.stem", "i.analysis_index")} AS custom_id
@@ -90,8 +90,7 @@ def asked_progress(
             "purpose": purpose.name,
             "provider": provider,
             "batches": list(batch_ids),
-            "subjects": [p.subject for p in among],
-            "versions": [p.prompt_version for p in among],
+            **named(among),
         },
     ).fetchall()
     return [AskedProgress(SubjectVersion(row[0], row[1]), *row[2:8], batches=tuple(row[8] or ())) for row in rows]

@@ -7,7 +7,7 @@ reason. To ask again for a closed ask costs nothing: it opens, misses nothing, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,18 @@ class SubjectVersion:
 
     prompt_version: str
     subject: str
+
+
+def chosen(subject: str = "subject") -> str:
+    """Common table expression `chosen`, of what `named` names; `subject` is what its column is called."""
+    columns = f"unnest($subjects::VARCHAR[]) AS {subject}, unnest($versions::VARCHAR[]) AS prompt_version"
+    return f"chosen AS (SELECT {columns})"
+
+
+def named(among: Iterable[SubjectVersion]) -> dict[str, Any]:
+    """The parameters of `chosen`."""
+    listed = list(among)
+    return {"subjects": [one.subject for one in listed], "versions": [one.prompt_version for one in listed]}
 
 
 _ASKED_AGAIN = """
@@ -79,13 +91,14 @@ def record_asks(
     withholds the subject; under `cap_id`, only within that cap; by this `delivery` instead of the purpose's default.
     The latest call decides all four.
     """
-    requests = """
+    requests = f"""
+        WITH {chosen()}
         SELECT $purpose AS purpose, s.subject, s.prompt_version, t.provider, t.model, t.request_digest,
                $delivery AS delivery, $analyses AS analyses, $chained AS chained, $allow_unpriced AS allow_unpriced,
                $despite_checks AS despite_checks, $cap_id AS cap_id, 'open' AS state,
                $now AS asked_at,
                CASE WHEN $retry THEN $now END AS retry_from
-        FROM (SELECT unnest($subjects::VARCHAR[]) AS subject, unnest($versions::VARCHAR[]) AS prompt_version) AS s
+        FROM chosen AS s
         CROSS JOIN (SELECT unnest($providers::VARCHAR[]) AS provider, unnest($models::VARCHAR[]) AS model,
                            unnest($digests::VARCHAR[]) AS request_digest) AS t
     """
@@ -93,8 +106,7 @@ def record_asks(
         asking(requests, purpose),
         {
             "purpose": purpose.name,
-            "subjects": [w.subject for w in wanted],
-            "versions": [w.prompt_version for w in wanted],
+            **named(wanted),
             "providers": [t.provider for t in targets],
             "models": [t.model for t in targets],
             "digests": [t.request_digest for t in targets],
@@ -150,7 +162,7 @@ def close_asks(connection: DuckDBPyConnection, tables: str, which: str, now: dat
     connection.execute(f"WITH {tables} UPDATE asks SET state = 'closed', closed_at = $now WHERE {which}", {"now": now})
 
 
-def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Sequence[Any]) -> None:
+def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Mapping[str, Any]) -> None:
     """Close stopped asks that are answered all the same. `answered` is a relation with the columns of `asks`."""
     connection.execute(
         f"""
@@ -158,7 +170,7 @@ def close_stopped(connection: DuckDBPyConnection, answered: str, parameters: Seq
         WHERE asks.purpose = n.purpose AND asks.subject = n.subject AND asks.prompt_version = n.prompt_version
           AND asks.provider = n.provider AND asks.model = n.model
         """,
-        list(parameters),
+        dict(parameters),
     )
 
 
@@ -166,17 +178,16 @@ def forget_earlier_targets(connection: DuckDBPyConnection, purpose: str, among: 
     """Remove the asks about these subjects that are older than the latest one and not open: for a purpose that asks one
     model about each subject."""
     connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
-        latest AS (
+        f"""
+        WITH {chosen()}, latest AS (
             SELECT subject, prompt_version, max(asked_at) AS asked_at
-            FROM asks JOIN chosen USING (subject, prompt_version) WHERE purpose = $3 GROUP BY ALL
+            FROM asks JOIN chosen USING (subject, prompt_version) WHERE purpose = $purpose GROUP BY ALL
         )
         DELETE FROM asks USING latest AS l
-        WHERE asks.purpose = $3 AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
+        WHERE asks.purpose = $purpose AND asks.subject = l.subject AND asks.prompt_version = l.prompt_version
           AND asks.asked_at < l.asked_at AND asks.state <> 'open'
         """,
-        [[p.subject for p in among], [p.prompt_version for p in among], purpose],
+        {**named(among), "purpose": purpose},
     )
 
 
@@ -187,30 +198,30 @@ def stop_failed(
     An ask that was stopped with its whole model keeps that reason."""
     connection.execute(
         """
-        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $4
-        FROM (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version,
-                     unnest($3::VARCHAR[]) AS reason) AS f
-        WHERE asks.purpose = $5 AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
+        UPDATE asks SET state = 'stopped', reason = f.reason, closed_at = $now
+        FROM (SELECT unnest($subjects::VARCHAR[]) AS subject, unnest($versions::VARCHAR[]) AS prompt_version,
+                     unnest($reasons::VARCHAR[]) AS reason) AS f
+        WHERE asks.purpose = $purpose AND asks.subject = f.subject AND asks.prompt_version = f.prompt_version
           AND asks.state <> 'stopped'
         """,
-        [
-            [p.subject for p, _ in failed],
-            [p.prompt_version for p, _ in failed],
-            [utf8(reason) for _, reason in failed],
-            now,
-            purpose,
-        ],
+        {
+            **named(one for one, _ in failed),
+            "reasons": [utf8(reason) for _, reason in failed],
+            "now": now,
+            "purpose": purpose,
+        },
     )
 
 
 def unchain(connection: DuckDBPyConnection, purpose: str, among: Sequence[SubjectVersion]) -> None:
     """No step follows the asks about these subjects automatically any more, until they are asked about again."""
     connection.execute(
-        """
-        UPDATE asks SET chained = false WHERE purpose = $3 AND (subject, prompt_version) IN (
-            SELECT (unnest($1::VARCHAR[]), unnest($2::VARCHAR[])))
+        f"""
+        WITH {chosen()}
+        UPDATE asks SET chained = false
+        WHERE purpose = $purpose AND (subject, prompt_version) IN (SELECT (subject, prompt_version) FROM chosen)
         """,
-        [[p.subject for p in among], [p.prompt_version for p in among], purpose],
+        {**named(among), "purpose": purpose},
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from grabient_assets.ledger.identity import stem_of
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -54,6 +56,24 @@ class AnswerTable:
     def of_ask(self, column: str) -> str:
         """The column of `asks` with the same contents as this one."""
         return {self.subject: "subject", self.version: "prompt_version", self.model: "model"}.get(column, column)
+
+    def is_of_ask(self, row: str, ask: str) -> str:
+        """SQL condition: the row has the key of the ask, whatever the analysis."""
+        columns = (name for name in self.key if name != self.analysis_index)
+        return " AND ".join(f"{ask}.{self.of_ask(name)} = {row}.{name}" for name in columns)
+
+    def keep_current(self, purpose: str) -> str:
+        """What follows an INSERT of `new_rows`: `keep_the_better`, and no late answer to an earlier request replaces an
+        answer to what is asked now, or, where the `newest_stands`, a usable one."""
+        same = " AND ".join(f"t.{name} = new_rows.{name}" for name in self.key)
+        usable = "t.error IS NULL" if self.newest_stands else "true"
+        return f"""
+            WHERE NOT EXISTS (
+                SELECT 1 FROM {self.name} t JOIN asks a ON {self.is_of_ask("t", "a")}
+                WHERE {same} AND {usable} AND t.custom_id <> new_rows.custom_id
+                  AND a.purpose = '{purpose}' AND {stem_of("t.custom_id")} = a.stem)
+            {self.keep_the_better}
+        """
 
     def analysis_of(self, row: str) -> str:
         """SQL of the analysis of the row with this alias."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.archive import archived_requests, archived_results, archived_state
-from grabient_assets.ledger.asks import SubjectVersion, close_stopped
+from grabient_assets.ledger.asks import SubjectVersion, chosen, close_stopped, named
 from grabient_assets.ledger.batches import BatchRecord, FateRecord, batches_of
 from grabient_assets.ledger.closing import given_up
 from grabient_assets.ledger.due import lacking
@@ -259,7 +259,7 @@ def _shared(purpose: Purpose) -> str:
     """
     table = purpose.table
     key = ", ".join(table.key)
-    asked = " AND ".join(f"a.{table.of_ask(name)} = t.{name}" for name in table.key if name != table.analysis_index)
+    asked = table.is_of_ask("t", "a")
     return f"""
         own_requests AS (
             SELECT r.batch_id, r.custom_id, r.subject AS {table.subject}, b.prompt_version AS {table.version}
@@ -372,9 +372,8 @@ def _close_answered(connection: DuckDBPyConnection, purpose: Purpose, among: Seq
         WHERE purpose = '{purpose.name}' AND state = 'stopped'
     """
     answered = f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version),
-        {lacking(stopped, purpose.table)}
+        WITH {chosen()}, {lacking(stopped, purpose.table)}
         SELECT a.* FROM asked a JOIN outcomes h USING (ask)
         WHERE h.answered & ((1 << a.analyses) - 1) = (1 << a.analyses) - 1
     """
-    close_stopped(connection, answered, [[p.subject for p in among], [p.prompt_version for p in among]])
+    close_stopped(connection, answered, named(among))

@@ -60,7 +60,7 @@ class Settled:
 
 
 class AnswerReader(Protocol):
-    """The part of a group in the shared cycle. `table` is where its rows go."""
+    """The part of a group in the shared cycle. `table` is where its rows go. Readers inherit from it."""
 
     table: str
 
@@ -70,7 +70,7 @@ class AnswerReader(Protocol):
 
     def picture_url(self, request: RequestRecord) -> str | None:
         """The address under which a picture was sent with the request; None where none was, or the picture itself."""
-        ...
+        return None
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> Sequence[DataclassInstance]:
         """The final ones as rows of the group's table. Pure."""
@@ -81,6 +81,20 @@ class AnswerReader(Protocol):
     ) -> None:
         """Write the final ones into the group's tables, in the transaction that also writes the fates."""
         ...
+
+
+def answer_columns(batch: BatchRecord, settled: Settled, now: datetime) -> dict[str, Any]:
+    """What the row of an answer says in every table of answers, by column."""
+    verdict = settled.verdict
+    return {
+        "custom_id": settled.request.custom_id,
+        "fate": verdict.fate,
+        "created_at": now,
+        "error": None if verdict.fate in USABLE else verdict.error or verdict.fate,
+        "input_tokens": settled.input_tokens,
+        "cost_usd": settled.cost_usd,
+        "batch_id": batch.batch_id,
+    }
 
 
 ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]

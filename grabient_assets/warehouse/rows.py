@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -26,8 +26,19 @@ def insert_rows(
     """Insert dataclasses whose field names are columns of `table`; `on_conflict` is SQL that follows the SELECT."""
     if not rows:
         return
-    columns = ", ".join(f.name for f in fields(rows[0]))
-    with_rows(connection, table, rows, f"INSERT INTO {table} BY NAME SELECT {columns} FROM new_rows {on_conflict}")
+    insert = f"INSERT INTO {table} BY NAME SELECT {columns_of(type(rows[0]))} FROM new_rows {on_conflict}"
+    with_rows(connection, table, rows, insert)
+
+
+def columns_of(record: type[DataclassInstance]) -> str:
+    """The columns that a dataclass is a row of."""
+    return ", ".join(field.name for field in fields(record))
+
+
+def replacing(record: type[DataclassInstance], key: Collection[str]) -> str:
+    """What follows an INSERT of such rows: one with the same key is replaced."""
+    columns = (field.name for field in fields(record) if field.name not in key)
+    return f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns)}"
 
 
 def with_rows(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from grabient_assets.warehouse.rows import insert_rows, with_rows
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
+from grabient_assets.warehouse.rows import columns_of, insert_rows, replacing, with_rows
 from grabient_assets.wording import folded
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from duckdb import DuckDBPyConnection
 
 Triple = tuple[int, int, int]
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,27 @@ def images(connection: DuckDBPyConnection, seeds: Iterable[str]) -> dict[str, Im
 
 def record_images(connection: DuckDBPyConnection, records: Sequence[ImageRecord]) -> None:
     """Insert or replace the rows of these pictures."""
-    updates = ", ".join(f"{c} = excluded.{c}" for c in ImageRecord.__dataclass_fields__ if c != "seed")
-    insert_rows(connection, "palette_images", records, f"ON CONFLICT DO UPDATE SET {updates}")
+    insert_rows(connection, "palette_images", records, replacing(ImageRecord, ("seed",)))
+
+
+def records_of(
+    connection: DuckDBPyConnection,
+    record: type[Record],
+    table: str,
+    among: Iterable[SubjectVersion],
+    order: Sequence[str] = ("prompt_version", "seed"),
+    which: str = "true",
+) -> list[Record]:
+    """The rows about these palettes, whose columns are the fields of `record`; `which` is a condition on them."""
+    rows = connection.execute(
+        f"""
+        WITH {chosen("seed")}
+        SELECT {columns_of(record)} FROM {table} JOIN chosen USING (seed, prompt_version) WHERE {which}
+        ORDER BY {", ".join(order)}
+        """,
+        named(among),
+    ).fetchall()
+    return [record(*row) for row in rows]
 
 
 def palettes_without_image(connection: DuckDBPyConnection) -> list[str]:

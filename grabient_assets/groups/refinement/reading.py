@@ -30,7 +30,7 @@ from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import digest_of_request
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
 from grabient_assets.providers.connect import picture_urls
 from grabient_assets.providers.contract import Result
 from grabient_assets.store.objects import ObjectStore
@@ -145,7 +145,7 @@ def _message(text: str) -> tuple[str, Consensus | None]:
 FIELDS = (*CATEGORICAL_VALUES, *LIMITS, "embed_text", "embed_text_repaired", "notes")
 
 
-class RefinedReader:
+class RefinedReader(AnswerReader):
     """Reads the refiner's answers to one batch and writes them to `palette_tag_refined`.
 
     Gaps in an answer are filled from the consensus it was asked with, which may not be the one that is stored now, and
@@ -201,21 +201,14 @@ class RefinedReader:
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> RefinedRecord:
         answer: Refined | None = settled.verdict.payload
         fields = {field: getattr(answer, field) for field in FIELDS} if answer else {}
-        usable = settled.verdict.fate in USABLE
         return RefinedRecord(
             seed=settled.request.subject,
             prompt_version=batch.prompt_version,
             source_prompt_version=batch.prompt_version,
             model=batch.model,
-            custom_id=settled.request.custom_id,
-            fate=settled.verdict.fate,
             consensus_digest=self._basis[settled.request.custom_id].digest,
-            created_at=now,
-            error=None if usable else settled.verdict.error,
             answer_text=storable(settled.text),
-            input_tokens=settled.input_tokens,
             output_tokens=settled.output_tokens,
-            cost_usd=settled.cost_usd,
-            batch_id=batch.batch_id,
+            **answer_columns(batch, settled, now),
             **fields,
         )

@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.tables import records_of
 from grabient_assets.groups.tagging.withheld import withheld
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.rows import insert_rows, replacing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -75,27 +76,10 @@ _MISSING = f"""
     )
 """
 _KEY = ("seed", "prompt_version")
-_KEEP_THE_BETTER = (
-    "ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{c} = excluded.{c}" for c in RefinedRecord.__dataclass_fields__ if c not in _KEY)
-    + " WHERE palette_tag_refined.error IS NOT NULL OR excluded.error IS NULL"
-)
-
-
-# A late answer to an earlier consensus never replaces the answer to the consensus as it stands.
-_NOT_OVERTAKEN = f"""
-    WHERE NOT EXISTS (
-        SELECT 1 FROM palette_tag_refined t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
-        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version AND t.error IS NULL
-          AND t.custom_id <> new_rows.custom_id AND a.purpose = 'refinement'
-          AND {stem_of("t.custom_id")} = a.stem)
-"""
-
-
 PALETTE_TAG_REFINED = AnswerTable(
     "palette_tag_refined",
     _KEY,
-    _KEEP_THE_BETTER,
+    f"{replacing(RefinedRecord, _KEY)} WHERE palette_tag_refined.error IS NOT NULL OR excluded.error IS NULL",
     subject="seed",
     analysis_index="0",
     versions=("prompt_version", "source_prompt_version"),
@@ -179,21 +163,16 @@ REFINEMENTS_TO_COME = _refinements_to_come()
 
 
 def record_refined(connection: DuckDBPyConnection, records: Sequence[RefinedRecord]) -> None:
-    """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer."""
-    insert_rows(connection, "palette_tag_refined", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
+    """Insert refinements and failures. An answer replaces what was there; a failure never replaces an answer.
+
+    A late answer to an earlier consensus never replaces the answer to the consensus as it stands.
+    """
+    insert_rows(connection, "palette_tag_refined", records, PALETTE_TAG_REFINED.keep_current("refinement"))
 
 
 def refined(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[RefinedRecord]:
     """The rows of these palettes, failures included."""
-    columns = ", ".join(RefinedRecord.__dataclass_fields__)
-    rows = connection.execute(
-        f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT {columns} FROM palette_tag_refined JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    ).fetchall()
-    return [RefinedRecord(*row) for row in rows]
+    return records_of(connection, RefinedRecord, "palette_tag_refined", among)
 
 
 def begun_refinements(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
@@ -220,8 +199,7 @@ def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[Subject
     """
     rows = connection.execute(
         f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
-        wished AS (
+        WITH {chosen("seed")}, wished AS (
             SELECT c.seed, c.prompt_version, max(a.asked_at) AS asked_at
             FROM asks a JOIN chosen c ON c.seed = a.subject AND c.prompt_version = a.prompt_version
             WHERE a.purpose = 'tagging' AND a.chained GROUP BY ALL
@@ -236,7 +214,7 @@ def chained_refinements(connection: DuckDBPyConnection, tagged: Sequence[Subject
         {withheld("SELECT seed, prompt_version FROM following")}
         SELECT prompt_version, seed FROM following ANTI JOIN withheld USING (seed, prompt_version) ORDER BY 1, 2
         """,
-        [[p.subject for p in tagged], [p.prompt_version for p in tagged]],
+        named(tagged),
     ).fetchall()
     return [SubjectVersion(*row) for row in rows]
 
@@ -246,12 +224,12 @@ def open_refiners(
 ) -> dict[SubjectVersion, tuple[str, str]]:
     """Provider and model of whom the refinement of these palettes is asked now."""
     rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version)
+        f"""
+        WITH {chosen()}
         SELECT prompt_version, subject, provider, model FROM asks JOIN chosen USING (subject, prompt_version)
         WHERE purpose = 'refinement' AND state = 'open'
         """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
+        named(among),
     ).fetchall()
     return {SubjectVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
 

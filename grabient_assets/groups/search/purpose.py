@@ -30,7 +30,7 @@ from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt, prompt_digest
@@ -98,7 +98,7 @@ def _prepare(
             yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
 
 
-class EmbeddingReader:
+class EmbeddingReader(AnswerReader):
     """Checks the vectors of one batch against the recipe that it was asked with, and writes them to `embeddings`."""
 
     table = "embeddings"
@@ -118,9 +118,6 @@ class EmbeddingReader:
         )
         return Verdict("invalid", found) if isinstance(found, str) else Verdict("succeeded", payload=found)
 
-    def picture_url(self, request: RequestRecord) -> str | None:
-        return None
-
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[EmbeddingRecord]:
         return [self._row(batch, one, now) for one in settled if one.final]
 
@@ -132,24 +129,17 @@ class EmbeddingReader:
         close_finished(connection, EMBEDDING, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> EmbeddingRecord:
-        usable = settled.verdict.fate in USABLE
-        found: UnitVector | None = settled.verdict.payload if usable else None
+        found: UnitVector | None = settled.verdict.payload if settled.verdict.fate in USABLE else None
         return EmbeddingRecord(
             content_sha256=self._texts[settled.request.subject].content_sha256,
             embedder=batch.model,
             task=batch.prompt_version,
             subject=settled.request.subject,
             provider=batch.provider,
-            custom_id=settled.request.custom_id,
-            fate=settled.verdict.fate,
-            created_at=now,
-            error=None if usable else settled.verdict.error or settled.verdict.fate,
             dimensions=len(found.numbers) if found else None,
             vector=found.numbers if found else None,
             norm=found.norm if found else None,
-            input_tokens=settled.input_tokens,
-            cost_usd=settled.cost_usd,
-            batch_id=batch.batch_id,
+            **answer_columns(batch, settled, now),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.ledger.asks import SubjectVersion, set_terms
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named, set_terms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,8 +21,8 @@ class AskTerms:
 
 
 # Of several asks about a palette, the cap of the latest; what one of them may be sent at, the refinement may be too.
-_TERMS = """
-    chosen AS (SELECT unnest($subjects::VARCHAR[]) AS subject, unnest($versions::VARCHAR[]) AS prompt_version),
+_TERMS = f"""
+    {chosen()},
     terms AS (
         SELECT prompt_version, subject, bool_or(allow_unpriced) AS allow_unpriced,
                arg_max_null(cap_id, asked_at) AS cap_id
@@ -35,8 +35,7 @@ def tagging_terms(
     connection: DuckDBPyConnection, among: Sequence[SubjectVersion]
 ) -> dict[AskTerms, list[SubjectVersion]]:
     """The palettes by the terms on which their tagging was asked: of several, those of the latest ask."""
-    named = {"subjects": [p.subject for p in among], "versions": [p.prompt_version for p in among]}
-    rows = connection.execute(f"WITH {_TERMS} SELECT * FROM terms ORDER BY ALL", named).fetchall()
+    rows = connection.execute(f"WITH {_TERMS} SELECT * FROM terms ORDER BY ALL", named(among)).fetchall()
     found: dict[AskTerms, list[SubjectVersion]] = {}
     for version, seed, allow_unpriced, cap_id in rows:
         found.setdefault(AskTerms(allow_unpriced, cap_id), []).append(SubjectVersion(version, seed))
@@ -49,6 +48,5 @@ def renew_refinement_terms(connection: DuckDBPyConnection, among: Sequence[Subje
     What waits under an earlier cap does not wait for it any more, and what was asked without one stays within the new
     one. A permission to refine despite a check stands. `asked_at` does too: nothing else is asked than before.
     """
-    named = {"subjects": [p.subject for p in among], "versions": [p.prompt_version for p in among]}
     terms = f"WITH {_TERMS} SELECT * FROM terms"
-    set_terms(connection, "refinement", terms, ("allow_unpriced", "cap_id"), named, open_only=True)
+    set_terms(connection, "refinement", terms, ("allow_unpriced", "cap_id"), named(among), open_only=True)

@@ -22,7 +22,7 @@ from grabient_assets.consensus.independence import error_correlation, mean_corre
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.tagging.coded import CodedTags, CodedValues, CodedVersion, read_version
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.rows import insert_rows, replacing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -191,5 +191,4 @@ def answering(connection: DuckDBPyConnection, prompt_version: str) -> tuple[int,
 def record_skills(connection: DuckDBPyConnection, records: Sequence[SkillRecord]) -> None:
     """Insert or replace."""
     key = ("prompt_version", "field", "method")
-    updates = ", ".join(f"{c} = excluded.{c}" for c in SkillRecord.__dataclass_fields__ if c not in key)
-    insert_rows(connection, "model_skills", records, f"ON CONFLICT DO UPDATE SET {updates}")
+    insert_rows(connection, "model_skills", records, replacing(SkillRecord, key))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.tables import records_of
 from grabient_assets.groups.tagging.tags import Tagged
-from grabient_assets.ledger.asks import SubjectVersion, renewed_identity
-from grabient_assets.warehouse.rows import insert_rows, with_rows
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named, renewed_identity
+from grabient_assets.warehouse.rows import columns_of, insert_rows, replacing, with_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,10 +48,8 @@ _BASIS_CHANGED = renewed_identity(
 
 def record_consensus(connection: DuckDBPyConnection, records: Sequence[ConsensusRecord]) -> None:
     """Insert or replace the consensus of these palettes."""
-    updates = ", ".join(
-        f"{c} = excluded.{c}" for c in ConsensusRecord.__dataclass_fields__ if c not in ("seed", "prompt_version")
-    )
-    insert_rows(connection, "tag_consensus", records, f"ON CONFLICT DO UPDATE SET {updates}; {_BASIS_CHANGED}")
+    replaced = replacing(ConsensusRecord, ("seed", "prompt_version"))
+    insert_rows(connection, "tag_consensus", records, f"{replaced}; {_BASIS_CHANGED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,15 @@ def record_estimates(connection: DuckDBPyConnection, records: Sequence[Consensus
 
 def drop_consensus(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> None:
     """Remove the consensus of palettes that have no usable answer any more."""
-    gone = [[p.subject for p in among], [p.prompt_version for p in among]]
-    chosen = "SELECT unnest($1::VARCHAR[]) AS subject, unnest($2::VARCHAR[]) AS prompt_version"
     connection.execute(
-        f"DELETE FROM tag_consensus WHERE (seed, prompt_version) IN (SELECT (subject, prompt_version) FROM ({chosen}))",
-        gone,
+        f"""
+        WITH {chosen("seed")} DELETE FROM tag_consensus
+        WHERE (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
+        """,
+        named(among),
     )
-    connection.execute(renewed_identity("tag_consensus", f"SELECT *, NULL AS basis FROM ({chosen})"), gone)
+    gone = f"WITH {chosen()} SELECT *, NULL AS basis FROM chosen"
+    connection.execute(renewed_identity("tag_consensus", gone), named(among))
 
 
 def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
@@ -104,22 +105,13 @@ def methods_of(connection: DuckDBPyConnection, prompt_version: str) -> set[str]:
 
 def consensus(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[ConsensusRecord]:
     """The recorded consensus of these palettes; those without one are not in the result."""
-    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
-    rows = connection.execute(
-        f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT {columns} FROM tag_consensus JOIN chosen USING (seed, prompt_version) ORDER BY prompt_version, seed
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    ).fetchall()
-    return [ConsensusRecord(*row) for row in rows]
+    return records_of(connection, ConsensusRecord, "tag_consensus", among)
 
 
 def some_consensus(connection: DuckDBPyConnection, most: int) -> list[ConsensusRecord]:
     """At most so many of the recorded consensus, the newest."""
-    columns = ", ".join(ConsensusRecord.__dataclass_fields__)
     rows = connection.execute(
-        f"SELECT {columns} FROM tag_consensus ORDER BY created_at DESC, seed LIMIT $1", [most]
+        f"SELECT {columns_of(ConsensusRecord)} FROM tag_consensus ORDER BY created_at DESC, seed LIMIT $1", [most]
     ).fetchall()
     return [ConsensusRecord(*row) for row in rows]
 
@@ -131,9 +123,8 @@ def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[T
     """
     keys = [t.partition for t in tagged if t.answers]
     rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version),
-        newest AS (
+        f"""
+        WITH {chosen("seed")}, newest AS (
             SELECT seed, prompt_version, max(created_at) AS answered_at, count(*) AS answers FROM palette_tags
             WHERE error IS NULL GROUP BY ALL
         )
@@ -141,7 +132,7 @@ def without_current_consensus(connection: DuckDBPyConnection, tagged: Sequence[T
         LEFT JOIN tag_consensus c USING (seed, prompt_version)
         WHERE c.seed IS NULL OR c.created_at < n.answered_at OR c.answers <> n.answers
         """,
-        [[p.subject for p in keys], [p.prompt_version for p in keys]],
+        named(keys),
     ).fetchall()
     stale = {SubjectVersion(*row) for row in rows}
     return [t for t in tagged if t.partition in stale]

@@ -8,15 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.palettes.tables import records_of
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
-from grabient_assets.ledger.fates import USABLE
-from grabient_assets.ledger.identity import stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.ledger.settling import Settled, Verdict
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
 from grabient_assets.providers.contract import Result
-from grabient_assets.warehouse.rows import insert_rows, storable
+from grabient_assets.warehouse.rows import insert_rows, replacing, storable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -80,45 +79,18 @@ def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) ->
 
     What was asked in an older wording and comes late never replaces what the ask wants now.
     """
-    insert_rows(connection, "palette_tags", records, f"{_NOT_OVERTAKEN} {_KEEP_THE_BETTER}")
-
-
-_NOT_OVERTAKEN = f"""
-    WHERE NOT EXISTS (
-        SELECT 1 FROM palette_tags t JOIN asks a ON a.subject = t.seed AND a.prompt_version = t.prompt_version
-            AND a.provider = t.provider AND a.model = t.model
-        WHERE t.seed = new_rows.seed AND t.prompt_version = new_rows.prompt_version
-          AND t.provider = new_rows.provider AND t.model = new_rows.model
-          AND t.analysis_index = new_rows.analysis_index AND t.custom_id <> new_rows.custom_id
-          AND a.purpose = 'tagging' AND {stem_of("t.custom_id")} = a.stem)
-"""
+    insert_rows(connection, "palette_tags", records, PALETTE_TAGS.keep_current("tagging"))
 
 
 _KEY = ("seed", "prompt_version", "provider", "model", "analysis_index")
-
-
-_KEEP_THE_BETTER = (
-    "ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{c} = excluded.{c}" for c in TagRecord.__dataclass_fields__ if c not in _KEY)
-    + " WHERE palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.custom_id"
-)
-
-
-PALETTE_TAGS = AnswerTable("palette_tags", _KEY, _KEEP_THE_BETTER, subject="seed")
+_BETTER = "palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.custom_id"
+PALETTE_TAGS = AnswerTable("palette_tags", _KEY, f"{replacing(TagRecord, _KEY)} WHERE {_BETTER}", subject="seed")
 
 
 def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:
     """What the usable answers for these palettes say, in a fixed order."""
-    columns = ", ".join(f"t.{c}" for c in AnswerRecord.__dataclass_fields__)
-    rows = connection.execute(
-        f"""
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
-        SELECT {columns} FROM palette_tags t JOIN chosen USING (seed, prompt_version) WHERE t.error IS NULL
-        ORDER BY t.prompt_version, t.seed, t.provider, t.model, t.analysis_index
-        """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
-    ).fetchall()
-    return [AnswerRecord(*row) for row in rows]
+    order = ("prompt_version", "seed", "provider", "model", "analysis_index")
+    return records_of(connection, AnswerRecord, "palette_tags", among, order, "error IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +113,8 @@ def complete_tagging(
     Of those that are tagged adaptively, the settled ones: a provider counts as asked that has no part in their waves.
     """
     rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
-        complete AS (
+        f"""
+        WITH {chosen("seed")}, complete AS (
             SELECT a.subject AS seed, a.prompt_version FROM asks a LEFT JOIN tagging_waves w
                 ON w.seed = a.subject AND w.prompt_version = a.prompt_version
             WHERE a.purpose = 'tagging'
@@ -160,15 +131,14 @@ def complete_tagging(
         """,
         {
             "everything": among is None,
-            "seeds": [p.subject for p in among or ()],
-            "versions": [p.prompt_version for p in among or ()],
+            **named(among or ()),
             "providers": list(providers),
         },
     ).fetchall()
     return [Tagged(SubjectVersion(row[0], row[1]), *row[2:]) for row in rows]
 
 
-class TagReader:
+class TagReader(AnswerReader):
     """Reads tagging answers and writes them to `palette_tags`.
 
     Sharing answers among equal palettes and closing asks look at all tables, so they are done once per round of
@@ -183,9 +153,6 @@ class TagReader:
             return Verdict(answer.fate, answer.reason)
         return Verdict("repaired" if answer.repaired else "succeeded", payload=answer)
 
-    def picture_url(self, request: RequestRecord) -> str | None:
-        return None  # taggers are shown no picture
-
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[TagRecord]:
         return [_row(batch, one, now) for one in settled if one.final]
 
@@ -198,23 +165,16 @@ class TagReader:
 def _row(batch: BatchRecord, settled: Settled, now: datetime) -> TagRecord:
     answer: Answer | None = settled.verdict.payload
     fields = {f: getattr(answer, f) for f in (*CATEGORICAL_FIELDS, *LIST_FIELDS)} if answer else {}
-    usable = settled.verdict.fate in USABLE
     return TagRecord(
         seed=settled.request.subject,
         prompt_version=batch.prompt_version,
         provider=batch.provider,
         model=batch.model,
         analysis_index=settled.request.analysis_index,
-        custom_id=settled.request.custom_id,
-        fate=settled.verdict.fate,
-        created_at=now,
-        error=None if usable else settled.verdict.error,
         notes=answer.notes if answer else None,
         outside=answer.outside if answer else None,
         answer_text=storable(settled.text),
-        input_tokens=settled.input_tokens,
         output_tokens=settled.output_tokens,
-        cost_usd=settled.cost_usd,
-        batch_id=batch.batch_id,
+        **answer_columns(batch, settled, now),
         **fields,
     )

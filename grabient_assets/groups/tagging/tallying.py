@@ -25,7 +25,7 @@ from grabient_assets.groups.tagging.skills import (
 )
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.groups.tagging.tags import AnswerRecord, answers, complete_tagging
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.providers.request_rules import json_line
 from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -260,11 +260,11 @@ def _same(one: ConsensusRecord | None, other: ConsensusRecord) -> bool:
 def _newest_answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, datetime]:
     """When the newest usable answer of each of these palettes was stored."""
     rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed, unnest($2::VARCHAR[]) AS prompt_version)
+        f"""
+        WITH {chosen("seed")}
         SELECT prompt_version, seed, max(created_at) FROM palette_tags JOIN chosen USING (seed, prompt_version)
         WHERE error IS NULL GROUP BY ALL
         """,
-        [[p.subject for p in among], [p.prompt_version for p in among]],
+        named(among),
     ).fetchall()
     return {SubjectVersion(row[0], row[1]): row[2].astimezone(UTC) for row in rows}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.wave_audit import PENDING, PaletteAudit, palette_audit_words
 from grabient_assets.groups.tagging.wave_plans import WavePlan, covering_plans
-from grabient_assets.ledger.asks import SubjectVersion, asking, set_terms
+from grabient_assets.ledger.asks import SubjectVersion, asking, chosen, named, set_terms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,7 +53,7 @@ _ENDED = """
 """
 
 
-_CHOSEN = "chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version)"
+_CHOSEN = chosen("seed")
 
 
 # A settled palette has enough when it was asked about with all of these models, and is certain or has no further wave.
@@ -152,7 +152,7 @@ def start_waves(
     A palette that is under way goes on where it is, on the new terms; under other models than before it starts again,
     and what is answered counts. One that has enough is asked nothing, and only takes the terms for what follows.
     """
-    among = {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]}
+    among = named(wanted)
     digests = [member.request_digest for wave in plan.waves for member in wave]
     on_terms = {"chained": chained, "allow_unpriced": terms.allow_unpriced, "cap_id": terms.cap_id, "now": now}
     connection.execute(
@@ -202,8 +202,7 @@ def ended_waves(
         """,
         {
             "everything": among is None,
-            "seeds": [p.subject for p in among or ()],
-            "versions": [p.prompt_version for p in among or ()],
+            **named(among or ()),
             "providers": list(providers),
         },
     ).fetchall()
@@ -279,7 +278,7 @@ def settle_in_full(connection: DuckDBPyConnection, wanted: Sequence[SubjectVersi
         UPDATE tagging_waves SET state = 'settled', reason = 'asked in full', settled_at = $now
         WHERE state = 'open' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
         """,
-        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted], "now": now},
+        {**named(wanted), "now": now},
     )
 
 
@@ -291,7 +290,7 @@ def reopen_cancelled(connection: DuckDBPyConnection, wanted: Sequence[SubjectVer
         UPDATE tagging_waves SET state = 'open', reason = NULL, settled_at = NULL
         WHERE reason = 'cancelled' AND (seed, prompt_version) IN (SELECT (seed, prompt_version) FROM chosen)
         """,
-        {"seeds": [p.subject for p in wanted], "versions": [p.prompt_version for p in wanted]},
+        named(wanted),
     )
 
 
@@ -329,13 +328,13 @@ class WaveCount:
 def wave_states(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, WaveState]:
     """How far these palettes are; those that are not tagged adaptively are not in the result."""
     rows = connection.execute(
-        """
-        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version)
+        f"""
+        WITH {_CHOSEN}
         SELECT w.prompt_version, w.seed, w.wave, p.waves, w.reason, a.certain_of, a.ended_as
         FROM tagging_waves w JOIN chosen USING (seed, prompt_version) JOIN wave_plans p USING (plan_id)
             LEFT JOIN wave_audits a ON a.seed = w.seed AND a.prompt_version = w.prompt_version AND a.plan_id = w.plan_id
         """,
-        {"seeds": [p.subject for p in among], "versions": [p.prompt_version for p in among]},
+        named(among),
     ).fetchall()
     return {
         SubjectVersion(version, seed): WaveState(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE
 from grabient_assets.wording import counted
 
@@ -180,14 +180,12 @@ def withheld_palettes(connection: DuckDBPyConnection, among: Sequence[SubjectVer
     )
     rows = connection.execute(
         f"""
-        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed, unnest($versions::VARCHAR[]) AS prompt_version),
-        {withheld(some)}
+        WITH {chosen("seed")}, {withheld(some)}
         SELECT prompt_version, seed, asked, answering, words FROM withheld ORDER BY 1, 2
         """,
         {
             "everything": among is None,
-            "seeds": [p.subject for p in among or ()],
-            "versions": [p.prompt_version for p in among or ()],
+            **named(among or ()),
         },
     ).fetchall()
     return [Withheld(SubjectVersion(row[0], row[1]), row[2], row[3], tuple(row[4])) for row in rows]
