@@ -29,9 +29,9 @@ from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.palettes.tables import PaletteRecord, add_palettes
 from grabient_assets.groups.tagging.adaptive import waves_of
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.planning import request_usd
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.groups.tagging.wave_audit import AuditCount, audit_figures, failing_plans, is_audited
 from grabient_assets.groups.tagging.wave_judging import certain_palettes

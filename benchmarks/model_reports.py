@@ -103,7 +103,7 @@ def _peak_mib() -> float:
 def _invent(palettes: int, analyses: int) -> None:
     from grabient_assets.gradient.harmony import HARMONIES
     from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, COLOUR_NAMES, HARMONY_WORDS
-    from grabient_assets.groups.tagging.asking import taggers
+    from grabient_assets.groups.tagging.purpose import taggers
     from grabient_assets.settings import PROVIDERS, load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

@@ -92,8 +92,7 @@ def _measure_money(analyses: int) -> None:
 
     from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
     from grabient_assets.groups.purposes import PURPOSES
-    from grabient_assets.groups.tagging.asking import taggers
-    from grabient_assets.groups.tagging.purpose import TAGGING
+    from grabient_assets.groups.tagging.purpose import TAGGING, taggers
     from grabient_assets.ledger.estimates import RequestShape
     from grabient_assets.ledger.money import HoldKey
     from grabient_assets.ledger.request_sizes import keep_request_sizes
@@ -161,8 +160,7 @@ def _invent(palettes: int, analyses: int) -> None:
 
 def _target(connection: DuckDBPyConnection, prompt_digest: str) -> None:
     """Whom to ask, as the temporary table `target`."""
-    from grabient_assets.groups.tagging.asking import taggers
-    from grabient_assets.groups.tagging.purpose import TAGGING
+    from grabient_assets.groups.tagging.purpose import TAGGING, taggers
     from grabient_assets.ledger.identity import request_digest
     from grabient_assets.settings import PROVIDERS
 

@@ -19,7 +19,7 @@ import dagster as dg
 from grabient_assets.asking.purpose_assets import PartitionSpace
 from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import SubjectVersion, by_version
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROMPTS_DIR, load_settings
 
@@ -94,22 +94,14 @@ def neighbours(instance: dg.DagsterInstance, chosen: Iterable[SubjectVersion]) -
     version. Those whose seed is no partition are left out."""
     place = {seed: number for number, seed in enumerate(instance.get_dynamic_partitions(SEEDS))}
     rows: list[list[SubjectVersion]] = []
-    for version, found in by_version(one for one in chosen if one.subject in place).items():
+    for found in by_version(one for one in chosen if one.subject in place).values():
         last = None
-        for seed in sorted(found, key=place.__getitem__):
-            if last is None or place[seed] != last + 1:
+        for one in sorted(found, key=lambda one: place[one.subject]):
+            if last is None or place[one.subject] != last + 1:
                 rows.append([])
-            rows[-1].append(SubjectVersion(version, seed))
-            last = place[seed]
+            rows[-1].append(one)
+            last = place[one.subject]
     return rows
-
-
-def by_version(partitions: Iterable[SubjectVersion]) -> dict[str, list[str]]:
-    """The seeds of each prompt version, in order."""
-    found: dict[str, list[str]] = {}
-    for partition in partitions:
-        found.setdefault(partition.prompt_version, []).append(partition.subject)
-    return found
 
 
 def _keys(context: dg.AssetExecutionContext) -> Sequence[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from grabient_assets.headless.failures import AskedAgain, Repeat
+    from grabient_assets.headless.failures import Failures, Repeat
     from grabient_assets.ledger.held_work import Held
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
@@ -79,17 +79,17 @@ def retry(
         requests = sum(one.requests for one in found if not one.follows)
         agree_to_spend(together(found), requests, settings, most, None, yes=yes)
     held = [one for one in _held(warehouse, settings) if one.kind == "failed"]
-    asked = ask_for(warehouse, settings, failures, now, cap)
+    ask_for(warehouse, settings, failures, now, cap)
     for one in held:
         print_note(f"{one.sentence} It is released.")
-    _show(asked, found, _held(warehouse, settings), as_json and not run)
-    if not (asked.tagging or asked.refinement):
+    _show(failures, found, _held(warehouse, settings), as_json and not run)
+    if not failures.all:
         print_note("Nothing failed that could be asked again.")
         return
     if not run:
         print_note("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
         return
-    goal = goal_of_asked(asked.partitions, "refined" if asked.chained else "consensus", settings)
+    goal = goal_of_asked(failures.partitions, "refined" if failures.chained else "consensus", settings)
     report(follow(goal, warehouse, settings, DEFAULT_TIMEOUT), goal, warehouse, settings, as_json=as_json)
 
 
@@ -162,24 +162,24 @@ def _held(warehouse: Warehouse, settings: Settings) -> list[Held]:
         return held_back(connection, PURPOSES, settings.budget_usd, datetime.now(UTC))
 
 
-def _show(asked: AskedAgain, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
-    for reason in (*asked.left_out, *(one.sentence for one in held)):
+def _show(failures: Failures, found: Sequence[Repeat], held: list[Held], as_json: bool) -> None:
+    for reason in (*failures.left_out, *(one.sentence for one in held)):
         print_note(reason)
     from grabient_assets.headless.failures import together
 
+    tagging, refinement = failures.asked["tagging"], failures.asked["refinement"].total()
     if as_json:
-        tagging = [{"provider": p, "model": m, "palettes": count} for (p, m), count in asked.tagging.items()]
         print_json(
             {
-                "tagging": tagging,
-                "refinement": asked.refinement,
+                "tagging": [{"provider": p, "model": m, "palettes": count} for (p, m), count in tagging.items()],
+                "refinement": refinement,
                 "usd": dollar_range(together(found)),
-                "left_out": list(asked.left_out),
+                "left_out": list(failures.left_out),
                 "held": [one.document() for one in held],
             }
         )
         return
-    for (provider, model), count in asked.tagging.items():
+    for (provider, model), count in tagging.items():
         print_note(f"{provider} {model}: {counted(count, 'palette')} asked again")
-    if asked.refinement:
-        print_note(f"refinement: {counted(asked.refinement, 'palette')} asked again")
+    if refinement:
+        print_note(f"refinement: {counted(refinement, 'palette')} asked again")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.ledger.purpose import Purpose
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -37,40 +40,10 @@ def failure_groups(
     connection: DuckDBPyConnection, prompt_version: str | None = None, named: int | None = NAMED_PALETTES
 ) -> list[FailureGroup]:
     """The failures under one prompt version or all, the largest group first; with at most `named` palettes each."""
+    failures = " UNION ALL ".join(part(purpose) for purpose in PURPOSES.values() for part in (_failed, _stopped))
     rows = connection.execute(
-        r"""
-        WITH refiners AS (
-            SELECT subject AS seed, prompt_version, any_value(provider) AS provider FROM asks
-            WHERE purpose = 'refinement' GROUP BY ALL
-        ),
-        failures AS (
-            -- What failed with the batch that stopped its model is one failure, with the reason of the stop.
-            SELECT 'tagging' AS purpose, t.provider, t.model, t.prompt_version, t.seed,
-                   CASE WHEN a.subject IS NULL THEN t.fate ELSE 'stopped' END AS fate,
-                   CASE WHEN a.subject IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
-            FROM palette_tags t LEFT JOIN asks a ON a.purpose = 'tagging' AND a.state = 'stopped'
-                AND t.fate = 'errored' AND a.subject = t.seed AND a.prompt_version = t.prompt_version
-                AND a.provider = t.provider AND a.model = t.model
-            WHERE t.error IS NOT NULL
-            UNION ALL
-            SELECT 'refinement', coalesce(b.provider, a.provider, '-'), r.model, r.prompt_version, r.seed, r.fate,
-                   r.error, 1
-            FROM palette_tag_refined r LEFT JOIN batches b USING (batch_id)
-            LEFT JOIN refiners a ON a.seed = r.seed AND a.prompt_version = r.prompt_version
-            WHERE r.error IS NOT NULL
-            UNION ALL
-            SELECT a.purpose, a.provider, a.model, a.prompt_version, a.subject, 'stopped', a.reason,
-                   if(a.purpose = 'tagging', a.analyses - coalesce(t.answers, 0), 1)
-            FROM asks a LEFT JOIN (
-                SELECT seed, prompt_version, provider, model, count(*) AS answers FROM palette_tags GROUP BY ALL
-            ) t ON a.purpose = 'tagging' AND t.seed = a.subject AND t.prompt_version = a.prompt_version
-                AND t.provider = a.provider AND t.model = a.model
-            -- Of one that has all its answers these have failed, and are counted above.
-            WHERE a.state = 'stopped' AND (a.purpose <> 'tagging' OR coalesce(t.answers, 0) < a.analyses)
-              AND NOT EXISTS (
-                SELECT 1 FROM palette_tag_refined r WHERE a.purpose = 'refinement' AND r.seed = a.subject
-                  AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL)
-        ),
+        rf"""
+        WITH failures AS ({failures}),
         -- Sentences of one kind differ in what they quote, count and name.
         alike AS (
             SELECT *, regexp_replace(regexp_replace(coalesce(reason, fate),
@@ -105,3 +78,41 @@ def failure_groups(
         ).fetchall()
     )
     return [FailureGroup(*[*row[:8], tuple((seed, names.get(seed)) for seed in row[8])]) for row in rows]
+
+
+def _failed(purpose: Purpose) -> str:
+    """Relation of the answers that failed. What failed with the batch that stopped its model is one failure, with the
+    reason of the stop."""
+    table, provider, joined = purpose.table, "t.provider", ""
+    if "provider" not in table.asked_of:
+        provider = "coalesce(b.provider, p.provider, '-')"
+        joined = f"""
+            LEFT JOIN batches b USING (batch_id) LEFT JOIN (
+                SELECT subject, prompt_version, any_value(provider) AS provider FROM asks
+                WHERE purpose = '{purpose.name}' GROUP BY ALL
+            ) p ON p.subject = t.{table.subject} AND p.prompt_version = t.{table.version}
+        """
+    return f"""
+        SELECT '{purpose.name}' AS purpose, {provider} AS provider, t.{table.model} AS model,
+               t.{table.version} AS prompt_version, t.{table.subject} AS seed,
+               CASE WHEN a.subject IS NULL THEN t.fate ELSE 'stopped' END AS fate,
+               CASE WHEN a.subject IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
+        FROM {table.name} t {joined} LEFT JOIN asks a ON a.purpose = '{purpose.name}' AND a.state = 'stopped'
+            AND t.fate = 'errored' AND {table.is_of_ask("t", "a")} AND NOT {table.newest_stands}
+        WHERE t.error IS NOT NULL
+    """
+
+
+def _stopped(purpose: Purpose) -> str:
+    """Relation of the asks that were stopped. Of one that has all its answers these have failed, and are counted as
+    such. Where the newest answer stands, a usable one may be to an earlier request."""
+    table = purpose.table
+    counted = "count(error)" if table.newest_stands else "count(*)"
+    key = ", ".join(name for name in table.key if name != table.analysis_index)
+    return f"""
+        SELECT a.purpose, a.provider, a.model, a.prompt_version, a.subject, 'stopped', a.reason,
+               a.analyses - coalesce(t.answers, 0)
+        FROM asks a LEFT JOIN (SELECT {key}, {counted} AS answers FROM {table.name} GROUP BY ALL) t
+            ON {table.is_of_ask("t", "a")}
+        WHERE a.purpose = '{purpose.name}' AND a.state = 'stopped' AND coalesce(t.answers, 0) < a.analyses
+    """

@@ -1,4 +1,4 @@
-"""Which palettes still need work, and which failed."""
+"""Which palettes still need work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.tagging.tags import PALETTE_TAGS
 from grabient_assets.groups.tagging.withheld import withheld
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion
+from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.due import lacking
 from grabient_assets.ledger.identity import stem
 
@@ -32,22 +32,6 @@ class PaletteNeed:
     refinement: bool
     stopped: bool
     withheld: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FailedAsk:
-    """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on.
-    `missing` requests have no usable answer."""
-
-    partition: SubjectVersion
-    target: AskTarget
-    chained: bool
-    allow_unpriced: bool
-    despite_checks: bool
-    cap_id: str | None
-    failures: int
-    stopped: bool
-    missing: int
 
 
 _IF_ASKED = f"""
@@ -110,54 +94,3 @@ def needs(
     ).fetchall()
     connection.execute("DROP TABLE unanswered")
     return [PaletteNeed(*row) for row in rows]
-
-
-def failed_tagging(connection: DuckDBPyConnection, prompt_version: str | None) -> list[FailedAsk]:
-    """Tagging asks that were stopped or have unusable answers, under one prompt version or all."""
-    rows = connection.execute(
-        """
-        SELECT a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, a.cap_id, count(t.error), a.state = 'stopped',
-               a.analyses - count(*) FILTER (t.seed IS NOT NULL AND t.error IS NULL AND t.analysis_index < a.analyses)
-        FROM asks a LEFT JOIN palette_tags t
-          ON t.seed = a.subject AND t.prompt_version = a.prompt_version AND t.provider = a.provider
-              AND t.model = a.model
-        WHERE a.purpose = 'tagging' AND ($1 IS NULL OR a.prompt_version = $1)
-        GROUP BY a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-                 a.despite_checks, a.cap_id, a.state, a.analyses
-        HAVING count(t.error) > 0 OR a.state = 'stopped' ORDER BY ALL
-        """,
-        [prompt_version],
-    ).fetchall()
-    return [_failed(row) for row in rows]
-
-
-def failed_refinements(connection: DuckDBPyConnection, prompt_version: str | None) -> list[FailedAsk]:
-    """Refinement asks that were stopped or answered with something unusable."""
-    rows = connection.execute(
-        """
-        SELECT a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
-               a.despite_checks, a.cap_id, count(r.seed), a.state = 'stopped', 1
-        FROM asks a LEFT JOIN palette_tag_refined r
-          ON r.seed = a.subject AND r.prompt_version = a.prompt_version AND r.error IS NOT NULL
-        WHERE a.purpose = 'refinement' AND ($1 IS NULL OR a.prompt_version = $1)
-        GROUP BY ALL HAVING count(r.seed) > 0 OR a.state = 'stopped' ORDER BY ALL
-        """,
-        [prompt_version],
-    ).fetchall()
-    return [_failed(row) for row in rows]
-
-
-def _failed(row: tuple[str, str, str, str, str, bool, bool, bool, str | None, int, bool, int]) -> FailedAsk:
-    version, seed, provider, model, digest, chained, unpriced, despite, cap_id, failures, stopped, missing = row
-    return FailedAsk(
-        SubjectVersion(version, seed),
-        AskTarget(provider, model, digest),
-        chained,
-        unpriced,
-        despite,
-        cap_id,
-        failures,
-        stopped,
-        missing,
-    )

@@ -14,8 +14,8 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.planning import Foreseen, plan_refinements
 from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.groups.tagging.adaptive import waves_of
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import plan_tagging
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes

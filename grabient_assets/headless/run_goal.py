@@ -221,17 +221,11 @@ def goal_of_asked(asked: Sequence[SubjectVersion], until: Until, settings: Setti
 
 def tagging_targets(settings: Settings, prompt_version: str, providers: Sequence[str], today: date) -> list[AskTarget]:
     """What the taggers of these providers would be asked under the prompt version; not those that are shut down."""
-    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
-    from grabient_assets.groups.tagging.asking import taggers
-    from grabient_assets.groups.tagging.purpose import TAGGING
-    from grabient_assets.ledger.identity import request_digest
+    from grabient_assets.groups.tagging.purpose import TAGGING, taggers
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.modes import answers_from
 
     asked = taggers(providers)
     refused = load_registry().refusals(asked, today)
-    digest = load_palette_prompts(prompt_version)["tagging"].digest
     mode = answers_from(settings)
-    return [
-        AskTarget(m.provider, m.id, request_digest(TAGGING.name, mode, m, digest)) for m in asked if m not in refused
-    ]
+    return [TAGGING.target(prompt_version, model, mode) for model in asked if model not in refused]

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.refined import chained_refinements
 from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
 from grabient_assets.groups.tagging.tags import complete_tagging
@@ -66,12 +67,11 @@ class Spent:
 
 def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
     """What is stored. `providers` are those that can be asked now: they decide whether a tagging is complete."""
+    errors = " + ".join(f"(SELECT count(error) FROM {purpose.table.name})" for purpose in PURPOSES.values())
     row = connection.execute(
-        """
+        f"""
         SELECT (SELECT count(*) FROM palettes), (SELECT count(DISTINCT seed) FROM tag_consensus),
-               (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL),
-               (SELECT count(*) FROM palette_tags WHERE error IS NOT NULL)
-                   + (SELECT count(*) FROM palette_tag_refined WHERE error IS NOT NULL),
+               (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL), {errors},
                (SELECT coalesce(sum(cost_usd), 0) FROM batches)
         """
     ).fetchone()
@@ -83,14 +83,11 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
 
 
 def _failed(connection: DuckDBPyConnection) -> set[str]:
-    rows = connection.execute(
-        """
-        SELECT seed FROM palette_tag_refined
-        WHERE error IS NOT NULL AND seed NOT IN (SELECT seed FROM palette_tag_refined WHERE error IS NULL)
-        UNION SELECT seed FROM palette_tags WHERE seed NOT IN (SELECT seed FROM palette_tags WHERE error IS NULL)
-        """
-    ).fetchall()
-    return {row[0] for row in rows}
+    failed = " UNION ".join(
+        f"SELECT {table.subject} FROM {table.name} GROUP BY ALL HAVING bool_and(error IS NOT NULL)"
+        for table in (purpose.table for purpose in PURPOSES.values() if purpose.noun == "palette")
+    )
+    return {row[0] for row in connection.execute(failed).fetchall()}
 
 
 def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
@@ -147,17 +144,20 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
 
 def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> list[Spent]:
     """What the stored answers about these palettes cost."""
-    rows = connection.execute(
+    parts = " UNION ALL ".join(
+        f"""
+        SELECT {"t.provider" if "provider" in table.asked_of else "b.provider"} AS provider, '{name}' AS purpose,
+               sum(t.cost_usd) AS usd
+        FROM {table.name} t LEFT JOIN batches b USING (batch_id) SEMI JOIN chosen ON chosen.seed = t.{table.subject}
+        WHERE t.{table.version} = $version AND t.cost_usd IS NOT NULL GROUP BY ALL
         """
-        WITH chosen AS (SELECT unnest($1::VARCHAR[]) AS seed)
-        SELECT provider, 'tagging', sum(cost_usd) FROM palette_tags SEMI JOIN chosen USING (seed)
-        WHERE prompt_version = $2 AND cost_usd IS NOT NULL GROUP BY ALL
-        UNION ALL
-        SELECT b.provider, 'refinement', sum(r.cost_usd) FROM palette_tag_refined r JOIN batches b USING (batch_id)
-        SEMI JOIN chosen ON chosen.seed = r.seed
-        WHERE r.prompt_version = $2 AND r.cost_usd IS NOT NULL GROUP BY ALL
-        ORDER BY 1, 2 DESC
+        for name, table in ((purpose.name, purpose.table) for purpose in PURPOSES.values())
+    )
+    rows = connection.execute(
+        f"""
+        WITH chosen AS (SELECT unnest($seeds::VARCHAR[]) AS seed)
+        SELECT * FROM ({parts}) WHERE provider IS NOT NULL ORDER BY provider, purpose DESC
         """,
-        [list(seeds), prompt_version],
+        {"seeds": list(seeds), "version": prompt_version},
     ).fetchall()
     return [Spent(row[0], row[1], Decimal(row[2])) for row in rows]

@@ -1,4 +1,4 @@
-"""The progress of the requests at a provider, subject by subject."""
+"""The progress of the requests at a provider, subject by subject, and the asks that failed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grabient_assets.ledger.asks import SubjectVersion, chosen, named
+from grabient_assets.ledger.asks import AskTarget, AskTerms, SubjectVersion, chosen, named
 from grabient_assets.ledger.due import finished, lacking, open_asks
 from grabient_assets.ledger.identity import custom_id, key_of
 
@@ -106,3 +106,37 @@ def answered_but_open(connection: DuckDBPyConnection, purpose: Purpose) -> list[
         """
     ).fetchall()
     return [SubjectVersion(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAsk:
+    """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on.
+    `missing` requests have no usable answer."""
+
+    partition: SubjectVersion
+    target: AskTarget
+    terms: AskTerms
+    failures: int
+    stopped: bool
+    missing: int
+
+
+def failed_asks(connection: DuckDBPyConnection, purpose: Purpose, prompt_version: str | None) -> list[FailedAsk]:
+    """Asks of the purpose that were stopped or have unusable answers, under one prompt version or all."""
+    table = purpose.table
+    usable = f"t.{table.subject} IS NOT NULL AND t.error IS NULL AND {table.analysis_of('t')} < a.analyses"
+    # Where the newest answer stands, it may be one to an earlier request.
+    answered = "0" if table.newest_stands else f"count(*) FILTER ({usable})"
+    rows = connection.execute(
+        f"""
+        SELECT a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+               a.despite_checks, a.cap_id, count(t.error), a.state = 'stopped', a.analyses - {answered}
+        FROM asks a LEFT JOIN {table.name} t ON {table.is_of_ask("t", "a")}
+        WHERE a.purpose = $purpose AND ($version IS NULL OR a.prompt_version = $version)
+        GROUP BY a.prompt_version, a.subject, a.provider, a.model, a.request_digest, a.chained, a.allow_unpriced,
+                 a.despite_checks, a.cap_id, a.state, a.analyses
+        HAVING count(t.error) > 0 OR a.state = 'stopped' ORDER BY ALL
+        """,
+        {"purpose": purpose.name, "version": prompt_version},
+    ).fetchall()
+    return [FailedAsk(SubjectVersion(*row[:2]), AskTarget(*row[2:5]), AskTerms(*row[5:9]), *row[9:]) for row in rows]

@@ -8,7 +8,7 @@ reason. To ask again for a closed ask costs nothing: it opens, misses nothing, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,32 @@ class SubjectVersion:
 
     prompt_version: str
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskTerms:
+    """The terms of an ask. The latest ask decides all four.
+
+    With `chained`, the next step follows automatically once all answers have arrived. With `allow_unpriced`, the
+    requests may be sent at an unknown price; with `despite_checks`, although a check withholds the subject; under
+    `cap_id`, only within that cap.
+    """
+
+    chained: bool = False
+    allow_unpriced: bool = False
+    despite_checks: bool = False
+    cap_id: str | None = None
+
+
+USUAL_TERMS = AskTerms()
+
+
+def by_version(wanted: Iterable[SubjectVersion]) -> dict[str, list[SubjectVersion]]:
+    """The subjects of each prompt version, in order."""
+    found: dict[str, list[SubjectVersion]] = {}
+    for one in wanted:
+        found.setdefault(one.prompt_version, []).append(one)
+    return found
 
 
 def chosen(subject: str = "subject") -> str:
@@ -76,20 +102,14 @@ def record_asks(
     targets: Sequence[AskTarget],
     analyses: int,
     now: datetime,
+    terms: AskTerms = USUAL_TERMS,
     *,
     retry: bool = False,
-    chained: bool = False,
-    allow_unpriced: bool = False,
-    despite_checks: bool = False,
-    cap_id: str | None = None,
     delivery: Delivery | None = None,
 ) -> None:
     """Request `analyses` answers of every target about every subject. Idempotent.
 
-    With `retry`, failures count as missing. With `chained`, the next step follows automatically once all answers have
-    arrived. With `allow_unpriced`, they may be sent at an unknown price; with `despite_checks`, although a check
-    withholds the subject; under `cap_id`, only within that cap; by this `delivery` instead of the purpose's default.
-    The latest call decides all four.
+    With `retry`, failures count as missing. The requests go out by this `delivery`, or by the purpose's default.
     """
     requests = f"""
         WITH {chosen()}
@@ -113,10 +133,7 @@ def record_asks(
             "analyses": analyses,
             "now": now,
             "retry": retry,
-            "chained": chained,
-            "allow_unpriced": allow_unpriced,
-            "despite_checks": despite_checks,
-            "cap_id": cap_id,
+            **asdict(terms),
             "delivery": delivery or purpose.delivery,
         },
     )

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from grabient_assets.ledger.identity import stem_of
+from grabient_assets.ledger.asks import AskTarget
+from grabient_assets.ledger.identity import request_digest, stem_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.ledger.asked_progress import FailedAsk
     from grabient_assets.ledger.asks import SubjectVersion
     from grabient_assets.ledger.batches import BatchRecord
     from grabient_assets.ledger.due import DueRequest
@@ -101,6 +105,9 @@ class Purpose:
     What the requests show besides stands in the table `rests_on`; `bases` is a relation (subject, prompt_version,
     basis) of its digests.
 
+    `models` are those of the given providers that are asked today. `ask_again` asks for what failed once more, given
+    `emulator` or `live`; without it nobody can. `follows` is the purpose whose chained asks this one follows by itself.
+
     `kind` is what the answers are, `delivery` the way requests take when nobody names another.
 
     `unsettled` is a relation of the subjects whose input is still being made: nothing of them is sent or closed. Of the
@@ -122,6 +129,9 @@ class Purpose:
     sizes: str
     kind: Kind = "text"
     delivery: Delivery = "batch"
+    models: Callable[[Sequence[str]], Sequence[Model]] = lambda _: ()
+    ask_again: Callable[[Warehouse, Sequence[FailedAsk], str, datetime], None] | None = None
+    follows: str | None = None
     wanted: Callable[[DuckDBPyConnection, Sequence[str]], Sequence[WantedTarget]] | None = None
     pictures: int = 0
     picture_bytes: Callable[[DuckDBPyConnection], int] = lambda _: 0
@@ -131,6 +141,11 @@ class Purpose:
     unsettled: str | None = None
     kept_back: Callable[[str], str] | None = None
     after_reparse: Callable[[DuckDBPyConnection, Sequence[SubjectVersion], Sequence[str]], dict[str, int]] | None = None
+
+    def target(self, prompt_version: str, model: Model, answers_from: str) -> AskTarget:
+        """The model as it would be asked under the prompt version, as that reads now."""
+        prompt = self.prompt(prompt_version, model)
+        return AskTarget(model.provider, model.id, request_digest(self.name, answers_from, model, prompt.digest))
 
 
 Purposes: TypeAlias = Mapping[str, Purpose]

@@ -9,9 +9,10 @@ from functools import partial
 
 from grabient_assets import interrupts
 from grabient_assets.ledger.admission import stop_outdated_asks
+from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.connection import Connection
-from grabient_assets.ledger.due import DueTarget, close_finished, due_requests, due_targets, share_answers
+from grabient_assets.ledger.due import DueTarget, due_requests, due_targets
 from grabient_assets.ledger.estimates import estimate, token_estimate
 from grabient_assets.ledger.held_work import still_held
 from grabient_assets.ledger.prompts import keep_wording
@@ -65,8 +66,7 @@ def submit_due(
     sent = Sent(complaints=stop_outdated_asks(purpose, connection, warehouse, clock()))
     with warehouse.write() as database:
         due_at = ledger_time(database, clock())
-        share_answers(database, purpose)
-        close_finished(database, purpose, clock())
+        take_over(database, purpose, clock())
         keep_request_sizes(database, purposes, connection.usable, due_at.date())
         held = still_held(database, purposes, connection.budget_usd, due_at, purpose.name, name)
         targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from grabient_assets.cli.errors import show_errors
 from grabient_assets.cli.palettes import show_palettes
+from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.waves import CERTAIN
 from grabient_assets.headless.failure_groups import failure_groups
-from grabient_assets.headless.needs import failed_tagging
 from grabient_assets.headless.palette_list import list_palettes
+from grabient_assets.ledger.asked_progress import failed_asks
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import typed
@@ -213,7 +214,7 @@ def test_what_a_stop_left_unanswered_failed_once(filled: Path) -> None:
             ("refused", "refused: no", 1, 1),
             ("stopped", why, 1, 2),
         ]
-        missing = {one.target.model: one.missing for one in failed_tagging(connection, None)}
+        missing = {one.target.model: one.missing for one in failed_asks(connection, TAGGING, None)}
         assert missing["gone"] == sum(one.requests for one in groups)
         stopped = {one.seed: one.stopped for one in list_palettes(connection, "v1", PROVIDERS, CERTAIN).palettes}
     assert (stopped["stopped"], stopped["broken"]) == (1, 0)

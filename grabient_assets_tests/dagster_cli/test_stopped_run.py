@@ -9,7 +9,7 @@ import time
 
 import dagster as dg
 
-from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import hear_signals
 from grabient_assets_tests.dagster_cli.conftest import Terminal

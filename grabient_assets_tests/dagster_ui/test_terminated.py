@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grabient_assets.emulator.endpoint import ensure_emulator
-from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.hanging import HANGING_SECONDS

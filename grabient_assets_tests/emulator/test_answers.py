@@ -32,7 +32,7 @@ from grabient_assets.gradient.vocabulary import (
     with_capitals,
 )
 from grabient_assets.groups.tagging.answers import Unusable, read_answer
-from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.palettes import palettes
 from grabient_assets_tests.emulator.running import (

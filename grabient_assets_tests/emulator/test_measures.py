@@ -14,7 +14,7 @@ from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.facts import describe
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
-from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.emulator.running import asked
 from grabient_assets_tests.vectors import vectors

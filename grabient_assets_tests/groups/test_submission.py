@@ -20,6 +20,7 @@ from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.run_goal import make_goal, record_goal
+from grabient_assets.ledger.asks import AskTerms
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.round import collect_batches
@@ -431,7 +432,7 @@ def test_a_refinement_that_the_month_held_stays_within_the_cap_of_the_next_run(h
     (held,) = story.refine(month="0.001").held
     assert "of the 0.0010 USD of" in held
     kept_back = story.chosen[:1]
-    ask_for_refinement(kept_back, "emulator", house.warehouse, house.clock(), despite_checks=True)
+    ask_for_refinement(kept_back, "emulator", house.warehouse, house.clock(), AskTerms(despite_checks=True))
     house.ask(story.chosen, refine=False, cap=SpendingCap("tags alone", Decimal(7)))
     assert story.caps("refinement") == [None, None], "who asks for tags alone says nothing about it"
     assert len(story.run("0.002")) == 2

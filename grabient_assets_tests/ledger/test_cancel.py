@@ -17,7 +17,7 @@ from grabient_assets.errors import (
 )
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.groups.tagging.purpose import TAGGING
-from grabient_assets.headless.needs import failed_tagging
+from grabient_assets.ledger.asked_progress import failed_asks
 from grabient_assets.ledger.asks import record_asks
 from grabient_assets.ledger.cancel import Stopped, stop_batch
 from grabient_assets.ledger.costs import unbalanced_batches
@@ -88,7 +88,7 @@ def test_a_retry_asks_exactly_for_what_was_cancelled(place: Place) -> None:
     stop(place, batch.batch_id)
     place.collect(batch.batch_id)
     with place.house.warehouse.write() as connection:
-        failed = failed_tagging(connection, None)
+        failed = failed_asks(connection, TAGGING, None)
         assert len(failed) == 3
         now = place.house.clock.wind(hours=1)
         record_asks(connection, TAGGING, [f.partition for f in failed], [failed[0].target], 1, now, retry=True)

@@ -63,7 +63,7 @@ def a_run_that_waits_for_a_stuck_batch_ends_when_it_is_cancelled(pipeline: Drive
 
     pipeline.faults()
     asked = ask_again(pipeline.warehouse, settings, None, datetime.now(UTC))
-    assert asked.tagging == {("openai", "gpt-4o-mini"): 2}
+    assert asked.asked["tagging"] == {("openai", "gpt-4o-mini"): 2}
     sent = len(pipeline.creates())
     for _ in range(4):
         pipeline.tick()

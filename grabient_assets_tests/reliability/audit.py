@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.refinement.purpose import refiner
-from grabient_assets.groups.tagging.asking import taggers
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.pipeline.place import samples
 from grabient_assets_tests.reliability.killing import PALETTES, Victim

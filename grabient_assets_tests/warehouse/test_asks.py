@@ -17,7 +17,7 @@ from grabient_assets.groups.tagging.tag_consensus import (
     without_current_consensus,
 )
 from grabient_assets.groups.tagging.tags import complete_tagging
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.asks import AskTarget, AskTerms, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.due import DueRequest, due_requests
 from grabient_assets_tests.warehouse.ledger_in_memory import PALETTES, PLAIN, TARGETS, TURNED, Ledger, ledger
 
@@ -192,7 +192,7 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         house.connection.execute(
             "INSERT INTO palette_images VALUES (?, 'k', NULL, 's', 1, 1, 1, 's', 'local', now())", [SEEDS[2]]
         )
-        house.ask(SEEDS[2], chained=True)
+        house.ask(SEEDS[2], terms=AskTerms(chained=True))
         house.answer(house.due())
         wanted = [SubjectVersion("v1", SEEDS[2])]
         assert chained_refinements(house.connection, wanted) == []  # no consensus yet
@@ -209,7 +209,7 @@ def test_a_changed_consensus_is_refined_again_only_when_asked_again() -> None:
         house.connection.execute("UPDATE asks SET state = 'closed' WHERE purpose = 'refinement'")
         changed_consensus(house, "second")
         assert chained_refinements(house.connection, wanted) == []
-        house.ask(SEEDS[2], chained=True)
+        house.ask(SEEDS[2], terms=AskTerms(chained=True))
         assert chained_refinements(house.connection, wanted) == wanted
         record_asks(house.connection, REFINEMENT, wanted, [opus], 1, house.tick())
         (again,) = due_requests(house.connection, REFINEMENT, "anthropic")

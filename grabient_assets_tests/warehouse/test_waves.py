@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import TagRecord, complete_tagging, record_tags
 from grabient_assets.groups.tagging.wave_plans import WaveMember, WavePlan, plan_in_use, record_plan
@@ -27,7 +26,7 @@ from grabient_assets.groups.tagging.waves import (
     wave_counts,
     wave_states,
 )
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.asks import AskTarget, AskTerms, SubjectVersion, record_asks, stop_asks
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.ledger.house import START
 from grabient_assets_tests.warehouse.results import palette
@@ -60,8 +59,8 @@ class Waves:
         self.now += timedelta(seconds=1)
         with self.warehouse.write() as connection:
             record_plan(connection, plan, self.now)
-            terms = AskTerms(more.pop("allow_unpriced", False), more.pop("cap_id", None))
-            start_waves(connection, TAGGING, plan, palettes, providers, terms, self.now, **{"chained": True, **more})
+            retry, terms = more.pop("retry", False), AskTerms(**{"chained": True, **more})
+            start_waves(connection, TAGGING, plan, palettes, providers, terms, self.now, retry=retry)
 
     def ended(self, providers: Sequence[str] = EVERYBODY):
         with self.warehouse.read() as connection:

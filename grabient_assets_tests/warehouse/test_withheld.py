@@ -20,7 +20,7 @@ from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, record
 from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.groups.tagging.withheld import Withheld, explained, panels, sentences, withheld_palettes
 from grabient_assets.headless.needs import needs
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks, stop_asks
+from grabient_assets.ledger.asks import AskTarget, AskTerms, SubjectVersion, record_asks, stop_asks
 from grabient_assets.ledger.due import close_finished, due_requests, share_answers
 from grabient_assets.thresholds import ANSWERING_MODELS
 from grabient_assets.warehouse.migrations import migrate
@@ -51,7 +51,7 @@ class House:
     def tagged(self, asked: int, answering: int, palette: SubjectVersion = PALETTE, chained: bool = True) -> None:
         """Ask so many models; the first ones answer, the others refuse. The consensus follows."""
         targets = [target(number) for number in range(asked)]
-        record_asks(self.connection, TAGGING, [palette], targets, 1, self.tick(), chained=chained)
+        record_asks(self.connection, TAGGING, [palette], targets, 1, self.tick(), AskTerms(chained=chained))
         self.answer(range(asked), range(answering), palette)
 
     def answer(self, numbers: range, usable: range, palette: SubjectVersion = PALETTE) -> None:
@@ -79,7 +79,9 @@ class House:
         return chained_refinements(self.connection, [palette]) == [palette]
 
     def refine(self, palette: SubjectVersion = PALETTE, despite_checks: bool = False) -> None:
-        record_asks(self.connection, REFINEMENT, [palette], [OPUS], 1, self.tick(), despite_checks=despite_checks)
+        record_asks(
+            self.connection, REFINEMENT, [palette], [OPUS], 1, self.tick(), AskTerms(despite_checks=despite_checks)
+        )
 
     def due(self) -> list[SubjectVersion]:
         return [
@@ -130,7 +132,7 @@ def test_fewer_keep_the_palette_from_refinement(house: House, asked: int, answer
 def test_when_answers_come_refinement_follows(house: House) -> None:
     house.tagged(10, 4)
     assert not house.follows()
-    record_asks(house.connection, TAGGING, [PALETTE], [target(4)], 1, house.tick(), retry=True, chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(4)], 1, house.tick(), AskTerms(chained=True), retry=True)
     assert house.withheld() == [], "its tagging is open again, so nothing is said yet"
     house.answer(range(4, 5), range(4, 5))
     assert house.withheld() == [] and house.follows()
@@ -157,20 +159,20 @@ def test_a_person_may_have_it_despite_checks_and_who_asks_last_decides(house: Ho
 def test_a_model_that_was_stopped_before_it_said_anything_was_not_asked(house: House) -> None:
     house.tagged(4, 2)
     more = [AskTarget("groq", f"g{number}", f"{number:020}") for number in range(6)]
-    record_asks(house.connection, TAGGING, [PALETTE], more, 1, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], more, 1, house.tick(), AskTerms(chained=True))
     assert stop_asks(house.connection, "tagging", "groq", None, "no key", house.tick()) == 6
     assert house.withheld() == [] and house.follows()
 
 
 def test_a_model_that_failed_and_was_stopped_when_asked_again_was_asked(house: House) -> None:
     house.tagged(10, 4)
-    record_asks(house.connection, TAGGING, [PALETTE], [target(9)], 1, house.tick(), retry=True, chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(9)], 1, house.tick(), AskTerms(chained=True), retry=True)
     assert stop_asks(house.connection, "tagging", "openai", "m9", "retired", house.tick()) == 1
     assert house.withheld() == [Withheld(PALETTE, 10, 4)]
 
 
 def test_one_usable_analysis_of_a_model_is_enough(house: House) -> None:
-    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 2, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 2, house.tick(), AskTerms(chained=True))
     house.answer(range(1), range(0))
     second = TagRecord(SEED, "v1", "openai", "m0", 1, f"{PLAIN.palette_key}-{0:020}-01", "succeeded", house.tick())
     record_tags(house.connection, [second])
@@ -194,7 +196,7 @@ def test_a_field_in_which_most_models_leave_its_list_keeps_the_palette_back(hous
 
 
 def test_a_model_is_outside_a_list_when_most_of_its_answers_are(house: House) -> None:
-    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 3, house.tick(), chained=True)
+    record_asks(house.connection, TAGGING, [PALETTE], [target(0)], 3, house.tick(), AskTerms(chained=True))
     house.answer(range(1), range(1))
     for index in (1, 2):
         key = (SEED, "v1", "openai", "m0", index, f"{PLAIN.palette_key}-{0:020}-0{index}", "succeeded")

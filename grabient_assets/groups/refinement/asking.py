@@ -7,19 +7,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import PromptError
-from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refiner
 from grabient_assets.groups.refinement.refined import chained_refinements, open_refiners
-from grabient_assets.groups.tagging.ask_terms import tagging_terms
+from grabient_assets.groups.tagging.asking import tagging_terms
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.groups.tagging.tags import complete_tagging
-from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode, stop_refused
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, forget_earlier_targets, record_asks, unchain
-from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.due import close_finished, share_answers
-from grabient_assets.ledger.identity import request_digest
-from grabient_assets.ledger.prompts import keep_wording
-from grabient_assets.partitions import by_version
+from grabient_assets.ledger.admission import stop_refused
+from grabient_assets.ledger.asked_progress import FailedAsk
+from grabient_assets.ledger.asking import ask_models, begin_asking, take_over
+from grabient_assets.ledger.asks import (
+    USUAL_TERMS,
+    AskTerms,
+    SubjectVersion,
+    by_version,
+    forget_earlier_targets,
+    unchain,
+)
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.warehouse.connection import Warehouse
@@ -34,43 +37,31 @@ def ask_for_refinement(
     answers_from: str,
     warehouse: Warehouse,
     now: datetime,
+    terms: AskTerms = USUAL_TERMS,
     *,
     retry_failed: bool = False,
-    allow_unpriced: bool = False,
-    despite_checks: bool = False,
-    cap_id: str | None = None,
 ) -> None:
     """Record that these palettes should be refined, once their tagging is complete. Nothing is sent here.
 
-    With `despite_checks`, also those that a check keeps back; without it their ask stays open until it does not. What
-    is asked of a refiner that is shut down is stopped at once, with the reason.
+    The ask of one that a check keeps back stays open until it does not. What is asked of a refiner that is shut down is
+    stopped at once, with the reason.
     """
-    chosen_now = refiner()
     with warehouse.write() as connection:
-        refuse_other_mode(connection, answers_from)
-        asked_at = ledger_time(connection, now)
-        for model, partitions in _by_refiner(connection, chosen, chosen_now).items():
-            for version, seeds in by_version(partitions).items():
-                prompts = load_palette_prompts(version)
-                refuse_draft(prompts, answers_from)
-                keep_wording(connection, prompts["refinement"], asked_at)
-                digest = request_digest(REFINEMENT.name, answers_from, model, prompts["refinement"].digest)
-                record_asks(
-                    connection,
-                    REFINEMENT,
-                    [SubjectVersion(version, seed) for seed in seeds],
-                    [AskTarget(model.provider, model.id, digest)],
-                    1,
-                    asked_at,
-                    retry=retry_failed,
-                    allow_unpriced=allow_unpriced,
-                    despite_checks=despite_checks,
-                    cap_id=cap_id,
-                )
+        asked_at = begin_asking(connection, answers_from, now)
+        for model, among in _by_refiner(connection, chosen, refiner()).items():
+            ask_models(connection, REFINEMENT, among, [model], 1, answers_from, asked_at, terms, retry=retry_failed)
             stop_refused(connection, REFINEMENT.name, [model], now)
         forget_earlier_targets(connection, REFINEMENT.name, chosen)
-        share_answers(connection, REFINEMENT)
-        close_finished(connection, REFINEMENT, now)
+        take_over(connection, REFINEMENT, now)
+
+
+def refine_again(warehouse: Warehouse, failed: Sequence[FailedAsk], answers_from: str, now: datetime) -> None:
+    """Ask again, on the terms on which each was asked for before, whoever refines now."""
+    alike: dict[AskTerms, list[SubjectVersion]] = {}
+    for one in failed:
+        alike.setdefault(one.terms, []).append(one.partition)
+    for terms, palettes in alike.items():
+        ask_for_refinement(palettes, answers_from, warehouse, now, terms, retry_failed=True)
 
 
 def _by_refiner(
@@ -103,13 +94,10 @@ def ask_for_chained(
     with warehouse.read() as connection:
         by_terms = tagging_terms(connection, waiting_for_refinement(connection, providers))
     complaints: list[str] = []
-    for terms, partitions in by_terms.items():
-        for version, seeds in by_version(partitions).items():
-            chosen = [SubjectVersion(version, seed) for seed in seeds]
+    for terms, among in by_terms.items():
+        for chosen in by_version(among).values():
             try:
-                ask_for_refinement(
-                    chosen, answers_from, warehouse, now, allow_unpriced=terms.allow_unpriced, cap_id=terms.cap_id
-                )
+                ask_for_refinement(chosen, answers_from, warehouse, now, terms)
             except PromptError as error:
                 with warehouse.write() as connection:
                     unchain(connection, TAGGING.name, chosen)

@@ -21,7 +21,7 @@ from grabient_assets.groups.refinement.checks import refinement_checks
 from grabient_assets.groups.refinement.purpose import REFINEMENT, refinement_prompt, refiner
 from grabient_assets.groups.refinement.refined import refinement_failures
 from grabient_assets.groups.refinement.reports import refined_events, withheld_notes
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion
 from grabient_assets.ledger.held_work import release
 from grabient_assets.partitions import PALETTE_VERSIONS, chosen_palettes, palette_versions
 from grabient_assets.resources.objects import ObjectsResource
@@ -156,7 +156,6 @@ def _ask(
         providers.answers_from(),
         warehouse,
         _now(),
+        AskTerms(allow_unpriced=config.allow_unpriced, despite_checks=config.despite_checks),
         retry_failed=config.retry_failed,
-        allow_unpriced=config.allow_unpriced,
-        despite_checks=config.despite_checks,
     )

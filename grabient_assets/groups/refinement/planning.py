@@ -24,7 +24,7 @@ from grabient_assets.groups.refinement.purpose import (
 from grabient_assets.groups.refinement.refined import PALETTE_TAG_REFINED
 from grabient_assets.ledger.asks import AskTarget
 from grabient_assets.ledger.estimates import Measured, MeasuredKey
-from grabient_assets.ledger.identity import custom_id, request_digest, stem, stem_of
+from grabient_assets.ledger.identity import custom_id, stem, stem_of
 from grabient_assets.ledger.plan import TargetPlan, count_asks
 from grabient_assets.ledger.planning import Lines, PlannedModel, sending, why_not_sent
 from grabient_assets.ledger.request_sizes import SIZED
@@ -221,7 +221,7 @@ def plan_refinements(
 
     model, registry = refiner(), load_registry()
     prompt = refinement_prompt(prompt_version)
-    target = AskTarget(model.provider, model.id, request_digest(REFINEMENT.name, answers_from, model, prompt.digest))
+    target = REFINEMENT.target(prompt_version, model, answers_from)
     found = plan_refinement(connection, prompt_version, target, tagged, untagged, refined, foreseen)
     picture = 0 if by_url else picture_bytes_in_line(found.picture_bytes)
     size = refinement_bytes(connection, prompt, model) + round(found.colour_bytes) + picture

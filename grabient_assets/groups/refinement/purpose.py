@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import SettingsError, StoreError
@@ -22,6 +23,7 @@ from grabient_assets.groups.tagging.later_waves import wanted_taggers
 from grabient_assets.groups.tagging.purpose import SOME_COLOURS, SOME_ID
 from grabient_assets.groups.tagging.tag_consensus import consensus, some_consensus
 from grabient_assets.groups.tagging.tallying import stored_consensus
+from grabient_assets.ledger.asked_progress import FailedAsk
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, with_error_code
 from grabient_assets.ledger.due import DueRequest
@@ -36,7 +38,7 @@ from grabient_assets.providers.request_rules import json_line
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import images_by_url
-from grabient_assets.settings import load_settings
+from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -53,6 +55,10 @@ def refiner() -> Model:
     if chosen not in known:
         raise SettingsError(f"GRABIENT_REFINER is {chosen!r}, which refines nothing; choose {' or '.join(known)}.")
     return known[chosen]
+
+
+def _refiners(providers: Sequence[str]) -> list[Model]:
+    return [model for model in (refiner(),) if model.provider in providers]
 
 
 READ_AT_ONCE = 5_000
@@ -111,11 +117,12 @@ def picture_bytes_in_line(drawn: float | None) -> int:
 
 def _wanted(connection: DuckDBPyConnection, usable: Sequence[str]) -> list[WantedTarget]:
     """The refiner, under every version that is tagged. Refinement follows when all of the `usable` were asked."""
-    model = refiner()
-    if usable and model.provider not in usable:
-        return []
     versions = sorted({target.prompt_version for target in wanted_taggers(connection)})
-    return [WantedTarget(model.provider, model.id, version, tuple(sorted(usable))) for version in versions]
+    return [
+        WantedTarget(model.provider, model.id, version, tuple(sorted(usable)))
+        for model in _refiners(usable or PROVIDERS)
+        for version in versions
+    ]
 
 
 def refinement_prompt(version: str) -> Prompt:
@@ -153,6 +160,12 @@ def _prepare(
             yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line, 1, _bytes_in_line(picture))
 
 
+def _ask_again(warehouse: Warehouse, failed: Sequence[FailedAsk], answers_from: str, now: datetime) -> None:
+    from grabient_assets.groups.refinement.asking import refine_again
+
+    refine_again(warehouse, failed, answers_from, now)
+
+
 def _image(record: ImageRecord, store: ObjectStore, by_url: bool) -> ImageInput:
     if by_url and record.url:
         return ImageInput(url=record.url)
@@ -176,6 +189,9 @@ REFINEMENT = Purpose(
     prepare=_prepare,
     reader=_reader,
     line_bytes=refinement_bytes,
+    models=_refiners,
+    ask_again=_ask_again,
+    follows="tagging",
     wanted=_wanted,
     pictures=1,
     picture_bytes=_picture_bytes,

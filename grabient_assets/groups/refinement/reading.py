@@ -24,9 +24,9 @@ from grabient_assets.groups.tagging.consensus import Consensus, Vote
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus
 from grabient_assets.ledger.archive import archived_requests
+from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import SubjectVersion, stop_failed
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
-from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.identity import digest_of_request
 from grabient_assets.ledger.purpose import Purpose
@@ -189,8 +189,7 @@ class RefinedReader(AnswerReader):
     ) -> None:
         final = [one for one in settled if one.final]
         record_refined(connection, self.rows(batch, settled, now))
-        share_answers(connection, self._purpose)
-        close_finished(connection, self._purpose, now)
+        take_over(connection, self._purpose, now)
         failed = [
             (SubjectVersion(batch.prompt_version, one.request.subject), one.verdict.error or one.verdict.fate)
             for one in final

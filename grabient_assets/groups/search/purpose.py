@@ -21,13 +21,11 @@ from grabient_assets.groups.search.embeddings import (
     texts_of,
     without_vector,
 )
-from grabient_assets.ledger.admission import refuse_other_mode
-from grabient_assets.ledger.asks import AskTarget, SubjectVersion, record_asks
+from grabient_assets.ledger.asking import begin_asking, take_over
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
-from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.due import DueRequest, close_finished, share_answers
+from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.fates import USABLE
-from grabient_assets.ledger.identity import request_digest
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
@@ -125,8 +123,7 @@ class EmbeddingReader(AnswerReader):
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
         record_embeddings(connection, self.rows(batch, settled, now))
-        share_answers(connection, EMBEDDING)
-        close_finished(connection, EMBEDDING, now)
+        take_over(connection, EMBEDDING, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> EmbeddingRecord:
         found: UnitVector | None = settled.verdict.payload if settled.verdict.fate in USABLE else None
@@ -184,23 +181,21 @@ def ask_for_embeddings(
     model that is shut down or makes no vectors, SettingsError when the folder holds answers of the other mode.
     """
     load_registry().usable(model, now.date())
-    prompt = recipe(task, model)
+    target = EMBEDDING.target(task, model, answers_from)
     usual = EMBEDDING.delivery if EMBEDDING.delivery in model.deliveries else model.deliveries[0]
-    digest = request_digest(NAME, answers_from, model, prompt.digest)
     with warehouse.write() as connection:
-        refuse_other_mode(connection, answers_from)
+        asked_at = begin_asking(connection, answers_from, now)
         contents = keep_texts(connection, texts, now)
-        subjects = without_vector(connection, set(contents), model.id, task, digest)
+        subjects = without_vector(connection, set(contents), model.id, task, target.request_digest)
         record_asks(
             connection,
             EMBEDDING,
             [SubjectVersion(task, subject) for subject in subjects],
-            [AskTarget(model.provider, model.id, digest)],
+            [target],
             1,
-            ledger_time(connection, now),
+            asked_at,
+            AskTerms(allow_unpriced=allow_unpriced, cap_id=cap_id),
             retry=retry,
-            allow_unpriced=allow_unpriced,
-            cap_id=cap_id,
             delivery=delivery or usual,
         )
     return EmbeddingsAsked(tuple(contents), len(subjects))

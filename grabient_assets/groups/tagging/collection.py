@@ -14,9 +14,9 @@ from grabient_assets.groups.tagging.tallying import tally
 from grabient_assets.groups.tagging.wave_judging import judge_waves
 from grabient_assets.groups.tagging.waves import ended_waves
 from grabient_assets.ledger.asked_progress import answered_but_open
+from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def complete_palettes(
     Before that, palettes whose wave has ended are judged: a palette that goes on to the next one is not complete.
     """
     with warehouse.write() as connection:
-        share_answers(connection, TAGGING)
-        close_finished(connection, TAGGING, ledger_time(connection, clock()))
+        take_over(connection, TAGGING, ledger_time(connection, clock()))
     judge_waves(warehouse, providers, clock, among)
     with warehouse.write() as connection:
         now = ledger_time(connection, clock())

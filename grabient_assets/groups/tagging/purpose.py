@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts, tagging_message
 from grabient_assets.groups.palettes.tables import COLOUR_SIZES, palettes
 from grabient_assets.groups.tagging.later_waves import LATER_WAVES, taggers_to_come
 from grabient_assets.groups.tagging.tags import PALETTE_TAGS, TagReader
 from grabient_assets.groups.tagging.tallying import tally_again
+from grabient_assets.ledger.asked_progress import FailedAsk
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.submission import Submission
@@ -18,10 +19,9 @@ from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import RequestSpec
 from grabient_assets.providers.request_rules import json_line
+from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-
-if TYPE_CHECKING:
-    pass
+from grabient_assets.warehouse.connection import Warehouse
 
 READ_AT_ONCE = 20_000
 """The colours of so many requests are read from the database at a time."""
@@ -29,6 +29,11 @@ READ_AT_ONCE = 20_000
 SOME_COLOURS: Mapping[str, Sequence[object]] = {"hex": [], "rgb": [], "hsl": [], "lch": [], "color_names": []}
 SOME_ID = "0" * 61
 """As long as every custom_id: 37 of colours, 20 of the request, 2 of the analysis, and two dashes."""
+
+
+def taggers(providers: Sequence[str]) -> list[Model]:
+    """The panel's models at these providers."""
+    return [model for model in load_registry().panel("tagger") if model.provider in providers]
 
 
 def tagging_spec(custom_id: str, colours: Mapping[str, Sequence[object]], prompt: Prompt) -> RequestSpec:
@@ -69,6 +74,12 @@ def _prepare(
             yield PreparedRequest(r.custom_id, r.subject, r.analysis_index, line)
 
 
+def _ask_again(warehouse: Warehouse, failed: Sequence[FailedAsk], answers_from: str, now: datetime) -> None:
+    from grabient_assets.groups.tagging.asking import ask_tags_again
+
+    ask_tags_again(warehouse, failed, now)
+
+
 TAGGING = Purpose(
     name="tagging",
     noun="palette",
@@ -77,6 +88,8 @@ TAGGING = Purpose(
     prepare=_prepare,
     reader=lambda *_: TagReader(),
     line_bytes=lambda _, prompt, model: tagging_bytes(prompt, model),
+    models=taggers,
+    ask_again=_ask_again,
     wanted=taggers_to_come,
     keys="SELECT seed AS subject, palette_key AS subject_key FROM palettes",
     sizes=COLOUR_SIZES,

@@ -18,9 +18,8 @@ from grabient_assets.consensus.dawid_skene import posteriors
 from grabient_assets.consensus.majority import majority
 from grabient_assets.consensus.panel import uncertain
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import CodedVersion, read_values
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.purpose import TAGGING, taggers
 from grabient_assets.groups.tagging.skills import Skills, fresh_skills
 from grabient_assets.groups.tagging.wave_audit import (
     Tally,
@@ -35,10 +34,9 @@ from grabient_assets.groups.tagging.wave_audit import (
 )
 from grabient_assets.groups.tagging.waves import CERTAIN, WaveEnd, ended_waves, go_on, hold, settle
 from grabient_assets.groups.tagging.withheld import withheld_palettes
-from grabient_assets.ledger.admission import stop_refused
+from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
-from grabient_assets.ledger.due import close_finished, share_answers
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -172,6 +170,4 @@ def _decide(
     kept = judged.going | judged.held
     settle(connection, [one for one in rest if one.partition not in kept], "certain", now)
     go_on(connection, TAGGING, [one for one in rest if one.partition in judged.going], providers, now)
-    share_answers(connection, TAGGING)
-    close_finished(connection, TAGGING, now)
-    stop_refused(connection, TAGGING.name, taggers(providers), now)
+    take_over(connection, TAGGING, now, taggers(providers))

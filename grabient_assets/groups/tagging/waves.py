@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from grabient_assets.groups.tagging.ask_terms import AskTerms
 from grabient_assets.groups.tagging.wave_audit import PENDING, PaletteAudit, palette_audit_words
 from grabient_assets.groups.tagging.wave_plans import WavePlan, covering_plans
-from grabient_assets.ledger.asks import SubjectVersion, asking, chosen, named, set_terms
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion, asking, chosen, named, set_terms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -143,7 +142,6 @@ def start_waves(
     terms: AskTerms,
     now: datetime,
     *,
-    chained: bool,
     retry: bool = False,
 ) -> None:
     """Want these palettes tagged wave by wave at these providers, and ask for the wave they are in. Idempotent. With
@@ -154,7 +152,8 @@ def start_waves(
     """
     among = named(wanted)
     digests = [member.request_digest for wave in plan.waves for member in wave]
-    on_terms = {"chained": chained, "allow_unpriced": terms.allow_unpriced, "cap_id": terms.cap_id, "now": now}
+    columns = ("chained", "allow_unpriced", "cap_id")
+    on_terms = {**{name: getattr(terms, name) for name in columns}, "now": now}
     connection.execute(
         _ENTER,
         {
@@ -172,8 +171,7 @@ def start_waves(
         f"WITH {_CHOSEN} {_asking(_REACHED, purpose)}",
         {**among, "asked": sorted(providers), "now": now, "retry": retry},
     )
-    columns = ("chained", "allow_unpriced", "cap_id", "asked_at")
-    set_terms(connection, "tagging", _NEW_TERMS, columns, {**among, **on_terms})
+    set_terms(connection, "tagging", _NEW_TERMS, (*columns, "asked_at"), {**among, **on_terms})
 
 
 def ended_waves(

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.planning import plan_tagging
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.purpose import TAGGING, taggers
 from grabient_assets.groups.tagging.tags import TagReader
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.due import due_targets

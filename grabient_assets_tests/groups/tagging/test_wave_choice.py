@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 
 from grabient_assets.groups.calibration.measuring import report_on
-from grabient_assets.groups.tagging.ask_terms import AskTerms
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.model_reports import report_of
-from grabient_assets.groups.tagging.purpose import TAGGING
+from grabient_assets.groups.tagging.purpose import TAGGING, taggers
 from grabient_assets.groups.tagging.wave_choice import Candidate, Figures, figures_of, first_wave, plan_waves
 from grabient_assets.groups.tagging.wave_plans import record_plan
 from grabient_assets.groups.tagging.waves import start_waves
-from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.groups.answered import AT, answered_warehouse
@@ -122,8 +120,8 @@ def test_who_comes_first_stays_while_palettes_are_under_way(tmp_path) -> None:
         plan = plan_waves(connection, "v1", PANEL, 2)
         record_plan(connection, plan, START)
         assert plan_waves(connection, "v1", dearer, 2) != plan
-        terms = AskTerms(False, None)
-        start_waves(connection, TAGGING, plan, [SubjectVersion("v1", "s")], ["groq"], terms, START, chained=True)
+        terms = AskTerms(chained=True)
+        start_waves(connection, TAGGING, plan, [SubjectVersion("v1", "s")], ["groq"], terms, START)
         assert plan_waves(connection, "v1", dearer, 2) == plan
         more = plan_waves(connection, "v1", dearer, 5)
         assert more.waves[:2] == plan.waves[:2] and {one.analyses for one in more.waves[2]} == {5}

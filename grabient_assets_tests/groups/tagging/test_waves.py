@@ -13,7 +13,6 @@ import pytest
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.refinement.asking import ask_for_refinement
-from grabient_assets.groups.tagging.asking import taggers
 from grabient_assets.groups.tagging.coded import read_values
 from grabient_assets.groups.tagging.collection import (
     complete_palettes,
@@ -21,6 +20,7 @@ from grabient_assets.groups.tagging.collection import (
     palettes_without_answer,
 )
 from grabient_assets.groups.tagging.later_waves import went_on
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, record_skills, skills
 from grabient_assets.groups.tagging.tallying import tally_again
 from grabient_assets.groups.tagging.wave_audit import (
@@ -46,7 +46,7 @@ from grabient_assets.groups.tagging.waves import (
 )
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.run_goal import make_goal
-from grabient_assets.ledger.asks import SubjectVersion, stop_asks
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion, stop_asks
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -116,7 +116,7 @@ def test_a_run_takes_up_what_is_under_way_and_leaves_what_is_settled(house: Wave
 def test_a_refinement_that_waits_takes_the_terms_of_the_next_adaptive_ask(house: WaveHouse) -> None:
     house.ask(cap=SpendingCap("first", Decimal(1)))
     house.to_the_end()
-    ask_for_refinement(house.palettes, "emulator", house.house.warehouse, house.house.clock(), cap_id="first")
+    ask_for_refinement(house.palettes, "emulator", house.house.warehouse, house.house.clock(), AskTerms(cap_id="first"))
     terms = "SELECT DISTINCT cap_id, allow_unpriced FROM asks WHERE purpose = 'refinement' AND state = 'open'"
     house.ask(refine=False, cap=SpendingCap("tags alone", Decimal(1)))
     assert house.house.rows(terms) == [("first", False)]
