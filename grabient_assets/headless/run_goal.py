@@ -71,13 +71,15 @@ def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
 
     Raises UnknownPromptVersionError.
     """
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.ledger.prompts import asked_prompt_versions
     from grabient_assets.prompting.load import load_prompt_versions
 
     known = set(load_prompt_versions(PROMPTS_DIR))
+    purposes = [one.name for one in PURPOSES.values() if one.noun == "palette"]
     if text not in known and warehouse.exists():
         with warehouse.read() as connection:
-            known |= set(asked_prompt_versions(connection, ["tagging", "refinement"]))
+            known |= set(asked_prompt_versions(connection, purposes))
     if text not in known:
         raise UnknownPromptVersionError(text, sorted(known))
     return text

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class AnswerTable:
     """The table with the answers and failures of a purpose, one row for each request.
 
-    It has the columns custom_id, error, created_at and cost_usd. `subject` and `model` are the columns with subject and
+    It has the columns custom_id, fate, error, created_at, cost_usd and batch_id. `subject` and `model` are the columns with subject and
     model, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows an
     INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
     behalf a request was made, the first of them is part of the key; `asked_of` those that say whom it was asked of: a
