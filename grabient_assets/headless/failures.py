@@ -102,12 +102,13 @@ def _repeatable(
 ) -> tuple[list[FailedAsk], list[FailedAsk]]:
     """Those that can be asked again, and those that cannot."""
     versions, models = load_prompt_versions(PROMPTS_DIR), purpose.models(usable)
-    if purpose.table.newest_stands:  # any model may answer, whatever it is shown today
-        again = [one for one in failed if one.partition.prompt_version in versions]
-    else:
-        today = {(version, purpose.target(version, one, mode)) for version in versions for one in models}
-        again = [one for one in failed if (one.partition.prompt_version, one.target) in today]
-    gone = [one for one in failed if one not in again]
+    again, gone = list[FailedAsk](), list[FailedAsk]()
+    targets = {(version, purpose.target(version, one, mode)) for version in versions for one in models}
+    for one in failed:
+        version = one.partition.prompt_version
+        # Where the newest answer stands, any model may give it, whatever it is shown today.
+        can = version in versions if purpose.table.newest_stands else (version, one.target) in targets
+        (again if can else gone).append(one)
     return (again, gone) if models else ([], [*gone, *again[:1]])
 
 
@@ -123,12 +124,15 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
 
     registry = load_registry()
     for name, asks in failures.asks.items():
-        purpose = PURPOSES[name]
-        for one in asks:
-            whoever = purpose.models(PROVIDERS)[0] if purpose.table.newest_stands else None
-            add(purpose, whoever or registry.model(one.target.provider, one.target.model), one.partition, one.missing)
+        purpose, partitions = PURPOSES[name], dict.fromkeys(one.partition for one in asks)
+        if purpose.table.newest_stands:
+            for partition in partitions:
+                add(purpose, purpose.models(PROVIDERS)[0], partition, 1)
+        else:
+            for one in asks:
+                add(purpose, registry.model(one.target.provider, one.target.model), one.partition, one.missing)
         following = {one.partition for one in failures.asks.get(purpose.follows or "", ()) if one.terms.chained}
-        for partition in sorted(following - {one.partition for one in asks}, key=str):
+        for partition in sorted(following - partitions.keys(), key=str):
             add(purpose, purpose.models(PROVIDERS)[0], partition, 1, follows=True)
     found: list[Repeat] = []
     with warehouse.read() as connection:

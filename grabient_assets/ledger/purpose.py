@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 class AnswerTable:
     """The table with the answers and failures of a purpose, one row for each request.
 
-    It has the columns custom_id, fate, error, created_at, cost_usd and batch_id. `subject` and `model` are the columns with subject and
-    model, `analysis_index` the column with the analysis, or the number that it always is. `keep_the_better` follows an
-    INSERT: it says which of two rows of one key stands. `versions` are the columns with the prompt version on whose
-    behalf a request was made, the first of them is part of the key; `asked_of` those that say whom it was asked of: a
-    custom_id holds it too, but a plan that joins on it alone takes half as long again.
+    It has the columns custom_id, fate, error, created_at, cost_usd and batch_id. `subject` and `model` are the
+    columns with subject and model, `analysis_index` the column with the analysis, or the number that it always is.
+    `keep_the_better` follows an INSERT: it says which of two rows of one key stands. `versions` are the columns
+    with the prompt version on whose behalf a request was made, the first of them is part of the key; `asked_of`
+    those that say whom it was asked of: a custom_id holds it too, but a plan that joins on it alone takes half as
+    long again.
 
     `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
     replaces the one before, whatever that was asked.
