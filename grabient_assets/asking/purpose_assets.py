@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.asking.checks import Check
+    from grabient_assets.ledger.asked_progress import Failure
     from grabient_assets.ledger.purpose import Purpose, Purposes
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -39,14 +40,6 @@ class PartitionSpace:
     chosen: Callable[[dg.AssetExecutionContext], list[SubjectVersion]]
     rows: Callable[[dg.DagsterInstance, Iterable[SubjectVersion]], list[list[SubjectVersion]]]
     missing: Callable[[dg.DagsterInstance, Sequence[dg.RunRequest]], list[dg.AddDynamicPartitionsRequest]]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a subject has failed. `since` distinguishes this failure from an earlier one of the same subject."""
-
-    reason: str
-    since: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from grabient_assets.asking.checks import NO_BATCH_IS_OVERDUE, evaluation, results
 from grabient_assets.asking.jobs import COLLECT_OP
-from grabient_assets.asking.purpose_assets import Failure, PurposeAssets, Work, sendable_work
+from grabient_assets.asking.purpose_assets import PurposeAssets, Work, sendable_work
+from grabient_assets.ledger.asked_progress import Failure
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.attempts import attempt_numbers
 from grabient_assets.ledger.batches import BatchRecord, open_batches, unreported_batches

@@ -109,6 +109,14 @@ def answered_but_open(connection: DuckDBPyConnection, purpose: Purpose) -> list[
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a subject has failed. `since` distinguishes this failure from an earlier one of the same subject."""
+
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailedAsk:
     """An ask that is to be asked again: stopped, or answered with something unusable; and the terms it was asked on.
     `missing` requests have no usable answer."""

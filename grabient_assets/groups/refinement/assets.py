@@ -13,7 +13,7 @@ from grabient_assets.asking.assets import (
     report_asked,
     send_due,
 )
-from grabient_assets.asking.purpose_assets import Failure, FollowUp, PurposeAssets
+from grabient_assets.asking.purpose_assets import FollowUp, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.asking import ask_for_chained, ask_for_refinement, waiting_for_refinement
@@ -43,10 +43,7 @@ REFINEMENT_ASSETS = PurposeAssets(
     marked=("refined_tags", "embed_text"),
     checks=refinement_checks,
     report=lambda warehouse, _usable, _clock, chosen: refined_events(warehouse, chosen),
-    failed=lambda connection, _: {
-        one.partition: Failure(one.reason, one.since.isoformat() if one.since else "")
-        for one in refinement_failures(connection)
-    },
+    failed=lambda connection, _: refinement_failures(connection),
     notes=withheld_notes,
     follow_up=FollowUp(waiting_for_refinement, ask_for_chained),
     settled_sensor="refinement_failed",

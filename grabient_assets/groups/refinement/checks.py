@@ -40,7 +40,7 @@ def _outside_enumerations(connection: DuckDBPyConnection) -> Count:
 
 def _failed(connection: DuckDBPyConnection) -> Count:
     """Palettes whose refinement has failed and was not asked for once more since."""
-    failed = [one.partition for one in refinement_failures(connection)]
+    failed = list(refinement_failures(connection))
     return len(failed), [f"{one.prompt_version}|{one.subject}" for one in failed[:20]]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.palettes.tables import records_of
 from grabient_assets.groups.tagging.withheld import withheld
+from grabient_assets.ledger.asked_progress import Failure
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
@@ -49,15 +50,6 @@ class RefinedRecord:
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
     batch_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefinementFailure:
-    """A palette whose refinement is asked for no more and has no usable answer: why, and since when."""
-
-    partition: SubjectVersion
-    reason: str
-    since: datetime | None
 
 
 # A refinement rests on the consensus: it is answered when its row was made from the consensus as it stands now, and
@@ -234,7 +226,7 @@ def open_refiners(
     return {SubjectVersion(version, seed): (provider, model) for version, seed, provider, model in rows}
 
 
-def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailure]:
+def refinement_failures(connection: DuckDBPyConnection) -> dict[SubjectVersion, Failure]:
     """The palettes whose refinement has failed, and was not asked for once more since."""
     rows = connection.execute(
         """
@@ -246,7 +238,10 @@ def refinement_failures(connection: DuckDBPyConnection) -> list[RefinementFailur
         ORDER BY 1, 2
         """
     ).fetchall()
-    return [RefinementFailure(SubjectVersion(version, seed), why, since) for version, seed, why, since in rows]
+    return {
+        SubjectVersion(version, seed): Failure(why, since.isoformat() if since else "")
+        for version, seed, why, since in rows
+    }
 
 
 def outdated_refinements(connection: DuckDBPyConnection) -> int:

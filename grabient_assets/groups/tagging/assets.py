@@ -19,7 +19,7 @@ from grabient_assets.asking.assets import (
     report_asked,
     send_due,
 )
-from grabient_assets.asking.purpose_assets import Clock, Failure, PurposeAssets
+from grabient_assets.asking.purpose_assets import Clock, PurposeAssets
 from grabient_assets.groups.palettes.loading import ensure_palettes
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.tagging.adaptive import ask_in_waves
@@ -33,6 +33,7 @@ from grabient_assets.groups.tagging.collection import (
 from grabient_assets.groups.tagging.purpose import TAGGING, tagging_prompt
 from grabient_assets.groups.tagging.reports import completed_events, wave_notes
 from grabient_assets.groups.tagging.waves import under_way_sentence, wave_counts, wave_states
+from grabient_assets.ledger.asked_progress import Failure
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.held_work import release
 from grabient_assets.ledger.money import SpendingCap
