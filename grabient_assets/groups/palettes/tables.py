@@ -186,15 +186,13 @@ def records_of(
     record: type[Record],
     table: str,
     among: Iterable[SubjectVersion],
-    order: Sequence[str] = ("prompt_version", "seed"),
-    which: str = "true",
 ) -> list[Record]:
-    """The rows about these palettes, whose columns are the fields of `record`; `which` is a condition on them."""
+    """The rows about these palettes, whose columns are the fields of `record`."""
     rows = connection.execute(
         f"""
         WITH {chosen("seed")}
-        SELECT {columns_of(record)} FROM {table} JOIN chosen USING (seed, prompt_version) WHERE {which}
-        ORDER BY {", ".join(order)}
+        SELECT {columns_of(record)} FROM {table} JOIN chosen USING (seed, prompt_version)
+        ORDER BY prompt_version, seed
         """,
         named(among),
     ).fetchall()

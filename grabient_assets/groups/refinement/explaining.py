@@ -37,7 +37,7 @@ from grabient_assets.groups.tagging.skills import SkillRecord, read_skills, skil
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus
 from grabient_assets.groups.tagging.tag_forms import tag_form
 from grabient_assets.groups.tagging.tags import answers
-from grabient_assets.groups.tagging.tallying import estimator_of, model_answer, stored_consensus
+from grabient_assets.groups.tagging.tallying import estimator_of, stored_consensus
 from grabient_assets.groups.tagging.waves import WaveState, wave_states
 from grabient_assets.groups.tagging.withheld import Withheld, withheld_palettes
 from grabient_assets.ledger.asks import SubjectVersion
@@ -215,7 +215,7 @@ def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -
     return Stored(
         palette,
         prompt_version,
-        tuple(model_answer(row) for row in answers(connection, [partition])),
+        tuple(answers(connection, [partition]).get(partition, ())),
         next(iter(consensus(connection, [partition])), None),
         tuple(skills(connection, [prompt_version])),
         report.models if report else (),

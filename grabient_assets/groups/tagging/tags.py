@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.palettes.tables import records_of
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
+from grabient_assets.groups.tagging.consensus import ModelAnswer
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.purpose import AnswerTable
@@ -53,27 +54,6 @@ class TagRecord:
     batch_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRecord:
-    """The contents of a usable answer, without the raw text and the cost."""
-
-    seed: str
-    prompt_version: str
-    provider: str
-    model: str
-    analysis_index: int
-    temperature: str | None
-    contrast: str | None
-    brightness: str | None
-    saturation: str | None
-    mood: list[str] | None
-    style: list[str] | None
-    dominant_colors: list[str] | None
-    harmony: list[str] | None
-    seasonal: list[str] | None
-    associations: list[str] | None
-
-
 def record_tags(connection: DuckDBPyConnection, records: Sequence[TagRecord]) -> None:
     """Insert answers and failures. An answer replaces a failure; a failure never replaces an answer to its request.
 
@@ -87,10 +67,23 @@ _BETTER = "palette_tags.error IS NOT NULL OR excluded.custom_id <> palette_tags.
 PALETTE_TAGS = AnswerTable("palette_tags", _KEY, f"{replacing(TagRecord, _KEY)} WHERE {_BETTER}", subject="seed")
 
 
-def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> list[AnswerRecord]:
-    """What the usable answers for these palettes say, in a fixed order."""
-    order = ("prompt_version", "seed", "provider", "model", "analysis_index")
-    return records_of(connection, AnswerRecord, "palette_tags", among, order, "error IS NULL")
+def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, list[ModelAnswer]]:
+    """The usable answers about these palettes, by palette, in a fixed order."""
+    order, fields = "prompt_version, seed, provider, model, analysis_index", (*CATEGORICAL_FIELDS, *LIST_FIELDS)
+    rows = connection.execute(
+        f"""
+        WITH {chosen("seed")}
+        SELECT {order}, {", ".join(fields)} FROM palette_tags JOIN chosen USING (seed, prompt_version)
+        WHERE error IS NULL ORDER BY {order}
+        """,
+        named(among),
+    ).fetchall()
+    found: defaultdict[SubjectVersion, list[ModelAnswer]] = defaultdict(list)
+    for version, seed, provider, model, analysis_index, *values in rows:
+        tags = (tuple(one or ()) for one in values[len(CATEGORICAL_FIELDS) :])
+        answer = Answer(**dict(zip(fields, (*values[: len(CATEGORICAL_FIELDS)], *tags), strict=True)))
+        found[SubjectVersion(version, seed)].append(ModelAnswer(provider, model, analysis_index, answer))
+    return dict(found)
 
 
 @dataclass(frozen=True, slots=True)

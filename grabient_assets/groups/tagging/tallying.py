@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
-from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, Answer
+from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote, build_consensus, consensus_for_prompt
 from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
 from grabient_assets.groups.tagging.skills import (
@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.skills import (
     skills,
 )
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
-from grabient_assets.groups.tagging.tags import AnswerRecord, answers, complete_tagging
+from grabient_assets.groups.tagging.tags import answers, complete_tagging
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.providers.request_rules import json_line
 from grabient_assets.settings import Method, load_settings
@@ -91,20 +91,18 @@ def _tally_portion(
 
 
 def consensus_records(
-    found: Sequence[AnswerRecord],
+    given: Mapping[SubjectVersion, Sequence[ModelAnswer]],
     colours: Mapping[str, PaletteRecord],
     counting: Counting,
     before: Sequence[ConsensusRecord],
     now: datetime,
 ) -> list[ConsensusRecord]:
-    """The consensus of every palette that these answers are about. `colours`: the palettes by seed.
+    """The consensus of every palette that these answers are about. `given`: the answers by palette. `colours`: the
+    palettes by seed.
 
     `before`: what is stored of them. Where the votes are as they were the estimates stay; they follow new rates with
     the next report (reestimating.py), which knows what a refinement was paid for.
     """
-    given: defaultdict[SubjectVersion, list[ModelAnswer]] = defaultdict(list)
-    for row in found:
-        given[SubjectVersion(row.prompt_version, row.seed)].append(model_answer(row))
     stored = {SubjectVersion(one.prompt_version, one.seed): one for one in before}
     counted: dict[SubjectVersion, tuple[ConsensusRecord, Consensus]] = {}
     for partition, responses in given.items():
@@ -155,23 +153,6 @@ def with_estimates(record: ConsensusRecord, votes: Consensus, estimates: Estimat
         estimates=json.dumps(estimates, ensure_ascii=False),
         digest=consensus_digest(ranked),
     )
-
-
-def model_answer(row: AnswerRecord) -> ModelAnswer:
-    """A usable answer as it is counted."""
-    answer = Answer(
-        temperature=row.temperature,
-        contrast=row.contrast,
-        brightness=row.brightness,
-        saturation=row.saturation,
-        mood=tuple(row.mood or ()),
-        style=tuple(row.style or ()),
-        dominant_colors=tuple(row.dominant_colors or ()),
-        harmony=tuple(row.harmony or ()),
-        seasonal=tuple(row.seasonal or ()),
-        associations=tuple(row.associations or ()),
-    )
-    return ModelAnswer(row.provider, row.model, row.analysis_index, answer)
 
 
 def _record(

@@ -18,7 +18,7 @@ from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropi
 from grabient_assets.groups.tagging.skills import Skills, read_skills, record_skills, skills
 from grabient_assets.groups.tagging.tag_consensus import consensus
 from grabient_assets.groups.tagging.tags import answers
-from grabient_assets.groups.tagging.tallying import consensus_digest, model_answer, stored_consensus, tally, tally_again
+from grabient_assets.groups.tagging.tallying import consensus_digest, stored_consensus, tally, tally_again
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.answered import AT, all_palettes, answered_warehouse
@@ -139,7 +139,7 @@ def test_every_palette_has_its_estimates(house: Warehouse) -> None:
     assert shared is not None and 0.1 < shared < 0.35, "of ten models, two to five votes"
     seed = all_palettes(house)[0].subject
     with house.read() as connection:
-        given = [model_answer(one) for one in answers(connection, [SubjectVersion("v1", seed)])]
+        [given] = answers(connection, [SubjectVersion("v1", seed)]).values()
     rates = {(field, how): one for (_, field, how), one in read_skills(stored).items()}
     plain = {key: replace(one, correlation=0.0) for key, one in rates.items()}
     (found,), (undiscounted,) = (estimates_of([(given, build_consensus(given))], one, "full") for one in (rates, plain))
