@@ -202,7 +202,7 @@ def _table_in(ahead: Sequence[tuple[int, str]]) -> _Table | None:
         for header, behind in ((text, place + 1), (record, end)):
             if found := csv_columns(header, delimiters):
                 return _Table(*found, before, ahead[behind:])
-        if text.lstrip()[0] in "{[" or names_palette(text):
+        if text.lstrip().startswith(("{", "[")) or names_palette(text):
             return None
         before.append((number, text))
     return None
@@ -257,8 +257,7 @@ def _first_content(file: TextIO) -> str:
 def _reader(path: Path, text: str, ahead: Sequence[str]) -> RowReader:
     """How to read the lines of a file whose first line with content is `text`, and that has no CSV header. `ahead` are
     its first lines."""
-    start = text.lstrip()[0]
-    if start in "{[":
+    if text.lstrip().startswith(("{", "[")):
         return _row_from_any if is_numbers_in_brackets(text) else row_from_json
     if not names_palette(text):
         # No seed either: now the name of the file is the only hint.
@@ -278,7 +277,7 @@ def _reader(path: Path, text: str, ahead: Sequence[str]) -> RowReader:
 
 def _row_from_any(number: int, text: str, sixteen: Sixteen | None) -> PaletteRow:
     """Plain seeds, and objects among them: a broken first line must not spoil a file of objects."""
-    is_json = text.lstrip()[0] in "{[" and not is_numbers_in_brackets(text)
+    is_json = text.lstrip().startswith(("{", "[")) and not is_numbers_in_brackets(text)
     read_row = row_from_json if is_json else row_from_text
     return read_row(number, text, sixteen)
 

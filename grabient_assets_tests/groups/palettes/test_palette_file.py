@@ -580,6 +580,13 @@ def test_every_entry_of_a_line_is_accounted_for(
     assert all(one.reason and one.text for one in file.rejected)
 
 
+def test_a_line_that_is_blank_only_as_windows_reads_it_is_reported(tmp_path: Path):
+    """0xa0 is a space there that does not break."""
+    file = read(tmp_path, b"\xa0\n" + OTHER.encode())
+    assert [(one.line, one.reason) for one in file.rejected] == [(1, "byte 1 (0xa0) is not UTF-8")]
+    assert len(file.rows) == 1
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([OTHER.encode(), b'{"seed": 1}', b"seed,steps", b"# x"])))
 def test_every_line_is_accounted_for(tmp_path: Path, lines: list[bytes]):
