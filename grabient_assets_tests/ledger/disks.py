@@ -40,12 +40,11 @@ class SmallDisk:
         self._filler = folder / "filler"
 
     def fill(self) -> None:
-        with suppress(OSError), self._filler.open("wb", buffering=0) as file:
-            while file.write(b"\0" * 65_536):
-                pass
-        with suppress(OSError), self._filler.open("ab", buffering=0) as file:
-            while file.write(b"\0"):
-                pass
+        # Appended, never begun anew: two threads fetch at once, and what one has filled the other must not free.
+        for size in (65_536, 1):
+            with suppress(OSError), self._filler.open("ab", buffering=0) as file:
+                while file.write(b"\0" * size):
+                    pass
 
     def leave(self, room: int) -> None:
         """Full but for this many bytes."""
