@@ -24,6 +24,7 @@ def batches_of(data: Path) -> list[tuple[object, ...]]:
         return connection.execute("SELECT batch_id FROM batches WHERE status = 'collected'").fetchall()
 
 
+@pytest.mark.slow
 def test_the_pages_about_money(data: Path, tmp_path: Path) -> None:
     """Their commands, one after the other: a budget that is too small, a larger one, a cap, none, and the reports."""
     assert typed(data, "load", palettes(tmp_path, 3)).code == 0

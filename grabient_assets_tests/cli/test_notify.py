@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pytest_httpserver import HTTPServer
 
 from grabient_assets.warehouse.connection import Warehouse
@@ -19,6 +20,7 @@ def heard(server: HTTPServer) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_each_thing_is_told_once_and_trouble_harms_no_run(data: Path, tmp_path: Path) -> None:
     with HTTPServer() as server:
         server.expect_request(PATH).respond_with_data("ok")

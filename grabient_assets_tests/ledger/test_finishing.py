@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.palettes.tables import ImageRecord, record_images
@@ -204,12 +204,28 @@ ONE = Decimal("0.0556")
 """A palette asked once of ten models and refined may cost 0.0556 dollars, and is expected to cost 0.0276."""
 
 
-@settings(max_examples=5, deadline=None)
-@example(43, 1, list(PROVIDERS), False)  # more than the refinement sets aside, less than it takes with the tags before
+@pytest.mark.parametrize(
+    ("thousandths", "count", "monthly"),
+    [
+        (43, 1, False),  # more than the refinement sets aside, less than it takes with the tags before
+        (120, 3, True),
+    ],
+)
+def test_a_cap_ends_with_whole_palettes_and_is_never_passed(thousandths: int, count: int, monthly: bool) -> None:
+    spend_to_the_end(thousandths, count, PROVIDERS, monthly)
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 180), st.integers(1, 3), st.permutations(PROVIDERS), st.booleans())
-def test_a_cap_ends_with_whole_palettes_and_is_never_passed(
+def test_no_cap_is_passed_in_whatever_order_providers_send(
     thousandths: int, count: int, order: list[str], monthly: bool
 ) -> None:
+    spend_to_the_end(thousandths, count, order, monthly)
+
+
+def spend_to_the_end(thousandths: int, count: int, order: Sequence[str], monthly: bool) -> None:
+    """Ask about so many palettes under a cap, or a budget of the month, and send and collect until nothing goes."""
     cap = Decimal(thousandths) / 1000
     with tempfile.TemporaryDirectory() as folder:
         four = Four(Path(folder), count)

@@ -122,6 +122,7 @@ def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) 
     assert (patient.returncode, err) == (0, "") and '"palettes": 1' in out
 
 
+@pytest.mark.slow
 def test_two_pipelines_a_status_and_a_shell_at_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert grabient(data, "load", palettes(tmp_path, 2)).code == 0
