@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, Answer, Unusable, read_answer
 from grabient_assets.groups.tagging.consensus import ModelAnswer
@@ -81,8 +81,8 @@ def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> 
     found: defaultdict[SubjectVersion, list[ModelAnswer]] = defaultdict(list)
     for version, seed, provider, model, analysis_index, *values in rows:
         tags = (tuple(one or ()) for one in values[len(CATEGORICAL_FIELDS) :])
-        answer = Answer(**dict(zip(fields, (*values[: len(CATEGORICAL_FIELDS)], *tags), strict=True)))
-        found[SubjectVersion(version, seed)].append(ModelAnswer(provider, model, analysis_index, answer))
+        content: dict[str, Any] = dict(zip(fields, (*values[: len(CATEGORICAL_FIELDS)], *tags), strict=True))
+        found[SubjectVersion(version, seed)].append(ModelAnswer(provider, model, analysis_index, Answer(**content)))
     return dict(found)
 
 
