@@ -29,6 +29,7 @@ from grabient_assets.groups.palettes.palette_line import (
     csv_columns,
     csv_fields,
     is_comment,
+    is_csv_comment,
     is_numbers_in_brackets,
     is_one_palette,
     is_row_of_a_table,
@@ -290,7 +291,7 @@ def _csv_records(
     read_row = partial(row_from_csv, columns=columns, delimiter=delimiter)
     while begun := _next_line(ahead, lines):
         number, text = begun
-        if is_comment(text) or not text.replace(delimiter, "").strip():
+        if is_csv_comment(text, columns, delimiter):
             continue
         record, taken = text, list[tuple[int, str]]()
         while isinstance(_trouble(record, delimiter), UnfinishedCsvError):

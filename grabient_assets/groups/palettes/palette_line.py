@@ -100,6 +100,18 @@ def csv_columns(text: str, delimiters: Sequence[str] = DELIMITERS) -> tuple[tupl
     return None
 
 
+def is_csv_comment(text: str, columns: Sequence[str], delimiter: str) -> bool:
+    """Whether a record below a header is a comment or blank: it begins as one, and no column of SEED_COLUMNS holds
+    anything else. `#1 Sunset` may be a name."""
+    if not is_comment(text):
+        return not text.replace(delimiter, "").strip()
+    try:
+        fields = dict(zip(columns, csv_fields(text, delimiter), strict=False))
+    except BadLineError:
+        return True
+    return all(is_comment(fields.get(name, "")) for name in SEED_COLUMNS)
+
+
 def columns_named_twice(columns: Sequence[str]) -> list[str]:
     """The names that several columns have, of those that are read."""
     return [name for name in READ_COLUMNS if columns.count(name) > 1]

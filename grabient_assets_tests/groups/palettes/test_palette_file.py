@@ -580,6 +580,23 @@ def test_every_entry_of_a_line_is_accounted_for(
     assert all(one.reason and one.text for one in file.rejected)
 
 
+@pytest.mark.parametrize(
+    ("text", "accepted", "rejected"),
+    [
+        (f"name,seed\n#1 Sunset,{OTHER}\n# a comment\n", 1, []),
+        (f"seed,name\n{OTHER},a\n# a comment, too\n#ff0000 #00ff00,b\n", 1, [4]),
+        (f"name,seed\n#1,x\nb,{OTHER}\n", 1, [2]),
+    ],
+)
+def test_a_record_that_begins_with_a_hash_is_a_comment_only_without_a_seed(
+    tmp_path: Path, text: str, accepted: int, rejected: list[int]
+):
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    file = read_palette_file(path)
+    assert (len(file.rows), [one.line for one in file.rejected]) == (accepted, rejected)
+
+
 def test_a_line_that_is_blank_only_as_windows_reads_it_is_reported(tmp_path: Path):
     """0xa0 is a space there that does not break."""
     file = read(tmp_path, b"\xa0\n" + OTHER.encode())
