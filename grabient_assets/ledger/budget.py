@@ -31,9 +31,9 @@ class Allowance:
     """Money for some purpose. `named`: its name in a sentence. `expected` is the expected cost of the open batches, out
     of the `reserved` sum.
 
-    Two sentences tell a person what to do when it is used up, with places for the work (`it`) and the `least` sum: one
-    while open batches may release money, one when none is open. `starts_anew`: a new request with more money has spent
-    nothing of it yet.
+    Two sentences tell a person what to do when it is used up, with places for the work (`it`), the `least` sum and the
+    `renewal`: one while open batches may release money, one when none is open. `renewal` is when the whole sum is there
+    again. `starts_anew`: a new request with more money has spent nothing of it yet.
     """
 
     named: str
@@ -44,6 +44,7 @@ class Allowance:
     way_out_while_open: str
     way_out_otherwise: str
     starts_anew: bool = False
+    renewal: str = ""
 
     @property
     def left(self) -> Decimal:
@@ -69,7 +70,7 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
     """The budget of this month."""
     start, following = month_of(now)
     used = spending_between(connection, start, following)
-    later = f"when GRABIENT_BUDGET_USD is raised to {{least}} or more, or on {following:%Y-%m-%d} (UTC)."
+    later = "when GRABIENT_BUDGET_USD is raised to {least} or more{renewal}."
     return Allowance(
         f"the {dollars(budget)} USD of {start:%B %Y}",
         budget,
@@ -78,6 +79,7 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
         used.expected,
         f"{{it}} goes out by itself when open batches release money, {later}",
         f"{{it}} goes out by itself {later}",
+        renewal=f", or on {following:%Y-%m-%d} (UTC)",
     )
 
 

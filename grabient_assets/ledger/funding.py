@@ -243,26 +243,36 @@ def over_budget(
     expected = sum((cost.expected for _, cost in waits), one.expected * outside)
     high = sum((cost.high for _, cost in waits), one.high * outside)
     aside = tightest.reserved + funding.kept[limit] + sent
-    least = _least(tightest, [(w.begun, c) for w, c in waits if not _is_unpriced(w)], one, aside)
+    priced = [(w.begun, c) for w, c in waits if not _is_unpriced(w)]
+    least, alone = _least(tightest, priced, one, aside), _alone(priced, one)
     way_out = tightest.way_out_while_open if aside else tightest.way_out_otherwise
     return (
         f"{OVER_BUDGET}: {who}. To finish {'it' if subjects == 1 else 'them'} is expected to cost {dollars(expected)} "
         f"USD, {dollars(high)} at most; of {tightest.named}, {dollars(tightest.spent)} are spent and {dollars(aside)} "
         f"set aside for what goes first. "
-        f"{way_out.format(it='It' if subjects == 1 else 'The next one', least=enough(least))}"
+        + way_out.format(
+            it="It" if subjects == 1 else "The next one",
+            least=enough(least),
+            renewal=tightest.renewal if alone <= tightest.usd else "",
+        )
     )
 
 
 def _least(limit: Allowance, waits: Sequence[tuple[bool, StepCost]], one: DollarRange, aside: Decimal) -> Decimal:
     """The least limit in dollars with which the next waiting subject is sent. `waits`: for each whether it is begun,
     and its cost; `aside` is the sum that the limit has reserved for others."""
-    alone = min((cost.stepwise for _, cost in waits), default=one.high)
+    alone = _alone(waits, one)
     if limit.starts_anew:
         return alone
     if not aside:
         return limit.spent + alone
     first = [cost.high for begun, cost in waits if begun] or [cost.high for _, cost in waits]
     return limit.spent + aside + min(first, default=one.high)
+
+
+def _alone(waits: Sequence[tuple[bool, StepCost]], one: DollarRange) -> Decimal:
+    """The least limit in dollars with which a waiting subject is sent when nothing is spent or reserved."""
+    return min((cost.stepwise for _, cost in waits), default=one.high)
 
 
 def _is_unpriced(one: Unfinished) -> bool:

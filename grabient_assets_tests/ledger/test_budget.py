@@ -318,11 +318,13 @@ def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: Scrip
     with pytest.raises(OverBudgetError) as none_open:
         send(house, provider, "b", None, "mine")
     assert str(none_open.value).endswith("It goes out when you ask again with --max-usd 0.0002 or more.")
+    raised = "It goes out by itself when GRABIENT_BUDGET_USD is raised to 0.0003 or more"
     with pytest.raises(OverBudgetError) as of_the_month:
+        send(house, provider, "c", MOST)
+    assert str(of_the_month.value).endswith(f"{raised}, or on 2026-12-01 (UTC).")
+    with pytest.raises(OverBudgetError) as of_any_month:
         send(house, provider, "c", REAL)
-    assert str(of_the_month.value).endswith(
-        "It goes out by itself when GRABIENT_BUDGET_USD is raised to 0.0003 or more, or on 2026-12-01 (UTC)."
-    )
+    assert str(of_any_month.value).endswith(f"{raised}."), "a month's whole budget is too little for one request"
 
 
 def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider: ScriptedProvider) -> None:
