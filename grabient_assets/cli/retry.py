@@ -49,7 +49,7 @@ def retry(
     from grabient_assets.cli.plan import agree_to_spend
     from grabient_assets.cli.progress import follow, report
     from grabient_assets.errors import UsageError
-    from grabient_assets.headless.failures import ask_for, find_failures, repeats, spendable, together
+    from grabient_assets.headless.failures import ask_for, find_failures, repeats, spendable, together, unfinished
     from grabient_assets.headless.run_goal import askable_providers, chosen_prompt_version, goal_of_asked
     from grabient_assets.registry.load import load_registry
     from grabient_assets.resources.objects import open_store
@@ -67,7 +67,8 @@ def retry(
     check_store(open_store(settings))
     name_left_out(settings)
     warehouse, now = open_warehouse(settings), datetime.now(UTC)
-    failures = find_failures(warehouse, settings, version, _among(seeds_named, seeds, warehouse), provider, model)
+    among = _among(seeds_named, seeds, warehouse)
+    failures = find_failures(warehouse, settings, version, among, provider, model)
     found = repeats(warehouse, failures, now.date())
     if dry_run:
         _show_repeats(found, failures.left_out, cap, as_json)
@@ -83,13 +84,18 @@ def retry(
     for one in held:
         print_note(f"{one.sentence} It is released.")
     _show(failures, found, _held(warehouse, settings), as_json and not run)
-    if not failures.all:
+    partitions, chained = failures.partitions, failures.chained
+    if not failures.all and run:
+        partitions, chained = unfinished(warehouse, settings, version, among)
+        if partitions:
+            print_note(f"What was asked again before goes on: {counted(len(partitions), 'palette')}.")
+    if not partitions:
         print_note("Nothing failed that could be asked again.")
         return
     if not run:
         print_note("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
         return
-    goal = goal_of_asked(failures.partitions, "refined" if failures.chained else "consensus", settings)
+    goal = goal_of_asked(partitions, "refined" if chained else "consensus", settings)
     report(follow(goal, warehouse, settings, DEFAULT_TIMEOUT), goal, warehouse, settings, as_json=as_json)
 
 

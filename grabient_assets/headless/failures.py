@@ -10,7 +10,8 @@ from decimal import Decimal
 from uuid import uuid4
 
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.ledger.asked_progress import FailedAsk, failed_asks
+from grabient_assets.groups.refinement.asking import waiting_for_refinement
+from grabient_assets.ledger.asked_progress import FailedAsk, asked_again, failed_asks
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import MONTH, allowances
 from grabient_assets.ledger.clock import ledger_time
@@ -110,6 +111,25 @@ def _repeatable(
         can = version in versions if purpose.table.newest_stands else (version, one.target) in targets
         (again if can else gone).append(one)
     return (again, gone) if models else ([], [*gone, *again[:1]])
+
+
+def unfinished(
+    warehouse: Warehouse, settings: Settings, prompt_version: str | None, among: Sequence[str] | None
+) -> tuple[tuple[SubjectVersion, ...], bool]:
+    """The palettes that were asked about again before and are not at their end, and whether a refinement follows: a run
+    was stopped before the answers came, or before what follows them was asked."""
+    purposes = [purpose.name for purpose in PURPOSES.values() if purpose.ask_again is not None]
+    with warehouse.read() as connection:
+        again = asked_again(connection, purposes)
+        following = set(waiting_for_refinement(connection, usable_providers(settings)))
+    found = [
+        one
+        for one, (is_open, _) in again.items()
+        if (is_open or one in following)
+        and prompt_version in (None, one.prompt_version)
+        and (among is None or one.subject in among)
+    ]
+    return tuple(found), any(one in following or again[one][1] for one in found)
 
 
 def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,20 @@ class FailedAsk:
     failures: int
     stopped: bool
     missing: int
+
+
+def asked_again(connection: DuckDBPyConnection, purposes: Collection[str]) -> dict[SubjectVersion, tuple[bool, bool]]:
+    """The subjects of these purposes that were asked about again after a failure: whether any of their asks is open,
+    and whether the next step follows."""
+    rows = connection.execute(
+        """
+        SELECT prompt_version, subject, bool_or(state = 'open'), bool_or(chained) FROM asks
+        WHERE purpose IN (SELECT unnest($1::VARCHAR[]))
+        GROUP BY ALL HAVING bool_or(retry_from IS NOT NULL) ORDER BY ALL
+        """,
+        [list(purposes)],
+    ).fetchall()
+    return {SubjectVersion(version, subject): (is_open, chained) for version, subject, is_open, chained in rows}
 
 
 def failed_asks(connection: DuckDBPyConnection, purpose: Purpose, prompt_version: str | None) -> list[FailedAsk]:

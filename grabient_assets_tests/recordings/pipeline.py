@@ -78,6 +78,10 @@ class Pipeline:
                 return
         raise AssertionError(f"The pipeline has not come to its end in {MOST_ROUNDS} rounds.")
 
+    def answer_tagging(self) -> None:
+        """Send the tagging that is due, and collect it. No refinement is asked for."""
+        assert self._send_tagging() and self._collect()
+
     def report(self, prompt_version: str) -> None:
         """What the models are worth."""
         assert report_on(self.house.warehouse, prompt_version, self._now()) is not None
