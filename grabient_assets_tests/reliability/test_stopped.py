@@ -17,9 +17,12 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 HELD = "the provider has not taken it yet"
 Stops = tuple[tuple[Point, str, signal.Signals], ...]
 ONE: Stops = ((moment("after accept", "the provider has it, the answer does not come"), "google", INT),)
-OTHERS: Stops = (
+THREE: Stops = (
     (moment("after intent", "the intent is committed, nothing is sent"), "openai", INT),
+    *ONE,
     (moment("during commit", "the log is whole, not yet in the tables"), "groq", TERM),
+)
+FOUR: Stops = (
     (moment(BETWEEN, "Dagster stores an event"), ANY, TERM),
     (moment("during create", HELD), "anthropic", INT),
     (moment("before record", "the receipt is written, not committed"), "groq", TERM),
@@ -29,7 +32,12 @@ STATUS = "SELECT DISTINCT status FROM batches WHERE provider = ? ORDER BY 1"
 
 
 @pytest.mark.parametrize(
-    "stops", [pytest.param(ONE, id="one"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
+    "stops",
+    [
+        pytest.param(ONE, id="one"),
+        pytest.param(THREE, id="three", marks=pytest.mark.slow),
+        pytest.param(FOUR, id="four", marks=pytest.mark.slow),
+    ],
 )
 def test_stopped_at_moments_in_turn(stops: Stops, tmp_path: Path) -> None:
     with stopped(tmp_path / "data") as place:
