@@ -1,4 +1,8 @@
-"""From the answers in the table to the consensus in the table."""
+"""From the answers in the table to the consensus in the table.
+
+What needs numpy is imported where it is used: every purpose is known to commands that print a table, and numpy takes a
+tenth of a second to import.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,6 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.groups.palettes.tables import PaletteRecord, palettes
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS
 from grabient_assets.groups.tagging.consensus import Consensus, ModelAnswer, Vote, build_consensus, consensus_for_prompt
-from grabient_assets.groups.tagging.estimating import Estimates, estimates_of, mean_entropies
-from grabient_assets.groups.tagging.skills import (
-    Estimator,
-    Skills,
-    fit_skills,
-    fresh_skills,
-    read_skills,
-    read_unfitted,
-    skills,
-)
 from grabient_assets.groups.tagging.tag_consensus import ConsensusRecord, consensus, drop_consensus, record_consensus
 from grabient_assets.groups.tagging.tags import answers, complete_tagging
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
@@ -33,6 +27,9 @@ from grabient_assets.warehouse.rows import gc_paused
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.groups.tagging.estimating import Estimates
+    from grabient_assets.groups.tagging.skills import Estimator, Skills
 
 PALETTES_AT_ONCE = 200
 """Palettes whose answers are in memory together: with eighty answers each about 120 MB."""
@@ -67,6 +64,8 @@ def tally(
 
     `method`: by default the setting GRABIENT_CONSENSUS.
     """
+    from grabient_assets.groups.tagging.skills import fresh_skills
+
     method = method or load_settings().consensus
     records: list[ConsensusRecord] = []
     with gc_paused():
@@ -103,6 +102,8 @@ def consensus_records(
     `before`: what is stored of them. Where the votes are as they were the estimates stay; they follow new rates with
     the next report (reestimating.py), which knows what a refinement was paid for.
     """
+    from grabient_assets.groups.tagging.estimating import estimates_of, mean_entropies
+
     stored = {SubjectVersion(one.prompt_version, one.seed): one for one in before}
     counted: dict[SubjectVersion, tuple[ConsensusRecord, Consensus]] = {}
     for partition, responses in given.items():
@@ -197,6 +198,8 @@ def tally_again(connection: DuckDBPyConnection, chosen: Sequence[SubjectVersion]
     One that comes out as it was is not written, and one without a usable answer any more is removed; returns how many
     are different. A different one keeps its time, unless an answer is newer: nothing else would be the same twice.
     """
+    from grabient_assets.groups.tagging.skills import fit_skills, read_skills, read_unfitted, skills
+
     versions = {partition.prompt_version for partition in chosen}
     found = skills(connection, versions)
     fitted = [one for version in read_unfitted(connection, versions, found) for one in fit_skills(version, NO_TIME)]

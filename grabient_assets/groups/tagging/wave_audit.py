@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from grabient_assets.consensus.gold import wilson
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.ledger.asks import SubjectVersion
 
@@ -168,6 +165,10 @@ def is_audited(palette: SubjectVersion) -> bool:
 
 def audit_figures(counts: Sequence[AuditCount]) -> list[AuditFigure]:
     """Per plan a figure of all its fields, then one of each."""
+    import numpy as np  # late: tallying.py says why
+
+    from grabient_assets.consensus.gold import wilson
+
     found: list[AuditFigure] = []
     for version, plan in dict.fromkeys((one.prompt_version, one.plan_id) for one in counts):
         fields = [one for one in counts if (one.prompt_version, one.plan_id) == (version, plan)]
