@@ -119,6 +119,7 @@ def unfinished(
     """The palettes that were asked about again before and are not at their end, and whether a refinement follows: a run
     was stopped before the answers came, or before what follows them was asked."""
     purposes = [purpose.name for purpose in PURPOSES.values() if purpose.ask_again is not None]
+    chosen = None if among is None else set(among)
     with warehouse.read() as connection:
         again = asked_again(connection, purposes)
         following = set(waiting_for_refinement(connection, usable_providers(settings)))
@@ -127,7 +128,7 @@ def unfinished(
         for one, (is_open, _) in again.items()
         if (is_open or one in following)
         and prompt_version in (None, one.prompt_version)
-        and (among is None or one.subject in among)
+        and (chosen is None or one.subject in chosen)
     ]
     return tuple(found), any(one in following or again[one][1] for one in found)
 
