@@ -1,30 +1,24 @@
-"""Reads the data files into a Registry, strictly. Messages name the line of the file."""
+"""Reads the data files into a Registry, strictly. Messages name the line of the file.
+
+pydantic and the shape of the files are imported when a file is read: every command imports this module, and many read
+no file.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import RegistryError
 from grabient_assets.registry.catalogue import Registry
-from grabient_assets.registry.file_format import (
-    PRICE_NEEDED,
-    CachingRow,
-    Location,
-    ModelRow,
-    PriceRow,
-    ProviderFile,
-    RatesRow,
-    Row,
-    mistakes,
-)
 from grabient_assets.registry.model import (
     PROVIDERS,
     Accepts,
@@ -38,6 +32,17 @@ from grabient_assets.registry.model import (
     VectorRules,
 )
 
+if TYPE_CHECKING:
+    from grabient_assets.registry.file_format import (
+        CachingRow,
+        Location,
+        ModelRow,
+        PriceRow,
+        ProviderFile,
+        RatesRow,
+        Row,
+    )
+
 DATA = Path(__file__).parent / "data"
 _HEADER = re.compile(r"""\s*(\[{1,2})\s*([\w."'\- ]+?)\s*\]{1,2}\s*(?:#.*)?$""")
 
@@ -48,7 +53,7 @@ _WAYS_OUT = {
     "list_type": "not a list; write it in [brackets]",
     "string_pattern_mismatch": "empty, or with spaces around it; write what it is, without them",
 }
-_PRICE_KEYS = tuple(RatesRow.model_fields)
+_PRICE_KEYS = tuple(field.name for field in fields(Rates))
 
 
 @lru_cache(maxsize=8)
@@ -81,6 +86,8 @@ def load_registry(folder: Path | None = None) -> Registry:
 
 def _read(path: Path) -> ProviderFile:
     from pydantic import ValidationError
+
+    from grabient_assets.registry.file_format import ProviderFile, mistakes
 
     text = _text_of(path)
     parsed = _parsed(path, text)
@@ -138,6 +145,8 @@ def _mistake(parsed: dict[str, Any], item: dict[str, Any]) -> tuple[Location, st
 def _way_out(item: dict[str, Any], key: str | int) -> str:
     found = f"found {str(item['input'])[:60]!r}"
     if key in _PRICE_KEYS:
+        from grabient_assets.registry.file_format import PRICE_NEEDED
+
         return f"{PRICE_NEEDED}; {found}"
     if item["type"] in ("greater_than_equal", "less_than") and isinstance(item["input"], date):
         return f"a day between 2020 and 2099 is needed, {found}; correct it"

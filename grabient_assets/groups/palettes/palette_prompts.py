@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from grabient_assets.gradient import vocabulary
-from grabient_assets.prompting.load import load_prompt_set
 from grabient_assets.prompting.prompt import PromptSet
 from grabient_assets.prompting.rules import PromptRules
 from grabient_assets.settings import PROMPTS_DIR
@@ -50,6 +49,8 @@ REFINEMENT_RULES = PromptRules(
 
 def load_palette_prompts(version: str, root: Path = PROMPTS_DIR) -> PromptSet:
     """Both prompts of the version. Raises what `load_prompt_set` raises."""
+    from grabient_assets.prompting.load import load_prompt_set  # YAML and pydantic, which many commands do without
+
     return load_prompt_set(root, version, (TAGGING_RULES, REFINEMENT_RULES))
 
 
