@@ -96,6 +96,7 @@ def r2(url: str) -> dict[str, str]:
     return {"R2_BUCKET": "pictures", "R2_ENDPOINT": url, **token}
 
 
+@pytest.mark.slow
 def test_no_key_is_written_anywhere(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
     run = ("run", "--until", "consensus", "--analyses", "1")

@@ -14,6 +14,7 @@ from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.dagster_cli.readme import dagster_commands
 
+SLOW = pytest.mark.slow
 MATERIALIZE = ["dagster", "asset", "materialize", "-m", "grabient_assets.definitions"]
 KNOWN = [
     *["dg launch --assets", "dg launch --assets", "dagster job backfill", "dagster job backfill"],
@@ -77,7 +78,11 @@ def test_a_range_is_drawn_in_one_run(terminal: Terminal):
 
 
 @pytest.mark.parametrize(
-    ("place", "versions", "chosen"), [(2, ["v1"], (0, 2)), (3, load_prompt_versions(PROMPTS_DIR), (0, 1, 2))]
+    ("place", "versions", "chosen"),
+    [
+        (2, ["v1"], (0, 2)),
+        pytest.param(3, load_prompt_versions(PROMPTS_DIR), (0, 1, 2), marks=SLOW),
+    ],
 )
 def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(
     place: int, versions: Sequence[str], chosen: tuple[int, ...], terminal: Terminal
@@ -102,7 +107,9 @@ def test_a_range_that_names_the_later_palette_first_fails_and_says_so(terminal: 
     assert terminal.runs(DagsterRunStatus.FAILURE) == before[1] + 1
 
 
-@pytest.mark.parametrize("key", ["v1|foo", "v1|../x", "v9|{seed}", "{seed}"])
+@pytest.mark.parametrize(
+    "key", ["v1|foo", pytest.param("v1|../x", marks=SLOW), "v9|{seed}", pytest.param("{seed}", marks=SLOW)]
+)
 def test_a_key_that_is_no_partition_is_refused_before_a_run_exists(key: str, terminal: Terminal):
     key = key.format(seed=terminal.seeds[0])
     runs = terminal.pipeline.instance.get_runs_count()

@@ -37,6 +37,9 @@ IN_FLIGHT = load_registry().direct["openai"].in_flight
 WITH_CALLS_UNDER_WAY = ("a call is noted and not made", "the call is answered, the answer not written")
 TWELVE = tuple(f"text number {number}" for number in range(12))
 
+QUICK_STEPS = ("the intent is written", "between two calls", "the call is answered, the answer not written")
+"""What is kept, what is due again and what is missing; the other steps repeat one of these."""
+
 
 def fates(place: Place) -> Counter[str]:
     rows = place.house.rows("SELECT fate, count(*) FROM batch_requests GROUP BY 1")
@@ -200,7 +203,9 @@ def test_a_lost_answer_is_missing_counts_as_set_aside_and_is_not_asked_again(pla
     assert calls(place) == 13
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [step if step in QUICK_STEPS else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+)
 def test_killed_and_started_again(step: str, place: Place) -> None:
     ask(place, SMALL, TWELVE, delivery="direct")
     with sender(place, step) as process:

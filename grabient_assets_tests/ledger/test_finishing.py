@@ -208,7 +208,7 @@ ONE = Decimal("0.0556")
     ("thousandths", "count", "monthly"),
     [
         (43, 1, False),  # more than the refinement sets aside, less than it takes with the tags before
-        (120, 3, True),
+        pytest.param(120, 3, True, marks=pytest.mark.slow),
     ],
 )
 def test_a_cap_ends_with_whole_palettes_and_is_never_passed(thousandths: int, count: int, monthly: bool) -> None:
@@ -320,7 +320,7 @@ def test_equal_colours_are_paid_once(tmp_path: Path) -> None:
     assert four.finished() == 2 and four.house.rows("SELECT count(*) FROM batch_requests") == [(11,)]
 
 
-@pytest.mark.parametrize(("cap", "at_once"), [("0.02", 0), ("0.06", 1), ("0.2", 2)])
+@pytest.mark.parametrize(("cap", "at_once"), [("0.02", 0), pytest.param("0.06", 1, marks=pytest.mark.slow), ("0.2", 2)])
 def test_prompt_versions_under_one_cap_are_palettes_of_their_own(tmp_path: Path, cap: str, at_once: int) -> None:
     """The same colours under v1 and v2 are two palettes: where the cap does not pay for both, one is brought to its
     end, and nothing of the other is sent before."""

@@ -73,7 +73,14 @@ SENDING = ("before requests", "after requests", "before create", "after create")
 COLLECTING = ("polling", "before results", "after results", "judging", "saving")
 
 
-@pytest.mark.parametrize("dies", [*SENDING, *COLLECTING])
+QUICK = ("before create", "after create", "after results", "saving")
+"""Sent and not sent, archived and half written; the others repeat one of these."""
+
+
+@pytest.mark.parametrize(
+    "dies",
+    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in (*SENDING, *COLLECTING)],
+)
 def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies: str) -> None:
     provider.name = "google"  # two models
     house.ask(house.load(palette(1)), analyses=2, providers=["google"])

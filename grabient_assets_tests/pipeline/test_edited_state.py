@@ -62,6 +62,7 @@ def ask(pipeline: Driven, key: str) -> None:
         assert pipeline.person(asset, key, {"analyses": 1}).success
 
 
+@pytest.mark.slow
 def test_every_sensor_goes_on_when_everything_was_deleted_before_its_tick(pipeline: Driven) -> None:
     [seed] = pipeline.load(1)
     pipeline.tick()

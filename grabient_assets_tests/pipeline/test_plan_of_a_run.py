@@ -48,6 +48,7 @@ def test_the_plan_stands_on_the_run_and_on_the_asset_before_anything_is_sent(pip
     assert entries[0].timestamp < sent_at
 
 
+@pytest.mark.slow
 def test_so_does_the_plan_of_a_refinement(pipeline: Driven) -> None:
     (seed,) = [row[0] for row in pipeline.rows("SELECT seed FROM palettes")]
     key = f"v1|{seed}"

@@ -35,6 +35,7 @@ def test_sample_palettes_give_the_recorded_requests_and_rows(tmp_path: Path) -> 
     check("samples", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_PALETTES.exists(), reason="the real palettes are not beside this checkout")
 def test_real_palettes_give_the_recorded_requests_and_rows(tmp_path: Path) -> None:
     check("real", tmp_path)

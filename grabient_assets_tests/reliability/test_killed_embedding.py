@@ -22,9 +22,8 @@ OTHERS: tuple[tuple[Delivery, Model, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(
-    "chosen", [pytest.param(SOME, id="some"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", [pytest.param(SOME, id="some"), pytest.param(OTHERS, id="others")])
 def test_killed_nothing_is_lost_or_paid_twice(chosen: tuple[tuple[Delivery, Model, str], ...], tmp_path: Path) -> None:
     with running(tmp_path / "emulator", models=None) as emulator:
         for number, (delivery, model, step) in enumerate(chosen):
