@@ -26,9 +26,9 @@ LONGEST_LOG = "256MB"
 """Closing the file checkpoints its log. By default a log of 16 MB triggers a checkpoint too, within the transaction
 that reaches that size, and later rows are written once more on closing."""
 
-SMALL_FILE = 64 * 2**20
-"""Bytes. The statements on a smaller file are so short that several threads cost more than they save: waking them took
-a third of the CPU of a whole run over a hundred palettes, and the run took longer."""
+SMALL_FILE = 8 * 2**20
+"""Bytes. Statements on a smaller file are so short that waking other threads costs more than it saves: two tests that
+send and collect for a dozen palettes took 60 s of CPU with two threads and 46 s with one."""
 
 _guard = threading.Lock()
 _started: dict[int, DuckDBPyConnection] = {}
