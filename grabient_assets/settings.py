@@ -71,7 +71,9 @@ SETTINGS = (
     Setting("R2_ACCESS_KEY_ID", "", "R2 token", secret=True),
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
-    Setting("VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too, and searched there"),
+    Setting(
+        "VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too; live mode searches there"
+    ),
     Setting("CLOUDFLARE_ACCOUNT_ID", "", "the account that the index belongs to"),
     Setting("CLOUDFLARE_API_TOKEN", "", "Cloudflare: a token that may edit Vectorize", secret=True),
     Setting("CLOUDFLARE_BASE_URL", CLOUDFLARE_URL, "another server that speaks Cloudflare's API (host and path)"),

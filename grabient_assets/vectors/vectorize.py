@@ -80,7 +80,7 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class IndexState:
     """An index now. `processed` is the last visible mutation. `indexed_late` are properties whose metadata index was
-    made when there were vectors: a filter finds those only after they are written again."""
+    made just now although there were vectors: a filter finds those only after they are written again."""
 
     dimensions: int
     vectors: int
@@ -167,7 +167,7 @@ class VectorizeIndex:
                 f"reading {len(some)} vectors from {some[0]!r} on", "POST", "get_by_ids", json={"ids": some}
             )
             for row in rows if isinstance(rows, list) else _get(rows, "vectors", list):
-                one, numbers = _get(row, "id", str), [_number(number) for number in _get(row, "values", list)]
+                one, numbers = _get(row, "id", str), tuple(_number(number) for number in _get(row, "values", list))
                 namespace, metadata = _get(row, "namespace", str, "") or None, _get(row, "metadata", dict, {})
                 found[one] = Vector(one, numbers, namespace, metadata)
         return found

@@ -24,6 +24,7 @@ from grabient_assets.errors import (
 from grabient_assets.providers.deadlines import Timeouts
 from grabient_assets.vectors.vectorize import Match, Mutation, Vector, VectorizeIndex, batches
 from grabient_assets_tests.emulator.running import Running
+from grabient_assets_tests.providers.rawserver import Dripping, http, raw_server
 
 TOKEN = "cf-Zr4Tz0f1e2d3c4b5a69788796a5b4c3d2"
 Open = Callable[..., VectorizeIndex]
@@ -233,7 +234,7 @@ def test_a_later_mutation_passes_ours(emulator: Running, made: VectorizeIndex) -
 def test_an_upsert_replaces_the_whole_vector(made: VectorizeIndex) -> None:
     made.upsert([Vector("a", (1, 0), "space", {"mood": "calm"})])
     made.upsert([Vector("a", (0, 0.5))])
-    assert made.visible(["a"]) == {"a": Vector("a", [0, 0.5], None, {})}
+    assert made.visible(["a"]) == {"a": Vector("a", (0, 0.5), None, {})}
 
 
 def test_twenty_vectors_are_read_in_a_call(emulator: Running, made: VectorizeIndex) -> None:
@@ -266,7 +267,7 @@ def test_a_query_finds_the_nearest_within_filter_and_namespace(made: VectorizeIn
     )
     assert [match.id for match in made.query((2, 0.1), 3)] == ["east", "north-east", "north"]
     [best] = made.query((1, 0), 1)
-    assert best == Match("east", pytest.approx(1.0), {"mood": "calm"})
+    assert best == Match("east", best.score, {"mood": "calm"}) and best.score == pytest.approx(1.0)
     assert [match.id for match in made.query((1, 0), 3, {"mood": {"$ne": "calm"}})] == ["north-east"]
     assert [match.id for match in made.query((1, 0), 3, namespace="poles")] == ["north-east", "north"]
 
@@ -348,6 +349,16 @@ def test_every_other_fault_has_its_class(
         open_at(emulator.bases["cloudflare"], timeouts=Timeouts(read=0.3)).state()
     assert type(caught.value) is kind
     assert emulator.calls("cloudflare") == {"info": 1}
+
+
+def test_an_answer_that_drips_is_given_up(open_at: Open) -> None:
+    """No wait for bytes is long, and the whole has an end all the same."""
+    short = Timeouts(read=30, transfer=60, whole_read=0.2, whole_transfer=0.2)
+    with raw_server(lambda _: Dripping(http(200, b" ", length=10**9))) as server:
+        index = open_at(server.url, timeouts=short)
+        for ask in (index.state, lambda: index.upsert([wave(1)])):
+            with pytest.raises(ProviderUnreachableError, match=r"no whole answer within 0\.2 seconds"):
+                ask()
 
 
 def test_a_429_tells_when(emulator: Running, made: VectorizeIndex) -> None:
