@@ -22,6 +22,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
 │   ├── ModelUnavailableError    404 or refusal for a model id: this model stops
 │   ├── RequestRejectedError     any other 4xx: the request itself is wrong, sending it again is useless
+│   │   └── IndexMissingError    404 for an index of vectors
 │   ├── ProviderBusyError        429, 5xx, full queue: later; carries retry_after (seconds) when named
 │   │   └── InputFileUnseenError the provider does not find the file that was just uploaded
 │   ├── ProviderUnreachableError no answer: refused, dropped, timed out
@@ -127,7 +128,7 @@ class StoreUnusableError(StoreError):
 
 
 class ProviderError(GrabientError):
-    """A call to a provider failed. `provider` is anthropic, openai, groq or google."""
+    """A call to a provider failed. `provider` is anthropic, openai, groq, google or cloudflare."""
 
     def __init__(self, provider: str, message: str) -> None:
         self.provider = provider
@@ -148,6 +149,10 @@ class ModelUnavailableError(ProviderError):
 
 class RequestRejectedError(ProviderError):
     """The provider says that the request is wrong. Sending the same again is useless."""
+
+
+class IndexMissingError(RequestRejectedError):
+    """The account has no index of vectors of this name."""
 
 
 class ProviderBusyError(ProviderError):

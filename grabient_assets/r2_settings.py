@@ -38,11 +38,11 @@ def read_r2(values: Mapping[str, str], shown: Callable[[str], str]) -> R2Setting
             f"R2_BUCKET is set but {', '.join(missing)} is not. Set what is missing, or unset R2_BUCKET to keep "
             "objects in the data folder."
         )
-    endpoint = _address("R2_ENDPOINT", values["R2_ENDPOINT"], shown("R2_ENDPOINT"))
+    endpoint = read_address("R2_ENDPOINT", values["R2_ENDPOINT"], shown("R2_ENDPOINT"))
     bucket = _bucket(values["R2_BUCKET"], endpoint)
     _check_endpoint(endpoint, bucket, shown("R2_ENDPOINT"))
     if "R2_PUBLIC_URL" in values:
-        public = _address("R2_PUBLIC_URL", values["R2_PUBLIC_URL"], shown("R2_PUBLIC_URL"))
+        public = read_address("R2_PUBLIC_URL", values["R2_PUBLIC_URL"], shown("R2_PUBLIC_URL"))
         _check_public_url(public, shown("R2_PUBLIC_URL"))
     return R2Settings(
         bucket=bucket,
@@ -53,8 +53,8 @@ def read_r2(values: Mapping[str, str], shown: Callable[[str], str]) -> R2Setting
     )
 
 
-def _address(name: str, text: str, harmless: str) -> SplitResult:
-    """The address of a store or of its pictures. Raises SettingsError with `harmless` when it cannot be one."""
+def read_address(name: str, text: str, harmless: str) -> SplitResult:
+    """The address of a server. Raises SettingsError with `harmless` when it cannot be one."""
     shown = f"{name} is {harmless!r}"
     if left := re.search(r"[<>{}$]|%7b|your[-_ ]?account|account[-_ ]?id", text, re.IGNORECASE):
         raise SettingsError(f"{shown}; {left[0]!r} is left of an example. Put in what it stands for.")

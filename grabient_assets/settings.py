@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from grabient_assets.errors import SettingsError
 from grabient_assets.r2_settings import R2Settings, read_r2
 from grabient_assets.secrets import hide
+from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings, read_vectorize
 
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
@@ -70,6 +71,12 @@ SETTINGS = (
     Setting("R2_ACCESS_KEY_ID", "", "R2 token", secret=True),
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
+    Setting(
+        "VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too; live mode searches there"
+    ),
+    Setting("CLOUDFLARE_ACCOUNT_ID", "", "the account that the index belongs to"),
+    Setting("CLOUDFLARE_API_TOKEN", "", "Cloudflare: a token that may edit Vectorize", secret=True),
+    Setting("CLOUDFLARE_BASE_URL", CLOUDFLARE_URL, "another server that speaks Cloudflare's API (host and path)"),
     Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
     Setting("GRABIENT_NOTIFY_URL", "", "a webhook (Slack and others) that is told what happened", secret=True),
 )
@@ -108,6 +115,7 @@ class Settings:
     r2: R2Settings | None
     budget_usd: Decimal | None
     dagster_home: Path
+    vectorize: VectorizeSettings | None = None
     notify_url: str | None = field(default=None, repr=False)
 
     @property
@@ -124,8 +132,9 @@ class Settings:
         """`text` without the keys, tokens and the webhook of these settings, and without user names and passwords in
         addresses."""
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
+        vectorize = (self.vectorize.token,) if self.vectorize else ()
         webhook = (self.notify_url,) if self.notify_url else ()
-        return _without([*self.api_keys.values(), *r2, *webhook], text)
+        return _without([*self.api_keys.values(), *r2, *vectorize, *webhook], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -154,6 +163,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=(
             _folder("DAGSTER_HOME", values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster"
         ),
+        vectorize=read_vectorize(values, lambda name: _shown(values, name)),
         notify_url=_notify_url(values),
     )
 

@@ -139,6 +139,44 @@ def test_r2() -> None:
             load_settings({**R2, name: "r2.example"})
 
 
+VECTORIZE = {"VECTORIZE_INDEX": "words", "CLOUDFLARE_ACCOUNT_ID": "0a1b", "CLOUDFLARE_API_TOKEN": "token-4713"}
+
+
+def test_vectorize() -> None:
+    found = load_settings(VECTORIZE).vectorize
+    assert found is not None and (found.index, found.account, found.token) == ("words", "0a1b", "token-4713")
+    assert found.base_url == "https://api.cloudflare.com/client/v4"
+    other = load_settings({**VECTORIZE, "CLOUDFLARE_BASE_URL": "http://localhost:1/client/v4/"}).vectorize
+    assert other is not None and other.base_url == "http://localhost:1/client/v4"
+    assert load_settings({**VECTORIZE, "VECTORIZE_INDEX": ""}).vectorize is None
+
+
+@pytest.mark.parametrize("mode", ["emulator", "live"])
+def test_vectorize_half_set_names_what_is_missing(mode: str) -> None:
+    token = {**VECTORIZE, "GRABIENT_MODE": mode, "CLOUDFLARE_API_TOKEN": ""}
+    with pytest.raises(SettingsError, match=r"VECTORIZE_INDEX is set but CLOUDFLARE_API_TOKEN is not\. Set what is"):
+        load_settings(token)
+    with pytest.raises(SettingsError, match="but CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not"):
+        load_settings({**token, "CLOUDFLARE_ACCOUNT_ID": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("VECTORIZE_INDEX", "My Index", "the name of an index alone"),
+        ("VECTORIZE_INDEX", "a/b", "the name of an index alone"),
+        ("VECTORIZE_INDEX", "x" * 65, "at most 64"),
+        ("CLOUDFLARE_ACCOUNT_ID", "<account>", "the account id alone"),
+        ("CLOUDFLARE_ACCOUNT_ID", "accounts/0a1b", "the account id alone"),
+        ("CLOUDFLARE_BASE_URL", "api.cloudflare.com", "must begin with http:// or https://"),
+        ("CLOUDFLARE_BASE_URL", "http://api.example.com", "over the internet it must begin with https://"),
+    ],
+)
+def test_what_is_no_index_account_or_address(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is {re.escape(repr(value))}; .*{says}"):
+        load_settings({**VECTORIZE, name: value})
+
+
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 ENDPOINTS = [
     ("https://<account>.r2.cloudflarestorage.com", "'<' is left of an example"),
@@ -314,10 +352,12 @@ def test_a_webhook_that_is_none_is_not_shown(url: str) -> None:
 def test_secrets_show_nowhere() -> None:
     secrets = {setting.name: f"hidden-{n}" for n, setting in enumerate(SETTINGS) if setting.secret}
     secrets["GRABIENT_NOTIFY_URL"] = "https://hooks.example.com/T0/B0/hidden-webhook"
-    values = {**secrets, "R2_BUCKET": "pictures", "R2_ENDPOINT": "https://x"}
-    assert len(secrets) == 7
+    r2 = {"R2_BUCKET": "pictures", "R2_ENDPOINT": "https://x"}
+    values = {**secrets, **r2, "VECTORIZE_INDEX": "words", "CLOUDFLARE_ACCOUNT_ID": "0a1b"}
+    assert len(secrets) == 8
     found = load_settings(values)
-    assert "hidden" not in repr(found) + str(found) + repr(found.r2)
+    assert "hidden" not in repr(found) + str(found) + repr(found.r2) + repr(found.vectorize)
+    assert "hidden-" not in found.without_secrets(" ".join(secrets.values()))
     shown = setting_values(values)
     assert {shown[name] for name in secrets} == {"(set)"}
     assert shown["R2_BUCKET"] == "pictures" and shown["GRABIENT_MODE"] == "emulator" and shown["GROQ_BASE_URL"] == ""

@@ -14,7 +14,7 @@ from grabient_assets.errors import EmulatorError
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m grabient_assets.emulator",
-        description="Serves the batch APIs of Anthropic, OpenAI, Groq and Gemini on loopback, offline.",
+        description="Serves the APIs of Anthropic, OpenAI, Groq, Gemini and Vectorize on loopback, offline.",
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of the project's data")
     parser.add_argument("--port", type=int, default=0, help="port, 0 for a free one (default)")

@@ -1,4 +1,4 @@
-"""The emulator as one ASGI application: four APIs under their prefixes and a control plane under /_emulator."""
+"""The emulator as one ASGI application: five APIs under their prefixes and a control plane under /_emulator."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from grabient_assets.emulator.google import Google
 from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
 from grabient_assets.emulator.service import InFlight
+from grabient_assets.emulator.vectorize import Vectorize
 from grabient_assets.emulator.wire import (
     Api,
     Call,
@@ -63,7 +64,7 @@ class EmulatorApp:
         self.control = Control(self.state, FaultScript(rules, self.state.counts), self.call_faults)
         self._touched = touched
         world = World(self.state, ServedModels(models, lambda: now().date()), polls)
-        apis: tuple[Api, ...] = (Anthropic(world), OpenAI(world), Groq(world), Google(world))
+        apis: tuple[Api, ...] = (Anthropic(world), OpenAI(world), Groq(world), Google(world), Vectorize(world))
         self.asgi = Starlette(
             routes=[
                 Mount("/_emulator", routes=self.control.routes()),
@@ -186,6 +187,7 @@ class Control:
         return [
             HttpRoute("/health", self.health, methods=["GET"]),
             HttpRoute("/calls", self.calls, methods=["GET"]),
+            HttpRoute("/vectors/{index}", self.vectors, methods=["GET"]),
             HttpRoute("/faults", self.show_faults, methods=["GET"]),
             HttpRoute("/faults", self.set_faults, methods=["POST"]),
             HttpRoute("/release", self.release, methods=["POST"]),
@@ -200,6 +202,13 @@ class Control:
         under way at the same time."""
         counts = self._state.counts
         return reply({"counts": counts.calls(), "creates": counts.creates(), "in_flight": self.in_flight.most})
+
+    async def vectors(self, request: Request) -> Response:
+        """The ids of the visible vectors of an index, and how many of its mutations wait. This is no look at it."""
+        name = request.path_params["index"]
+        if self._state.vectors.index(name) is None:
+            return reply({"error": f"There is no index {name!r}."}, 404)
+        return reply({"ids": self._state.vectors.ids(name), "waiting": self._state.vectors.waiting(name)})
 
     async def show_faults(self, request: Request) -> Response:
         """The rules in force, how many calls each matched, how often it fired."""
@@ -230,7 +239,7 @@ class Control:
         return reply({"released": True})
 
     async def reset(self, request: Request) -> Response:
-        """Forgets batches, files and counts; the fault script is again the one of the start."""
+        """Forgets batches, files, vectors and counts; the fault script is again the one of the start."""
         self._state.reset()
         self.in_flight.most.clear()
         self.script = self._first_script

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from grabient_assets.emulator.fault_script import CallAction, Cut, Delay, Drop, Hold, Html, Status
+from grabient_assets.emulator.fault_script import CallAction, Cut, Delay, Drop, Hold, Html, Status, Unsuccessful
 from grabient_assets.emulator.wire import Api, named
 
 PAGE = (
@@ -40,6 +40,10 @@ class CallFaults:
         """The answer to a call under a fault; `handle` does what the API would have done."""
         if isinstance(action, Status):
             return await self._status(action, api, handle)
+        if isinstance(action, Unsuccessful):
+            if action.after_accept:
+                await handle()
+            return named(api, api.refusal(api.fault(200, action.message, None, action.code)))
         if isinstance(action, Html):
             return Response(PAGE.format(status=action.status), action.status, media_type="text/html")
         if isinstance(action, Drop):

@@ -42,9 +42,26 @@ CREATE TABLE IF NOT EXISTS creates (
 CREATE TABLE IF NOT EXISTS bad_answers (
     provider TEXT NOT NULL, custom_id TEXT NOT NULL, PRIMARY KEY (provider, custom_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vector_indexes (
+    name TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, metric TEXT NOT NULL, description TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS vector_properties (
+    index_name TEXT NOT NULL, property TEXT NOT NULL, kind TEXT NOT NULL, mutation INTEGER NOT NULL,
+    PRIMARY KEY (index_name, property)
+);
+CREATE TABLE IF NOT EXISTS vector_mutations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, index_name TEXT NOT NULL, id TEXT NOT NULL, op TEXT NOT NULL,
+    looks INTEGER NOT NULL, payload TEXT NOT NULL, done_at REAL
+);
+CREATE TABLE IF NOT EXISTS stored_vectors (
+    index_name TEXT NOT NULL, id TEXT NOT NULL, mutation INTEGER NOT NULL, namespace TEXT, metadata TEXT,
+    numbers BLOB NOT NULL, PRIMARY KEY (index_name, id)
+);
 CREATE TABLE IF NOT EXISTS fault_counts (rule TEXT PRIMARY KEY, seen INTEGER NOT NULL, fired INTEGER NOT NULL);
 """
-TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "fault_counts")
+VECTOR_TABLES = ("vector_indexes", "vector_properties", "vector_mutations", "stored_vectors")
+TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "fault_counts", *VECTOR_TABLES)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _FILE = "number, provider, id, name, purpose, model, created_at, facts, size"
 

@@ -18,7 +18,13 @@ from pathlib import Path
 from grabient_assets import interrupts
 from grabient_assets.errors import EmulatorError
 
-BASE_PATHS = {"anthropic": "/anthropic", "openai": "/openai/v1", "groq": "/groq", "google": "/google"}
+BASE_PATHS = {
+    "anthropic": "/anthropic",
+    "openai": "/openai/v1",
+    "groq": "/groq",
+    "google": "/google",
+    "cloudflare": "/cloudflare/client/v4",
+}
 HEALTH_TIMEOUT_SECONDS = 2.0
 START_DEADLINE_SECONDS = 20.0
 IDLE_EXIT_SECONDS = 900
@@ -27,7 +33,7 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class EmulatorEndpoint:
-    """A running emulator: its address, its process and the base URL for each provider's SDK."""
+    """A running emulator: its address, its process and the base URL of each provider."""
 
     url: str
     pid: int

@@ -23,10 +23,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+Service = Provider | Literal["cloudflare"]
+
+
 class Match(Strict):
     """Which calls a rule is about. What is left out matches everything; `nth`, `from`, `to` count from 1."""
 
-    provider: Provider | None = None
+    provider: Service | None = None
     model: str | None = None
     route: str | None = None
     nth: int | list[int] | None = None
@@ -81,6 +84,22 @@ class Cut(Strict):
     do: Literal["cut"]
     share: float = Field(default=0.5, ge=0, lt=1)
     clean: bool = False
+
+
+class Unsuccessful(Strict):
+    """HTTP 200 whose body says that the call failed."""
+
+    do: Literal["success_false"]
+    code: str | None = None
+    message: str = "The emulator was told to answer like this."
+    after_accept: bool = False
+
+
+class VisibleAfter(Strict):
+    """What a write did is not seen by so many looks at the index."""
+
+    do: Literal["visible_after"]
+    polls: int = Field(ge=1)
 
 
 class Selecting(Strict):
@@ -153,7 +172,7 @@ class NoKeys(Strict):
     do: Literal["no_keys"]
 
 
-CallAction = Status | Html | Drop | Delay | Hold | Cut
+CallAction = Status | Unsuccessful | Html | Drop | Delay | Hold | Cut
 BatchAction = (
     SpoiltAnswer
     | SpoiltVector
@@ -167,6 +186,7 @@ BatchAction = (
     | FileIds
     | ResultsHost
     | NoKeys
+    | VisibleAfter
 )
 ONLY_AT = {
     "null_file_ids": ("openai", "groq"),
@@ -177,6 +197,8 @@ ONLY_AT = {
     "no_image": ("openai", "google"),
     "wrong_dimensions": ("openai", "groq", "google"),
     "short_vectors": ("openai", "groq", "google"),
+    "success_false": ("cloudflare",),
+    "visible_after": ("cloudflare",),
 }
 
 
@@ -190,9 +212,8 @@ class Rule(Strict):
     def _fits(self) -> Rule:
         do, provider = self.action.do, self.match.provider
         if self.on_batch and self.match.route not in (None, *self._laid_at):
-            raise ValueError(
-                f"{do} is laid on a batch when it is created: leave route out, or write {' or '.join(self._laid_at)}"
-            )
+            when = "a write of vectors" if do == "visible_after" else "a batch when it is created"
+            raise ValueError(f"{do} is laid on {when}: leave route out, or write {' or '.join(self._laid_at)}")
         if do in ONLY_AT and provider is not None and provider not in ONLY_AT[do]:
             raise ValueError(f"{do} exists only at {' and '.join(ONLY_AT[do])}")
         if isinstance(self.action, Cut) and self.match.route not in ("results", "file_content", *SINGLE_CALLS):
@@ -207,6 +228,8 @@ class Rule(Strict):
     def _laid_at(self) -> tuple[str, ...]:
         """Where an action on requests is laid on them: at the creation of a batch, and at calls that are answered at
         once where it is about the answer and names no custom ids, which such calls have not."""
+        if isinstance(self.action, VisibleAfter):
+            return ("vectors", "delete")
         one = isinstance(self.action, SpoiltAnswer | SpoiltVector | ErroredResult) and not self.action.custom_ids
         return ("create", *SINGLE_CALLS) if one else ("create",)
 
@@ -214,6 +237,7 @@ class Rule(Strict):
         laid = self._laid_at if self.on_batch else (route,)
         return (
             self.match.provider in (None, provider)
+            and provider in ONLY_AT.get(self.action.do, (provider,))
             and self.match.model in (None, model)
             and self.match.route in (None, route)
             and route in laid

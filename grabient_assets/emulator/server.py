@@ -145,7 +145,7 @@ def serve(
     idle_exit_seconds: float | None = None,
     announce: Callable[[EmulatorEndpoint], None] = lambda endpoint: None,
 ) -> None:
-    """Serves the four providers' APIs on loopback until stopped.
+    """Serves the APIs of the providers and of Vectorize on loopback until stopped.
 
     `port` 0 takes a free one; `polls` is how often a batch is asked for until it ends; `faults` a fault
     script; `idle_exit_seconds` ends the server after so long without a request. `announce` gets the address.

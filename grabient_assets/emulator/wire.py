@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.database import CallCounts, Database, Files
 from grabient_assets.emulator.stored_batches import Batches
+from grabient_assets.emulator.stored_vectors import StoredVectors
 from grabient_assets.registry.model import ImageRules, VectorRules
 
 ROUTE_NAMES = (
@@ -40,9 +41,16 @@ ROUTE_NAMES = (
     "model",
     "answer",
     "vectors",
+    "info",
+    "query",
+    "get_by_ids",
+    "metadata_index_create",
+    "metadata_index_list",
+    "metadata_index_delete",
 )
 SINGLE_CALLS = ("answer", "vectors")
-"""Routes that answer one request at once: with a text or an image, and with vectors."""
+"""Routes that answer one request at once: with a text or an image, and with vectors. At Cloudflare `vectors` takes
+vectors."""
 DEEPEST = 500
 """Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
 request is less (DEEPEST_REQUEST)."""
@@ -248,13 +256,14 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 class State:
-    """Batches, files and counts of all four providers in `folder`. `now` is the one clock of the emulator, and
+    """Batches, files, vectors and counts of all providers in `folder`. `now` is the one clock of the emulator, and
     `salt` that of its ids."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime], salt: str | None = None) -> None:
         self._db = Database(folder, now, salt)
         self.batches = Batches(self._db)
         self.files = Files(self._db)
+        self.vectors = StoredVectors(self._db)
         self.counts = CallCounts(self._db)
         self.now = now
         self.new_id = self._db.new_id

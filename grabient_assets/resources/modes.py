@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from grabient_assets.errors import CredentialsError
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
 from grabient_assets.settings import PROVIDERS, Settings
+from grabient_assets.vectorize_settings import VectorizeSettings
 
 EMULATOR_KEY = "emulator"
 
@@ -54,6 +55,17 @@ def provider_access(settings: Settings, provider: str) -> ProviderAccess:
     if provider not in settings.api_keys:
         raise CredentialsError(provider, why_not_usable(settings, provider))
     return ProviderAccess(provider, settings.api_keys[provider], settings.base_urls.get(provider))
+
+
+def vectorize_access(settings: Settings) -> VectorizeSettings | None:
+    """How to reach the index of VECTORIZE_INDEX now; None when none is named. In emulator mode it is the emulator's,
+    which is started when it is not running, and Cloudflare is told nothing."""
+    if settings.vectorize is None or settings.mode == "live":
+        return settings.vectorize
+    from grabient_assets.emulator.endpoint import ensure_emulator
+
+    url = ensure_emulator(settings.data_dir).base_urls["cloudflare"]
+    return replace(settings.vectorize, account=EMULATOR_KEY, token=EMULATOR_KEY, base_url=url)
 
 
 def key_of(settings: Settings, provider: str) -> str:

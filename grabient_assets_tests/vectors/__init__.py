@@ -12,7 +12,7 @@ import pytest
 
 def vectors_dir() -> Path:
     """The folder of vector files beside the checkout. It is not part of the project and may be absent."""
-    return Path(__file__).resolve().parents[2] / "shared" / "vectors"
+    return Path(__file__).resolve().parents[3] / "shared" / "vectors"
 
 
 @cache
