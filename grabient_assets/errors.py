@@ -17,6 +17,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── StoreError                   the object store (local folder or R2)
 │   └── StoreUnusableError       no bucket, a refused token, a file in the way: trying again is useless
+├── EmbedderError                the embedder of this process lacks its files, or has others
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
@@ -125,6 +126,10 @@ class StoreError(GrabientError):
 
 class StoreUnusableError(StoreError):
     """The object store takes nothing as it is set up. A person has to change a setting or the bucket."""
+
+
+class EmbedderError(GrabientError):
+    """The files of the local embedder are missing, or not those that vectors were made with."""
 
 
 class ProviderError(GrabientError):

@@ -56,6 +56,7 @@ SETTINGS = (
     ),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
+    Setting("GRABIENT_EMBEDDER", "local", "what makes vectors: local (offline, free), or a model id of role embedder"),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -110,6 +111,8 @@ class Settings:
     consensus: Method
     refiner: str | None
     """The id of the model that refines; None: the one of the registry's panel."""
+    embedder: str
+    """`local`, or the id of a model."""
     api_keys: Mapping[str, str] = field(repr=False)
     base_urls: Mapping[str, str]
     r2: R2Settings | None
@@ -152,6 +155,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         prompt_version=values.get("GRABIENT_PROMPT_VERSION", "v1"),
         consensus=_consensus(values),
         refiner=values.get("GRABIENT_REFINER"),
+        embedder=values.get("GRABIENT_EMBEDDER", "local"),
         api_keys={
             provider: key
             for provider, names in _KEY_NAMES.items()

@@ -18,6 +18,7 @@ from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.errors import errors
 from grabient_assets.cli.explain import explain
 from grabient_assets.cli.export import export
+from grabient_assets.cli.index import index
 from grabient_assets.cli.leaving import STOPPED
 from grabient_assets.cli.load import load
 from grabient_assets.cli.model_reports import reports
@@ -29,6 +30,7 @@ from grabient_assets.cli.prompts import prompts
 from grabient_assets.cli.reparse import reparse
 from grabient_assets.cli.retry import retry
 from grabient_assets.cli.run import run
+from grabient_assets.cli.search import search
 from grabient_assets.cli.settings import settings
 from grabient_assets.cli.status import status
 from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
@@ -147,6 +149,7 @@ _EXAMPLES = (
     (palettes, "Example: grabient palettes --failed --like harbour"),
     (errors, "Example: grabient errors --prompt-version v1"),
     (explain, "Example: grabient explain 'Harbour at dusk' --field mood"),
+    (search, "Example: grabient search 'misty forest at dawn' --where temperature=cool"),
     (models, "Example: grabient models --all"),
     (reports, "Example: grabient reports --prompt-version v1"),
     (settings, "Example: grabient settings --env-example > .env"),
@@ -158,6 +161,7 @@ app.command(
     epilog="Example: grabient dev -p 4000",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
 )(dev)
+app.add_typer(index, name="index", epilog="Example: grabient index status")
 app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1 v2")
 
 

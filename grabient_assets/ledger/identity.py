@@ -50,6 +50,11 @@ def custom_id(stem: str, analysis_index: str = "analysis_index") -> str:
     return f"{stem} || '-' || lpad({analysis_index}::VARCHAR, 2, '0')"
 
 
+def custom_id_of(subject_key: str, request_digest: str, analysis_index: int) -> str:
+    """The custom_id itself, of a request that rests on nothing."""
+    return f"{subject_key}-{request_digest}-{analysis_index:02}"
+
+
 def stem_of(custom_id: str) -> str:
     """SQL of the stem of a custom_id."""
     return f"left({custom_id}, -3)"

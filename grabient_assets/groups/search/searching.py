@@ -1,0 +1,222 @@
+"""Search by meaning: a query in words, the nearest palettes, and why they are near."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.errors import UsageError
+from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.search.embeddings import folded
+from grabient_assets.groups.search.indexes import DOCUMENT_VECTORS, IndexVersion, named_version
+from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MOST_CHARACTERS = 2_000
+MOST_HITS = 10_000
+REASONS = 3
+"""So many of a palette's tags are shown beside a hit: those nearest to the query."""
+
+_WORDS, _LISTS = tuple(CATEGORICAL_VALUES), ("mood", "style", "dominant_colors", "seasonal", "associations")
+_FACT_LISTS = ("harmonies", "color_names")
+FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS))
+"""What `--where` takes: refined tags by their names, and facts that are computed from the colours."""
+_HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
+
+QueryVector = Callable[[str, IndexVersion], Sequence[float]]
+"""The vector of a query, by the embedder of the version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A palette that was found. `score` is the cosine similarity, `why` its tags nearest to the query. `batch_id` is
+    the batch of its refinement, `cost_usd` what the palette cost under this prompt version."""
+
+    rank: int
+    score: float
+    seed: str
+    name: str | None
+    hex: tuple[str, ...]
+    embed_text: str
+    prompt_version: str
+    batch_id: str | None
+    cost_usd: Decimal
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a query, with the index version that gave it."""
+
+    query: str
+    index: str
+    version: int
+    embedder: str
+    elapsed_ms: float
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that was checked: its text as it is embedded, and conditions on tags and facts."""
+
+    text: str
+    limit: int = 10
+    prompt_version: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+
+def checked_query(text: str, limit: int = 10, prompt_version: str | None = None, where: Sequence[str] = ()) -> Query:
+    """The query, with every #rrggbb as the name of the colour. Raises UsageError for one that cannot be asked."""
+    from grabient_assets.gradient.color import nearest_name
+
+    if not 1 <= limit <= MOST_HITS:
+        raise UsageError(f"--limit is {limit}; it must be from 1 to {MOST_HITS:,}.")
+    if len(text) > MOST_CHARACTERS:
+        raise UsageError(f"The query has {len(text):,} characters; {MOST_CHARACTERS:,} are the most.")
+
+    def name(found: re.Match[str]) -> str:
+        red, green, blue = bytes.fromhex(found[1])
+        return nearest_name((red, green, blue))
+
+    words = _HEX.sub(name, text)
+    if not any(character.isalnum() for character in words):
+        shown = f"{text.strip()!r} holds no letter or digit" if text.strip() else "The query is empty"
+        raise UsageError(f"{shown}. Describe a palette in words, such as 'misty forest at dawn', or by #rrggbb.")
+    return Query(folded(words), limit, prompt_version, tuple(map(_condition, where)))
+
+
+def _condition(text: str) -> tuple[str, str]:
+    name, sign, value = (part.strip() for part in text.partition("="))
+    if not sign or not value:
+        raise UsageError(f"--where is {text!r}; write it as temperature=warm.")
+    if name not in FILTERS:
+        raise UsageError(f"--where {text!r} names {name!r}; it can be {', '.join(FILTERS)}.")
+    known = CATEGORICAL_VALUES.get(name.removeprefix("computed_"))
+    if known and value not in known:
+        raise UsageError(f"--where {text!r}: {name} is one of {', '.join(known)}.")
+    return name, value
+
+
+def search(
+    query: Query, warehouse: Warehouse, vector_of: QueryVector, index_name: str = "palettes", version: int | None = None
+) -> Found:
+    """The hits in the live version of the index, or in another. Raises UsageError when there is no index yet."""
+    started = time.perf_counter()
+    if not warehouse.exists():
+        raise UsageError("Nothing is loaded yet, so there is no index. Next: grabient load FILE, or grabient demo.")
+    with warehouse.read() as connection:
+        chosen = named_version(connection, index_name, version)
+    vector = vector_of(query.text, chosen)
+    with warehouse.read() as connection:
+        hits = _hits(connection, query, chosen, vector)
+    elapsed = round((time.perf_counter() - started) * 1000, 1)
+    return Found(query.text, index_name, chosen.version, chosen.embedder, elapsed, hits)
+
+
+_DETAILS = """
+    SELECT e.vector_id, r.seed, p.name, p.hex, r.embed_text, r.prompt_version, r.batch_id,
+           coalesce((SELECT sum(c.cost_usd) FROM cost_by_palette c
+                     WHERE c.seed = r.seed AND c.prompt_version = r.prompt_version), 0),
+           list_concat(r.mood, r.style, r.dominant_colors, r.seasonal, r.associations)
+    FROM index_entries e
+    JOIN palettes p ON p.seed = e.subject
+    JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
+    WHERE e.index_name = $index AND e.version = $version AND e.vector_id IN (SELECT unnest($ids::VARCHAR[]))
+"""
+
+
+def _hits(
+    connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
+) -> tuple[Hit, ...]:
+    from grabient_assets.vectors.exact import candidates, ranked
+
+    if len(vector) != version.dimensions:
+        raise UsageError(
+            f"The query has {len(vector)} dimensions, and version {version.version} of the index has "
+            f"{version.dimensions}. It was made by {version.embedder}."
+        )
+    conditions, parameters = _filters(query)
+    rows = connection.execute(
+        candidates(_searched(conditions), version.dimensions),
+        {
+            "index": version.index_name,
+            "version": version.version,
+            "embedder": version.embedder,
+            "dimensions": version.dimensions,
+            "query": list(vector),
+            "limit": query.limit,
+            **parameters,
+        },
+    ).fetchall()
+    best = ranked([row[0] for row in rows], [row[1] for row in rows], vector, query.limit)
+    details = {
+        row[0]: row[1:]
+        for row in connection.execute(
+            _DETAILS,
+            {
+                "index": version.index_name,
+                "version": version.version,
+                "ids": [one.vector_id for one in best],
+            },
+        ).fetchall()
+    }
+    why = nearest_tags(query.text, {one.vector_id: details[one.vector_id][-1] for one in best})
+    hits: list[Hit] = []
+    for rank, one in enumerate(best, 1):
+        seed, name, colours, text, prompt_version, batch_id, cost, _ = details[one.vector_id]
+        why_near = why[one.vector_id]
+        hits.append(Hit(rank, one.score, seed, name, tuple(colours), text, prompt_version, batch_id, cost, why_near))
+    return tuple(hits)
+
+
+def _searched(conditions: Sequence[str]) -> str:
+    """Relation of the vectors of a version that meet the conditions."""
+    joins = (
+        ""
+        if not conditions
+        else """
+        JOIN palettes p ON p.seed = e.subject
+        JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
+    """
+    )
+    return f"""
+        SELECT e.vector_id, v.vector FROM index_entries e
+        JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256) {joins}
+        WHERE e.index_name = $index AND e.version = $version AND v.embedder = $embedder
+          AND v.dimensions = $dimensions {"".join(f" AND {one}" for one in conditions)}
+    """
+
+
+def _filters(query: Query) -> tuple[list[str], dict[str, Any]]:
+    conditions = [_comparison(name, f"$where{place}") for place, (name, _) in enumerate(query.where)]
+    parameters: dict[str, Any] = {f"where{place}": value for place, (_, value) in enumerate(query.where)}
+    if query.prompt_version is not None:
+        conditions.append("r.prompt_version = $prompt_version")
+        parameters["prompt_version"] = query.prompt_version
+    return conditions, parameters
+
+
+def _comparison(name: str, value: str) -> str:
+    if name in _LISTS or name in _FACT_LISTS:
+        return f"list_contains({'p' if name in _FACT_LISTS else 'r'}.{name}, {value})"
+    computed = name.removeprefix("computed_")
+    return f"{'r' if computed == name else 'p'}.{computed} = {value}"
+
+
+def nearest_tags(query: str, tags: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """The tags of each palette that come nearest to the query in the table of the local embedder, best first."""
+    from grabient_assets.vectors.local_embedder import embed_locally
+
+    words = list(dict.fromkeys(tag for own in tags.values() for tag in own))
+    vectors = embed_locally([query, *words])
+    near = dict(zip(words, (vectors[1:] @ vectors[0]).tolist(), strict=True))
+    return {
+        one: tuple(sorted(dict.fromkeys(own), key=lambda tag: (-near[tag], tag))[:REASONS]) for one, own in tags.items()
+    }

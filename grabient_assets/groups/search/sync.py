@@ -1,0 +1,140 @@
+"""Bringing an index to what it should hold: build beside, make visible, go live, and only then remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.groups.search.indexes import (
+    Build,
+    Index,
+    IndexVersion,
+    begin_version,
+    differences,
+    go_live,
+    index_versions,
+    named_version,
+    sync_entries,
+    unsettled,
+    version_to_sync,
+)
+from grabient_assets.groups.search.remote_sync import sync_remote
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.vectors.vectorize import VectorizeIndex
+
+Measure = Callable[[Warehouse, IndexVersion], str | None]
+"""Measures a version before it goes live; returns why it must not, or None."""
+
+
+Connect = Callable[[str], "VectorizeIndex"]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A version after a sync: what was added, replaced and removed, and how many vectors are still on their way."""
+
+    version: IndexVersion
+    added: int = 0
+    replaced: int = 0
+    removed: int = 0
+    on_the_way: int = 0
+    held: str | None = None
+    """Why the version does not go live."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.added or self.replaced or self.removed)
+
+
+def sync_index(
+    warehouse: Warehouse,
+    index: Index,
+    build: Build,
+    clock: Callable[[], datetime],
+    measure: Measure | None = None,
+    connect: Connect | None = None,
+) -> Synced | None:
+    """Bring the index to what it should hold; None when there is nothing to hold yet.
+
+    A version that has become whole goes live in one transaction, unless `measure` holds it back. `connect` opens the
+    index of a name at Cloudflare; one call is one round, and vectors become visible there later. Raises WarehouseError
+    instead of emptying a version.
+    """
+    with warehouse.read() as connection:
+        version = version_to_sync(connection, index.name, build)
+        found = differences(connection, index, version) if version else None
+        waiting = unsettled(connection, version) if version else 0
+        if version is None and not wanted_count(connection, index, build):
+            return None
+    if version is not None and version.state == "live" and not found and not waiting:
+        return Synced(version)
+    with warehouse.write() as connection:
+        now = ledger_time(connection, clock())
+        version = version_to_sync(connection, index.name, build) or begin_version(connection, index.name, build, now)
+        found = differences(connection, index, version)
+        if found:
+            sync_entries(connection, index, version, now)
+    if version.remote_name and connect:
+        with closing(connect(version.remote_name)) as remote:
+            sync_remote(warehouse, index, version, remote, clock)
+    with warehouse.read() as connection:
+        version = named_version(connection, index.name, version.version)
+        waiting = unsettled(connection, version)
+    done = Synced(version, len(found.missing), len(found.stale), len(found.orphaned), waiting)
+    return _try_live(warehouse, index, done, clock, measure) if version.state == "building" else done
+
+
+def wanted_count(connection: DuckDBPyConnection, index: Index, build: Build) -> int:
+    """How many vectors a version of this build would hold now."""
+    row = connection.execute(
+        f"SELECT count(*) FROM ({index.wanted})",
+        {"embedder": build.embedder, "dimensions": build.dimensions, **index.parameters()},
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _waiting_behind_a_live_one(connection: DuckDBPyConnection, index: Index, version: IndexVersion) -> int:
+    """How many texts lack a vector that a version needs to replace another one; the first one replaces nothing."""
+    if all(one.state != "live" for one in index_versions(connection, index.name)):
+        return 0
+    row = connection.execute(f"SELECT count(*) FROM ({index.waiting})", {"embedder": version.embedder}).fetchone()
+    return row[0] if row else 0
+
+
+def _try_live(
+    warehouse: Warehouse, index: Index, done: Synced, clock: Callable[[], datetime], measure: Measure | None
+) -> Synced:
+    """Make a version live that holds exactly what it should, and that is not worse than the one it replaces."""
+    if done.on_the_way:
+        return done  # vectors that Cloudflare does not show yet
+    with warehouse.read() as connection:
+        waiting = _waiting_behind_a_live_one(connection, index, done.version)
+    held = (
+        f"{counted(waiting, 'text')} of the index {index.name!r} "
+        f"{'has' if waiting == 1 else 'have'} no vector of {done.version.embedder} yet."
+        if waiting
+        else measure(warehouse, done.version)
+        if measure
+        else None
+    )
+    with warehouse.write() as connection:
+        now = ledger_time(connection, clock())
+        if held is None and not differences(connection, index, done.version):
+            go_live(connection, done.version, now)
+        elif held is not None:
+            connection.execute(
+                "UPDATE index_versions SET error = $1 WHERE index_name = $2 AND version = $3",
+                [held, index.name, done.version.version],
+            )
+        version = named_version(connection, index.name, done.version.version)
+    return Synced(version, done.added, done.replaced, done.removed, 0, held)

@@ -1,0 +1,120 @@
+"""A version that is kept at Cloudflare too: live when it is seen there, and never emptied."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grabient_assets.errors import ProviderBusyError
+from grabient_assets.groups.search.sync import Synced
+from grabient_assets.vectors.vectorize import VectorizeIndex
+from grabient_assets_tests.emulator.running import Running
+from grabient_assets_tests.groups.search.shelf import Shelf
+
+NAME = "palettes-live"
+
+
+class RemoteShelf(Shelf):
+    """A folder whose index is kept at the emulator's Cloudflare."""
+
+    def __init__(self, folder: Path, emulator: Running) -> None:
+        super().__init__(folder)
+        self.emulator = emulator
+        self.embed()
+
+    def open(self, name: str) -> VectorizeIndex:
+        return VectorizeIndex("an-account", "token", name, self.emulator.bases["cloudflare"])
+
+    def round(self) -> Synced:
+        done = self.sync(connect=self.open, remote=NAME)
+        assert done is not None
+        return done
+
+    def rounds(self) -> int:
+        """Syncs until all is settled; returns how many it took."""
+        for number in range(1, 20):
+            done = self.round()
+            if done.version.state == "live" and not done.on_the_way:
+                return number
+        raise AssertionError("it never settled")
+
+    def there(self, name: str = NAME) -> list[str]:
+        return sorted(self.emulator.control("GET", f"vectors/{name}")["ids"])
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, emulator: Running) -> RemoteShelf:
+    return RemoteShelf(tmp_path, emulator)
+
+
+def fault(do: str, **more: Any) -> dict[str, Any]:
+    return {"match": {"provider": "cloudflare", "route": "vectors"}, "action": {"do": do, **more}}
+
+
+KEYS = ["key-diner", "key-fire", "key-mist", "key-sea"]
+
+
+def test_it_is_live_when_it_is_seen(shelf: RemoteShelf) -> None:
+    shelf.emulator.faults(fault("visible_after", polls=3))
+    first = shelf.round()
+    assert (first.version.state, first.on_the_way, first.version.remote_name) == ("building", 4, NAME)
+    assert shelf.rows("SELECT DISTINCT state FROM index_entries") == [("sent",)]
+    assert shelf.rounds() <= 4
+    assert shelf.there() == KEYS
+    assert shelf.rows("SELECT op, vectors, visible_at IS NOT NULL FROM index_mutations") == [("upsert", 4, True)]
+
+
+def test_nothing_is_written_when_nothing_changed(shelf: RemoteShelf) -> None:
+    shelf.rounds()
+    before = shelf.rows("SELECT count(*) FROM index_mutations")
+    assert not shelf.round().changed and shelf.rows("SELECT count(*) FROM index_mutations") == before
+
+
+def test_a_changed_text_replaces_its_vector_and_an_orphan_leaves_last(shelf: RemoteShelf) -> None:
+    shelf.rounds()
+    shelf.text("mist", "A bright meadow in June.")
+    with shelf.write() as connection:
+        connection.execute("DELETE FROM palette_tag_refined WHERE seed = 'fire'")
+    shelf.embed()
+    done = shelf.round()
+    assert (done.replaced, done.removed) == (1, 1)
+    shelf.rounds()
+    assert shelf.there() == ["key-diner", "key-mist", "key-sea"]
+    with closing(shelf.open(NAME)) as index:
+        [match] = index.query(list(shelf.rows(VECTOR_OF_MIST)[0][0]), 1)
+    assert (match.id, round(match.score, 4), match.metadata["seed"]) == ("key-mist", 1.0, "mist")
+    assert shelf.rows("SELECT op, vectors FROM index_mutations ORDER BY seq") == [
+        ("upsert", 4),
+        ("upsert", 1),
+        ("delete", 1),
+    ]
+
+
+VECTOR_OF_MIST = """
+    SELECT vector FROM embeddings JOIN index_entries USING (content_sha256) WHERE vector_id = 'key-mist'
+"""
+
+
+def test_who_died_after_an_accepted_write_goes_on_with_the_same_ids(shelf: RemoteShelf) -> None:
+    shelf.round()
+    with shelf.write() as connection:  # as if the process had died before it wrote down what was accepted
+        connection.execute("UPDATE index_entries SET state = 'wanted', mutation_id = NULL")
+        connection.execute("DELETE FROM index_mutations")
+    shelf.rounds()
+    assert shelf.there() == KEYS
+
+
+def test_while_it_is_busy_the_live_version_is_searched(shelf: RemoteShelf) -> None:
+    shelf.sync()
+    assert shelf.versions() == [(1, "live")]
+    shelf.emulator.faults(fault("status", status=429))
+    with pytest.raises(ProviderBusyError):
+        shelf.round()
+    assert shelf.versions() == [(2, "building"), (1, "live")]
+    assert shelf.find("midnight ocean").hits[0].seed == "sea"
+    shelf.emulator.faults()
+    shelf.rounds()
+    assert shelf.versions() == [(2, "live"), (1, "retired")]
