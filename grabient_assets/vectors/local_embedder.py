@@ -66,7 +66,8 @@ def _files() -> tuple[Any, Any]:
         )
     folder = Path(spec.origin).parent
     weights, tokenizer = (_checked(folder / name, digest) for name, digest in (WEIGHTS, TOKENIZER))
-    return load(weights)["embedding.weight"], Tokenizer.from_str(tokenizer.decode())
+    [table] = load(weights).values()
+    return table, Tokenizer.from_str(tokenizer.decode())
 
 
 def _checked(path: Path, digest: str) -> bytes:

@@ -27,8 +27,8 @@ LONGEST_LOG = "256MB"
 that reaches that size, and later rows are written once more on closing."""
 
 SMALL_FILE = 8 * 2**20
-"""Bytes. Statements on a smaller file are so short that waking other threads costs more than it saves: two tests that
-send and collect for a dozen palettes took 60 s of CPU with two threads and 46 s with one."""
+"""Bytes. Statements on a smaller file are so short that waking other threads costs more than it saves: two tests of
+the ledger that send and collect took 60 s of CPU with two threads and 46 s with one."""
 
 _guard = threading.Lock()
 _started: dict[int, DuckDBPyConnection] = {}

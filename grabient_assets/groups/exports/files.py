@@ -86,7 +86,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _query(values: str) -> str:
-    return f"SELECT {values} FROM refined_palettes SEMI JOIN export_rows USING (seed, prompt_version)"
+    """In a fixed order: without one it depends on how many threads DuckDB has."""
+    return (
+        f"SELECT {values} FROM refined_palettes SEMI JOIN export_rows USING (seed, prompt_version) "
+        "ORDER BY prompt_version, seed"
+    )
 
 
 def _rows(connection: DuckDBPyConnection, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
