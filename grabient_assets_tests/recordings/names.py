@@ -22,6 +22,8 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
     {
         "cost_by_purpose",
         "embeddings",
+        "imported_requests",
+        "imports",
         "texts",
         ("request_sizes", "delivery"),
         *(("asks", name) for name in ("delivery", "subject_key", "rests_on", "basis", "stem")),
