@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from grabient_assets import interrupts
 from grabient_assets.errors import ExportFileError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.groups.imports.export_file import (
@@ -114,9 +115,14 @@ class _Import:
     tables: Counter[str] = field(default_factory=Counter)
     report: ImportReport = field(default_factory=ImportReport)
 
+    def _read(self, wanted: Collection[str] = tuple(TABLES.values())) -> Iterator[ExportedRow]:
+        for row in exported_rows(self.file, self.path, wanted):
+            interrupts.check()
+            yield row
+
     def survey(self) -> None:
         """Which row stands for each analysis, and which ones cannot be read."""
-        for row in exported_rows(self.file, self.path):
+        for row in self._read():
             self.tables[row.table] += 1
             try:
                 if row.problem or not row.table:
@@ -175,7 +181,7 @@ class _Import:
     def _rows(self, table: str) -> Iterator[ExportedRow]:
         """The rows of the table that stand."""
         query = "SELECT 1 FROM rejected WHERE (member, line, entry) = (?, ?, ?)"
-        for row in exported_rows(self.file, self.path, [table]) if self.tables[table] else ():
+        for row in self._read([table]) if self.tables[table] else ():
             place = [row.member, row.line, row.entry]
             if row.table == table and not self.scratch.execute(query, place).fetchone():
                 yield row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from grabient_assets import interrupts
 from grabient_assets.errors import ExportFileError
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.imports.export_row import _model, legacy_version
@@ -347,6 +349,12 @@ def test_a_dump_of_another_table(place: Place, rows: list[dict[str, Any]], held:
         place.load(*rows)
     assert held in str(error.value) and "palettes alone are read by grabient load" in str(error.value).lower()
     assert place.rows("SELECT count(*) FROM palettes") == place.rows("SELECT count(*) FROM rejected_palettes") == [(0,)]
+
+
+def test_reading_ends_when_somebody_asks(place: Place) -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        interrupts.record(signal.SIGINT)
+        place.load({"batchId": "b"})
 
 
 def test_strict_stores_nothing(place: Place) -> None:
