@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from grabient_assets_tests.cli.running import command, environment, typed
+from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.groups.imports.old_systems import (
     HASH,
     OF_REFINEMENT,
@@ -67,16 +68,15 @@ def test_what_holds_no_answers(data: Path, tmp_path: Path) -> None:
 
 
 def test_through_a_pipe(data: Path) -> None:
-    file = jsonl(data.parent / "tags.jsonl", convex_tags(promptVersion=None))
-    done = subprocess.run(
-        command("import-tags", "-", "--name", "first", "--json"),
-        env=environment(data),
-        input=file.read_bytes(),
-        capture_output=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert b'"legacy-first": 1' in done.stdout
+    content = jsonl(data.parent / "tags.jsonl", convex_tags(promptVersion=None)).read_bytes()
+    pipe = data.parent / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[content])
+    writer.start()
+    done = typed(data, "import-tags", pipe, "--name", "first", "--json")
+    writer.join()
+    assert done.code == 0, done.err
+    assert done.json["prompt_versions"] == {"legacy-first": 1}
 
 
 def test_nothing_of_an_import_is_asked(imported: Path) -> None:
