@@ -24,8 +24,6 @@ from grabient_assets.settings import PROVIDERS
 
 Purpose = Literal["tagging", "refinement"]
 LEGACY = "legacy-"
-UNNAMED = "unnamed"
-"""The prompt version of rows that name none."""
 MOST_TOKENS = 10_000_000
 _ADDITION = re.compile(r"\d{8}|\d+[be]|claude|instruct|versatile")
 """What an id of a provider has and a short name may lack: the day, the size, the vendor, the kind."""
@@ -119,10 +117,9 @@ def legacy_version(named: str | None, otherwise: str) -> str:
     return version if is_version_name(version) else f"{LEGACY}{hashlib.sha256(version.encode()).hexdigest()[:12]}"
 
 
-def read_answer_row(row: ExportedRow, unnamed: str = UNNAMED) -> LegacyAnswer:
-    """The answer in a row of tags or of refinements. Raises BadRowError."""
-    if row.problem:
-        raise BadRowError(row.problem)
+def read_answer_row(row: ExportedRow, unnamed: str) -> LegacyAnswer:
+    """The answer in a row of tags or of refinements; `unnamed` is the prompt version of one that names none. Raises
+    BadRowError."""
     try:
         found = _Row.model_validate(row.values)
     except ValidationError as error:

@@ -67,7 +67,7 @@ class ImportReport:
 
 
 def import_answers(
-    warehouse: Warehouse, path: Path, source: str, now: datetime, unnamed: str = "unnamed", strict: bool = False
+    warehouse: Warehouse, path: Path, source: str, now: datetime, unnamed: str, strict: bool = False
 ) -> ImportReport:
     """Store everything of the export that is not stored yet. Rejected rows are kept under the name `source`.
 

@@ -16,6 +16,7 @@ from grabient_assets.errors import ExportFileError
 from grabient_assets.gradient.palette import Palette
 from grabient_assets.groups.imports.export_row import _model, legacy_version
 from grabient_assets.groups.imports.importing import ImportReport, import_answers
+from grabient_assets.groups.tagging.quality import answers_by_model, palettes_without_usable_answer
 from grabient_assets.ledger.accounts import imported, total_costs
 from grabient_assets.ledger.budget import monthly
 from grabient_assets.registry.model import Model
@@ -306,6 +307,9 @@ def test_an_answer_that_says_nothing_is_a_failure_as_any_models(place: Place) ->
     assert (report.answers, report.failures) == (0, 1)
     assert place.rows("SELECT fate, starts_with(error, 'The answer is JSON') FROM palette_tags") == [("invalid", True)]
     assert place.load(convex_tags(tags={"result": "none"})).known == 1
+    with place.warehouse.read() as connection:
+        assert answers_by_model(connection) == [], "no check of this project's models counts it"
+        assert palettes_without_usable_answer(connection) == (0, [])
 
 
 BAD = [
