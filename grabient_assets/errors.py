@@ -5,6 +5,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── SettingsError            a setting is missing, unknown or outside its limits
 │   ├── PaletteFileError         the palette file cannot be read at all, or holds nothing
 │   │   └── AmbiguousPaletteError 16 numbers that may be a preset with alpha: a person has to say
+│   ├── ExportFileError          an export of an earlier system cannot be read at all, or holds no answers
 │   └── SeedError                a seed cannot be read; carries seed and reason
 ├── PromptError                  a prompt file or prompt version is unusable
 │   └── UnknownPromptVersionError  there is no prompt version of that name; exit code 2
@@ -64,6 +65,10 @@ class PaletteFileError(UsageError):
 
 class AmbiguousPaletteError(PaletteFileError):
     """16 numbers of a palette file may be a preset with alpha or a seed with modifiers."""
+
+
+class ExportFileError(UsageError):
+    """The export of an earlier system cannot be opened or decoded, or holds no answers."""
 
 
 class SeedError(UsageError):

@@ -53,7 +53,7 @@ def test_every_command_and_option_that_is_named_exists():
     from grabient_assets.cli.main import app
 
     commands = getattr(get_command(app), "commands")  # noqa: B009 - typer's type does not say that it is a group
-    calls = re.findall(r"(?:`|^(?:\.venv/bin/)?)grabient ([a-z]+)([^`\n#]*)", texts(), re.MULTILINE)
+    calls = re.findall(r"(?:`|^(?:\.venv/bin/)?)grabient ([a-z]+(?:-[a-z]+)*)([^`\n#]*)", texts(), re.MULTILINE)
     assert {"load", "run", "status", "explain"} <= {name for name, _ in calls}
     for name, rest in calls:
         assert name in commands, f"grabient {name} is named and does not exist"

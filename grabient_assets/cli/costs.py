@@ -57,7 +57,7 @@ def costs(
 def _document(
     connection: DuckDBPyConnection, settings: Settings, by: str, since: date | None, until: date | None
 ) -> dict[str, Any]:
-    from grabient_assets.ledger.accounts import GROUPINGS, costs, foreseen, invoices, total_costs
+    from grabient_assets.ledger.accounts import GROUPINGS, costs, foreseen, imported, invoices, total_costs
 
     return {
         "by": by,
@@ -72,6 +72,10 @@ def _document(
         "invoices": [_invoice(one) for one in invoices(connection, since, until)],
         "month": _month(connection, settings),
         "estimates": [_exact(one) for one in foreseen(connection, since, until)],
+        "imported": [
+            dict(zip(("provider", "model", "purpose", "prompt_version"), one.what, strict=True)) | _figures(one)
+            for one in imported(connection, since, until)
+        ],
     }
 
 
@@ -151,6 +155,8 @@ def _show(document: dict[str, Any], by: str, settings: Settings) -> None:
         f"aside for open batches, {left}{emulated}."
     )
     _show_estimates(console, document["estimates"])
+    if document["imported"]:
+        console.print(_imported(document["imported"]))
 
 
 def _basis(estimated: int, unknown: int) -> str:
@@ -221,6 +227,18 @@ def _show_estimates(console: Console, estimates: list[dict[str, Any]]) -> None:
     console.print(
         f"{counted(requests, 'answer')} cost {_short(str(actual))} USD, {actual / expected:.2f} times what was "
         f"expected{worst}."
+    )
+
+
+def _imported(rows: list[dict[str, Any]]) -> str:
+    """What earlier systems paid for; `grabient import-tags` brought it."""
+    requests, unknown = (sum(row[name] for row in rows) for name in ("requests", "unknown"))
+    read, written = (sum(row[name] for row in rows) for name in ("input_tokens", "output_tokens"))
+    usd = sum((Decimal(row["cost_usd"]) for row in rows), Decimal(0))
+    without = f"; the cost of {counted(unknown, 'answer')} is unknown" if unknown else ""
+    return (
+        f"Imported from earlier systems, and in no sum above: {counted(requests, 'answer')}, {read:,} input and "
+        f"{written:,} output tokens, {_short(str(usd))} USD{without}."
     )
 
 

@@ -32,12 +32,12 @@ def errors(
 
     from grabient_assets.headless.failure_groups import NAMED_PALETTES, failure_groups
     from grabient_assets.headless.failures import find_failures, repeats
-    from grabient_assets.headless.run_goal import chosen_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
-    version = None if prompt_version is None else chosen_prompt_version(prompt_version)
     with opened_as_it_is(settings) as warehouse:
+        version = None if prompt_version is None else answered_prompt_version(prompt_version, warehouse)
         with warehouse.read() as connection:
             found = failure_groups(connection, version, None if as_json else NAMED_PALETTES)
         again = repeats(warehouse, find_failures(warehouse, settings, version), datetime.now(UTC).date())
@@ -106,9 +106,12 @@ def show_errors(
         console.print(f"{one.provider} {one.model}, {one.purpose}: {counted(one.palettes, 'palette')}", style="bold")
         print_indented(console, one.reason)
         print_indented(console, f"Palettes: {named}{more}")
-        print_indented(console, f"Again: {counted(one.requests, 'request')}, {price}")
+        again_at = f"Again: {counted(one.requests, 'request')}, {price}"
+        print_indented(console, again_at if one.requests else "An earlier system asked; it was imported as it is.")
         console.print()
     total = _total(found, again)
+    if not total["requests"]:
+        return
     unknown = f", and {counted(total['unknown'], 'request')} at a cost nobody knows" if total["unknown"] else ""
     usd = f"about {Decimal(total['retry_usd']):.4f} USD{unknown}{' (emulated)' if emulated else ''}"
     follow = f", and {counted(total['follow'], 'refinement')} that may follow" if total["follow"] else ""

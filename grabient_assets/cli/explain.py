@@ -62,10 +62,10 @@ def _explained(seed: str, prompt_version: str | None, settings: Settings) -> Exp
     from grabient_assets.groups.palettes.palette_line import typed_palette
     from grabient_assets.groups.refinement.explaining import explain as explained
     from grabient_assets.groups.refinement.explaining import read_about
-    from grabient_assets.headless.run_goal import answered_prompt_version, chosen_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
 
     warehouse = open_warehouse(settings)
-    version = answered_prompt_version(prompt_version, warehouse) if prompt_version else chosen_prompt_version(None)
+    version = answered_prompt_version(prompt_version, warehouse)
     if not warehouse.exists():
         typed_palette(seed)
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")

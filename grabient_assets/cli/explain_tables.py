@@ -154,10 +154,10 @@ def _standing(kind: str, reason: str | None) -> str:
 
 
 def _usd(costs: Sequence[Cost]) -> str:
-    """Dollars; `~` before an estimate, `?` for an unknown cost."""
+    """Dollars; `~` before an estimate, `?` for an unknown cost, `*` for what an earlier system paid."""
     if not costs:
         return "-"
-    marks = {"estimated": "~", "unknown": "?"}
+    marks = {"estimated": "~", "unknown": "?", "imported": "*"}
     return "".join(marks.get(basis or "", "") for basis in sorted({str(one.basis) for one in costs})) + (
         f"{sum(one.cost_usd for one in costs):.6f}"
     )
@@ -174,11 +174,13 @@ def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
         f"Cost: tagging {sums['tagging']:.6f} USD, refinement {sums['refinement']:.6f}, together "
         f"{sum(sums.values()):.6f} for {counted(requests, 'request')}{' (emulated)' if emulated else ''}."
     )
-    estimated, unknown = (
-        sum(one.requests for one in costs if one.basis == basis) for basis in ("estimated", "unknown")
+    estimated, unknown, imported = (
+        sum(one.requests for one in costs if one.basis == basis) for basis in ("estimated", "unknown", "imported")
     )
     if estimated:
         yield f"The cost of {counted(estimated, 'request')} is estimated (~)."
+    if imported:
+        yield f"Of these, an earlier system paid for {counted(imported, 'request')} (*)."
     if unknown:
         yield f"The cost of {counted(unknown, 'request')} is unknown (?) and not in the sums."
 
@@ -186,9 +188,8 @@ def _money(explanation: Explanation, *, emulated: bool) -> Iterator[str]:
 def _refinement(explanation: Explanation) -> Iterator[str]:
     stored, standing = explanation.stored, explanation.refinement
     if standing is None:
-        yield (
-            "No refinement was asked for. Ask: grabient run" if stored.consensus else "Refinement: after the consensus."
-        )
+        not_asked = f"No refinement was asked for.{' Ask: grabient run' if stored.asked else ''}"
+        yield not_asked if stored.consensus else "Refinement: after the consensus."
         return
     refined = stored.refined
     if refined is None:

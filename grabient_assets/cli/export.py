@@ -47,20 +47,20 @@ def export(
 
     from grabient_assets.groups.exports.files import deliver
     from grabient_assets.groups.exports.tables import Selection
-    from grabient_assets.headless.run_goal import chosen_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
     kind = _kind(form, dialect, table)
-    selection = Selection(
-        prompt_version=chosen_prompt_version(prompt_version),
-        columns=_columns(columns, kind),
-        target=target or (kind.dialect if kind.format == "sql" else kind.format),
-        since=None if since == "last" else day(since, "--since", ", or last"),
-        changed=since == "last",
-    )
-    _check_place(out, kind, settings)
     with opened_as_it_is(settings) as warehouse:
+        selection = Selection(
+            prompt_version=answered_prompt_version(prompt_version, warehouse),
+            columns=_columns(columns, kind),
+            target=target or (kind.dialect if kind.format == "sql" else kind.format),
+            since=None if since == "last" else day(since, "--since", ", or last"),
+            changed=since == "last",
+        )
+        _check_place(out, kind, settings)
         done = deliver(warehouse, selection, kind, out, sys.stdout.buffer, datetime.now(UTC))
     _print_summary(done, selection, kind, out, settings)
 

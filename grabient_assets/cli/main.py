@@ -18,6 +18,7 @@ from grabient_assets.cli.emulator import emulator
 from grabient_assets.cli.errors import errors
 from grabient_assets.cli.explain import explain
 from grabient_assets.cli.export import export
+from grabient_assets.cli.import_tags import import_tags
 from grabient_assets.cli.index import index
 from grabient_assets.cli.leaving import STOPPED
 from grabient_assets.cli.load import load
@@ -133,6 +134,7 @@ def grabient(
 _EXAMPLES = (
     (demo, "Example: grabient demo"),
     (load, "Example: grabient load palettes.jsonl --strict"),
+    (import_tags, "Example: grabient import-tags convex-export.zip --strict"),
     (plan, "Example: grabient plan --limit 100 --analyses 4"),
     (run, "Example: grabient run --limit 100 --until consensus"),
     (status, "Example: grabient status --json"),

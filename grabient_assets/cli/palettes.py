@@ -42,17 +42,19 @@ def palettes(
     """
     from grabient_assets.groups.tagging.waves import CERTAIN
     from grabient_assets.headless.palette_list import list_palettes
-    from grabient_assets.headless.run_goal import chosen_prompt_version
+    from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.resources.modes import usable_providers
     from grabient_assets.settings import load_settings
 
     wanted: dict[Filter, bool] = {"failed": failed, "pending": pending, "withheld": withheld, "uncertain": uncertain}
     filters: list[Filter] = [name for name in wanted if wanted[name]]
-    settings, version = load_settings(), chosen_prompt_version(prompt_version)
-    with opened_as_it_is(settings) as warehouse, warehouse.read() as connection:
-        found = list_palettes(
-            connection, version, usable_providers(settings), CERTAIN, filters, like, limit, (page - 1) * limit
-        )
+    settings = load_settings()
+    with opened_as_it_is(settings) as warehouse:
+        version = answered_prompt_version(prompt_version, warehouse)
+        with warehouse.read() as connection:
+            found = list_palettes(
+                connection, version, usable_providers(settings), CERTAIN, filters, like, limit, (page - 1) * limit
+            )
     if as_json:
         print_json(_document(found, version, page, limit))
         return

@@ -20,9 +20,9 @@ class FailureGroup:
     """Failures of one model for one reason.
 
     `fate` as in batch_requests, or `stopped`. `reason` is one of the sentences: they may differ in numbers, quotations
-    and ids. `requests` is what asking again would send, `request_usd` what such a request costs: the mean of those that
-    reported it, or else of what they were expected to cost, None when unknown. `named`: seeds and names of the first
-    palettes.
+    and ids. `requests` is what asking again would send, 0 for what was imported; `request_usd` what such a request
+    costs: the mean of those that reported it, or else of what they were expected to cost, None when unknown. `named`:
+    seeds and names of the first palettes.
     """
 
     purpose: str
@@ -53,7 +53,7 @@ def failure_groups(
         grouped AS (
             SELECT purpose, provider, model, fate, kind, min(coalesce(reason, fate)) AS reason,
                    count(DISTINCT seed) AS palettes, sum(requests)::BIGINT AS requests, list(DISTINCT seed) AS seeds
-            FROM alike GROUP BY purpose, provider, model, fate, kind
+            FROM alike GROUP BY purpose, provider, model, fate, kind, requests
         ),
         prices AS (
             SELECT b.purpose, b.provider, b.model, avg(r.cost_usd) FILTER (r.cost_basis = 'reported') AS paid
@@ -82,11 +82,11 @@ def failure_groups(
 
 def _failed(purpose: Purpose) -> str:
     """Relation of the answers that failed. What failed with the batch that stopped its model is one failure, with the
-    reason of the stop."""
-    table, provider, joined = purpose.table, "t.provider", ""
+    reason of the stop. What was imported is not asked again."""
+    table, provider, joined = purpose.table, "t.provider", "LEFT JOIN imports i ON i.import_id = t.batch_id"
     if "provider" not in table.asked_of:
-        provider = "coalesce(b.provider, p.provider, '-')"
-        joined = f"""
+        provider = "coalesce(b.provider, p.provider, i.provider, '-')"
+        joined += f"""
             LEFT JOIN batches b USING (batch_id) LEFT JOIN (
                 SELECT subject, prompt_version, any_value(provider) AS provider FROM asks
                 WHERE purpose = '{purpose.name}' GROUP BY ALL
@@ -96,7 +96,8 @@ def _failed(purpose: Purpose) -> str:
         SELECT '{purpose.name}' AS purpose, {provider} AS provider, t.{table.model} AS model,
                t.{table.version} AS prompt_version, t.{table.subject} AS seed,
                CASE WHEN a.subject IS NULL THEN t.fate ELSE 'stopped' END AS fate,
-               CASE WHEN a.subject IS NULL THEN t.error ELSE a.reason END AS reason, 1 AS requests
+               CASE WHEN a.subject IS NULL THEN t.error ELSE a.reason END AS reason,
+               CASE WHEN i.import_id IS NULL THEN 1 ELSE 0 END AS requests
         FROM {table.name} t {joined} LEFT JOIN asks a ON a.purpose = '{purpose.name}' AND a.state = 'stopped'
             AND t.fate = 'errored' AND {table.is_of_ask("t", "a")} AND NOT {table.newest_stands}
         WHERE t.error IS NOT NULL

@@ -261,10 +261,13 @@ def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator
     for version, palettes in elsewhere.items():
         if version in load_prompt_versions(PROMPTS_DIR) and (load_palette_prompts(version)["tagging"].digest == digest):
             continue  # the wording is the same, and so are the requests: nothing is bought
+        way_out = f"--prompt-version {version} goes on with what is there."
+        if version not in load_prompt_versions(PROMPTS_DIR):
+            way_out = f"Nothing can be asked under {version}: prompts/ has no such folder."
         were = "palette is" if palettes == 1 else "palettes are"
         yield (
             f"{palettes} {were} tagged under {version}. Prompt version {prompt_version} is another wording: they are "
-            f"asked about and paid for again. --prompt-version {version} goes on with what is there."
+            f"asked about and paid for again. {way_out}"
         )
 
 

@@ -66,11 +66,14 @@ def chosen_prompt_version(text: str | None) -> str:
     raise UnknownPromptVersionError(chosen, versions)
 
 
-def answered_prompt_version(text: str, warehouse: Warehouse) -> str:
-    """A prompt version that stands in prompts/, or under which something was asked before its folder was removed.
+def answered_prompt_version(text: str | None, warehouse: Warehouse) -> str:
+    """A prompt version that stands in prompts/, or under which something was asked before its folder was removed or
+    was imported; without a name that of GRABIENT_PROMPT_VERSION.
 
     Raises UnknownPromptVersionError.
     """
+    if text is None:
+        return chosen_prompt_version(None)
     from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.ledger.prompts import asked_prompt_versions
     from grabient_assets.prompting.load import load_prompt_versions

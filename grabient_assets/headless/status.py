@@ -65,9 +65,15 @@ class Spent:
     cost_usd: Decimal
 
 
+_ASKED_HERE = "ANTI JOIN imports ON import_id = batch_id"
+"""Without what was imported: nobody asks again for an imported failure."""
+
+
 def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
     """What is stored. `providers` are those that can be asked now: they decide whether a tagging is complete."""
-    errors = " + ".join(f"(SELECT count(error) FROM {purpose.table.name})" for purpose in PURPOSES.values())
+    errors = " + ".join(
+        f"(SELECT count(error) FROM {purpose.table.name} {_ASKED_HERE})" for purpose in PURPOSES.values()
+    )
     row = connection.execute(
         f"""
         SELECT (SELECT count(*) FROM palettes), (SELECT count(DISTINCT seed) FROM tag_consensus),
@@ -84,7 +90,7 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
 
 def _failed(connection: DuckDBPyConnection) -> set[str]:
     failed = " UNION ".join(
-        f"SELECT {table.subject} FROM {table.name} GROUP BY ALL HAVING bool_and(error IS NOT NULL)"
+        f"SELECT {table.subject} FROM {table.name} {_ASKED_HERE} GROUP BY ALL HAVING bool_and(error IS NOT NULL)"
         for table in (purpose.table for purpose in PURPOSES.values() if purpose.noun == "palette")
     )
     return {row[0] for row in connection.execute(failed).fetchall()}

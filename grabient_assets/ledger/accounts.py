@@ -89,6 +89,22 @@ def total_costs(connection: DuckDBPyConnection, since: date | None = None, until
     return Costs((), *row)
 
 
+def imported(connection: DuckDBPyConnection, since: date | None = None, until: date | None = None) -> list[Costs]:
+    """The answers that an earlier system paid for, by provider, model, purpose and prompt version. No other sum has
+    them."""
+    columns = ("provider", "model", "purpose", "prompt_version")
+    rows = connection.execute(
+        f"""
+        SELECT {", ".join(columns)}, {_SUMS} FROM (
+            SELECT *, 0 AS cached_input_tokens, 0 AS reasoning_tokens, 0::DECIMAL(18, 10) AS cache_saved_usd
+            FROM imported_requests)
+        WHERE {_PERIOD} GROUP BY ALL ORDER BY ALL
+        """,
+        {"since": since, "until": until},
+    ).fetchall()
+    return [Costs(row[: len(columns)], *row[len(columns) :]) for row in rows]
+
+
 def foreseen(
     connection: DuckDBPyConnection, since: date | None = None, until: date | None = None
 ) -> list[EstimateAccuracy]:

@@ -11,6 +11,7 @@ the digest of its present contents is the `basis`. Without it there is no stem y
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from grabient_assets.registry.model import Model
@@ -73,6 +74,12 @@ def bit(analysis_index: str = "analysis_index") -> str:
 def is_in(bits: str, analysis_index: str = "analysis_index") -> str:
     """SQL condition: the analysis is among the bits."""
     return f"({bits} & {bit(analysis_index)}) <> 0"
+
+
+def imported_id(subject_key: str, identifying: Iterable[str], analysis_index: int) -> str:
+    """The custom_id of an answer that an earlier system asked for. No request here has its digits."""
+    digits = hashlib.sha256("\n".join(("imported", *identifying)).encode()).hexdigest()[:20]
+    return f"{subject_key}-{digits}-{analysis_index:02}"
 
 
 def identified(wanted: str, purpose: Purpose) -> str:

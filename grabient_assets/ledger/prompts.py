@@ -41,9 +41,13 @@ def record_prompt(connection: DuckDBPyConnection, record: PromptRecord) -> None:
 
 
 def asked_prompt_versions(connection: DuckDBPyConnection, purposes: Sequence[str]) -> list[str]:
-    """The prompt versions under which something was asked for one of these purposes, in the order of their names."""
-    query = "SELECT DISTINCT prompt_version FROM prompt_versions WHERE list_contains($1, purpose) ORDER BY ALL"
-    rows = connection.execute(query, [list(purposes)]).fetchall()
+    """The prompt versions under which something was asked for one of these purposes, here or by an earlier system, in
+    the order of their names."""
+    named = "SELECT purpose, prompt_version FROM"
+    query = (
+        f"WITH named AS ({named} prompt_versions UNION ALL {named} imports) SELECT DISTINCT prompt_version FROM named"
+    )
+    rows = connection.execute(f"{query} WHERE list_contains($1, purpose) ORDER BY ALL", [list(purposes)]).fetchall()
     return [row[0] for row in rows]
 
 

@@ -22,6 +22,8 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
     {
         "cost_by_purpose",
         "embeddings",
+        "imported_requests",
+        "imports",
         "texts",
         *("palette_embeddings", "indexes", "index_versions", "index_entries", "index_mutations", "search_reports"),
         ("request_sizes", "delivery"),

@@ -127,6 +127,11 @@ class Stored:
     withheld: Withheld | None
     wave: WaveState | None
 
+    @property
+    def asked(self) -> bool:
+        """Whether anybody asks for its answers. Nobody asks for imported ones."""
+        return any(one.state is not None for one in self.inquiries)
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -266,7 +271,7 @@ def _consensus(stored: Stored) -> Consensus:
 def without_consensus(explanation: Explanation) -> str | None:
     """Why there is no consensus, with the way out, as a sentence; None when there is one."""
     stored = explanation.stored
-    if stored.consensus is not None:
+    if stored.consensus is not None or (stored.refined is not None and not explanation.analyses):
         return None
     kinds = Counter(one.standing.kind for one in explanation.analyses)
     usable, wanted = kinds["answered"], kinds.total()
@@ -276,6 +281,8 @@ def without_consensus(explanation: Explanation) -> str | None:
             f"{what}{usable} of {wanted} answers can be used, and {coming} are under way or wait to be sent. See them "
             "through: grabient run"
         )
+    if not usable and not stored.asked:
+        return f"{what}no answer can be used, and nobody asks for one any more. Ask under a version of prompts/."
     if not usable:
         return (
             f"{what}all {wanted} answers failed or were stopped. Ask again: grabient retry --run "

@@ -139,7 +139,10 @@ def costs_of(connection: DuckDBPyConnection, partition: SubjectVersion) -> list[
     """What was billed on behalf of this palette, tagging first, by model and basis; failed answers included."""
     rows = connection.execute(
         """
-        SELECT purpose, provider, model, cost_basis, count(*), coalesce(sum(cost_usd), 0) FROM cost_by_request
+        SELECT purpose, provider, model, cost_basis, count(*), coalesce(sum(cost_usd), 0) FROM (
+            SELECT subject, prompt_version, purpose, provider, model, cost_basis, cost_usd FROM cost_by_request
+            UNION ALL
+            SELECT subject, prompt_version, purpose, provider, model, cost_basis, cost_usd FROM imported_requests)
         WHERE subject = $1 AND prompt_version = $2 GROUP BY ALL ORDER BY purpose DESC, provider, model, cost_basis
         """,
         [partition.subject, partition.prompt_version],
@@ -152,6 +155,7 @@ def versions_asked(connection: DuckDBPyConnection, seed: str) -> list[str]:
     rows = connection.execute(
         """
         SELECT prompt_version FROM asks WHERE subject = $1 UNION SELECT prompt_version FROM palette_tags WHERE seed = $1
+        UNION SELECT prompt_version FROM palette_tag_refined WHERE seed = $1
         ORDER BY 1
         """,
         [seed],

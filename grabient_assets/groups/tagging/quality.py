@@ -33,13 +33,15 @@ class ModelAnswers:
 
 
 def answers_by_model(connection: DuckDBPyConnection) -> list[ModelAnswers]:
-    """By prompt version, provider and model. What never came back (expired, cancelled, missing) is no answer."""
+    """By prompt version, provider and model. What never came back (expired, cancelled, missing) is no answer; what was
+    imported is none of ours."""
     rows = connection.execute(
         """
         WITH counted AS (
             SELECT prompt_version, provider, model, fate, count(*) AS answers,
                    count(*) FILTER (error IS NOT NULL) AS unusable
-            FROM palette_tags WHERE fate NOT IN ('expired', 'cancelled', 'missing') GROUP BY ALL
+            FROM palette_tags ANTI JOIN imports ON import_id = batch_id
+            WHERE fate NOT IN ('expired', 'cancelled', 'missing') GROUP BY ALL
         )
         SELECT prompt_version, provider, model, sum(answers)::BIGINT, sum(unusable)::BIGINT,
                coalesce(map_from_entries(list((fate, unusable) ORDER BY fate) FILTER (unusable > 0)), MAP {})
@@ -102,11 +104,11 @@ def words_by_model(connection: DuckDBPyConnection) -> list[ModelWords]:
 
 
 def palettes_without_usable_answer(connection: DuckDBPyConnection) -> Count:
-    """Palettes that were answered, and not once with something usable."""
+    """Palettes that were answered here, and not once with something usable."""
     return _count(
         connection,
         """
-        SELECT prompt_version || '|' || seed FROM palette_tags GROUP BY ALL
+        SELECT prompt_version || '|' || seed FROM palette_tags ANTI JOIN imports ON import_id = batch_id GROUP BY ALL
         HAVING count(*) FILTER (error IS NULL) = 0
         """,
     )
