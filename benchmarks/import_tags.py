@@ -1,9 +1,10 @@
-"""`grabient import-tags` with a file of 200 MB: the time it takes, and the most memory it holds.
+"""`grabient import-tags` with a large file: the time it takes, and the most memory it holds. With 200 MB it takes half
+an hour.
 
 The file is a `palette_tags/documents.jsonl` of Convex with six models per palette, or with --sql a dump of D1. It is
 imported twice, each time in a process of its own: the second time everything is known.
 
-    .venv/bin/python benchmarks/import_tags.py [--mb 200] [--sql]
+    .venv/bin/python benchmarks/import_tags.py [--mb 20] [--sql]
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ NOON = 1_765_022_400_000
 def main() -> None:
     """Write the file, import it twice, print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--mb", type=int, default=200)
+    options.add_argument("--mb", type=int, default=20)
     options.add_argument("--sql", action="store_true")
     options.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     chosen = options.parse_args()

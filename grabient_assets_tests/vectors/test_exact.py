@@ -8,7 +8,7 @@ import duckdb
 import numpy
 import pytest
 
-from grabient_assets.vectors.exact import candidates, nearest, ranked
+from grabient_assets.vectors.exact import best_in_sql, nearest
 
 COUNT, DIMENSIONS, QUERIES = 2_000, 48, 50
 
@@ -40,7 +40,8 @@ def brute_force(ids: list[str], rows: numpy.ndarray, query: numpy.ndarray, limit
 def test_in_memory_and_in_sql_the_hits_are_those_of_brute_force(stored: tuple[list[str], numpy.ndarray]) -> None:
     ids, rows = stored
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE v (vector_id VARCHAR, vector FLOAT[])")
+        connection.execute("CREATE TABLE v (content_sha256 VARCHAR, vector FLOAT[])")
+        entries = "SELECT content_sha256 AS vector_id, content_sha256 FROM v"
         connection.executemany(
             "INSERT INTO v VALUES (?, ?)", [(i, row.tolist()) for i, row in zip(ids, rows, strict=True)]
         )
@@ -50,10 +51,8 @@ def test_in_memory_and_in_sql_the_hits_are_those_of_brute_force(stored: tuple[li
             found = [(one.vector_id, one.score) for one in nearest(rows, ids, query, limit)]
             assert found == wanted, number
             parameters = {"query": query.tolist(), "limit": limit}
-            some = connection.execute(candidates("FROM v", DIMENSIONS), parameters).fetchall()
-            assert len(some) < 100, "it is few that are scored twice"
-            by_sql = ranked([row[0] for row in some], [row[1] for row in some], query, limit)
-            assert [(one.vector_id, one.score) for one in by_sql] == wanted, number
+            by_sql = connection.execute(best_in_sql(entries, "FROM v", DIMENSIONS), parameters).fetchall()
+            assert by_sql == wanted, number
 
 
 def test_among_some_rows(stored: tuple[list[str], numpy.ndarray]) -> None:

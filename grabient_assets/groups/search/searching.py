@@ -135,7 +135,7 @@ _DETAILS = """
 def _hits(
     connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
 ) -> tuple[Hit, ...]:
-    from grabient_assets.vectors.exact import candidates, ranked
+    from grabient_assets.vectors.exact import best_in_sql
 
     if len(vector) != version.dimensions:
         raise UsageError(
@@ -143,8 +143,8 @@ def _hits(
             f"{version.dimensions}. It was made by {version.embedder}."
         )
     conditions, parameters = _filters(query)
-    rows = connection.execute(
-        candidates(_searched(conditions), version.dimensions),
+    best = connection.execute(
+        best_in_sql(_entries(conditions), _VECTORS, version.dimensions),
         {
             "index": version.index_name,
             "version": version.version,
@@ -155,7 +155,6 @@ def _hits(
             **parameters,
         },
     ).fetchall()
-    best = ranked([row[0] for row in rows], [row[1] for row in rows], vector, query.limit)
     details = {
         row[0]: row[1:]
         for row in connection.execute(
@@ -163,34 +162,31 @@ def _hits(
             {
                 "index": version.index_name,
                 "version": version.version,
-                "ids": [one.vector_id for one in best],
+                "ids": [vector_id for vector_id, _ in best],
             },
         ).fetchall()
     }
-    why = nearest_tags(query.text, {one.vector_id: details[one.vector_id][-1] for one in best})
+    why = nearest_tags(query.text, {vector_id: details[vector_id][-1] for vector_id, _ in best})
     hits: list[Hit] = []
-    for rank, one in enumerate(best, 1):
-        seed, name, colours, text, prompt_version, batch_id, cost, _ = details[one.vector_id]
-        why_near = why[one.vector_id]
-        hits.append(Hit(rank, one.score, seed, name, tuple(colours), text, prompt_version, batch_id, cost, why_near))
+    for rank, (vector_id, score) in enumerate(best, 1):
+        seed, name, colours, text, prompt_version, batch_id, cost, _ = details[vector_id]
+        why_near = why[vector_id]
+        hits.append(Hit(rank, score, seed, name, tuple(colours), text, prompt_version, batch_id, cost, why_near))
     return tuple(hits)
 
 
-def _searched(conditions: Sequence[str]) -> str:
-    """Relation of the vectors of a version that meet the conditions."""
-    joins = (
-        ""
-        if not conditions
-        else """
+_VECTORS = f"SELECT * FROM ({DOCUMENT_VECTORS}) WHERE embedder = $embedder AND dimensions = $dimensions"
+
+
+def _entries(conditions: Sequence[str]) -> str:
+    """Relation of the entries of a version that meet the conditions."""
+    joins = """
         JOIN palettes p ON p.seed = e.subject
         JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
     """
-    )
     return f"""
-        SELECT e.vector_id, v.vector FROM index_entries e
-        JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256) {joins}
-        WHERE e.index_name = $index AND e.version = $version AND v.embedder = $embedder
-          AND v.dimensions = $dimensions {"".join(f" AND {one}" for one in conditions)}
+        SELECT e.vector_id, e.content_sha256 FROM index_entries e {joins if conditions else ""}
+        WHERE e.index_name = $index AND e.version = $version {"".join(f" AND {one}" for one in conditions)}
     """
 
 

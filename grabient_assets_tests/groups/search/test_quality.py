@@ -1,0 +1,142 @@
+"""How well an index finds, measured without labels; shuffled vectors must fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy
+import pytest
+
+from grabient_assets.gradient.color import NAMED_COLOURS
+from grabient_assets.groups.search.indexes import IndexVersion, live_version
+from grabient_assets.groups.search.quality import (
+    Bm25,
+    Measured,
+    SearchReport,
+    chance_ndcg,
+    ndcg,
+    report_on,
+    summarized,
+)
+from grabient_assets.groups.search.relevance import JudgedQuery, judged
+from grabient_assets.vectors.local_embedder import embed_locally
+from grabient_assets_tests.groups.search.shelf import Shelf
+
+SCENES = {
+    "red": "A cherry sports car, crimson lips and poppies.",
+    "navy": "The ocean at midnight, deep blue and very dark.",
+    "lime": "Fresh grass and young leaves, a bright green meadow.",
+    "gold": "Treasure and yellow metal, a golden crown.",
+    "pink": "Bubble gum, flamingos and rosy cheeks.",
+}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Six palettes of each of five colours; the text tells the colour in other words."""
+    texts = {f"{name}{number}": f"{text} Number {number}." for name, text in SCENES.items() for number in range(6)}
+    shelf = Shelf(tmp_path_factory.mktemp("shelf"), texts)
+    with shelf.write() as connection:
+        for name in SCENES:
+            rgb = [list(NAMED_COLOURS[name])] * 11
+            connection.execute("UPDATE palettes SET rgb = $1 WHERE seed LIKE $2", [rgb, f"{name}_"])
+        warm = "temperature = 'warm', clear_cut = ['temperature']"
+        connection.execute(f"UPDATE palettes SET {warm} WHERE seed LIKE 'red_'")
+    shelf.build()
+    return shelf
+
+
+def live(shelf: Shelf) -> IndexVersion:
+    with shelf.warehouse.read() as connection:
+        found = live_version(connection, "palettes")
+    assert found is not None
+    return found
+
+
+def measured(shelf: Shelf) -> SearchReport:
+    report = report_on(
+        shelf.warehouse, live(shelf), lambda texts, version: embed_locally(texts, version.dimensions), shelf.clock()
+    )
+    assert report is not None
+    return report
+
+
+def test_queries_come_from_colours_and_never_from_the_text(shelf: Shelf) -> None:
+    with shelf.warehouse.read() as connection:
+        found = judged(connection, live(shelf))
+    by_text = {query.text: query for query in found.queries}
+    assert set(by_text) == {*SCENES, "warm colours"}
+    reds = {place for place, vector_id in enumerate(found.vector_ids) if vector_id.startswith("key-red")}
+    assert by_text["red"].grades == dict.fromkeys(reds, 2) == by_text["warm colours"].grades
+    assert (by_text["red"].kind, by_text["warm colours"].kind) == ("colour", "fact")
+
+
+def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf) -> None:
+    report = measured(shelf)
+    assert report.why_worse is None and report.queries == 6
+    assert report.ndcg_at_10 > 0.5 > report.chance_ndcg
+    assert shelf.rows("SELECT index_name, version, queries, ndcg_at_10 FROM search_reports") == [
+        ("palettes", 1, 6, report.ndcg_at_10)
+    ]
+    assert json.loads(report.by_kind)["colour"]["queries"] == 5
+    with shelf.write() as connection:  # every text gets the vector of another one, of another scene
+        connection.execute(
+            """
+            CREATE TEMP TABLE turned AS SELECT a.content_sha256, b.vector FROM
+                (SELECT content_sha256, row_number() OVER (ORDER BY text) AS n FROM texts) a JOIN
+                (SELECT vector, row_number() OVER (ORDER BY text) AS n
+                 FROM embeddings JOIN texts USING (content_sha256)) b
+                ON b.n = 1 + (a.n + 6) % 30
+            """
+        )
+        connection.execute(
+            "UPDATE embeddings SET vector = t.vector FROM turned t WHERE t.content_sha256 = embeddings.content_sha256"
+        )
+    shuffled = measured(shelf)
+    assert shuffled.ndcg_at_10 < report.ndcg_at_10 / 2
+    assert shuffled.why_worse is not None and "finds no better than" in shuffled.why_worse
+    assert shelf.rows("SELECT count(*) FROM search_reports") == [(1,)]
+
+
+def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
+    one = Shelf(tmp_path, {"alone": "The only one."})
+    one.build()
+    assert report_on(one.warehouse, live(one), lambda texts, _: embed_locally(texts), one.clock()) is None
+
+
+def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:
+    figures = [Measured("colour", number / 10, 0.5, 1.0, 0.2, 0.1) for number in range(11)]
+    queries = [JudgedQuery("colour", str(number), {0: 1}) for number in range(11)]
+    report = summarized(live(shelf), queries, figures, shelf.clock())
+    assert (report.queries, report.ndcg_at_10, report.recall_at_5, report.mrr) == (11, pytest.approx(0.5), 0.5, 1.0)
+    colour = json.loads(report.by_kind)["colour"]
+    assert (colour["queries"], colour["ndcg"], colour["words"], colour["chance"]) == (11, 0.5, 0.2, 0.1)
+    spread = 1.96 * math.sqrt(0.1 / 11)  # the variance of these figures is 0.1
+    assert colour["low"] == pytest.approx(0.5 - spread, abs=0.02)
+    assert colour["high"] == pytest.approx(0.5 + spread, abs=0.02)
+
+
+def test_ndcg_by_hand() -> None:
+    grades = {0: 2, 1: 1}
+    best = 3 + 1 / math.log2(3)
+    assert ndcg([0, 1, 2], grades) == 1
+    assert ndcg([1, 0, 2], grades) == pytest.approx((1 + 3 / math.log2(3)) / best)
+    assert ndcg([2, 3, 4], grades) == 0
+    assert ndcg([2, 0], grades, depth=1) == 0
+
+
+def test_chance_is_the_mean_of_random_orders() -> None:
+    grades, dice = {0: 2, 3: 1, 7: 1}, numpy.random.default_rng(5)
+    mean = numpy.mean([ndcg(dice.permutation(40).tolist(), grades) for _ in range(4_000)])
+    assert chance_ndcg(grades, 40) == pytest.approx(mean, abs=0.01)
+
+
+def test_bm25_by_hand() -> None:
+    words = Bm25(["red red sea", "blue sea", "green"])
+    red, sea = words.scores("red"), words.scores("the Sea")
+    assert red[0] > 0 and red[1:] == [0, 0]
+    assert sea[1] > sea[0] > sea[2] == 0, "the shorter text tells more"
+    idf = math.log(1 + (3 - 1 + 0.5) / 1.5)
+    assert red[0] == pytest.approx(idf * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2)))
