@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.search.embedding import chosen_embedder, embed_palettes, embed_query
+from grabient_assets.groups.search.embedding import chosen_embedder, embed_palettes, embed_queries
 from grabient_assets.groups.search.indexes import (
     Build,
     Differences,
@@ -29,9 +29,6 @@ from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
-
     from grabient_assets.ledger.submission import Submission
     from grabient_assets.vectors.vectorize import VectorizeIndex
 
@@ -52,10 +49,8 @@ def find_palettes(
 ) -> Found:
     """The palettes nearest to the query. Raises UsageError when there is no index yet."""
 
-    def vector_of(text: str, chosen: IndexVersion) -> Sequence[float]:
-        return embed_query(text, _embedder_of(chosen), answers_from(settings), partial(_sending, warehouse, clock))
-
-    return search(query, warehouse, vector_of, PALETTES.name, version)
+    embed = _query_embedder(settings, warehouse, clock)
+    return search(query, warehouse, lambda text, chosen: embed([text], chosen)[0], PALETTES.name, version)
 
 
 def keep_index(settings: Settings, warehouse: Warehouse, clock: Clock) -> Kept:
@@ -69,7 +64,7 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Clock) -> Kept:
     failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
 
     def why_held(house: Warehouse, version: IndexVersion) -> str | None:
-        report = report_on(house, version, _embed_queries(settings, house, clock), clock())
+        report = report_on(house, version, _query_embedder(settings, house, clock), clock())
         return report.why_worse if report and _is_replaced(house) else None
 
     synced = sync_index(warehouse, PALETTES, _build(model, settings), clock, why_held, partial(_open_remote, settings))
@@ -94,20 +89,14 @@ def _build(model: Model, settings: Settings) -> Build:
     return Build(model.id, model.vectors.default, settings.vectorize.index if settings.vectorize else None)
 
 
-def _embedder_of(version: IndexVersion) -> Model:
-    return next(one for one in load_registry().models if one.id == version.embedder)
-
-
-def _embed_queries(
+def _query_embedder(
     settings: Settings, warehouse: Warehouse, clock: Clock
-) -> Callable[[Sequence[str], IndexVersion], NDArray[float32]]:
-    def embed(texts: Sequence[str], version: IndexVersion) -> NDArray[float32]:
-        import numpy
+) -> Callable[[Sequence[str], IndexVersion], list[list[float]]]:
+    """Gives the vectors of queries by the embedder of a version."""
 
-        model, sending = _embedder_of(version), partial(_sending, warehouse, clock)
-        return numpy.array(
-            [embed_query(text, model, answers_from(settings), sending) for text in texts], dtype=numpy.float32
-        )
+    def embed(texts: Sequence[str], version: IndexVersion) -> list[list[float]]:
+        model = next(one for one in load_registry().models if one.id == version.embedder)
+        return embed_queries(texts, model, answers_from(settings), partial(_sending, warehouse, clock))
 
     return embed
 

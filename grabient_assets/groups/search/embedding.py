@@ -20,6 +20,7 @@ from grabient_assets.groups.search.palette_index import PaletteEmbedding, link_e
 from grabient_assets.groups.search.purpose import EMBEDDING, ask_for_embeddings
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.identity import custom_id_of
+from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model, Task
@@ -103,30 +104,37 @@ def embed_here(
         record_embeddings(connection, rows)
 
 
-def embed_query(
-    text: str, model: Model, answers_from: str, submission: Callable[[str], AbstractContextManager[Submission]]
-) -> list[float]:
-    """The vector of a query, asked of its embedder at once: in this process, or by one direct call in the ledger. A
+def embed_queries(
+    texts: Sequence[str],
+    model: Model,
+    answers_from: str,
+    submission: Callable[[str], AbstractContextManager[Submission]],
+) -> list[list[float]]:
+    """The vectors of queries, asked of their embedder at once: in this process, or by direct calls in the ledger. A
     query that was asked before costs nothing.
 
-    `submission` opens what is needed to send to a provider. Raises EmbedderError when no vector came, with the reason.
+    `submission` opens what is needed to send to a provider. Raises EmbedderError when a vector did not come, with the
+    reason.
     """
     rules = model.vectors
     assert rules is not None
     if model.provider == LOCAL:
         from grabient_assets.vectors.local_embedder import embed_locally
 
-        return embed_locally([text], rules.default)[0].tolist()
+        return embed_locally(texts, rules.default).tolist()
     with submission(model.provider) as sending:
         warehouse, now = sending.warehouse, sending.clock()
-        [content] = ask_for_embeddings([text], model, answers_from, warehouse, now, "query", delivery="direct").contents
-        sent = submit_due(EMBEDDING, sending)
+        asked = ask_for_embeddings(texts, model, answers_from, warehouse, now, "query", delivery="direct")
+        sent = submit_due(EMBEDDING, sending) if asked.asked else Sent()
         with warehouse.read() as connection:
-            row = connection.execute(
-                "SELECT vector, error FROM embeddings WHERE content_sha256 = $1 AND embedder = $2 AND task = 'query'",
-                [content, model.id],
-            ).fetchone()
-    if row is None or row[0] is None:
-        why = " ".join([*(row or ())[1:], *sent.complaints, *sent.held]) or "The call is still under way; search again."
-        raise EmbedderError(f"{model.id} ({model.provider}) made no vector of the query. {why}")
-    return row[0]
+            rows = connection.execute(
+                "SELECT content_sha256, vector, error FROM embeddings WHERE embedder = $1 AND task = 'query' "
+                "AND content_sha256 IN (SELECT unnest($2::VARCHAR[]))",
+                [model.id, list(asked.contents)],
+            ).fetchall()
+    vectors = {content: vector for content, vector, _ in rows if vector is not None}
+    if lacking := [text for text, content in zip(texts, asked.contents, strict=True) if content not in vectors]:
+        reasons = dict.fromkeys([*(error for _, _, error in rows if error), *sent.complaints, *sent.held])
+        why = " ".join(reasons) or "A call for it is still under way; search again."
+        raise EmbedderError(f"{model.id} ({model.provider}) made no vector of the query {lacking[0]!r}. {why}")
+    return [vectors[content] for content in asked.contents]

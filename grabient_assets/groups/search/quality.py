@@ -136,16 +136,19 @@ def _words(text: str) -> list[str]:
 def report_on(
     warehouse: Warehouse,
     version: IndexVersion,
-    embed_queries: Callable[[Sequence[str], IndexVersion], NDArray[float32]],
+    embed_queries: Callable[[Sequence[str], IndexVersion], Sequence[Sequence[float]]],
     now: datetime,
 ) -> SearchReport | None:
     """Measure the version and store its report; None while the palettes allow no query."""
+    import numpy
+
     with warehouse.read() as connection:
         found = judged(connection, version)
         vectors = _vectors(connection, version, found.contents)
     if not found.queries:
         return None
-    measured = measure(found, embed_queries([query.text for query in found.queries], version) @ vectors.T)
+    queries = numpy.array(embed_queries([query.text for query in found.queries], version), dtype=numpy.float32)
+    measured = measure(found, queries @ vectors.T)
     report = summarized(version, found.queries, measured, now)
     with warehouse.write() as connection:
         insert_rows(connection, "search_reports", [report], replacing(SearchReport, ("index_name", "version")))

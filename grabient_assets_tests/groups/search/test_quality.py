@@ -56,9 +56,7 @@ def live(shelf: Shelf) -> IndexVersion:
 
 
 def measured(shelf: Shelf) -> SearchReport:
-    report = report_on(
-        shelf.warehouse, live(shelf), lambda texts, version: embed_locally(texts, version.dimensions), shelf.clock()
-    )
+    report = report_on(shelf.warehouse, live(shelf), lambda texts, _: embed_locally(texts).tolist(), shelf.clock())
     assert report is not None
     return report
 
@@ -103,7 +101,7 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
 def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
     one = Shelf(tmp_path, {"alone": "The only one."})
     one.build()
-    assert report_on(one.warehouse, live(one), lambda texts, _: embed_locally(texts), one.clock()) is None
+    assert report_on(one.warehouse, live(one), lambda texts, _: embed_locally(texts).tolist(), one.clock()) is None
 
 
 def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:
