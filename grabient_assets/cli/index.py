@@ -52,7 +52,7 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
     """Give refined palettes their vectors, and make the index hold exactly what it should."""
     from datetime import UTC, datetime
 
-    from grabient_assets.headless.palette_search import keep_index
+    from grabient_assets.headless.index_upkeep import keep_index
     from grabient_assets.settings import load_settings
 
     warehouse = _opened(name)
@@ -79,7 +79,7 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
 @index.command(epilog="Example: grabient index verify")
 def verify(name: Named = "palettes", as_json: AsJson = False) -> None:
     """List the ids by which the live version differs from what it should hold; exit 1 when there is one."""
-    from grabient_assets.headless.palette_search import index_differences
+    from grabient_assets.headless.index_upkeep import index_differences
 
     version, found = index_differences(_opened(name))
     kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}

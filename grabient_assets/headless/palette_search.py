@@ -1,100 +1,48 @@
-"""Searching palettes and keeping their index, in one process and without Dagster."""
+"""Searching palettes in one process and without Dagster.
+
+A search with the local embedder imports neither the ledger nor the registry: they take as long as the search.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.search.embedding import chosen_embedder, embed_palettes, embed_queries
-from grabient_assets.groups.search.indexes import (
-    Build,
-    Differences,
-    IndexVersion,
-    differences,
-    index_versions,
-    named_version,
-)
-from grabient_assets.groups.search.palette_index import PALETTES
-from grabient_assets.groups.search.quality import report_on
+from grabient_assets.groups.search.indexes import IndexVersion
 from grabient_assets.groups.search.searching import Found, Query, search
-from grabient_assets.groups.search.sync import Synced, sync_index
-from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import Model
-from grabient_assets.resources.modes import answers_from, vectorize_access
 from grabient_assets.settings import Settings
+from grabient_assets.vectors.local_embedder import LOCAL_EMBEDDER, embed_locally
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.ledger.submission import Submission
-    from grabient_assets.vectors.vectorize import VectorizeIndex
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a round of keeping the index did. `failed` are the texts that could not be embedded, as sentences."""
-
-    embedded: int
-    failed: tuple[str, ...]
-    synced: Synced | None
 
 
 def find_palettes(
     query: Query, settings: Settings, warehouse: Warehouse, clock: Clock, version: int | None = None
 ) -> Found:
     """The palettes nearest to the query. Raises UsageError when there is no index yet."""
-
-    embed = _query_embedder(settings, warehouse, clock)
-    return search(query, warehouse, lambda text, chosen: embed([text], chosen)[0], PALETTES.name, version)
-
-
-def keep_index(settings: Settings, warehouse: Warehouse, clock: Clock) -> Kept:
-    """Give refined palettes their vectors, and bring the index to what it should hold.
-
-    A provider's vectors are asked for, and are there when its batches were collected; Cloudflare shows what was written
-    a while later. Then another round goes on.
-    """
-    model = chosen_embedder()
-    rows = embed_palettes(warehouse, model, answers_from(settings), clock)
-    failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
-
-    def why_held(house: Warehouse, version: IndexVersion) -> str | None:
-        report = report_on(house, version, _query_embedder(settings, house, clock), clock())
-        return report.why_worse if report and _is_replaced(house) else None
-
-    synced = sync_index(warehouse, PALETTES, _build(model, settings), clock, why_held, partial(_open_remote, settings))
-    return Kept(len(rows) - len(failed), failed, synced)
+    embed = query_embedder(settings, warehouse, clock)
+    return search(query, warehouse, lambda text, chosen: embed([text], chosen)[0], version=version)
 
 
-def index_differences(warehouse: Warehouse) -> tuple[IndexVersion, Differences]:
-    """The live version, and how it differs from what it should hold. Raises UsageError when there is none."""
-    with warehouse.read() as connection:
-        version = named_version(connection, PALETTES.name, None)
-        return version, differences(connection, PALETTES, version)
-
-
-def _is_replaced(warehouse: Warehouse) -> bool:
-    """Whether another version is live: the first one goes live however well it finds, for there is no better one."""
-    with warehouse.read() as connection:
-        return any(one.state == "live" for one in index_versions(connection, PALETTES.name))
-
-
-def _build(model: Model, settings: Settings) -> Build:
-    assert model.vectors is not None
-    return Build(model.id, model.vectors.default, settings.vectorize.index if settings.vectorize else None)
-
-
-def _query_embedder(
+def query_embedder(
     settings: Settings, warehouse: Warehouse, clock: Clock
 ) -> Callable[[Sequence[str], IndexVersion], list[list[float]]]:
     """Gives the vectors of queries by the embedder of a version."""
 
     def embed(texts: Sequence[str], version: IndexVersion) -> list[list[float]]:
+        if version.embedder == LOCAL_EMBEDDER:
+            return embed_locally(texts, version.dimensions).tolist()
+        from grabient_assets.groups.search.embedding import embed_queries
+        from grabient_assets.registry.load import load_registry
+        from grabient_assets.resources.modes import answers_from
+
         model = next(one for one in load_registry().models if one.id == version.embedder)
         return embed_queries(texts, model, answers_from(settings), partial(_sending, warehouse, clock))
 
@@ -111,11 +59,3 @@ def _sending(warehouse: Warehouse, clock: Clock, provider: str) -> Iterator[Subm
 
     with ProvidersResource().connect(provider) as connection:
         yield Submission(connection, PURPOSES, warehouse, open_store(load_settings()), clock)
-
-
-def _open_remote(settings: Settings, name: str) -> VectorizeIndex:
-    from grabient_assets.vectors.vectorize import VectorizeIndex
-
-    access = vectorize_access(settings)
-    assert access is not None
-    return VectorizeIndex(access.account, access.token, name, access.base_url)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+LOCAL_EMBEDDER = "wordllama-256"
+"""Its id in the registry, where it is the model of the provider `local`."""
+
 WEIGHTS = (
     "weights/l2_supercat_256.safetensors",
     "64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",

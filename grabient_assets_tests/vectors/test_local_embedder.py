@@ -9,8 +9,9 @@ import numpy
 import pytest
 
 from grabient_assets.errors import EmbedderError
+from grabient_assets.registry.load import load_registry
 from grabient_assets.vectors import local_embedder
-from grabient_assets.vectors.local_embedder import WEIGHTS, embed_locally
+from grabient_assets.vectors.local_embedder import LOCAL_EMBEDDER, WEIGHTS, embed_locally
 
 DOCUMENTS = (
     "Grey drifts towards silver like fog over a forest, quiet and cold.",
@@ -61,6 +62,11 @@ def test_no_connection_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
     local_embedder._files.cache_clear()
     assert embed_locally(["sea"]).any()
+
+
+def test_it_stands_in_the_registry_under_its_id() -> None:
+    model = load_registry().model("local", LOCAL_EMBEDDER)
+    assert model.vectors and (model.vectors.default, model.vectors.least) == (256, 64)
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

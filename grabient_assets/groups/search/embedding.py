@@ -110,18 +110,12 @@ def embed_queries(
     answers_from: str,
     submission: Callable[[str], AbstractContextManager[Submission]],
 ) -> list[list[float]]:
-    """The vectors of queries, asked of their embedder at once: in this process, or by direct calls in the ledger. A
-    query that was asked before costs nothing.
+    """The vectors of queries by a provider's embedder. They are direct calls in the ledger, so a query that was asked
+    before costs nothing.
 
     `submission` opens what is needed to send to a provider. Raises EmbedderError when a vector did not come, with the
     reason.
     """
-    rules = model.vectors
-    assert rules is not None
-    if model.provider == LOCAL:
-        from grabient_assets.vectors.local_embedder import embed_locally
-
-        return embed_locally(texts, rules.default).tolist()
     with submission(model.provider) as sending:
         warehouse, now = sending.warehouse, sending.clock()
         asked = ask_for_embeddings(texts, model, answers_from, warehouse, now, "query", delivery="direct")
