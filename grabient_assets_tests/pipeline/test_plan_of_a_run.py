@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEventType
 
-from grabient_assets_tests.pipeline.driven import Driven, driven
+from grabient_assets_tests.pipeline.driven import TAG_BATCHES, Driven, driven
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,10 @@ def test_the_plan_stands_on_the_run_and_on_the_asset_before_anything_is_sent(pip
 
 @pytest.mark.slow
 def test_so_does_the_plan_of_a_refinement(pipeline: Driven) -> None:
-    (seed,) = [row[0] for row in pipeline.rows("SELECT seed FROM palettes")]
+    seed, *_ = pipeline.load(1)
+    pipeline.tick()  # partition and picture
     key = f"v1|{seed}"
-    for asset in ("anthropic_tag_batches", "groq_tag_batches", "google_tag_batches"):
+    for asset in TAG_BATCHES:
         pipeline.person(asset, key, {"analyses": 1})
     pipeline.until("refined", "refined_tags", {key}, ticks=20)
     _, plan = observed(pipeline, "refinement_batches")
