@@ -60,15 +60,13 @@ def _measure(file: Path) -> None:
 
 
 def _invent(file: Path, size: int, sql: bool) -> int:
-    from grabient_assets.gradient.palette import Palette
+    from grabient_assets.gradient.seed import decode_seed
 
     dice, rows, written = random.Random(1), 0, 0
     words = [f"word{number}" for number in range(500)]
     with file.open("w") as out:
         while written < size:
-            coeffs = [[dice.randrange(1000) / 1000 for _ in range(3)] for _ in range(4)]
-            (a, b, c, d) = (tuple(row) for row in coeffs)
-            seed = Palette((a, b, c, d), (0.0, 1.0, 1.0, 0.0)).canonical  # type: ignore[arg-type]
+            seed = decode_seed(",".join(f"{dice.randrange(1000) / 1000:.3f}" for _ in range(12))).canonical
             for provider, model in MODELS:
                 tags = {
                     "temperature": "cool",

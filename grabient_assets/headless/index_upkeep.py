@@ -14,11 +14,13 @@ from grabient_assets.groups.search.indexes import (
     differences,
     index_versions,
     named_version,
+    version_to_sync,
 )
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.groups.search.quality import report_on
 from grabient_assets.groups.search.sync import Synced, sync_index
 from grabient_assets.headless.palette_search import Clock, query_embedder
+from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, vectorize_access
 from grabient_assets.settings import Settings
@@ -43,7 +45,12 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Clock) -> Kept:
     A provider's vectors are asked for, and are there when its batches were collected; Cloudflare shows what was written
     a while later. Then another round goes on.
     """
-    model = chosen_embedder()
+    chosen = chosen_embedder()
+    build = _build(chosen, settings)
+    with warehouse.read() as connection:
+        kept = version_to_sync(connection, PALETTES.name, build)
+    # After a rollback the version that is kept may be of another embedder than the chosen one: it goes on with its own.
+    model = chosen if kept is None else next(m for m in load_registry().models if m.id == kept.embedder)
     rows = embed_palettes(warehouse, model, answers_from(settings), clock)
     failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
 
@@ -51,7 +58,7 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Clock) -> Kept:
         report = report_on(house, version, query_embedder(settings, house, clock), clock())
         return report.why_worse if report and _is_replaced(house) else None
 
-    synced = sync_index(warehouse, PALETTES, _build(model, settings), clock, why_held, partial(_open_remote, settings))
+    synced = sync_index(warehouse, PALETTES, build, clock, why_held, partial(_open_remote, settings))
     return Kept(len(rows) - len(failed), failed, synced)
 
 

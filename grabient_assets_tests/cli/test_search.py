@@ -8,6 +8,7 @@ import pytest
 
 from grabient_assets_tests.cli.running import grabient, typed
 from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
+from grabient_assets_tests.warehouse import results
 
 KEYS = ["rank", "score", "seed", "name", "hex", "embed_text", "prompt_version", "batch_id", "cost_usd", "why"]
 
@@ -76,6 +77,20 @@ def test_verify_finds_and_sync_heals(tmp_path: Path) -> None:
     assert typed(tmp_path, "index", "verify").code == 0
     [version] = typed(tmp_path, "index", "status", "--json").json["versions"]
     assert (version["version"], version["state"], version["wanted"], version["present"]) == (1, "live", 4, 4)
+
+
+def test_after_a_rollback_the_kept_version_goes_on_with_its_own_embedder(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.build()
+    other = "2 AS version, 'failed' AS state, 'text-embedding-3-small' AS embedder, 1536 AS dimensions"
+    with shelf.write() as connection:  # a version of another embedder, which a person rolled back
+        connection.execute(f"INSERT INTO index_versions SELECT * REPLACE ({other}) FROM index_versions")
+        results.palette(connection, "snow")
+        results.refined(connection, "snow", embed_text="Fresh snow on a mountain.")
+    done = typed(tmp_path, "index", "sync", "--json", GRABIENT_EMBEDDER="text-embedding-3-small")
+    assert (done.code, done.json["embedded"], done.json["added"]) == (0, 1, 1), done.err
+    assert shelf.versions() == [(2, "failed"), (1, "live")]
+    assert shelf.find("winter mountain").hits[0].seed == "snow"
 
 
 def test_before_there_is_anything(tmp_path: Path) -> None:

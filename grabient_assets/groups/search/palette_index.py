@@ -84,13 +84,3 @@ def link_embeddings(connection: DuckDBPyConnection, embedder: str, now: datetime
         {"embedder": embedder, "now": now},
     ).fetchall()
     return [PaletteEmbedding(*row) for row in rows]
-
-
-def embedded_counts(connection: DuckDBPyConnection, embedder: str) -> tuple[int, int]:
-    """How many palettes have a vector of the embedder, and how many texts could not be embedded."""
-    row = connection.execute(
-        "SELECT count(DISTINCT seed) FILTER (error IS NULL), count(*) FILTER (error IS NOT NULL) "
-        "FROM palette_embeddings WHERE embedder = $1",
-        [embedder],
-    ).fetchone()
-    return (row[0], row[1]) if row else (0, 0)

@@ -30,7 +30,6 @@ READ_AT_ONCE = 10_000
 """So many vectors are in memory at a time: 60 MB of 1,536 numbers."""
 MOST_READ_BY_ID = 2_000
 """More ids than these are looked for in the list of all, which takes 1,000 at a call instead of 20."""
-EVERY = "true"
 
 
 def sync_remote(
