@@ -240,11 +240,11 @@ def unsettled(connection: DuckDBPyConnection, version: IndexVersion) -> int:
 
 
 def entries(connection: DuckDBPyConnection, version: IndexVersion, condition: str, limit: int) -> list[dict[str, Any]]:
-    """Entries of the version that meet a condition in SQL, in order: vector_id, namespace, metadata, mutation_id and
-    the vector."""
+    """Entries of the version that meet a condition in SQL, in order: vector_id, namespace, content_sha256, metadata,
+    mutation_id and the vector."""
     found = connection.execute(
         f"""
-        SELECT e.vector_id, e.namespace, e.metadata, e.mutation_id, v.vector
+        SELECT e.vector_id, e.namespace, e.content_sha256, e.metadata, e.mutation_id, v.vector
         FROM index_entries e LEFT JOIN ({DOCUMENT_VECTORS}) v
             ON v.content_sha256 = e.content_sha256 AND v.embedder = $embedder AND v.dimensions = $dimensions
         WHERE {_OF_VERSION} AND ({condition}) ORDER BY e.vector_id LIMIT {limit}
@@ -275,6 +275,26 @@ def set_state(
         return
     parameters |= {"state": state, "mutation": mutation}
     connection.execute(f"UPDATE index_entries SET state = $state, mutation_id = $mutation WHERE {those}", parameters)
+
+
+def mark_sent(
+    connection: DuckDBPyConnection, version: IndexVersion, contents: Mapping[str, str], mutation: str
+) -> None:
+    """These entries, by their ids, are sent with this content. One whose content has changed meanwhile stays wanted."""
+    connection.execute(
+        f"""
+        UPDATE index_entries SET state = 'sent', mutation_id = $mutation
+        FROM (SELECT unnest($ids::VARCHAR[]) AS id, unnest($contents::VARCHAR[]) AS content) sent
+        WHERE {_OF_VERSION} AND vector_id = sent.id AND content_sha256 = sent.content AND state = 'wanted'
+        """,
+        {
+            "index": version.index_name,
+            "version": version.version,
+            "mutation": mutation,
+            "ids": list(contents),
+            "contents": list(contents.values()),
+        },
+    )
 
 
 def record_mutation(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.search.indexes import (
@@ -17,6 +18,7 @@ from grabient_assets.groups.search.indexes import (
     IndexVersion,
     count_entries,
     entries,
+    mark_sent,
     record_mutation,
     set_state,
 )
@@ -46,9 +48,8 @@ def sync_remote(
             clock,
         )
     while wanted := _entries(warehouse, version, "state = 'wanted'", READ_AT_ONCE):
-        remote.upsert(
-            [_vector(one) for one in wanted], lambda done: _accepted(warehouse, version, done, "upsert", clock)
-        )
+        contents = {one["vector_id"]: one["content_sha256"] for one in wanted}
+        remote.upsert([_vector(one) for one in wanted], partial(_written, warehouse, version, contents, clock))
     sent = _entries(warehouse, version, "state = 'sent'")
     if sent:
         _settle(warehouse, version, _seen(remote, sent), "visible", clock)
@@ -58,7 +59,7 @@ def sync_remote(
         else _entries(warehouse, version, "state = 'leaving'")
     )
     if to_delete := [one["vector_id"] for one in leaving if one["mutation_id"] is None]:
-        remote.delete(to_delete, lambda done: _accepted(warehouse, version, done, "delete", clock))
+        remote.delete(to_delete, partial(_deleted, warehouse, version, clock))
     if leaving:
         ids = [one["vector_id"] for one in leaving]
         _settle(warehouse, version, sorted(set(ids) - _present(remote, ids)), None, clock)
@@ -100,12 +101,22 @@ def _entries(
         return entries(connection, version, condition, limit)
 
 
-def _accepted(
-    warehouse: Warehouse, version: IndexVersion, done: Mutation, op: str, clock: Callable[[], datetime]
+def _written(
+    warehouse: Warehouse,
+    version: IndexVersion,
+    contents: Mapping[str, str],
+    clock: Callable[[], datetime],
+    done: Mutation,
 ) -> None:
     with warehouse.write() as connection:
-        record_mutation(connection, version, done.mutation_id, op, done.vectors, ledger_time(connection, clock()))
-        set_state(connection, version, done.ids, "sent" if op == "upsert" else "leaving", done.mutation_id)
+        record_mutation(connection, version, done.mutation_id, "upsert", done.vectors, ledger_time(connection, clock()))
+        mark_sent(connection, version, {one: contents[one] for one in done.ids}, done.mutation_id)
+
+
+def _deleted(warehouse: Warehouse, version: IndexVersion, clock: Callable[[], datetime], done: Mutation) -> None:
+    with warehouse.write() as connection:
+        record_mutation(connection, version, done.mutation_id, "delete", done.vectors, ledger_time(connection, clock()))
+        set_state(connection, version, done.ids, "leaving", done.mutation_id)
 
 
 def _settle(

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import ProviderBusyError
+from grabient_assets.groups.search.indexes import named_version, sync_entries
+from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.groups.search.sync import Synced
 from grabient_assets.vectors.vectorize import VectorizeIndex
 from grabient_assets_tests.emulator.running import Running
@@ -105,6 +107,29 @@ def test_who_died_after_an_accepted_write_goes_on_with_the_same_ids(shelf: Remot
         connection.execute("DELETE FROM index_mutations")
     shelf.rounds()
     assert shelf.there() == KEYS
+
+
+def test_a_text_that_changes_while_its_vector_is_written_is_written_again(shelf: RemoteShelf) -> None:
+    class Meanwhile(VectorizeIndex):
+        """Another process puts a new text into the index while the first write is under way."""
+
+        def upsert(self, vectors: Any, noted: Any = lambda _: None) -> Any:
+            if shelf.rows("SELECT count(*) FROM index_mutations") == [(0,)]:
+                shelf.text("mist", "A bright meadow in June.")
+                shelf.embed()
+                with shelf.write() as connection:
+                    sync_entries(connection, PALETTES, named_version(connection, "palettes", 1), shelf.clock())
+            return super().upsert(vectors, noted)
+
+    def open_meddling(name: str) -> VectorizeIndex:
+        return Meanwhile("an-account", "token", name, shelf.emulator.bases["cloudflare"])
+
+    shelf.sync(connect=open_meddling, remote=NAME)
+    shelf.rounds()
+    with closing(shelf.open(NAME)) as index:
+        [match] = index.query(list(shelf.rows(VECTOR_OF_MIST)[0][0]), 1)
+    assert (match.id, round(match.score, 4)) == ("key-mist", 1.0)
+    assert shelf.rows("SELECT vectors FROM index_mutations ORDER BY seq") == [(4,), (1,)]
 
 
 def test_while_it_is_busy_the_live_version_is_searched(shelf: RemoteShelf) -> None:
