@@ -89,6 +89,15 @@ def colour_bar(hex_colors: Sequence[str], block: int = 4) -> Text:
     return bar
 
 
+def shown_colours(console: Console, hex_colors: Sequence[str], block: int = 4) -> Text:
+    """The bar of the colours, or where colours are off three of the eleven as #rrggbb."""
+    from rich.text import Text
+
+    if console.is_terminal and not console.no_color:
+        return colour_bar(hex_colors, block)
+    return Text(" ".join(hex_colors[::5]), style="not bold", no_wrap=True)
+
+
 def print_figures(
     console: Console,
     names: Sequence[str],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_json, print_note, typed_program
+from grabient_assets.cli.console import output, print_json, print_note, shown_colours, typed_program
 from grabient_assets.cli.options import open_warehouse
 from grabient_assets.wording import counted, one_line
 
@@ -121,9 +121,7 @@ def _named_bar(console: Console, shown: Shown) -> Text:
     from rich.text import Text
 
     named = Text(f"{one_line(shown.name or '') or shown.seed}  ", style="bold")
-    if console.is_terminal and not console.no_color:
-        return named.append_text(colour_bar(shown.hex, 3))
-    return named.append(" ".join(shown.hex[::5]), style="not bold")
+    return named.append_text(shown_colours(console, shown.hex, 3))
 
 
 def _facts(fields: dict[str, list[str]]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_indented, print_json
+from grabient_assets.cli.console import output, print_indented, print_json, shown_colours
 from grabient_assets.cli.options import AsJson, PromptVersion, opened_as_it_is
 from grabient_assets.wording import counted, one_line
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.text import Text
 
     from grabient_assets.headless.palette_list import Filter, ListedPalette, PalettePage
 
@@ -119,14 +118,6 @@ def _reason(one: ListedPalette) -> str:
     return "; ".join(reasons)
 
 
-def _bar(console: Console, one: ListedPalette, block: int) -> Text:
-    from rich.text import Text
-
-    if console.is_terminal and not console.no_color:
-        return colour_bar(one.hex, block)
-    return Text(" ".join(one.hex[::5]), no_wrap=True)
-
-
 def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -141,7 +132,7 @@ def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
         name = Text(one_line(one.name or "") or one.seed)
         if one.name:
             name.append(f"\n{one.seed}", style="dim")
-        table.add_row(_bar(console, one, 2), name, ", ".join(one.tags) or "-", one.state, _reason(one))
+        table.add_row(shown_colours(console, one.hex, 2), name, ", ".join(one.tags) or "-", one.state, _reason(one))
     console.print(table)
 
 
@@ -149,7 +140,7 @@ def _stacked(console: Console, listed: Sequence[ListedPalette]) -> None:
     from rich.text import Text
 
     for one in listed:
-        console.print(_bar(console, one, 2).append(f"  {one.state}"))
+        console.print(shown_colours(console, one.hex, 2).append(f"  {one.state}"))
         console.print(Text(one_line(one.name or "") or one.seed, style="bold"))
         if one.name:
             console.print(f"  {one.seed}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import colour_bar, output, print_json
+from grabient_assets.cli.console import output, print_json, shown_colours
 from grabient_assets.cli.options import AsJson, open_warehouse
 from grabient_assets.wording import one_line
 
@@ -74,7 +74,7 @@ def search_document(found: Found) -> dict[str, Any]:
 def _show(found: Found) -> None:
     console = output()
     for hit in found.hits:
-        heading = colour_bar(hit.hex, block=2)
+        heading = shown_colours(console, hit.hex, 2)
         heading.append(f"  {hit.score:.3f}  ")
         heading.append(one_line(hit.name or hit.seed), style="bold")
         console.print(heading, soft_wrap=not console.is_terminal)

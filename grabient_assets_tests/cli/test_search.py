@@ -40,6 +40,7 @@ def test_the_document(data: Path) -> None:
 def test_what_a_person_reads(data: Path) -> None:
     shown = typed(data, "search", "retro diner", "--limit", "1").out
     assert "diner" in shown and TEXTS["diner"] in shown
+    assert shown.startswith("#0000ff #0000ff #0000ff  0."), "where there are no colours, some of them are written"
     assert "1 of index palettes version 1 (wordllama-256)" in shown
     assert "No palette meets these conditions." in typed(data, "search", "x", "--where", "mood=angry").out
 
