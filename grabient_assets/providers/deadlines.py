@@ -29,7 +29,8 @@ class Timeouts:
     within `total`, after pauses that double from `pause` to LONGEST_PAUSE; a Retry-After above `retry_after_cap` is
     left to the caller, who knows better what else there is to do.
 
-    `direct` bounds a direct call as a whole; None: what the registry says of the provider.
+    `direct` bounds a direct call as a whole; None: what the registry says of the provider. `clock` gives the seconds
+    by which whole answers are measured.
 
     A poll can be long: a server that knows no selection of fields puts all answers of a small batch of Google, up to
     20 MB, into it. Files have up to 2 GB.
@@ -44,6 +45,7 @@ class Timeouts:
     pause: float = 0.5
     retry_after_cap: float = 10.0
     direct: float | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 def with_retries(call: Callable[[], T], timeouts: Timeouts) -> T:
@@ -98,7 +100,7 @@ class Deadline:
         timeouts = self._timeouts
         usual = timeouts.whole_read if waits <= timeouts.read else timeouts.whole_transfer
         self._thread.seconds = getattr(self._thread, "whole", None) or usual
-        self._thread.end = time.monotonic() + self._thread.seconds
+        self._thread.end = timeouts.clock() + self._thread.seconds
 
     @contextmanager
     def whole(self, seconds: float) -> Iterator[None]:
@@ -121,7 +123,7 @@ class Deadline:
             raise
 
     def _left(self) -> float:
-        left = self._thread.end - time.monotonic()
+        left = self._thread.end - self._timeouts.clock()
         if left <= 0:
             raise TimeoutError(f"no whole answer within {self._thread.seconds:g} seconds") from None
         return left

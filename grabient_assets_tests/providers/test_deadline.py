@@ -16,6 +16,20 @@ from grabient_assets_tests.providers.faces import ANTHROPIC, KEY, NOON, OPENAI, 
 from grabient_assets_tests.providers.rawserver import Dripping, http, raw_server
 from grabient_assets_tests.providers.result_files import ended, results_path
 
+
+class Clock:
+    """Seconds that pass where a test says so, or `each_look` seconds at every look at the clock, which comes with every
+    byte that drips: a slow machine cannot end a request before its time."""
+
+    def __init__(self, each_look: float = 0.0) -> None:
+        self.seconds = 0.0
+        self._each_look = each_look
+
+    def __call__(self) -> float:
+        self.seconds += self._each_look
+        return self.seconds
+
+
 HEAD = Dripping(b"HTTP/1.1 200 OK\r\nX-Filler:")
 BODY = Dripping(http(200, b" ", length=10**9))
 SHORT = Timeouts(read=30, transfer=60, whole_read=0.2, whole_transfer=0.2, attempts=1)
@@ -44,20 +58,23 @@ def test_a_create_call_whose_answer_drips_is_ambiguous(face: Face, open_at: Open
         return BODY if path == face.create else http(200, b'{"id": "file-in", "object": "file"}')
 
     with raw_server(respond) as server:
-        provider = open_at(face, server.url, SHORT)
-        with pytest.raises(AmbiguousSubmissionError, match=WITHIN):
+        provider = open_at(face, server.url, Timeouts(whole_transfer=60, attempts=1, clock=Clock(each_look=1)))
+        with pytest.raises(AmbiguousSubmissionError, match="no whole answer within 60 seconds"):
             provider.submit(face.file(provider))
 
 
 def test_a_result_file_that_drips_counts_for_nothing(face: Face, open_at: Open) -> None:
+    within = "no whole answer within 60 seconds"
+
     def respond(head: bytes) -> bytes:
         if head.split(b" ")[1].split(b"?")[0].decode() == results_path(face):
             return BODY
         host = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"host:"))
         return http(200, json.dumps(ended(face, f"http://{host.decode()}")).encode())
 
-    with raw_server(respond) as server, pytest.raises(ResultsError, match=WITHIN):
-        list(open_at(face, server.url, SHORT).results(face.batch).lines)
+    with raw_server(respond) as server, pytest.raises(ResultsError, match=within):
+        timeouts = Timeouts(whole_transfer=60, attempts=1, clock=Clock(each_look=1))
+        list(open_at(face, server.url, timeouts).results(face.batch).lines)
 
 
 @pytest.mark.parametrize("face", [ANTHROPIC, OPENAI], ids=lambda face: face.name, indirect=True)
@@ -73,12 +90,17 @@ def test_a_server_that_takes_no_bytes_is_given_up(face: Face, open_at: Open) -> 
 
 
 def test_every_request_has_a_time_of_its_own(face: Face, open_at: Open) -> None:
-    body = http(200, json.dumps(face.body()).encode())
-    with raw_server(lambda _: body) as server:
-        provider = open_at(face, server.url, Timeouts(whole_read=0.5, attempts=1))
-        begun = monotonic()
-        while monotonic() - begun < 0.7:
+    clock = Clock()
+
+    def respond(head: bytes) -> bytes:
+        clock.seconds += 40
+        return http(200, json.dumps(face.body()).encode())
+
+    with raw_server(respond) as server:
+        provider = open_at(face, server.url, Timeouts(whole_read=60, attempts=1, clock=clock))
+        for _ in range(3):
             assert provider.poll(face.batch).state == "running"
+    assert clock.seconds >= 120, "together longer than one may take"
 
 
 def test_connections_through_a_proxy_have_an_end_too(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
