@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _build_and_find(count: int) -> None:
-    from grabient_assets.headless.index_upkeep import keep_index
+    from grabient_assets.groups.search.palette_index import keep_index
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

@@ -11,7 +11,7 @@ from grabient_assets.cli.options import AsJson, one_of, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.groups.search.indexes import IndexVersion
+    from grabient_assets.groups.indexes.versions import IndexVersion
     from grabient_assets.warehouse.connection import Warehouse
 
 index = typer.Typer(help="The versions of the search index: status, sync, verify, rollback.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def _opened(name: str) -> Warehouse:
 @index.command(epilog="Example: grabient index status")
 def status(name: Named = "palettes", as_json: AsJson = False) -> None:
     """List the versions of the index, the newest first."""
-    from grabient_assets.groups.search.indexes import index_versions
+    from grabient_assets.groups.indexes.versions import index_versions
 
     warehouse = _opened(name)
     found: list[IndexVersion] = []
@@ -52,7 +52,7 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
     """Give refined palettes their vectors, and make the index hold exactly what it should."""
     from datetime import UTC, datetime
 
-    from grabient_assets.headless.index_upkeep import keep_index
+    from grabient_assets.groups.search.palette_index import keep_index
     from grabient_assets.settings import load_settings
 
     warehouse = _opened(name)
@@ -79,7 +79,7 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
 @index.command(epilog="Example: grabient index verify")
 def verify(name: Named = "palettes", as_json: AsJson = False) -> None:
     """List the ids by which the live version differs from what it should hold; exit 1 when there is one."""
-    from grabient_assets.headless.index_upkeep import index_differences
+    from grabient_assets.groups.search.palette_index import index_differences
 
     version, found = index_differences(_opened(name))
     kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}
@@ -104,7 +104,7 @@ def rollback(
     """Search an earlier version again. The version it replaces is not built again by itself."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.search.indexes import roll_back
+    from grabient_assets.groups.indexes.versions import roll_back
 
     now_live, left = roll_back(_opened(name), name, to, datetime.now(UTC))
     if as_json:

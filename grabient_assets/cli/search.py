@@ -32,13 +32,15 @@ def search(
     """Find palettes by meaning: colours, name, score, the tags nearest to the query, and the text."""
     from datetime import UTC, datetime
 
+    from grabient_assets.groups.embedding.queries import query_embedder
     from grabient_assets.groups.search.searching import checked_query
-    from grabient_assets.headless.palette_search import find_palettes
+    from grabient_assets.groups.search.searching import search as find
     from grabient_assets.settings import load_settings
 
     checked = checked_query(query, limit, prompt_version, where or ())
     settings = load_settings()
-    found = find_palettes(checked, settings, open_warehouse(settings), lambda: datetime.now(UTC), at)
+    warehouse = open_warehouse(settings)
+    found = find(checked, warehouse, query_embedder(settings, warehouse, lambda: datetime.now(UTC)), version=at)
     if as_json:
         print_json(search_document(found))
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.refinement.purpose import REFINEMENT
-from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.settling import AnswerReader, ReaderOf

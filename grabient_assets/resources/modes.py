@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from grabient_assets.errors import CredentialsError
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
 from grabient_assets.settings import PROVIDERS, Settings
 from grabient_assets.vectorize_settings import VectorizeSettings
+
+if TYPE_CHECKING:
+    from grabient_assets.vectors.vectorize import VectorizeIndex
 
 EMULATOR_KEY = "emulator"
 
@@ -66,6 +70,15 @@ def vectorize_access(settings: Settings) -> VectorizeSettings | None:
 
     url = ensure_emulator(settings.data_dir).base_urls["cloudflare"]
     return replace(settings.vectorize, account=EMULATOR_KEY, token=EMULATOR_KEY, base_url=url)
+
+
+def open_vectorize(settings: Settings, name: str) -> VectorizeIndex:
+    """The index of that name, at Cloudflare or at the emulator."""
+    from grabient_assets.vectors.vectorize import VectorizeIndex
+
+    access = vectorize_access(settings)
+    assert access is not None
+    return VectorizeIndex(access.account, access.token, name, access.base_url)
 
 
 def key_of(settings: Settings, provider: str) -> str:

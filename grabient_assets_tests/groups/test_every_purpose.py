@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grabient_assets.groups.embedding.purpose import ask_for_embeddings
 from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.groups.search.purpose import ask_for_embeddings
 from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.due import due_targets

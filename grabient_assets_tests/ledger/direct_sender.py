@@ -17,8 +17,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal, TypeAlias
 
+from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.ledger import archive, batches, collect, direct
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.submission import Submission, submit_due

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.groups.search.purpose import EMBEDDING
 from grabient_assets.ledger import batches, collect, submit
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.connection import Connect, Connection

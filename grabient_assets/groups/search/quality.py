@@ -6,13 +6,15 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.search.indexes import DOCUMENT_VECTORS, IndexVersion
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
+from grabient_assets.groups.embedding.queries import QueryVectors
+from grabient_assets.groups.indexes.versions import IndexVersion
 from grabient_assets.groups.search.relevance import Judged, JudgedQuery, judged
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, replacing
@@ -136,7 +138,7 @@ def _words(text: str) -> list[str]:
 def report_on(
     warehouse: Warehouse,
     version: IndexVersion,
-    embed_queries: Callable[[Sequence[str], IndexVersion], Sequence[Sequence[float]]],
+    vectors_of: QueryVectors,
     now: datetime,
 ) -> SearchReport | None:
     """Measure the version and store its report; None while the palettes allow no query."""
@@ -147,7 +149,8 @@ def report_on(
         vectors = _vectors(connection, version, found.contents)
     if not found.queries:
         return None
-    queries = numpy.array(embed_queries([query.text for query in found.queries], version), dtype=numpy.float32)
+    texts = [query.text for query in found.queries]
+    queries = numpy.array(vectors_of(texts, version.embedder, version.dimensions), dtype=numpy.float32)
     measured = measure(found, queries @ vectors.T)
     report = summarized(version, found.queries, measured, now)
     with warehouse.write() as connection:

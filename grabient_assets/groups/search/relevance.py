@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.color import nearest_name
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.search.indexes import IndexVersion
+from grabient_assets.groups.indexes.versions import IndexVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
-from grabient_assets.groups.search.embeddings import folded
-from grabient_assets.groups.search.indexes import DOCUMENT_VECTORS, IndexVersion, named_version
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, folded
+from grabient_assets.groups.embedding.queries import QueryVectors
+from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ _FACT_LISTS = ("harmonies", "color_names")
 FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS))
 """What `--where` takes: refined tags by their names, and facts that are computed from the colours."""
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
-
-QueryVector = Callable[[str, IndexVersion], Sequence[float]]
-"""The vector of a query, by the embedder of the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,11 @@ def _condition(text: str) -> tuple[str, str]:
 
 
 def search(
-    query: Query, warehouse: Warehouse, vector_of: QueryVector, index_name: str = "palettes", version: int | None = None
+    query: Query,
+    warehouse: Warehouse,
+    vectors_of: QueryVectors,
+    index_name: str = "palettes",
+    version: int | None = None,
 ) -> Found:
     """The hits in the live version of the index, or in another. Raises UsageError when there is no index yet."""
     started = time.perf_counter()
@@ -113,7 +115,7 @@ def search(
         raise UsageError("Nothing is loaded yet, so there is no index. Next: grabient load FILE, or grabient demo.")
     with warehouse.read() as connection:
         chosen = named_version(connection, index_name, version)
-    vector = vector_of(query.text, chosen)
+    [vector] = vectors_of([query.text], chosen.embedder, chosen.dimensions)
     with warehouse.read() as connection:
         hits = _hits(connection, query, chosen, vector)
     elapsed = round((time.perf_counter() - started) * 1000, 1)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from grabient_assets.groups.embedding.purpose import EMBEDDING, EmbeddingsAsked, ask_for_embeddings
 from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.groups.search.purpose import EMBEDDING, EmbeddingsAsked, ask_for_embeddings
 from grabient_assets.ledger.batches import open_batches
 from grabient_assets.ledger.poll import poll_batches
 from grabient_assets.ledger.round import Round, collect_batches

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.search.embedding import chosen_embedder, embed_palettes
-from grabient_assets.groups.search.indexes import Build, IndexVersion, index_versions
-from grabient_assets.groups.search.palette_index import PALETTES
+from grabient_assets.groups.embedding.embedding import chosen_embedder
+from grabient_assets.groups.indexes.sync import Connect, Measure, Synced, sync_index
+from grabient_assets.groups.indexes.versions import Build, index_versions
+from grabient_assets.groups.search.palette_index import PALETTES, embed_palettes
 from grabient_assets.groups.search.searching import Found, checked_query, search
-from grabient_assets.groups.search.sync import Connect, Measure, Synced, sync_index
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.warehouse import results
@@ -86,7 +86,7 @@ class Shelf:
             return [(one.version, one.state) for one in index_versions(connection, "palettes")]
 
     def find(self, text: str, limit: int = 10, version: int | None = None, **more: Any) -> Found:
-        def vector_of(query: str, chosen: IndexVersion) -> list[float]:
-            return embed_locally([query], chosen.dimensions)[0].tolist()
+        def vectors_of(queries: Sequence[str], _: str, dimensions: int) -> list[list[float]]:
+            return embed_locally(queries, dimensions).tolist()
 
-        return search(checked_query(text, limit, **more), self.warehouse, vector_of, version=version)
+        return search(checked_query(text, limit, **more), self.warehouse, vectors_of, version=version)

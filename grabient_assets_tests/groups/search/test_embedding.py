@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import RegistryError, SettingsError, UsageError
-from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.groups.search.embeddings import (
+from grabient_assets.groups.embedding.embeddings import (
     EmbeddingRecord,
     checked,
     content_of,
     folded,
     record_embeddings,
 )
-from grabient_assets.groups.search.purpose import EMBEDDING, ask_for_embeddings, recipe
+from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings, recipe
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.ledger.accounts import costs
 from grabient_assets.ledger.archive import archived_requests
 from grabient_assets.ledger.asks import stopped_asks

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import UsageError, WarehouseError
-from grabient_assets.groups.search.indexes import Differences, differences, go_live, named_version, roll_back
+from grabient_assets.groups.indexes.versions import Differences, differences, go_live, named_version, roll_back
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
 from grabient_assets_tests.warehouse import results

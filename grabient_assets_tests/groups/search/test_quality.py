@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from grabient_assets.gradient.color import NAMED_COLOURS
-from grabient_assets.groups.search.indexes import IndexVersion, live_version
+from grabient_assets.groups.indexes.versions import IndexVersion, live_version
 from grabient_assets.groups.search.quality import (
     Bm25,
     Measured,
@@ -56,7 +56,7 @@ def live(shelf: Shelf) -> IndexVersion:
 
 
 def measured(shelf: Shelf) -> SearchReport:
-    report = report_on(shelf.warehouse, live(shelf), lambda texts, _: embed_locally(texts).tolist(), shelf.clock())
+    report = report_on(shelf.warehouse, live(shelf), lambda texts, *_: embed_locally(texts).tolist(), shelf.clock())
     assert report is not None
     return report
 
@@ -101,7 +101,7 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
 def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
     one = Shelf(tmp_path, {"alone": "The only one."})
     one.build()
-    assert report_on(one.warehouse, live(one), lambda texts, _: embed_locally(texts).tolist(), one.clock()) is None
+    assert report_on(one.warehouse, live(one), lambda texts, *_: embed_locally(texts).tolist(), one.clock()) is None
 
 
 def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from grabient_assets.errors import EmbedderError
+from grabient_assets.groups.embedding.queries import embed_queries
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.search.embedding import embed_palettes, embed_queries
+from grabient_assets.groups.search.palette_index import embed_palettes
 from grabient_assets.ledger.submission import Submission
 from grabient_assets_tests.groups.search.place import SMALL, collect, submit
 from grabient_assets_tests.groups.search.shelf import TEXTS

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.search.indexes import (
+from grabient_assets.groups.indexes.versions import (
     Index,
     IndexVersion,
     count_entries,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast, get_args
 
 from grabient_assets.errors import PromptError, RegistryError
-from grabient_assets.groups.search.embeddings import (
+from grabient_assets.groups.embedding.embeddings import (
     EMBEDDINGS,
     KEYS,
     SIZES,

@@ -77,6 +77,11 @@ EMBEDDINGS = AnswerTable(
     model="embedder",
 )
 
+DOCUMENT_VECTORS = """
+    SELECT content_sha256, embedder, dimensions, vector FROM embeddings WHERE task = 'document' AND error IS NULL
+"""
+"""Relation of the vectors that are searched."""
+
 SUBJECT, SUBJECT_KEY = "'t_' || left(content_sha256, 32)", "left(content_sha256, 24)"
 """SQL of what stands for a text in the ledger."""
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from grabient_assets.errors import UsageError, WarehouseError
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 State: TypeAlias = Literal["building", "live", "retired", "failed"]
-DOCUMENT_VECTORS = """
-    SELECT content_sha256, embedder, dimensions, vector FROM embeddings WHERE task = 'document' AND error IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.groups.search.indexes import (
+from grabient_assets.groups.indexes.remote_sync import sync_remote
+from grabient_assets.groups.indexes.versions import (
     Build,
     Index,
     IndexVersion,
@@ -21,7 +22,6 @@ from grabient_assets.groups.search.indexes import (
     unsettled,
     version_to_sync,
 )
-from grabient_assets.groups.search.remote_sync import sync_remote
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
