@@ -1,11 +1,11 @@
 """READ FIRST: everything there is, nothing hidden.
 
-Three groups make the pipeline (palettes, tagging, refinement), exports hands its results on, calibration says how good
-the models are. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`; the rules
-beside them are plain Python. What every kind of question asked of models has in common (jobs `submit_<purpose>`,
-`collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`, `refinement_failed`,
-`batches_ended`) is made in `asking/` from the list in `groups/purposes.py`. Resources read the settings when they are
-used, so this loads with an empty environment.
+Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
+how good the models are. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`;
+the rules beside them are plain Python. What every kind of question asked of models has in common (jobs
+`submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`,
+`refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`. Resources read the
+settings when they are used, so this loads with an empty environment.
 """
 
 import dagster as dg
@@ -29,6 +29,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.palettes import sensors as palette_sensors
     from grabient_assets.groups.purposes import PURPOSES, purpose_assets
     from grabient_assets.groups.refinement import assets as refinement_assets
+    from grabient_assets.groups.search import assets as search_assets
+    from grabient_assets.groups.search import jobs as search_jobs
+    from grabient_assets.groups.search import sensors as search_sensors
     from grabient_assets.groups.tagging import assets as tagging_assets
     from grabient_assets.resources.modes import seconds_between_ticks, sensors_run_by_default
     from grabient_assets.resources.objects import ObjectsResource
@@ -51,6 +54,9 @@ def grabient() -> dg.Definitions:
             tagging_assets.collect_tagging,
             refinement_assets.refinement_batches,
             refinement_assets.collect_refinement,
+            search_assets.palette_embeddings,
+            search_assets.palette_index,
+            search_assets.search_reports,
             calibration_assets.model_reports,
             export_assets.palette_exports,
         ],
@@ -61,6 +67,9 @@ def grabient() -> dg.Definitions:
             collect_batch,
             mark_failed,
             asking_jobs.cancel_batch_job(PURPOSES, shown),
+            search_jobs.embed_texts,
+            search_jobs.sync_indexes,
+            search_jobs.measure_search,
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
@@ -72,6 +81,8 @@ def grabient() -> dg.Definitions:
                 asking_sensors.settled_sensor(one, collect_batch, mark_failed, interval, status)
                 for one in shown.values()
             ),
+            search_sensors.texts_waiting(interval, status),
+            search_sensors.vectors_changed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.due import DueTarget, due_targets
-from grabient_assets.ledger.held_work import still_held
+from grabient_assets.ledger.held_work import Work, sendable_requests
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -109,37 +108,6 @@ class PurposeAssets:
         return [check.spec for check in self.checks]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The work that waits to be sent to a provider: due requests, and subjects that will be asked automatically.
-
-    `held` are the sentences about work that waits for money.
-    """
-
-    due: Sequence[DueTarget]
-    following: Sequence[SubjectVersion]
-    held: Sequence[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.due or self.following)
-
-    @property
-    def requests(self) -> int:
-        """How many requests are due, or will be when the subjects are asked."""
-        return sum(target.requests for target in self.due) + len(self.following)
-
-    def items(self) -> Iterator[str]:
-        """What identifies this work: a string for each target and each subject."""
-        yield from (f"{t.prompt_version} {t.model} {t.digest}" for t in self.due)
-        yield from (f"{one.prompt_version} {one.subject}" for one in self.following)
-
-    def first(self) -> SubjectVersion:
-        """The subject whose partition the sending run stands under."""
-        if self.due:
-            return SubjectVersion(self.due[0].prompt_version, self.due[0].subject)
-        return self.following[0]
-
-
 def sendable_work(
     shown: PurposeAssets,
     connection: DuckDBPyConnection,
@@ -149,12 +117,5 @@ def sendable_work(
     now: datetime,
 ) -> Work:
     """What the money allows to be sent to the provider now."""
-    purpose = shown.purpose
-    held = still_held(connection, shown.purposes, budget_usd, now, purpose.name, provider)
-    due = [
-        target
-        for target in due_targets(connection, purpose, provider)
-        if target.hold_key(purpose.name, provider) not in held
-    ]
-    following = shown.follow_up.waiting(connection, usable) if shown.follow_up else []
-    return Work(due, following, tuple(dict.fromkeys(held.values())))
+    work = sendable_requests(shown.purpose, shown.purposes, connection, provider, budget_usd, now)
+    return replace(work, following=shown.follow_up.waiting(connection, usable)) if shown.follow_up else work

@@ -55,7 +55,7 @@ def demo(
     seeds = [row.palette.canonical for row in samples.rows]
     version = chosen_prompt_version(None)
     now = datetime.now(UTC)
-    goal = make_goal(warehouse, settings, version, settings.analyses, "refined", seeds, today=now.date())
+    goal = make_goal(warehouse, settings, version, settings.analyses, "indexed", seeds, today=now.date())
     record_goal(goal, warehouse, settings, now)
     followed = follow(goal, warehouse, settings, DEMO_TIMEOUT)
     shown = showcase(warehouse, version, seeds)

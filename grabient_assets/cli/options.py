@@ -35,7 +35,7 @@ Analyses = Annotated[
 ]
 MostPalettes = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N palettes that still need work.")]
 SeedsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Only these palettes: one seed a line.")]
-Stage = Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus or refined.")]
+Stage = Annotated[str, typer.Option(metavar="STAGE", help="tags, consensus, refined or indexed.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend without asking first, in live mode at a terminal.")]
 SixteenNumbers = Annotated[
     str | None,

@@ -28,7 +28,7 @@ def plan(
         bool,
         typer.Option("--adaptive", help="As `grabient run --adaptive` would: the first wave, then the later ones."),
     ] = False,
-    until: Stage = "refined",
+    until: Stage = "indexed",
     max_usd: Annotated[
         str | None, typer.Option("--max-usd", metavar="X", help="Say how many palettes so many dollars finish.")
     ] = None,

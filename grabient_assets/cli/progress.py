@@ -239,6 +239,7 @@ def _stages(progress: Progress) -> Iterator[tuple[str, str]]:
         yield "waves", _waves(progress.waves)
     yield "consensus", f"{progress.consensus:,} of {total}"
     yield "refined", f"{progress.refined:,} of {total}"
+    yield "found by search", f"{progress.indexed:,} of {total}"
     yield "dollars", f"{progress.cost_usd:.4f}"
 
 

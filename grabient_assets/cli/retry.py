@@ -95,7 +95,7 @@ def retry(
     if not run:
         print_note("It goes out with the next `grabient run`, or by itself where Dagster's daemon runs.")
         return
-    goal = goal_of_asked(partitions, "refined" if chained else "consensus", settings)
+    goal = goal_of_asked(partitions, "indexed" if chained else "consensus", settings)
     report(follow(goal, warehouse, settings, DEFAULT_TIMEOUT), goal, warehouse, settings, as_json=as_json)
 
 

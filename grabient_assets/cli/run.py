@@ -25,7 +25,7 @@ def run(
     analyses: Analyses = None,
     limit: MostPalettes = None,
     seeds: SeedsFile = None,
-    until: Stage = "refined",
+    until: Stage = "indexed",
     timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long.")
     ] = DEFAULT_TIMEOUT,
@@ -103,10 +103,11 @@ def name_left_out(settings: Settings) -> None:
 def name_ends(providers: Sequence[str], until: str, today: date) -> None:
     """Say which models of the panel are shut down, and which soon will be."""
     from grabient_assets.groups.refinement.purpose import refiner
+    from grabient_assets.headless.run_goal import REFINED
     from grabient_assets.registry.load import load_registry
 
     registry = load_registry()
-    asked = [*registry.panel("tagger"), *((refiner(),) if until == "refined" else ())]
+    asked = [*registry.panel("tagger"), *((refiner(),) if until in REFINED else ())]
     asked = [model for model in asked if model.provider in providers]
     for sentence in (*registry.refusals(asked, today).values(), *registry.warnings(asked, today)):
         print_note(sentence)

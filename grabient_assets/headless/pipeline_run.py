@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import StoreError, StoreUnusableError
+from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.headless.run_goal import RunGoal, Until
+from grabient_assets.headless.run_goal import REFINED, RunGoal, Until
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.headless.waiting import Waiting, Waits
 from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
@@ -39,6 +40,8 @@ class Outcome:
 
     def reached(self, until: Until) -> int:
         """How many of the palettes are where they should be."""
+        if until == "indexed":
+            return self.progress.indexed
         return self.progress.refined if until == "refined" else self.progress.consensus
 
 
@@ -133,14 +136,14 @@ class PipelineRun:
         """The purposes that the goal goes through: without refinement, those that do not follow another."""
         from grabient_assets.groups.purposes import purpose_assets
 
-        refined = self.goal.until == "refined"
+        refined = self.goal.until in REFINED
         return [shown for shown in purpose_assets().values() if refined or shown.follow_up is None]
 
     def _batches_open(self) -> bool:
         from grabient_assets.ledger.batches import open_batches
         from grabient_assets.resources.modes import belongs_here
 
-        purposes = {shown.name for shown in self._purposes()}
+        purposes = {shown.name for shown in self._purposes()} | ({EMBEDDING.name} if self._indexes else set())
         with self.warehouse.read() as connection:
             found = open_batches(connection)
         here = [b for b in found if b.purpose in purposes and belongs_here(self.settings, b.account)]
@@ -159,10 +162,26 @@ class PipelineRun:
                     return True
             if shown.to_complete(self.warehouse, usable):
                 return True
-        return False
+        return self._indexes and self._index_waits()
+
+    @property
+    def _indexes(self) -> bool:
+        return self.goal.until == "indexed"
+
+    def _index_waits(self) -> bool:
+        """Whether a text is to be embedded or the index to be synced, as the sensors see it."""
+        from grabient_assets.groups.indexes.sync import sync_is_due
+        from grabient_assets.groups.search.palette_index import PALETTES, embedder_and_build, text_work
+
+        model, build = embedder_and_build(self.settings, self.warehouse)
+        with self.warehouse.read() as connection:
+            found = text_work(connection, model, self.settings.budget_usd, datetime.now(UTC))
+            sendable = found.work and model.provider in self.goal.providers and model.provider not in self._given_up
+            return bool(found.ready or sendable) or sync_is_due(connection, PALETTES, build)
 
     def _problems(self, *, lacking: bool) -> tuple[str, ...]:
         """Sentences about what stands in the way; of what is not tried now when something is `lacking`."""
+        from grabient_assets.groups.search.palette_index import search_problems
         from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
         from grabient_assets.ledger.held_work import held_back
 
@@ -170,7 +189,8 @@ class PipelineRun:
         with self.warehouse.read() as connection:
             stopped = stopped_asks(connection, PURPOSES, self.started)
             held = held_back(connection, PURPOSES, self.settings.budget_usd, datetime.now(UTC), chosen)
-            withheld = withheld_palettes(connection, chosen if self.goal.until == "refined" else [])
+            withheld = withheld_palettes(connection, chosen if self.goal.until in REFINED else [])
+            search = search_problems(connection, chosen) if self._indexes and lacking else []
         reasons = [one.sentence if one.failed else one.reason for one in stopped]
         reported = {
             "over_budget",
@@ -178,5 +198,5 @@ class PipelineRun:
             *(["put_off", "paused"] if lacking else []),
         }
         waiting = [one.sentence for one in held if one.kind in reported]
-        found = [*self._given_up.values(), *waiting, *reasons, *sentences(withheld)]
+        found = [*self._given_up.values(), *waiting, *reasons, *sentences(withheld), *search]
         return tuple(dict.fromkeys(found))

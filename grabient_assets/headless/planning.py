@@ -19,7 +19,7 @@ from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.groups.tagging.tag_consensus import tagged_elsewhere
 from grabient_assets.groups.tagging.wave_planning import PlannedWaves, plan_in_waves
 from grabient_assets.groups.tagging.withheld import sentences, withheld_palettes
-from grabient_assets.headless.run_goal import Until, make_goal, tagging_targets
+from grabient_assets.headless.run_goal import REFINED, Until, make_goal, tagging_targets
 from grabient_assets.ledger.admission import refuse_draft, refuse_other_mode
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.budget import Allowance, monthly
@@ -107,7 +107,7 @@ def make_plan(
     now: datetime,
     *,
     adaptive: bool = False,
-    until: Until = "refined",
+    until: Until = "indexed",
     max_usd: Decimal | None = None,
 ) -> Plan:
     """The plan for the palettes that `grabient run` would take: wave by wave with `adaptive`, up to the stage `until`,
@@ -147,7 +147,7 @@ def make_plan(
             tagging = waves.first
         else:
             tagging = plan_tagging(connection, models, prompt_version, needing, analyses, mode, today, measured, others)
-        if refiner().provider in providers and until == "refined":
+        if refiner().provider in providers and until in REFINED:
             targets = tagging_targets(settings, prompt_version, providers, today)
             refinement = plan_refinements(
                 connection,

@@ -17,8 +17,10 @@ from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_sett
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
-Until = Literal["tags", "consensus", "refined"]
-UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined")
+Until = Literal["tags", "consensus", "refined", "indexed"]
+UNTIL: tuple[Until, ...] = ("tags", "consensus", "refined", "indexed")
+REFINED: tuple[Until, ...] = ("refined", "indexed")
+"""The stages that need a refinement."""
 NAMED_AT_MOST = 5
 
 
@@ -168,11 +170,7 @@ def make_goal(
         return need.answers and need.seed not in enough
 
     def lacks(need: PaletteNeed) -> bool:
-        return (
-            lacks_answers(need)
-            or (need.consensus and until in ("consensus", "refined"))
-            or (need.refinement and until == "refined")
-        )
+        return lacks_answers(need) or (need.consensus and until != "tags") or (need.refinement and until in REFINED)
 
     lacking = sorted(filter(lacks, found), key=lambda need: need.stopped or need.withheld)[:limit]
     needing = tuple(need.seed for need in lacking)
@@ -201,7 +199,7 @@ def record_goal(
     if not goal.needing:
         return
     partitions = [SubjectVersion(goal.prompt_version, seed) for seed in goal.needing]
-    refine = goal.until == "refined"
+    refine = goal.until in REFINED
     wanted = TaggingAsk(
         partitions,
         goal.providers,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.refinement.refined import chained_refinements
+from grabient_assets.groups.search.palette_index import indexed_palettes
 from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.groups.tagging.waves import WaveCount, ended_waves, wave_counts
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Palettes loaded, with a consensus, refined, and with something still to come; answers that failed; dollars;
-    palettes that failed: their refinement, or all of their tagging, came to nothing, and nothing is to come."""
+    palettes that failed: their refinement, or all of their tagging, came to nothing, and nothing is to come; palettes
+    with a vector, and palettes in the live index."""
 
     palettes: int = 0
     tagged: int = 0
@@ -30,6 +32,8 @@ class Counts:
     errors: int = 0
     cost_usd: Decimal = Decimal(0)
     failed: int = 0
+    embedded: int = 0
+    indexed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class ProviderProgress:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a choice of palettes is under one prompt version. `cost_usd`: of what was collected since the start.
-    `waves`: of those that are tagged adaptively."""
+    `waves`: of those that are tagged adaptively. `indexed`: found by search."""
 
     palettes: int
     pictures: int
@@ -54,6 +58,7 @@ class Progress:
     refined: int
     cost_usd: Decimal
     waves: tuple[WaveCount, ...] = ()
+    indexed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,16 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
         f"""
         SELECT (SELECT count(*) FROM palettes), (SELECT count(DISTINCT seed) FROM tag_consensus),
                (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL), {errors},
-               (SELECT coalesce(sum(cost_usd), 0) FROM batches)
+               (SELECT coalesce(sum(cost_usd), 0) FROM batches),
+               (SELECT count(DISTINCT seed) FROM palette_embeddings WHERE error IS NULL),
+               (SELECT coalesce(sum(present), 0) FROM index_versions WHERE index_name = 'palettes' AND state = 'live')
         """
     ).fetchone()
     assert row is not None
-    palettes, tagged, refined, errors, cost = row
+    palettes, tagged, refined, errors, cost, embedded, indexed = row
     pending = _pending(connection, providers)
     failed = _failed(connection) - pending
-    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed))
+    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed), embedded, int(indexed))
 
 
 def _failed(connection: DuckDBPyConnection) -> set[str]:
@@ -97,7 +104,10 @@ def _failed(connection: DuckDBPyConnection) -> set[str]:
 
 
 def _pending(connection: DuckDBPyConnection, providers: Sequence[str]) -> set[str]:
-    asked = connection.execute("SELECT DISTINCT subject FROM asks WHERE state = 'open'").fetchall()
+    asked = connection.execute(
+        "SELECT DISTINCT subject FROM asks WHERE state = 'open' AND list_contains($1, purpose)",
+        [[purpose.name for purpose in PURPOSES.values() if purpose.noun == "palette"]],
+    ).fetchall()
     tagged = complete_tagging(connection, providers)
     untallied = without_current_consensus(connection, tagged)
     chained = chained_refinements(connection, [t.partition for t in tagged if t.answers])
@@ -145,7 +155,8 @@ def progress(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_versio
     pictures, consensus, refined, cost = totals
     providers = tuple(ProviderProgress(*row) for row in rows)
     waves = tuple(wave_counts(connection, prompt_version, seeds))
-    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost), waves)
+    indexed = indexed_palettes(connection, seeds, prompt_version)
+    return Progress(len(seeds), pictures, providers, consensus, refined, Decimal(cost), waves, indexed)
 
 
 def spent(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> list[Spent]:

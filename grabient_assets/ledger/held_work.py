@@ -1,5 +1,5 @@
-"""The work that is not tried now, with the reason: held for lack of money, held after failures, deferred, paused,
-stopped.
+"""The work that can be sent now, and the work that is not tried now with the reason: held for lack of money, held
+after failures, deferred, paused, stopped.
 
 Each call decides anew whether there is money, as a submission would: the tokens of new answers are measured, and prices
 become known.
@@ -8,7 +8,7 @@ become known.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from grabient_assets.ledger.asks import SubjectVersion, stopped_asks
 from grabient_assets.ledger.attempts import HeldWork, held_work, release_work
 from grabient_assets.ledger.backoff import LONGEST_NAMED, pauses
 from grabient_assets.ledger.batches import put_off_providers
+from grabient_assets.ledger.due import DueTarget, due_targets
 from grabient_assets.ledger.funding import grant, open_funding, over_budget
 from grabient_assets.ledger.money import HoldKey, holds, keys_of_open_asks
 from grabient_assets.ledger.overdue import forget_unreachable
@@ -26,7 +27,7 @@ from grabient_assets.ledger.request_sizes import kind_of, request_prices
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.ledger.purpose import Purposes
+    from grabient_assets.ledger.purpose import Purpose, Purposes
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +136,49 @@ def still_held(
         if grant(connection, funding, key, one).is_empty:
             found[key] = over_budget(funding, purposes[key.purpose].noun, key, one)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work that waits to be sent to a provider: due requests, and subjects that will be asked automatically.
+
+    `held` are the sentences about work that waits for money.
+    """
+
+    due: Sequence[DueTarget]
+    following: Sequence[SubjectVersion]
+    held: Sequence[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.due or self.following)
+
+    @property
+    def requests(self) -> int:
+        """How many requests are due, or will be when the subjects are asked."""
+        return sum(target.requests for target in self.due) + len(self.following)
+
+    def items(self) -> Iterator[str]:
+        """What identifies this work: a string for each target and each subject."""
+        yield from (f"{t.prompt_version} {t.model} {t.digest}" for t in self.due)
+        yield from (f"{one.prompt_version} {one.subject}" for one in self.following)
+
+    def first(self) -> SubjectVersion:
+        """The subject whose partition the sending run stands under."""
+        if self.due:
+            return SubjectVersion(self.due[0].prompt_version, self.due[0].subject)
+        return self.following[0]
+
+
+def sendable_requests(
+    purpose: Purpose,
+    purposes: Purposes,
+    connection: DuckDBPyConnection,
+    provider: str,
+    budget_usd: Decimal | None,
+    now: datetime,
+) -> Work:
+    """The due requests of the purpose that the money allows to be sent to the provider now."""
+    held = still_held(connection, purposes, budget_usd, now, purpose.name, provider)
+    targets = due_targets(connection, purpose, provider)
+    due = [target for target in targets if target.hold_key(purpose.name, provider) not in held]
+    return Work(due, (), tuple(dict.fromkeys(held.values())))

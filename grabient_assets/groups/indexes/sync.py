@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,17 @@ def wanted_count(connection: DuckDBPyConnection, index: Index, build: Build) -> 
     return row[0] if row else 0
 
 
+def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> bool:
+    """Whether a sync would change anything. A whole version that was found worse than the live one stays as it is."""
+    version = version_to_sync(connection, index.name, build)
+    if version is None:
+        return wanted_count(connection, index, build) > 0
+    if unsettled(connection, version) or differences(connection, index, version):
+        return True
+    whole = version.state == "building" and version.error is None
+    return whole and not _waiting_behind_a_live_one(connection, index, version)
+
+
 def _waiting_behind_a_live_one(connection: DuckDBPyConnection, index: Index, version: IndexVersion) -> int:
     """How many texts lack a vector that a version needs to replace another one; the first one replaces nothing."""
     if all(one.state != "live" for one in index_versions(connection, index.name)):
@@ -119,14 +130,13 @@ def _try_live(
         return done  # vectors that Cloudflare does not show yet
     with warehouse.read() as connection:
         waiting = _waiting_behind_a_live_one(connection, index, done.version)
-    held = (
-        f"{counted(waiting, 'text')} of the index {index.name!r} "
-        f"{'has' if waiting == 1 else 'have'} no vector of {done.version.embedder} yet."
-        if waiting
-        else measure(warehouse, done.version)
-        if measure
-        else None
-    )
+    if waiting:
+        has = "has" if waiting == 1 else "have"
+        lacking = (
+            f"{counted(waiting, 'text')} of the index {index.name!r} {has} no vector of {done.version.embedder} yet."
+        )
+        return replace(done, held=lacking)
+    held = measure(warehouse, done.version) if measure else None
     with warehouse.write() as connection:
         now = ledger_time(connection, clock())
         if held is None and not differences(connection, index, done.version):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.embedding import LOCAL, chosen_embedder, embed_here
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
-from grabient_assets.groups.embedding.purpose import ask_for_embeddings
+from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes.sync import Synced, sync_index
 from grabient_assets.groups.indexes.versions import (
@@ -23,9 +24,11 @@ from grabient_assets.groups.indexes.versions import (
     named_version,
     version_to_sync,
 )
+from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.quality import report_on
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.held_work import Work, sendable_requests
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, open_vectorize
@@ -91,6 +94,108 @@ def waiting_texts(connection: DuckDBPyConnection, embedder: str) -> dict[Subject
     return {SubjectVersion(version, seed): text for version, seed, text in rows}
 
 
+def to_embed(connection: DuckDBPyConnection, embedder: str) -> list[SubjectVersion]:
+    """The palettes whose text can get on now: its vector or failure is there to be linked, or nobody asked for it yet.
+    The others are asked for: they wait for a provider, or for a person to ask again."""
+    rows = connection.execute(
+        f"""
+        SELECT prompt_version, seed FROM ({_WAITING}) w
+        WHERE EXISTS (SELECT 1 FROM embeddings e WHERE e.content_sha256 = w.content_sha256
+                      AND e.embedder = $embedder AND e.task = 'document')
+           OR NOT EXISTS (SELECT 1 FROM asks a WHERE a.purpose = 'embedding' AND a.prompt_version = 'document'
+                          AND a.model = $embedder AND a.subject = 't_' || left(w.content_sha256, 32))
+        ORDER BY prompt_version, created_at, seed
+        """,
+        {"embedder": embedder},
+    ).fetchall()
+    return [SubjectVersion(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class TextWork:
+    """The palettes whose refined text waits for its vector; of these the ones that are `ready` (`to_embed`); and the
+    requests that can be sent to a provider now."""
+
+    waiting: list[SubjectVersion]
+    ready: list[SubjectVersion]
+    work: Work
+
+
+def text_work(connection: DuckDBPyConnection, model: Model, budget_usd: Decimal | None, now: datetime) -> TextWork:
+    """What is to be embedded by this model."""
+    waiting = list(waiting_texts(connection, model.id))
+    work = Work((), (), ())
+    if waiting and model.provider != LOCAL:
+        work = sendable_requests(EMBEDDING, PURPOSES, connection, model.provider, budget_usd, now)
+    return TextWork(waiting, to_embed(connection, model.id) if waiting else [], work)
+
+
+def search_problems(connection: DuckDBPyConnection, chosen: Collection[SubjectVersion]) -> list[str]:
+    """Why some of these palettes are not found by search, as sentences."""
+    failed = [one for one in failed_texts(connection) if SubjectVersion(one.prompt_version, one.seed) in chosen]
+    versions = index_versions(connection, PALETTES.name)
+    held = [one.error for one in versions if one.state == "building" and one.error]
+    return [*(f"{one.prompt_version}|{one.seed} has no vector: {one.error}" for one in failed), *held]
+
+
+def failed_texts(connection: DuckDBPyConnection) -> list[PaletteEmbedding]:
+    """The refined palettes whose text, as it stands, could not be embedded."""
+    rows = connection.execute(
+        f"""
+        SELECT e.seed, e.prompt_version, e.embedder, e.content_sha256, e.error, e.created_at
+        FROM palette_embeddings e JOIN ({_REFINED}) r USING (seed, prompt_version)
+        WHERE e.error IS NOT NULL AND e.content_sha256 = sha256(r.embed_text) ORDER BY ALL
+        """
+    ).fetchall()
+    return [PaletteEmbedding(*row) for row in rows]
+
+
+def indexed_palettes(connection: DuckDBPyConnection, seeds: Sequence[str], prompt_version: str) -> int:
+    """How many of these palettes are found by search, with the vector of their text under the prompt version made.
+
+    The index has one vector for each palette: under another version than the one in use it may be that of the latter.
+    """
+    row = connection.execute(
+        f"""
+        SELECT count(*) FROM ({_REFINED}) r
+        SEMI JOIN (SELECT unnest($seeds::VARCHAR[]) AS seed) USING (seed)
+        JOIN index_versions v ON v.index_name = 'palettes' AND v.state = 'live'
+        SEMI JOIN index_entries i ON i.index_name = v.index_name AND i.version = v.version AND i.subject = r.seed
+        SEMI JOIN palette_embeddings e ON e.seed = r.seed AND e.prompt_version = r.prompt_version
+            AND e.embedder = v.embedder AND e.error IS NULL AND e.content_sha256 = sha256(r.embed_text)
+        WHERE r.prompt_version = $version
+        """,
+        {"seeds": list(seeds), "version": prompt_version},
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def unmeasured(connection: DuckDBPyConnection) -> bool:
+    """Whether the live version has changed since it was measured."""
+    row = connection.execute(
+        """
+        SELECT count(*) FROM index_versions v LEFT JOIN search_reports r USING (index_name, version)
+        WHERE v.index_name = 'palettes' AND v.state = 'live' AND (r.reported_at IS NULL OR r.reported_at < v.built_at)
+        """
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def state_of_index(connection: DuckDBPyConnection) -> str:
+    """A digest of all that decides what the index should hold, and of its versions: while it is the same, nothing has
+    changed."""
+    row = connection.execute(
+        """
+        SELECT (SELECT bit_xor(hash(seed, prompt_version, embed_text, temperature, brightness, error))
+                FROM palette_tag_refined),
+               (SELECT bit_xor(hash(seed, prompt_version, embedder, content_sha256, error)) FROM palette_embeddings),
+               (SELECT bit_xor(hash(version, state, wanted, present, built_at, error))
+                FROM index_versions WHERE index_name = 'palettes')
+        """
+    ).fetchone()
+    return repr(row)
+
+
 def link_embeddings(connection: DuckDBPyConnection, embedder: str, now: datetime) -> list[PaletteEmbedding]:
     """Link waiting palettes to the vector of their text, or to its failure, where there is one now; returns those."""
     rows = connection.execute(
@@ -113,19 +218,21 @@ def embed_palettes(
     model: Model,
     answers_from: str,
     clock: Callable[[], datetime],
+    among: Collection[SubjectVersion] | None = None,
 ) -> list[PaletteEmbedding]:
-    """Give refined palettes the vectors of their texts; returns the rows that were written.
+    """Give refined palettes, all or those of `among`, the vectors of their texts; returns the rows that were written.
 
     Equal texts are embedded once. A provider's vectors are asked for here, and linked by a later call when they came.
     """
     with warehouse.read() as connection:
         waiting = waiting_texts(connection, model.id)
+    texts = [text for one, text in waiting.items() if among is None or one in among]
+    if texts and model.provider == LOCAL:
+        embed_here(texts, model, answers_from, warehouse, clock)
+    elif texts:
+        ask_for_embeddings(texts, model, answers_from, warehouse, clock())
     if not waiting:
         return []
-    if model.provider == LOCAL:
-        embed_here([*waiting.values()], model, answers_from, warehouse, clock)
-    else:
-        ask_for_embeddings([*waiting.values()], model, answers_from, warehouse, clock())
     with warehouse.write() as connection:
         return link_embeddings(connection, model.id, ledger_time(connection, clock()))
 
@@ -145,16 +252,22 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Callable[[], dat
     A provider's vectors are asked for, and are there when its batches were collected; Cloudflare shows what was written
     a while later. Then another round goes on.
     """
-    model, build = embedder_and_build(settings, warehouse)
+    model, _ = embedder_and_build(settings, warehouse)
     rows = embed_palettes(warehouse, model, answers_from(settings), clock)
     failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
+    return Kept(len(rows) - len(failed), failed, sync_palettes(settings, warehouse, clock))
+
+
+def sync_palettes(settings: Settings, warehouse: Warehouse, clock: Callable[[], datetime]) -> Synced | None:
+    """Bring the index to what it should hold; None when no palette has a vector yet. A version that replaces another
+    one is measured first: one that finds no better than words alone does not go live."""
 
     def why_held(house: Warehouse, version: IndexVersion) -> str | None:
         report = report_on(house, version, query_embedder(settings, house, clock), clock())
         return report.why_worse if report and _is_replaced(house) else None
 
-    synced = sync_index(warehouse, PALETTES, build, clock, why_held, partial(open_vectorize, settings))
-    return Kept(len(rows) - len(failed), failed, synced)
+    _, build = embedder_and_build(settings, warehouse)
+    return sync_index(warehouse, PALETTES, build, clock, why_held, partial(open_vectorize, settings))
 
 
 def embedder_and_build(settings: Settings, warehouse: Warehouse) -> tuple[Model, Build]:

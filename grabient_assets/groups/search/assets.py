@@ -1,0 +1,197 @@
+"""Search: each refined text gets its vector, the vectors stand in an index, and the index is measured."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.asking import checks
+from grabient_assets.groups.embedding.embedding import LOCAL
+from grabient_assets.groups.embedding.purpose import EMBEDDING
+from grabient_assets.groups.embedding.queries import query_embedder
+from grabient_assets.groups.indexes.sync import Synced
+from grabient_assets.groups.indexes.versions import named_version
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.search.checks import embedding_checks, index_checks, report_checks
+from grabient_assets.groups.search.palette_index import (
+    PALETTES,
+    PaletteEmbedding,
+    embed_palettes,
+    embedder_and_build,
+    sync_palettes,
+)
+from grabient_assets.groups.search.quality import report_on
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.ledger.submission import Submission, submit_due
+from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key, prompt_versions
+from grabient_assets.registry.model import Model
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import report_materializations, show_reason
+from grabient_assets.resources.runs import PUT_OFF_TAG
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.connection import Warehouse
+
+GROUP = "search"
+NAMED_AT_MOST = 10
+
+
+class EmbedConfig(dg.Config):
+    """What a run of palette_embeddings does."""
+
+    waiting: bool = False
+    """Set by the sensor: embed every refined text that waits, instead of the partitions of this run."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dg.asset(
+    partitions_def=palette_versions,
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    deps=["embed_text"],
+    output_required=False,
+    check_specs=[check.spec for check in embedding_checks],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="The vector of each refined text, by the embedder of GRABIENT_EMBEDDER; equal texts have one. Free "
+    "with the local embedder; those of a provider are asked for in a batch, and are here once it was collected.",
+    metadata={"dagster/table_name": "palette_embeddings"},
+)
+def palette_embeddings(
+    context: dg.AssetExecutionContext,
+    config: EmbedConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+):
+    database = warehouse.open(context)
+    model, _ = embedder_and_build(load_settings(), database)
+    # A person may run the checks alone; such a run has no partition.
+    chosen = chosen_palettes(context) if context.selected_asset_keys else []
+    among = None if config.waiting else chosen
+    complaints: tuple[str, ...] = ()
+    if chosen:
+        rows = embed_palettes(database, model, providers.answers_from(), _now, among)
+        if model.provider != LOCAL:
+            complaints = _send(context, model, database, objects, providers)
+            rows += embed_palettes(database, model, providers.answers_from(), _now, among)
+        _report(context, rows)
+    yield from checks.results(embedding_checks, database, context.selected_asset_check_keys)
+    if complaints:
+        raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
+
+
+def _send(
+    context: dg.AssetExecutionContext,
+    model: Model,
+    warehouse: Warehouse,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+) -> tuple[str, ...]:
+    """Send the texts that are due at the provider; returns what could not be sent, as sentences."""
+    if model.provider not in providers.usable():
+        return (providers.why_not(model.provider),)
+    with providers.connect(model.provider) as connection:
+        submission = Submission(connection, PURPOSES, warehouse, objects.open_for_sending(), _now)
+        sent = submit_due(EMBEDDING, submission, context.run_id)
+    for one in sent.batches:
+        context.log.info("batch %s: %s texts, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+    for sentence in dict.fromkeys(sent.held):
+        context.log.warning(sentence)
+    if any(one.batch.status == "deferred" for one in sent.batches):
+        context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
+    return sent.complaints
+
+
+def _report(context: dg.AssetExecutionContext, rows: Sequence[PaletteEmbedding]) -> None:
+    """A materialization for each palette whose vector is there now; the failures go into the log."""
+    events: list[dg.AssetMaterialization] = []
+    for one in rows:
+        key = partition_key(SubjectVersion(one.prompt_version, one.seed))
+        if one.error:
+            context.log.warning("%s has no vector: %s", key, one.error)
+            continue
+        metadata = {"embedder": one.embedder, "content_sha256": one.content_sha256}
+        events.append(dg.AssetMaterialization("palette_embeddings", partition=key, metadata=metadata))
+    report_materializations(context, events)
+
+
+@dg.asset(
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    deps=[palette_embeddings],
+    output_required=False,
+    check_specs=[check.spec for check in index_checks],
+    description="What `grabient search` looks in: one vector for each palette. A new version is built beside the live "
+    "one and goes live in one transaction when it holds exactly what it should.",
+    metadata={"dagster/table_name": "index_entries"},
+)
+def palette_index(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
+    database = warehouse.open(context)
+    if context.selected_asset_keys:
+        synced = sync_palettes(load_settings(), database, _now)
+        if synced is None:
+            context.log.info("No refined palette has a vector yet, so there is nothing to hold.")
+        else:
+            if synced.held:
+                context.log.warning(synced.held)
+            context.log_event(dg.AssetMaterialization("palette_index", metadata=_index_metadata(database, synced)))
+    yield from checks.results(index_checks, database, context.selected_asset_check_keys)
+
+
+def _index_metadata(warehouse: Warehouse, synced: Synced) -> dict[str, dg.MetadataValue]:
+    version = synced.version
+    found: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(version.present),
+        "state": dg.MetadataValue.text(f"version {version.version} is {version.state}"),
+        "embedder": dg.MetadataValue.text(f"{version.embedder}, {version.dimensions} dimensions"),
+        "added": dg.MetadataValue.int(synced.added),
+        "replaced": dg.MetadataValue.int(synced.replaced),
+        "removed": dg.MetadataValue.int(synced.removed),
+    }
+    if synced.on_the_way:
+        found["on the way to Cloudflare"] = dg.MetadataValue.int(synced.on_the_way)
+    if synced.held:
+        found["why it is not live"] = dg.MetadataValue.text(synced.held)
+    return found
+
+
+@dg.asset(
+    partitions_def=prompt_versions,
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    deps=[palette_index],
+    output_required=False,
+    check_specs=[check.spec for check in report_checks],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="How good search finds: the live index on queries whose palettes are known from colours, harmonies and "
+    "the consensus, beside words alone and chance. Free with the local embedder.",
+    metadata={"dagster/table_name": "search_reports"},
+)
+def search_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
+    database, settings = warehouse.open(context), load_settings()
+    for prompt_version in context.partition_keys if context.selected_asset_keys else ():
+        with database.read() as connection:
+            version = named_version(connection, PALETTES.name, None)
+        report = report_on(database, version, query_embedder(settings, database, _now), _now())
+        if report is None:
+            context.log.info("The palettes allow no query whose answer is known; there is nothing to measure.")
+            continue
+        metadata = {
+            "index version": version.version,
+            "embedder": version.embedder,
+            "queries": report.queries,
+            "nDCG@10": report.ndcg_at_10,
+            "recall@5": report.recall_at_5,
+            "MRR": report.mrr,
+            "nDCG@10 of words alone": report.words_ndcg,
+            "nDCG@10 of chance": report.chance_ndcg,
+        }
+        context.log_event(dg.AssetMaterialization("search_reports", partition=prompt_version, metadata=metadata))
+    yield from checks.results(report_checks, database, context.selected_asset_check_keys)

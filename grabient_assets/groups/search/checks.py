@@ -1,0 +1,83 @@
+"""What must hold of vectors, of the index, and of what search finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.groups.embedding.embeddings import FARTHEST_FROM_ONE
+from grabient_assets.groups.indexes.versions import differences, live_version
+from grabient_assets.groups.search.palette_index import PALETTES, failed_texts
+from grabient_assets.thresholds import Finding
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def _strange_vectors(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
+    """Stored vectors that are not of unit length, hold a number that is not finite, or have other dimensions than most
+    of their embedder's."""
+    rows = connection.execute(
+        """
+        WITH usual AS (SELECT embedder, mode(dimensions) AS dimensions FROM embeddings WHERE error IS NULL GROUP BY ALL)
+        SELECT e.embedder || ' ' || e.subject FROM embeddings e JOIN usual u USING (embedder)
+        WHERE e.error IS NULL AND (
+            e.dimensions <> u.dimensions OR len(e.vector) <> e.dimensions
+            OR NOT isfinite(list_sum(e.vector)) OR abs(sqrt(list_inner_product(e.vector, e.vector)) - 1) > $1)
+        ORDER BY 1
+        """,
+        [FARTHEST_FROM_ONE],
+    ).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]
+
+
+def _without_vector(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
+    failed = failed_texts(connection)
+    return len(failed), [f"{one.prompt_version}|{one.seed}: {one.error}" for one in failed[:20]]
+
+
+def _index_finding(connection: DuckDBPyConnection) -> Finding:
+    version = live_version(connection, PALETTES.name)
+    if version is None:
+        return Finding(0, notes={"index": "no version is live yet"})
+    found = differences(connection, PALETTES, version)
+    kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}
+    examples = [f"{kind} {one}" for kind, ids in kinds.items() for one in ids]
+    return Finding(len(examples), examples=examples[:20], figures={kind: len(ids) for kind, ids in kinds.items()})
+
+
+embedding_checks = (
+    none_of(
+        "vectors_match_their_model",
+        "palette_embeddings",
+        "Every stored vector has the dimensions of its embedder and the length 1, and only finite numbers.",
+        _strange_vectors,
+    ),
+    replace(
+        none_of(
+            "every_refined_palette_has_a_vector",
+            "palette_embeddings",
+            "No refined text was left without a vector. One that could not be embedded is not embedded again by "
+            "itself; refining the palette again makes another text.",
+            _without_vector,
+        ),
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+)
+index_checks = (
+    Check(
+        dg.AssetCheckSpec(
+            "index_holds_what_it_should",
+            asset="palette_index",
+            description="The live version holds every vector that it should, in its present form, and no other. "
+            "A version with a difference does not go live.",
+            blocking=True,
+        ),
+        _index_finding,
+        between=", ",
+    ),
+)
+report_checks: tuple[Check, ...] = ()
