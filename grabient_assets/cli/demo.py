@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from grabient_assets.cli.progress import Followed
+    from grabient_assets.groups.search.searching import Found
     from grabient_assets.headless.showcase import Showcase, Shown
     from grabient_assets.settings import Settings
+    from grabient_assets.warehouse.connection import Warehouse
 
 DEMO_TIMEOUT = 1800.0
 SHOWN_PALETTES = 5
 """The number of palettes with which the end of the demo fits a terminal's window."""
+SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
+HITS = 3
 LISTED = ("mood", "style", "dominant_colors", "associations")
 INDENT = 2
 WIDEST = 100
@@ -33,7 +37,7 @@ WIDEST = 100
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Palettes and costs as JSON on stdout.")] = False,
 ) -> None:
-    """Tag and refine the bundled palettes with emulated providers, and show the result. Free, offline, repeatable."""
+    """Tag, refine and find the bundled palettes with emulated providers. Free, offline, repeatable."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.load import store
@@ -59,27 +63,42 @@ def demo(
     record_goal(goal, warehouse, settings, now)
     followed = follow(goal, warehouse, settings, DEMO_TIMEOUT)
     shown = showcase(warehouse, version, seeds)
+    found = _searches(warehouse, settings) if followed.outcome.progress.indexed else []
     if as_json:
-        _print_document(shown, followed)
+        _print_document(shown, found, followed)
     else:
-        _show(shown, followed, settings)
+        _show(shown, found, followed, settings)
     for problem in followed.outcome.problems:
         print_note(problem)
     if followed.outcome.problems or not followed.outcome.finished:
         raise typer.Exit(1)
 
 
-def _print_document(shown: Showcase, followed: Followed) -> None:
+def _searches(warehouse: Warehouse, settings: Settings) -> list[Found]:
+    """The first hits of three searches by meaning."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.groups.embedding.queries import query_embedder
+    from grabient_assets.groups.search.searching import checked_query, search
+
+    vectors_of = query_embedder(settings, warehouse, lambda: datetime.now(UTC))
+    return [search(checked_query(query, HITS), warehouse, vectors_of) for query in SEARCHES]
+
+
+def _print_document(shown: Showcase, found: Sequence[Found], followed: Followed) -> None:
+    from grabient_assets.cli.search import search_document
+
     print_json(
         {
             "palettes": [asdict(one) for one in shown.palettes],
+            "searches": [search_document(one) for one in found],
             "live_cost_usd": {f"{one.provider} {one.purpose}": float(one.cost_usd) for one in shown.spent},
             "elapsed_seconds": round(followed.seconds, 1),
         }
     )
 
 
-def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
+def _show(shown: Showcase, found: Sequence[Found], followed: Followed, settings: Settings) -> None:
     from grabient_assets.resources.objects import open_store
 
     console = output()
@@ -89,11 +108,17 @@ def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
     where = settings.objects_dir if settings.r2 is None else open_store(settings).name
     for line in (
         f"These are {min(SHOWN_PALETTES, len(shown.palettes))} of {counted(progress.palettes, 'palette')}: "
-        f"{progress.consensus:,} tagged, {progress.refined:,} refined, in {followed.seconds:.1f} s.",
+        f"{progress.consensus:,} tagged, {progress.refined:,} refined, {progress.indexed:,} found by search, in "
+        f"{followed.seconds:.1f} s.",
         f"It was free. In live mode these answers would have cost {shown.cost_usd:.4f} USD ({costs}).",
         f"Pictures:  {where}/palettes",
         f"Database:  {settings.database}",
         "",
+    ):
+        console.print(line, soft_wrap=not console.is_terminal)
+    for one in found:
+        _draw_hits(console, one)
+    for line in (
         "Next:",
         f"  {typed_program()} explain {shown.palettes[0].seed}",
         "      how one palette came to its tags",
@@ -103,6 +128,15 @@ def _show(shown: Showcase, followed: Followed, settings: Settings) -> None:
         "      your own palettes; `grabient plan` then says what they would cost",
     ):
         console.print(line, soft_wrap=not console.is_terminal)
+
+
+def _draw_hits(console: Console, found: Found) -> None:
+    """The query as it is typed, and under it the colours, score and name of each hit."""
+    console.print(f'{typed_program()} search "{found.query}"', style="bold", highlight=False, soft_wrap=True)
+    for hit in found.hits:
+        line = shown_colours(console, hit.hex, 3)
+        console.print(line.append(f"  {hit.score:.3f}  {one_line(hit.name or hit.seed)}"), soft_wrap=True)
+    console.print()
 
 
 def _draw_cards(console: Console, palettes: Sequence[Shown]) -> None:

@@ -73,7 +73,8 @@ def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Se
     else:
         progress = outcome.progress
         print_output(
-            f"{progress.consensus:,} of {counted(progress.palettes, 'palette')} tagged, {progress.refined:,} refined; "
+            f"{progress.consensus:,} of {counted(progress.palettes, 'palette')} tagged, {progress.refined:,} refined, "
+            f"{progress.indexed:,} found by search; "
             f"unusable answers stored: {document['errors']}; {progress.cost_usd:.4f} USD"
             f"{' (emulated)' if settings.mode == 'emulator' else ''}; {followed.seconds:.1f} s"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -79,7 +80,7 @@ def test_from_seeds_to_refined_tags_and_nothing_twice(data: Path, tmp_path: Path
     again = typed(data, "run")
     assert again.code == 0 and said(again.err, "0 palettes need work under v1")
     assert count(data, "SELECT count(*) FROM batches") == batches
-    assert "4 of 4 palettes tagged, 4 refined" in again.out and "0.0000 USD (emulated)" in again.out
+    assert "4 of 4 palettes tagged, 4 refined, 4 found by search" in again.out and "0.0000 USD (emulated)" in again.out
 
     more = typed(data, "run", "--analyses", "3", "--limit", "1", "--json")
     assert more.code == 0 and said(more.err, "1 palette needs work")
@@ -151,7 +152,7 @@ def test_time_that_is_up_is_said_and_lost_for_nothing(data: Path, tmp_path: Path
         (["--analyses", "0"], {}, 2, "from 1 to 20"),
         (["--analyses", "21"], {}, 2, "from 1 to 20"),
         (["--analyses", "x"], {}, 2, "from 1 to 20"),
-        (["--until", "christmas"], {}, 2, "tags, consensus, refined"),
+        (["--until", "christmas"], {}, 2, "tags, consensus, refined, indexed"),
         (["--limit", "0"], {}, 2, "--limit"),
         (["--seeds", "/nowhere/seeds.txt"], {}, 2, "There is no palette file"),
         (["--nonsense"], {}, 2, "No such option"),
@@ -175,12 +176,43 @@ def test_seeds_that_are_not_loaded_are_named(data: Path, tmp_path: Path):
     assert ended.err.count(";") == 5, "five are named, then it says that there are more"
 
 
-def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path):
-    ended = grabient(data, "demo", TAG_ANALYSIS_COUNT="1")
+LOOPBACK_ONLY = """
+import os, socket
+
+def only_loopback(connect):
+    def refusing(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            with open(os.environ["REFUSED"], "a") as file:
+                file.write(f"{address}\\n")
+            raise OSError("refused by the test")
+        return connect(self, address)
+    return refusing
+
+socket.socket.connect = only_loopback(socket.socket.connect)
+socket.socket.connect_ex = only_loopback(socket.socket.connect_ex)
+"""
+"""Python runs a module of the name sitecustomize at the start of every process."""
+
+
+def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path, tmp_path: Path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(LOOPBACK_ONLY)
+    refused = tmp_path / "refused.txt"
+    patched = {"PYTHONPATH": str(tmp_path / "site"), "REFUSED": str(refused)}
+    check = "import socket; socket.create_connection(('192.0.2.1', 9), 1)"
+    subprocess.run([sys.executable, "-c", check], env=environment(data, **patched), capture_output=True, check=False)
+    assert refused.read_text() == "('192.0.2.1', 9)\n", "the patch works"
+
+    ended = grabient(data, "demo", TAG_ANALYSIS_COUNT="1", **patched)
     assert ended.code == 0, ended.err
+    assert refused.read_text().count("\n") == 1, "nothing but loopback was called"
     lines = ended.out.splitlines()
-    assert len(lines) < 60 and sum(" #" in line for line in lines) == 5, "five palettes, and the end fits a window"
-    assert "These are 5 of 63 palettes: 63 tagged, 63 refined, in " in ended.out
+    assert len(lines) < 75 and sum("  #" in line for line in lines) == 5, "five palettes, and the end fits a window"
+    assert "These are 5 of 63 palettes: 63 tagged, 63 refined, 63 found by search, in " in ended.out
+    searches = [place for place, line in enumerate(lines) if ' search "' in line]
+    hits = [[line.split("  ")[1:] for line in lines[place + 1 : place + 4]] for place in searches]
+    assert [found[0][1] for found in hits] == ["Teal and copper", "Sugared violet", "Swimming lesson"]
+    assert all(float(score) > 0.2 for found in hits for score, _ in found)
     pictures = Path(next(line for line in lines if line.startswith("Pictures:")).split()[1])
     assert len(list(pictures.glob("*.png"))) == 63
     assert f"Database:  {data / 'grabient.duckdb'}" in lines

@@ -18,6 +18,8 @@ EMPTY = {
     "palettes": 0,
     "tagged": 0,
     "refined": 0,
+    "embedded": 0,
+    "indexed": 0,
     "pending": 0,
     "errors": 0,
     "failed": 0,

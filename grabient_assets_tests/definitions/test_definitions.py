@@ -28,12 +28,17 @@ TABLE = {
     "refinement_batches": ("refinement", ("palette_images", "tag_consensus")),
     "refined_tags": ("refinement", ("refinement_batches",)),
     "embed_text": ("refinement", ("refined_tags",)),
+    "palette_embeddings": ("search", ("embed_text",)),
+    "palette_index": ("search", ("palette_embeddings",)),
+    "search_reports": ("search", ("palette_index",)),
     "model_reports": ("calibration", ("tag_consensus",)),
     "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
 SPACES = {
     "palettes": seeds,
     "palette_images": seeds,
+    "palette_index": None,
+    "search_reports": prompt_versions,
     "model_reports": prompt_versions,
     "palette_exports": prompt_versions,
 }
@@ -42,6 +47,9 @@ JOBS = {
     "submit_tagging": set(BATCHES),
     "submit_refinement": {"refinement_batches"},
     "mark_failed": {"palette_tags", "tag_consensus", "refined_tags", "embed_text"},
+    "embed_texts": {"palette_embeddings"},
+    "sync_indexes": {"palette_index"},
+    "measure_search": {"search_reports"},
     "report_models": {"model_reports"},
     "export_palettes": {"palette_exports"},
 }
@@ -52,6 +60,8 @@ SENSORS = {
     "batches_ended": "collect_batch",
     "refinement_due": "submit_refinement",
     "refinement_failed": "collect_batch, mark_failed",
+    "texts_waiting": "embed_texts",
+    "vectors_changed": "sync_indexes, measure_search",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
     "something_to_tell": "",
@@ -92,7 +102,8 @@ def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version
     for name in TABLE:
         expected = SPACES.get(name, palette_versions)
         assert graph.get(dg.AssetKey(name)).partitions_def == expected
-        assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
+        policy = None if expected is None else dg.BackfillPolicy.single_run()
+        assert graph.get(dg.AssetKey(name)).backfill_policy == policy
 
 
 @pytest.mark.usefixtures("environment")

@@ -24,6 +24,9 @@ FAILING = "no_model_fails_too_often"
 PANEL = "enough_models_answered_every_palette"
 FELL = "no_model_lost_accuracy"
 APART = "models_agree_in_every_field"
+VECTORS = "vectors_match_their_model"
+EMBEDDED = "every_refined_palette_has_a_vector"
+INDEX = "index_holds_what_it_should"
 COSTS = ("palette_tags:requests_cost_what_their_batches_do", "refined_tags:requests_cost_what_their_batches_do")
 OVERDUE = ("palette_tags:no_batch_is_overdue", "refined_tags:no_batch_is_overdue")
 CHECKS = (
@@ -41,11 +44,14 @@ CHECKS = (
     PANEL,
     FELL,
     APART,
+    VECTORS,
+    EMBEDDED,
+    INDEX,
     *OVERDUE,
 )
-ROWS = ("palette_tags", "tag_consensus", "refined_tags", "palette_images")
-MEASURED = (FELL, APART)
-"""Judged from the stored report: run alone here, for a run that makes a report would replace the planted one."""
+ROWS = ("palette_tags", "tag_consensus", "refined_tags", "palette_images", "palette_embeddings", "palette_index")
+MEASURED = (FELL, APART, INDEX)
+"""Run alone here: a run that makes a report or syncs the index would mend what was planted."""
 
 GOOD = """
 INSERT INTO batches (batch_id, purpose, provider, model, prompt_version, prompt_digest, status, request_count,
@@ -152,6 +158,33 @@ BAD = {
         "contrast under v1: alpha 0.50 (0.40 to 0.60) of 90 palettes, the floor is 0.667.",
     ),
     PICTURES: ("DELETE FROM palette_images WHERE seed = '{other}'", "{other}"),
+    VECTORS: (
+        """
+        INSERT INTO embeddings (content_sha256, embedder, task, subject, provider, custom_id, fate, dimensions, vector,
+            norm, created_at)
+        SELECT 'odd', 'wordllama-256', 'document', 't_odd', 'local', 'o', 'succeeded', 256,
+            list_transform(range(256), lambda x: 0.07), 1.12, now()
+        """,
+        "wordllama-256 t_odd",
+    ),
+    EMBEDDED: (
+        """
+        INSERT INTO palette_tag_refined BY NAME
+            SELECT * REPLACE ('seventh' AS seed, NULL AS saturation, repeat('word ', 31) AS embed_text)
+            FROM palette_tag_refined WHERE seed = '{seed}';
+        INSERT INTO palette_embeddings
+            SELECT seed, prompt_version, 'wordllama-256', sha256(embed_text), 'It is too long.', now()
+            FROM palette_tag_refined WHERE seed = 'seventh';
+        """,
+        "v1|seventh: It is too long.",
+    ),
+    INDEX: (
+        """
+        INSERT INTO index_entries BY NAME
+            SELECT * REPLACE ('stray' AS vector_id, 'stray' AS subject) FROM index_entries LIMIT 1
+        """,
+        "orphaned stray",
+    ),
 }
 
 
@@ -209,7 +242,8 @@ def _said(pipeline: Driven, seed: str) -> Said:
     """What each check says in a run over its asset. Pictures are drawn by that run: only this one is drawn again."""
     said: Said = {}
     for asset in ROWS:
-        result = pipeline.person(asset, seed if asset == "palette_images" else f"v1|{seed}")
+        keys = {"palette_images": seed, "palette_index": None}
+        result = pipeline.person(asset, keys.get(asset, f"v1|{seed}"))
         said |= _evaluations(result)
     return said
 
@@ -222,8 +256,9 @@ def _evaluations(result: dg.ExecuteInProcessResult) -> Said:
 
 
 def _said_alone(pipeline: Driven) -> Said:
-    """What the checks of tags, refinement and reports say in a run of their own, which has no partition."""
-    selection = dg.AssetSelection.checks_for_assets("palette_tags", "tag_consensus", "refined_tags", "model_reports")
+    """What the checks of all assets but pictures say in a run of their own, which has no partition."""
+    checked = ("palette_tags", "tag_consensus", "refined_tags", "model_reports", "palette_embeddings", "palette_index")
+    selection = dg.AssetSelection.checks_for_assets(*checked)
     job = dg.define_asset_job("checks_alone", selection=selection)
     definitions = dg.Definitions.merge(pipeline.definitions, dg.Definitions(jobs=[job]))
     result = definitions.resolve_job_def("checks_alone").execute_in_process(instance=pipeline.instance)

@@ -82,6 +82,9 @@ DOCUMENT_VECTORS = """
 """
 """Relation of the vectors that are searched."""
 
+_WHITE_SPACE = r"\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+"""What Python's `split` takes for white space, for a class of a regular expression."""
+
 SUBJECT, SUBJECT_KEY = "'t_' || left(content_sha256, 32)", "left(content_sha256, 24)"
 """SQL of what stands for a text in the ledger."""
 
@@ -95,6 +98,16 @@ def folded(text: str) -> str:
     if not found:
         raise UsageError("There is an empty text among those to embed. Leave it out.")
     return found
+
+
+def content_in_sql(text: str) -> str:
+    """SQL of `content_of(folded(...))` over a column of texts."""
+    return f"sha256(trim(regexp_replace(nfc_normalize({text}), '[{_WHITE_SPACE}]+', ' ', 'g'), ' '))"
+
+
+def not_empty_in_sql(text: str) -> str:
+    """SQL condition: the column holds a text that `folded` takes."""
+    return f"regexp_matches({text}, '[^{_WHITE_SPACE}]')"
 
 
 def content_of(text: str) -> str:

@@ -48,18 +48,26 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dg.asset(
+@dg.multi_asset(
+    name="palette_embeddings",
+    specs=[
+        dg.AssetSpec(
+            "palette_embeddings",
+            deps=["embed_text"],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="The vector of each refined text, by the embedder of GRABIENT_EMBEDDER; equal texts have one. "
+            "Free with the local embedder; those of a provider are asked for in a batch, and are here once it was "
+            "collected.",
+            metadata={"dagster/table_name": "palette_embeddings"},
+        )
+    ],
+    check_specs=[check.spec for check in embedding_checks],
     partitions_def=palette_versions,
     hooks={show_reason},
-    group_name=GROUP,
-    kinds={"duckdb"},
-    deps=["embed_text"],
-    output_required=False,
-    check_specs=[check.spec for check in embedding_checks],
+    can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="The vector of each refined text, by the embedder of GRABIENT_EMBEDDER; equal texts have one. Free "
-    "with the local embedder; those of a provider are asked for in a batch, and are here once it was collected.",
-    metadata={"dagster/table_name": "palette_embeddings"},
 )
 def palette_embeddings(
     context: dg.AssetExecutionContext,
@@ -120,16 +128,23 @@ def _report(context: dg.AssetExecutionContext, rows: Sequence[PaletteEmbedding])
     report_materializations(context, events)
 
 
-@dg.asset(
-    hooks={show_reason},
-    group_name=GROUP,
-    kinds={"duckdb"},
-    deps=[palette_embeddings],
-    output_required=False,
+@dg.multi_asset(
+    name="palette_index",
+    specs=[
+        dg.AssetSpec(
+            "palette_index",
+            deps=["palette_embeddings"],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="What `grabient search` looks in: one vector for each palette. A new version is built beside "
+            "the live one and goes live in one transaction when it holds exactly what it should.",
+            metadata={"dagster/table_name": "index_entries"},
+        )
+    ],
     check_specs=[check.spec for check in index_checks],
-    description="What `grabient search` looks in: one vector for each palette. A new version is built beside the live "
-    "one and goes live in one transaction when it holds exactly what it should.",
-    metadata={"dagster/table_name": "index_entries"},
+    hooks={show_reason},
+    can_subset=True,
 )
 def palette_index(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
     database = warehouse.open(context)
@@ -161,18 +176,25 @@ def _index_metadata(warehouse: Warehouse, synced: Synced) -> dict[str, dg.Metada
     return found
 
 
-@dg.asset(
+@dg.multi_asset(
+    name="search_reports",
+    specs=[
+        dg.AssetSpec(
+            "search_reports",
+            deps=["palette_index"],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb"},
+            description="How good search finds: the live index on queries whose palettes are known from colours, "
+            "harmonies and the consensus, beside words alone and chance. Free with the local embedder.",
+            metadata={"dagster/table_name": "search_reports"},
+        )
+    ],
+    check_specs=[check.spec for check in report_checks],
     partitions_def=prompt_versions,
     hooks={show_reason},
-    group_name=GROUP,
-    kinds={"duckdb"},
-    deps=[palette_index],
-    output_required=False,
-    check_specs=[check.spec for check in report_checks],
+    can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="How good search finds: the live index on queries whose palettes are known from colours, harmonies and "
-    "the consensus, beside words alone and chance. Free with the local embedder.",
-    metadata={"dagster/table_name": "search_reports"},
 )
 def search_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResource):
     database, settings = warehouse.open(context), load_settings()

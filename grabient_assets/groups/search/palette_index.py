@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.embedding import LOCAL, chosen_embedder, embed_here
-from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, content_in_sql, not_empty_in_sql
 from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes.sync import Synced, sync_index
@@ -38,16 +38,17 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_REFINED = "SELECT * FROM palette_tag_refined WHERE error IS NULL AND embed_text <> ''"
+_REFINED = f"SELECT * FROM palette_tag_refined WHERE error IS NULL AND {not_empty_in_sql('embed_text')}"
 
+_CONTENT = content_in_sql("r.embed_text")
 _WAITING = f"""
-    SELECT r.seed, r.prompt_version, r.embed_text, sha256(r.embed_text) AS content_sha256, r.created_at
+    SELECT r.seed, r.prompt_version, r.embed_text, {_CONTENT} AS content_sha256, r.created_at
     FROM ({_REFINED}) r
     LEFT JOIN palette_embeddings e ON e.seed = r.seed AND e.prompt_version = r.prompt_version AND e.embedder = $embedder
-    WHERE e.content_sha256 IS DISTINCT FROM sha256(r.embed_text)
+    WHERE e.content_sha256 IS DISTINCT FROM sha256(r.embed_text) AND e.content_sha256 IS DISTINCT FROM {_CONTENT}
 """
-"""Refined palettes whose text has no vector yet, and no failure. A refined text is folded already
-(refinement/embed_text.py), so its SHA-256 is that of its content."""
+"""Refined palettes whose text has no vector yet, and no failure. Nearly every text is folded as it stands, and its
+plain SHA-256 costs less."""
 
 PALETTES = Index(
     "palettes",
@@ -144,7 +145,7 @@ def failed_texts(connection: DuckDBPyConnection) -> list[PaletteEmbedding]:
         f"""
         SELECT e.seed, e.prompt_version, e.embedder, e.content_sha256, e.error, e.created_at
         FROM palette_embeddings e JOIN ({_REFINED}) r USING (seed, prompt_version)
-        WHERE e.error IS NOT NULL AND e.content_sha256 = sha256(r.embed_text) ORDER BY ALL
+        WHERE e.error IS NOT NULL AND e.content_sha256 = {_CONTENT} ORDER BY ALL
         """
     ).fetchall()
     return [PaletteEmbedding(*row) for row in rows]
@@ -162,7 +163,7 @@ def indexed_palettes(connection: DuckDBPyConnection, seeds: Sequence[str], promp
         JOIN index_versions v ON v.index_name = 'palettes' AND v.state = 'live'
         SEMI JOIN index_entries i ON i.index_name = v.index_name AND i.version = v.version AND i.subject = r.seed
         SEMI JOIN palette_embeddings e ON e.seed = r.seed AND e.prompt_version = r.prompt_version
-            AND e.embedder = v.embedder AND e.error IS NULL AND e.content_sha256 = sha256(r.embed_text)
+            AND e.embedder = v.embedder AND e.error IS NULL AND e.content_sha256 = {_CONTENT}
         WHERE r.prompt_version = $version
         """,
         {"seeds": list(seeds), "version": prompt_version},

@@ -9,14 +9,19 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grabient_assets.errors import RegistryError, SettingsError, UsageError
 from grabient_assets.groups.embedding.embeddings import (
     EmbeddingRecord,
     checked,
+    content_in_sql,
     content_of,
     folded,
+    not_empty_in_sql,
     record_embeddings,
 )
 from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings, recipe
@@ -265,3 +270,23 @@ def test_what_others_took_says_nothing_of_a_text() -> None:
     measured = Measured(100, 5, 0, 0, 0)
     short, long = (token_estimate(RequestShape(size, 0), SMALL, measured) for size in (100, 10_000))
     assert short.input_high < long.input_high / 50
+
+
+def test_sql_folds_as_python_does() -> None:
+    spaces = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+    odd = [*(f"{one}a{one}{one}b" for one in spaces), *spaces, "e\u0301", "\u1e9b\u0323", "\u200b"]
+
+    with duckdb.connect() as connection:
+
+        @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0")), max_size=20))
+        def check(texts: list[str]) -> None:
+            texts = [*texts, *odd]
+            found = connection.execute(
+                f"SELECT {content_in_sql('t')}, {not_empty_in_sql('t')} FROM (SELECT unnest($1::VARCHAR[]) AS t)",
+                [texts],
+            ).fetchall()
+            for text, (content, holds) in zip(texts, found, strict=True):
+                assert holds == bool(text.split()), text
+                assert not holds or content == content_of(folded(text)), text
+
+        check()
