@@ -7,20 +7,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.embedding.queries import QueryVectors
 from grabient_assets.groups.indexes.versions import IndexVersion
-from grabient_assets.groups.search.relevance import Judged, JudgedQuery, judged
+from grabient_assets.groups.search.relevance import COMPUTED, Judged, judged
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, replacing
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from numpy import float32
     from numpy.typing import NDArray
 
@@ -30,9 +28,15 @@ BM25_K1, BM25_B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework)."""
 
 
+Figures = Mapping[str, float]
+"""Of some queries: how many they are (queries), the means ndcg, recall, mrr, words and chance, and the 95 % interval of
+ndcg, from low to high."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchReport:
-    """One row of `search_reports`. `by_kind` is JSON: kind -> queries, ndcg, low, high (95 %), words, chance."""
+    """One row of `search_reports`. `by_kind` is JSON: the figures of each kind of query, of `all` of them, and of
+    `computed`: those whose relevance is computed from colours."""
 
     index_name: str
     version: int
@@ -46,15 +50,25 @@ class SearchReport:
     reported_at: datetime
 
     @property
+    def figures(self) -> dict[str, Figures]:
+        """What `by_kind` holds."""
+        return json.loads(self.by_kind)
+
+    @property
+    def not_beaten(self) -> list[str]:
+        """Sentences on words and chance where it finds no better, on the queries that are computed from colours."""
+        own = self.figures.get("computed")
+        return [
+            f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
+            f"{own['ndcg']:.3f}, that of {name} {own[key]:.3f}, over {own['queries']} queries computed from colours."
+            for key, name in (("words", "words alone"), ("chance", "chance"))
+            if own and own["ndcg"] <= own[key]
+        ]
+
+    @property
     def why_worse(self) -> str | None:
         """Why it does not find well enough; None when it beats words and chance."""
-        for name, other in (("words alone", self.words_ndcg), ("chance", self.chance_ndcg)):
-            if self.ndcg_at_10 <= other:
-                return (
-                    f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
-                    f"{self.ndcg_at_10:.3f}, that of {name} {other:.3f}, over {self.queries} queries."
-                )
-        return None
+        return " ".join(self.not_beaten) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class Measured:
     kind: str
     ndcg: float
     recall: float
-    reciprocal_rank: float
+    mrr: float
     words: float
     chance: float
 
@@ -72,20 +86,21 @@ class Measured:
 def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
     """The figures of every query; `scores` has a row for each query and a column for each palette."""
     words = Bm25(found.texts)
+
+    def ranked(row: Sequence[float]) -> list[int]:
+        return sorted(range(len(row)), key=lambda place: (-round(row[place], 6), found.vector_ids[place]))
+
     measured: list[Measured] = []
-    for query, row in zip(found.queries, scores, strict=True):
-        order = sorted(range(len(row)), key=lambda place: (-round(float(row[place]), 6), found.vector_ids[place]))
-        by_words = words.scores(query.text)
-        order_of_words = sorted(range(len(row)), key=lambda place: (-by_words[place], found.vector_ids[place]))
-        first = next(rank for rank, place in enumerate(order, 1) if place in query.grades)
+    for query, row in zip(found.queries, scores.tolist(), strict=True):
+        order, grades = ranked(row), query.grades
         measured.append(
             Measured(
                 query.kind,
-                ndcg(order, query.grades),
-                sum(place in query.grades for place in order[:5]) / min(5, len(query.grades)),
-                1 / first,
-                ndcg(order_of_words, query.grades),
-                chance_ndcg(query.grades, len(row)),
+                ndcg(order, grades),
+                sum(place in grades for place in order[:5]) / min(5, len(grades)),
+                1 / next(rank for rank, place in enumerate(order, 1) if place in grades),
+                ndcg(ranked(words.scores(query.text)), grades),
+                chance_ndcg(grades, len(row)),
             )
         )
     return measured
@@ -93,19 +108,18 @@ def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
 
 def ndcg(order: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> float:
     """nDCG at `depth` with gains 2^grade - 1 (Jarvelin and Kekalainen 2002, as used since Burges 2005)."""
-    gained = sum((2 ** grades.get(place, 0) - 1) / math.log2(rank + 1) for rank, place in enumerate(order[:depth], 1))
-    return gained / _ideal(grades, depth)
+    gains = {place: 2**grade - 1 for place, grade in grades.items()}
+    return _dcg([gains.get(place, 0) for place in order[:depth]]) / _dcg(sorted(gains.values(), reverse=True)[:depth])
 
 
 def chance_ndcg(grades: Mapping[int, int], palettes: int, depth: int = 10) -> float:
     """The expected nDCG of a random order: every rank has the mean gain."""
-    mean = sum(2**grade - 1 for grade in grades.values()) / palettes
-    return mean * sum(1 / math.log2(rank + 1) for rank in range(1, min(depth, palettes) + 1)) / _ideal(grades, depth)
+    gains = sorted((2**grade - 1 for grade in grades.values()), reverse=True)
+    return _dcg([sum(gains) / palettes] * min(depth, palettes)) / _dcg(gains[:depth])
 
 
-def _ideal(grades: Mapping[int, int], depth: int) -> float:
-    best = sorted(grades.values(), reverse=True)[:depth]
-    return sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(best, 1))
+def _dcg(gains: Sequence[float]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
 class Bm25:
@@ -136,72 +150,55 @@ def _words(text: str) -> list[str]:
 
 
 def report_on(
-    warehouse: Warehouse,
-    version: IndexVersion,
-    vectors_of: QueryVectors,
-    now: datetime,
+    warehouse: Warehouse, version: IndexVersion, vectors_of: QueryVectors, now: datetime
 ) -> SearchReport | None:
     """Measure the version and store its report; None while the palettes allow no query."""
     import numpy
 
     with warehouse.read() as connection:
         found = judged(connection, version)
-        vectors = _vectors(connection, version, found.contents)
     if not found.queries:
         return None
     texts = [query.text for query in found.queries]
     queries = numpy.array(vectors_of(texts, version.embedder, version.dimensions), dtype=numpy.float32)
-    measured = measure(found, queries @ vectors.T)
-    report = summarized(version, found.queries, measured, now)
+    scores = queries @ numpy.array(found.vectors, dtype=numpy.float32).T
+    report = summarized(version, measure(found, scores), now)
     with warehouse.write() as connection:
         insert_rows(connection, "search_reports", [report], replacing(SearchReport, ("index_name", "version")))
     return report
 
 
-def summarized(
-    version: IndexVersion, queries: Sequence[JudgedQuery], measured: Sequence[Measured], now: datetime
-) -> SearchReport:
+def summarized(version: IndexVersion, measured: Sequence[Measured], now: datetime) -> SearchReport:
     """The report of these figures."""
-    kinds = dict.fromkeys(query.kind for query in queries)
-    by_kind = {kind: _summary([one for one in measured if one.kind == kind]) for kind in kinds}
+    by_kind = figures_by_kind(measured)
+    whole = by_kind["all"]
     return SearchReport(
         version.index_name,
         version.version,
         len(measured),
-        fmean(one.ndcg for one in measured),
-        fmean(one.recall for one in measured),
-        fmean(one.reciprocal_rank for one in measured),
-        fmean(one.words for one in measured),
-        fmean(one.chance for one in measured),
-        json.dumps(by_kind),
-        now,
+        ndcg_at_10=whole["ndcg"],
+        recall_at_5=whole["recall"],
+        mrr=whole["mrr"],
+        words_ndcg=whole["words"],
+        chance_ndcg=whole["chance"],
+        by_kind=json.dumps(by_kind),
+        reported_at=now,
     )
 
 
-def _summary(measured: Sequence[Measured]) -> dict[str, Any]:
+def figures_by_kind(measured: Sequence[Measured]) -> dict[str, Figures]:
+    """The figures of all queries, of those that are computed from colours, and of each kind."""
+    kinds = dict.fromkeys((*COMPUTED, *(one.kind for one in measured)))
+    parts = {"all": kinds, "computed": COMPUTED, **{kind: (kind,) for kind in kinds}}
+    own = {name: [one for one in measured if one.kind in part] for name, part in parts.items()}
+    return {name: _figures(part) for name, part in own.items() if part}
+
+
+def _figures(measured: Sequence[Measured]) -> Figures:
     import numpy
 
-    figures = numpy.array([one.ndcg for one in measured])
-    samples = numpy.random.default_rng(20261130).choice(figures, (SAMPLES, len(figures))).mean(axis=1)
+    columns = numpy.array([astuple(one)[1:] for one in measured])
+    samples = numpy.random.default_rng(20261130).choice(columns[:, 0], (SAMPLES, len(columns))).mean(axis=1)
+    means = zip(("ndcg", "recall", "mrr", "words", "chance"), columns.mean(axis=0).round(4).tolist(), strict=True)
     low, high = numpy.quantile(samples, (0.025, 0.975)).round(4).tolist()
-    return {
-        "queries": len(measured),
-        "ndcg": round(float(figures.mean()), 4),
-        "low": low,
-        "high": high,
-        "words": round(fmean(one.words for one in measured), 4),
-        "chance": round(fmean(one.chance for one in measured), 4),
-    }
-
-
-def _vectors(connection: DuckDBPyConnection, version: IndexVersion, contents: Sequence[str]) -> NDArray[float32]:
-    import numpy
-
-    rows = dict(
-        connection.execute(
-            f"SELECT content_sha256, vector FROM ({DOCUMENT_VECTORS}) WHERE embedder = $1 AND dimensions = $2 "
-            "AND content_sha256 IN (SELECT unnest($3::VARCHAR[]))",
-            [version.embedder, version.dimensions, list(contents)],
-        ).fetchall()
-    )
-    return numpy.array([rows[content] for content in contents], dtype=numpy.float32).reshape(-1, version.dimensions)
+    return {"queries": len(measured), **dict(means), "low": low, "high": high}

@@ -20,7 +20,7 @@ from grabient_assets.groups.search.quality import (
     report_on,
     summarized,
 )
-from grabient_assets.groups.search.relevance import JudgedQuery, judged
+from grabient_assets.groups.search.relevance import judged
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.groups.search.shelf import Shelf
 
@@ -106,8 +106,7 @@ def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
 
 def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:
     figures = [Measured("colour", number / 10, 0.5, 1.0, 0.2, 0.1) for number in range(11)]
-    queries = [JudgedQuery("colour", str(number), {0: 1}) for number in range(11)]
-    report = summarized(live(shelf), queries, figures, shelf.clock())
+    report = summarized(live(shelf), figures, shelf.clock())
     assert (report.queries, report.ndcg_at_10, report.recall_at_5, report.mrr) == (11, pytest.approx(0.5), 0.5, 1.0)
     colour = json.loads(report.by_kind)["colour"]
     assert (colour["queries"], colour["ndcg"], colour["words"], colour["chance"]) == (11, 0.5, 0.2, 0.1)
