@@ -13,12 +13,15 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.queries import QueryVectors
-from grabient_assets.groups.indexes.versions import IndexVersion
+from grabient_assets.groups.indexes.versions import IndexVersion, live_version
 from grabient_assets.groups.search.relevance import COMPUTED, Judged, judged
+from grabient_assets.thresholds import Finding
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, replacing
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from numpy import float32
     from numpy.typing import NDArray
 
@@ -60,7 +63,8 @@ class SearchReport:
         own = self.figures.get("computed")
         return [
             f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
-            f"{own['ndcg']:.3f}, that of {name} {own[key]:.3f}, over {own['queries']} queries computed from colours."
+            f"{own['ndcg']:.3f}, that of {name} {own[key]:.3f}, over "
+            f"{counted(int(own['queries']), 'query', 'queries')} computed from colours."
             for key, name in (("words", "words alone"), ("chance", "chance"))
             if own and own["ndcg"] <= own[key]
         ]
@@ -68,7 +72,7 @@ class SearchReport:
     @property
     def why_worse(self) -> str | None:
         """Why it does not find well enough; None when it beats words and chance."""
-        return " ".join(self.not_beaten) or None
+        return next(iter(self.not_beaten), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,31 @@ class Bm25:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
+
+
+def search_beats_words(connection: DuckDBPyConnection, index_name: str = "palettes") -> Finding:
+    """Whether the live version finds better than words alone and than chance, by its stored report: one case for each
+    that it does not beat, on the queries that are computed from colours."""
+    live = live_version(connection, index_name)
+    row = connection.execute(
+        f"SELECT {', '.join(SearchReport.__dataclass_fields__)} FROM search_reports WHERE index_name = $1 "
+        "AND version = $2",
+        [index_name, live.version if live else None],
+    ).fetchone()
+    report = SearchReport(*row) if row else None
+    own = report.figures.get("computed") if report else None
+    if live is None or report is None or own is None:
+        return Finding(0, notes={"search report": "the live version has none with queries computed from colours"})
+    from grabient_assets.groups.search.reports import quality_table
+
+    return Finding(
+        len(report.not_beaten),
+        max(own["words"], own["chance"]),
+        report.not_beaten,
+        {"nDCG@10": own["ndcg"], "words alone": own["words"], "chance": own["chance"], "queries": own["queries"]},
+        {"index": f"{index_name}, version {live.version}, {live.embedder}, {live.dimensions} dimensions"},
+        quality_table(report),
+    )
 
 
 def report_on(

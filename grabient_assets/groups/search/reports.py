@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 
 from grabient_assets.groups import charts
-from grabient_assets.groups.search.quality import Figures
+from grabient_assets.groups.markdown import table
+from grabient_assets.groups.search.quality import Figures, SearchReport
 
 LABEL, WIDTH, LINE = 150, 420, 13
 """Pixels of the names, of the scale, and of one line of the chart."""
@@ -31,6 +32,15 @@ def quality_rows(series: Series) -> list[list[str]]:
         for kind in next(iter(series.values()))
         for name, own in series.items()
     ]
+
+
+def quality_table(report: SearchReport) -> str:
+    """The figures of a report, in Markdown."""
+    return table(COLUMNS, quality_rows(_series(report)))
+
+
+def _series(report: SearchReport) -> Series:
+    return {"embed_text": report.figures}
 
 
 def quality_chart(series: Series) -> str:

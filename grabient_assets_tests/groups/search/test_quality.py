@@ -18,9 +18,11 @@ from grabient_assets.groups.search.quality import (
     chance_ndcg,
     ndcg,
     report_on,
+    search_beats_words,
     summarized,
 )
 from grabient_assets.groups.search.relevance import judged
+from grabient_assets.thresholds import Finding
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.groups.search.shelf import Shelf
 
@@ -61,6 +63,11 @@ def measured(shelf: Shelf) -> SearchReport:
     return report
 
 
+def check(shelf: Shelf) -> Finding:
+    with shelf.warehouse.read() as connection:
+        return search_beats_words(connection)
+
+
 def test_queries_come_from_colours_and_never_from_the_text(shelf: Shelf) -> None:
     with shelf.warehouse.read() as connection:
         found = judged(connection, live(shelf))
@@ -78,7 +85,12 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
     assert shelf.rows("SELECT index_name, version, queries, ndcg_at_10 FROM search_reports") == [
         ("palettes", 1, 6, report.ndcg_at_10)
     ]
-    assert json.loads(report.by_kind)["colour"]["queries"] == 5
+    assert report.figures["colour"]["queries"] == 5
+    good = check(shelf)
+    assert (good.found, good.examples) == (0, [])
+    assert good.figures["nDCG@10"] == report.figures["computed"]["ndcg"] > good.threshold == good.figures["chance"]
+    assert good.notes["index"] == "palettes, version 1, wordllama-256, 256 dimensions"
+    assert "| colour | 5 | embed\\_text |" in good.table
     with shelf.write() as connection:  # every text gets the vector of another one, of another scene
         connection.execute(
             """
@@ -92,10 +104,37 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
         connection.execute(
             "UPDATE embeddings SET vector = t.vector FROM turned t WHERE t.content_sha256 = embeddings.content_sha256"
         )
-    shuffled = measured(shelf)
+    shuffled, finding = measured(shelf), check(shelf)
     assert shuffled.ndcg_at_10 < report.ndcg_at_10 / 2
     assert shuffled.why_worse is not None and "finds no better than" in shuffled.why_worse
+    assert finding.found == len(finding.examples) > 0 and finding.examples[0] in shuffled.why_worse
     assert shelf.rows("SELECT count(*) FROM search_reports") == [(1,)]
+
+
+def test_only_queries_computed_from_colours_decide(shelf: Shelf) -> None:
+    """The refiner repeats words of the consensus, so words find moods better than they should."""
+
+    def one(kind: str, own: float, words: float, chance: float = 0.1) -> Measured:
+        return Measured(kind, own, 0.5, 0.5, words, chance)
+
+    moods_lose = summarized(live(shelf), [one("colour", 0.4, 0.3), *[one("mood", 0.1, 0.9)] * 9], shelf.clock())
+    assert moods_lose.ndcg_at_10 < moods_lose.words_ndcg and moods_lose.why_worse is None
+    colours_lose = summarized(live(shelf), [one("fact", 0.3, 0.3), *[one("mood", 0.9, 0.1)] * 9], shelf.clock())
+    assert colours_lose.not_beaten == [
+        "Version 1 of the index 'palettes' finds no better than words alone: nDCG@10 is 0.300, that of words alone "
+        "0.300, over 1 query computed from colours."
+    ]
+    both = summarized(live(shelf), [one("harmony", 0.1, 0.3, 0.2)], shelf.clock())
+    assert len(both.not_beaten) == 2
+    only_moods = summarized(live(shelf), [one("mood", 0.1, 0.9)], shelf.clock())
+    assert only_moods.why_worse is None, "nothing is known from colours"
+
+
+def test_without_a_report_nothing_is_found(tmp_path: Path) -> None:
+    empty = Shelf(tmp_path, {"alone": "The only one."})
+    assert check(empty).found == 0 and "search report" in check(empty).notes
+    empty.build()
+    assert check(empty).found == 0 and "search report" in check(empty).notes
 
 
 def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
