@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from statistics import fmean
@@ -89,7 +89,7 @@ class Measured:
 
 def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
     """The figures of every query; `scores` has a row for each query and a column for each palette."""
-    words = Bm25(found.texts)
+    words = bm25(found.texts)
 
     def ranked(row: Sequence[float]) -> list[int]:
         return sorted(range(len(row)), key=lambda place: (-round(row[place], 6), found.vector_ids[place]))
@@ -103,7 +103,7 @@ def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
                 ndcg(order, grades),
                 sum(place in grades for place in order[:5]) / min(5, len(grades)),
                 1 / next(rank for rank, place in enumerate(order, 1) if place in grades),
-                ndcg(ranked(words.scores(query.text)), grades),
+                ndcg(ranked(words(query.text)), grades),
                 chance_ndcg(grades, len(row)),
             )
         )
@@ -126,27 +126,21 @@ def _dcg(gains: Sequence[float]) -> float:
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
-class Bm25:
-    """BM25 over these texts: search by words alone."""
+def bm25(texts: Sequence[str]) -> Callable[[str], list[float]]:
+    """Gives the score of every text for a query: search by words alone."""
+    counts = [Counter(_words(text)) for text in texts]
+    mean = fmean(count.total() for count in counts) or 1
+    norms = [BM25_K1 * (1 - BM25_B + BM25_B * count.total() / mean) for count in counts]
+    documents = Counter(word for count in counts for word in count)
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._counts = [Counter(_words(text)) for text in texts]
-        lengths = [count.total() for count in self._counts]
-        mean = fmean(lengths) or 1
-        self._norms = [BM25_K1 * (1 - BM25_B + BM25_B * length / mean) for length in lengths]
-        self._documents = Counter(word for count in self._counts for word in count)
-
-    def scores(self, query: str) -> list[float]:
-        """The score of every text."""
-        idf = {
-            word: math.log(1 + (len(self._counts) - number + 0.5) / (number + 0.5))
-            for word in set(_words(query))
-            if (number := self._documents[word])
-        }
+    def scores(query: str) -> list[float]:
+        idf = {word: math.log((len(texts) + 1) / (documents[word] + 0.5)) for word in _words(query)}
         return [
             sum(weight * count[word] * (BM25_K1 + 1) / (count[word] + norm) for word, weight in idf.items())
-            for count, norm in zip(self._counts, self._norms, strict=True)
+            for count, norm in zip(counts, norms, strict=True)
         ]
+
+    return scores
 
 
 def _words(text: str) -> list[str]:

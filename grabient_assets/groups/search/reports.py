@@ -20,9 +20,7 @@ LABEL, WIDTH, LINE = 150, 420, 13
 Series = Mapping[str, Mapping[str, Figures]]
 """What is compared -> kind of query -> its figures."""
 COLOURS = ("#c2410c", "#1d4ed8", "#15803d")
-
-
-COLUMNS = ("query", "number", "form", "nDCG@10 (95 %)", "words alone", "chance", "recall@5", "MRR")
+COLUMNS = ("kind of query", "queries", "form", "nDCG@10 (95 %)", "words alone", "chance", "recall@5", "MRR")
 
 
 def quality_rows(series: Series) -> list[list[str]]:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grabient_assets.gradient.color import NAMED_COLOURS
 from grabient_assets.groups.indexes.versions import IndexVersion, live_version
 from grabient_assets.groups.search.quality import (
-    Bm25,
     Measured,
     SearchReport,
+    bm25,
     chance_ndcg,
     ndcg,
     report_on,
@@ -163,6 +165,21 @@ def test_ndcg_by_hand() -> None:
     assert ndcg([2, 0], grades, depth=1) == 0
 
 
+GRADES = st.dictionaries(st.integers(0, 19), st.integers(1, 2), min_size=1)
+
+
+@given(grades=GRADES, order=st.permutations(range(20)), depth=st.integers(1, 20))
+def test_ndcg_lies_between_0_and_1_and_is_1_for_the_ideal_order(
+    grades: dict[int, int], order: list[int], depth: int
+) -> None:
+    assert 0 <= ndcg(order, grades, depth) <= 1
+    ideal = sorted(order, key=lambda place: -grades.get(place, 0))
+    assert ndcg(ideal, grades, depth) == 1
+    if depth >= len(grades):
+        swapped = [place for place in order if place not in grades] + [place for place in order if place in grades]
+        assert len(grades) == 20 or ndcg(swapped, grades, depth) < 1
+
+
 def test_chance_is_the_mean_of_random_orders() -> None:
     grades, dice = {0: 2, 3: 1, 7: 1}, numpy.random.default_rng(5)
     mean = numpy.mean([ndcg(dice.permutation(40).tolist(), grades) for _ in range(4_000)])
@@ -170,8 +187,8 @@ def test_chance_is_the_mean_of_random_orders() -> None:
 
 
 def test_bm25_by_hand() -> None:
-    words = Bm25(["red red sea", "blue sea", "green"])
-    red, sea = words.scores("red"), words.scores("the Sea")
+    words = bm25(["red red sea", "blue sea", "green"])
+    red, sea = words("red"), words("the Sea")
     assert red[0] > 0 and red[1:] == [0, 0]
     assert sea[1] > sea[0] > sea[2] == 0, "the shorter text tells more"
     idf = math.log(1 + (3 - 1 + 0.5) / 1.5)
