@@ -29,8 +29,6 @@ SAMPLES = 1_000
 """Bootstrap samples of an interval."""
 BM25_K1, BM25_B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework)."""
-
-
 Figures = Mapping[str, float]
 """Of some queries: how many they are (queries), the means ndcg, recall, mrr, words and chance, and the 95 % interval of
 ndcg, from low to high."""
