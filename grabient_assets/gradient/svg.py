@@ -76,6 +76,11 @@ def thumbnail(hex_colors: Sequence[str], width: int = 220, height: int = 40) -> 
         f'shape-rendering="crispEdges" '
         f'viewBox="0 0 {len(hex_colors)} 1" preserveAspectRatio="none">{bars}</svg>'
     )
+    return data_uri(svg)
+
+
+def data_uri(svg: str) -> str:
+    """The address of a picture that holds the picture itself."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 

@@ -3,13 +3,13 @@ some KB."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
-from html import escape
 
 from grabient_assets.consensus.independence import pairs_of
+from grabient_assets.gradient.svg import data_uri
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups import charts
 from grabient_assets.groups.tagging.model_reports import FieldReport, ModelReport, PanelReport, Report
 
 CELL, LABEL = 22, 190
@@ -66,14 +66,14 @@ def correlation_chart(names: Sequence[str], matrix: Sequence[Sequence[float | No
     """
     parts: list[str] = []
     for row, name in enumerate(names):
-        parts.append(_text(LABEL - 4, row * CELL + 15, name, "end"))
+        parts.append(charts.text(LABEL - 4, row * CELL + 15, name, "end"))
         for column, value in enumerate(matrix[row]):
             x, y = LABEL + column * CELL, row * CELL
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_colour(value)}"/>')
             if row != column:
                 label = "–" if value is None else f"{100 * value:.0f}"
-                parts.append(_text(x + CELL // 2, y + 14, label, "middle", 9))
-    return _svg(LABEL + CELL * len(names), CELL * len(names), parts)
+                parts.append(charts.text(x + CELL // 2, y + 14, label, "middle", 9))
+    return data_uri(charts.chart(LABEL + CELL * len(names), CELL * len(names), parts))
 
 
 def accuracy_chart(rows: Sequence[ModelReport]) -> str:
@@ -82,26 +82,25 @@ def accuracy_chart(rows: Sequence[ModelReport]) -> str:
     models = list(dict.fromkeys((row.provider, row.model) for row in measured))
     height = 4 * 6 + 10
     parts = [
-        _text(LABEL + 100 * number, height * len(models) + 14, f"{share} %", "middle")
+        charts.text(LABEL + 100 * number, height * len(models) + 14, f"{share} %", "middle")
         for number, share in enumerate((0, 50, 100))
     ]
     for number, field in enumerate(FIELD_COLOURS):
         parts.append(
-            _text(LABEL + 75 * number - 110, height * len(models) + 30, field, "start", 11, FIELD_COLOURS[field])
+            charts.text(LABEL + 75 * number - 110, height * len(models) + 30, field, "start", 11, FIELD_COLOURS[field])
         )
     for place, (provider, model) in enumerate(models):
-        parts.append(_text(LABEL - 4, place * height + 20, model, "end"))
+        parts.append(charts.text(LABEL - 4, place * height + 20, model, "end"))
         own = {row.field: row for row in measured if (row.provider, row.model) == (provider, model)}
         for number, (field, colour) in enumerate(FIELD_COLOURS.items()):
             if field in own:
                 parts.append(_interval(own[field], place * height + 6 + 6 * number, colour))
-    return _svg(LABEL + 220, height * len(models) + 36, parts)
+    return data_uri(charts.chart(LABEL + 220, height * len(models) + 36, parts))
 
 
 def _interval(row: ModelReport, y: int, colour: str) -> str:
     low, middle, high = (_place(share) for share in (row.accuracy_low, row.accuracy, row.accuracy_high))
-    line = f'<path stroke="{colour}" d="M{low} {y}H{high}"/>'
-    return f'{line}<circle cx="{middle}" cy="{y}" r="2.5" fill="{colour}"/>'
+    return charts.interval(low, middle, high, y, colour)
 
 
 def _place(share: float | None) -> float:
@@ -114,15 +113,3 @@ def _colour(value: float | None) -> str:
         return "#e5e5e5"
     faded = round(255 * (1 - min(abs(value), 1.0)))
     return f"#ff{faded:02x}{faded:02x}" if value > 0 else f"#{faded:02x}{faded:02x}ff"
-
-
-def _text(x: float, y: float, text: str, anchor: str, size: int = 11, colour: str = "#555") -> str:
-    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
-
-
-def _svg(width: int, height: int, parts: Sequence[str]) -> str:
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif">{"".join(parts)}</svg>'
-    )
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

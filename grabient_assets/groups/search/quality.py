@@ -6,18 +6,19 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.embedding.queries import QueryVectors
-from grabient_assets.groups.indexes.versions import IndexVersion
-from grabient_assets.groups.search.relevance import Judged, JudgedQuery, judged
+from grabient_assets.groups.indexes.versions import IndexVersion, live_version
+from grabient_assets.groups.search.relevance import COMPUTED, Judged, judged
+from grabient_assets.thresholds import Finding
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, replacing
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,11 +29,15 @@ SAMPLES = 1_000
 """Bootstrap samples of an interval."""
 BM25_K1, BM25_B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework)."""
+Figures = Mapping[str, float]
+"""Of some queries: how many they are (queries), the means ndcg, recall, mrr, words and chance, and the 95 % interval of
+ndcg, from low to high."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
-    """One row of `search_reports`. `by_kind` is JSON: kind -> queries, ndcg, low, high (95 %), words, chance."""
+    """One row of `search_reports`. `by_kind` is JSON: the figures of each kind of query, of `all` of them, and of
+    `computed`: those whose relevance is computed from colours."""
 
     index_name: str
     version: int
@@ -46,15 +51,26 @@ class SearchReport:
     reported_at: datetime
 
     @property
+    def figures(self) -> dict[str, Figures]:
+        """What `by_kind` holds."""
+        return json.loads(self.by_kind)
+
+    @property
+    def not_beaten(self) -> list[str]:
+        """Sentences on words and chance where it finds no better, on the queries that are computed from colours."""
+        own = self.figures.get("computed")
+        return [
+            f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
+            f"{own['ndcg']:.3f}, that of {name} {own[key]:.3f}, over "
+            f"{counted(int(own['queries']), 'query', 'queries')} computed from colours."
+            for key, name in (("words", "words alone"), ("chance", "chance"))
+            if own and own["ndcg"] <= own[key]
+        ]
+
+    @property
     def why_worse(self) -> str | None:
         """Why it does not find well enough; None when it beats words and chance."""
-        for name, other in (("words alone", self.words_ndcg), ("chance", self.chance_ndcg)):
-            if self.ndcg_at_10 <= other:
-                return (
-                    f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
-                    f"{self.ndcg_at_10:.3f}, that of {name} {other:.3f}, over {self.queries} queries."
-                )
-        return None
+        return next(iter(self.not_beaten), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +80,29 @@ class Measured:
     kind: str
     ndcg: float
     recall: float
-    reciprocal_rank: float
+    mrr: float
     words: float
     chance: float
 
 
 def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
     """The figures of every query; `scores` has a row for each query and a column for each palette."""
-    words = Bm25(found.texts)
+    words = bm25(found.texts)
+
+    def ranked(row: Sequence[float]) -> list[int]:
+        return sorted(range(len(row)), key=lambda place: (-round(row[place], 6), found.vector_ids[place]))
+
     measured: list[Measured] = []
-    for query, row in zip(found.queries, scores, strict=True):
-        order = sorted(range(len(row)), key=lambda place: (-round(float(row[place]), 6), found.vector_ids[place]))
-        by_words = words.scores(query.text)
-        order_of_words = sorted(range(len(row)), key=lambda place: (-by_words[place], found.vector_ids[place]))
-        first = next(rank for rank, place in enumerate(order, 1) if place in query.grades)
+    for query, row in zip(found.queries, scores.tolist(), strict=True):
+        order, grades = ranked(row), query.grades
         measured.append(
             Measured(
                 query.kind,
-                ndcg(order, query.grades),
-                sum(place in query.grades for place in order[:5]) / min(5, len(query.grades)),
-                1 / first,
-                ndcg(order_of_words, query.grades),
-                chance_ndcg(query.grades, len(row)),
+                ndcg(order, grades),
+                sum(place in grades for place in order[:5]) / min(5, len(grades)),
+                1 / next(rank for rank, place in enumerate(order, 1) if place in grades),
+                ndcg(ranked(words(query.text)), grades),
+                chance_ndcg(grades, len(row)),
             )
         )
     return measured
@@ -93,115 +110,116 @@ def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
 
 def ndcg(order: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> float:
     """nDCG at `depth` with gains 2^grade - 1 (Jarvelin and Kekalainen 2002, as used since Burges 2005)."""
-    gained = sum((2 ** grades.get(place, 0) - 1) / math.log2(rank + 1) for rank, place in enumerate(order[:depth], 1))
-    return gained / _ideal(grades, depth)
+    gains = {place: 2**grade - 1 for place, grade in grades.items()}
+    return _dcg([gains.get(place, 0) for place in order[:depth]]) / _dcg(sorted(gains.values(), reverse=True)[:depth])
 
 
 def chance_ndcg(grades: Mapping[int, int], palettes: int, depth: int = 10) -> float:
     """The expected nDCG of a random order: every rank has the mean gain."""
-    mean = sum(2**grade - 1 for grade in grades.values()) / palettes
-    return mean * sum(1 / math.log2(rank + 1) for rank in range(1, min(depth, palettes) + 1)) / _ideal(grades, depth)
+    gains = sorted((2**grade - 1 for grade in grades.values()), reverse=True)
+    return _dcg([sum(gains) / palettes] * min(depth, palettes)) / _dcg(gains[:depth])
 
 
-def _ideal(grades: Mapping[int, int], depth: int) -> float:
-    best = sorted(grades.values(), reverse=True)[:depth]
-    return sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(best, 1))
+def _dcg(gains: Sequence[float]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
-class Bm25:
-    """BM25 over these texts: search by words alone."""
+def bm25(texts: Sequence[str]) -> Callable[[str], list[float]]:
+    """Gives the score of every text for a query: search by words alone."""
+    counts = [Counter(_words(text)) for text in texts]
+    mean = fmean(count.total() for count in counts) or 1
+    norms = [BM25_K1 * (1 - BM25_B + BM25_B * count.total() / mean) for count in counts]
+    documents = Counter(word for count in counts for word in count)
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._counts = [Counter(_words(text)) for text in texts]
-        lengths = [count.total() for count in self._counts]
-        mean = fmean(lengths) or 1
-        self._norms = [BM25_K1 * (1 - BM25_B + BM25_B * length / mean) for length in lengths]
-        self._documents = Counter(word for count in self._counts for word in count)
-
-    def scores(self, query: str) -> list[float]:
-        """The score of every text."""
-        idf = {
-            word: math.log(1 + (len(self._counts) - number + 0.5) / (number + 0.5))
-            for word in set(_words(query))
-            if (number := self._documents[word])
-        }
+    def scores(query: str) -> list[float]:
+        idf = {word: math.log((len(texts) + 1) / (documents[word] + 0.5)) for word in _words(query)}
         return [
             sum(weight * count[word] * (BM25_K1 + 1) / (count[word] + norm) for word, weight in idf.items())
-            for count, norm in zip(self._counts, self._norms, strict=True)
+            for count, norm in zip(counts, norms, strict=True)
         ]
+
+    return scores
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
+def search_beats_words(connection: DuckDBPyConnection, index_name: str = "palettes") -> Finding:
+    """Whether the live version finds better than words alone and than chance, by its stored report: one case for each
+    that it does not beat, on the queries that are computed from colours."""
+    live = live_version(connection, index_name)
+    row = connection.execute(
+        f"SELECT {', '.join(SearchReport.__dataclass_fields__)} FROM search_reports WHERE index_name = $1 "
+        "AND version = $2",
+        [index_name, live.version if live else None],
+    ).fetchone()
+    report = SearchReport(*row) if row else None
+    own = report.figures.get("computed") if report else None
+    if live is None or report is None or own is None:
+        return Finding(0, notes={"search report": "the live version has none with queries computed from colours"})
+    from grabient_assets.groups.search.reports import quality_table
+
+    return Finding(
+        len(report.not_beaten),
+        max(own["words"], own["chance"]),
+        report.not_beaten,
+        {"nDCG@10": own["ndcg"], "words alone": own["words"], "chance": own["chance"], "queries": own["queries"]},
+        {"index": f"{index_name}, version {live.version}, {live.embedder}, {live.dimensions} dimensions"},
+        quality_table(report),
+    )
+
+
 def report_on(
-    warehouse: Warehouse,
-    version: IndexVersion,
-    vectors_of: QueryVectors,
-    now: datetime,
+    warehouse: Warehouse, version: IndexVersion, vectors_of: QueryVectors, now: datetime
 ) -> SearchReport | None:
     """Measure the version and store its report; None while the palettes allow no query."""
     import numpy
 
     with warehouse.read() as connection:
         found = judged(connection, version)
-        vectors = _vectors(connection, version, found.contents)
     if not found.queries:
         return None
     texts = [query.text for query in found.queries]
     queries = numpy.array(vectors_of(texts, version.embedder, version.dimensions), dtype=numpy.float32)
-    measured = measure(found, queries @ vectors.T)
-    report = summarized(version, found.queries, measured, now)
+    scores = queries @ numpy.array(found.vectors, dtype=numpy.float32).T
+    report = summarized(version, measure(found, scores), now)
     with warehouse.write() as connection:
         insert_rows(connection, "search_reports", [report], replacing(SearchReport, ("index_name", "version")))
     return report
 
 
-def summarized(
-    version: IndexVersion, queries: Sequence[JudgedQuery], measured: Sequence[Measured], now: datetime
-) -> SearchReport:
+def summarized(version: IndexVersion, measured: Sequence[Measured], now: datetime) -> SearchReport:
     """The report of these figures."""
-    kinds = dict.fromkeys(query.kind for query in queries)
-    by_kind = {kind: _summary([one for one in measured if one.kind == kind]) for kind in kinds}
+    by_kind = figures_by_kind(measured)
+    whole = by_kind["all"]
     return SearchReport(
         version.index_name,
         version.version,
         len(measured),
-        fmean(one.ndcg for one in measured),
-        fmean(one.recall for one in measured),
-        fmean(one.reciprocal_rank for one in measured),
-        fmean(one.words for one in measured),
-        fmean(one.chance for one in measured),
-        json.dumps(by_kind),
-        now,
+        ndcg_at_10=whole["ndcg"],
+        recall_at_5=whole["recall"],
+        mrr=whole["mrr"],
+        words_ndcg=whole["words"],
+        chance_ndcg=whole["chance"],
+        by_kind=json.dumps(by_kind),
+        reported_at=now,
     )
 
 
-def _summary(measured: Sequence[Measured]) -> dict[str, Any]:
+def figures_by_kind(measured: Sequence[Measured]) -> dict[str, Figures]:
+    """The figures of all queries, of those that are computed from colours, and of each kind."""
+    kinds = dict.fromkeys((*COMPUTED, *(one.kind for one in measured)))
+    parts = {"all": kinds, "computed": COMPUTED, **{kind: (kind,) for kind in kinds}}
+    own = {name: [one for one in measured if one.kind in part] for name, part in parts.items()}
+    return {name: _figures(part) for name, part in own.items() if part}
+
+
+def _figures(measured: Sequence[Measured]) -> Figures:
     import numpy
 
-    figures = numpy.array([one.ndcg for one in measured])
-    samples = numpy.random.default_rng(20261130).choice(figures, (SAMPLES, len(figures))).mean(axis=1)
+    columns = numpy.array([astuple(one)[1:] for one in measured])
+    samples = numpy.random.default_rng(20261130).choice(columns[:, 0], (SAMPLES, len(columns))).mean(axis=1)
+    means = zip(("ndcg", "recall", "mrr", "words", "chance"), columns.mean(axis=0).round(4).tolist(), strict=True)
     low, high = numpy.quantile(samples, (0.025, 0.975)).round(4).tolist()
-    return {
-        "queries": len(measured),
-        "ndcg": round(float(figures.mean()), 4),
-        "low": low,
-        "high": high,
-        "words": round(fmean(one.words for one in measured), 4),
-        "chance": round(fmean(one.chance for one in measured), 4),
-    }
-
-
-def _vectors(connection: DuckDBPyConnection, version: IndexVersion, contents: Sequence[str]) -> NDArray[float32]:
-    import numpy
-
-    rows = dict(
-        connection.execute(
-            f"SELECT content_sha256, vector FROM ({DOCUMENT_VECTORS}) WHERE embedder = $1 AND dimensions = $2 "
-            "AND content_sha256 IN (SELECT unnest($3::VARCHAR[]))",
-            [version.embedder, version.dimensions, list(contents)],
-        ).fetchall()
-    )
-    return numpy.array([rows[content] for content in contents], dtype=numpy.float32).reshape(-1, version.dimensions)
+    return {"queries": len(measured), **dict(means), "low": low, "high": high}

@@ -1,7 +1,8 @@
 """Queries whose relevant palettes are known without labels: from colours, harmonies and the panel's consensus.
 
-Nothing here reads the text that is searched. Grades: 2 for what is clear-cut, 1 for the rest that is right, 0 for what
-is not, or is contradicted by the colours.
+Nothing here reads the text that is searched, nor the refined tags. Grades: 2 for what is clear-cut, 1 for the rest that
+is right, 0 for what is not, or is contradicted by the colours. The refiner was shown the consensus and takes words from
+it, so the queries of moods and associations favour search by words. Those of COMPUTED kinds do not.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.color import nearest_name
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.indexes.versions import IndexVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+COMPUTED = ("colour", "fact", "harmony")
+"""The kinds of queries whose relevant palettes are computed from their colours; the others have them from the panel."""
 MOST_PALETTES = 5_000
 """A report reads so many palettes at most, always the same ones: the order is that of a digest of their ids."""
 LEAST_RELEVANT = 2
@@ -41,11 +45,11 @@ class JudgedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The palettes of a report in a fixed order, their texts, and the queries about them."""
+    """The palettes of a report in a fixed order, their texts and vectors, and the queries about them."""
 
     vector_ids: tuple[str, ...]
-    contents: tuple[str, ...]
     texts: tuple[str, ...]
+    vectors: tuple[Sequence[float], ...] = field(repr=False)
     queries: tuple[JudgedQuery, ...] = field(repr=False)
 
 
@@ -53,14 +57,18 @@ def judged(connection: DuckDBPyConnection, version: IndexVersion) -> Judged:
     """The queries that the palettes of a version allow, colours first."""
     rows = connection.execute(
         f"""
-        SELECT e.vector_id, e.content_sha256, r.embed_text, p.rgb, p.harmonies, p.clear_cut, c.votes,
+        SELECT e.vector_id, r.embed_text, v.vector, p.rgb, p.harmonies, p.clear_cut, c.votes,
                {", ".join(f"p.{name}" for name in CATEGORICAL_VALUES)}
-        FROM index_entries e JOIN palettes p ON p.seed = e.subject
+        FROM (SELECT * FROM index_entries WHERE index_name = $1 AND version = $2
+              ORDER BY sha256(vector_id) LIMIT {MOST_PALETTES}) e
+        JOIN ({DOCUMENT_VECTORS}) v
+            ON v.content_sha256 = e.content_sha256 AND v.embedder = $3 AND v.dimensions = $4
+        JOIN palettes p ON p.seed = e.subject
         JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
         LEFT JOIN tag_consensus c ON c.seed = r.seed AND c.prompt_version = r.prompt_version
-        WHERE e.index_name = $1 AND e.version = $2 ORDER BY sha256(e.vector_id) LIMIT {MOST_PALETTES}
+        ORDER BY sha256(e.vector_id)
         """,
-        [version.index_name, version.version],
+        [version.index_name, version.version, version.embedder, version.dimensions],
     ).fetchall()
     found: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for place, (_, _, _, rgb, harmonies, clear_cut, votes, *words) in enumerate(rows):
@@ -74,23 +82,19 @@ def judged(connection: DuckDBPyConnection, version: IndexVersion) -> Judged:
             for vote in (json.loads(votes) if votes else {}).get(name, ()):
                 if vote["share"] >= SOME_SHARE and not vote.get("contradicted"):
                     found[name, vote["value"]][place] = 2 if vote["share"] >= CLEAR_SHARE else 1
-    return Judged(
-        tuple(row[0] for row in rows),
-        tuple(row[1] for row in rows),
-        tuple(row[2] for row in rows),
-        _usable(found, rows),
-    )
+    vector_ids, texts, vectors = (tuple(row[column] for row in rows) for column in range(3))
+    return Judged(vector_ids, texts, vectors, _usable(found, len(rows)))
 
 
 def _fact_query(name: str, value: str) -> str:
     return f"{value} {'colours' if name in ('temperature', 'brightness') else name}"
 
 
-def _usable(found: Mapping[tuple[str, str], dict[int, int]], rows: Sequence[object]) -> tuple[JudgedQuery, ...]:
+def _usable(found: Mapping[tuple[str, str], dict[int, int]], palettes: int) -> tuple[JudgedQuery, ...]:
     """Those that can tell good from bad, the ones with most relevant palettes of each kind."""
     by_kind: defaultdict[str, list[JudgedQuery]] = defaultdict(list)
     for (kind, text), grades in found.items():
-        if LEAST_RELEVANT <= len(grades) <= len(rows) / 2:
+        if LEAST_RELEVANT <= len(grades) <= palettes / 2:
             by_kind[kind].append(JudgedQuery(kind, text, grades))
     for queries in by_kind.values():
         queries.sort(key=lambda one: (-len(one.grades), one.text))

@@ -8,19 +8,23 @@ from pathlib import Path
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grabient_assets.gradient.color import NAMED_COLOURS
 from grabient_assets.groups.indexes.versions import IndexVersion, live_version
 from grabient_assets.groups.search.quality import (
-    Bm25,
     Measured,
     SearchReport,
+    bm25,
     chance_ndcg,
     ndcg,
     report_on,
+    search_beats_words,
     summarized,
 )
-from grabient_assets.groups.search.relevance import JudgedQuery, judged
+from grabient_assets.groups.search.relevance import judged
+from grabient_assets.thresholds import Finding
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.groups.search.shelf import Shelf
 
@@ -61,6 +65,11 @@ def measured(shelf: Shelf) -> SearchReport:
     return report
 
 
+def check(shelf: Shelf) -> Finding:
+    with shelf.warehouse.read() as connection:
+        return search_beats_words(connection)
+
+
 def test_queries_come_from_colours_and_never_from_the_text(shelf: Shelf) -> None:
     with shelf.warehouse.read() as connection:
         found = judged(connection, live(shelf))
@@ -78,7 +87,12 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
     assert shelf.rows("SELECT index_name, version, queries, ndcg_at_10 FROM search_reports") == [
         ("palettes", 1, 6, report.ndcg_at_10)
     ]
-    assert json.loads(report.by_kind)["colour"]["queries"] == 5
+    assert report.figures["colour"]["queries"] == 5
+    good = check(shelf)
+    assert (good.found, good.examples) == (0, [])
+    assert good.figures["nDCG@10"] == report.figures["computed"]["ndcg"] > good.threshold == good.figures["chance"]
+    assert good.notes["index"] == "palettes, version 1, wordllama-256, 256 dimensions"
+    assert "| colour | 5 | embed\\_text |" in good.table
     with shelf.write() as connection:  # every text gets the vector of another one, of another scene
         connection.execute(
             """
@@ -92,10 +106,37 @@ def test_meaning_beats_words_and_chance_and_shuffled_vectors_do_not(shelf: Shelf
         connection.execute(
             "UPDATE embeddings SET vector = t.vector FROM turned t WHERE t.content_sha256 = embeddings.content_sha256"
         )
-    shuffled = measured(shelf)
+    shuffled, finding = measured(shelf), check(shelf)
     assert shuffled.ndcg_at_10 < report.ndcg_at_10 / 2
     assert shuffled.why_worse is not None and "finds no better than" in shuffled.why_worse
+    assert finding.found == len(finding.examples) > 0 and finding.examples[0] in shuffled.why_worse
     assert shelf.rows("SELECT count(*) FROM search_reports") == [(1,)]
+
+
+def test_only_queries_computed_from_colours_decide(shelf: Shelf) -> None:
+    """The refiner repeats words of the consensus, so words find moods better than they should."""
+
+    def one(kind: str, own: float, words: float, chance: float = 0.1) -> Measured:
+        return Measured(kind, own, 0.5, 0.5, words, chance)
+
+    moods_lose = summarized(live(shelf), [one("colour", 0.4, 0.3), *[one("mood", 0.1, 0.9)] * 9], shelf.clock())
+    assert moods_lose.ndcg_at_10 < moods_lose.words_ndcg and moods_lose.why_worse is None
+    colours_lose = summarized(live(shelf), [one("fact", 0.3, 0.3), *[one("mood", 0.9, 0.1)] * 9], shelf.clock())
+    assert colours_lose.not_beaten == [
+        "Version 1 of the index 'palettes' finds no better than words alone: nDCG@10 is 0.300, that of words alone "
+        "0.300, over 1 query computed from colours."
+    ]
+    both = summarized(live(shelf), [one("harmony", 0.1, 0.3, 0.2)], shelf.clock())
+    assert len(both.not_beaten) == 2
+    only_moods = summarized(live(shelf), [one("mood", 0.1, 0.9)], shelf.clock())
+    assert only_moods.why_worse is None, "nothing is known from colours"
+
+
+def test_without_a_report_nothing_is_found(tmp_path: Path) -> None:
+    empty = Shelf(tmp_path, {"alone": "The only one."})
+    assert check(empty).found == 0 and "search report" in check(empty).notes
+    empty.build()
+    assert check(empty).found == 0 and "search report" in check(empty).notes
 
 
 def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
@@ -106,8 +147,7 @@ def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
 
 def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:
     figures = [Measured("colour", number / 10, 0.5, 1.0, 0.2, 0.1) for number in range(11)]
-    queries = [JudgedQuery("colour", str(number), {0: 1}) for number in range(11)]
-    report = summarized(live(shelf), queries, figures, shelf.clock())
+    report = summarized(live(shelf), figures, shelf.clock())
     assert (report.queries, report.ndcg_at_10, report.recall_at_5, report.mrr) == (11, pytest.approx(0.5), 0.5, 1.0)
     colour = json.loads(report.by_kind)["colour"]
     assert (colour["queries"], colour["ndcg"], colour["words"], colour["chance"]) == (11, 0.5, 0.2, 0.1)
@@ -125,6 +165,21 @@ def test_ndcg_by_hand() -> None:
     assert ndcg([2, 0], grades, depth=1) == 0
 
 
+GRADES = st.dictionaries(st.integers(0, 19), st.integers(1, 2), min_size=1)
+
+
+@given(grades=GRADES, order=st.permutations(range(20)), depth=st.integers(1, 20))
+def test_ndcg_lies_between_0_and_1_and_is_1_for_the_ideal_order(
+    grades: dict[int, int], order: list[int], depth: int
+) -> None:
+    assert 0 <= ndcg(order, grades, depth) <= 1
+    ideal = sorted(order, key=lambda place: -grades.get(place, 0))
+    assert ndcg(ideal, grades, depth) == 1
+    if depth >= len(grades):
+        swapped = [place for place in order if place not in grades] + [place for place in order if place in grades]
+        assert len(grades) == 20 or ndcg(swapped, grades, depth) < 1
+
+
 def test_chance_is_the_mean_of_random_orders() -> None:
     grades, dice = {0: 2, 3: 1, 7: 1}, numpy.random.default_rng(5)
     mean = numpy.mean([ndcg(dice.permutation(40).tolist(), grades) for _ in range(4_000)])
@@ -132,8 +187,8 @@ def test_chance_is_the_mean_of_random_orders() -> None:
 
 
 def test_bm25_by_hand() -> None:
-    words = Bm25(["red red sea", "blue sea", "green"])
-    red, sea = words.scores("red"), words.scores("the Sea")
+    words = bm25(["red red sea", "blue sea", "green"])
+    red, sea = words("red"), words("the Sea")
     assert red[0] > 0 and red[1:] == [0, 0]
     assert sea[1] > sea[0] > sea[2] == 0, "the shorter text tells more"
     idf = math.log(1 + (3 - 1 + 0.5) / 1.5)
