@@ -16,7 +16,7 @@ from grabient_assets.groups.indexes.versions import (
     begin_version,
     differences,
     go_live,
-    index_versions,
+    live_version,
     named_version,
     sync_entries,
     unsettled,
@@ -72,26 +72,36 @@ def sync_index(
     """
     with warehouse.read() as connection:
         version = version_to_sync(connection, index.name, build)
-        found = differences(connection, index, version) if version else None
-        waiting = unsettled(connection, version) if version else 0
+        live = live_version(connection, index.name)
         if version is None and not wanted_count(connection, index, build):
             return None
-    if version is not None and version.state == "live" and not found and not waiting:
-        return Synced(version)
+    if version is None:
+        with warehouse.write() as connection:
+            version = begin_version(connection, index.name, build, ledger_time(connection, clock()))
+    if live is not None and live.version != version.version:
+        _fill(warehouse, index, live, clock, connect)
+    done = _fill(warehouse, index, version, clock, connect)
+    return _try_live(warehouse, index, done, clock, measure) if version.state == "building" else done
+
+
+def _fill(
+    warehouse: Warehouse, index: Index, version: IndexVersion, clock: Callable[[], datetime], connect: Connect | None
+) -> Synced:
+    """Bring this version to what it should hold: one round where it is kept at Cloudflare too."""
+    with warehouse.read() as connection:
+        if not differences(connection, index, version) and not unsettled(connection, version):
+            return Synced(version)
     with warehouse.write() as connection:
-        now = ledger_time(connection, clock())
-        version = version_to_sync(connection, index.name, build) or begin_version(connection, index.name, build, now)
         found = differences(connection, index, version)
         if found:
-            sync_entries(connection, index, version, now)
+            sync_entries(connection, index, version, ledger_time(connection, clock()))
     if version.remote_name and connect:
         with closing(connect(version.remote_name)) as remote:
             sync_remote(warehouse, index, version, remote, clock)
     with warehouse.read() as connection:
         version = named_version(connection, index.name, version.version)
         waiting = unsettled(connection, version)
-    done = Synced(version, len(found.missing), len(found.stale), len(found.orphaned), waiting)
-    return _try_live(warehouse, index, done, clock, measure) if version.state == "building" else done
+    return Synced(version, len(found.missing), len(found.stale), len(found.orphaned), waiting)
 
 
 def wanted_count(connection: DuckDBPyConnection, index: Index, build: Build) -> int:
@@ -108,15 +118,17 @@ def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> b
     version = version_to_sync(connection, index.name, build)
     if version is None:
         return wanted_count(connection, index, build) > 0
-    if unsettled(connection, version) or differences(connection, index, version):
-        return True
+    live = live_version(connection, index.name)
+    for one in {one.version: one for one in (version, live or version)}.values():
+        if unsettled(connection, one) or differences(connection, index, one):
+            return True
     whole = version.state == "building" and version.error is None
     return whole and not _waiting_behind_a_live_one(connection, index, version)
 
 
 def _waiting_behind_a_live_one(connection: DuckDBPyConnection, index: Index, version: IndexVersion) -> int:
     """How many texts lack a vector that a version needs to replace another one; the first one replaces nothing."""
-    if all(one.state != "live" for one in index_versions(connection, index.name)):
+    if live_version(connection, index.name) is None:
         return 0
     row = connection.execute(f"SELECT count(*) FROM ({index.waiting})", {"embedder": version.embedder}).fetchone()
     return row[0] if row else 0

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking import checks
+from grabient_assets.errors import EmbedderError
 from grabient_assets.groups.embedding.embedding import LOCAL
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes.sync import Synced
-from grabient_assets.groups.indexes.versions import named_version
+from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.checks import embedding_checks, index_checks, report_checks
 from grabient_assets.groups.search.palette_index import (
@@ -21,6 +22,7 @@ from grabient_assets.groups.search.palette_index import (
     sync_palettes,
 )
 from grabient_assets.groups.search.quality import report_on
+from grabient_assets.groups.search.reports import report_markdown, sample_hits_markdown
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key, prompt_versions
@@ -34,7 +36,6 @@ from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 
 GROUP = "search"
-NAMED_AT_MOST = 10
 
 
 class EmbedConfig(dg.Config):
@@ -155,11 +156,12 @@ def palette_index(context: dg.AssetExecutionContext, warehouse: WarehouseResourc
         else:
             if synced.held:
                 context.log.warning(synced.held)
-            context.log_event(dg.AssetMaterialization("palette_index", metadata=_index_metadata(database, synced)))
+            metadata = {**_index_metadata(synced), **_samples(database, synced.version)}
+            context.log_event(dg.AssetMaterialization("palette_index", metadata=metadata))
     yield from checks.results(index_checks, database, context.selected_asset_check_keys)
 
 
-def _index_metadata(warehouse: Warehouse, synced: Synced) -> dict[str, dg.MetadataValue]:
+def _index_metadata(synced: Synced) -> dict[str, dg.MetadataValue]:
     version = synced.version
     found: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(version.present),
@@ -174,6 +176,15 @@ def _index_metadata(warehouse: Warehouse, synced: Synced) -> dict[str, dg.Metada
     if synced.held:
         found["why it is not live"] = dg.MetadataValue.text(synced.held)
     return found
+
+
+def _samples(warehouse: Warehouse, version: IndexVersion) -> dict[str, dg.MetadataValue]:
+    """What ten queries find; the reason instead where a provider's embedder gives no vectors of them."""
+    vectors_of = query_embedder(load_settings(), warehouse, _now)
+    try:
+        return {"sample queries": dg.MetadataValue.md(sample_hits_markdown(warehouse, version, vectors_of))}
+    except EmbedderError as error:
+        return {"sample queries": dg.MetadataValue.text(str(error))}
 
 
 @dg.multi_asset(
@@ -206,8 +217,9 @@ def search_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResour
             context.log.info("The palettes allow no query whose answer is known; there is nothing to measure.")
             continue
         metadata = {
+            "report": dg.MetadataValue.md(report_markdown(report)),
             "index version": version.version,
-            "embedder": version.embedder,
+            "embedder": f"{version.embedder}, {version.dimensions} dimensions",
             "queries": report.queries,
             "nDCG@10": report.ndcg_at_10,
             "recall@5": report.recall_at_5,

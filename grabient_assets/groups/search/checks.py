@@ -11,6 +11,7 @@ from grabient_assets.asking.checks import Check, none_of
 from grabient_assets.groups.embedding.embeddings import FARTHEST_FROM_ONE
 from grabient_assets.groups.indexes.versions import differences, live_version
 from grabient_assets.groups.search.palette_index import PALETTES, failed_texts
+from grabient_assets.groups.search.quality import search_beats_words
 from grabient_assets.thresholds import Finding
 
 if TYPE_CHECKING:
@@ -80,4 +81,16 @@ index_checks = (
         between=", ",
     ),
 )
-report_checks: tuple[Check, ...] = ()
+report_checks = (
+    Check(
+        dg.AssetCheckSpec(
+            "search_beats_words",
+            asset="search_reports",
+            description="On queries whose palettes are computed from colours, the live index finds better (nDCG@10) "
+            "than words alone and than chance. A version that does not is kept from replacing another one.",
+        ),
+        search_beats_words,
+        dg.AssetCheckSeverity.WARN,
+        between=", ",
+    ),
+)

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.errors import RegistryError, SettingsError, UsageError
@@ -278,6 +278,7 @@ def test_sql_folds_as_python_does() -> None:
 
     with duckdb.connect() as connection:
 
+        @settings(deadline=None)
         @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0")), max_size=20))
         def check(texts: list[str]) -> None:
             texts = [*texts, *odd]
