@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from grabient_assets.groups.indexes.quality import Figures, figures_by_kind, measure
+from grabient_assets.groups.indexes.reports import COLUMNS, quality_chart, quality_rows
 from grabient_assets.groups.indexes.versions import named_version
-from grabient_assets.groups.search.quality import Figures, figures_by_kind, measure
 from grabient_assets.groups.search.relevance import judged
-from grabient_assets.groups.search.reports import COLUMNS, quality_chart, quality_rows
 from grabient_assets.vectors.local_embedder import LOCAL_EMBEDDER, embed_locally
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -76,7 +76,7 @@ def _measured(warehouse: Warehouse) -> tuple[list[str], dict[str, Mapping[str, F
     figures: dict[str, Mapping[str, Figures]] = {}
     for form, texts in zip(FORMS, (found.texts, both, of_palettes), strict=True):
         scores = queries @ embed_locally(texts).T
-        figures[form] = figures_by_kind(measure(replace(found, texts=tuple(texts)), scores))
+        figures[form] = figures_by_kind(measure(replace(found, texts=tuple(texts)), scores), found.computed)
     table = [f"| {' | '.join(row)} |" for row in (COLUMNS, ["---"] * len(COLUMNS), *quality_rows(figures))]
     head = (
         f"{len(found.queries)} queries over {len(found.texts)} palettes of the index `{version.index_name}`, version "

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import dagster as dg
 
 from grabient_assets.gradient.svg import thumbnail
-from grabient_assets.groups.palettes.tables import PaletteRecord
 
 _MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|&~!@:^$])")
 
@@ -28,6 +27,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def picture(palette: PaletteRecord) -> dg.MetadataValue:
+def picture(seed: str, hex_colors: Sequence[str]) -> dg.MetadataValue:
     """The palette itself, inline: small, because every event is stored for ever."""
-    return dg.MetadataValue.md(f"![{palette.seed}]({thumbnail(palette.hex)})")
+    return dg.MetadataValue.md(f"![{seed}]({thumbnail(hex_colors)})")

@@ -13,7 +13,7 @@ from grabient_assets.settings import PROVIDERS, Settings
 from grabient_assets.vectorize_settings import VectorizeSettings
 
 if TYPE_CHECKING:
-    from grabient_assets.vectors.vectorize import VectorizeIndex
+    from grabient_assets.providers.vectorize import VectorizeIndex
 
 EMULATOR_KEY = "emulator"
 
@@ -74,7 +74,7 @@ def vectorize_access(settings: Settings) -> VectorizeSettings | None:
 
 def open_vectorize(settings: Settings, name: str) -> VectorizeIndex:
     """The index of that name, at Cloudflare or at the emulator."""
-    from grabient_assets.vectors.vectorize import VectorizeIndex
+    from grabient_assets.providers.vectorize import VectorizeIndex
 
     access = vectorize_access(settings)
     assert access is not None

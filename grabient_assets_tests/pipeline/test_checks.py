@@ -196,7 +196,7 @@ BAD = {
             FROM index_versions WHERE state = 'live'
         """,
         "Version 1 of the index 'palettes' finds no better than words alone: nDCG@10 is 0.200, that of words alone "
-        "0.300, over 9 queries computed from colours.",
+        "0.300, over 9 queries of computed relevance.",
     ),
 }
 

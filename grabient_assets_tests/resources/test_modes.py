@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grabient_assets.providers.vectorize import VectorizeIndex
 from grabient_assets.resources.modes import vectorize_access
 from grabient_assets.settings import load_settings
-from grabient_assets.vectors.vectorize import VectorizeIndex
 from grabient_assets_tests.emulator.running import running
 
 NAMED = {"VECTORIZE_INDEX": "words", "CLOUDFLARE_ACCOUNT_ID": "0a1b", "CLOUDFLARE_API_TOKEN": "token-4713"}

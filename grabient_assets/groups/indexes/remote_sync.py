@@ -26,7 +26,7 @@ from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from grabient_assets.vectors.vectorize import Mutation, VectorizeIndex
+    from grabient_assets.providers.vectorize import Mutation, VectorizeIndex
 
 READ_AT_ONCE = 10_000
 """So many vectors are in memory at a time: 60 MB of 1,536 numbers."""
@@ -66,7 +66,7 @@ def sync_remote(
 
 
 def _vector(entry: dict[str, Any]) -> Any:
-    from grabient_assets.vectors.vectorize import Vector
+    from grabient_assets.providers.vectorize import Vector
 
     return Vector(entry["vector_id"], entry["vector"], entry["namespace"], json.loads(entry["metadata"]))
 

@@ -29,7 +29,7 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.vectors.vectorize import VectorizeIndex
+    from grabient_assets.providers.vectorize import VectorizeIndex
 
 Measure = Callable[[Warehouse, IndexVersion], str | None]
 """Measures a version before it goes live; returns why it must not, or None."""

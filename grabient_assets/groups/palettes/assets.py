@@ -90,7 +90,7 @@ def _report(context: dg.AssetExecutionContext, found: Mapping[str, dict[str, dg.
 
 def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:
     return {
-        "palette": picture(record),
+        "palette": picture(record.seed, record.hex),
         "name": dg.MetadataValue.text(record.name or "-"),
         "colours": dg.MetadataValue.text(", ".join(record.color_names)),
         "harmonies": dg.MetadataValue.text(", ".join(record.harmonies) or "none"),
@@ -104,7 +104,7 @@ def _palette_metadata(record: PaletteRecord) -> dict[str, dg.MetadataValue]:
 def _image_metadata(drawn: Drawn) -> dict[str, dg.MetadataValue]:
     image = drawn.image
     found: dict[str, dg.MetadataValue] = {
-        "picture": picture(drawn.palette),
+        "picture": picture(drawn.palette.seed, drawn.palette.hex),
         "object": dg.MetadataValue.text(f"{image.store} {image.object_key}"),
         "bytes": dg.MetadataValue.int(image.bytes),
         "sha256": dg.MetadataValue.text(image.sha256),

@@ -59,7 +59,7 @@ def refined_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metadata:
     }
     facts = f"{record.temperature}, {record.contrast} contrast, {record.brightness}, {record.saturation}"
     return {
-        "palette": picture(palette),
+        "palette": picture(palette.seed, palette.hex),
         "measured": dg.MetadataValue.text(facts),
         **{name: dg.MetadataValue.text(", ".join(tags or ()) or "none") for name, tags in words.items()},
         "model": dg.MetadataValue.text(record.model),
@@ -73,7 +73,7 @@ def embed_text_metadata(record: RefinedRecord, palette: PaletteRecord) -> Metada
     """The text a vector search will find the palette by."""
     text = record.embed_text or ""
     return {
-        "palette": picture(palette),
+        "palette": picture(palette.seed, palette.hex),
         "embed_text": dg.MetadataValue.text(text),
         "words": dg.MetadataValue.int(len(text.split())),
         "repaired": dg.MetadataValue.bool(bool(record.embed_text_repaired)),

@@ -10,6 +10,8 @@ from grabient_assets.errors import EmbedderError
 from grabient_assets.groups.embedding.embedding import LOCAL
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.embedding.queries import query_embedder
+from grabient_assets.groups.indexes.quality import report_on
+from grabient_assets.groups.indexes.reports import report_markdown
 from grabient_assets.groups.indexes.sync import Synced
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.groups.purposes import PURPOSES
@@ -21,8 +23,8 @@ from grabient_assets.groups.search.palette_index import (
     embedder_and_build,
     sync_palettes,
 )
-from grabient_assets.groups.search.quality import report_on
-from grabient_assets.groups.search.reports import report_markdown, sample_hits_markdown
+from grabient_assets.groups.search.relevance import judged
+from grabient_assets.groups.search.samples import sample_hits_markdown
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key, prompt_versions
@@ -212,7 +214,7 @@ def search_reports(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     for prompt_version in context.partition_keys if context.selected_asset_keys else ():
         with database.read() as connection:
             version = named_version(connection, PALETTES.name, None)
-        report = report_on(database, version, query_embedder(settings, database, _now), _now())
+        report = report_on(database, version, judged, query_embedder(settings, database, _now), _now())
         if report is None:
             context.log.info("The palettes allow no query whose answer is known; there is nothing to measure.")
             continue

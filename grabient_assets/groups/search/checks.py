@@ -9,9 +9,9 @@ import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
 from grabient_assets.groups.embedding.embeddings import FARTHEST_FROM_ONE
+from grabient_assets.groups.indexes.quality import search_beats_words
 from grabient_assets.groups.indexes.versions import differences, live_version
 from grabient_assets.groups.search.palette_index import PALETTES, failed_texts
-from grabient_assets.groups.search.quality import search_beats_words
 from grabient_assets.thresholds import Finding
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ report_checks = (
             description="On queries whose palettes are computed from colours, the live index finds better (nDCG@10) "
             "than words alone and than chance. A version that does not is kept from replacing another one.",
         ),
-        search_beats_words,
+        lambda connection: search_beats_words(connection, PALETTES.name),
         dg.AssetCheckSeverity.WARN,
         between=", ",
     ),

@@ -13,6 +13,7 @@ from grabient_assets.groups.embedding.embedding import LOCAL, chosen_embedder, e
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, content_in_sql, not_empty_in_sql
 from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings
 from grabient_assets.groups.embedding.queries import query_embedder
+from grabient_assets.groups.indexes.quality import report_on
 from grabient_assets.groups.indexes.sync import Synced, sync_index
 from grabient_assets.groups.indexes.versions import (
     Build,
@@ -25,7 +26,7 @@ from grabient_assets.groups.indexes.versions import (
     version_to_sync,
 )
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.search.quality import report_on
+from grabient_assets.groups.search.relevance import judged
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.held_work import Work, sendable_requests
@@ -264,7 +265,7 @@ def sync_palettes(settings: Settings, warehouse: Warehouse, clock: Callable[[], 
     one is measured first: one that finds no better than words alone does not go live."""
 
     def why_held(house: Warehouse, version: IndexVersion) -> str | None:
-        report = report_on(house, version, query_embedder(settings, house, clock), clock())
+        report = report_on(house, version, judged, query_embedder(settings, house, clock), clock())
         return report.why_worse if report and _is_replaced(house) else None
 
     _, build = embedder_and_build(settings, warehouse)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from grabient_assets.gradient.color import nearest_name
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
+from grabient_assets.groups.indexes.quality import Judged, JudgedQuery
 from grabient_assets.groups.indexes.versions import IndexVersion
 
 if TYPE_CHECKING:
@@ -32,25 +32,6 @@ CLEAR_COLOURS = 3
 """So many of the eleven colours make a colour name clear-cut."""
 CLEAR_SHARE, SOME_SHARE = 0.5, 0.2
 """The share of the models that makes a word of the consensus clear-cut, or right."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedQuery:
-    """A query of a kind, and the grades of the palettes that are relevant to it, by place."""
-
-    kind: str
-    text: str
-    grades: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The palettes of a report in a fixed order, their texts and vectors, and the queries about them."""
-
-    vector_ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    vectors: tuple[Sequence[float], ...] = field(repr=False)
-    queries: tuple[JudgedQuery, ...] = field(repr=False)
 
 
 def judged(connection: DuckDBPyConnection, version: IndexVersion) -> Judged:
@@ -83,7 +64,7 @@ def judged(connection: DuckDBPyConnection, version: IndexVersion) -> Judged:
                 if vote["share"] >= SOME_SHARE and not vote.get("contradicted"):
                     found[name, vote["value"]][place] = 2 if vote["share"] >= CLEAR_SHARE else 1
     vector_ids, texts, vectors = (tuple(row[column] for row in rows) for column in range(3))
-    return Judged(vector_ids, texts, vectors, _usable(found, len(rows)))
+    return Judged(vector_ids, texts, vectors, _usable(found, len(rows)), COMPUTED)
 
 
 def _fact_query(name: str, value: str) -> str:

@@ -58,7 +58,7 @@ def wave_notes(connection: DuckDBPyConnection, partitions: Sequence[SubjectVersi
 def tags_metadata(tagged: Tagged, palette: PaletteRecord) -> Metadata:
     """How many answers came, how many cannot be used, and what they cost."""
     found: Metadata = {
-        "palette": picture(palette),
+        "palette": picture(palette.seed, palette.hex),
         "answers": dg.MetadataValue.int(tagged.answers),
         "unusable": dg.MetadataValue.int(tagged.failures),
         "models": dg.MetadataValue.int(tagged.models),
@@ -78,7 +78,7 @@ def consensus_metadata(record: ConsensusRecord, palette: PaletteRecord, withheld
         words = ", ".join(f"{escaped(vote['value'])} {vote['models']}" for vote in counted[:SHOWN_WORDS])
         rows.append(f"| {field} | {words} | {escaped(_fact(facts, field))} |")
     return {
-        "palette": picture(palette),
+        "palette": picture(palette.seed, palette.hex),
         **({"refinement": dg.MetadataValue.text(explained(withheld))} if withheld else {}),
         "models": dg.MetadataValue.int(record.models),
         "answers": dg.MetadataValue.int(record.answers),

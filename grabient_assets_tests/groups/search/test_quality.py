@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -12,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grabient_assets.gradient.color import NAMED_COLOURS
-from grabient_assets.groups.indexes.versions import IndexVersion, live_version
-from grabient_assets.groups.search.quality import (
+from grabient_assets.groups.indexes.quality import (
     Measured,
     SearchReport,
     bm25,
@@ -23,7 +23,8 @@ from grabient_assets.groups.search.quality import (
     search_beats_words,
     summarized,
 )
-from grabient_assets.groups.search.relevance import judged
+from grabient_assets.groups.indexes.versions import IndexVersion, live_version
+from grabient_assets.groups.search.relevance import COMPUTED, judged
 from grabient_assets.thresholds import Finding
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.groups.search.shelf import Shelf
@@ -59,15 +60,21 @@ def live(shelf: Shelf) -> IndexVersion:
     return found
 
 
+def vectors_of(texts: Sequence[str], _: str, dimensions: int) -> list[list[float]]:
+    return embed_locally(texts, dimensions).tolist()
+
+
 def measured(shelf: Shelf) -> SearchReport:
-    report = report_on(shelf.warehouse, live(shelf), lambda texts, *_: embed_locally(texts).tolist(), shelf.clock())
+    report = report_on(
+        shelf.warehouse, live(shelf), judged, lambda texts, *_: embed_locally(texts).tolist(), shelf.clock()
+    )
     assert report is not None
     return report
 
 
 def check(shelf: Shelf) -> Finding:
     with shelf.warehouse.read() as connection:
-        return search_beats_words(connection)
+        return search_beats_words(connection, "palettes")
 
 
 def test_queries_come_from_colours_and_never_from_the_text(shelf: Shelf) -> None:
@@ -119,16 +126,20 @@ def test_only_queries_computed_from_colours_decide(shelf: Shelf) -> None:
     def one(kind: str, own: float, words: float, chance: float = 0.1) -> Measured:
         return Measured(kind, own, 0.5, 0.5, words, chance)
 
-    moods_lose = summarized(live(shelf), [one("colour", 0.4, 0.3), *[one("mood", 0.1, 0.9)] * 9], shelf.clock())
+    moods_lose = summarized(
+        live(shelf), [one("colour", 0.4, 0.3), *[one("mood", 0.1, 0.9)] * 9], COMPUTED, shelf.clock()
+    )
     assert moods_lose.ndcg_at_10 < moods_lose.words_ndcg and moods_lose.why_worse is None
-    colours_lose = summarized(live(shelf), [one("fact", 0.3, 0.3), *[one("mood", 0.9, 0.1)] * 9], shelf.clock())
+    colours_lose = summarized(
+        live(shelf), [one("fact", 0.3, 0.3), *[one("mood", 0.9, 0.1)] * 9], COMPUTED, shelf.clock()
+    )
     assert colours_lose.not_beaten == [
         "Version 1 of the index 'palettes' finds no better than words alone: nDCG@10 is 0.300, that of words alone "
-        "0.300, over 1 query computed from colours."
+        "0.300, over 1 query of computed relevance."
     ]
-    both = summarized(live(shelf), [one("harmony", 0.1, 0.3, 0.2)], shelf.clock())
+    both = summarized(live(shelf), [one("harmony", 0.1, 0.3, 0.2)], COMPUTED, shelf.clock())
     assert len(both.not_beaten) == 2
-    only_moods = summarized(live(shelf), [one("mood", 0.1, 0.9)], shelf.clock())
+    only_moods = summarized(live(shelf), [one("mood", 0.1, 0.9)], COMPUTED, shelf.clock())
     assert only_moods.why_worse is None, "nothing is known from colours"
 
 
@@ -142,12 +153,15 @@ def test_without_a_report_nothing_is_found(tmp_path: Path) -> None:
 def test_without_a_query_there_is_no_report(tmp_path: Path) -> None:
     one = Shelf(tmp_path, {"alone": "The only one."})
     one.build()
-    assert report_on(one.warehouse, live(one), lambda texts, *_: embed_locally(texts).tolist(), one.clock()) is None
+    assert (
+        report_on(one.warehouse, live(one), judged, lambda texts, *_: embed_locally(texts).tolist(), one.clock())
+        is None
+    )
 
 
 def test_the_report_has_means_and_intervals_by_kind(shelf: Shelf) -> None:
     figures = [Measured("colour", number / 10, 0.5, 1.0, 0.2, 0.1) for number in range(11)]
-    report = summarized(live(shelf), figures, shelf.clock())
+    report = summarized(live(shelf), figures, COMPUTED, shelf.clock())
     assert (report.queries, report.ndcg_at_10, report.recall_at_5, report.mrr) == (11, pytest.approx(0.5), 0.5, 1.0)
     colour = json.loads(report.by_kind)["colour"]
     assert (colour["queries"], colour["ndcg"], colour["words"], colour["chance"]) == (11, 0.5, 0.2, 0.1)

@@ -12,7 +12,7 @@ from grabient_assets.errors import ProviderBusyError
 from grabient_assets.groups.indexes.sync import Synced
 from grabient_assets.groups.indexes.versions import named_version, sync_entries
 from grabient_assets.groups.search.palette_index import PALETTES
-from grabient_assets.vectors.vectorize import VectorizeIndex
+from grabient_assets.providers.vectorize import VectorizeIndex
 from grabient_assets_tests.emulator.running import Running
 from grabient_assets_tests.groups.search.shelf import Shelf
 

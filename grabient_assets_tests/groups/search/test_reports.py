@@ -11,17 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from grabient_assets.groups.indexes.quality import Figures, SearchReport
+from grabient_assets.groups.indexes.reports import COLUMNS, Series, quality_chart, quality_rows, report_markdown
 from grabient_assets.groups.indexes.versions import named_version
-from grabient_assets.groups.search.quality import Figures, SearchReport
-from grabient_assets.groups.search.reports import (
-    COLUMNS,
-    SAMPLE_QUERIES,
-    Series,
-    quality_chart,
-    quality_rows,
-    report_markdown,
-    sample_hits_markdown,
-)
+from grabient_assets.groups.search.samples import SAMPLE_QUERIES, sample_hits_markdown
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.groups.search.shelf import START, TEXTS, Shelf
 
@@ -65,9 +58,9 @@ def drawn(markdown: str) -> list[str]:
 @pytest.mark.parametrize(
     ("own", "verdict"),
     [
-        (report(all=ONE, computed=ONE), "On the queries computed from colours it finds better than words alone"),
+        (report(all=ONE, computed=ONE), "On the queries of computed relevance it finds better than words alone"),
         (report(all=ONE, computed=ONE | {"words": 0.3}), "finds no better than words alone"),
-        (report(all=ONE, mood=ONE), "None of them is computed from colours."),
+        (report(all=ONE, mood=ONE), "None of them is of computed relevance."),
     ],
 )
 def test_a_report_shows_its_verdict_its_chart_and_its_table(own: SearchReport, verdict: str) -> None:

@@ -22,7 +22,7 @@ from grabient_assets.errors import (
     ResultsError,
 )
 from grabient_assets.providers.deadlines import Timeouts
-from grabient_assets.vectors.vectorize import Match, Mutation, Vector, VectorizeIndex, batches
+from grabient_assets.providers.vectorize import Match, Mutation, Vector, VectorizeIndex, batches
 from grabient_assets_tests.emulator.running import Running
 from grabient_assets_tests.providers.rawserver import Dripping, http, raw_server
 

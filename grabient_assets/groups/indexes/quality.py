@@ -7,14 +7,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.queries import QueryVectors
 from grabient_assets.groups.indexes.versions import IndexVersion, live_version
-from grabient_assets.groups.search.relevance import COMPUTED, Judged, judged
 from grabient_assets.thresholds import Finding
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows, replacing
@@ -35,9 +34,30 @@ ndcg, from low to high."""
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """A query of a kind, and the grades of the entries that are relevant to it, by place."""
+
+    kind: str
+    text: str
+    grades: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The entries of a report in a fixed order, their texts and vectors, and the queries about them. Of the kinds that
+    are `computed`, no model has said what is relevant."""
+
+    vector_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    vectors: tuple[Sequence[float], ...] = field(repr=False)
+    queries: tuple[JudgedQuery, ...] = field(repr=False)
+    computed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchReport:
     """One row of `search_reports`. `by_kind` is JSON: the figures of each kind of query, of `all` of them, and of
-    `computed`: those whose relevance is computed from colours."""
+    `computed`: those of which no model has said what is relevant."""
 
     index_name: str
     version: int
@@ -57,12 +77,12 @@ class SearchReport:
 
     @property
     def not_beaten(self) -> list[str]:
-        """Sentences on words and chance where it finds no better, on the queries that are computed from colours."""
+        """Sentences on words and chance where it finds no better, on the queries of computed relevance."""
         own = self.figures.get("computed")
         return [
             f"Version {self.version} of the index {self.index_name!r} finds no better than {name}: nDCG@10 is "
             f"{own['ndcg']:.3f}, that of {name} {own[key]:.3f}, over "
-            f"{counted(int(own['queries']), 'query', 'queries')} computed from colours."
+            f"{counted(int(own['queries']), 'query', 'queries')} of computed relevance."
             for key, name in (("words", "words alone"), ("chance", "chance"))
             if own and own["ndcg"] <= own[key]
         ]
@@ -86,7 +106,7 @@ class Measured:
 
 
 def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
-    """The figures of every query; `scores` has a row for each query and a column for each palette."""
+    """The figures of every query; `scores` has a row for each query and a column for each entry."""
     words = bm25(found.texts)
 
     def ranked(row: Sequence[float]) -> list[int]:
@@ -114,10 +134,10 @@ def ndcg(order: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> fl
     return _dcg([gains.get(place, 0) for place in order[:depth]]) / _dcg(sorted(gains.values(), reverse=True)[:depth])
 
 
-def chance_ndcg(grades: Mapping[int, int], palettes: int, depth: int = 10) -> float:
+def chance_ndcg(grades: Mapping[int, int], entries: int, depth: int = 10) -> float:
     """The expected nDCG of a random order: every rank has the mean gain."""
     gains = sorted((2**grade - 1 for grade in grades.values()), reverse=True)
-    return _dcg([sum(gains) / palettes] * min(depth, palettes)) / _dcg(gains[:depth])
+    return _dcg([sum(gains) / entries] * min(depth, entries)) / _dcg(gains[:depth])
 
 
 def _dcg(gains: Sequence[float]) -> float:
@@ -145,9 +165,9 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def search_beats_words(connection: DuckDBPyConnection, index_name: str = "palettes") -> Finding:
+def search_beats_words(connection: DuckDBPyConnection, index_name: str) -> Finding:
     """Whether the live version finds better than words alone and than chance, by its stored report: one case for each
-    that it does not beat, on the queries that are computed from colours."""
+    that it does not beat, on the queries of computed relevance."""
     live = live_version(connection, index_name)
     row = connection.execute(
         f"SELECT {', '.join(SearchReport.__dataclass_fields__)} FROM search_reports WHERE index_name = $1 "
@@ -157,8 +177,8 @@ def search_beats_words(connection: DuckDBPyConnection, index_name: str = "palett
     report = SearchReport(*row) if row else None
     own = report.figures.get("computed") if report else None
     if live is None or report is None or own is None:
-        return Finding(0, notes={"search report": "the live version has none with queries computed from colours"})
-    from grabient_assets.groups.search.reports import quality_table
+        return Finding(0, notes={"search report": "the live version has none with queries of computed relevance"})
+    from grabient_assets.groups.indexes.reports import quality_table
 
     return Finding(
         len(report.not_beaten),
@@ -171,27 +191,33 @@ def search_beats_words(connection: DuckDBPyConnection, index_name: str = "palett
 
 
 def report_on(
-    warehouse: Warehouse, version: IndexVersion, vectors_of: QueryVectors, now: datetime
+    warehouse: Warehouse,
+    version: IndexVersion,
+    judge: Callable[[DuckDBPyConnection, IndexVersion], Judged],
+    vectors_of: QueryVectors,
+    now: datetime,
 ) -> SearchReport | None:
-    """Measure the version and store its report; None while the palettes allow no query."""
+    """Measure the version with the queries of `judge`, and store its report; None while there is no query."""
     import numpy
 
     with warehouse.read() as connection:
-        found = judged(connection, version)
+        found = judge(connection, version)
     if not found.queries:
         return None
     texts = [query.text for query in found.queries]
     queries = numpy.array(vectors_of(texts, version.embedder, version.dimensions), dtype=numpy.float32)
     scores = queries @ numpy.array(found.vectors, dtype=numpy.float32).T
-    report = summarized(version, measure(found, scores), now)
+    report = summarized(version, measure(found, scores), found.computed, now)
     with warehouse.write() as connection:
         insert_rows(connection, "search_reports", [report], replacing(SearchReport, ("index_name", "version")))
     return report
 
 
-def summarized(version: IndexVersion, measured: Sequence[Measured], now: datetime) -> SearchReport:
+def summarized(
+    version: IndexVersion, measured: Sequence[Measured], computed: Sequence[str], now: datetime
+) -> SearchReport:
     """The report of these figures."""
-    by_kind = figures_by_kind(measured)
+    by_kind = figures_by_kind(measured, computed)
     whole = by_kind["all"]
     return SearchReport(
         version.index_name,
@@ -207,10 +233,10 @@ def summarized(version: IndexVersion, measured: Sequence[Measured], now: datetim
     )
 
 
-def figures_by_kind(measured: Sequence[Measured]) -> dict[str, Figures]:
-    """The figures of all queries, of those that are computed from colours, and of each kind."""
-    kinds = dict.fromkeys((*COMPUTED, *(one.kind for one in measured)))
-    parts = {"all": kinds, "computed": COMPUTED, **{kind: (kind,) for kind in kinds}}
+def figures_by_kind(measured: Sequence[Measured], computed: Sequence[str]) -> dict[str, Figures]:
+    """The figures of all queries, of those of `computed` kinds, and of each kind."""
+    kinds = dict.fromkeys((*computed, *(one.kind for one in measured)))
+    parts = {"all": kinds, "computed": computed, **{kind: (kind,) for kind in kinds}}
     own = {name: [one for one in measured if one.kind in part] for name, part in parts.items()}
     return {name: _figures(part) for name, part in own.items() if part}
 
