@@ -6,11 +6,11 @@ product in float32 only chooses candidates: its last digits depend on who comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsGetItem
     from numpy import bool_, float32
     from numpy.typing import NDArray
 
@@ -28,13 +28,14 @@ class Scored:
 
 def nearest(
     matrix: NDArray[float32],
-    vector_ids: Sequence[str],
+    vector_ids: SupportsGetItem[int, str],
     query: NDArray[float32],
     limit: int,
     among: NDArray[bool_] | None = None,
 ) -> list[Scored]:
     """The best `limit` rows of a matrix of unit vectors, which may lie in a memory-mapped file. `among` says which rows
-    count. Raises ValueError for a query of other dimensions."""
+    count. `vector_ids` gives the
+    id of a row. Raises ValueError for a query of other dimensions."""
     import numpy
 
     scores = matrix @ query
@@ -50,9 +51,9 @@ def nearest(
     return [Scored(vector_id, score) for vector_id, score in found[:limit]]
 
 
-def best_in_sql(entries: str, vectors: str, dimensions: int) -> str:
-    """SQL of the best $limit of `entries` (vector_id, content_sha256): vector_id, score. `vectors` is a relation
-    (content_sha256, vector); it takes $query.
+def best_in_sql(entries: str, vectors: str, query: str, dimensions: int, limit: int) -> str:
+    """SQL of the best of `entries` (vector_id, content_sha256): vector_id, score. `vectors` is a relation
+    (content_sha256, vector), and `query` SQL that can be cast to a vector.
 
     Scores are computed where the vectors lie, in float64, and joined afterwards: vectors that go through a join take
     twice as long.
@@ -60,9 +61,9 @@ def best_in_sql(entries: str, vectors: str, dimensions: int) -> str:
     return f"""
         WITH scored AS MATERIALIZED (
             SELECT content_sha256,
-                   round(array_inner_product(vector::DOUBLE[{dimensions}], $query::DOUBLE[{dimensions}]), 6) AS score
+                   round(array_inner_product(vector::DOUBLE[{dimensions}], {query}::DOUBLE[{dimensions}]), 6) AS score
             FROM ({vectors})
         )
         SELECT vector_id, score FROM ({entries}) JOIN scored USING (content_sha256)
-        ORDER BY score DESC, vector_id LIMIT $limit
+        ORDER BY score DESC, vector_id LIMIT {limit}
     """

@@ -120,7 +120,7 @@ def test_a_query_of_other_dimensions_is_refused_with_both_numbers(shelf: Shelf) 
     from grabient_assets.groups.search.searching import search
 
     with pytest.raises(UsageError, match="The query has 2 dimensions, and version 1 of the index has 256"):
-        search(checked_query("sea"), shelf.warehouse, lambda *_: [0.6, 0.8])
+        search(checked_query("sea"), shelf.warehouse, lambda *_: [[0.6, 0.8]])
 
 
 def test_without_a_data_folder_none_is_made(tmp_path: Path) -> None:
