@@ -33,14 +33,15 @@ def search(
     from datetime import UTC, datetime
 
     from grabient_assets.groups.embedding.queries import query_embedder
+    from grabient_assets.groups.search.loaded_index import LoadedIndex
     from grabient_assets.groups.search.searching import checked_query
-    from grabient_assets.groups.search.searching import search as find
     from grabient_assets.settings import load_settings
 
     checked = checked_query(query, limit, prompt_version, where or ())
     settings = load_settings()
     warehouse = open_warehouse(settings)
-    found = find(checked, warehouse, query_embedder(settings, warehouse, lambda: datetime.now(UTC)), version=at)
+    vectors_of = query_embedder(settings, warehouse, lambda: datetime.now(UTC))
+    found = LoadedIndex(warehouse, vectors_of).find(checked, at)
     if as_json:
         print_json(search_document(found))
     else:
