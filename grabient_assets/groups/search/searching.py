@@ -29,8 +29,8 @@ REASONS = 3
 
 _WORDS, _LISTS = tuple(CATEGORICAL_VALUES), ("mood", "style", "dominant_colors", "seasonal", "associations")
 _FACT_LISTS = ("harmonies", "color_names")
-FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS))
-"""What `--where` takes: refined tags by their names, and facts that are computed from the colours."""
+FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS), "seed")
+"""What `--where` takes: refined tags by their names, facts that are computed from the colours, and the seed."""
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from grabient_assets.groups.indexes.versions import named_version, sync_entries
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.vectors.vectorize import VectorizeIndex
 from grabient_assets_tests.emulator.running import Running
-from grabient_assets_tests.groups.search.shelf import Shelf
+from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
 
 NAME = "palettes-live"
 
@@ -22,8 +23,8 @@ NAME = "palettes-live"
 class RemoteShelf(Shelf):
     """A folder whose index is kept at the emulator's Cloudflare."""
 
-    def __init__(self, folder: Path, emulator: Running) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, emulator: Running, texts: Mapping[str, str] = TEXTS) -> None:
+        super().__init__(folder, texts)
         self.emulator = emulator
         self.embed()
 
