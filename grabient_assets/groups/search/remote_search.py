@@ -35,8 +35,8 @@ def search_remotely(
     chosen = searched_version(warehouse, index_name, version)
     if chosen.remote_name is None:
         raise UsageError(
-            f"Version {chosen.version} of the index {index_name!r} is kept in the data folder alone, so --remote cannot "
-            "search it. Leave --remote out; or set VECTORIZE_INDEX and run `grabient index sync`."
+            f"Version {chosen.version} of the index {index_name!r} is kept in the data folder alone, so --remote "
+            "cannot search it. Leave --remote out; or set VECTORIZE_INDEX and run `grabient index sync`."
         )
     vector = query_vector(query, chosen, vectors_of)
     with closing(connect(chosen.remote_name)) as remote:
