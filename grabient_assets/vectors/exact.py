@@ -51,9 +51,9 @@ def nearest(
     return [Scored(vector_id, score) for vector_id, score in found[:limit]]
 
 
-def best_in_sql(entries: str, vectors: str, query: str, dimensions: int, limit: int) -> str:
-    """SQL of the best of `entries` (vector_id, content_sha256): vector_id, score. `vectors` is a relation
-    (content_sha256, vector), and `query` SQL that can be cast to a vector.
+def best_in_sql(entries: str, vectors: str, dimensions: int) -> str:
+    """SQL of the best $limit of `entries` (vector_id, content_sha256): vector_id, score. `vectors` is a relation
+    (content_sha256, vector); it takes $query.
 
     Scores are computed where the vectors lie, in float64, and joined afterwards: vectors that go through a join take
     twice as long.
@@ -61,9 +61,9 @@ def best_in_sql(entries: str, vectors: str, query: str, dimensions: int, limit: 
     return f"""
         WITH scored AS MATERIALIZED (
             SELECT content_sha256,
-                   round(array_inner_product(vector::DOUBLE[{dimensions}], {query}::DOUBLE[{dimensions}]), 6) AS score
+                   round(array_inner_product(vector::DOUBLE[{dimensions}], $query::DOUBLE[{dimensions}]), 6) AS score
             FROM ({vectors})
         )
         SELECT vector_id, score FROM ({entries}) JOIN scored USING (content_sha256)
-        ORDER BY score DESC, vector_id LIMIT {limit}
+        ORDER BY score DESC, vector_id LIMIT $limit
     """

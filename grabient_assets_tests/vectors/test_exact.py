@@ -9,7 +9,6 @@ import numpy
 import pytest
 
 from grabient_assets.vectors.exact import best_in_sql, nearest
-from grabient_assets.warehouse.literals import literal
 
 COUNT, DIMENSIONS, QUERIES = 2_000, 48, 50
 
@@ -51,8 +50,8 @@ def test_in_memory_and_in_sql_the_hits_are_those_of_brute_force(stored: tuple[li
             wanted = brute_force(ids, rows, query, limit)
             found = [(one.vector_id, one.score) for one in nearest(rows, ids, query, limit)]
             assert found == wanted, number
-            statement = best_in_sql(entries, "FROM v", literal(query.tolist()), DIMENSIONS, limit)
-            by_sql = connection.execute(statement).fetchall()
+            parameters = {"query": query.tolist(), "limit": limit}
+            by_sql = connection.execute(best_in_sql(entries, "FROM v", DIMENSIONS), parameters).fetchall()
             assert by_sql == wanted, number
 
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.indexes.versions import IndexVersion
-from grabient_assets.warehouse.literals import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -94,14 +93,14 @@ def _read(connection: DuckDBPyConnection, version: IndexVersion) -> tuple[memory
 
     entries = f"""
         FROM index_entries e JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256)
-        WHERE e.index_name = {literal(version.index_name)} AND e.version = {version.version}
-              AND v.embedder = {literal(version.embedder)} AND v.dimensions = {version.dimensions}
-        ORDER BY e.vector_id
+        WHERE e.index_name = $1 AND e.version = $2 AND v.embedder = $3 AND v.dimensions = $4 ORDER BY e.vector_id
     """
-    ids = [row[0].encode() for row in connection.execute(f"SELECT e.vector_id {entries}").fetchall()]
+    values = [version.index_name, version.version, version.embedder, version.dimensions]
+    ids = [row[0].encode() for row in connection.execute(f"SELECT e.vector_id {entries}", values).fetchall()]
     if longest := max((one for one in ids if len(one) > ID_BYTES), default=None):
         raise OSError(f"The id {longest.decode()!r} has more than {ID_BYTES} bytes")
-    rows = connection.execute(f"SELECT unnest(vector) AS number FROM (SELECT v.vector {entries})").fetchnumpy()
+    found = connection.execute(f"SELECT unnest(vector) AS number FROM (SELECT v.vector {entries})", values)
+    rows = found.fetchnumpy()
     numbers = numpy.ascontiguousarray(rows["number"], dtype=numpy.float32)
     if len(numbers) != len(ids) * version.dimensions:
         raise OSError(f"A vector of {version.embedder} has other dimensions than {version.dimensions}")

@@ -16,7 +16,6 @@ from grabient_assets.errors import UsageError, WarehouseError
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.literals import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -94,7 +93,7 @@ _OF_VERSION = "index_name = $index AND version = $version"
 def index_versions(connection: DuckDBPyConnection, index_name: str) -> list[IndexVersion]:
     """All versions, the newest first."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM index_versions WHERE index_name = {literal(index_name)} ORDER BY version DESC"
+        f"SELECT {_COLUMNS} FROM index_versions WHERE index_name = $1 ORDER BY version DESC", [index_name]
     ).fetchall()
     return [IndexVersion(*row) for row in rows]
 

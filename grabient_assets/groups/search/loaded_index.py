@@ -61,6 +61,7 @@ class LoadedIndex:
         matrix = kept[2]
         among = None
         if query.where or query.prompt_version is not None:
-            found = connection.execute(f"SELECT e.vector_id::BLOB {matching(query, version)}").fetchall()
+            entries, values = matching(query, version)
+            found = connection.execute(f"SELECT e.vector_id::BLOB {entries}", values).fetchall()
             among = matrix.among(numpy.array([row[0] for row in found], dtype=matrix.vector_ids.dtype))
         return nearest(matrix.rows, matrix, numpy.asarray(vector, dtype=numpy.float32), query.limit, among)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
@@ -15,7 +15,6 @@ from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, folded
 from grabient_assets.groups.embedding.queries import QueryVectors
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.literals import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -161,29 +160,31 @@ def rank_in_sql(
     """For a process that searches once. All vectors are read."""
     from grabient_assets.vectors.exact import Scored, best_in_sql
 
-    entries = f"SELECT e.vector_id, e.content_sha256 {matching(query, version)}"
-    vectors = f"""
-        SELECT * FROM ({DOCUMENT_VECTORS})
-        WHERE embedder = {literal(version.embedder)} AND dimensions = {version.dimensions}
-    """
-    statement = best_in_sql(entries, vectors, literal(list(vector)), version.dimensions, query.limit)
-    return [Scored(*row) for row in connection.execute(statement).fetchall()]
+    entries, values = matching(query, version)
+    vectors = f"SELECT * FROM ({DOCUMENT_VECTORS}) WHERE embedder = $embedder AND dimensions = $dimensions"
+    values |= {"embedder": version.embedder, "dimensions": version.dimensions, "query": vector, "limit": query.limit}
+    statement = best_in_sql(f"SELECT e.vector_id, e.content_sha256 {entries}", vectors, version.dimensions)
+    return [Scored(*row) for row in connection.execute(statement, values).fetchall()]
 
 
-def matching(query: Query, version: IndexVersion, joined: bool = False) -> str:
-    """FROM and WHERE of the entries `e` of a version that meet the conditions of a query. Where there are conditions,
-    or they are `joined` anyway, the palettes are `p` and the refined tags `r`."""
-    conditions = [f"AND {_comparison(name, literal(value))}" for name, value in query.where]
+def matching(query: Query, version: IndexVersion, joined: bool = False) -> tuple[str, dict[str, Any]]:
+    """FROM and WHERE of the entries `e` of a version that meet the conditions of a query, and their parameters. Where
+    there are conditions, or they are `joined` anyway, the palettes are `p` and the refined tags `r`."""
+    values: dict[str, Any] = {"index": version.index_name, "version": version.version}
+    values |= {f"where{place}": value for place, (_, value) in enumerate(query.where)}
+    conditions = [f"AND {_comparison(name, f'$where{place}')}" for place, (name, _) in enumerate(query.where)]
     if query.prompt_version is not None:
-        conditions.append(f"AND r.prompt_version = {literal(query.prompt_version)}")
+        values["prompt_version"] = query.prompt_version
+        conditions.append("AND r.prompt_version = $prompt_version")
     joins = """
         JOIN palettes p ON p.seed = e.subject
         JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
     """
-    return f"""
+    found = f"""
         FROM index_entries e {joins if joined or conditions else ""}
-        WHERE e.index_name = {literal(version.index_name)} AND e.version = {version.version} {" ".join(conditions)}
+        WHERE e.index_name = $index AND e.version = $version {" ".join(conditions)}
     """
+    return found, values
 
 
 def _comparison(name: str, value: str) -> str:
@@ -197,15 +198,16 @@ def details(
     connection: DuckDBPyConnection, query: Query, version: IndexVersion, best: Sequence[Scored]
 ) -> tuple[Hit, ...]:
     """The best ones with their details. One that left the index since, or meets the conditions no more, is left out."""
+    entries, values = matching(query, version, joined=True)
     rows = connection.execute(
         f"""
         SELECT e.vector_id, r.seed, p.name, p.hex, r.embed_text, r.prompt_version, r.batch_id,
                coalesce((SELECT sum(c.cost_usd) FROM cost_by_palette c
                          WHERE c.seed = r.seed AND c.prompt_version = r.prompt_version), 0),
                list_concat(r.mood, r.style, r.dominant_colors, r.seasonal, r.associations)
-        {matching(query, version, joined=True)}
-              AND e.vector_id IN (SELECT unnest({literal([one.vector_id for one in best])}::VARCHAR[]))
-        """
+        {entries} AND e.vector_id IN (SELECT unnest($ids::VARCHAR[]))
+        """,
+        {**values, "ids": [one.vector_id for one in best]},
     ).fetchall()
     known = {row[0]: row[1:] for row in rows}
     why = nearest_tags(query.text, {vector_id: row[-1] for vector_id, row in known.items()})

@@ -117,11 +117,11 @@ def test_two_may_write_it_at_the_same_time(shelf: Shelf, tmp_path: Path) -> None
         def __init__(self, connection: Any) -> None:
             self._connection, self._waits = connection, True
 
-        def execute(self, statement: str) -> Any:
+        def execute(self, *arguments: Any) -> Any:
             if self._waits:
                 self._waits = False
                 met.wait(30)
-            return self._connection.execute(statement)
+            return self._connection.execute(*arguments)
 
     with shelf.warehouse.read() as connection:
         version = named_version(connection, "palettes", 1)
