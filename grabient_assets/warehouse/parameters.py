@@ -64,8 +64,9 @@ def _text(value: str) -> str:
 def _list(values: Sequence[Any]) -> str | None:
     """Lists of texts and numbers travel as JSON, which is read three times as fast as a list of literals."""
     kinds = set(map(type, values))
-    if kinds <= {int} and (found := list(map(_integer, values))) == list(filter(None, found)):
-        return f"[{', '.join(found)}]"
+    if kinds <= {int}:
+        found = [text for one in values if (text := _integer(one))]
+        return f"[{', '.join(found)}]" if len(found) == len(values) else None
     if kinds == {str} or (kinds == {float} and all(map(math.isfinite, values))):
         kind = "VARCHAR" if kinds == {str} else "DOUBLE"
         return f"{_text(json.dumps(values, ensure_ascii=False))}::JSON::{kind}[]"

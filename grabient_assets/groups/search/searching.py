@@ -213,8 +213,9 @@ def details(
     why = nearest_tags(query.text, {vector_id: row[-1] for vector_id, row in known.items()})
     hits: list[Hit] = []
     for rank, one in enumerate((one for one in best if one.vector_id in known), 1):
-        seed, name, colours, *more, _ = known[one.vector_id]
-        hits.append(Hit(rank, one.score, one.vector_id, seed, name, tuple(colours), *more, why[one.vector_id]))
+        seed, name, colours, text, prompt_version, batch_id, cost, _ = known[one.vector_id]
+        palette = (one.vector_id, seed, name, tuple(colours), text, prompt_version, batch_id, cost)
+        hits.append(Hit(rank, one.score, *palette, why[one.vector_id]))
     return tuple(hits)
 
 

@@ -14,8 +14,8 @@ from grabient_assets.groups.search.searching import Found, checked_query
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.emulator.running import Running
+from grabient_assets_tests.groups.search.remote_shelf import RemoteShelf
 from grabient_assets_tests.groups.search.shelf import TEXTS
-from grabient_assets_tests.groups.search.test_remote_sync import RemoteShelf
 
 LONG = "s" * 64
 SEEDS = {**TEXTS, f"{LONG}-one": "A harbour in the morning.", f"{LONG}-two": "A harbour in the evening."}
