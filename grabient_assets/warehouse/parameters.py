@@ -64,13 +64,17 @@ def _text(value: str) -> str:
 def _list(values: Sequence[Any]) -> str | None:
     """Lists of texts and numbers travel as JSON, which is read three times as fast as a list of literals."""
     kinds = set(map(type, values))
-    if kinds <= {int}:
-        found = [text for one in values if (text := _integer(one))]
-        return f"[{', '.join(found)}]" if len(found) == len(values) else None
-    if kinds == {str} or (kinds == {float} and all(map(math.isfinite, values))):
-        kind = "VARCHAR" if kinds == {str} else "DOUBLE"
-        return f"{_text(json.dumps(values, ensure_ascii=False))}::JSON::{kind}[]"
-    return None
+    if not kinds:
+        return "[]"
+    if kinds == {str}:
+        kind = "VARCHAR"
+    elif kinds == {int} and all(map(_integer, values)):
+        kind = "INTEGER" if all(-(2**31) <= one < 2**31 for one in values) else "BIGINT"
+    elif kinds == {float} and all(map(math.isfinite, values)):
+        kind = "DOUBLE"
+    else:
+        return None
+    return f"{_text(json.dumps(values, ensure_ascii=False))}::JSON::{kind}[]"
 
 
 def _integer(value: int) -> str | None:

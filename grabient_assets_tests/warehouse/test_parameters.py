@@ -52,6 +52,9 @@ STATEMENT = "SELECT typeof($value), $value, $value IS NULL, 'after', $time"
 @example(value=["'", '"', "\0", "', '"])
 @example(value=-0.0)
 @example(value=5e-324)
+@example(value=[-(2**31), 2**31 - 1])
+@example(value=[2**31])
+@example(value=1 - 2**63)
 def test_it_is_the_value_and_the_type_that_duckdb_takes(plain: duckdb.DuckDBPyConnection, value: Any) -> None:
     assert literal(value) is not None
     for statement, values in ((STATEMENT, {"value": value, "time": 1}), ("SELECT $2, $1", [value, 1])):
