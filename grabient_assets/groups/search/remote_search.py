@@ -38,8 +38,8 @@ def search_remotely(
             f"Version {chosen.version} of the index {index_name!r} is kept in the data folder alone, so --remote "
             "cannot search it. Leave --remote out; or set VECTORIZE_INDEX and run `grabient index sync`."
         )
-    vector = query_vector(query, chosen, vectors_of)
     with closing(connect(chosen.remote_name)) as remote:
+        vector = query_vector(query, chosen, vectors_of)
         matches = remote.query(vector, query.limit, wanted, with_metadata=False)
     best = sorted((Scored(one.id, round(one.score, 6)) for one in matches), key=lambda one: (-one.score, one.vector_id))
     with warehouse.read() as connection:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from grabient_assets.groups.embedding.queries import QueryVectors
@@ -144,6 +145,31 @@ def test_where_it_cannot_be_written_sql_finds_the_same(shelf: Shelf, tmp_path: P
     (tmp_path / "indexes").write_text("a file where the folder should be")
     found = loaded(shelf).find(checked_query("midnight ocean"))
     assert found.hits == shelf.find("midnight ocean").hits and found.hits[0].embed_text == TEXTS["sea"]
+
+
+def test_a_living_process_keeps_what_it_has_mapped(shelf: Shelf, tmp_path: Path) -> None:
+    living = loaded(shelf)
+    before = living.find(checked_query("midnight ocean")).hits
+    files(tmp_path)[0].unlink()
+    assert living.find(checked_query("midnight ocean")).hits == before and files(tmp_path) == []
+
+
+def test_a_vector_that_is_too_short_shifts_no_other(shelf: Shelf, tmp_path: Path) -> None:
+    with shelf.write() as connection:
+        connection.execute(
+            f"UPDATE embeddings SET vector = vector[:255] WHERE content_sha256 = sha256('{TEXTS['mist']}')"
+        )
+    with pytest.raises(duckdb.ConversionException):  # of SQL
+        loaded(shelf).find(checked_query("midnight ocean"))
+    assert files(tmp_path) == []
+
+
+def test_an_id_that_is_too_long_for_the_file_is_found_in_sql(tmp_path: Path) -> None:
+    long = "s" * 70
+    shelf = Shelf(tmp_path, {**TEXTS, long: "A black ocean at midnight under a new moon."})
+    shelf.build()
+    assert loaded(shelf).find(checked_query("midnight ocean")).hits[0].vector_id == f"key-{long}"
+    assert files(tmp_path) == []
 
 
 def test_a_small_index_has_no_file(shelf: Shelf, tmp_path: Path) -> None:
