@@ -26,8 +26,9 @@ def explain(
     seed: Annotated[
         str,
         typer.Argument(
-            metavar="SEED|NAME",
-            help="A seed in any of the three encodings, behind '--' when it begins with '-'; or a name.",
+            metavar="SEED|VECTOR_ID|NAME",
+            help="A seed in any of the three encodings, or the vector_id of a search hit, behind '--' when it begins "
+            "with '-'; or a name.",
         ),
     ],
     prompt_version: PromptVersion = None,

@@ -27,6 +27,9 @@ def search(
     at: Annotated[
         int | None, typer.Option(metavar="INDEX_VERSION", help="Another index version than the live.")
     ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the index at Cloudflare Vectorize; in emulator mode the emulator's.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find palettes by meaning: colours, name, score, the tags nearest to the query, and the text."""
@@ -34,13 +37,23 @@ def search(
 
     from grabient_assets.groups.embedding.queries import query_embedder
     from grabient_assets.groups.search.searching import checked_query
-    from grabient_assets.groups.search.searching import search as find
     from grabient_assets.settings import load_settings
 
     checked = checked_query(query, limit, prompt_version, where or ())
     settings = load_settings()
     warehouse = open_warehouse(settings)
-    found = find(checked, warehouse, query_embedder(settings, warehouse, lambda: datetime.now(UTC)), version=at)
+    vectors_of = query_embedder(settings, warehouse, lambda: datetime.now(UTC))
+    if remote:
+        from functools import partial
+
+        from grabient_assets.groups.search.remote_search import search_remotely
+        from grabient_assets.resources.modes import open_vectorize
+
+        found = search_remotely(checked, warehouse, vectors_of, partial(open_vectorize, settings), version=at)
+    else:
+        from grabient_assets.groups.search.loaded_index import LoadedIndex
+
+        found = LoadedIndex(warehouse, vectors_of).find(checked, at)
     if as_json:
         print_json(search_document(found))
     else:
@@ -59,6 +72,7 @@ def search_document(found: Found) -> dict[str, Any]:
             {
                 "rank": hit.rank,
                 "score": hit.score,
+                "vector_id": hit.vector_id,
                 "seed": hit.seed,
                 "name": hit.name,
                 "hex": list(hit.hex),

@@ -25,6 +25,8 @@ DIGITS = 7
 """Decimals of a number that is sent: half the bytes of a Python float, and as exact as the float32 that is kept."""
 MOST_DIMENSIONS, MOST_ID_BYTES, MOST_NAMESPACE_BYTES, MOST_METADATA_BYTES = 1_536, 64, 64, 10 * 1024
 MOST_METADATA_INDEXES, MOST_FILTER_BYTES = 10, 2_047
+INDEXED_BYTES = 64
+"""Of a text of the metadata, so many are compared by a filter."""
 VECTORS_A_CALL, BYTES_A_CALL = 2_500, 64_000_000
 """Cloudflare takes 5,000 vectors and 100 MB."""
 IDS_READ_A_CALL, IDS_DELETED_A_CALL, IDS_A_PAGE = 20, 100, 1_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import CredentialsError
+from grabient_assets.errors import CredentialsError, SettingsError
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT
 from grabient_assets.settings import PROVIDERS, Settings
 from grabient_assets.vectorize_settings import VectorizeSettings
@@ -73,11 +73,14 @@ def vectorize_access(settings: Settings) -> VectorizeSettings | None:
 
 
 def open_vectorize(settings: Settings, name: str) -> VectorizeIndex:
-    """The index of that name, at Cloudflare or at the emulator."""
+    """The index of that name, at Cloudflare or at the emulator. Raises SettingsError when nothing says where it is."""
     from grabient_assets.providers.vectorize import VectorizeIndex
 
-    access = vectorize_access(settings)
-    assert access is not None
+    if (access := vectorize_access(settings)) is None:
+        raise SettingsError(
+            f"The index {name!r} is kept at Cloudflare Vectorize, and VECTORIZE_INDEX is not set. Set it, "
+            "CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
+        )
     return VectorizeIndex(access.account, access.token, name, access.base_url)
 
 

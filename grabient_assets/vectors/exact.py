@@ -6,11 +6,11 @@ product in float32 only chooses candidates: its last digits depend on who comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsGetItem
     from numpy import bool_, float32
     from numpy.typing import NDArray
 
@@ -28,13 +28,13 @@ class Scored:
 
 def nearest(
     matrix: NDArray[float32],
-    vector_ids: Sequence[str],
+    vector_ids: SupportsGetItem[int, str],
     query: NDArray[float32],
     limit: int,
     among: NDArray[bool_] | None = None,
 ) -> list[Scored]:
     """The best `limit` rows of a matrix of unit vectors, which may lie in a memory-mapped file. `among` says which rows
-    count. Raises ValueError for a query of other dimensions."""
+    count. `vector_ids` gives the id of a row. Raises ValueError for a query of other dimensions."""
     import numpy
 
     scores = matrix @ query

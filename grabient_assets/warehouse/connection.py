@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from grabient_assets import interrupts
 from grabient_assets.warehouse import faults
@@ -21,6 +21,7 @@ from grabient_assets.warehouse.attaching import Attached, attach
 from grabient_assets.warehouse.creation import create, is_there
 from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
 from grabient_assets.warehouse.migrations import current_version, lacking, migrate, newest_version
+from grabient_assets.warehouse.parameters import LiteralParameters
 from grabient_assets.warehouse.write_ahead_log import fault_of_log
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ class Warehouse:
             with self._open(wait, True, staged) as connection:
                 if self._is_up_to_date(connection):
                     with self._disk_faults(connection):
-                        yield connection
+                        yield cast("DuckDBPyConnection", LiteralParameters(connection))
                     return
             self._bring_up_to_date(wait)
             with self._open(wait, True, staged) as connection, self._disk_faults(connection):
-                yield connection
+                yield cast("DuckDBPyConnection", LiteralParameters(connection))
 
     @contextmanager
     def _turn(self) -> Iterator[LockWait]:

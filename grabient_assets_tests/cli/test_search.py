@@ -10,7 +10,19 @@ from grabient_assets_tests.cli.running import grabient, typed
 from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
 from grabient_assets_tests.warehouse import results
 
-KEYS = ["rank", "score", "seed", "name", "hex", "embed_text", "prompt_version", "batch_id", "cost_usd", "why"]
+KEYS = [
+    "rank",
+    "score",
+    "vector_id",
+    "seed",
+    "name",
+    "hex",
+    "embed_text",
+    "prompt_version",
+    "batch_id",
+    "cost_usd",
+    "why",
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +45,8 @@ def test_the_document(data: Path) -> None:
     assert document["elapsed_ms"] > 0
     first, second = document["hits"]
     assert list(first) == KEYS and (first["rank"], second["rank"]) == (1, 2)
-    assert (first["seed"], first["embed_text"], first["hex"]) == ("sea", TEXTS["sea"], ["#0000ff"] * 11)
+    assert (first["seed"], first["vector_id"], first["hex"]) == ("sea", "key-sea", ["#0000ff"] * 11)
+    assert first["embed_text"] == TEXTS["sea"]
     assert 1 > first["score"] > second["score"] > 0
 
 

@@ -157,6 +157,13 @@ def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str,
     return exactly or [(seed, one) for seed, one, folded_name in named if wanted in folded_name]
 
 
+def palettes_of_key(connection: DuckDBPyConnection, palette_key: str) -> list[tuple[str, str | None]]:
+    """Seed and name of the palettes with this palette_key, in order of arrival."""
+    return connection.execute(
+        "SELECT seed, name FROM palettes WHERE palette_key = $1 ORDER BY created_at, rowid", [palette_key]
+    ).fetchall()
+
+
 def any_palette(connection: DuckDBPyConnection) -> bool:
     """Whether a palette is loaded."""
     return bool(connection.execute("SELECT 1 FROM palettes LIMIT 1").fetchall())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import fmean
@@ -14,7 +15,7 @@ import numpy as np
 from grabient_assets.consensus.tag_sets import masi_distance
 from grabient_assets.errors import GrabientError, SeedError, UsageError
 from grabient_assets.groups.palettes.palette_line import typed_palette
-from grabient_assets.groups.palettes.tables import PaletteRecord, any_palette, palettes, palettes_named
+from grabient_assets.groups.palettes.tables import PaletteRecord, any_palette, palettes, palettes_named, palettes_of_key
 from grabient_assets.groups.refinement.refined import RefinedRecord, refined
 from grabient_assets.groups.refinement.refined_answer import LIMITS
 from grabient_assets.groups.tagging.answers import CATEGORICAL_FIELDS, LIST_FIELDS, OPEN_FIELDS
@@ -168,10 +169,11 @@ class Explanation:
 
 
 def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
-    """The palette of this seed or address, in any spelling, or the one of this name: in full, or else a part of it.
+    """The palette of this seed or address, in any spelling, or of this palette_key, which is the vector_id of a search
+    hit; or the one of this name: in full, or else a part of it.
 
-    Raises UsageError for a seed that is not loaded, for a name that several palettes have, naming them, and for what is
-    neither seed nor name.
+    Raises UsageError for a seed that is not loaded, for a palette_key or name that several palettes have, naming them,
+    and for what is none of them.
     """
     try:
         meant = typed_palette(seed).palette
@@ -180,6 +182,8 @@ def loaded_palette(connection: DuckDBPyConnection, seed: str) -> PaletteRecord:
     found = palettes(connection, [meant.canonical])
     if found:
         return found[0]
+    if keyed := palettes_of_key(connection, meant.canonical):
+        return _only(connection, keyed, f"have the palette_key {meant.canonical}")
     if not any_palette(connection):
         raise UsageError("No palette is loaded. Load some first: grabient load FILE")
     near = nearest_palette(connection, meant.canonical, meant.palette_key, SLIPS)
@@ -191,13 +195,16 @@ def _named_palette(connection: DuckDBPyConnection, name: str, no_seed: SeedError
     found = palettes_named(connection, name)
     if not found:
         raise UsageError(f"{no_seed} Nor does a loaded palette have it in its name.")
+    return _only(connection, found, f"have {name!r} in their name")
+
+
+def _only(connection: DuckDBPyConnection, found: Sequence[tuple[str, str | None]], what: str) -> PaletteRecord:
+    """The palette, of which seed and name were found. Raises UsageError for several."""
     if len(found) == 1:
         return palettes(connection, [found[0][0]])[0]
-    listed = "".join(f"\n  {one_line(one)} {seed}" for seed, one in found[:NAMED_AT_MOST])
+    listed = "".join(f"\n  {one_line(one or 'without a name')} {seed}" for seed, one in found[:NAMED_AT_MOST])
     more = f"\n  and {len(found) - NAMED_AT_MOST:,} more" if len(found) > NAMED_AT_MOST else ""
-    raise UsageError(
-        f"{len(found):,} palettes have {name!r} in their name. Give the seed of one of them:{listed}{more}"
-    )
+    raise UsageError(f"{len(found):,} palettes {what}. Give the seed of one of them:{listed}{more}")
 
 
 def read_about(connection: DuckDBPyConnection, seed: str, prompt_version: str) -> Stored:

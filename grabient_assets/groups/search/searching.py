@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.vectors.exact import Scored
+
 MOST_CHARACTERS = 2_000
 MOST_HITS = 10_000
 REASONS = 3
@@ -26,8 +28,8 @@ REASONS = 3
 
 _WORDS, _LISTS = tuple(CATEGORICAL_VALUES), ("mood", "style", "dominant_colors", "seasonal", "associations")
 _FACT_LISTS = ("harmonies", "color_names")
-FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS))
-"""What `--where` takes: refined tags by their names, and facts that are computed from the colours."""
+FILTERS = (*_WORDS, *_LISTS, *_FACT_LISTS, *(f"computed_{name}" for name in _WORDS), "seed")
+"""What `--where` takes: refined tags by their names, facts that are computed from the colours, and the seed."""
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
 
 
@@ -38,6 +40,7 @@ class Hit:
 
     rank: int
     score: float
+    vector_id: str
     seed: str
     name: str | None
     hex: tuple[str, ...]
@@ -102,103 +105,86 @@ def _condition(text: str) -> tuple[str, str]:
     return name, value
 
 
+Rank = Callable[["DuckDBPyConnection", Query, IndexVersion, Sequence[float]], "list[Scored]"]
+"""Finds the entries of a version that are nearest to the vector of a query, best first."""
+
+
 def search(
     query: Query,
     warehouse: Warehouse,
     vectors_of: QueryVectors,
     index_name: str = "palettes",
     version: int | None = None,
+    rank: Rank | None = None,
 ) -> Found:
-    """The hits in the live version of the index, or in another. Raises UsageError when there is no index yet."""
+    """The hits in the live version of the index, or in another. They are found in SQL, or as `rank` does it.
+
+    Raises UsageError when there is no index yet.
+    """
     started = time.perf_counter()
+    chosen = searched_version(warehouse, index_name, version)
+    vector = query_vector(query, chosen, vectors_of)
+    with warehouse.read() as connection:
+        hits = details(connection, query, chosen, (rank or rank_in_sql)(connection, query, chosen, vector))
+    return found(query, chosen, hits, started)
+
+
+def searched_version(warehouse: Warehouse, index_name: str, version: int | None) -> IndexVersion:
+    """That version of the index, or the live one. Raises UsageError when there is none."""
     if not warehouse.exists():
         raise UsageError("Nothing is loaded yet, so there is no index. Next: grabient load FILE, or grabient demo.")
     with warehouse.read() as connection:
-        chosen = named_version(connection, index_name, version)
-    [vector] = vectors_of([query.text], chosen.embedder, chosen.dimensions)
-    with warehouse.read() as connection:
-        hits = _hits(connection, query, chosen, vector)
-    elapsed = round((time.perf_counter() - started) * 1000, 1)
-    return Found(query.text, index_name, chosen.version, chosen.embedder, elapsed, hits)
+        return named_version(connection, index_name, version)
 
 
-_DETAILS = """
-    SELECT e.vector_id, r.seed, p.name, p.hex, r.embed_text, r.prompt_version, r.batch_id,
-           coalesce((SELECT sum(c.cost_usd) FROM cost_by_palette c
-                     WHERE c.seed = r.seed AND c.prompt_version = r.prompt_version), 0),
-           list_concat(r.mood, r.style, r.dominant_colors, r.seasonal, r.associations)
-    FROM index_entries e
-    JOIN palettes p ON p.seed = e.subject
-    JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
-    WHERE e.index_name = $index AND e.version = $version AND e.vector_id IN (SELECT unnest($ids::VARCHAR[]))
-"""
-
-
-def _hits(
-    connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
-) -> tuple[Hit, ...]:
-    from grabient_assets.vectors.exact import best_in_sql
-
+def query_vector(query: Query, version: IndexVersion, vectors_of: QueryVectors) -> list[float]:
+    """The vector of the query, by the embedder of the version."""
+    [vector] = vectors_of([query.text], version.embedder, version.dimensions)
     if len(vector) != version.dimensions:
         raise UsageError(
             f"The query has {len(vector)} dimensions, and version {version.version} of the index has "
             f"{version.dimensions}. It was made by {version.embedder}."
         )
-    conditions, parameters = _filters(query)
-    best = connection.execute(
-        best_in_sql(_entries(conditions), _VECTORS, version.dimensions),
-        {
-            "index": version.index_name,
-            "version": version.version,
-            "embedder": version.embedder,
-            "dimensions": version.dimensions,
-            "query": list(vector),
-            "limit": query.limit,
-            **parameters,
-        },
-    ).fetchall()
-    details = {
-        row[0]: row[1:]
-        for row in connection.execute(
-            _DETAILS,
-            {
-                "index": version.index_name,
-                "version": version.version,
-                "ids": [vector_id for vector_id, _ in best],
-            },
-        ).fetchall()
-    }
-    why = nearest_tags(query.text, {vector_id: details[vector_id][-1] for vector_id, _ in best})
-    hits: list[Hit] = []
-    for rank, (vector_id, score) in enumerate(best, 1):
-        seed, name, colours, text, prompt_version, batch_id, cost, _ = details[vector_id]
-        why_near = why[vector_id]
-        hits.append(Hit(rank, score, seed, name, tuple(colours), text, prompt_version, batch_id, cost, why_near))
-    return tuple(hits)
+    return vector
 
 
-_VECTORS = f"SELECT * FROM ({DOCUMENT_VECTORS}) WHERE embedder = $embedder AND dimensions = $dimensions"
+def found(query: Query, version: IndexVersion, hits: tuple[Hit, ...], started: float) -> Found:
+    """The answer to a query that `time.perf_counter()` saw start then."""
+    elapsed = round((time.perf_counter() - started) * 1000, 1)
+    return Found(query.text, version.index_name, version.version, version.embedder, elapsed, hits)
 
 
-def _entries(conditions: Sequence[str]) -> str:
-    """Relation of the entries of a version that meet the conditions."""
+def rank_in_sql(
+    connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
+) -> list[Scored]:
+    """For a process that searches once. All vectors are read."""
+    from grabient_assets.vectors.exact import Scored, best_in_sql
+
+    entries, values = matching(query, version)
+    vectors = f"SELECT * FROM ({DOCUMENT_VECTORS}) WHERE embedder = $embedder AND dimensions = $dimensions"
+    values |= {"embedder": version.embedder, "dimensions": version.dimensions, "query": vector, "limit": query.limit}
+    statement = best_in_sql(f"SELECT e.vector_id, e.content_sha256 {entries}", vectors, version.dimensions)
+    return [Scored(*row) for row in connection.execute(statement, values).fetchall()]
+
+
+def matching(query: Query, version: IndexVersion, joined: bool = False) -> tuple[str, dict[str, Any]]:
+    """FROM and WHERE of the entries `e` of a version that meet the conditions of a query, and their parameters. Where
+    there are conditions, or they are `joined` anyway, the palettes are `p` and the refined tags `r`."""
+    values: dict[str, Any] = {"index": version.index_name, "version": version.version}
+    values |= {f"where{place}": value for place, (_, value) in enumerate(query.where)}
+    conditions = [f"AND {_comparison(name, f'$where{place}')}" for place, (name, _) in enumerate(query.where)]
+    if query.prompt_version is not None:
+        values["prompt_version"] = query.prompt_version
+        conditions.append("AND r.prompt_version = $prompt_version")
     joins = """
         JOIN palettes p ON p.seed = e.subject
         JOIN palette_tag_refined r ON r.seed = e.subject AND r.prompt_version = (e.metadata ->> 'promptVersion')
     """
-    return f"""
-        SELECT e.vector_id, e.content_sha256 FROM index_entries e {joins if conditions else ""}
-        WHERE e.index_name = $index AND e.version = $version {"".join(f" AND {one}" for one in conditions)}
+    found = f"""
+        FROM index_entries e {joins if joined or conditions else ""}
+        WHERE e.index_name = $index AND e.version = $version {" ".join(conditions)}
     """
-
-
-def _filters(query: Query) -> tuple[list[str], dict[str, Any]]:
-    conditions = [_comparison(name, f"$where{place}") for place, (name, _) in enumerate(query.where)]
-    parameters: dict[str, Any] = {f"where{place}": value for place, (_, value) in enumerate(query.where)}
-    if query.prompt_version is not None:
-        conditions.append("r.prompt_version = $prompt_version")
-        parameters["prompt_version"] = query.prompt_version
-    return conditions, parameters
+    return found, values
 
 
 def _comparison(name: str, value: str) -> str:
@@ -206,6 +192,31 @@ def _comparison(name: str, value: str) -> str:
         return f"list_contains({'p' if name in _FACT_LISTS else 'r'}.{name}, {value})"
     computed = name.removeprefix("computed_")
     return f"{'r' if computed == name else 'p'}.{computed} = {value}"
+
+
+def details(
+    connection: DuckDBPyConnection, query: Query, version: IndexVersion, best: Sequence[Scored]
+) -> tuple[Hit, ...]:
+    """The best ones with their details. One that left the index since, or meets the conditions no more, is left out."""
+    entries, values = matching(query, version, joined=True)
+    rows = connection.execute(
+        f"""
+        SELECT e.vector_id, r.seed, p.name, p.hex, r.embed_text, r.prompt_version, r.batch_id,
+               coalesce((SELECT sum(c.cost_usd) FROM cost_by_palette c
+                         WHERE c.seed = r.seed AND c.prompt_version = r.prompt_version), 0),
+               list_concat(r.mood, r.style, r.dominant_colors, r.seasonal, r.associations)
+        {entries} AND e.vector_id IN (SELECT unnest($ids::VARCHAR[]))
+        """,
+        {**values, "ids": [one.vector_id for one in best]},
+    ).fetchall()
+    known = {row[0]: row[1:] for row in rows}
+    why = nearest_tags(query.text, {vector_id: row[-1] for vector_id, row in known.items()})
+    hits: list[Hit] = []
+    for rank, one in enumerate((one for one in best if one.vector_id in known), 1):
+        seed, name, colours, text, prompt_version, batch_id, cost, _ = known[one.vector_id]
+        palette = (one.vector_id, seed, name, tuple(colours), text, prompt_version, batch_id, cost)
+        hits.append(Hit(rank, one.score, *palette, why[one.vector_id]))
+    return tuple(hits)
 
 
 def nearest_tags(query: str, tags: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -9,42 +9,11 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import ProviderBusyError
-from grabient_assets.groups.indexes.sync import Synced
 from grabient_assets.groups.indexes.versions import named_version, sync_entries
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.providers.vectorize import VectorizeIndex
 from grabient_assets_tests.emulator.running import Running
-from grabient_assets_tests.groups.search.shelf import Shelf
-
-NAME = "palettes-live"
-
-
-class RemoteShelf(Shelf):
-    """A folder whose index is kept at the emulator's Cloudflare."""
-
-    def __init__(self, folder: Path, emulator: Running) -> None:
-        super().__init__(folder)
-        self.emulator = emulator
-        self.embed()
-
-    def open(self, name: str) -> VectorizeIndex:
-        return VectorizeIndex("an-account", "token", name, self.emulator.bases["cloudflare"])
-
-    def round(self) -> Synced:
-        done = self.sync(connect=self.open, remote=NAME)
-        assert done is not None
-        return done
-
-    def rounds(self) -> int:
-        """Syncs until all is settled; returns how many it took."""
-        for number in range(1, 20):
-            done = self.round()
-            if done.version.state == "live" and not done.on_the_way:
-                return number
-        raise AssertionError("it never settled")
-
-    def there(self, name: str = NAME) -> list[str]:
-        return sorted(self.emulator.control("GET", f"vectors/{name}")["ids"])
+from grabient_assets_tests.groups.search.remote_shelf import NAME, RemoteShelf
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""The file of an index version that is searched in memory: its ids and its unit vectors.
+
+It lies in the folder `indexes` beside the database: all ids in order, 64 bytes each, then all vectors in float32. A
+search writes it when it is not there, from the tables, and every process maps the same file. It may be deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
+from grabient_assets.groups.indexes.versions import IndexVersion
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from numpy import bool_, bytes_, float32
+    from numpy.typing import NDArray
+
+ID_BYTES = 64
+"""The longest vector_id, as at Cloudflare."""
+ABANDONED_SECONDS = 3_600
+"""A partial file that nobody has written to for so long is of a process that died."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """The vectors of a version, a row for each, by vector_id in the order of its bytes. Both arrays may lie in a
+    file."""
+
+    vector_ids: NDArray[bytes_]
+    rows: NDArray[float32]
+
+    def __getitem__(self, row: int) -> str:
+        """The vector_id of a row."""
+        return bytes(self.vector_ids[row]).decode()
+
+    def among(self, vector_ids: NDArray[bytes_]) -> NDArray[bool_]:
+        """Which rows have one of these ids."""
+        import numpy
+
+        places = numpy.searchsorted(self.vector_ids, vector_ids)
+        places[places == len(self.vector_ids)] = 0
+        found = numpy.zeros(len(self.vector_ids), dtype=numpy.bool_)
+        found[places[self.vector_ids[places] == vector_ids]] = True
+        return found
+
+
+def matrix_file(folder: Path, version: IndexVersion) -> Path:
+    """The file of what the version holds now: `built_at` is another when an entry has changed."""
+    return folder / f"{version.index_name}-{version.version}-{version.built_at.astimezone(UTC):%Y%m%dT%H%M%S%f}.vectors"
+
+
+def mapped_matrix(folder: Path, connection: DuckDBPyConnection, version: IndexVersion) -> Matrix:
+    """The matrix of the version, as `connection` reads it now. Its file is written when there is none.
+
+    Two processes may write it at the same time: each writes a partial file, and the last one is kept. Files of what the
+    index held before are removed; who has mapped one keeps it. Raises OSError when it cannot be written.
+    """
+    path = matrix_file(folder, version)
+    with suppress(FileNotFoundError, ValueError):
+        return _mapped(path, version.dimensions)
+    folder.mkdir(exist_ok=True)
+    partial = folder / f"{version.index_name}-{secrets.token_hex(8)}.partial"
+    try:
+        with partial.open("xb") as file:
+            for part in _read(connection, version):
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        found = _mapped(partial, version.dimensions)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    for other in folder.glob(f"{version.index_name}-*"):
+        with suppress(OSError):  # another process removes it too, or the system refuses while it is mapped
+            used = other.suffix == ".partial" and time.time() - other.stat().st_mtime < ABANDONED_SECONDS
+            if other != path and not used:
+                other.unlink()
+    return found
+
+
+def _read(connection: DuckDBPyConnection, version: IndexVersion) -> tuple[memoryview, memoryview]:
+    """The bytes of the ids and of the vectors. Numbers of one column come ten times as fast as lists."""
+    import numpy
+
+    entries = f"""
+        FROM index_entries e JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256)
+        WHERE e.index_name = $1 AND e.version = $2 AND v.embedder = $3 AND v.dimensions = $4 ORDER BY e.vector_id
+    """
+    values = [version.index_name, version.version, version.embedder, version.dimensions]
+    ids = [row[0].encode() for row in connection.execute(f"SELECT e.vector_id {entries}", values).fetchall()]
+    if longest := max((one for one in ids if len(one) > ID_BYTES), default=None):
+        raise OSError(f"The id {longest.decode()!r} has more than {ID_BYTES} bytes")
+    found = connection.execute(f"SELECT unnest(vector) AS number FROM (SELECT v.vector {entries})", values)
+    rows = found.fetchnumpy()
+    numbers = numpy.ascontiguousarray(rows["number"], dtype=numpy.float32)
+    if len(numbers) != len(ids) * version.dimensions:
+        raise OSError(f"A vector of {version.embedder} has other dimensions than {version.dimensions}")
+    return numpy.array(ids, dtype=f"S{ID_BYTES}").data, numbers.data
+
+
+def _mapped(path: Path, dimensions: int) -> Matrix:
+    """Raises FileNotFoundError, and ValueError for a file that is empty or cut off."""
+    import numpy
+
+    count, rest = divmod(path.stat().st_size, ID_BYTES + 4 * dimensions)
+    if rest or not count:
+        raise ValueError(f"{path} is no matrix of {dimensions} dimensions")
+    ids = numpy.memmap(path, f"S{ID_BYTES}", "r", 0, (count,))
+    rows = numpy.memmap(path, numpy.float32, "r", ID_BYTES * count, (count, dimensions))
+    return Matrix(ids, rows)
