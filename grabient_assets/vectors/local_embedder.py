@@ -32,12 +32,11 @@ TOKENIZER = (
 )
 """The files of wordllama 0.2.2.post0 and 0.4.0.post1, with their SHA-256: another table would make other vectors."""
 
-MOST_DIMENSIONS = 256
 AT_ONCE = 2_000
 """So many texts are tokenized at a time: the encodings of 100,000 texts take a gigabyte."""
 
 
-def embed_locally(texts: Sequence[str], dimensions: int = MOST_DIMENSIONS) -> NDArray[float32]:
+def embed_locally(texts: Sequence[str], dimensions: int = 256) -> NDArray[float32]:
     """The unit vectors of the texts, a row for each. The first `dimensions` of the table's 256 are kept.
 
     A text without any token, which is an empty one, has a row of zeros. Raises EmbedderError when the package is
@@ -59,7 +58,7 @@ def embed_locally(texts: Sequence[str], dimensions: int = MOST_DIMENSIONS) -> ND
 @lru_cache(maxsize=1)
 def _files() -> tuple[Any, Any]:
     """The table and the tokenizer. The 16 MB are read once for each process."""
-    import numpy
+    from safetensors.numpy import load
     from tokenizers import Tokenizer
 
     spec = importlib.util.find_spec("wordllama")
@@ -70,8 +69,7 @@ def _files() -> tuple[Any, Any]:
         )
     folder = Path(spec.origin).parent
     weights, tokenizer = (_checked(folder / name, digest) for name, digest in (WEIGHTS, TOKENIZER))
-    begin = 8 + int.from_bytes(weights[:8], "little")  # behind a header of JSON, of which this is the length
-    table = numpy.frombuffer(weights, "<f2", offset=begin).reshape(-1, MOST_DIMENSIONS)
+    [table] = load(weights).values()
     return table, Tokenizer.from_str(tokenizer.decode())
 
 
