@@ -78,10 +78,14 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
 
 @index.command(epilog="Example: grabient index verify")
 def verify(name: Named = "palettes", as_json: AsJson = False) -> None:
-    """List the ids by which the live version differs from what it should hold; exit 1 when there is one."""
-    from grabient_assets.groups.search.palette_index import index_differences
+    """List the ids by which the live version differs from what it should hold; exit 1 when there is one.
 
-    version, found = index_differences(_opened(name))
+    A version that is kept at Cloudflare is compared with what Cloudflare lists, too.
+    """
+    from grabient_assets.groups.search.palette_index import index_differences
+    from grabient_assets.settings import load_settings
+
+    version, found = index_differences(load_settings(), _opened(name))
     kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}
     if as_json:
         print_json({"index": name, "version": version.version, **{kind: list(ids) for kind, ids in kinds.items()}})

@@ -7,17 +7,21 @@ entry counts as visible when the index itself shows it: the last mutation that t
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.errors import ProviderError, WarehouseError
 from grabient_assets.groups.indexes.versions import (
+    Differences,
+    EntryState,
     Index,
     IndexVersion,
     count_entries,
     entries,
+    entry_ids,
     mark_sent,
     record_mutation,
     set_state,
@@ -35,34 +39,71 @@ MOST_READ_BY_ID = 2_000
 
 
 def sync_remote(
-    warehouse: Warehouse, index: Index, version: IndexVersion, remote: VectorizeIndex, clock: Callable[[], datetime]
+    warehouse: Warehouse,
+    index: Index,
+    version: IndexVersion,
+    remote: VectorizeIndex,
+    clock: Callable[[], datetime],
+    *,
+    compare: bool = False,
+    at_once: int = READ_AT_ONCE,
 ) -> None:
-    """One round: write what is wanted, see what became visible, and remove what must leave once all is visible."""
+    """One round: write what is wanted, see what became visible, and remove what must leave once all is visible.
+
+    With `compare`, what the index itself lists is read first: what it has lost is written again, and what nobody put
+    there leaves. Raises WarehouseError when most of it was put there by others.
+    """
     state = remote.ensure(version.dimensions, index.properties)
     if state.indexed_late:  # a filter finds only what is written after its metadata index was made
-        _settle(
-            warehouse,
-            version,
-            [one["vector_id"] for one in _entries(warehouse, version, "state <> 'leaving'")],
-            "wanted",
-            clock,
-        )
-    while wanted := _entries(warehouse, version, "state = 'wanted'", READ_AT_ONCE):
+        _settle(warehouse, version, _ids(warehouse, version, "state <> 'leaving'"), "wanted", clock)
+    strangers: list[str] = []
+    if compare:
+        there = remote.present()
+        lost = sorted(set(_ids(warehouse, version, "state = 'visible'")) - there)
+        _settle(warehouse, version, lost, "wanted", clock)
+        ours = set(_ids(warehouse, version, "true"))
+        strangers = sorted(there - ours)
+        if len(strangers) > len(ours):
+            raise WarehouseError(
+                f"The index {remote.name!r} at Cloudflare lists {len(strangers)} vectors that this data folder does "
+                f"not know, more than the {len(ours)} that it holds. Nothing was deleted. If it is that of another "
+                "data folder, name another one in VECTORIZE_INDEX."
+            )
+    for wanted in _pages(warehouse, version, "wanted", at_once):
         contents = {one["vector_id"]: one["content_sha256"] for one in wanted}
-        remote.upsert([_vector(one) for one in wanted], partial(_written, warehouse, version, contents, clock))
-    sent = _entries(warehouse, version, "state = 'sent'")
-    if sent:
+        with _noted_failure(warehouse, version, "upsert", len(wanted), clock):
+            remote.upsert([_vector(one) for one in wanted], partial(_written, warehouse, version, contents, clock))
+    for sent in _pages(warehouse, version, "sent", at_once):
         _settle(warehouse, version, _seen(remote, sent), "visible", clock)
-    leaving = (
-        []
-        if len(sent) and _entries(warehouse, version, "state = 'sent'", 1)
-        else _entries(warehouse, version, "state = 'leaving'")
-    )
-    if to_delete := [one["vector_id"] for one in leaving if one["mutation_id"] is None]:
+    if _ids(warehouse, version, "state IN ('wanted', 'sent')"):
+        return
+    to_delete = [*_ids(warehouse, version, "state = 'leaving' AND mutation_id IS NULL"), *strangers]
+    with _noted_failure(warehouse, version, "delete", len(to_delete), clock):
         remote.delete(to_delete, partial(_deleted, warehouse, version, clock))
+    leaving = _ids(warehouse, version, "state = 'leaving'")
     if leaving:
-        ids = [one["vector_id"] for one in leaving]
-        _settle(warehouse, version, sorted(set(ids) - _present(remote, ids)), None, clock)
+        _settle(warehouse, version, sorted(set(leaving) - _present(remote, leaving)), None, clock)
+
+
+def remote_differences(warehouse: Warehouse, version: IndexVersion, remote: VectorizeIndex) -> Differences:
+    """How what the index at Cloudflare lists differs from the entries that are visible there."""
+    there = remote.present()
+    missing = set(_ids(warehouse, version, "state = 'visible'")) - there
+    orphaned = there - set(_ids(warehouse, version, "true"))
+    return Differences(missing=tuple(sorted(missing)), orphaned=tuple(sorted(orphaned)))
+
+
+@contextmanager
+def _noted_failure(
+    warehouse: Warehouse, version: IndexVersion, op: str, vectors: int, clock: Callable[[], datetime]
+) -> Iterator[None]:
+    """A write that Cloudflare did not take is written down with its reason."""
+    try:
+        yield
+    except ProviderError as error:
+        with warehouse.write() as connection:
+            record_mutation(connection, version, "", op, vectors, ledger_time(connection, clock()), str(error))
+        raise
 
 
 def _vector(entry: dict[str, Any]) -> Any:
@@ -73,14 +114,8 @@ def _vector(entry: dict[str, Any]) -> Any:
 
 def _seen(remote: VectorizeIndex, sent: Collection[dict[str, Any]]) -> list[str]:
     """The ids that are visible as they were sent last; a vector that was replaced is visible with its new numbers."""
-    by_mutation: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in sent:
-        by_mutation[one["mutation_id"]].append(one)
-    ids: list[str] = []
-    for some in by_mutation.values():
-        shown = remote.visible([one["vector_id"] for one in some])
-        ids += [one["vector_id"] for one in some if _is_shown(one, shown.get(one["vector_id"]))]
-    return ids
+    shown = remote.visible([one["vector_id"] for one in sent])
+    return [one["vector_id"] for one in sent if _is_shown(one, shown.get(one["vector_id"]))]
 
 
 def _is_shown(entry: dict[str, Any], shown: Any) -> bool:
@@ -94,11 +129,23 @@ def _present(remote: VectorizeIndex, ids: list[str]) -> set[str]:
     return set(remote.visible(ids)) if len(ids) <= MOST_READ_BY_ID else remote.present() & set(ids)
 
 
-def _entries(
-    warehouse: Warehouse, version: IndexVersion, condition: str, limit: int = 2**31 - 1
-) -> list[dict[str, Any]]:
+def _ids(warehouse: Warehouse, version: IndexVersion, condition: str) -> list[str]:
     with warehouse.read() as connection:
-        return entries(connection, version, condition, limit)
+        return entry_ids(connection, version, condition)
+
+
+def _pages(
+    warehouse: Warehouse, version: IndexVersion, state: EntryState, at_once: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The entries in this state with their vectors, so many at a time."""
+    after = ""
+    while True:
+        with warehouse.read() as connection:
+            page = entries(connection, version, state, after, at_once)
+        if not page:
+            return
+        yield page
+        after = page[-1]["vector_id"]
 
 
 def _written(
@@ -130,7 +177,8 @@ def _settle(
         connection.execute(
             """
             UPDATE index_mutations SET visible_at = $now
-            WHERE index_name = $index AND version = $version AND visible_at IS NULL AND mutation_id NOT IN (
+            WHERE index_name = $index AND version = $version AND visible_at IS NULL AND error IS NULL
+              AND mutation_id NOT IN (
                 SELECT mutation_id FROM index_entries
                 WHERE index_name = $index AND version = $version AND mutation_id IS NOT NULL)
             """,

@@ -63,12 +63,15 @@ def sync_index(
     clock: Callable[[], datetime],
     measure: Measure | None = None,
     connect: Connect | None = None,
+    *,
+    compare: bool = False,
 ) -> Synced | None:
     """Bring the index to what it should hold; None when there is nothing to hold yet.
 
     A version that has become whole goes live in one transaction, unless `measure` holds it back. `connect` opens the
-    index of a name at Cloudflare; one call is one round, and vectors become visible there later. Raises WarehouseError
-    instead of emptying a version.
+    index of a name at Cloudflare; one call is one round, and vectors become visible there later. With `compare`,
+    what is there is listed, and what was lost or put there by others is mended too. Raises WarehouseError instead of
+    emptying a version.
     """
     with warehouse.read() as connection:
         version = version_to_sync(connection, index.name, build)
@@ -79,17 +82,24 @@ def sync_index(
         with warehouse.write() as connection:
             version = begin_version(connection, index.name, build, ledger_time(connection, clock()))
     if live is not None and live.version != version.version:
-        _fill(warehouse, index, live, clock, connect)
-    done = _fill(warehouse, index, version, clock, connect)
+        _fill(warehouse, index, live, clock, connect, compare=compare)
+    done = _fill(warehouse, index, version, clock, connect, compare=compare)
     return _try_live(warehouse, index, done, clock, measure) if version.state == "building" else done
 
 
 def _fill(
-    warehouse: Warehouse, index: Index, version: IndexVersion, clock: Callable[[], datetime], connect: Connect | None
+    warehouse: Warehouse,
+    index: Index,
+    version: IndexVersion,
+    clock: Callable[[], datetime],
+    connect: Connect | None,
+    *,
+    compare: bool,
 ) -> Synced:
     """Bring this version to what it should hold: one round where it is kept at Cloudflare too."""
     with warehouse.read() as connection:
-        if not differences(connection, index, version) and not unsettled(connection, version):
+        settled = not differences(connection, index, version) and not unsettled(connection, version)
+        if settled and not (compare and version.remote_name):
             return Synced(version)
     with warehouse.write() as connection:
         found = differences(connection, index, version)
@@ -97,7 +107,7 @@ def _fill(
             sync_entries(connection, index, version, ledger_time(connection, clock()))
     if version.remote_name and connect:
         with closing(connect(version.remote_name)) as remote:
-            sync_remote(warehouse, index, version, remote, clock)
+            sync_remote(warehouse, index, version, remote, clock, compare=compare)
     with warehouse.read() as connection:
         version = named_version(connection, index.name, version.version)
         waiting = unsettled(connection, version)

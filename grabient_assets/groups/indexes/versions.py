@@ -8,7 +8,7 @@ backend is built beside the live one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 State: TypeAlias = Literal["building", "live", "retired", "failed"]
+EntryState: TypeAlias = Literal["wanted", "sent", "visible", "leaving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,11 @@ class Differences:
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.stale or self.orphaned)
+
+    def __add__(self, other: Differences) -> Differences:
+        """Both, each id once."""
+        ours, others = astuple(self), astuple(other)
+        return Differences(*(tuple(sorted({*one, *two})) for one, two in zip(ours, others, strict=True)))
 
 
 _COLUMNS = ", ".join(IndexVersion.__dataclass_fields__)
@@ -237,19 +243,32 @@ def unsettled(connection: DuckDBPyConnection, version: IndexVersion) -> int:
     return row[0] if row else 0
 
 
-def entries(connection: DuckDBPyConnection, version: IndexVersion, condition: str, limit: int) -> list[dict[str, Any]]:
-    """Entries of the version that meet a condition in SQL, in order: vector_id, namespace, content_sha256, metadata,
-    mutation_id and the vector."""
+def entry_ids(connection: DuckDBPyConnection, version: IndexVersion, condition: str) -> list[str]:
+    """The ids of the entries of the version that meet a condition in SQL, in order."""
+    rows = connection.execute(
+        f"SELECT vector_id FROM index_entries WHERE {_OF_VERSION} AND ({condition}) ORDER BY 1",
+        {"index": version.index_name, "version": version.version},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def entries(
+    connection: DuckDBPyConnection, version: IndexVersion, state: EntryState, after: str, limit: int
+) -> list[dict[str, Any]]:
+    """The next entries of the version in this state behind an id, in order: vector_id, namespace, content_sha256,
+    metadata and the vector."""
     found = connection.execute(
         f"""
-        SELECT e.vector_id, e.namespace, e.content_sha256, e.metadata, e.mutation_id, v.vector
+        SELECT e.vector_id, e.namespace, e.content_sha256, e.metadata, v.vector
         FROM index_entries e LEFT JOIN ({DOCUMENT_VECTORS}) v
             ON v.content_sha256 = e.content_sha256 AND v.embedder = $embedder AND v.dimensions = $dimensions
-        WHERE {_OF_VERSION} AND ({condition}) ORDER BY e.vector_id LIMIT {limit}
+        WHERE {_OF_VERSION} AND state = $state AND e.vector_id > $after ORDER BY e.vector_id LIMIT {limit}
         """,
         {
             "index": version.index_name,
             "version": version.version,
+            "state": state,
+            "after": after,
             "embedder": version.embedder,
             "dimensions": version.dimensions,
         },
@@ -296,13 +315,19 @@ def mark_sent(
 
 
 def record_mutation(
-    connection: DuckDBPyConnection, version: IndexVersion, mutation_id: str, op: str, vectors: int, now: datetime
+    connection: DuckDBPyConnection,
+    version: IndexVersion,
+    mutation_id: str,
+    op: str,
+    vectors: int,
+    now: datetime,
+    error: str | None = None,
 ) -> None:
-    """Write down a write that Cloudflare accepted."""
+    """Write down a write that Cloudflare accepted; or with `error`, and without an id, one that it did not."""
     connection.execute(
-        "INSERT INTO index_mutations SELECT coalesce(max(seq), 0) + 1, $1, $2, $3, $4, $5, $6, NULL, NULL "
+        "INSERT INTO index_mutations SELECT coalesce(max(seq), 0) + 1, $1, $2, $3, $4, $5, $6, NULL, $7 "
         "FROM index_mutations",
-        [version.index_name, version.version, mutation_id, op, vectors, now],
+        [version.index_name, version.version, mutation_id, op, vectors, now, error],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, conten
 from grabient_assets.groups.embedding.purpose import EMBEDDING, ask_for_embeddings
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes.quality import report_on
+from grabient_assets.groups.indexes.remote_sync import remote_differences
 from grabient_assets.groups.indexes.sync import Synced, sync_index
 from grabient_assets.groups.indexes.versions import (
     Build,
@@ -257,19 +259,23 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Callable[[], dat
     model, _ = embedder_and_build(settings, warehouse)
     rows = embed_palettes(warehouse, model, answers_from(settings), clock)
     failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
-    return Kept(len(rows) - len(failed), failed, sync_palettes(settings, warehouse, clock))
+    return Kept(len(rows) - len(failed), failed, sync_palettes(settings, warehouse, clock, compare=True))
 
 
-def sync_palettes(settings: Settings, warehouse: Warehouse, clock: Callable[[], datetime]) -> Synced | None:
+def sync_palettes(
+    settings: Settings, warehouse: Warehouse, clock: Callable[[], datetime], *, compare: bool = False
+) -> Synced | None:
     """Bring the index to what it should hold; None when no palette has a vector yet. A version that replaces another
-    one is measured first: one that finds no better than words alone does not go live."""
+    one is measured first: one that finds no better than words alone does not go live. With `compare`, what Cloudflare
+    lists is compared too."""
 
     def why_held(house: Warehouse, version: IndexVersion) -> str | None:
         report = report_on(house, version, judged, query_embedder(settings, house, clock), clock())
         return report.why_worse if report and _is_replaced(house) else None
 
     _, build = embedder_and_build(settings, warehouse)
-    return sync_index(warehouse, PALETTES, build, clock, why_held, partial(open_vectorize, settings))
+    connect = partial(open_vectorize, settings)
+    return sync_index(warehouse, PALETTES, build, clock, why_held, connect, compare=compare)
 
 
 def embedder_and_build(settings: Settings, warehouse: Warehouse) -> tuple[Model, Build]:
@@ -285,11 +291,16 @@ def embedder_and_build(settings: Settings, warehouse: Warehouse) -> tuple[Model,
     return (chosen if kept is None else next(m for m in load_registry().models if m.id == kept.embedder)), build
 
 
-def index_differences(warehouse: Warehouse) -> tuple[IndexVersion, Differences]:
-    """The live version, and how it differs from what it should hold. Raises UsageError when there is none."""
+def index_differences(settings: Settings, warehouse: Warehouse) -> tuple[IndexVersion, Differences]:
+    """The live version, and how it differs from what it should hold, at Cloudflare too where it is kept there. Raises
+    UsageError when there is none."""
     with warehouse.read() as connection:
         version = named_version(connection, PALETTES.name, None)
-        return version, differences(connection, PALETTES, version)
+        found = differences(connection, PALETTES, version)
+    if version.remote_name:
+        with closing(open_vectorize(settings, version.remote_name)) as remote:
+            found += remote_differences(warehouse, version, remote)
+    return version, found
 
 
 def _is_replaced(warehouse: Warehouse) -> bool:

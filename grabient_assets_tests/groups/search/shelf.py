@@ -69,9 +69,10 @@ class Shelf:
         connect: Connect | None = None,
         remote: str | None = None,
         embedder: str | None = None,
+        compare: bool = False,
     ) -> Synced | None:
         build = Build(embedder or self.embedder.id, 256, remote)
-        return sync_index(self.warehouse, PALETTES, build, self.clock, measure, connect)
+        return sync_index(self.warehouse, PALETTES, build, self.clock, measure, connect, compare=compare)
 
     def build(self) -> Synced:
         """Embed and sync."""

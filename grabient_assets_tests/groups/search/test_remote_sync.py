@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.errors import ProviderBusyError
-from grabient_assets.groups.indexes.versions import named_version, sync_entries
+from grabient_assets.errors import ProviderBusyError, ProviderError, WarehouseError
+from grabient_assets.groups.indexes.remote_sync import remote_differences, sync_remote
+from grabient_assets.groups.indexes.versions import Differences, named_version, sync_entries
 from grabient_assets.groups.search.palette_index import PALETTES
-from grabient_assets.providers.vectorize import VectorizeIndex
+from grabient_assets.providers.vectorize import Vector, VectorizeIndex
 from grabient_assets_tests.emulator.running import Running
 from grabient_assets_tests.groups.search.remote_shelf import NAME, RemoteShelf
 
@@ -112,3 +113,59 @@ def test_while_it_is_busy_the_live_version_is_searched(shelf: RemoteShelf) -> No
     shelf.emulator.faults()
     shelf.rounds()
     assert shelf.versions() == [(2, "live"), (1, "retired")]
+
+
+def lose_and_plant(shelf: RemoteShelf, *planted: str) -> None:
+    """Somebody deletes key-sea at Cloudflare, and writes other vectors there."""
+    [(vector,)] = shelf.rows(VECTOR_OF_MIST)
+    with closing(shelf.open(NAME)) as index:
+        index.delete(["key-sea"])
+        index.upsert([Vector(one, vector, None, {}) for one in planted])
+
+
+def test_what_cloudflare_lost_and_what_others_put_there_is_found_and_healed(shelf: RemoteShelf) -> None:
+    shelf.rounds()
+    lose_and_plant(shelf, "stray")
+    with shelf.warehouse.read() as connection:
+        version = named_version(connection, "palettes", None)
+    with closing(shelf.open(NAME)) as index:
+        assert remote_differences(shelf.warehouse, version, index) == Differences(("key-sea",), (), ("stray",))
+    assert not shelf.round().changed and "stray" in shelf.there(), "a plain round does not list what is there"
+    shelf.sync(connect=shelf.open, remote=NAME, compare=True)
+    shelf.rounds()
+    assert shelf.there() == KEYS
+    with closing(shelf.open(NAME)) as index:
+        assert not remote_differences(shelf.warehouse, version, index)
+
+
+def test_the_index_of_another_folder_is_not_taken_for_strangers(shelf: RemoteShelf) -> None:
+    shelf.rounds()
+    others = [f"other-{number}" for number in range(5)]
+    lose_and_plant(shelf, *others)
+    with pytest.raises(WarehouseError, match="lists 5 vectors that this data folder does not know, more than the 4"):
+        shelf.sync(connect=shelf.open, remote=NAME, compare=True)
+    assert len(shelf.there()) == 8
+    with closing(shelf.open(NAME)) as index:  # the emulator is that of all tests
+        index.delete(others)
+
+
+def test_a_write_that_is_not_taken_is_written_down_with_its_reason(shelf: RemoteShelf) -> None:
+    shelf.emulator.faults(fault("success_false"))
+    with pytest.raises(ProviderError):
+        shelf.round()
+    shelf.emulator.faults()
+    shelf.rounds()
+    found = shelf.rows("SELECT op, vectors, error IS NULL, visible_at IS NULL FROM index_mutations ORDER BY seq")
+    assert found[-1] == ("upsert", 4, True, False)
+    assert found[:-1] in ([], [("upsert", 4, False, True)])
+
+
+def test_vectors_are_read_some_at_a_time(shelf: RemoteShelf) -> None:
+    shelf.sync(connect=None, remote=NAME)
+    with shelf.warehouse.read() as connection:
+        version = named_version(connection, "palettes", 1)
+    with closing(shelf.open(NAME)) as index:
+        for _ in range(3):
+            sync_remote(shelf.warehouse, PALETTES, version, index, shelf.clock, at_once=3)
+    assert shelf.there() == KEYS
+    assert shelf.rows("SELECT vectors FROM index_mutations ORDER BY seq") == [(3,), (1,)]
