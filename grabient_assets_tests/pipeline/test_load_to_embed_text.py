@@ -55,6 +55,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.note("answering", pipeline.tick())
         story.note("collected", pipeline.tick())
         story.note("refined", pipeline.until("refinement", "embed_text", story.asked))
+        runs = pipeline.until("vectors", "palette_embeddings", story.asked)
+        story.note("indexed", [*runs, *pipeline.tick(), *pipeline.tick(), *pipeline.tick()])
         again = pipeline.person(TAG_BATCHES, key_range=(f"v1|{seeds[2]}", f"v1|{seeds[3]}"))
         assert again.success
         story.note("asked twice", [*pipeline.tick(), *pipeline.tick()])
@@ -193,10 +195,20 @@ def test_events_stay_small_because_they_are_stored_for_ever(story: Story):
         assert sum(len(str(value)) for value in shown.values()) < 4000
 
 
+def test_refined_palettes_are_found_by_search(story: Story):
+    jobs = [run.job for step in story.runs.values() for run in step]
+    assert [job for job in jobs if job in ("embed_texts", "sync_indexes", "measure_search")] == [
+        "embed_texts",
+        "sync_indexes",
+        "measure_search",
+    ]
+    assert story.pipeline.rows("SELECT state, present FROM index_versions") == [("live", 4)]
+
+
 def test_every_asset_check_has_run_and_passed(story: Story):
     declared = {
         f"{key.asset_key.to_user_string()}:{key.name}"
         for key in story.pipeline.definitions.resolve_asset_graph().asset_check_keys
     }
-    assert len(declared) == 17
+    assert len(declared) == 21
     assert story.pipeline.checks() == dict.fromkeys(declared, True)

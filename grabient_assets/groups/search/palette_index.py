@@ -24,6 +24,7 @@ from grabient_assets.groups.indexes.versions import (
     IndexVersion,
     differences,
     index_versions,
+    live_version,
     named_version,
     version_to_sync,
 )
@@ -175,11 +176,12 @@ def indexed_palettes(connection: DuckDBPyConnection, seeds: Sequence[str], promp
 
 
 def unmeasured(connection: DuckDBPyConnection) -> bool:
-    """Whether the live version has changed since it was measured."""
+    """Whether the live version was not measured since it went live or changed."""
     row = connection.execute(
         """
         SELECT count(*) FROM index_versions v LEFT JOIN search_reports r USING (index_name, version)
-        WHERE v.index_name = 'palettes' AND v.state = 'live' AND (r.reported_at IS NULL OR r.reported_at < v.built_at)
+        WHERE v.index_name = 'palettes' AND v.state = 'live' AND (r.reported_at IS NULL
+            OR r.reported_at < greatest(v.built_at, v.live_at))
         """
     ).fetchone()
     return bool(row and row[0])
@@ -270,8 +272,11 @@ def sync_palettes(
     lists is compared too."""
 
     def why_held(house: Warehouse, version: IndexVersion) -> str | None:
+        with house.read() as connection:
+            if live_version(connection, PALETTES.name) is None:
+                return None  # the first one replaces none that is better
         report = report_on(house, version, judged, query_embedder(settings, house, clock), clock())
-        return report.why_worse if report and _is_replaced(house) else None
+        return report.why_worse if report else None
 
     _, build = embedder_and_build(settings, warehouse)
     connect = partial(open_vectorize, settings)
@@ -301,9 +306,3 @@ def index_differences(settings: Settings, warehouse: Warehouse) -> tuple[IndexVe
         with closing(open_vectorize(settings, version.remote_name)) as remote:
             found += remote_differences(warehouse, version, remote)
     return version, found
-
-
-def _is_replaced(warehouse: Warehouse) -> bool:
-    """Whether another version is live: the first one goes live however well it finds, for there is no better one."""
-    with warehouse.read() as connection:
-        return any(one.state == "live" for one in index_versions(connection, PALETTES.name))

@@ -25,6 +25,8 @@ COMPUTED = ("colour", "fact", "harmony")
 """The kinds of queries whose relevant palettes are computed from their colours; the others have them from the panel."""
 MOST_PALETTES = 5_000
 """A report reads so many palettes at most, always the same ones: the order is that of a digest of their ids."""
+LEAST_PALETTES = 20
+"""Of fewer palettes nothing is asked: by chance alone, words would find better every other time."""
 LEAST_RELEVANT = 2
 """A query with fewer relevant palettes says little, and one that is true of most of them as well."""
 MOST_OF_A_KIND = 40
@@ -74,7 +76,7 @@ def _fact_query(name: str, value: str) -> str:
 def _usable(found: Mapping[tuple[str, str], dict[int, int]], palettes: int) -> tuple[JudgedQuery, ...]:
     """Those that can tell good from bad, the ones with most relevant palettes of each kind."""
     by_kind: defaultdict[str, list[JudgedQuery]] = defaultdict(list)
-    for (kind, text), grades in found.items():
+    for (kind, text), grades in found.items() if palettes >= LEAST_PALETTES else ():
         if LEAST_RELEVANT <= len(grades) <= palettes / 2:
             by_kind[kind].append(JudgedQuery(kind, text, grades))
     for queries in by_kind.values():
