@@ -73,7 +73,7 @@ SETTINGS = (
     Setting("R2_SECRET_ACCESS_KEY", "", "R2 token", secret=True),
     Setting("R2_PUBLIC_URL", "", "where the bucket is public, e.g. https://images.example.com"),
     Setting(
-        "VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too; live mode searches there"
+        "VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too; `search --remote` asks it"
     ),
     Setting("CLOUDFLARE_ACCOUNT_ID", "", "the account that the index belongs to"),
     Setting("CLOUDFLARE_API_TOKEN", "", "Cloudflare: a token that may edit Vectorize", secret=True),

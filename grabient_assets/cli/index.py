@@ -58,14 +58,14 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
     warehouse = _opened(name)
     kept = keep_index(load_settings(), warehouse, lambda: datetime.now(UTC))
     done = kept.synced
-    for sentence in (*kept.failed[:NAMED_AT_MOST], *filter(None, [done and done.held])):
+    for sentence in (*kept.failed[:NAMED_AT_MOST], *kept.notes, *filter(None, [done and done.held])):
         print_note(sentence)
     if as_json:
         version = _document(done.version) if done else None
         counts = {k: getattr(done, k) if done else 0 for k in ("added", "replaced", "removed", "on_the_way")}
         print_json({"index": name, "embedded": kept.embedded, "failed": len(kept.failed), **counts, "version": version})
     elif done is None:
-        output().print("No refined palette has a vector yet, so there is nothing to hold.")
+        output().print("No refined palette has a vector of the chosen embedder yet, so no version is begun.")
     else:
         output().print(
             f"{counted(kept.embedded, 'text')} embedded; {done.added} added, {done.replaced} replaced, "

@@ -80,6 +80,8 @@ def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Se
         )
     for problem in outcome.problems[:SHOWN_PROBLEMS]:
         print_note(problem)
+    for sentence in document["held_versions"]:
+        print_note(sentence)
     if len(outcome.problems) > SHOWN_PROBLEMS:
         print_note(f"... and {len(outcome.problems) - SHOWN_PROBLEMS} more problems.")
     if not outcome.finished:

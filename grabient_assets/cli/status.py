@@ -48,6 +48,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from grabient_assets.groups.purposes import PURPOSES
+    from grabient_assets.groups.search.palette_index import held_versions
     from grabient_assets.groups.tagging.waves import wave_counts
     from grabient_assets.groups.tagging.withheld import withheld_palettes
     from grabient_assets.headless.status import Counts, counts
@@ -57,7 +58,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
     from grabient_assets.resources.modes import usable_providers
 
     now = datetime.now(UTC)
-    found, batches, held, withheld, waves, idle = Counts(), [], [], [], [], []
+    found, batches, held, withheld, waves, idle, versions = Counts(), [], [], [], [], [], []
     if warehouse.exists():
         with warehouse.read() as connection:
             found = counts(connection, usable_providers(settings))
@@ -66,6 +67,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
             withheld = withheld_palettes(connection)
             waves = wave_counts(connection)
             idle = put_off(connection)
+            versions = held_versions(connection)
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,
@@ -81,6 +83,7 @@ def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
         "held": [one.document() for one in held],
         "withheld": [_withheld(one) for one in withheld],
         "waves": [asdict(one) for one in waves],
+        "held_versions": versions,
         "cost_usd": float(found.cost_usd),
     }
 
@@ -140,7 +143,7 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
         trouble = batch["overdue"] or (f"Batch {batch['batch_id']}: {batch['error']}" if batch["error"] else None)
         if trouble:
             console.print(trouble, soft_wrap=not console.is_terminal)
-    for sentence in (*document["put_off"], *(one["why"] for one in document["held"])):
+    for sentence in (*document["put_off"], *(one["why"] for one in document["held"]), *document["held_versions"]):
         console.print(sentence, soft_wrap=not console.is_terminal)
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=not console.is_terminal)

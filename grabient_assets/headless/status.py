@@ -85,14 +85,16 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
                (SELECT count(DISTINCT seed) FROM palette_tag_refined WHERE error IS NULL), {errors},
                (SELECT coalesce(sum(cost_usd), 0) FROM batches),
                (SELECT count(DISTINCT seed) FROM palette_embeddings WHERE error IS NULL),
-               (SELECT coalesce(sum(present), 0) FROM index_versions WHERE index_name = 'palettes' AND state = 'live')
+               (SELECT count(*) FROM index_entries e SEMI JOIN index_versions v
+                ON v.index_name = 'palettes' AND v.state = 'live' AND e.index_name = v.index_name
+                   AND e.version = v.version WHERE e.state <> 'leaving')
         """
     ).fetchone()
     assert row is not None
     palettes, tagged, refined, errors, cost, embedded, indexed = row
     pending = _pending(connection, providers)
     failed = _failed(connection) - pending
-    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed), embedded, int(indexed))
+    return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed), embedded, indexed)
 
 
 def _failed(connection: DuckDBPyConnection) -> set[str]:

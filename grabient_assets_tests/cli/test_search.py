@@ -114,7 +114,7 @@ def test_before_there_is_anything(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
     Shelf(tmp_path, {})
     assert typed(tmp_path, "search", "sea").err.startswith("There is no live index 'palettes' yet.")
-    assert "there is nothing to hold" in typed(tmp_path, "index", "sync").out
+    assert "no version is begun" in typed(tmp_path, "index", "sync").out
 
 
 def test_an_embedder_that_is_none(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ EMPTY = {
     "held": [],
     "withheld": [],
     "waves": [],
+    "held_versions": [],
     "open_batches": [],
     "cost_usd": 0.0,
 }

@@ -16,7 +16,9 @@ from grabient_assets.groups.indexes.versions import (
     begin_version,
     differences,
     go_live,
+    is_named_live,
     live_version,
+    name_live,
     named_version,
     sync_entries,
     unsettled,
@@ -76,8 +78,12 @@ def sync_index(
     with warehouse.read() as connection:
         version = version_to_sync(connection, index.name, build)
         live = live_version(connection, index.name)
+        lost = live is not None and not is_named_live(connection, live)
         if version is None and not wanted_count(connection, index, build):
             return None
+    if live is not None and lost:
+        with warehouse.write() as connection:
+            name_live(connection, live)
     if version is None:
         with warehouse.write() as connection:
             version = begin_version(connection, index.name, build, ledger_time(connection, clock()))
@@ -129,6 +135,8 @@ def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> b
     if version is None:
         return wanted_count(connection, index, build) > 0
     live = live_version(connection, index.name)
+    if live is not None and not is_named_live(connection, live):
+        return True
     for one in {one.version: one for one in (version, live or version)}.values():
         if unsettled(connection, one) or differences(connection, index, one):
             return True

@@ -130,27 +130,36 @@ def version_to_sync(connection: DuckDBPyConnection, index_name: str, build: Buil
     A build that a person rolled back has the state `failed`. It is not begun again by itself: the live one is kept.
     """
     versions = index_versions(connection, index_name)
-    same = [
-        v
-        for v in versions
-        if (v.embedder, v.dimensions, v.backend) == (build.embedder, build.dimensions, build.backend)
-    ]
+    same = [v for v in versions if _is_of(v, build)]
     current = next((v for v in same if v.state in ("live", "building")), None)
     if current is None and same and same[0].state == "failed":
         current = next((v for v in versions if v.state == "live"), None)
     return current
 
 
+def left_version(connection: DuckDBPyConnection, index_name: str, build: Build) -> IndexVersion | None:
+    """The version of this build that a person left by hand, where it would be built otherwise."""
+    same = [one for one in index_versions(connection, index_name) if _is_of(one, build)]
+    return same[0] if same and same[0].state == "failed" and all(one.state != "live" for one in same) else None
+
+
+def _is_of(version: IndexVersion, build: Build) -> bool:
+    names = (build.remote, build.remote and f"{build.remote}-{version.version}")
+    return (version.embedder, version.dimensions) == (build.embedder, build.dimensions) and version.remote_name in names
+
+
 def begin_version(connection: DuckDBPyConnection, index_name: str, build: Build, now: datetime) -> IndexVersion:
     """A new version in the state `building`, beside all others. Building ones of another kind are given up."""
     connection.execute("INSERT INTO indexes VALUES ($1, NULL) ON CONFLICT DO NOTHING", [index_name])
     connection.execute(
-        "UPDATE index_versions SET state = 'retired', error = 'Another embedder was chosen before it was whole.' "
+        "UPDATE index_versions SET state = 'retired', "
+        "error = coalesce(error, 'Another embedder was chosen before it was whole.') "
         "WHERE index_name = $1 AND state = 'building'",
         [index_name],
     )
     number = 1 + max((one.version for one in index_versions(connection, index_name)), default=0)
-    remote = build.remote and (build.remote if number == 1 else f"{build.remote}-{number}")
+    taken = {one.remote_name for one in index_versions(connection, index_name)}
+    remote = build.remote and (build.remote if build.remote not in taken else f"{build.remote}-{number}")
     connection.execute(
         "INSERT INTO index_versions VALUES ($1, $2, $3, $4, 'cosine', $5, $6, 'building', 0, 0, $7, NULL, NULL)",
         [index_name, number, build.embedder, build.dimensions, build.backend, remote, now],
@@ -340,20 +349,33 @@ def go_live(connection: DuckDBPyConnection, version: IndexVersion, now: datetime
         f"UPDATE index_versions SET state = 'live', live_at = $now, error = NULL WHERE {_OF_VERSION}",
         {"index": version.index_name, "version": version.version, "now": now},
     )
-    connection.execute(
-        "UPDATE indexes SET live_version = $1 WHERE index_name = $2", [version.version, version.index_name]
-    )
+    name_live(connection, version)
+
+
+def name_live(connection: DuckDBPyConnection, version: IndexVersion) -> None:
+    """Write the live version into `indexes`, for people who search in SQL."""
+    connection.execute("INSERT OR REPLACE INTO indexes VALUES ($1, $2)", [version.index_name, version.version])
+
+
+def is_named_live(connection: DuckDBPyConnection, version: IndexVersion) -> bool:
+    """Whether `indexes` names this version."""
+    found = connection.execute("SELECT live_version FROM indexes WHERE index_name = $1", [version.index_name])
+    return found.fetchone() == (version.version,)
 
 
 def roll_back(
     warehouse: Warehouse, index_name: str, to: int | None, now: datetime
 ) -> tuple[IndexVersion, IndexVersion]:
-    """Make an earlier version live again: that one, or the newest that was live before. Returns it and the one it
-    replaces, which is not built again by itself. Raises UsageError when there is none."""
+    """Make another version live: that one, which may be a whole one that is held back, or the one that was live last
+    and was not left by hand. Returns it and the one it replaces, which is not built again by itself. Raises UsageError
+    when there is none."""
     with warehouse.write() as connection:
         left = named_version(connection, index_name, None)
-        before = [v for v in index_versions(connection, index_name) if v.live_at and v.version != left.version]
-        chosen = [v for v in before if v.version == to] if to is not None else before[:1]
+        others = [v for v in index_versions(connection, index_name) if v.version != left.version]
+        held = [v for v in others if v.state == "building" and v.error and 0 < v.wanted == v.present]
+        before = [*held, *(v for v in others if v.live_at)]
+        retired = [v for v in before if v.state == "retired"]
+        chosen = [v for v in before if v.version == to] if to is not None else _newest(retired)
         if not chosen:
             known = ", ".join(str(one.version) for one in before) or "none"
             raise UsageError(
@@ -371,6 +393,10 @@ def roll_back(
             },
         )
         return named_version(connection, index_name, chosen[0].version), left
+
+
+def _newest(versions: list[IndexVersion]) -> list[IndexVersion]:
+    return sorted(versions, key=lambda one: (one.live_at is not None, one.live_at))[-1:]
 
 
 def _taken(index: Index, version: IndexVersion) -> dict[str, Any]:

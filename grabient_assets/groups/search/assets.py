@@ -21,6 +21,7 @@ from grabient_assets.groups.search.palette_index import (
     PaletteEmbedding,
     embed_palettes,
     embedder_and_build,
+    linked_embeddings,
     sync_palettes,
 )
 from grabient_assets.groups.search.relevance import judged
@@ -90,6 +91,10 @@ def palette_embeddings(
         if model.provider != LOCAL:
             complaints = _send(context, model, database, objects, providers)
             rows += embed_palettes(database, model, providers.answers_from(), _now, among)
+        if not config.waiting:
+            with database.read() as connection:
+                known = linked_embeddings(connection, model.id)
+            rows = [one for one in known if SubjectVersion(one.prompt_version, one.seed) in chosen]
         _report(context, rows)
     yield from checks.results(embedding_checks, database, context.selected_asset_check_keys)
     if complaints:

@@ -24,6 +24,7 @@ from grabient_assets.groups.indexes.versions import (
     IndexVersion,
     differences,
     index_versions,
+    left_version,
     live_version,
     named_version,
     version_to_sync,
@@ -38,6 +39,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, open_vectorize
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,10 +51,12 @@ _WAITING = f"""
     SELECT r.seed, r.prompt_version, r.embed_text, {_CONTENT} AS content_sha256, r.created_at
     FROM ({_REFINED}) r
     LEFT JOIN palette_embeddings e ON e.seed = r.seed AND e.prompt_version = r.prompt_version AND e.embedder = $embedder
-    WHERE e.content_sha256 IS DISTINCT FROM sha256(r.embed_text) AND e.content_sha256 IS DISTINCT FROM {_CONTENT}
+    LEFT JOIN ({DOCUMENT_VECTORS}) v ON v.content_sha256 = e.content_sha256 AND v.embedder = e.embedder
+    WHERE (e.content_sha256 IS DISTINCT FROM sha256(r.embed_text) AND e.content_sha256 IS DISTINCT FROM {_CONTENT})
+       OR (e.error IS NULL AND v.content_sha256 IS NULL)
 """
-"""Refined palettes whose text has no vector yet, and no failure. Nearly every text is folded as it stands, and its
-plain SHA-256 costs less."""
+"""Refined palettes whose text has no vector, because it is new or the vector was lost, and no failure. Nearly every
+text is folded as it stands, and its plain SHA-256 costs less."""
 
 PALETTES = Index(
     "palettes",
@@ -108,7 +112,8 @@ def to_embed(connection: DuckDBPyConnection, embedder: str) -> list[SubjectVersi
         WHERE EXISTS (SELECT 1 FROM embeddings e WHERE e.content_sha256 = w.content_sha256
                       AND e.embedder = $embedder AND e.task = 'document')
            OR NOT EXISTS (SELECT 1 FROM asks a WHERE a.purpose = 'embedding' AND a.prompt_version = 'document'
-                          AND a.model = $embedder AND a.subject = 't_' || left(w.content_sha256, 32))
+                          AND a.model = $embedder AND a.subject = 't_' || left(w.content_sha256, 32)
+                          AND a.state IN ('open', 'stopped'))
         ORDER BY prompt_version, created_at, seed
         """,
         {"embedder": embedder},
@@ -138,9 +143,26 @@ def text_work(connection: DuckDBPyConnection, model: Model, budget_usd: Decimal 
 def search_problems(connection: DuckDBPyConnection, chosen: Collection[SubjectVersion]) -> list[str]:
     """Why some of these palettes are not found by search, as sentences."""
     failed = [one for one in failed_texts(connection) if SubjectVersion(one.prompt_version, one.seed) in chosen]
-    versions = index_versions(connection, PALETTES.name)
-    held = [one.error for one in versions if one.state == "building" and one.error]
-    return [*(f"{one.prompt_version}|{one.seed} has no vector: {one.error}" for one in failed), *held]
+    return [f"{one.prompt_version}|{one.seed} has no vector: {one.error}" for one in failed]
+
+
+def linked_embeddings(connection: DuckDBPyConnection, embedder: str) -> list[PaletteEmbedding]:
+    """The refined palettes with what came of their text at this embedder."""
+    rows = connection.execute(
+        "SELECT seed, prompt_version, embedder, content_sha256, error, created_at FROM palette_embeddings "
+        "WHERE embedder = $1",
+        [embedder],
+    ).fetchall()
+    return [PaletteEmbedding(*row) for row in rows]
+
+
+def held_versions(connection: DuckDBPyConnection) -> list[str]:
+    """Why versions that are whole do not go live, and the way on, as sentences."""
+    return [
+        f"{one.error} The live version is searched; `grabient index rollback --to {one.version}` makes this one live."
+        for one in index_versions(connection, PALETTES.name)
+        if one.state == "building" and one.error
+    ]
 
 
 def failed_texts(connection: DuckDBPyConnection) -> list[PaletteEmbedding]:
@@ -245,11 +267,13 @@ def embed_palettes(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a round of keeping the index did. `failed` are the texts that could not be embedded, as sentences."""
+    """What a round of keeping the index did. `failed` are the texts that could not be embedded, as sentences; `notes`
+    say what is still to come, or is not done by itself."""
 
     embedded: int
     failed: tuple[str, ...]
     synced: Synced | None
+    notes: tuple[str, ...] = ()
 
 
 def keep_index(settings: Settings, warehouse: Warehouse, clock: Callable[[], datetime]) -> Kept:
@@ -258,10 +282,23 @@ def keep_index(settings: Settings, warehouse: Warehouse, clock: Callable[[], dat
     A provider's vectors are asked for, and are there when its batches were collected; Cloudflare shows what was written
     a while later. Then another round goes on.
     """
-    model, _ = embedder_and_build(settings, warehouse)
+    model, build = embedder_and_build(settings, warehouse)
     rows = embed_palettes(warehouse, model, answers_from(settings), clock)
+    notes: list[str] = []
+    with warehouse.read() as connection:
+        if waiting := len(waiting_texts(connection, model.id)):
+            notes.append(
+                f"{counted(waiting, 'text')} asked of {model.id} ({model.provider}). `grabient run` sends them, "
+                "collects the vectors and goes on; in Dagster the sensor texts_waiting does."
+            )
+        left = left_version(connection, PALETTES.name, build)
+        if left is not None:
+            notes.append(
+                f"Version {left.version} is what the settings ask for. It was left by hand, so it is not kept; "
+                f"`grabient index rollback --to {left.version}` searches it again."
+            )
     failed = tuple(f"{one.prompt_version}|{one.seed}: {one.error}" for one in rows if one.error)
-    return Kept(len(rows) - len(failed), failed, sync_palettes(settings, warehouse, clock, compare=True))
+    return Kept(len(rows) - len(failed), failed, sync_palettes(settings, warehouse, clock, compare=True), tuple(notes))
 
 
 def sync_palettes(
@@ -301,8 +338,26 @@ def index_differences(settings: Settings, warehouse: Warehouse) -> tuple[IndexVe
     UsageError when there is none."""
     with warehouse.read() as connection:
         version = named_version(connection, PALETTES.name, None)
-        found = differences(connection, PALETTES, version)
+        found = differences(connection, PALETTES, version) + _unembedded(connection, version)
     if version.remote_name:
         with closing(open_vectorize(settings, version.remote_name)) as remote:
             found += remote_differences(warehouse, version, remote)
     return version, found
+
+
+def _unembedded(connection: DuckDBPyConnection, version: IndexVersion) -> Differences:
+    """The palettes whose text waits for its vector: stale where the index has an older one, otherwise missing."""
+    rows = connection.execute(
+        f"""
+        SELECT p.palette_key, i.vector_id IS NOT NULL AS held FROM ({_WAITING}) w JOIN palettes p USING (seed)
+        LEFT JOIN index_entries i ON i.index_name = $index AND i.version = $version AND i.vector_id = p.palette_key
+        WHERE w.prompt_version = $in_use OR i.vector_id IS NULL GROUP BY ALL ORDER BY 1
+        """,
+        {
+            "embedder": version.embedder,
+            "index": version.index_name,
+            "version": version.version,
+            "in_use": load_settings().prompt_version,
+        },
+    ).fetchall()
+    return Differences(tuple(key for key, held in rows if not held), tuple(key for key, held in rows if held))

@@ -36,7 +36,8 @@ def search_remotely(
     if chosen.remote_name is None:
         raise UsageError(
             f"Version {chosen.version} of the index {index_name!r} is kept in the data folder alone, so --remote "
-            "cannot search it. Leave --remote out; or set VECTORIZE_INDEX and run `grabient index sync`."
+            "cannot search it. Leave --remote out; or set VECTORIZE_INDEX and run `grabient index sync`, "
+            "which also names a version that was left by hand."
         )
     with closing(connect(chosen.remote_name)) as remote:
         vector = query_vector(query, chosen, vectors_of)

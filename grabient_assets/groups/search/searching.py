@@ -84,7 +84,7 @@ def checked_query(text: str, limit: int = 10, prompt_version: str | None = None,
 
     def name(found: re.Match[str]) -> str:
         red, green, blue = bytes.fromhex(found[1])
-        return nearest_name((red, green, blue))
+        return f" {nearest_name((red, green, blue))} "
 
     words = _HEX.sub(name, text)
     if not any(character.isalnum() for character in words):

@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import UsageError, WarehouseError
-from grabient_assets.groups.indexes.versions import Differences, differences, go_live, named_version, roll_back
-from grabient_assets.groups.search.palette_index import PALETTES
+from grabient_assets.groups.indexes.versions import (
+    Build,
+    Differences,
+    begin_version,
+    differences,
+    go_live,
+    named_version,
+    roll_back,
+)
+from grabient_assets.groups.search.palette_index import PALETTES, held_versions, index_differences, keep_index
+from grabient_assets.settings import Settings, load_settings
 from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
+from grabient_assets_tests.pipeline.place import settings_of
 from grabient_assets_tests.warehouse import results
 
 ENTRIES = "SELECT subject, content_sha256 FROM index_entries ORDER BY 1"
@@ -175,3 +185,79 @@ def test_a_version_goes_live_once(shelf: Shelf) -> None:
     with shelf.write() as connection:
         go_live(connection, named_version(connection, "palettes", 2), shelf.clock())
     assert shelf.versions() == [(2, "live"), (1, "retired")]
+
+
+def settings_here(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in settings_of(shelf.warehouse.path.parent).items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_a_vector_that_was_lost_is_made_again_and_its_palette_stays(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_here(shelf, monkeypatch)
+    shelf.build()
+    with shelf.write() as connection:
+        connection.execute("DELETE FROM embeddings WHERE subject IN (SELECT subject FROM embeddings LIMIT 2)")
+    _, found = index_differences(settings, shelf.warehouse)
+    assert len(found.missing) + len(found.stale) >= 2
+    kept = keep_index(settings, shelf.warehouse, shelf.clock)
+    assert kept.synced is not None and kept.synced.version.present == len(TEXTS)
+    assert shelf.rows("SELECT count(*) FROM embeddings") == [(len(TEXTS),)]
+    assert not index_differences(settings, shelf.warehouse)[1]
+
+
+def test_verify_names_texts_that_wait_for_their_vector(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_here(shelf, monkeypatch)
+    shelf.build()
+    shelf.text("sea", "A volcano at night.")
+    with shelf.write() as connection:
+        results.palette(connection, "new")
+        results.refined(connection, "new", embed_text="Fresh grass.", prompt_version="v1")
+    _, found = index_differences(settings, shelf.warehouse)
+    assert found == Differences(missing=("key-new",), stale=("key-sea",))
+    keep_index(settings, shelf.warehouse, shelf.clock)
+    assert not index_differences(settings, shelf.warehouse)[1]
+
+
+def test_a_held_version_is_named_and_can_be_made_live(shelf: Shelf) -> None:
+    shelf.build()
+    with_another_embedder(shelf)
+    held = shelf.sync(lambda *_: "It finds no better than words.", embedder="other")
+    assert held is not None and shelf.versions() == [(2, "building"), (1, "live")]
+    with shelf.warehouse.read() as connection:
+        [sentence] = held_versions(connection)
+    assert sentence.startswith("It finds no better than words. ") and "rollback --to 2" in sentence
+    roll_back(shelf.warehouse, "palettes", 2, shelf.clock())
+    assert shelf.versions() == [(2, "live"), (1, "failed")]
+
+
+def test_a_second_rollback_does_not_come_back_to_what_was_left(shelf: Shelf) -> None:
+    shelf.build()
+    for version in (2, 3):
+        with shelf.write() as connection:
+            begun = begin_version(connection, "palettes", Build(f"e{version}", 256), shelf.clock())
+            go_live(connection, begun, shelf.clock())
+    assert roll_back(shelf.warehouse, "palettes", None, shelf.clock())[0].version == 2
+    assert roll_back(shelf.warehouse, "palettes", None, shelf.clock())[0].version == 1
+    with pytest.raises(UsageError, match="There is no way back to another"):
+        roll_back(shelf.warehouse, "palettes", None, shelf.clock())
+
+
+def test_the_first_version_at_cloudflare_has_the_name_of_the_setting(shelf: Shelf) -> None:
+    shelf.build()
+    with shelf.write() as connection:
+        named = [
+            begin_version(connection, "palettes", Build(*build), shelf.clock()).remote_name
+            for build in (("e", 256, "words"), ("f", 256, "words"), ("f", 256, "others"))
+        ]
+    assert named == ["words", "words-3", "others"]
+
+
+def test_the_row_of_indexes_comes_back(shelf: Shelf) -> None:
+    shelf.build()
+    with shelf.write() as connection:
+        connection.execute("DELETE FROM indexes")
+    shelf.sync()
+    assert shelf.rows("SELECT * FROM indexes") == [("palettes", 1)]

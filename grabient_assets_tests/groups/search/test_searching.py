@@ -130,3 +130,8 @@ def test_without_a_data_folder_none_is_made(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Nothing is loaded yet"):
         search(checked_query("sea"), Warehouse(tmp_path / "data" / "grabient.duckdb"), lambda *_: [])
     assert not (tmp_path / "data").exists()
+
+
+def test_colours_that_touch_are_read_as_words_of_their_own() -> None:
+    assert checked_query("#e07a5f#81b29a").text == "salmon slate"
+    assert checked_query("x#112233y z").text.startswith("x#112233y"), "no colour: it goes on"
