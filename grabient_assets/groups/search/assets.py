@@ -37,6 +37,7 @@ from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
 
 GROUP = "search"
 
@@ -83,7 +84,7 @@ def palette_embeddings(
     database = warehouse.open(context)
     model, _ = embedder_and_build(load_settings(), database)
     # A person may run the checks alone; such a run has no partition.
-    chosen = chosen_palettes(context) if context.selected_asset_keys else []
+    chosen = set(chosen_palettes(context) if context.selected_asset_keys else ())
     among = None if config.waiting else chosen
     complaints: tuple[str, ...] = ()
     if chosen:
@@ -95,6 +96,8 @@ def palette_embeddings(
             with database.read() as connection:
                 known = linked_embeddings(connection, model.id)
             rows = [one for one in known if SubjectVersion(one.prompt_version, one.seed) in chosen]
+            if lacking := len(chosen) - len(rows):
+                context.log.info("%s without a refined text, or with a vector under way", counted(lacking, "palette"))
         _report(context, rows)
     yield from checks.results(embedding_checks, database, context.selected_asset_check_keys)
     if complaints:
