@@ -52,7 +52,8 @@ _WAITING = f"""
     FROM ({_REFINED}) r
     LEFT JOIN palette_embeddings e ON e.seed = r.seed AND e.prompt_version = r.prompt_version AND e.embedder = $embedder
     LEFT JOIN ({DOCUMENT_VECTORS}) v ON v.content_sha256 = e.content_sha256 AND v.embedder = e.embedder
-    WHERE (e.content_sha256 IS DISTINCT FROM sha256(r.embed_text) AND e.content_sha256 IS DISTINCT FROM {_CONTENT})
+    WHERE CASE WHEN e.content_sha256 = sha256(r.embed_text) THEN false
+               ELSE e.content_sha256 IS DISTINCT FROM {_CONTENT} END
        OR (e.error IS NULL AND v.content_sha256 IS NULL)
 """
 """Refined palettes whose text has no vector, because it is new or the vector was lost, and no failure. Nearly every
