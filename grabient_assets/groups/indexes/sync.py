@@ -87,7 +87,7 @@ def sync_index(
     if version is None:
         with warehouse.write() as connection:
             version = begin_version(connection, index.name, build, ledger_time(connection, clock()))
-    if live is not None and live.version != version.version:
+    if live is not None and _is_kept_beside(live, version, build):
         _fill(warehouse, index, live, clock, connect, compare=compare)
     done = _fill(warehouse, index, version, clock, connect, compare=compare)
     return _try_live(warehouse, index, done, clock, measure) if version.state == "building" else done
@@ -137,11 +137,18 @@ def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> b
     live = live_version(connection, index.name)
     if live is not None and not is_named_live(connection, live):
         return True
-    for one in {one.version: one for one in (version, live or version)}.values():
+    beside = [live] if live is not None and _is_kept_beside(live, version, build) else []
+    for one in (version, *beside):
         if unsettled(connection, one) or differences(connection, index, one):
             return True
     whole = version.state == "building" and version.error is None
     return whole and not _waiting_behind_a_live_one(connection, index, version)
+
+
+def _is_kept_beside(live: IndexVersion, version: IndexVersion, build: Build) -> bool:
+    """Whether the live version is brought up to date beside the one that is to replace it. One at Cloudflare is not
+    where the settings name no index there any more: nothing says how to reach it."""
+    return live.version != version.version and (build.remote is not None or live.remote_name is None)
 
 
 def _waiting_behind_a_live_one(connection: DuckDBPyConnection, index: Index, version: IndexVersion) -> int:

@@ -169,3 +169,17 @@ def test_vectors_are_read_some_at_a_time(shelf: RemoteShelf) -> None:
             sync_remote(shelf.warehouse, PALETTES, version, index, shelf.clock, at_once=3)
     assert shelf.there() == KEYS
     assert shelf.rows("SELECT vectors FROM index_mutations ORDER BY seq") == [(3,), (1,)]
+
+
+def test_a_folder_leaves_cloudflare_when_the_setting_is_gone(shelf: RemoteShelf) -> None:
+    """Nothing says how to reach the version that is live there, so it is left as it is until the local one is live."""
+    shelf.rounds()
+    shelf.text("mist", "A bright meadow in June.")
+    shelf.embed()
+
+    def refuse(name: str) -> VectorizeIndex:
+        raise AssertionError(f"{name} was opened")
+
+    done = shelf.sync(connect=refuse, compare=True)
+    assert done is not None and shelf.versions() == [(2, "live"), (1, "retired")]
+    assert shelf.find("meadow").hits[0].seed == "mist"
