@@ -58,15 +58,13 @@ def sync_remote(
         _settle(warehouse, version, _ids(warehouse, version, "state <> 'leaving'"), "wanted", clock)
     strangers: list[str] = []
     if compare:
-        there = remote.present()
-        lost = sorted(set(_ids(warehouse, version, "state = 'visible'")) - there)
-        _settle(warehouse, version, lost, "wanted", clock)
-        ours = set(_ids(warehouse, version, "true"))
-        strangers = sorted(there - ours)
-        if len(strangers) > len(ours):
+        found, ours = remote_differences(warehouse, version, remote), len(_ids(warehouse, version, "true"))
+        strangers = list(found.orphaned)
+        _settle(warehouse, version, found.missing, "wanted", clock)
+        if len(strangers) > ours:
             raise WarehouseError(
                 f"The index {remote.name!r} at Cloudflare lists {len(strangers)} vectors that this data folder does "
-                f"not know, more than the {len(ours)} that it holds. Nothing was deleted. If it is that of another "
+                f"not know, more than the {ours} that it holds. Nothing was deleted. If it is that of another "
                 "data folder, name another one in VECTORIZE_INDEX."
             )
     for wanted in _pages(warehouse, version, "wanted", at_once):
