@@ -1,4 +1,4 @@
-"""The command `grabient`: one small file per command, put together here."""
+"""The command `grabient`: errors become sentences and exit codes here. commands.py lists the commands."""
 
 from __future__ import annotations
 
@@ -9,31 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from grabient_assets.cli.cancel import cancel
+from grabient_assets.cli.commands import Commands
 from grabient_assets.cli.console import print_note
-from grabient_assets.cli.costs import costs
-from grabient_assets.cli.demo import demo
-from grabient_assets.cli.dev import dev
-from grabient_assets.cli.emulator import emulator
-from grabient_assets.cli.errors import errors
-from grabient_assets.cli.explain import explain
-from grabient_assets.cli.export import export
-from grabient_assets.cli.import_tags import import_tags
-from grabient_assets.cli.index import index
 from grabient_assets.cli.leaving import STOPPED
-from grabient_assets.cli.load import load
-from grabient_assets.cli.model_reports import reports
-from grabient_assets.cli.models import models
-from grabient_assets.cli.palette import palette
-from grabient_assets.cli.palettes import palettes
-from grabient_assets.cli.plan import plan
-from grabient_assets.cli.prompts import prompts
-from grabient_assets.cli.reparse import reparse
-from grabient_assets.cli.retry import retry
-from grabient_assets.cli.run import run
-from grabient_assets.cli.search import search
-from grabient_assets.cli.settings import settings
-from grabient_assets.cli.status import status
 from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError, UsageError
 
@@ -42,8 +20,12 @@ IN_THE_MAIN_THREAD = ("emulator", "dev")
 """Commands that handle signals themselves."""
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
     """Turns errors that a person can cause into one sentence on stderr and an exit code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = Commands()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for one in args:
@@ -110,7 +92,7 @@ def _show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=Group,
     name="grabient",
     no_args_is_help=True,
     add_completion=True,
@@ -129,42 +111,6 @@ def grabient(
     ] = False,
 ) -> None:
     """Options before a command."""
-
-
-_EXAMPLES = (
-    (demo, "Example: grabient demo"),
-    (load, "Example: grabient load palettes.jsonl --strict"),
-    (import_tags, "Example: grabient import-tags convex-export.zip --strict"),
-    (plan, "Example: grabient plan --limit 100 --analyses 4"),
-    (run, "Example: grabient run --limit 100 --until consensus"),
-    (status, "Example: grabient status --json"),
-    (costs, "Example: grabient costs --by day --since 2026-11-01"),
-    (export, "Example: grabient export --format sql --since last --out palettes.sql"),
-    (retry, "Example: grabient retry --run"),
-    (cancel, "Example: grabient cancel tagging-20261120T120000-0a1b2c3d4e"),
-    (reparse, "Example: grabient reparse --prompt-version v1"),
-    (
-        palette,
-        "Example: grabient palette _gIMgGAgFZgGvgEFgB4gH0gH0gH0gHMgG5gJf --png harbour.png. "
-        "A seed that begins with '-' goes behind '--': grabient palette --json -- -0.5,0.5,...",
-    ),
-    (palettes, "Example: grabient palettes --failed --like harbour"),
-    (errors, "Example: grabient errors --prompt-version v1"),
-    (explain, "Example: grabient explain 'Harbour at dusk' --field mood"),
-    (search, "Example: grabient search 'misty forest at dawn' --where temperature=cool"),
-    (models, "Example: grabient models --all"),
-    (reports, "Example: grabient reports --prompt-version v1"),
-    (settings, "Example: grabient settings --env-example > .env"),
-    (emulator, "Example: grabient emulator --port 8900 --polls 3"),
-)
-for command, example in _EXAMPLES:
-    app.command(epilog=example)(command)
-app.command(
-    epilog="Example: grabient dev -p 4000",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
-)(dev)
-app.add_typer(index, name="index", epilog="Example: grabient index status")
-app.add_typer(prompts, name="prompts", epilog="Example: grabient prompts diff v1 v2")
 
 
 def main() -> None:
