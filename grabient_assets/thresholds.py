@@ -102,3 +102,6 @@ PUT_OFF_AT_MOST = timedelta(hours=24)
 
 CREATE_IS_CLEARED_UP_WITHIN = timedelta(hours=1)
 """A create call without an answer is cleared up within minutes, unless something holds it up."""
+
+STATEMENT_WORDS = (60, 150)
+"""The least and the most words of an artist statement: what the prompt asks for."""

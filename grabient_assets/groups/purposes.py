@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.purpose import TAGGING
@@ -15,7 +16,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from grabient_assets.asking.purpose_assets import PurposeAssets
 
-PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING)}
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING, STATEMENT, ARTWORK)}
 """Every purpose by its name, upstream before downstream."""
 
 

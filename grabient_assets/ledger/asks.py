@@ -276,6 +276,19 @@ def stop_asks(
     return int(row[0]) if row else 0
 
 
+def stop_subjects(
+    connection: DuckDBPyConnection, purposes: Sequence[str], subjects: Sequence[str], reason: str, now: datetime
+) -> None:
+    """Stop the open asks of these purposes about these subjects, of every model."""
+    connection.execute(
+        """
+        UPDATE asks SET state = 'stopped', reason = $3, closed_at = $4
+        WHERE state = 'open' AND list_contains($1::VARCHAR[], purpose) AND list_contains($2::VARCHAR[], subject)
+        """,
+        [list(purposes), list(subjects), utf8(reason), now],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class OpenTarget:
     """The open asks of a purpose for one model under one prompt version, by the digest they were made with."""

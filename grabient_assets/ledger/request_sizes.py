@@ -244,13 +244,19 @@ def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[Reques
 
 
 def requests_usd(
-    connection: DuckDBPyConnection, purpose: Purpose, model: Model, version: str, count: int, on: date
+    connection: DuckDBPyConnection,
+    purpose: Purpose,
+    model: Model,
+    version: str,
+    count: int,
+    on: date,
+    delivery: Delivery = "batch",
 ) -> DollarRange | None:
     """The cost of this many requests of a mean size; None at an unknown price, or when the model takes no such
     request."""
     try:
         size = _size(connection, purpose, model, version)
-        return estimate(model, on, _tokens(size, model, measured_tokens(connection)), count)
+        return estimate(model, on, _tokens(size, model, measured_tokens(connection)), count, delivery)
     except (RequestRejectedError, UnpricedError):
         return None
 

@@ -34,7 +34,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """A request with its fate and its cost. `final` is false when it is due again automatically and nothing is
-    stored."""
+    stored. A refusal says at which end it came, and for what in the provider's categories, where the provider does."""
 
     request: RequestRecord
     verdict: Verdict
@@ -42,6 +42,8 @@ class Settled:
     text: str | None = None
     charge: Charge = FREE
     error_code: str | None = None
+    refused_at: Literal["input", "output"] | None = None
+    refused_for: tuple[str, ...] = ()
 
     @property
     def input_tokens(self) -> int | None:
@@ -205,8 +207,10 @@ def _settle(
     final = not again or deliveries >= MAX_DELIVERIES
     if again and final:
         verdict = replace(verdict, error=f"{verdict.error} Asked in {deliveries} batches without an answer.")
-    code = result.error_code if result else None
-    return Settled(request, verdict, final, result.text if result else None, charge, code)
+    if result is None:
+        return Settled(request, verdict, final, charge=charge)
+    refusal = (result.refused_at, result.refused_for)
+    return Settled(request, verdict, final, result.text, charge, result.error_code, *refusal)
 
 
 def _verdict(

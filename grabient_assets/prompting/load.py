@@ -1,5 +1,8 @@
 """Prompt sets from a folder: one folder per version, in it a file `<purpose>.md` for each purpose.
 
+A folder that holds only folders is a family: the versions in it are those of other purposes, and it has a
+`released.toml` of its own.
+
 The head of a prompt file is YAML between two lines of `---`, checked key by key.
 """
 
@@ -40,7 +43,7 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
     """
     if not root.is_dir():
         raise PromptError(f"There is no prompt folder at {root}; create it with one folder per version, such as v1.")
-    names = [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_"))]
+    names = [entry.name for entry in _folders(root) if not _is_family(entry)]
     for name in sorted(names):
         if not is_version_name(name):
             raise PromptError(
@@ -48,6 +51,19 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
                 "a-z, 0-9, '_', '.' or '-', starting with a letter or digit and without '...'."
             )
     return tuple(sorted(names, key=_natural))
+
+
+def load_prompt_families(root: Path) -> tuple[str, ...]:
+    """Names of the families in the folder `root`, in order."""
+    return tuple(sorted(entry.name for entry in _folders(root) if _is_family(entry))) if root.is_dir() else ()
+
+
+def _folders(root: Path) -> list[Path]:
+    return [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_"))]
+
+
+def _is_family(folder: Path) -> bool:
+    return not any(folder.glob("*.md")) and bool(_folders(folder))
 
 
 def load_prompt_set(root: Path, version: str, rules: Sequence[PromptRules]) -> PromptSet:

@@ -24,7 +24,7 @@ from grabient_assets.groups.tagging.answers import (
     read_word,
 )
 from grabient_assets.groups.tagging.consensus import Consensus
-from grabient_assets.groups.tagging.extraction import AnswerFinder
+from grabient_assets.prompting.extraction import AnswerFinder
 from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated, thing_phrases
 from grabient_assets.groups.tagging.normalisation import clean_tag, strings_in
 from grabient_assets.groups.tagging.tag_forms import tag_form

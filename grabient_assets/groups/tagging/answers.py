@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
-from grabient_assets.groups.tagging.extraction import AnswerFinder, Found
+from grabient_assets.prompting.extraction import AnswerFinder, Found
 from grabient_assets.groups.tagging.normalisation import (
     MAX_TAGS,
     categorical_word,

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from grabient_assets.groups.tagging.answers import Answer, Unusable, read_answer
-from grabient_assets.groups.tagging.extraction import MAX_CHARS
+from grabient_assets.prompting.extraction import MAX_CHARS
 
 # The slowest takes about 0.6 s on the 2-core machine this was written on; the limit leaves room for a busy one.
 SECONDS = 6.0

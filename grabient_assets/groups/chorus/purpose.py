@@ -1,0 +1,324 @@
+"""The two questions of a chorus: a statement of every artist, then an artwork of the brush for each statement.
+
+A statement that can be painted asks for its artwork in the transaction that stores it, so a brush is never forgotten,
+and the artist is not paid again when the brush fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.errors import ImageError, PromptError
+from grabient_assets.groups.chorus.statements import NoStatement, Statement, read_statement
+from grabient_assets.groups.chorus.tables import (
+    ARTWORKS,
+    GROUP_KEYS,
+    GROUP_SIZES,
+    RUN_KEYS,
+    RUN_SIZES,
+    STATEMENTS,
+    Artist,
+    ArtworkRecord,
+    StatementRecord,
+    groups,
+    image_prompts,
+    record_artworks,
+    record_statements,
+)
+from grabient_assets.groups.images.images import CHUNK_PREFIX, StoredImage, put_images, record_images, stored
+from grabient_assets.ledger.asking import take_over
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
+from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
+from grabient_assets.ledger.due import DueRequest
+from grabient_assets.ledger.fates import USABLE
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
+from grabient_assets.ledger.submission import Submission
+from grabient_assets.ledger.submit import PreparedRequest
+from grabient_assets.prompting.prompt import Prompt, prompt_digest
+from grabient_assets.prompting.rules import PromptRules
+from grabient_assets.providers.connect import request_line
+from grabient_assets.providers.contract import ImageSpec, RequestSpec, Result
+from grabient_assets.registry.load import load_registry
+from grabient_assets.registry.model import Model
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FAMILY = "chorus"
+STATEMENT_RULES = PromptRules("statement", {}, (), ("ref", "statement", "image_prompt"), (), {})
+SOME_ID = "0" * 48
+PROMPT_BYTES = 800
+"""An image prompt, as the emulator's artists write them; stored ones replace this."""
+
+
+def statement_prompt(version: str) -> Prompt:
+    """The artists' prompt of a version, `chorus/v1` or `v1`. Raises PromptError."""
+    from grabient_assets.prompting.load import load_prompt_set
+
+    name = version.removeprefix(f"{FAMILY}/")
+    prompt = load_prompt_set(PROMPTS_DIR / FAMILY, name, (STATEMENT_RULES,))["statement"]
+    return replace(prompt, version=f"{FAMILY}/{name}")
+
+
+def statement_message(ref: str, iteration: int, muse: dict[str, Any] | None) -> str:
+    """What an artist is shown: one JSON object, compact."""
+    return json.dumps({"ref": ref, "iteration": iteration, **(muse or {})}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _statement_spec(custom_id: str, iteration: int, muse: dict[str, Any] | None, prompt: Prompt) -> RequestSpec:
+    return RequestSpec(
+        custom_id=custom_id,
+        system=prompt.body,
+        text=statement_message(custom_id, iteration, muse),
+        schema=prompt.schema,
+        schema_name="artist_statement",
+        **prompt.parameters,  # pyright: ignore[reportArgumentType] checked when the prompt was loaded
+    )
+
+
+def _prepare_statements(
+    due: Sequence[DueRequest], prompt: Prompt, model: Model, submission: Submission
+) -> Iterator[PreparedRequest]:
+    with submission.warehouse.read() as database:
+        asked = groups(database, {one.subject for one in due})
+    for one in due:
+        spec = _statement_spec(one.custom_id, one.analysis_index, asked[one.subject].muse, prompt)
+        line = submission.connection.provider.request_line(spec, model)
+        yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
+
+
+def _seconds(batch: BatchRecord, request: RequestRecord) -> float | None:
+    """How long the call took; of a batch, how long the whole of it did."""
+    began = request.began_at or batch.submitted_at
+    ended = request.answered_at if request.began_at else batch.ended_at
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
+
+
+class StatementReader(AnswerReader):
+    """Reads the answers of artists into `artist_statements`, and asks the brush for what can be painted."""
+
+    table = STATEMENTS.name
+
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        found = read_statement(result.text or "", request.custom_id)
+        if isinstance(found, NoStatement):
+            return Verdict(found.fate, found.reason)
+        if found.error is not None:
+            return Verdict("invalid", found.error, found)
+        return Verdict("repaired" if found.repaired else "succeeded", payload=found)
+
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[StatementRecord]:
+        return [self._row(batch, one, now) for one in settled if one.final]
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        records = self.rows(batch, settled, now)
+        record_statements(connection, records)
+        answers_from = "emulator" if batch.account == EMULATOR_ACCOUNT else "live"
+        ask_for_artworks(connection, [one.run_id for one in records if one.error is None], answers_from, now)
+        take_over(connection, STATEMENT, now)
+
+    def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> StatementRecord:
+        request, found = settled.request, settled.verdict.payload
+        said = found if isinstance(found, Statement) else None
+        artist = Artist(batch.provider, batch.model)
+        return StatementRecord(
+            run_id=f"{request.subject}-{artist.slug}-{request.analysis_index:02d}",
+            group_id=request.subject,
+            prompt_version=batch.prompt_version,
+            provider=batch.provider,
+            model=batch.model,
+            iteration=request.analysis_index,
+            statement=said.statement if said else None,
+            image_prompt=said.image_prompt if said else None,
+            words=said.words if said else None,
+            form=said.form if said else None,
+            notes=said.notes if said else (),
+            answer_text=settled.text,
+            output_tokens=settled.output_tokens,
+            seconds=_seconds(batch, request),
+            **answer_columns(batch, settled, now),
+        )
+
+
+def ask_for_artworks(
+    connection: DuckDBPyConnection,
+    run_ids: Sequence[str],
+    answers_from: str,
+    now: datetime,
+    *,
+    retry: bool = False,
+) -> None:
+    """Want the artwork of every one of these runs that has none, from the brush of its group. A run that was refused at
+    the input is not asked again: the same prompt would be refused again."""
+    rows = connection.execute(
+        """
+        SELECT s.group_id, list(s.run_id ORDER BY s.run_id) FROM artist_statements s
+        JOIN chorus_groups g USING (group_id) LEFT JOIN artworks w USING (run_id)
+        WHERE s.run_id IN (SELECT unnest($1::VARCHAR[])) AND s.error IS NULL AND g.cancelled_at IS NULL
+          AND (w.run_id IS NULL OR (w.error IS NOT NULL AND $2 AND w.refused_at IS DISTINCT FROM 'input'))
+        GROUP BY ALL ORDER BY ALL
+        """,
+        [list(run_ids), retry],
+    ).fetchall()
+    known = groups(connection, [group_id for group_id, _ in rows])
+    for group_id, runs in rows:
+        group = known[group_id]
+        brush = load_registry().model(group.brush_provider, group.brush)
+        wanted = [SubjectVersion(group.recipe, run_id) for run_id in runs]
+        target = ARTWORK.target(group.recipe, brush, answers_from)
+        terms = AskTerms(cap_id=group.cap_id)
+        record_asks(connection, ARTWORK, wanted, [target], 1, now, terms, retry=retry, delivery=group.delivery)
+
+
+def artwork_recipe(recipe: str, model: Model) -> Prompt:
+    """What a brush is asked for beside the image prompt: `1024x1024` or `1024x1024/high`. Its digest is that of size,
+    quality and format. Raises PromptError for a model that makes no images."""
+    if model.images is None:
+        raise PromptError(f"{model.id} ({model.provider}) makes no images; choose one with the role brush.")
+    size, _, quality = recipe.partition("/")
+    parameters: dict[str, float | int | str] = {"size": size, **({"quality": quality} if quality else {})}
+    if "png" in model.images.formats:
+        parameters["format"] = "png"
+    return Prompt(
+        version=recipe,
+        purpose="artwork",
+        message=f"an image of {recipe}, as the image prompt says",
+        body="",
+        parameters=parameters,
+        schema={},
+        digest=prompt_digest("", {}, parameters),
+        text=json.dumps(parameters),
+    )
+
+
+def _artwork_spec(custom_id: str, text: str, recipe: Prompt) -> ImageSpec:
+    wanted: dict[str, Any] = dict(recipe.parameters)
+    return ImageSpec(custom_id, text, size=wanted["size"], quality=wanted.get("quality"), format=wanted.get("format"))
+
+
+def artwork_line(recipe: str, model: Model) -> bytes:
+    """A request line for an image of this recipe, without an image prompt to speak of. Raises RequestRejectedError
+    when the brush does not make it."""
+    return request_line(_artwork_spec(SOME_ID, "x", artwork_recipe(recipe, model)), model)
+
+
+def _prepare_artworks(
+    due: Sequence[DueRequest], prompt: Prompt, model: Model, submission: Submission
+) -> Iterator[PreparedRequest]:
+    with submission.warehouse.read() as database:
+        prompts = image_prompts(database, {one.subject for one in due})
+    for one in due:
+        line = submission.connection.provider.request_line(
+            _artwork_spec(one.custom_id, prompts[one.subject], prompt), model
+        )
+        yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
+
+
+class ArtworkReader(AnswerReader):
+    """Checks the images of one batch, puts them into the store, and writes them to `images` and `artworks`."""
+
+    table = ARTWORKS.name
+
+    def __init__(self, batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> None:
+        self._batch, self._store = batch, store
+        with warehouse.read() as connection:
+            runs = {request.subject for request in requests_of(connection, batch.batch_id)}
+            self._digests = {one.group_id: one.prompt_digest for one in groups(connection, {r[:29] for r in runs}).values()}
+
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        """The image is decoded wholly, and stored before its row is: a row never names an object that is not there."""
+        from grabient_assets.imaging.picture import read_picture
+        from grabient_assets.imaging.text_chunks import with_text_chunks
+
+        assert result.image is not None
+        try:
+            picture, content = read_picture(result.image), result.image
+        except ImageError as error:
+            return Verdict("invalid", f"What came is no picture: {error}")
+        if picture.media_type == "image/png":
+            origin = {
+                "run": request.subject,
+                "prompt_digest": self._digests.get(request.subject[:29], ""),
+                "model": self._batch.model,
+                "custom_id": request.custom_id,
+            }
+            content = with_text_chunks(content, {CHUNK_PREFIX + name: value for name, value in origin.items()})
+            picture = read_picture(content)
+        image = stored(
+            picture,
+            "artwork",
+            request.subject,
+            self._batch.ended_at or self._batch.intended_at,
+            batch_id=self._batch.batch_id,
+            custom_id=request.custom_id,
+        )
+        put_images(self._store, {image: content})
+        return Verdict("succeeded", payload=image)
+
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[ArtworkRecord]:
+        return [self._row(batch, one, now) for one in settled if one.final]
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        record_images(connection, [one.verdict.payload for one in settled if isinstance(one.verdict.payload, StoredImage)])
+        record_artworks(connection, self.rows(batch, settled, now))
+        take_over(connection, ARTWORK, now)
+
+    def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> ArtworkRecord:
+        image = settled.verdict.payload if settled.verdict.fate in USABLE else None
+        return ArtworkRecord(
+            run_id=settled.request.subject,
+            group_id=settled.request.subject[:29],
+            recipe=batch.prompt_version,
+            provider=batch.provider,
+            model=batch.model,
+            refused_at=settled.refused_at,
+            refused_for=settled.refused_for,
+            image_id=image.image_id if image else None,
+            output_tokens=settled.output_tokens,
+            seconds=_seconds(batch, settled.request),
+            **answer_columns(batch, settled, now),
+        )
+
+
+def _artwork_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    fixed = len(request_line(_artwork_spec(SOME_ID, "x", prompt), model)) - 1
+    any_stored = connection.execute("SELECT 1 FROM artist_statements WHERE error IS NULL LIMIT 1").fetchone()
+    return fixed if any_stored else fixed + PROMPT_BYTES
+
+
+STATEMENT = Purpose(
+    name="statement",
+    noun="chorus group",
+    table=STATEMENTS,
+    prompt=lambda version, _: statement_prompt(version),
+    prepare=_prepare_statements,
+    reader=lambda *_: StatementReader(),
+    line_bytes=lambda _, prompt, model: len(request_line(_statement_spec(SOME_ID, 0, None, prompt), model)),
+    keys=GROUP_KEYS,
+    sizes=GROUP_SIZES,
+)
+ARTWORK = Purpose(
+    name="artwork",
+    noun="chorus run",
+    table=ARTWORKS,
+    prompt=artwork_recipe,
+    prepare=_prepare_artworks,
+    reader=ArtworkReader,
+    line_bytes=_artwork_bytes,
+    keys=RUN_KEYS,
+    sizes=RUN_SIZES,
+    kind="image",
+)
+

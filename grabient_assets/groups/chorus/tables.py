@@ -1,0 +1,222 @@
+"""The tables chorus_groups, artist_statements and artworks, and how the ledger reads the last two."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.errors import UsageError
+from grabient_assets.ledger.purpose import AnswerTable
+from grabient_assets.warehouse.rows import insert_rows, replacing
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.registry.model import Delivery
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    """A text model that takes part."""
+
+    provider: str
+    model: str
+
+    @property
+    def slug(self) -> str:
+        """The model's id as a part of a run_id."""
+        return self.model.lower().replace("/", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class ChorusGroup:
+    """One row of `chorus_groups`: one question to several artists, and the brush that paints their answers.
+
+    `muse` is what every artist is shown of the palette `seed`, as it was when the group was made.
+    """
+
+    group_id: str
+    prompt_version: str
+    prompt_digest: str
+    brush_provider: str
+    brush: str
+    size: str
+    quality: str | None
+    iterations: int
+    artists: tuple[Artist, ...]
+    delivery: Delivery
+    made_at: datetime
+    seed: str | None = None
+    muse: dict[str, Any] | None = None
+    cap_id: str | None = None
+    estimated_usd: Decimal | None = None
+    cancelled_at: datetime | None = None
+
+    @property
+    def recipe(self) -> str:
+        """What the brush is asked for beside the image prompt."""
+        return self.size if self.quality is None else f"{self.size}/{self.quality}"
+
+    def run_id(self, artist: Artist, iteration: int) -> str:
+        """The run of one artist and one iteration, which counts from 0."""
+        return f"{self.group_id}-{artist.slug}-{iteration:02d}"
+
+
+def new_group_id(now: datetime) -> str:
+    """`rg_` and 26 characters: 48 bits of the time in milliseconds, then 80 random ones, so that ids sort by time."""
+    number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
+    return "rg_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+GROUP_ID = re.compile(rf"rg_[{_CROCKFORD}]{{26}}")
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """One row of `artist_statements`. Seconds are those of the call, or of the whole batch."""
+
+    run_id: str
+    group_id: str
+    prompt_version: str
+    provider: str
+    model: str
+    iteration: int
+    custom_id: str
+    fate: str
+    created_at: datetime
+    error: str | None = None
+    statement: str | None = None
+    image_prompt: str | None = None
+    words: int | None = None
+    form: str | None = None
+    notes: tuple[str, ...] = ()
+    answer_text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    seconds: float | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtworkRecord:
+    """One row of `artworks`."""
+
+    run_id: str
+    group_id: str
+    recipe: str
+    provider: str
+    model: str
+    custom_id: str
+    fate: str
+    created_at: datetime
+    error: str | None = None
+    refused_at: str | None = None
+    refused_for: tuple[str, ...] = ()
+    image_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    seconds: float | None = None
+    batch_id: str | None = None
+
+
+def _keep_the_better(record: type[Any], table: str) -> str:
+    """An answer replaces what was there, a failure never an answer."""
+    return f"{replacing(record, ('run_id',))} WHERE excluded.error IS NULL OR {table}.error IS NOT NULL"
+
+
+STATEMENTS = AnswerTable(
+    "artist_statements",
+    ("group_id", "prompt_version", "provider", "model", "iteration"),
+    _keep_the_better(StatementRecord, "artist_statements"),
+    subject="group_id",
+    analysis_index="iteration",
+)
+ARTWORKS = AnswerTable(
+    "artworks",
+    ("run_id", "recipe"),
+    _keep_the_better(ArtworkRecord, "artworks"),
+    subject="run_id",
+    analysis_index="0",
+    versions=("recipe",),
+)
+
+GROUP_KEYS = "SELECT group_id AS subject, left(sha256(group_id), 24) AS subject_key FROM chorus_groups"
+GROUP_SIZES = "SELECT group_id AS subject, rowid AS place, coalesce(strlen(muse::VARCHAR), 0) AS bytes FROM chorus_groups"
+
+_PAINTABLE = "SELECT * FROM artist_statements WHERE error IS NULL"
+RUN_KEYS = (
+    f"SELECT run_id AS subject, left(sha256(run_id || chr(10) || image_prompt), 24) AS subject_key FROM ({_PAINTABLE})"
+)
+RUN_SIZES = f"SELECT run_id AS subject, rowid AS place, strlen(image_prompt) AS bytes FROM artist_statements"
+
+
+def record_group(connection: DuckDBPyConnection, group: ChorusGroup) -> None:
+    """Insert a new group."""
+    values = {field.name: getattr(group, field.name) for field in fields(group)}
+    values["artists"] = json.dumps([{"provider": one.provider, "model": one.model} for one in group.artists])
+    values["muse"] = None if group.muse is None else json.dumps(group.muse, ensure_ascii=False)
+    columns = ", ".join(values)
+    connection.execute(
+        f"INSERT INTO chorus_groups ({columns}) VALUES ({', '.join(f'${name}' for name in values)})", values
+    )
+
+
+def groups(connection: DuckDBPyConnection, among: Collection[str] | None = None) -> dict[str, ChorusGroup]:
+    """The groups by id, the newest first: all, or those named."""
+    columns = ", ".join(field.name for field in fields(ChorusGroup))
+    rows = connection.execute(
+        f"SELECT {columns} FROM chorus_groups WHERE $1 OR group_id IN (SELECT unnest($2::VARCHAR[])) "
+        "ORDER BY made_at DESC, group_id DESC",
+        [among is None, list(among or ())],
+    ).fetchall()
+    return {row[0]: _group(row) for row in rows}
+
+
+def named_group(connection: DuckDBPyConnection, name: str) -> ChorusGroup:
+    """The group with this id, or with a unique beginning of it; `latest` is the newest. Raises UsageError."""
+    rows = connection.execute(
+        "SELECT group_id FROM chorus_groups WHERE starts_with(group_id, $1) OR $1 = 'latest' ORDER BY made_at DESC",
+        [name],
+    ).fetchall()
+    ids = [row[0] for row in rows]
+    if not ids:
+        raise UsageError(f"There is no chorus group {name!r}. `grabient chorus list` names them.")
+    if len(ids) > 1 and name != "latest":
+        raise UsageError(f"{name!r} is the beginning of {len(ids)} chorus groups; write more of it.")
+    return groups(connection, ids[:1])[ids[0]]
+
+
+def _group(row: Sequence[Any]) -> ChorusGroup:
+    values = dict(zip([field.name for field in fields(ChorusGroup)], row, strict=True))
+    values["artists"] = tuple(Artist(one["provider"], one["model"]) for one in json.loads(values["artists"]))
+    values["muse"] = None if values["muse"] is None else json.loads(values["muse"])
+    return ChorusGroup(**values)
+
+
+def record_statements(connection: DuckDBPyConnection, records: Sequence[StatementRecord]) -> None:
+    """Insert statements and failures."""
+    insert_rows(connection, STATEMENTS.name, records, STATEMENTS.keep_the_better)
+
+
+def record_artworks(connection: DuckDBPyConnection, records: Sequence[ArtworkRecord]) -> None:
+    """Insert artworks and failures."""
+    insert_rows(connection, ARTWORKS.name, records, ARTWORKS.keep_the_better)
+
+
+def image_prompts(connection: DuckDBPyConnection, run_ids: Collection[str]) -> dict[str, str]:
+    """What the brush is to paint, by run."""
+    rows = connection.execute(
+        f"SELECT run_id, image_prompt FROM ({_PAINTABLE}) WHERE run_id IN (SELECT unnest($1::VARCHAR[]))",
+        [list(run_ids)],
+    ).fetchall()
+    return dict(rows)

@@ -1,0 +1,1 @@
+"""Images by their content, whoever made them."""

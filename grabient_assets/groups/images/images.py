@@ -1,0 +1,100 @@
+"""The table images: every image once, by the SHA-256 of its bytes. The bytes lie in the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grabient_assets.errors import UsageError
+from grabient_assets.imaging.picture import Picture
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.rows import insert_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+CHUNK_PREFIX = "grabient:"
+"""Every PNG that is made here carries text chunks of these names: run, prompt_digest, model, custom_id."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One row of `images`. `made_by` is artwork, edit or upload, `subject` what it was made for."""
+
+    image_id: str
+    object_key: str
+    media_type: str
+    bytes: int
+    width: int
+    height: int
+    made_by: str
+    subject: str
+    created_at: datetime
+    batch_id: str | None = None
+    custom_id: str | None = None
+
+
+def stored(picture: Picture, made_by: str, subject: str, now: datetime, **origin: str | None) -> StoredImage:
+    """The row of a picture; `origin` are batch_id and custom_id of the request that made it."""
+    return StoredImage(
+        picture.image_id,
+        f"images/{picture.image_id}.{picture.extension}",
+        picture.media_type,
+        picture.size,
+        picture.width,
+        picture.height,
+        made_by,
+        subject,
+        now,
+        **origin,
+    )
+
+
+def put_images(store: ObjectStore, contents: Mapping[StoredImage, bytes]) -> None:
+    """Write the bytes of images into the store. The same bytes have the same key, so one that is there stays."""
+    for image, content in contents.items():
+        if not store.exists(image.object_key):
+            store.put(image.object_key, content, image.media_type)
+
+
+def record_images(connection: DuckDBPyConnection, images: Sequence[StoredImage]) -> None:
+    """Insert rows. An image that is known keeps its row, and is no longer removed."""
+    insert_rows(connection, "images", images, "ON CONFLICT DO UPDATE SET removed_at = NULL")
+
+
+def images_by_id(connection: DuckDBPyConnection, image_ids: Collection[str]) -> dict[str, StoredImage]:
+    """Those of the images that were not removed."""
+    columns = ", ".join(StoredImage.__dataclass_fields__)
+    rows = connection.execute(
+        f"SELECT {columns} FROM images WHERE removed_at IS NULL AND image_id IN (SELECT unnest($1::VARCHAR[]))",
+        [list(image_ids)],
+    ).fetchall()
+    return {row[0]: StoredImage(*row) for row in rows}
+
+
+def named_image(connection: DuckDBPyConnection, name: str) -> StoredImage:
+    """The image with this id, or a unique beginning of one, or the one that was made for this run. Raises
+    UsageError."""
+    columns = ", ".join(StoredImage.__dataclass_fields__)
+    rows = connection.execute(
+        f"SELECT {columns} FROM images WHERE removed_at IS NULL AND (starts_with(image_id, $1) OR subject = $1) "
+        "ORDER BY subject = $1 DESC, image_id = $1 DESC, created_at DESC LIMIT 2",
+        [name],
+    ).fetchall()
+    found = [StoredImage(*row) for row in rows]
+    if not found:
+        raise UsageError(f"There is no image {name!r}. `grabient images list` names them.")
+    if len(found) > 1 and name not in (found[0].image_id, found[0].subject):
+        raise UsageError(f"{name!r} is the beginning of several images; write more of it.")
+    return found[0]
+
+
+def listed_images(connection: DuckDBPyConnection, limit: int) -> list[StoredImage]:
+    """The newest images that were not removed."""
+    columns = ", ".join(StoredImage.__dataclass_fields__)
+    rows = connection.execute(
+        f"SELECT {columns} FROM images WHERE removed_at IS NULL ORDER BY created_at DESC, image_id LIMIT $1", [limit]
+    ).fetchall()
+    return [StoredImage(*row) for row in rows]
