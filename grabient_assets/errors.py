@@ -19,6 +19,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── StoreError                   the object store (local folder or R2)
 │   └── StoreUnusableError       no bucket, a refused token, a file in the way: trying again is useless
 ├── EmbedderError                the embedder of this process lacks its files, or has others
+├── ImageError                   a picture cannot be decoded, or is of a kind or size that is not taken
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops
 │   ├── BatchUnknownError        404 for a batch: the provider does not have it, or not any more
@@ -135,6 +136,10 @@ class StoreUnusableError(StoreError):
 
 class EmbedderError(GrabientError):
     """The files of the local embedder are missing, or not those that vectors were made with."""
+
+
+class ImageError(GrabientError):
+    """A picture cannot be decoded, or is of a kind or size that is not taken."""
 
 
 class ProviderError(GrabientError):

@@ -1,0 +1,263 @@
+"""A picture as a file: what it is, whether every pixel can be decoded, and its pixels.
+
+Pictures come from models and from people, so nothing about them is believed. The size is read from the header before
+anything is decoded, because a small file can unpack to gigabytes. Colour profiles are ignored: the numbers of the file
+are taken as sRGB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from grabient_assets.errors import ImageError
+from grabient_assets.imaging.text_chunks import PNG_SIGNATURE, png_chunks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+MOST_PIXELS = 64_000_000
+LEAST_SIDE = 16
+ORIENTATION = 0x0112
+"""The EXIF tag."""
+_EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""The passes of an interlaced PNG: first column, first row, and the steps to the next."""
+_PIECE = 1 << 20
+_TAKEN = "PNG, JPEG and WebP are taken"
+_AGAIN = "Get the file again."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was decoded wholly. `image_id` is the SHA-256 of its bytes (hex), `size` their number.
+
+    `width` and `height` are those a person sees, EXIF orientation applied, and those of pixels().
+    """
+
+    image_id: str
+    media_type: str
+    size: int
+    width: int
+    height: int
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the first bytes say: a format as pillow names it, and the size in the file."""
+
+    kind: str
+    width: int
+    height: int
+    animated: bool
+
+
+def read_picture(content: bytes) -> Picture:
+    """Decode every pixel and say what the picture is. In a JPEG a wrong bit inside the pixels goes unnoticed.
+
+    Raises ImageError for anything but a whole PNG, JPEG or WebP, not animated, of at most MOST_PIXELS pixels and at
+    least LEAST_SIDE on each side. The content decides, no name does.
+    """
+    header = _checked_header(content)
+    width, height = _decoded(content, header).size
+    return Picture(
+        image_id=hashlib.sha256(content).hexdigest(),
+        media_type=f"image/{header.kind.lower()}",
+        size=len(content),
+        width=width,
+        height=height,
+        extension=_EXTENSIONS[header.kind],
+    )
+
+
+def pixels(content: bytes) -> NDArray[np.uint8]:
+    """The pixels as sRGB, shape (height, width, 3), 0 to 255: EXIF orientation applied, alpha laid over white.
+
+    Raises ImageError as read_picture does.
+    """
+    import numpy as np
+    from PIL import Image
+
+    image = _decoded(content, _checked_header(content))
+    if image.mode.startswith("I"):  # 16 bits of grey, which pillow would cut off at 255
+        grey = np.asarray(image).astype(np.int64) * 255 / 65535
+        return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB")).copy()
+
+
+def _checked_header(content: bytes) -> _Header:
+    if content.startswith(PNG_SIGNATURE):
+        header = _png_header(content)
+    elif content.startswith(b"\xff\xd8\xff"):
+        header = _jpeg_header(content)
+    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        header = _webp_header(content)
+    else:
+        raise ImageError(f"The image is {_described(content)}; {_TAKEN}. Convert it to one of them.")
+    if header.animated:
+        raise ImageError(f"The image is an animated {header.kind}; one still picture is taken. Save one frame of it.")
+    size = f"{header.width:,} x {header.height:,} pixels"
+    if header.width * header.height > MOST_PIXELS:
+        raise ImageError(f"The image has {size}; at most {MOST_PIXELS:,} in all are taken. Make it smaller.")
+    if min(header.width, header.height) < LEAST_SIDE:
+        raise ImageError(f"The image has {size}; each side has to have {LEAST_SIDE} at least. Take a larger one.")
+    return header
+
+
+def _decoded(content: bytes, header: _Header) -> Image.Image:
+    """Every pixel, turned as EXIF says."""
+    from PIL import Image, UnidentifiedImageError
+
+    if header.kind == "PNG" and not _has_every_row(content):
+        raise ImageError(f"The PNG is damaged or cut off: it has not the pixels of its size. {_AGAIN}")
+    try:
+        image = Image.open(BytesIO(content), formats=[header.kind])
+        if image.size != (header.width, header.height):
+            raise ImageError(f"The {header.kind} is damaged: it names two sizes. {_AGAIN}")
+        image.load()
+    except UnidentifiedImageError as error:
+        raise ImageError(f"The {header.kind} is damaged or cut off near its beginning. {_AGAIN}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error) as error:
+        raise ImageError(f"The {header.kind} is damaged or cut off: {error}. {_AGAIN}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"The {header.kind} is damaged: it names two sizes. {_AGAIN}") from error
+    turn = _turns().get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _turns() -> dict[int, Image.Transpose]:
+    """By EXIF orientation, how the pixels are turned to be seen upright."""
+    from PIL.Image import Transpose
+
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 (upright) where EXIF is missing or broken: that is no reason to refuse the pixels."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _png_header(content: bytes) -> _Header:
+    """The whole chain of chunks is walked: pillow passes over wrong CRCs of pixels and a missing end."""
+    width, height, animated = 0, 0, False
+    for chunk in png_chunks(content):
+        if chunk.kind == b"IHDR" and len(chunk.body) == 13:
+            width, height = struct.unpack_from(">II", chunk.body)
+        animated = animated or chunk.kind == b"acTL"
+    return _Header("PNG", width, height, animated)
+
+
+def _has_every_row(png: bytes) -> bool:
+    """Whether what is packed has as many bytes as the size asks for: pillow paints missing rows black.
+
+    Unpacked piece by piece and counted, so that no file takes more memory than a piece.
+    """
+    expected, counted = 0, 0
+    unpacking = zlib.decompressobj()
+    try:
+        for chunk in png_chunks(png):
+            if chunk.kind == b"IHDR":
+                expected = _packed_bytes(*struct.unpack(">IIBBBBB", chunk.body))
+            waiting = chunk.body if chunk.kind == b"IDAT" else b""
+            while waiting and not unpacking.eof and counted <= expected:
+                counted += len(unpacking.decompress(waiting, _PIECE))
+                waiting = unpacking.unconsumed_tail
+    except (zlib.error, struct.error):
+        return False
+    return counted >= expected > 0
+
+
+def _packed_bytes(width: int, height: int, depth: int, colour: int, _packing: int, _filter: int, passes: int) -> int:
+    """Bytes of all rows, each with one for its filter; 0 for a kind of colour that there is not."""
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 0)
+    total = 0
+    for x, y, step_x, step_y in _ADAM7 if passes else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
+        if bits and columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _jpeg_header(content: bytes) -> _Header:
+    """The size stands in the first frame marker (ITU-T T.81, B.2.2).
+
+    A phone may put further pictures behind the first; JPEG has no animation.
+    """
+    for marker, start in _jpeg_markers(content):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(content) >= start + 5:
+            height, width = struct.unpack_from(">HH", content, start + 1)
+            return _Header("JPEG", width, height, animated=False)
+    raise ImageError(f"The JPEG is damaged or cut off: it names no size. {_AGAIN}")
+
+
+def _jpeg_markers(content: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of its content, up to the pixels."""
+    place = 2
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xFF:  # padding
+            place += 1
+            continue
+        if marker in (0xD9, 0xDA):
+            return
+        yield marker, place + 4
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+
+
+def _webp_header(content: bytes) -> _Header:
+    """The first chunk names the size (RFC 9649, sections 2.5 to 2.7), and VP8X also whether there are frames."""
+    kind, body = content[12:16], content[20:30]
+    if len(body) == 10 and int.from_bytes(content[4:8], "little") + 8 <= len(content):
+        if kind == b"VP8X":
+            width, height = (int.from_bytes(body[at : at + 3], "little") + 1 for at in (4, 7))
+            return _Header("WEBP", width, height, animated=bool(body[0] & 0x02))
+        if kind == b"VP8L":
+            bits = int.from_bytes(body[1:5], "little")
+            return _Header("WEBP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, animated=False)
+        if kind == b"VP8 ":
+            width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+            return _Header("WEBP", width, height, animated=False)
+    raise ImageError(f"The WebP is damaged or cut off. {_AGAIN}")
+
+
+def _described(content: bytes) -> str:
+    if not content:
+        return "empty"
+    beginnings = {
+        b"GIF8": "a GIF",
+        b"BM": "a BMP",
+        b"II*\0": "a TIFF",
+        b"MM\0*": "a TIFF",
+        b"%PDF": "a PDF",
+        b"<svg": "an SVG",
+        b"<?xml": "XML",
+        b"{": "JSON",
+        b"<": "markup",
+    }
+    if content[4:8] == b"ftyp":
+        return "an AVIF or HEIC, or a film"
+    head = content[:64].lstrip()
+    return next((name for start, name in beginnings.items() if head.startswith(start)), "of an unknown kind")
