@@ -1,7 +1,7 @@
 """READ FIRST: everything there is, nothing hidden.
 
 Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
-how good the models are. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`;
+how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`;
 the rules beside them are plain Python. What every kind of question asked of models has in common (jobs
 `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`,
 `refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`. Resources read the
@@ -19,6 +19,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.calibration import assets as calibration_assets
     from grabient_assets.groups.calibration import jobs as calibration_jobs
     from grabient_assets.groups.calibration import sensors as calibration_sensors
+    from grabient_assets.groups.chorus import assets as chorus_assets
+    from grabient_assets.groups.chorus import jobs as chorus_jobs
+    from grabient_assets.groups.chorus import sensors as chorus_sensors
     from grabient_assets.groups.exports import assets as export_assets
     from grabient_assets.groups.exports import jobs as export_jobs
     from grabient_assets.groups.exports import sensors as export_sensors
@@ -57,6 +60,11 @@ def grabient() -> dg.Definitions:
             search_assets.palette_embeddings,
             search_assets.palette_index,
             search_assets.search_reports,
+            chorus_assets.statement_batches,
+            chorus_assets.artwork_batches,
+            chorus_assets.collect_chorus,
+            chorus_assets.chorus_comparisons,
+            chorus_assets.artist_fingerprints,
             calibration_assets.model_reports,
             export_assets.palette_exports,
         ],
@@ -70,6 +78,10 @@ def grabient() -> dg.Definitions:
             search_jobs.embed_texts,
             search_jobs.sync_indexes,
             search_jobs.measure_search,
+            chorus_jobs.submit_statements,
+            chorus_jobs.submit_artworks,
+            chorus_jobs.report_chorus,
+            chorus_jobs.compare_artists,
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
@@ -83,6 +95,8 @@ def grabient() -> dg.Definitions:
             ),
             search_sensors.texts_waiting(interval, status),
             search_sensors.vectors_changed(interval, status),
+            chorus_sensors.chorus_due(interval, status),
+            chorus_sensors.chorus_settled(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

@@ -48,6 +48,8 @@ COMMANDS = {
     "emulator": Entry("emulator", "emulator", "grabient emulator --port 8900 --polls 3"),
     "dev": Entry("dev", "dev", "grabient dev -p 4000"),
     "index": Entry("index", "index", "grabient index status"),
+    "chorus": Entry("chorus", "chorus", "grabient chorus new --iterations 2 --run"),
+    "images": Entry("images", "images", "grabient images show downloaded.png"),
     "prompts": Entry("prompts", "prompts", "grabient prompts diff v1 v2"),
 }
 

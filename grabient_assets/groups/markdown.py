@@ -30,3 +30,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def picture(seed: str, hex_colors: Sequence[str]) -> dg.MetadataValue:
     """The palette itself, inline: small, because every event is stored for ever."""
     return dg.MetadataValue.md(f"![{seed}]({thumbnail(hex_colors)})")
+
+
+def inline_image(png: bytes, alt: str) -> str:
+    """The picture inside the Markdown, as a JPEG: every event is stored for ever."""
+    import base64
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").save(file, "JPEG", quality=80)
+    return f"![{escaped(alt)}](data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()})"

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,14 +37,23 @@ class FinishedRun:
 class Driver:
     """Drives the sensors of `definitions` on `instance`. `waiting` holds why sensors asked for nothing, by name.
 
-    With `asked_only`, runs for palettes that nobody asked a model about are left to the daemon.
+    With `asked_only`, runs for palettes that nobody asked a model about are left to the daemon. `sensors` are the names
+    of those that are evaluated, in this order; without it all are.
     """
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, *, asked_only: bool = False) -> None:
+    def __init__(
+        self,
+        definitions: dg.Definitions,
+        instance: dg.DagsterInstance,
+        *,
+        asked_only: bool = False,
+        sensors: Sequence[str] | None = None,
+    ) -> None:
         self._definitions = definitions
         self._instance = instance
         self._asked_only = asked_only
-        self._sensors = list(definitions.get_repository_def().sensor_defs)
+        known = definitions.get_repository_def()
+        self._sensors = list(known.sensor_defs) if sensors is None else [known.get_sensor_def(name) for name in sensors]
         add_partitions(instance, ())
         self.waiting: dict[str, str] = {}
         self._cursors: dict[str, str] = {}

@@ -161,7 +161,11 @@ def _too_dear(planned: Planned, left: Decimal, setting: str) -> str:
 
 
 def ask_again(
-    connection: DuckDBPyConnection, group: ChorusGroup, runs: Sequence[tuple[str, str]], answers_from: str, now: datetime
+    connection: DuckDBPyConnection,
+    group: ChorusGroup,
+    runs: Sequence[tuple[str, str]],
+    answers_from: str,
+    now: datetime,
 ) -> None:
     """Ask for exactly what these runs (run_id, stage) lack. What is done is not touched."""
     registry = load_registry()

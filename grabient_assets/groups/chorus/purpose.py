@@ -233,7 +233,9 @@ class ArtworkReader(AnswerReader):
         self._batch, self._store = batch, store
         with warehouse.read() as connection:
             runs = {request.subject for request in requests_of(connection, batch.batch_id)}
-            self._digests = {one.group_id: one.prompt_digest for one in groups(connection, {r[:29] for r in runs}).values()}
+            self._digests = {
+                one.group_id: one.prompt_digest for one in groups(connection, {r[:29] for r in runs}).values()
+            }
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         """The image is decoded wholly, and stored before its row is: a row never names an object that is not there."""
@@ -271,7 +273,9 @@ class ArtworkReader(AnswerReader):
     def save(
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
-        record_images(connection, [one.verdict.payload for one in settled if isinstance(one.verdict.payload, StoredImage)])
+        record_images(
+            connection, [one.verdict.payload for one in settled if isinstance(one.verdict.payload, StoredImage)]
+        )
         record_artworks(connection, self.rows(batch, settled, now))
         take_over(connection, ARTWORK, now)
 
@@ -321,4 +325,3 @@ ARTWORK = Purpose(
     sizes=RUN_SIZES,
     kind="image",
 )
-

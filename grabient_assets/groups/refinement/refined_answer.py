@@ -24,10 +24,10 @@ from grabient_assets.groups.tagging.answers import (
     read_word,
 )
 from grabient_assets.groups.tagging.consensus import Consensus
-from grabient_assets.prompting.extraction import AnswerFinder
 from grabient_assets.groups.tagging.imagined import Unseen, imagined_names, is_hallucinated, thing_phrases
 from grabient_assets.groups.tagging.normalisation import clean_tag, strings_in
 from grabient_assets.groups.tagging.tag_forms import tag_form
+from grabient_assets.prompting.extraction import AnswerFinder
 
 # Fewest and most tags of each field.
 LIMITS: dict[str, tuple[int, int]] = {

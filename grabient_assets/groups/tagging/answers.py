@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Literal
 
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES, CLOSED_LISTS
-from grabient_assets.prompting.extraction import AnswerFinder, Found
 from grabient_assets.groups.tagging.normalisation import (
     MAX_TAGS,
     categorical_word,
@@ -20,6 +19,7 @@ from grabient_assets.groups.tagging.normalisation import (
     shortened,
     strings_in,
 )
+from grabient_assets.prompting.extraction import AnswerFinder, Found
 
 CATEGORICAL_FIELDS = tuple(CATEGORICAL_VALUES)
 LIST_FIELDS = ("mood", "style", "dominant_colors", "harmony", "seasonal", "associations")

@@ -138,6 +138,7 @@ CREATE TABLE artist_ratings (
     rating         DOUBLE NOT NULL,
     low            DOUBLE,
     high           DOUBLE,
+    rated_at       TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (prompt_version, brush, provider, model)
 );
 
