@@ -126,15 +126,22 @@ def _distance(one: Floats, other: Floats) -> Floats:
     return np.minimum(gap, 360 - gap)
 
 
-def _chroma_and_hue(rgb: NDArray[np.integer]) -> tuple[Floats, Floats]:
-    """As color.to_oklch; here the last digit does not matter, because of the margins."""
+def oklab(rgb: NDArray[np.integer]) -> Floats:
+    """Lightness, a and b in the last axis; color.to_oklch but for the last digit. `rgb`: shape (..., 3), 0 to 255."""
     red, green, blue = (_LINEAR[rgb[..., channel]] for channel in range(3))
     long = np.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue)
     medium = np.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue)
     short = np.cbrt(0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue)
+    lightness = 0.2104542553 * long + 0.7936177850 * medium - 0.0040720468 * short
     a = 1.9779984951 * long - 2.4285922050 * medium + 0.4505937099 * short
     b = 0.0259040371 * long + 0.7827717662 * medium - 0.8086757660 * short
-    return np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+    return np.stack([lightness, a, b], axis=-1)
+
+
+def _chroma_and_hue(rgb: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """The last digit does not matter, because of the margins."""
+    lab = oklab(rgb)
+    return np.hypot(lab[..., 1], lab[..., 2]), np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) % 360
 
 
 def contradicted_pairs(

@@ -13,7 +13,7 @@ from grabient_assets.gradient.color import NAMED_COLOURS, to_oklch
 from grabient_assets.gradient.colour_words import is_contradicted
 from grabient_assets.gradient.harmony import HARMONIES, detect_harmonies
 from grabient_assets.gradient.palette import colors
-from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pairs
+from grabient_assets.gradient.vectorized import clear_harmonies, contradicted_pairs, oklab
 from grabient_assets.groups.palettes.palette_file import SAMPLES, read_palette_file
 
 GREY = (128, 128, 128)
@@ -121,3 +121,12 @@ def test_every_name_beside_many_palettes() -> None:
 def test_no_pairs() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     assert contradicted_pairs(("red",), nothing, np.zeros((0, 11, 3), dtype=np.uint8), nothing).tolist() == []
+
+
+def test_oklab_of_many_is_that_of_each():
+    rgb = np.random.default_rng(5).integers(0, 256, (20, 10, 3))
+    lightness, a, b = np.moveaxis(oklab(rgb), -1, 0)
+    each = np.array([[to_oklch(tuple(one)) for one in row] for row in rgb.tolist()])
+    assert lightness == pytest.approx(each[..., 0])
+    assert np.hypot(a, b) == pytest.approx(each[..., 1])
+    assert np.degrees(np.arctan2(b, a)) % 360 == pytest.approx(each[..., 2])
