@@ -1,11 +1,12 @@
 """READ FIRST: everything there is, nothing hidden.
 
 Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
-how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write. Assets, jobs, sensors and checks of a group lie in files of these names in `groups/<group>/`;
-the rules beside them are plain Python. What every kind of question asked of models has in common (jobs
-`submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`,
-`refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`. Resources read the
-settings when they are used, so this loads with an empty environment.
+how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write,
+and comparisons says what their differences are worth. Assets, jobs, sensors and checks of a group lie in files of these
+names in `groups/<group>/`; the rules beside them are plain Python. What every kind of question asked of models has in
+common (jobs `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`,
+`tagging_completed`, `refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`.
+Resources read the settings when they are used, so this loads with an empty environment.
 """
 
 import dagster as dg
@@ -22,6 +23,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.chorus import assets as chorus_assets
     from grabient_assets.groups.chorus import jobs as chorus_jobs
     from grabient_assets.groups.chorus import sensors as chorus_sensors
+    from grabient_assets.groups.comparisons import assets as comparison_assets
+    from grabient_assets.groups.comparisons import jobs as comparison_jobs
+    from grabient_assets.groups.comparisons import sensors as comparison_sensors
     from grabient_assets.groups.exports import assets as export_assets
     from grabient_assets.groups.exports import jobs as export_jobs
     from grabient_assets.groups.exports import sensors as export_sensors
@@ -63,8 +67,8 @@ def grabient() -> dg.Definitions:
             chorus_assets.statement_batches,
             chorus_assets.artwork_batches,
             chorus_assets.collect_chorus,
-            chorus_assets.chorus_comparisons,
-            chorus_assets.artist_fingerprints,
+            comparison_assets.chorus_comparisons,
+            comparison_assets.artist_fingerprints,
             calibration_assets.model_reports,
             export_assets.palette_exports,
         ],
@@ -81,7 +85,7 @@ def grabient() -> dg.Definitions:
             chorus_jobs.submit_statements,
             chorus_jobs.submit_artworks,
             chorus_jobs.report_chorus,
-            chorus_jobs.compare_artists,
+            comparison_jobs.compare_artists,
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
@@ -96,7 +100,7 @@ def grabient() -> dg.Definitions:
             search_sensors.texts_waiting(interval, status),
             search_sensors.vectors_changed(interval, status),
             chorus_sensors.chorus_due(interval, status),
-            chorus_sensors.chorus_settled(interval, status),
+            comparison_sensors.chorus_settled(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

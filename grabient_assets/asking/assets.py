@@ -14,6 +14,10 @@ from grabient_assets.asking.purpose_assets import PurposeAssets
 from grabient_assets.asking.reports import asked_events, observe_plan, report_held
 from grabient_assets.errors import PromptError
 from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
+from grabient_assets.ledger.connection import Connection
+from grabient_assets.ledger.due import DueTarget
+from grabient_assets.ledger.purpose import Purpose, Purposes
+from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt
@@ -39,6 +43,47 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def send_purpose(
+    context: dg.AssetExecutionContext,
+    purpose: Purpose,
+    purposes: Purposes,
+    provider: str,
+    warehouse: Warehouse,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+    announce: Callable[[Connection, Sequence[DueTarget]], None] = lambda *_: None,
+) -> Sent:
+    """Send everything of the purpose that is due at the provider. What was sent, deferred or waits for money goes into
+    the run's log; `announce` gets the plan before the first batch."""
+    with providers.connect(provider) as connection:
+        sent = submit_due(
+            purpose,
+            Submission(
+                connection,
+                purposes,
+                warehouse,
+                objects.open_for_sending(),
+                _now,
+                images_by_url=providers.images_by_url(),
+            ),
+            context.run_id,
+            lambda targets: announce(connection, targets),
+        )
+    for one in sent.batches:
+        context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+    for sentence in dict.fromkeys(sent.held):
+        context.log.warning(sentence)
+    if any(one.batch.status == "deferred" for one in sent.batches):
+        context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
+    return sent
+
+
+def fail_for(complaints: Sequence[str]) -> None:
+    """Fail the run with these sentences; nothing when there are none."""
+    if complaints:
+        raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
+
+
 def send_due(
     context: dg.AssetExecutionContext,
     shown: PurposeAssets,
@@ -52,33 +97,24 @@ def send_due(
     started, complaints = _now(), tuple[str, ...]()
     if shown.follow_up:
         complaints = shown.follow_up.ask(warehouse, providers.usable(), providers.answers_from(), started)
-    with providers.connect(provider) as connection:
-        sent = submit_due(
-            shown.purpose,
-            Submission(
-                connection,
-                shown.purposes,
-                warehouse,
-                objects.open_for_sending(),
-                _now,
-                images_by_url=providers.images_by_url(),
-            ),
-            context.run_id,
-            lambda targets: observe_plan(context, shown, warehouse, connection, targets),
-        )
-    for one in sent.batches:
-        context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
+    sent = send_purpose(
+        context,
+        shown.purpose,
+        shown.purposes,
+        provider,
+        warehouse,
+        objects,
+        providers,
+        lambda connection, targets: observe_plan(context, shown, warehouse, connection, targets),
+    )
     with warehouse.read() as database:
         stopped = stopped_subjects(database, shown.name, provider, started)
     own = context.partition_key if context.has_partition_key else None  # this one turns red
     ids = [one.batch.batch_id for one in sent.batches]
     stopped = [one for one in stopped if shown.space.key(one) != own]
     report_materializations(context, list(asked_events(shown, warehouse, provider, ids, stopped)))
-    if any(one.batch.status == "deferred" for one in sent.batches):
-        context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
     report_held(context, shown, warehouse, provider, sent.held)
-    if complaints := (*complaints, *sent.complaints):
-        raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
+    fail_for((*complaints, *sent.complaints))
 
 
 def report_asked(

@@ -159,8 +159,6 @@ def report_held(
     sentences: Sequence[str],
 ) -> None:
     """Report the subjects whose requests wait for money."""
-    for sentence in dict.fromkeys(sentences):
-        context.log.warning(sentence)
     if not sentences:
         return
     purpose = shown.purpose

@@ -84,35 +84,48 @@ def _sending_runs(
     for name, work in work_at.items():
         if not work:
             yield " ".join(work.held) or (f"Nothing is due at {name}." if name in usable else "")
-        elif name not in usable:
-            waiting = counted(work.requests, "request")
-            yield f"{shown.name.capitalize()} waits with {waiting}. {providers.why_not(name)}"
-        elif wait := closed_until(name, warehouse, datetime.now(UTC)):
-            yield f"{name} takes nothing before {wait:%H:%M:%S} UTC."
-        elif reason := _busy(instance, shown, role := f"submit-{shown.name}-{name}"):
-            yield reason
-        else:
-            going = attempt(instance, warehouse, role, work.items())
-            if isinstance(going, str):
-                yield going
-                continue
-            asset = shown.asking(name)
-            yield dg.RunRequest(
-                run_key=going.run_key,
-                partition_key=shown.space.key(work.first()),
-                asset_selection=[dg.AssetKey(asset)],
-                tags={**going.tags, ABOUT_TAG: f"{name}: {counted(work.requests, 'request')}"},
-                run_config={"ops": {asset: {"config": {"send_due": True}}}},
-            )
+            continue
+        going = sending_attempt(instance, warehouse, providers, shown.name, name, work, after=bool(shown.follow_up))
+        if isinstance(going, str):
+            yield going
+            continue
+        asset = shown.asking(name)
+        yield dg.RunRequest(
+            run_key=going.run_key,
+            partition_key=shown.space.key(work.first()),
+            asset_selection=[dg.AssetKey(asset)],
+            tags=going.tags,
+            run_config={"ops": {asset: {"config": {"send_due": True}}}},
+        )
 
 
-def _busy(instance: dg.DagsterInstance, shown: PurposeAssets, role: str) -> str | None:
-    """Why nothing should be sent now. Requests that follow automatically become due piece by piece during a collection;
-    they should go out together."""
-    reason = busy_with(instance, role, wait_for_people=True)
-    if reason is None and shown.follow_up:
-        reason = busy_with(instance, COLLECT_ROLE)
-    return reason
+def sending_attempt(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    providers: ProvidersResource,
+    purpose: str,
+    provider: str,
+    work: Work,
+    *,
+    after: bool = False,
+) -> Attempt | str:
+    """The next attempt to send this work to the provider, or the reason why nothing should be sent now.
+
+    With `after`, it waits for collections: requests that follow automatically become due piece by piece during one, and
+    should go out together.
+    """
+    if provider not in providers.usable():
+        return f"{purpose.capitalize()} waits with {counted(work.requests, 'request')}. {providers.why_not(provider)}"
+    if wait := closed_until(provider, warehouse, datetime.now(UTC)):
+        return f"{provider} takes nothing before {wait:%H:%M:%S} UTC."
+    role = f"submit-{purpose}-{provider}"
+    reason = busy_with(instance, role, wait_for_people=True) or (after and busy_with(instance, COLLECT_ROLE))
+    if reason:
+        return reason
+    going = attempt(instance, warehouse, role, work.items())
+    if isinstance(going, str):
+        return going
+    return Attempt(going.run_key, {**going.tags, ABOUT_TAG: f"{provider}: {counted(work.requests, 'request')}"})
 
 
 def settled_sensor(

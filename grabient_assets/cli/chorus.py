@@ -86,9 +86,7 @@ def new(
     elif as_json:
         print_json(_document(group, warehouse))
     else:
-        print_output(
-            f"{group.group_id} is asked. The sensor chorus_due sends it; or: grabient chorus run {group.group_id}"
-        )
+        print_output(f"{group.group_id} is asked. The sensor chorus_due sends it, or: grabient chorus run latest")
 
 
 @chorus.command("run", epilog="Example: grabient chorus run latest")
@@ -202,7 +200,7 @@ def vote(
     """Record which of two works is preferred. The page of the group in `grabient studio` asks blindly."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.chorus.comparisons import vote as record_vote
+    from grabient_assets.groups.comparisons.votes import vote as record_vote
     from grabient_assets.ledger.clock import ledger_time
 
     warehouse, _, found = _opened(group)
@@ -267,14 +265,15 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
 
 def _show_plan(planned: Planned, settings: Settings) -> None:
     group, usd = planned.group, planned.usd
-    what = (
-        f"{counted(len(group.artists), 'artist')} x {counted(group.iterations, 'iteration')}, painted by {group.brush}"
-    )
+    artists, times = counted(len(group.artists), "artist"), counted(group.iterations, "iteration")
     quality = f", {group.quality}" if group.quality else ""
     price = f"about {usd.expected:.4f} USD ({usd.low:.4f} to {usd.high:.4f})"
     how = "in batches" if group.delivery == "batch" else "at once"
     emulated = " (emulated)" if settings.mode == "emulator" else ""
-    print_note(f"{group.prompt_version}: {what} at {group.size}{quality}, {how}: {price}{emulated}.")
+    print_note(
+        f"{group.prompt_version}: {artists} x {times}, painted by {group.brush} at {group.size}{quality}, {how}: "
+        f"{price}{emulated}."
+    )
 
 
 def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeout: float, *, as_json: bool) -> None:

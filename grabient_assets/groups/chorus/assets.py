@@ -1,5 +1,4 @@
-"""The chorus in Dagster: what is asked of artists and of the brush, what came of it, and what the differences are
-worth."""
+"""The chorus in Dagster: what is asked of artists and of the brush, and what came of it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,28 +6,23 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking import checks
+from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.groups.chorus.checks import artwork_checks, statement_checks
-from grabient_assets.groups.chorus.comparisons import compare_artists, group_sheet, images_of, keep_signals
-from grabient_assets.groups.chorus.partitions import chorus_groups, chorus_runs
+from grabient_assets.groups.chorus.partitions import chorus_runs
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
-from grabient_assets.groups.chorus.runs import ChorusRun, counts_of, retry_group, runs_of
-from grabient_assets.groups.chorus.tables import groups, named_group
-from grabient_assets.groups.markdown import inline_image
+from grabient_assets.groups.chorus.runs import ChorusRun, retry_group, runs_of
+from grabient_assets.groups.chorus.tables import named_group
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason
-from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.warehouse.connection import Warehouse
 
 GROUP = "chorus"
 NAMED_AT_MOST = 10
-SHEET_CELL = 160
-"""Pixels of a cell of the contact sheet in Dagster, where every event is stored for ever."""
 
 
 class SubmitConfig(dg.Config):
@@ -62,16 +56,7 @@ def _submit(
     if not config.send_due:
         _ask_again(context, warehouse, providers)
         return
-    with providers.connect(config.send_due) as connection:
-        submission = Submission(connection, PURPOSES, warehouse, objects.open_for_sending(), _now)
-        sent = submit_due(purpose, submission, context.run_id)
-    for one in sent.batches:
-        context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
-    for sentence in dict.fromkeys(sent.held):
-        context.log.warning(sentence)
-    if any(one.batch.status == "deferred" for one in sent.batches):
-        context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
-    batches = {one.batch.batch_id: one.batch.model for one in sent.batches}
+    sent = send_purpose(context, purpose, PURPOSES, config.send_due, warehouse, objects, providers)
     with warehouse.read() as connection:
         rows = connection.execute(
             """
@@ -80,7 +65,7 @@ def _submit(
                 AND c.provider = b.provider AND c.iteration = r.analysis_index
             WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY ALL
             """,
-            [list(batches)],
+            [[one.batch.batch_id for one in sent.batches]],
         ).fetchall()
     report_materializations(
         context,
@@ -89,8 +74,7 @@ def _submit(
             for run, batch, custom_id in rows
         ],
     )
-    if sent.complaints:
-        raise dg.Failure(" ".join(dict.fromkeys(sent.complaints)), allow_retries=False)
+    fail_for(sent.complaints)
 
 
 def _ask_again(context: dg.AssetExecutionContext, warehouse: Warehouse, providers: ProvidersResource) -> None:
@@ -230,55 +214,3 @@ def _report(context: dg.AssetExecutionContext, runs: Sequence[ChorusRun], *, aga
                 metadata["image"] = dg.MetadataValue.text(run.image_id or "")
             events.append(dg.AssetMaterialization(asset, partition=run.run_id, metadata=metadata))
     report_materializations(context, events)
-
-
-@dg.asset(
-    partitions_def=chorus_groups,
-    deps=["artworks"],
-    hooks={show_reason},
-    group_name=GROUP,
-    kinds={"duckdb"},
-    description="The images of a group side by side, and the signals of each: numbers from pixels and text, without "
-    "any model.",
-    metadata={"dagster/table_name": "artwork_signals"},
-)
-def chorus_comparisons(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource
-) -> dg.MaterializeResult:
-    database, store = warehouse.open(context), objects.open()
-    unreadable = keep_signals(database, store, [context.partition_key])
-    with database.read() as connection:
-        group = groups(connection, [context.partition_key])[context.partition_key]
-        runs = runs_of(connection, [group.group_id])
-    sheet = group_sheet(group, runs, images_of(database, store, runs), SHEET_CELL)
-    if unreadable:
-        raise dg.Failure(" ".join(unreadable), allow_retries=False)
-    counts = counts_of(runs)
-    return dg.MaterializeResult(
-        metadata={
-            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group.group_id}")),
-            **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
-            "cost, USD": dg.MetadataValue.float(float(sum(run.cost_usd for run in runs))),
-        }
-    )
-
-
-@dg.asset(
-    deps=[chorus_comparisons],
-    hooks={show_reason},
-    group_name=GROUP,
-    kinds={"duckdb"},
-    description="What is typical of each artist under one prompt and brush, which pairs differ by more than chance, and "
-    "how they are rated in blind votes. Where there are too few works, that is the answer.",
-    metadata={"dagster/table_name": "artist_fingerprints"},
-)
-def artist_fingerprints(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    compared = compare_artists(warehouse.open(context), _now())
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": dg.MetadataValue.int(compared.fingerprints),
-            "pairs that differ": dg.MetadataValue.int(compared.different),
-            "pairs with too few works": dg.MetadataValue.int(compared.undecided),
-            "ratings": dg.MetadataValue.md(compared.markdown),
-        }
-    )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from grabient_assets.groups.chorus.comparisons import group_sheet, images_of
-from grabient_assets.groups.chorus.runs import group_document, runs_of
+from grabient_assets.errors import StoreError
+from grabient_assets.groups.chorus.runs import ChorusRun, group_document, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup
 from grabient_assets.groups.images.images import images_by_id
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from grabient_assets.imaging.contact_sheet import Cell
 
 
 def export_group(group: ChorusGroup, warehouse: Warehouse, store: ObjectStore, folder: Path) -> int:
@@ -34,3 +39,36 @@ def export_group(group: ChorusGroup, warehouse: Warehouse, store: ObjectStore, f
     (folder / "runs.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "sheet.png").write_bytes(group_sheet(group, runs, contents))
     return written
+
+
+def group_sheet(
+    group: ChorusGroup, runs: Sequence[ChorusRun], images: dict[str, bytes], cell_width: int = 320
+) -> bytes:
+    """The PNG of all works of a group: a row for each iteration, a column for each artist. `images` are bytes by
+    image_id; a run without one is a hole with its reason."""
+    from grabient_assets.imaging.contact_sheet import Cell, contact_sheet
+
+    by_place = {(run.artist, run.iteration): run for run in runs}
+    rows: list[list[Cell | None]] = []
+    for iteration in range(group.iterations):
+        row: list[Cell | None] = []
+        for artist in group.artists:
+            run = by_place.get((artist.model, iteration))
+            content = images.get(run.image_id or "") if run else None
+            row.append(None if run is None else Cell(run.caption, content, run.error or run.status))
+        rows.append(row)
+    heads = [artist.model for artist in group.artists]
+    return contact_sheet(rows, heads, title=f"{group.group_id}, {group.prompt_version}", cell_width=cell_width)
+
+
+def images_of(warehouse: Warehouse, store: ObjectStore, runs: Sequence[ChorusRun]) -> dict[str, bytes]:
+    """The bytes of the images of these runs, by image_id; one that is gone from the store is left out."""
+    with warehouse.read() as connection:
+        known = images_by_id(connection, [run.image_id for run in runs if run.image_id])
+    found: dict[str, bytes] = {}
+    for image_id, image in known.items():
+        try:
+            found[image_id] = store.get(image.object_key)
+        except StoreError:
+            continue
+    return found

@@ -3,9 +3,7 @@
 import dagster as dg
 
 from grabient_assets.groups.chorus.assets import (
-    artist_fingerprints,
     artwork_batches,
-    chorus_comparisons,
     collect_chorus,
     statement_batches,
 )
@@ -25,10 +23,4 @@ report_chorus = dg.define_asset_job(
     selection=dg.AssetSelection.assets(collect_chorus),
     description="Show which runs are done, and fail under those that failed, with the reasons. The sensor "
     "chorus_settled starts it.",
-)
-compare_artists = dg.define_asset_job(
-    "compare_artists",
-    selection=dg.AssetSelection.assets(chorus_comparisons, artist_fingerprints),
-    description="Measure the works of a group, and compare the artists. The sensor chorus_settled starts it once a "
-    "group has come to rest, and after votes.",
 )

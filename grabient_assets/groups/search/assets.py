@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking import checks
+from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.errors import EmbedderError
 from grabient_assets.groups.embedding.embedding import LOCAL
 from grabient_assets.groups.embedding.purpose import EMBEDDING
@@ -27,13 +28,11 @@ from grabient_assets.groups.search.palette_index import (
 from grabient_assets.groups.search.relevance import judged
 from grabient_assets.groups.search.samples import sample_hits_markdown
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.partitions import chosen_palettes, palette_versions, partition_key, prompt_versions
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason
-from grabient_assets.resources.runs import PUT_OFF_TAG
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -100,8 +99,7 @@ def palette_embeddings(
                 context.log.info("%s without a refined text, or with a vector under way", counted(lacking, "palette"))
         _report(context, rows)
     yield from checks.results(embedding_checks, database, context.selected_asset_check_keys)
-    if complaints:
-        raise dg.Failure(" ".join(dict.fromkeys(complaints)), allow_retries=False)
+    fail_for(complaints)
 
 
 def _send(
@@ -114,15 +112,7 @@ def _send(
     """Send the texts that are due at the provider; returns what could not be sent, as sentences."""
     if model.provider not in providers.usable():
         return (providers.why_not(model.provider),)
-    with providers.connect(model.provider) as connection:
-        submission = Submission(connection, PURPOSES, warehouse, objects.open_for_sending(), _now)
-        sent = submit_due(EMBEDDING, submission, context.run_id)
-    for one in sent.batches:
-        context.log.info("batch %s: %s texts, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)
-    for sentence in dict.fromkeys(sent.held):
-        context.log.warning(sentence)
-    if any(one.batch.status == "deferred" for one in sent.batches):
-        context.instance.add_run_tags(context.run_id, {PUT_OFF_TAG: "true"})
+    sent = send_purpose(context, EMBEDDING, PURPOSES, model.provider, warehouse, objects, providers)
     return sent.complaints
 
 

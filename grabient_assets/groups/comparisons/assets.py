@@ -1,0 +1,72 @@
+"""The artists of a chorus side by side, and what their differences are worth."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.groups.chorus.export import group_sheet, images_of
+from grabient_assets.groups.chorus.partitions import chorus_groups
+from grabient_assets.groups.chorus.runs import counts_of, runs_of
+from grabient_assets.groups.chorus.tables import groups
+from grabient_assets.groups.comparisons.artists import compare_artists
+from grabient_assets.groups.comparisons.signals import keep_signals
+from grabient_assets.groups.markdown import inline_image
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.reporting import show_reason
+from grabient_assets.resources.warehouse import WarehouseResource
+
+GROUP = "comparisons"
+SHEET_CELL = 160
+"""Pixels of a cell of the contact sheet in Dagster, where every event is stored for ever."""
+
+
+@dg.asset(
+    partitions_def=chorus_groups,
+    deps=["artworks"],
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    description="The images of a group side by side, and the signals of each: numbers from pixels and text, without "
+    "any model.",
+    metadata={"dagster/table_name": "artwork_signals"},
+)
+def chorus_comparisons(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource
+) -> dg.MaterializeResult:
+    database, store = warehouse.open(context), objects.open()
+    unreadable = keep_signals(database, store, [context.partition_key])
+    with database.read() as connection:
+        group = groups(connection, [context.partition_key])[context.partition_key]
+        runs = runs_of(connection, [group.group_id])
+    sheet = group_sheet(group, runs, images_of(database, store, runs), SHEET_CELL)
+    if unreadable:
+        raise dg.Failure(" ".join(unreadable), allow_retries=False)
+    counts = counts_of(runs)
+    return dg.MaterializeResult(
+        metadata={
+            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group.group_id}")),
+            **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
+            "cost, USD": dg.MetadataValue.float(float(sum(run.cost_usd for run in runs))),
+        }
+    )
+
+
+@dg.asset(
+    deps=[chorus_comparisons],
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    description="What is typical of each artist under one prompt and brush, which pairs differ by more than chance, "
+    "and how they are rated in blind votes. Where there are too few works, that is the answer.",
+    metadata={"dagster/table_name": "artist_fingerprints"},
+)
+def artist_fingerprints(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    compared = compare_artists(warehouse.open(context), datetime.now(UTC))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": dg.MetadataValue.int(compared.fingerprints),
+            "pairs that differ": dg.MetadataValue.int(compared.different),
+            "pairs with too few works": dg.MetadataValue.int(compared.undecided),
+            "ratings": dg.MetadataValue.md(compared.markdown),
+        }
+    )
