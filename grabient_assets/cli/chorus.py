@@ -217,7 +217,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder; it is made, and files in it are replaced.")],
 ) -> None:
     """Write a group as a folder: its images, runs.json, and sheet.png with all of them side by side."""
-    from grabient_assets.groups.chorus.export import export_group
+    from grabient_assets.groups.comparisons.export import export_group
     from grabient_assets.resources.objects import open_store
 
     warehouse, settings, found = _opened(group)

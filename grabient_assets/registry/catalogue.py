@@ -44,6 +44,18 @@ class Registry:
         near = difflib.get_close_matches(id, known, n=3, cutoff=0.5) or known
         raise RegistryError(f"The registry knows no model {id!r} of {provider}. Did you mean {' or '.join(near)}?")
 
+    def named(self, name: str, role: Role) -> Model:
+        """The model of this id, whoever serves it. Raises RegistryError for one that is unknown or cannot do what
+        `role` stands for, naming some that can."""
+        found = [model for model in self.models if model.id == name]
+        able = [model for model in found if role in model.roles]
+        if able:
+            return able[0]
+        near = difflib.get_close_matches(name, [model.id for model in self.in_role(role)], n=3, cutoff=0.5)
+        known = ", ".join(near or [model.id for model in self.panel(role)])
+        what = f"{name} is no {role}" if found else f"The registry knows no {role} {name!r}"
+        raise RegistryError(f"{what}. Choose for example {known}.")
+
     def usable(self, model: Model, on: date) -> None:
         """Raises RegistryError when `model` is shut down on the day `on`, naming another to use, or not out yet."""
         if model.retires_on is not None and on >= model.retires_on:

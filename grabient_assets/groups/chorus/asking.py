@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.errors import OverBudgetError, RegistryError, UnknownPromptVersionError, UnpricedError, UsageError
+from grabient_assets.errors import OverBudgetError, UnknownPromptVersionError, UnpricedError, UsageError
 from grabient_assets.groups.chorus.purpose import (
     ARTWORK,
     FAMILY,
     STATEMENT,
-    artwork_line,
     ask_for_artworks,
     statement_prompt,
 )
 from grabient_assets.groups.chorus.tables import Artist, ChorusGroup, new_group_id, record_group
+from grabient_assets.groups.images.making import image_line_bytes
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
@@ -36,12 +35,10 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.registry.model import Delivery, Model, Role
+    from grabient_assets.registry.model import Delivery, Model
 
 SIZE = "1024x1024"
 QUALITY = "medium"
-MOST_RUNS = 500
-"""The most runs of a group. A larger question is several groups; a comparison pools all of one prompt and brush."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,7 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
     prompt = statement_prompt(_version(wish.prompt_version))
     if not 1 <= wish.iterations <= MOST_ANALYSES:
         raise UsageError(f"--iterations is {wish.iterations}; it must be from 1 to {MOST_ANALYSES}.")
-    models = _artists(wish.artists, now)
-    brush = _brush(wish.brush, now)
+    models, brush = _models(wish, now)
     for model in (*models, brush):
         if model.provider not in usable:
             raise UsageError(
@@ -112,9 +108,7 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
         seed=wish.seed,
         muse=None if wish.seed is None else _muse(connection, wish.seed),
     )
-    artwork_line(group.recipe, brush)  # raises for a size or quality that is not made
-    if len(models) * wish.iterations > MOST_RUNS:
-        raise UsageError(f"{len(models) * wish.iterations:,} runs are more than {MOST_RUNS}; make several groups.")
+    image_line_bytes(ARTWORK.prompt(group.recipe, brush), brush)  # raises for a size or quality that is not made
     usd = _price(connection, group, models, brush, now)
     return Planned(replace(group, estimated_usd=usd.expected), models, usd)
 
@@ -188,48 +182,26 @@ def ask_again(
 
 def _version(name: str | None) -> str:
     from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.prompting.released import load_released
+    from grabient_assets.prompting.released import newest_released
 
     versions = load_prompt_versions(PROMPTS_DIR / FAMILY)
     if name is None:
-        released = load_released(PROMPTS_DIR / FAMILY)
-        return next((one for one in reversed(versions) if one in released), versions[-1])
+        return newest_released(PROMPTS_DIR / FAMILY, versions)
     if name.removeprefix(f"{FAMILY}/") not in versions:
         raise UnknownPromptVersionError(name, [f"{FAMILY}/{one}" for one in versions])
     return name
 
 
-def _artists(names: Sequence[str], now: datetime) -> tuple[Model, ...]:
+def _models(wish: Wish, now: datetime) -> tuple[tuple[Model, ...], Model]:
+    """The artists and the brush. Raises RegistryError for one that is unknown, shut down, or cannot do this."""
     registry = load_registry()
-    models = [_named(name, "artist") for name in names] or list(registry.panel("artist"))
-    for model in models:
+    artists = [registry.named(name, "artist") for name in wish.artists] or list(registry.panel("artist"))
+    brush = registry.panel("brush")[0] if wish.brush is None else registry.named(wish.brush, "brush")
+    for model in (*artists, brush):
         registry.usable(model, now.date())
-    if repeated := [model.id for model in models if models.count(model) > 1]:
+    if repeated := [model.id for model in artists if artists.count(model) > 1]:
         raise UsageError(f"{repeated[0]} is named twice; --iterations asks an artist several times.")
-    return tuple(models)
-
-
-def _brush(name: str | None, now: datetime) -> Model:
-    registry = load_registry()
-    model = registry.panel("brush")[0] if name is None else _named(name, "brush")
-    registry.usable(model, now.date())
-    return model
-
-
-def _named(name: str, role: Role) -> Model:
-    """The model of this id. Raises RegistryError for one that is unknown, or cannot do this."""
-    registry = load_registry()
-    found = [model for model in registry.models if model.id == name]
-    if not found:
-        ids = [model.id for model in registry.in_role(role)]
-        near = difflib.get_close_matches(name, ids, n=3, cutoff=0.5)
-        known = [model.id for model in registry.panel(role)]
-        raise RegistryError(f"The registry knows no {role} {name!r}. Known are for example {', '.join(near or known)}.")
-    able = [model for model in found if role in model.roles]
-    if not able:
-        known = ", ".join(model.id for model in registry.panel(role))
-        raise RegistryError(f"{name} is no {role}; it is {', '.join(found[0].roles)}. Choose for example {known}.")
-    return able[0]
+    return tuple(artists), brush
 
 
 def _muse(connection: DuckDBPyConnection, seed: str) -> dict[str, Any]:

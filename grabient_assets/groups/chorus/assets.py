@@ -90,47 +90,39 @@ def _ask_again(context: dg.AssetExecutionContext, warehouse: Warehouse, provider
             context.log.info("%s: %s of %s runs asked again", group_id, len(again), len(runs))
 
 
-@dg.asset(
-    partitions_def=chorus_runs,
-    hooks={show_reason},
-    group_name=GROUP,
-    output_required=False,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Requests to the artists: one prompt, each artist as often as the group says. `grabient chorus new` "
-    "asks; the sensor chorus_due sends. Materializing asks again for what failed.",
-    metadata={"dagster/table_name": "batches"},
-)
-def statement_batches(
-    context: dg.AssetExecutionContext,
-    config: SubmitConfig,
-    warehouse: WarehouseResource,
-    objects: ObjectsResource,
-    providers: ProvidersResource,
-):
-    _submit(context, config, STATEMENT, warehouse.open(context), objects, providers)
-    yield from ()
+def _asking_asset(name: str, purpose: Purpose, deps: Sequence[str], description: str) -> dg.AssetsDefinition:
+    """The asset that sends what is due of a purpose."""
+
+    @dg.asset(
+        name=name,
+        partitions_def=chorus_runs,
+        deps=deps,
+        hooks={show_reason},
+        group_name=GROUP,
+        output_required=False,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=f"{description} The sensor chorus_due sends. Materializing asks again for what failed.",
+        metadata={"dagster/table_name": "batches"},
+    )
+    def send(
+        context: dg.AssetExecutionContext,
+        config: SubmitConfig,
+        warehouse: WarehouseResource,
+        objects: ObjectsResource,
+        providers: ProvidersResource,
+    ):
+        _submit(context, config, purpose, warehouse.open(context), objects, providers)
+        yield from ()
+
+    return send
 
 
-@dg.asset(
-    partitions_def=chorus_runs,
-    deps=["artist_statements"],
-    hooks={show_reason},
-    group_name=GROUP,
-    output_required=False,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Requests to the brush: the image prompt of each statement. A statement asks for its artwork as it is "
-    "stored; the sensor chorus_due sends. Materializing asks again for what failed.",
-    metadata={"dagster/table_name": "batches"},
+statement_batches = _asking_asset(
+    "statement_batches", STATEMENT, (), "Requests to the artists: one prompt, each as often as the group says."
 )
-def artwork_batches(
-    context: dg.AssetExecutionContext,
-    config: SubmitConfig,
-    warehouse: WarehouseResource,
-    objects: ObjectsResource,
-    providers: ProvidersResource,
-):
-    _submit(context, config, ARTWORK, warehouse.open(context), objects, providers)
-    yield from ()
+artwork_batches = _asking_asset(
+    "artwork_batches", ARTWORK, ("artist_statements",), "Requests to the brush: the image prompt of each statement."
+)
 
 
 @dg.multi_asset(
@@ -171,7 +163,7 @@ def collect_chorus(context: dg.AssetExecutionContext, config: ReportConfig, ware
             chosen = set(context.partition_keys)
             runs = [run for run in runs if run.run_id in chosen]
             failed = [run for run in runs if run.status in ("failed", "cancelled")]
-        _report(context, runs, again=not config.settled)
+        _report(context, unreported(context.instance, runs) if config.settled else _ready(runs))
     every = (*statement_checks, *artwork_checks)
     yield from checks.results(every, database, context.selected_asset_check_keys)
     if failed:
@@ -179,27 +171,25 @@ def collect_chorus(context: dg.AssetExecutionContext, config: ReportConfig, ware
         raise dg.Failure(f"{named}. Ask again with `grabient chorus retry`.", allow_retries=False)
 
 
-def unreported(instance: dg.DagsterInstance, runs: Sequence[ChorusRun]) -> dict[str, list[ChorusRun]]:
-    """By asset, the runs that have what it stands for and no materialization."""
-    having = {
+def _ready(runs: Sequence[ChorusRun]) -> dict[str, list[ChorusRun]]:
+    """By asset, the runs that have what it stands for."""
+    return {
         "artist_statements": [run for run in runs if run.stage == "brush"],
         "artworks": [run for run in runs if run.status == "done"],
     }
-    return {
-        asset: [run for run in found if run.run_id not in known]
-        for asset, found in having.items()
-        for known in [instance.get_materialized_partitions(dg.AssetKey(asset)) if found else set()]
-    }
 
 
-def _report(context: dg.AssetExecutionContext, runs: Sequence[ChorusRun], *, again: bool) -> None:
+def unreported(instance: dg.DagsterInstance, runs: Sequence[ChorusRun]) -> dict[str, list[ChorusRun]]:
+    """The same without those that have a materialization."""
+    found: dict[str, list[ChorusRun]] = {}
+    for asset, ready in _ready(runs).items():
+        known = instance.get_materialized_partitions(dg.AssetKey(asset)) if ready else set[str]()
+        found[asset] = [run for run in ready if run.run_id not in known]
+    return found
+
+
+def _report(context: dg.AssetExecutionContext, found: dict[str, list[ChorusRun]]) -> None:
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    found = unreported(context.instance, runs)
-    if again:
-        found = {
-            "artist_statements": [run for run in runs if run.stage == "brush"],
-            "artworks": [run for run in runs if run.status == "done"],
-        }
     events: list[dg.AssetMaterialization] = []
     for asset, ready in found.items():
         for run in ready if asset in selected else ():

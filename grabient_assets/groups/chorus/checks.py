@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
-from grabient_assets.errors import ImageError, StoreError
+from grabient_assets.groups.images.images import images_by_id, undecodable
 from grabient_assets.resources.objects import open_store
 from grabient_assets.settings import load_settings
 from grabient_assets.thresholds import STATEMENT_WORDS, Finding
@@ -46,27 +46,15 @@ def _lengths(connection: DuckDBPyConnection) -> Finding:
 
 
 def _undecodable(connection: DuckDBPyConnection) -> Finding:
-    from grabient_assets.imaging.picture import read_picture
-
     rows = connection.execute(
-        """
-        SELECT w.run_id, w.image_id, i.object_key FROM artworks w LEFT JOIN images i USING (image_id)
-        WHERE w.error IS NULL AND i.removed_at IS NULL ORDER BY w.created_at DESC, w.run_id LIMIT $1
-        """,
+        "SELECT run_id, image_id FROM artworks WHERE error IS NULL ORDER BY created_at DESC, run_id LIMIT $1",
         [LOOKED_AT],
     ).fetchall()
-    store = open_store(load_settings()) if rows else None
-    broken: list[str] = []
-    for run_id, image_id, key in rows:
-        if key is None or store is None:
-            broken.append(f"{run_id}: the table images has no row of its image")
-            continue
-        try:
-            if read_picture(store.get(key)).image_id != image_id:
-                broken.append(f"{run_id}: {key} holds other bytes than were stored")
-        except (ImageError, StoreError) as error:
-            broken.append(f"{run_id}: {error}")
-    return Finding(len(broken), 0, broken[:20], {"images looked at": len(rows)})
+    known = images_by_id(connection, [image_id for _, image_id in rows], removed=True)
+    broken = [f"{run_id}: the table images has no row of its image" for run_id, one in rows if one not in known]
+    kept = [image for image in known.values() if image.removed_at is None]
+    broken += undecodable(open_store(load_settings()), kept) if kept else []
+    return Finding(len(broken), 0, broken[:20], {"images looked at": len(kept)})
 
 
 def _sums_that_differ(connection: DuckDBPyConnection) -> tuple[int, list[str]]:

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.errors import ImageError, PromptError
 from grabient_assets.groups.chorus.statements import NoStatement, Statement, read_statement
 from grabient_assets.groups.chorus.tables import (
     ARTWORKS,
@@ -29,7 +29,8 @@ from grabient_assets.groups.chorus.tables import (
     record_artworks,
     record_statements,
 )
-from grabient_assets.groups.images.images import CHUNK_PREFIX, StoredImage, put_images, record_images, stored
+from grabient_assets.groups.images.images import StoredImage, record_images
+from grabient_assets.groups.images.making import SOME_ID, image_line_bytes, image_recipe, image_spec, taken_image
 from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
 from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, RequestRecord, requests_of
@@ -39,10 +40,10 @@ from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
-from grabient_assets.prompting.prompt import Prompt, prompt_digest
+from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.prompting.rules import PromptRules
 from grabient_assets.providers.connect import request_line
-from grabient_assets.providers.contract import ImageSpec, RequestSpec, Result
+from grabient_assets.providers.contract import RequestSpec, Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
 FAMILY = "chorus"
 STATEMENT_RULES = PromptRules("statement", {}, (), ("ref", "statement", "image_prompt"), (), {})
-SOME_ID = "0" * 48
 PROMPT_BYTES = 800
 """An image prompt, as the emulator's artists write them; stored ones replace this."""
 
@@ -180,38 +180,6 @@ def ask_for_artworks(
         record_asks(connection, ARTWORK, wanted, [target], 1, now, terms, retry=retry, delivery=group.delivery)
 
 
-def artwork_recipe(recipe: str, model: Model) -> Prompt:
-    """What a brush is asked for beside the image prompt: `1024x1024` or `1024x1024/high`. Its digest is that of size,
-    quality and format. Raises PromptError for a model that makes no images."""
-    if model.images is None:
-        raise PromptError(f"{model.id} ({model.provider}) makes no images; choose one with the role brush.")
-    size, _, quality = recipe.partition("/")
-    parameters: dict[str, float | int | str] = {"size": size, **({"quality": quality} if quality else {})}
-    if "png" in model.images.formats:
-        parameters["format"] = "png"
-    return Prompt(
-        version=recipe,
-        purpose="artwork",
-        message=f"an image of {recipe}, as the image prompt says",
-        body="",
-        parameters=parameters,
-        schema={},
-        digest=prompt_digest("", {}, parameters),
-        text=json.dumps(parameters),
-    )
-
-
-def _artwork_spec(custom_id: str, text: str, recipe: Prompt) -> ImageSpec:
-    wanted: dict[str, Any] = dict(recipe.parameters)
-    return ImageSpec(custom_id, text, size=wanted["size"], quality=wanted.get("quality"), format=wanted.get("format"))
-
-
-def artwork_line(recipe: str, model: Model) -> bytes:
-    """A request line for an image of this recipe, without an image prompt to speak of. Raises RequestRejectedError
-    when the brush does not make it."""
-    return request_line(_artwork_spec(SOME_ID, "x", artwork_recipe(recipe, model)), model)
-
-
 def _prepare_artworks(
     due: Sequence[DueRequest], prompt: Prompt, model: Model, submission: Submission
 ) -> Iterator[PreparedRequest]:
@@ -219,7 +187,7 @@ def _prepare_artworks(
         prompts = image_prompts(database, {one.subject for one in due})
     for one in due:
         line = submission.connection.provider.request_line(
-            _artwork_spec(one.custom_id, prompts[one.subject], prompt), model
+            image_spec(one.custom_id, prompts[one.subject], prompt), model
         )
         yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
 
@@ -238,34 +206,9 @@ class ArtworkReader(AnswerReader):
             }
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
-        """The image is decoded wholly, and stored before its row is: a row never names an object that is not there."""
-        from grabient_assets.imaging.picture import read_picture
-        from grabient_assets.imaging.text_chunks import with_text_chunks
-
         assert result.image is not None
-        try:
-            picture, content = read_picture(result.image), result.image
-        except ImageError as error:
-            return Verdict("invalid", f"What came is no picture: {error}")
-        if picture.media_type == "image/png":
-            origin = {
-                "run": request.subject,
-                "prompt_digest": self._digests.get(request.subject[:29], ""),
-                "model": self._batch.model,
-                "custom_id": request.custom_id,
-            }
-            content = with_text_chunks(content, {CHUNK_PREFIX + name: value for name, value in origin.items()})
-            picture = read_picture(content)
-        image = stored(
-            picture,
-            "artwork",
-            request.subject,
-            self._batch.ended_at or self._batch.intended_at,
-            batch_id=self._batch.batch_id,
-            custom_id=request.custom_id,
-        )
-        put_images(self._store, {image: content})
-        return Verdict("succeeded", payload=image)
+        origin = {"run": request.subject, "prompt_digest": self._digests.get(request.subject[:29], "")}
+        return taken_image(result.image, "artwork", request, self._batch, self._store, origin)
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[ArtworkRecord]:
         return [self._row(batch, one, now) for one in settled if one.final]
@@ -297,9 +240,8 @@ class ArtworkReader(AnswerReader):
 
 
 def _artwork_bytes(connection: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
-    fixed = len(request_line(_artwork_spec(SOME_ID, "x", prompt), model)) - 1
     any_stored = connection.execute("SELECT 1 FROM artist_statements WHERE error IS NULL LIMIT 1").fetchone()
-    return fixed if any_stored else fixed + PROMPT_BYTES
+    return image_line_bytes(prompt, model) + (0 if any_stored else PROMPT_BYTES)
 
 
 STATEMENT = Purpose(
@@ -317,7 +259,7 @@ ARTWORK = Purpose(
     name="artwork",
     noun="chorus run",
     table=ARTWORKS,
-    prompt=artwork_recipe,
+    prompt=partial(image_recipe, "artwork"),
     prepare=_prepare_artworks,
     reader=ArtworkReader,
     line_bytes=_artwork_bytes,

@@ -110,6 +110,7 @@ def _fingerprints(values: Sequence[tuple[str, str, str, str, str, list[float]]])
     found: list[FingerprintRecord] = []
     for version, brush, metric, provider, artist, numbers in values:
         one = fingerprint(numbers)
+        assert one.mean is not None
         found.append(
             FingerprintRecord(version, brush, provider, artist, metric, one.n, one.mean, one.sd, one.low, one.high)
         )
@@ -118,7 +119,7 @@ def _fingerprints(values: Sequence[tuple[str, str, str, str, str, list[float]]])
 
 def _pairs(values: Sequence[tuple[str, str, str, str, str, list[float]]]) -> list[PairRecord]:
     """Every two artists in every metric. The p values of one prompt and brush are adjusted together."""
-    from grabient_assets.consensus.effects import adjust, compare, is_enough
+    from grabient_assets.consensus.effects import adjusted, compare
 
     together: dict[tuple[str, str], list[tuple[str, str, str, list[float], list[float]]]] = defaultdict(list)
     by_metric: dict[tuple[str, str, str], list[tuple[str, list[float]]]] = defaultdict(list)
@@ -129,13 +130,13 @@ def _pairs(values: Sequence[tuple[str, str, str, str, str, list[float]]]) -> lis
             together[version, brush].append((metric, left, right, ours, theirs))
     found: list[PairRecord] = []
     for (version, brush), pairs in together.items():
-        effects = [compare(ours, theirs) for *_, ours, theirs in pairs]
-        adjusted = adjust([effect.p for effect in effects])
-        for (metric, left, right, *_), effect, p in zip(pairs, effects, adjusted, strict=True):
+        effects = adjusted([compare(ours, theirs) for *_, ours, theirs in pairs])
+        for (metric, left, right, *_), effect in zip(pairs, effects, strict=True):
+            assert effect.difference is not None
             found.append(
                 PairRecord(
-                    *(version, brush, metric, left, right, effect.n_left, effect.n_right),
-                    *(effect.difference, effect.effect, effect.p, p, effect.needed, is_enough(effect, p)),
+                    *(version, brush, metric, left, right, effect.n_left, effect.n_right, effect.difference),
+                    *(effect.effect, effect.p, effect.p_adjusted, effect.needed, effect.enough),
                 )
             )
     return found

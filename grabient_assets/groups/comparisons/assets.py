@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.groups.chorus.export import group_sheet, images_of
 from grabient_assets.groups.chorus.partitions import chorus_groups
 from grabient_assets.groups.chorus.runs import counts_of, runs_of
 from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.comparisons.artists import compare_artists
+from grabient_assets.groups.comparisons.export import group_sheet
 from grabient_assets.groups.comparisons.signals import keep_signals
+from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import show_reason
@@ -38,7 +39,8 @@ def chorus_comparisons(
     with database.read() as connection:
         group = groups(connection, [context.partition_key])[context.partition_key]
         runs = runs_of(connection, [group.group_id])
-    sheet = group_sheet(group, runs, images_of(database, store, runs), SHEET_CELL)
+        images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
+    sheet = group_sheet(group, runs, contents_of(store, images), SHEET_CELL)
     if unreadable:
         raise dg.Failure(" ".join(unreadable), allow_retries=False)
     counts = counts_of(runs)

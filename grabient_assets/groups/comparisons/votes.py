@@ -106,11 +106,11 @@ def next_duel(connection: DuckDBPyConnection, group_id: str, rater: str) -> tupl
 
 
 def ratings_of(votes: Sequence[tuple[str, str, str, str, str, str, Choice]], now: datetime) -> list[RatingRecord]:
-    from grabient_assets.consensus.ratings import Duel, rate
+    from grabient_assets.consensus.ratings import Vote, rate
 
-    duels: dict[tuple[str, str], list[Duel]] = defaultdict(list)
+    duels: dict[tuple[str, str], list[Vote]] = defaultdict(list)
     for version, brush, provider, artist, other, opponent, choice in votes:
-        duels[version, brush].append(Duel(f"{provider} {artist}", f"{other} {opponent}", choice))
+        duels[version, brush].append(Vote(f"{provider} {artist}", f"{other} {opponent}", choice))
     found: list[RatingRecord] = []
     for (version, brush), together in duels.items():
         for one in rate(together):

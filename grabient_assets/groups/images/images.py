@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import UsageError
+from grabient_assets.errors import ImageError, StoreError, UsageError
 from grabient_assets.imaging.picture import Picture
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.rows import insert_rows
@@ -34,10 +34,18 @@ class StoredImage:
     created_at: datetime
     batch_id: str | None = None
     custom_id: str | None = None
+    removed_at: datetime | None = None
 
 
-def stored(picture: Picture, made_by: str, subject: str, now: datetime, **origin: str | None) -> StoredImage:
-    """The row of a picture; `origin` are batch_id and custom_id of the request that made it."""
+def stored(
+    picture: Picture,
+    made_by: str,
+    subject: str,
+    now: datetime,
+    batch_id: str | None = None,
+    custom_id: str | None = None,
+) -> StoredImage:
+    """The row of a picture, with the request that made it."""
     return StoredImage(
         picture.image_id,
         f"images/{picture.image_id}.{picture.extension}",
@@ -48,7 +56,8 @@ def stored(picture: Picture, made_by: str, subject: str, now: datetime, **origin
         made_by,
         subject,
         now,
-        **origin,
+        batch_id,
+        custom_id,
     )
 
 
@@ -64,12 +73,14 @@ def record_images(connection: DuckDBPyConnection, images: Sequence[StoredImage])
     insert_rows(connection, "images", images, "ON CONFLICT DO UPDATE SET removed_at = NULL")
 
 
-def images_by_id(connection: DuckDBPyConnection, image_ids: Collection[str]) -> dict[str, StoredImage]:
-    """Those of the images that were not removed."""
+def images_by_id(
+    connection: DuckDBPyConnection, image_ids: Collection[str], *, removed: bool = False
+) -> dict[str, StoredImage]:
+    """Those of the images that were not removed, or all."""
     columns = ", ".join(StoredImage.__dataclass_fields__)
     rows = connection.execute(
-        f"SELECT {columns} FROM images WHERE removed_at IS NULL AND image_id IN (SELECT unnest($1::VARCHAR[]))",
-        [list(image_ids)],
+        f"SELECT {columns} FROM images WHERE ($2 OR removed_at IS NULL) AND list_contains($1::VARCHAR[], image_id)",
+        [list(image_ids), removed],
     ).fetchall()
     return {row[0]: StoredImage(*row) for row in rows}
 
@@ -98,3 +109,28 @@ def listed_images(connection: DuckDBPyConnection, limit: int) -> list[StoredImag
         f"SELECT {columns} FROM images WHERE removed_at IS NULL ORDER BY created_at DESC, image_id LIMIT $1", [limit]
     ).fetchall()
     return [StoredImage(*row) for row in rows]
+
+
+def contents_of(store: ObjectStore, images: Mapping[str, StoredImage]) -> dict[str, bytes]:
+    """The bytes by image_id; an image that is gone from the store is left out."""
+    found: dict[str, bytes] = {}
+    for image_id, image in images.items():
+        try:
+            found[image_id] = store.get(image.object_key)
+        except StoreError:
+            continue
+    return found
+
+
+def undecodable(store: ObjectStore, images: Sequence[StoredImage]) -> list[str]:
+    """A sentence for each image that cannot be read from the store, is no picture, or has other bytes than its id."""
+    from grabient_assets.imaging.picture import read_picture
+
+    found: list[str] = []
+    for image in images:
+        try:
+            if read_picture(store.get(image.object_key)).image_id != image.image_id:
+                found.append(f"{image.subject}: {image.object_key} holds other bytes than were stored")
+        except (ImageError, StoreError) as error:
+            found.append(f"{image.subject}: {error}")
+    return found

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import StoreError
 from grabient_assets.groups.chorus.runs import ChorusRun, group_document, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup
-from grabient_assets.groups.images.images import images_by_id
+from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -25,7 +24,7 @@ def export_group(group: ChorusGroup, warehouse: Warehouse, store: ObjectStore, f
         runs = runs_of(connection, [group.group_id])
         known = images_by_id(connection, [run.image_id for run in runs if run.image_id])
         prompt = wording(connection, "statement", group.prompt_digest)
-    contents = images_of(warehouse, store, runs)
+    contents = contents_of(store, known)
     folder.mkdir(parents=True, exist_ok=True)
     document = {**group_document(group, runs), "prompt": prompt}
     written = 0
@@ -59,16 +58,3 @@ def group_sheet(
         rows.append(row)
     heads = [artist.model for artist in group.artists]
     return contact_sheet(rows, heads, title=f"{group.group_id}, {group.prompt_version}", cell_width=cell_width)
-
-
-def images_of(warehouse: Warehouse, store: ObjectStore, runs: Sequence[ChorusRun]) -> dict[str, bytes]:
-    """The bytes of the images of these runs, by image_id; one that is gone from the store is left out."""
-    with warehouse.read() as connection:
-        known = images_by_id(connection, [run.image_id for run in runs if run.image_id])
-    found: dict[str, bytes] = {}
-    for image_id, image in known.items():
-        try:
-            found[image_id] = store.get(image.object_key)
-        except StoreError:
-            continue
-    return found

@@ -1,0 +1,106 @@
+"""A folder with an emulator of its own and the sensors of the chorus, ticked until nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from grabient_assets.definitions import grabient
+from grabient_assets.groups.chorus.asking import Planned, Wish, ask_chorus, plan_group
+from grabient_assets.groups.chorus.runs import ChorusRun, retry_group, runs_of
+from grabient_assets.groups.chorus.tables import ChorusGroup
+from grabient_assets.headless.chorus_run import SENSORS
+from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
+from grabient_assets.resources.home import dagster_instance
+from grabient_assets.resources.objects import open_store
+from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.emulator.running import Running, running
+from grabient_assets_tests.pipeline.place import settings_of
+
+FOUR = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
+SIZE = "1024x640"
+"""The smallest that the brush makes: painting takes half as long."""
+
+
+class Chorus:
+    """The folder, and what a person does in it."""
+
+    def __init__(self, instance: dg.DagsterInstance, emulator: Running) -> None:
+        settings = load_settings()
+        self.instance, self.emulator = instance, emulator
+        self.warehouse = Warehouse(settings.database)
+        self.store = open_store(settings)
+        self.driver = Driver(grabient(), instance, sensors=SENSORS)
+        self.finished: list[FinishedRun] = []
+
+    def plan(self, **wish: Any) -> Planned:
+        with self.warehouse.read() as connection:
+            asked = Wish(**({"artists": FOUR, "size": SIZE} | wish))
+            return plan_group(connection, asked, PROVIDERS, datetime.now(UTC))
+
+    def ask(self, max_usd: Decimal | None = None, **wish: Any) -> ChorusGroup:
+        return ask_chorus(self.warehouse, self.plan(**wish), max_usd, "emulator")
+
+    def drive(self, most: int = 40) -> None:
+        """Tick until nothing moves and no batch is open."""
+        still = 0
+        for _ in range(most):
+            with quiet_dagster():
+                ran = list(self.driver.tick())
+            self.finished += ran
+            still = (
+                0 if ran or self.rows("SELECT 1 FROM batches WHERE status IN ('intended', 'submitted')") else still + 1
+            )
+            if still == 2:
+                return
+        raise AssertionError(f"it never came to rest: {self.driver.waiting}")
+
+    def runs(self, group: ChorusGroup) -> dict[str, ChorusRun]:
+        """By artist, and the iteration where there are several."""
+        with self.warehouse.read() as connection:
+            found = runs_of(connection, [group.group_id])
+        return {run.artist if group.iterations == 1 else f"{run.artist} {run.iteration}": run for run in found}
+
+    def retry(self, group: ChorusGroup) -> list[str]:
+        with self.warehouse.write() as connection:
+            runs = runs_of(connection, [group.group_id])
+            return [run.run_id for run in retry_group(connection, group, runs, "emulator", datetime.now(UTC))]
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.warehouse.read() as connection:
+            return connection.execute(query, list(values)).fetchall()
+
+    def green(self, asset: str) -> set[str]:
+        return set(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+    def red(self, asset: str) -> set[str]:
+        keys = self.instance.get_status_by_partition(dg.AssetKey(asset), self.partitions(), _runs())
+        return {key for key, status in (keys or {}).items() if status and status.value == "FAILED"}
+
+    def partitions(self) -> Sequence[str]:
+        return list(self.instance.get_dynamic_partitions("chorus_runs"))
+
+    def requests(self, model: str) -> int:
+        """How many requests the emulator was really sent for a model."""
+        creates = self.emulator.control("GET", "calls")["creates"]
+        return sum(len(one["custom_ids"]) for one in creates if one["model"] == model)
+
+
+def _runs() -> dg.PartitionsDefinition:
+    return dg.DynamicPartitionsDefinition(name="chorus_runs")
+
+
+@contextmanager
+def chorus_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chorus]:
+    for name, value in settings_of(folder).items():
+        monkeypatch.setenv(name, value)
+    with running(folder, models=None, polls=1) as emulator, dagster_instance(load_settings()) as instance:
+        yield Chorus(instance, emulator)
