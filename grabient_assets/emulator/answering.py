@@ -15,15 +15,19 @@ import json
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from grabient_assets.emulator.answers import ANSWERERS, Answerer
-from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of, written
+from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
-Ending = Outcome | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
-"""How an answer of any kind can be made to end. A text knows one refusal, and the last ones are about no text."""
+OfOnePurpose = Literal["no_image_prompt", "long_statement", "delimiters", "fenced"]
+Ending = (
+    Outcome | OfOnePurpose | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
+)
+"""How an answer of any kind can be made to end. A text knows one refusal. Those of one purpose are known to its
+answerer, and the last ones are about no text."""
 THINKING_TOKENS = {"none": 0, "minimal": 24, "low": 90, "medium": 320, "high": 900, "xhigh": 1600, "max": 2600}
 REFUSAL = "I'm sorry, but I can't help with that request."
 
@@ -57,13 +61,17 @@ def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
     subject = answerer.subject(question, asked) if answerer else ""
     chance = Chance("answer", question.model, subject, _prompt_digest(question.system), ref)
     outcome, flawed = _fate(who, chance.draw(), question), False
-    outcome = _in_words(forced) or outcome
+    spoilt = answerer.faults.get(forced or "") if answerer else None
+    outcome = "complete" if spoilt else _in_words(forced) or outcome
     if answerer:
         asked, clean = {"ref": ref, **asked}, forced == "complete"
         given, flawed = answerer.reply(question, asked, who, chance, clean)
         if question.schema:
             given = shaped(given, question.schema, chance)
-        text = written(given, who, chance, json_only=question.json_only or clean)
+        if spoilt:
+            text = spoilt(given, question.strict)
+        else:
+            text = answerer.write(given, who, chance, json_only=question.json_only or clean)
         thinks = question.effort != "none" or question.thinks_in_text
         thinking = answerer.thinking(question, asked, chance) if thinks else ""
     else:
@@ -71,14 +79,14 @@ def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
     if question.thinks_in_text:
         text, thinking = f"<think>\n{thinking}\n</think>\n\n{text}", ""
     given = _within_budget(_ended(question, text, thinking, outcome, chance), question.budget)
-    return replace(given, flawed=flawed or given.outcome != "complete")
+    return replace(given, flawed=flawed or bool(spoilt) or given.outcome != "complete")
 
 
 def _in_words(forced: Ending | None) -> Outcome | None:
-    """The end that a text takes when it is forced to one."""
+    """The end that any text takes when it is forced to one; None for an end that is not one of texts."""
     if forced in ("refuse_input", "refuse_output"):
         return "refusal"
-    return None if forced in ("no_image", "wrong_dimensions", "short_vectors") else forced
+    return next((outcome for outcome in get_args(Outcome) if outcome == forced), None)
 
 
 def _answerer(question: Question, asked: dict[str, Any]) -> Answerer | None:

@@ -114,6 +114,12 @@ class SpoiltAnswer(Selecting):
     do: Literal["refuse", "refuse_input", "refuse_output", "no_image", "truncate", "garbage", "empty"]
 
 
+class SpoiltStatement(Selecting):
+    """Of an artist: without an image prompt, far too long, or in another form than asked for."""
+
+    do: Literal["no_image_prompt", "long_statement", "delimiters", "fenced"]
+
+
 class SpoiltVector(Selecting):
     """Of other dimensions than asked for; shorter than 1, although the model makes vectors of unit length."""
 
@@ -172,9 +178,12 @@ class NoKeys(Strict):
     do: Literal["no_keys"]
 
 
+OF_ANSWERS = (SpoiltAnswer, SpoiltStatement, SpoiltVector, ErroredResult)
+"""Actions that a single answer can be spoilt by, too."""
 CallAction = Status | Unsuccessful | Html | Drop | Delay | Hold | Cut
 BatchAction = (
     SpoiltAnswer
+    | SpoiltStatement
     | SpoiltVector
     | SpoiltResult
     | ErroredResult
@@ -230,7 +239,7 @@ class Rule(Strict):
         once where it is about the answer and names no custom ids, which such calls have not."""
         if isinstance(self.action, VisibleAfter):
             return ("vectors", "delete")
-        one = isinstance(self.action, SpoiltAnswer | SpoiltVector | ErroredResult) and not self.action.custom_ids
+        one = isinstance(self.action, OF_ANSWERS) and not self.action.custom_ids
         return ("create", *SINGLE_CALLS) if one else ("create",)
 
     def about(self, provider: str, model: str, route: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from collections.abc import Callable
 from typing import Any
 
 from grabient_assets.emulator.answering import THINKING_TOKENS, Ending, tokens
 from grabient_assets.emulator.google_requests import invalid, question_of
 from grabient_assets.emulator.images import NO_PICTURE, drawn, image_size
+from grabient_assets.emulator.painting.picture import painted
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.wire import Line, ServedModel
 from grabient_assets.registry.model import ImageRules
@@ -35,7 +37,13 @@ def image_line(model: ServedModel, rules: ImageRules, request: Any, key: str, en
         raise invalid(f"response_modalities: models/{model.id} answers with images; name IMAGE.")
     width, height, size = _size(config.get("imageConfig") or {}, rules)
     inputs = _inputs(request, rules)
-    picture = drawn("\x1f".join((model.id, key, question.text, *inputs)), width, height)
+    described = "\x1f".join((model.id, key, question.text, *inputs))
+
+    def picture() -> bytes:
+        if inputs:
+            return drawn(described, width, height)
+        return painted(model.id, question.text, described, width, height)
+
     words = WORDS if "TEXT" in modalities else ""
     return Line(key, True, _response(question, picture, words, TOKENS[size], ending))
 
@@ -87,7 +95,9 @@ def _input(data: dict[str, Any]) -> str:
     return f"{digest(text):x}"
 
 
-def _response(question: Question, picture: bytes, words: str, made: int, ending: Ending | None) -> dict[str, Any]:
+def _response(
+    question: Question, picture: Callable[[], bytes], words: str, made: int, ending: Ending | None
+) -> dict[str, Any]:
     prompt = tokens(question.system) + tokens(question.text)
     images = question.image_tokens
     read = [{"modality": "TEXT", "tokenCount": prompt}]
@@ -115,14 +125,14 @@ def _response(question: Question, picture: bytes, words: str, made: int, ending:
     return {"candidates": [{"content": content, "finishReason": reason, "index": 0}], **common}
 
 
-def _outcome(picture: bytes, words: str, ending: Ending | None) -> tuple[str, list[dict[str, Any]]]:
-    """Why the answer ends, and its parts."""
+def _outcome(picture: Callable[[], bytes], words: str, ending: Ending | None) -> tuple[str, list[dict[str, Any]]]:
+    """Why the answer ends, and its parts. The picture is made only when it is sent."""
     if ending == "refuse_output":
         return "IMAGE_SAFETY", []
     if ending in ("no_image", "empty"):
         return "NO_IMAGE", [{"text": "I can describe it, but I made no image of it."}] if ending == "no_image" else []
     if ending == "truncated":
         return "MAX_TOKENS", []
-    data = NO_PICTURE if ending == "garbage" else base64.b64encode(picture).decode("ascii")
+    data = NO_PICTURE if ending == "garbage" else base64.b64encode(picture()).decode("ascii")
     image: dict[str, Any] = {"inlineData": {"mimeType": "image/png", "data": data}}
     return "STOP", [*([{"text": words}] if words else []), image]

@@ -1,4 +1,4 @@
-"""Images: those in requests are checked, and those that the emulated models make are drawn.
+"""Images: those in requests are checked, and edited or transparent ones are drawn. painting/ makes all others.
 
 What is drawn is a real PNG file of the asked size, a pure function of a text. It shows a grid of squares, which packs
 well: a picture of 1,024 x 1,024 pixels takes about six kilobytes.

@@ -21,6 +21,7 @@ from grabient_assets.emulator.images import (
     has_alpha,
     image_size,
 )
+from grabient_assets.emulator.painting.picture import painted
 from grabient_assets.emulator.wire import Line, Refused, ServedModel
 from grabient_assets.registry.model import ImageRules
 
@@ -67,14 +68,17 @@ def imaged(
     described = json.dumps(
         [model.id, key, prompt, quality, *(hashlib.sha256(one or b"").hexdigest() for one, _ in read)]
     )
-    pictures = [
-        drawn(f"{described}{place}", width, height, transparent=background == "transparent") for place in range(number)
-    ]
+    made = 0 if forced in ("no_image", "empty", "garbage") else number
+    if files or background == "transparent":
+        clear = background == "transparent"
+        pictures = [drawn(f"{described}{place}", width, height, transparent=clear) for place in range(made)]
+    else:
+        pictures = [painted(model.id, prompt, f"{described}{place}", width, height) for place in range(made)]
     used = _usage(prompt, sum(count for _, count in read), number * tokens_of(quality, width, height))
     document = {
         "created": created,
         "background": background,
-        "data": [{"b64_json": text} for text in _spoilt(pictures, forced)],
+        "data": [{"b64_json": text} for text in _spoilt(pictures, number, forced)],
         "output_format": form,
         "quality": quality,
         "size": f"{width}x{height}",
@@ -99,12 +103,10 @@ def _usage(prompt: str, images: int, made: int) -> dict[str, Any]:
     }
 
 
-def _spoilt(pictures: list[bytes], forced: Ending | None) -> list[str]:
+def _spoilt(pictures: list[bytes], number: int, forced: Ending | None) -> list[str]:
     """The pictures in base64, as a fault leaves them."""
-    if forced in ("no_image", "empty"):
-        return []
     if forced == "garbage":
-        return [NO_PICTURE for _ in pictures]
+        return [NO_PICTURE] * number
     if forced == "truncated":
         pictures = [picture[: len(picture) // 2] for picture in pictures]
     return [base64.b64encode(picture).decode("ascii") for picture in pictures]

@@ -34,6 +34,10 @@ FORCED: dict[str, Ending] = {
     "empty": "empty",
     "wrong_dimensions": "wrong_dimensions",
     "short_vectors": "short_vectors",
+    "no_image_prompt": "no_image_prompt",
+    "long_statement": "long_statement",
+    "delimiters": "delimiters",
+    "fenced": "fenced",
 }
 SPOILING = ("swap", "duplicate", "missing")
 Request = tuple[str, dict[str, Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from google.genai import errors, types
 
 from grabient_assets.emulator.fault_script import load_rules
 from grabient_assets_tests.emulator.running import (
+    BANANA,
+    FLARE,
+    FLASH3,
+    LUNA,
     MINI,
     OSS,
     Running,
@@ -145,6 +150,29 @@ def outage(emulator: Running) -> None:
         emulator.anthropic(timeout=0.2).messages.batches.list()
 
 
+def chorus_answers(emulator: Running) -> None:
+    prompt = "Answer with one JSON object {ref, statement, image_prompt}."
+    message = [{"role": "user", "content": f'{prompt}\n{{"ref":"a","iteration":1}}'}]
+    chat, google = emulator.openai(), emulator.google()
+    request = anthropic_request("a", messages=message)
+    [block] = emulator.anthropic().messages.create(**request["params"]).content
+    assert block.type == "text" and len(json.loads(block.text)["statement"].split()) == 400
+    batch = polled(chat, chat_batch(chat, [chat_line("a", LUNA, messages=message)]))
+    row = chat_results(chat, batch)["a"]["response"]["body"]
+    assert "image_prompt" not in json.loads(row["choices"][0]["message"]["content"])
+    said = emulator.groq().chat.completions.create(**chat_line("a", OSS, messages=message)["body"])
+    assert (said.choices[0].message.content or "").startswith("===ARTIST STATEMENT===")
+    fenced = google.models.generate_content(model=FLASH3, contents=message[0]["content"]).text or ""
+    assert fenced.startswith("```json")
+    for stage in ("input", "output"):
+        with pytest.raises(openai.BadRequestError) as refused:
+            chat.images.generate(model=FLARE, prompt="A fjord.")
+        assert refused.value.body["moderation_details"]["moderation_stage"] == stage  # type: ignore[index]
+    assert chat.images.generate(model=FLARE, prompt="A fjord.").data
+    candidates = [google.models.generate_content(model=BANANA, contents="A fjord.").candidates for _ in range(2)]
+    assert [found[0].finish_reason for found in candidates if found] == ["NO_IMAGE", "STOP"]
+
+
 SHOWN: dict[str, Callable[[Running], None]] = {
     show.__name__.replace("_", "-"): show
     for show in (
@@ -156,6 +184,7 @@ SHOWN: dict[str, Callable[[Running], None]] = {
         results_cut,
         results_in_disorder,
         bad_answers,
+        chorus_answers,
         odd_file_ids,
         foreign_results_host,
         stuck,

@@ -6,18 +6,34 @@ serves the providers' APIs knows nothing of it. A request that no answerer has a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from grabient_assets.emulator.answers.measures import palette_subject
-from grabient_assets.emulator.answers.personality import Personality
+from grabient_assets.emulator.answers.personality import Personality, written
 from grabient_assets.emulator.answers.refinement import refinement_reply, refinement_subject
+from grabient_assets.emulator.answers.statement import (
+    at_length,
+    fenced,
+    in_parts,
+    statement_reply,
+    statement_subject,
+    statement_text,
+    statement_thinking,
+    without_prompt,
+)
 from grabient_assets.emulator.answers.tagging import palette_thinking, tagging_reply
 from grabient_assets.emulator.questions import Chance, Question
 
 Asked = dict[str, Any]
 """The JSON object inside the text of a request."""
+
+
+class Writing(Protocol):
+    """Writes an answer as text, in the form that the model is used to. `json_only`: as JSON and nothing else."""
+
+    def __call__(self, answer: dict[str, Any], who: Personality, chance: Chance, *, json_only: bool) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +47,26 @@ class Answerer:
     """The answer as an object, and whether slips of the model are in it. With True as the last argument none are."""
     thinking: Callable[[Question, Asked, Chance], str]
     """What the model thinks before it answers."""
+    write: Writing = written
+    faults: Mapping[str, Callable[[dict[str, Any], bool], str]] = field(default_factory=dict)
+    """How an answer is written under the faults that are about this purpose alone. The second argument says that a
+    schema is enforced."""
 
 
 ANSWERERS = (
+    Answerer(
+        "statement",
+        statement_subject,
+        statement_reply,
+        statement_thinking,
+        statement_text,
+        {
+            "no_image_prompt": without_prompt,
+            "long_statement": lambda given, strict: at_length(given),
+            "delimiters": lambda given, strict: in_parts(given),
+            "fenced": lambda given, strict: fenced(given),
+        },
+    ),
     Answerer("refinement", refinement_subject, refinement_reply, palette_thinking),
     Answerer("tagging", palette_subject, tagging_reply, palette_thinking),
 )

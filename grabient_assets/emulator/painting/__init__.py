@@ -1,0 +1,1 @@
+"""Pictures that the emulated brushes paint from the words of a prompt."""
