@@ -230,7 +230,7 @@ def _jpeg_markers(content: bytes) -> Iterator[tuple[int, int]]:
 def _webp_header(content: bytes) -> _Header:
     """The first chunk names the size (RFC 9649, sections 2.5 to 2.7), and VP8X also whether there are frames."""
     kind, body = content[12:16], content[20:30]
-    if len(body) == 10 and int.from_bytes(content[4:8], "little") + 8 <= len(content):
+    if len(body) == 10:
         if kind == b"VP8X":
             width, height = (int.from_bytes(body[at : at + 3], "little") + 1 for at in (4, 7))
             return _Header("WEBP", width, height, animated=bool(body[0] & 0x02))

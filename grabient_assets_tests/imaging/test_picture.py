@@ -168,6 +168,21 @@ def test_a_png_that_names_two_sizes_is_refused():
         read_picture(content)
 
 
+def test_a_jpeg_that_names_two_sizes_is_refused():
+    frame = struct.pack(">BHHB", 8, 20, 20, 1) + b"\1\x11\0"
+    small = b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame
+    with pytest.raises(ImageError, match="it names two sizes"):
+        read_picture(FILES["jpg"][:2] + small + FILES["jpg"][2:])
+
+
+def test_what_is_packed_behind_the_pixels_of_a_png_is_not_unpacked():
+    """A broken end stands for gigabytes that nobody should wait for."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 30, 8, 2, 0, 0, 0))
+    packing = zlib.compressobj()
+    packed = packing.compress(bytes(4_000_000)) + packing.flush(zlib.Z_FULL_FLUSH) + b"\xff"
+    assert read_picture(SIGNATURE + head + chunk(b"IDAT", packed) + chunk(b"IEND", b"")).width == 40
+
+
 @pytest.mark.parametrize(
     ("orientation", "first"),
     [(1, "left"), (2, "right"), (3, "right"), (4, "left"), (5, "top"), (6, "top"), (7, "bottom"), (8, "bottom")],
