@@ -16,10 +16,18 @@ from grabient_assets.definitions import grabient
 from grabient_assets.groups.chorus.asking import Planned, Wish, ask_chorus, plan_group
 from grabient_assets.groups.chorus.runs import ChorusRun, retry_group, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup
+from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
+from grabient_assets.groups.comparisons.artists import Compared, compare_artists
+from grabient_assets.groups.comparisons.signals import keep_signals
+from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.headless.chorus_run import SENSORS
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
 from grabient_assets.resources.home import dagster_instance
+from grabient_assets.ledger.due import due_targets
+from grabient_assets.ledger.round import collect_batches
+from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.resources.objects import open_store
+from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.emulator.running import Running, running
@@ -38,8 +46,14 @@ class Chorus:
         self.instance, self.emulator = instance, emulator
         self.warehouse = Warehouse(settings.database)
         self.store = open_store(settings)
-        self.driver = Driver(grabient(), instance, sensors=SENSORS)
         self.finished: list[FinishedRun] = []
+        self._driver: Driver | None = None
+
+    @property
+    def driver(self) -> Driver:
+        """The sensors of the chorus."""
+        self._driver = self._driver or Driver(grabient(), self.instance, sensors=SENSORS)
+        return self._driver
 
     def plan(self, **wish: Any) -> Planned:
         with self.warehouse.read() as connection:
@@ -62,6 +76,27 @@ class Chorus:
             if still == 2:
                 return
         raise AssertionError(f"it never came to rest: {self.driver.waiting}")
+
+    def settle(self, most: int = 20) -> None:
+        """The same without Dagster: send what is due, poll, collect."""
+        connect = ProvidersResource().connect
+        for _ in range(most):
+            for purpose in (STATEMENT, ARTWORK):
+                for provider in PROVIDERS:
+                    with self.warehouse.read() as connection:
+                        if not due_targets(connection, purpose, provider):
+                            continue
+                    with connect(provider) as at:
+                        submit_due(purpose, Submission(at, PURPOSES, self.warehouse, self.store, _now))
+            waiting = [row[0] for row in self.rows("SELECT batch_id FROM batches WHERE status = 'submitted'")]
+            if not waiting:
+                return
+            collect_batches(waiting, connect, self.warehouse, self.store, reader_of(self.warehouse, self.store), _now)
+        raise AssertionError("it never came to rest")
+
+    def compare(self, group: ChorusGroup) -> Compared:
+        assert keep_signals(self.warehouse, self.store, [group.group_id]) == []
+        return compare_artists(self.warehouse, _now())
 
     def runs(self, group: ChorusGroup) -> dict[str, ChorusRun]:
         """By artist, and the iteration where there are several."""
@@ -92,6 +127,10 @@ class Chorus:
         """How many requests the emulator was really sent for a model."""
         creates = self.emulator.control("GET", "calls")["creates"]
         return sum(len(one["custom_ids"]) for one in creates if one["model"] == model)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _runs() -> dg.PartitionsDefinition:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from grabient_assets.imaging.text_chunks import text_chunks
 from grabient_assets_tests.groups.chorus.place import FOUR, Chorus
 from grabient_assets_tests.pipeline.place import samples
 
-REFUSED = {"do": "refuse_input"}
+REFUSED = {"do": "refuse_input", "share": 1}
 
 
 def test_four_artists_answer_twice_and_every_work_leads_back(chorus: Chorus, tmp_path: Path):
@@ -69,7 +71,7 @@ def test_four_artists_answer_twice_and_every_work_leads_back(chorus: Chorus, tmp
 
 def test_an_artist_that_fails_for_ever_leaves_the_others_done(chorus: Chorus):
     chorus.emulator.faults(
-        {"match": {"provider": "openai", "model": "gpt-6-luna"}, "action": {"do": "errored", "status": 500}}
+        {"match": {"provider": "openai", "model": "gpt-6-luna"}, "action": {"do": "errored", "share": 1, "status": 500}}
     )
     group = chorus.ask(iterations=2)
     chorus.drive()
@@ -98,7 +100,7 @@ def test_an_artist_that_fails_for_ever_leaves_the_others_done(chorus: Chorus):
 def test_a_refusal_at_the_input_is_one_call_and_the_statement_stays(chorus: Chorus):
     chorus.emulator.faults({"match": {"model": "gpt-image-2.5-flare"}, "action": REFUSED})
     group = chorus.ask(artists=FOUR[:2])
-    chorus.drive()
+    chorus.settle()
     runs = chorus.runs(group)
     assert {(run.status, run.stage) for run in runs.values()} == {("failed", "brush")}
     assert all(run.statement and run.image_prompt and run.error for run in runs.values())
@@ -108,22 +110,22 @@ def test_a_refusal_at_the_input_is_one_call_and_the_statement_stays(chorus: Chor
 
 
 def test_a_refusal_at_the_output_is_asked_again_by_a_person_alone(chorus: Chorus):
-    chorus.emulator.faults({"match": {"model": "gpt-image-2.5-flare"}, "action": {"do": "refuse_output"}})
+    chorus.emulator.faults({"match": {"model": "gpt-image-2.5-flare"}, "action": {"do": "refuse_output", "share": 1}})
     group = chorus.ask(artists=FOUR[:1])
-    chorus.drive()
+    chorus.settle()
     assert chorus.rows("SELECT fate, refused_at FROM artworks") == [("refused", "output")]
     assert chorus.requests(group.brush) == 1
     chorus.emulator.control("POST", "faults", {"rules": []})
     assert len(chorus.retry(group)) == 1
-    chorus.drive()
+    chorus.settle()
     assert [run.status for run in chorus.runs(group).values()] == ["done"]
     assert chorus.requests(group.brush) == 2 and chorus.requests(FOUR[0]) == 1
 
 
 def test_a_sentence_instead_of_a_picture_is_the_reason(chorus: Chorus):
-    chorus.emulator.faults({"match": {"model": "gemini-nano-banana-2.1"}, "action": {"do": "no_image"}})
+    chorus.emulator.faults({"match": {"model": "gemini-nano-banana-2.1"}, "action": {"do": "no_image", "share": 1}})
     group = chorus.ask(artists=FOUR[:1], brush="gemini-nano-banana-2.1")
-    chorus.drive()
+    chorus.settle()
     [run] = chorus.runs(group).values()
     assert (run.status, run.stage) == ("failed", "brush") and run.error and len(run.error) > 20
     assert chorus.requests(group.brush) == 1, "a picture is never asked for again by itself"
@@ -131,13 +133,13 @@ def test_a_sentence_instead_of_a_picture_is_the_reason(chorus: Chorus):
 
 def test_a_statement_without_an_image_prompt_never_reaches_the_brush(chorus: Chorus):
     chorus.emulator.faults(
-        {"match": {"model": FOUR[0]}, "action": {"do": "no_image_prompt"}},
-        {"match": {"model": FOUR[1]}, "action": {"do": "long_statement"}},
-        {"match": {"model": FOUR[2]}, "action": {"do": "delimiters"}},
-        {"match": {"model": FOUR[3]}, "action": {"do": "fenced"}},
+        {"match": {"model": FOUR[0]}, "action": {"do": "no_image_prompt", "share": 1}},
+        {"match": {"model": FOUR[1]}, "action": {"do": "long_statement", "share": 1}},
+        {"match": {"model": FOUR[2]}, "action": {"do": "delimiters", "share": 1}},
+        {"match": {"model": FOUR[3]}, "action": {"do": "fenced", "share": 1}},
     )
     group = chorus.ask()
-    chorus.drive()
+    chorus.settle()
     runs = chorus.runs(group)
     assert [runs[name].status for name in FOUR] == ["failed", "done", "done", "done"]
     assert runs[FOUR[0]].error == "The artist wrote a statement but no image prompt, so nothing was painted."
@@ -152,7 +154,7 @@ def test_at_once_costs_the_standard_price_and_takes_its_own_seconds(chorus: Chor
     batch, direct = chorus.plan(), chorus.plan(delivery="direct")
     assert direct.usd.expected > batch.usd.expected * Decimal("1.9")
     group = chorus.ask(artists=FOUR[:2], delivery="direct")
-    chorus.drive()
+    chorus.settle()
     runs = chorus.runs(group)
     assert {run.status for run in runs.values()} == {"done"}
     assert chorus.rows("SELECT DISTINCT delivery FROM batches") == [("direct",)]
@@ -160,20 +162,19 @@ def test_at_once_costs_the_standard_price_and_takes_its_own_seconds(chorus: Chor
 
 
 def test_a_muse_reaches_every_artist_with_the_same_words(chorus: Chorus):
-    from datetime import UTC, datetime
-
     file = samples(1)
     load_palettes(chorus.warehouse, file, "samples", datetime.now(UTC))
     seed = file.rows[0].palette.canonical
     group = chorus.ask(seed=seed)
     assert group.muse and len(group.muse["hex"]) == 11 and group.muse["color_names"]
-    chorus.drive()
+    chorus.settle()
     said = set()
     for (key,) in chorus.rows("SELECT requests_key FROM batches WHERE purpose = 'statement'"):
-        text = chorus.store.get(key).decode()
+        text = gzip.decompress(chorus.store.get(key)).decode()
         assert group.muse["hex"][0] in text
         said.add(tuple(one in text for one in group.muse["color_names"]))
     assert said == {tuple(True for _ in group.muse["color_names"])}
+    chorus.compare(group)
     metrics = chorus.rows("SELECT count(*) FROM artwork_signals WHERE metric = 'palette_distance'")
     assert metrics == [(4,)]
 
