@@ -42,10 +42,17 @@ def missing_partitions(
     instance: dg.DagsterInstance, loaded: Iterable[str], versions: Iterable[str]
 ) -> list[dg.AddDynamicPartitionsRequest]:
     """What a tick must add so that these seeds and prompt versions are partitions; nothing when they are."""
+    return additions(instance, ((seeds, loaded), (prompt_versions, versions)))
+
+
+def additions(
+    instance: dg.DagsterInstance, wanted: Iterable[tuple[dg.DynamicPartitionsDefinition, Iterable[str]]]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    """What must be added so that these keys of these spaces are partitions."""
     found: list[dg.AddDynamicPartitionsRequest] = []
-    for space, wanted in ((seeds, loaded), (prompt_versions, versions)):
+    for space, named in wanted:
         assert space.name is not None
-        keys = list(dict.fromkeys(wanted))
+        keys = list(dict.fromkeys(named))
         known = set(instance.get_dynamic_partitions(space.name)) if keys else set()
         if fresh := [key for key in keys if key not in known]:
             found.append(space.build_add_request(fresh))

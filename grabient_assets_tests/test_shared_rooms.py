@@ -13,7 +13,9 @@ PACKAGE = PROJECT_DIR / "grabient_assets"
 ROOMS = ("asking", "ledger", "prompting", "providers", "registry", "store", "vectors", "warehouse")
 """Not the emulator: its answers are those of palettes still."""
 
-WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|{'|'.join(PURPOSES)})(?![a-z])", re.IGNORECASE)
+NAMED = [name for name in PURPOSES if name != "statement"]
+"""A statement is what SQL and Python are made of, long before artists wrote any."""
+WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|{'|'.join(NAMED)})(?![a-z])", re.IGNORECASE)
 """As words of their own and as parts of identifiers, in code, strings and comments."""
 
 WIRE_WORDS = {"providers": re.compile("embedding")}

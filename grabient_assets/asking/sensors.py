@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -85,21 +86,22 @@ def _sending_runs(
         if not work:
             yield " ".join(work.held) or (f"Nothing is due at {name}." if name in usable else "")
             continue
-        going = sending_attempt(instance, warehouse, providers, shown.name, name, work, after=bool(shown.follow_up))
-        if isinstance(going, str):
-            yield going
-            continue
         asset = shown.asking(name)
-        yield dg.RunRequest(
-            run_key=going.run_key,
+        yield sending_run(
+            instance,
+            warehouse,
+            providers,
+            shown.name,
+            name,
+            work,
+            after=bool(shown.follow_up),
             partition_key=shown.space.key(work.first()),
             asset_selection=[dg.AssetKey(asset)],
-            tags=going.tags,
             run_config={"ops": {asset: {"config": {"send_due": True}}}},
         )
 
 
-def sending_attempt(
+def sending_run(
     instance: dg.DagsterInstance,
     warehouse: Warehouse,
     providers: ProvidersResource,
@@ -108,8 +110,10 @@ def sending_attempt(
     work: Work,
     *,
     after: bool = False,
-) -> Attempt | str:
-    """The next attempt to send this work to the provider, or the reason why nothing should be sent now.
+    **request: Any,
+) -> dg.RunRequest | str:
+    """The run that sends this work to the provider, as the `request` describes it, or the reason why nothing should be
+    sent now.
 
     With `after`, it waits for collections: requests that follow automatically become due piece by piece during one, and
     should go out together.
@@ -125,7 +129,8 @@ def sending_attempt(
     going = attempt(instance, warehouse, role, work.items())
     if isinstance(going, str):
         return going
-    return Attempt(going.run_key, {**going.tags, ABOUT_TAG: f"{provider}: {counted(work.requests, 'request')}"})
+    about = {ABOUT_TAG: f"{provider}: {counted(work.requests, 'request')}"}
+    return dg.RunRequest(run_key=going.run_key, tags={**going.tags, **about}, **request)
 
 
 def settled_sensor(

@@ -60,7 +60,7 @@ def new(
     """Ask several artists with one prompt, and one brush for each answer. Shows the price before anything is sent."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group, refuse_over_budget
+    from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
     from grabient_assets.resources.modes import answers_from, usable_providers
     from grabient_assets.settings import load_settings, parse_cap
 
@@ -68,19 +68,17 @@ def new(
     cap = parse_cap(max_usd)
     named = tuple(name.strip() for name in (artists or "").split(",") if name.strip())
     delivery = "direct" if now else "batch"
-    wish = Wish(prompt_version, named, brush, iterations, seed and _seed(seed), size, quality, delivery, cap)
+    wish = Wish(prompt_version, named, brush, iterations, seed and _seed(seed), size, quality, delivery)
     warehouse, moment = open_warehouse(settings), datetime.now(UTC)
     with warehouse.read() as connection:
         planned = plan_group(connection, wish, usable_providers(settings), moment)
-        if not plan:
-            refuse_over_budget(connection, planned, settings.budget_usd, moment)
     if not as_json:
         _show_plan(planned, settings)
     if plan:
         if as_json:
             print_json(_plan_document(planned))
         return
-    group = ask_chorus(warehouse, planned, cap, answers_from(settings))
+    group = ask_chorus(warehouse, planned, cap, settings.budget_usd, answers_from(settings))
     if run:
         _follow(group, warehouse, settings, timeout, as_json=as_json)
     elif as_json:
@@ -152,7 +150,7 @@ def retry(
     """Ask again for exactly what failed or was cancelled. What is done stays as it is."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.chorus.runs import retry_group, runs_of
+    from grabient_assets.groups.chorus.runs import retry_runs, runs_of
     from grabient_assets.ledger.asking import begin_asking
     from grabient_assets.resources.modes import answers_from
 
@@ -160,7 +158,7 @@ def retry(
     with warehouse.write() as connection:
         asked_from = answers_from(settings)
         now = begin_asking(connection, asked_from, datetime.now(UTC))
-        again = retry_group(connection, found, runs_of(connection, [found.group_id]), asked_from, now)
+        again = retry_runs(connection, runs_of(connection, [found.group_id]), asked_from, now)
     print_note(f"{counted(len(again), 'run')} asked again.")
     if run and again:
         _follow(found, warehouse, settings, timeout, as_json=as_json)
@@ -217,7 +215,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder; it is made, and files in it are replaced.")],
 ) -> None:
     """Write a group as a folder: its images, runs.json, and sheet.png with all of them side by side."""
-    from grabient_assets.groups.comparisons.export import export_group
+    from grabient_assets.groups.comparisons.documents import export_group
     from grabient_assets.resources.objects import open_store
 
     warehouse, settings, found = _opened(group)
@@ -257,7 +255,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
         "size": group.size,
         "quality": group.quality,
         "iterations": group.iterations,
-        "runs": len(planned.run_ids),
+        "runs": len(group.artists) * group.iterations,
         "delivery": group.delivery,
         "usd": dollar_range(planned.usd),
     }
@@ -298,7 +296,8 @@ def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeou
 
 
 def _document(group: ChorusGroup, warehouse: Warehouse) -> dict[str, Any]:
-    from grabient_assets.groups.chorus.runs import group_document, runs_of
+    from grabient_assets.groups.chorus.runs import runs_of
+    from grabient_assets.groups.comparisons.documents import group_document
 
     with warehouse.read() as connection:
         return group_document(group, runs_of(connection, [group.group_id]))

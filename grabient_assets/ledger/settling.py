@@ -85,6 +85,19 @@ class AnswerReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerColumns:
+    """The fields that `answer_columns` fills, for the dataclass of a table of answers."""
+
+    custom_id: str
+    fate: str
+    created_at: datetime
+    error: str | None = None
+    input_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    batch_id: str | None = None
+
+
 def answer_columns(batch: BatchRecord, settled: Settled, now: datetime) -> dict[str, Any]:
     """What the row of an answer says in every table of answers, by column."""
     verdict = settled.verdict
@@ -97,6 +110,13 @@ def answer_columns(batch: BatchRecord, settled: Settled, now: datetime) -> dict[
         "cost_usd": settled.cost_usd,
         "batch_id": batch.batch_id,
     }
+
+
+def seconds_of(batch: BatchRecord, request: RequestRecord) -> float | None:
+    """How long a direct call took; of a batch, how long the whole of it did."""
+    began = request.began_at or batch.submitted_at
+    ended = request.answered_at if request.began_at else batch.ended_at
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
 
 
 ReaderOf: TypeAlias = Callable[[BatchRecord], AnswerReader]

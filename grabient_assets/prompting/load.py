@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grabient_assets.errors import PromptError, UnknownPromptVersionError
 from grabient_assets.prompting.prompt import Prompt, PromptSet, prompt_digest
-from grabient_assets.prompting.released import frozen_sentence, released_digests
+from grabient_assets.prompting.released import frozen_sentence, load_released, released_digests
 from grabient_assets.prompting.rules import PromptRules, check_answer_schema, fill_body, fill_schema
 
 # A version is a partition key: '|' parts the two dimensions, ',' parts keys, '...' is a range of keys.
@@ -56,6 +56,19 @@ def load_prompt_versions(root: Path) -> tuple[str, ...]:
 def load_prompt_families(root: Path) -> tuple[str, ...]:
     """Names of the families in the folder `root`, in order."""
     return tuple(sorted(entry.name for entry in _folders(root) if _is_family(entry))) if root.is_dir() else ()
+
+
+def family_version(family: Path, name: str | None) -> str:
+    """The name of a version of this family, written alone or behind the family's; without one the newest that is
+    released, or the newest draft. Raises UnknownPromptVersionError."""
+    versions = load_prompt_versions(family)
+    if name is None:
+        released = load_released(family)
+        return next((one for one in reversed(versions) if one in released), versions[-1])
+    found = name.removeprefix(f"{family.name}/")
+    if found not in versions:
+        raise UnknownPromptVersionError(name, [f"{family.name}/{one}" for one in versions])
+    return found
 
 
 def _folders(root: Path) -> list[Path]:

@@ -40,12 +40,6 @@ def load_released(root: Path) -> Released:
     return {version: digests if isinstance(digests, dict) else {} for version, digests in found.items()}
 
 
-def newest_released(root: Path, versions: Sequence[str]) -> str:
-    """The last of these versions that is released; the last of all where none is."""
-    released = load_released(root)
-    return next((one for one in reversed(versions) if one in released), versions[-1])
-
-
 def released_digests(root: Path, version: str, purposes: Sequence[str]) -> Mapping[str, str] | None:
     """The digests of these purposes under the version; None for a draft. Raises PromptError for anything odd in it."""
     digests, file = load_released(root).get(version), f"{root.name}/{FILE}"

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
+from grabient_assets.groups.chorus.partitions import chorus_groups, chorus_runs
 from grabient_assets.partitions import PROMPT_VERSIONS, add_partitions, palette_versions, prompt_versions, seeds
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
@@ -31,6 +32,12 @@ TABLE = {
     "palette_embeddings": ("search", ("embed_text",)),
     "palette_index": ("search", ("palette_embeddings",)),
     "search_reports": ("search", ("palette_index",)),
+    "statement_batches": ("chorus", ()),
+    "artist_statements": ("chorus", ("statement_batches",)),
+    "artwork_batches": ("chorus", ("artist_statements",)),
+    "artworks": ("chorus", ("artwork_batches",)),
+    "chorus_comparisons": ("comparisons", ("artworks",)),
+    "artist_fingerprints": ("comparisons", ("chorus_comparisons",)),
     "model_reports": ("calibration", ("tag_consensus",)),
     "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
@@ -39,6 +46,9 @@ SPACES = {
     "palette_images": seeds,
     "palette_index": None,
     "search_reports": prompt_versions,
+    **dict.fromkeys(("statement_batches", "artist_statements", "artwork_batches", "artworks"), chorus_runs),
+    "chorus_comparisons": chorus_groups,
+    "artist_fingerprints": None,
     "model_reports": prompt_versions,
     "palette_exports": prompt_versions,
 }
@@ -50,6 +60,10 @@ JOBS = {
     "embed_texts": {"palette_embeddings"},
     "sync_indexes": {"palette_index"},
     "measure_search": {"search_reports"},
+    "submit_statements": {"statement_batches"},
+    "submit_artworks": {"artwork_batches"},
+    "report_chorus": {"artist_statements", "artworks"},
+    "compare_artists": {"chorus_comparisons", "artist_fingerprints"},
     "report_models": {"model_reports"},
     "export_palettes": {"palette_exports"},
 }
@@ -62,6 +76,8 @@ SENSORS = {
     "refinement_failed": "collect_batch, mark_failed",
     "texts_waiting": "embed_texts",
     "vectors_changed": "sync_indexes, measure_search",
+    "chorus_due": "submit_statements, submit_artworks",
+    "chorus_settled": "report_chorus, compare_artists",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
     "something_to_tell": "",

@@ -99,7 +99,7 @@ def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(r
     assert load_palette_prompts("v1", root).released and not load_palette_prompts("v2", root).released
     release(root, load_palette_prompts("v2", root))
     assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
-    assert sorted(path.name for path in root.iterdir()) == ["released.toml", "v1", "v2"]
+    assert sorted(path.name for path in root.iterdir()) == ["chorus", "released.toml", "v1", "v2"]
 
 
 DIGEST = "0" * 64

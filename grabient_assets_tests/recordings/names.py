@@ -26,6 +26,8 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
         "imports",
         "texts",
         *("palette_embeddings", "indexes", "index_versions", "index_entries", "index_mutations", "search_reports"),
+        *("images", "chorus_groups", "chorus_runs", "artist_statements", "artworks", "artwork_signals"),
+        *("artist_fingerprints", "artist_pairs", "comparison_votes", "artist_ratings"),
         ("request_sizes", "delivery"),
         *(("asks", name) for name in ("delivery", "subject_key", "rests_on", "basis", "stem")),
         *(("batches", name) for name in ("delivery", "kind")),

@@ -10,8 +10,7 @@ from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.groups.chorus.checks import artwork_checks, statement_checks
 from grabient_assets.groups.chorus.partitions import chorus_runs
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
-from grabient_assets.groups.chorus.runs import ChorusRun, retry_group, runs_of
-from grabient_assets.groups.chorus.tables import named_group
+from grabient_assets.groups.chorus.runs import ChorusRun, retry_runs, runs_of
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.purpose import Purpose
@@ -40,10 +39,6 @@ class ReportConfig(dg.Config):
     """Set by the sensor: every run that is done and not reported yet, instead of the partitions of this run."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _submit(
     context: dg.AssetExecutionContext,
     config: SubmitConfig,
@@ -54,7 +49,11 @@ def _submit(
 ) -> None:
     """Ask again, or send what is due, and report the runs whose requests went out."""
     if not config.send_due:
-        _ask_again(context, warehouse, providers)
+        chosen = set(context.partition_keys)
+        with warehouse.write() as connection:
+            runs = [run for run in runs_of(connection) if run.run_id in chosen]
+            again = retry_runs(connection, runs, providers.answers_from(), ledger_time(connection, datetime.now(UTC)))
+        context.log.info("%s of %s runs asked again", len(again), len(runs))
         return
     sent = send_purpose(context, purpose, PURPOSES, config.send_due, warehouse, objects, providers)
     with warehouse.read() as connection:
@@ -75,19 +74,6 @@ def _submit(
         ],
     )
     fail_for(sent.complaints)
-
-
-def _ask_again(context: dg.AssetExecutionContext, warehouse: Warehouse, providers: ProvidersResource) -> None:
-    chosen = set(context.partition_keys)
-    with warehouse.write() as connection:
-        now = ledger_time(connection, _now())
-        by_group: dict[str, list[ChorusRun]] = {}
-        for run in runs_of(connection):
-            if run.run_id in chosen:
-                by_group.setdefault(run.group_id, []).append(run)
-        for group_id, runs in by_group.items():
-            again = retry_group(connection, named_group(connection, group_id), runs, providers.answers_from(), now)
-            context.log.info("%s: %s of %s runs asked again", group_id, len(again), len(runs))
 
 
 def _asking_asset(name: str, purpose: Purpose, deps: Sequence[str], description: str) -> dg.AssetsDefinition:

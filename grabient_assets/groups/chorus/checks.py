@@ -86,6 +86,9 @@ statement_checks = (
         between="; ",
     ),
 )
+_DECODES = (
+    f"The images of the newest {LOOKED_AT} artworks lie in the store and decode, with the bytes that were stored."
+)
 artwork_checks = (
     none_of(
         "one_prompt_and_brush_in_a_group",
@@ -93,16 +96,7 @@ artwork_checks = (
         "Every request of a group was sent with the prompt, the brush and the size of the group.",
         _mixed_groups,
     ),
-    Check(
-        dg.AssetCheckSpec(
-            "every_artwork_decodes",
-            asset="artworks",
-            description=f"The images of the newest {LOOKED_AT} artworks lie in the store and decode, with the bytes "
-            "that were stored.",
-        ),
-        _undecodable,
-        between="; ",
-    ),
+    Check(dg.AssetCheckSpec("every_artwork_decodes", asset="artworks", description=_DECODES), _undecodable),
     none_of(
         "group_costs_add_up",
         "artworks",

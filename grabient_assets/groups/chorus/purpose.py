@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.chorus.statements import NoStatement, Statement, read_statement
+from grabient_assets.groups.chorus.statements import Statement, read_statement
 from grabient_assets.groups.chorus.tables import (
     ARTWORKS,
     GROUP_KEYS,
@@ -23,11 +23,9 @@ from grabient_assets.groups.chorus.tables import (
     STATEMENTS,
     Artist,
     ArtworkRecord,
+    ChorusGroup,
     StatementRecord,
     groups,
-    image_prompts,
-    record_artworks,
-    record_statements,
 )
 from grabient_assets.groups.images.images import StoredImage, record_images
 from grabient_assets.groups.images.making import SOME_ID, image_line_bytes, image_recipe, image_spec, taken_image
@@ -37,7 +35,7 @@ from grabient_assets.ledger.batches import EMULATOR_ACCOUNT, BatchRecord, Reques
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.purpose import Purpose
-from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns, seconds_of
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt
@@ -49,6 +47,7 @@ from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import insert_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -95,13 +94,6 @@ def _prepare_statements(
         yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
 
 
-def _seconds(batch: BatchRecord, request: RequestRecord) -> float | None:
-    """How long the call took; of a batch, how long the whole of it did."""
-    began = request.began_at or batch.submitted_at
-    ended = request.answered_at if request.began_at else batch.ended_at
-    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
-
-
 class StatementReader(AnswerReader):
     """Reads the answers of artists into `artist_statements`, and asks the brush for what can be painted."""
 
@@ -109,11 +101,7 @@ class StatementReader(AnswerReader):
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         found = read_statement(result.text or "", request.custom_id)
-        if isinstance(found, NoStatement):
-            return Verdict(found.fate, found.reason)
-        if found.error is not None:
-            return Verdict("invalid", found.error, found)
-        return Verdict("repaired" if found.repaired else "succeeded", payload=found)
+        return Verdict(found.fate, found.error, found)
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[StatementRecord]:
         return [self._row(batch, one, now) for one in settled if one.final]
@@ -122,14 +110,13 @@ class StatementReader(AnswerReader):
         self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
     ) -> None:
         records = self.rows(batch, settled, now)
-        record_statements(connection, records)
+        insert_rows(connection, STATEMENTS.name, records, STATEMENTS.keep_the_better)
         answers_from = "emulator" if batch.account == EMULATOR_ACCOUNT else "live"
         ask_for_artworks(connection, [one.run_id for one in records if one.error is None], answers_from, now)
         take_over(connection, STATEMENT, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> StatementRecord:
-        request, found = settled.request, settled.verdict.payload
-        said = found if isinstance(found, Statement) else None
+        request, said = settled.request, settled.verdict.payload or Statement()
         artist = Artist(batch.provider, batch.model)
         return StatementRecord(
             run_id=f"{request.subject}-{artist.slug}-{request.analysis_index:02d}",
@@ -138,16 +125,33 @@ class StatementReader(AnswerReader):
             provider=batch.provider,
             model=batch.model,
             iteration=request.analysis_index,
-            statement=said.statement if said else None,
-            image_prompt=said.image_prompt if said else None,
-            words=said.words if said else None,
-            form=said.form if said else None,
-            notes=said.notes if said else (),
+            statement=said.statement,
+            image_prompt=said.image_prompt,
+            words=said.words,
+            form=said.form,
+            notes=said.notes,
             answer_text=settled.text,
             output_tokens=settled.output_tokens,
-            seconds=_seconds(batch, request),
+            seconds=seconds_of(batch, request),
             **answer_columns(batch, settled, now),
         )
+
+
+def ask_for_statements(
+    connection: DuckDBPyConnection,
+    group: ChorusGroup,
+    artists: Sequence[Artist],
+    answers_from: str,
+    now: datetime,
+    *,
+    retry: bool = False,
+) -> None:
+    """Want the statements of these artists of the group; with `retry`, also those that failed."""
+    models = [load_registry().model(one.provider, one.model) for one in artists]
+    targets = [STATEMENT.target(group.prompt_version, model, answers_from) for model in models]
+    wanted = [SubjectVersion(group.prompt_version, group.group_id)]
+    terms, times = AskTerms(cap_id=group.cap_id), group.iterations
+    record_asks(connection, STATEMENT, wanted, targets, times, now, terms, retry=retry, delivery=group.delivery)
 
 
 def ask_for_artworks(
@@ -184,7 +188,8 @@ def _prepare_artworks(
     due: Sequence[DueRequest], prompt: Prompt, model: Model, submission: Submission
 ) -> Iterator[PreparedRequest]:
     with submission.warehouse.read() as database:
-        prompts = image_prompts(database, {one.subject for one in due})
+        query = "SELECT run_id, image_prompt FROM artist_statements WHERE list_contains($1::VARCHAR[], run_id)"
+        prompts = dict(database.execute(query, [[one.subject for one in due]]).fetchall())
     for one in due:
         line = submission.connection.provider.request_line(
             image_spec(one.custom_id, prompts[one.subject], prompt), model
@@ -219,7 +224,7 @@ class ArtworkReader(AnswerReader):
         record_images(
             connection, [one.verdict.payload for one in settled if isinstance(one.verdict.payload, StoredImage)]
         )
-        record_artworks(connection, self.rows(batch, settled, now))
+        insert_rows(connection, ARTWORKS.name, self.rows(batch, settled, now), ARTWORKS.keep_the_better)
         take_over(connection, ARTWORK, now)
 
     def _row(self, batch: BatchRecord, settled: Settled, now: datetime) -> ArtworkRecord:
@@ -234,7 +239,7 @@ class ArtworkReader(AnswerReader):
             refused_for=settled.refused_for,
             image_id=image.image_id if image else None,
             output_tokens=settled.output_tokens,
-            seconds=_seconds(batch, settled.request),
+            seconds=seconds_of(batch, settled.request),
             **answer_columns(batch, settled, now),
         )
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from grabient_assets.groups.chorus.asking import ask_again
-from grabient_assets.groups.chorus.tables import ChorusGroup
+from grabient_assets.groups.chorus.purpose import ask_for_artworks, ask_for_statements
+from grabient_assets.groups.chorus.tables import ChorusGroup, groups
 from grabient_assets.ledger.asks import stop_subjects
 
 if TYPE_CHECKING:
@@ -75,50 +75,26 @@ def counts_of(runs: Sequence[ChorusRun]) -> dict[RunStatus, int]:
     return {status: found[status] for status in STATUSES}
 
 
-def group_document(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, Any]:
-    """The document of `grabient chorus show --json`."""
-    return {
-        "group": group.group_id,
-        "prompt_version": group.prompt_version,
-        "prompt_digest": group.prompt_digest,
-        "brush": group.brush,
-        "size": group.size,
-        "quality": group.quality,
-        "seed": group.seed,
-        "delivery": group.delivery,
-        "estimated_usd": None if group.estimated_usd is None else float(group.estimated_usd),
-        "made_at": group.made_at.isoformat(),
-        "counts": counts_of(runs),
-        "cost_usd": float(sum(run.cost_usd for run in runs)),
-        "possible_usd": float(sum(run.possible_usd for run in runs)),
-        "runs": [run_document(run) for run in runs],
-    }
-
-
-def run_document(run: ChorusRun) -> dict[str, Any]:
-    """A run as JSON, by the names of the columns."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return float(value)
-        return value.isoformat() if isinstance(value, datetime) else value
-
-    return {name: plain(getattr(run, name)) for name in ChorusRun.__dataclass_fields__}
-
-
-def retry_group(
-    connection: DuckDBPyConnection, group: ChorusGroup, runs: Sequence[ChorusRun], answers_from: str, now: datetime
+def retry_runs(
+    connection: DuckDBPyConnection, runs: Sequence[ChorusRun], answers_from: str, now: datetime
 ) -> list[ChorusRun]:
-    """Ask again for exactly what failed or was cancelled; returns these runs. What was refused for its prompt is left
-    out: it would be refused again."""
-    refused = connection.execute(
-        "SELECT run_id FROM artworks WHERE group_id = $1 AND refused_at = 'input'", [group.group_id]
-    ).fetchall()
+    """Ask again for exactly what failed or was cancelled of these runs; returns those. What is done is not touched, and
+    what was refused for its prompt is left out: it would be refused again."""
+    refused = connection.execute("SELECT run_id FROM artworks WHERE refused_at = 'input'").fetchall()
     final = {row[0] for row in refused}
-    chosen = [run for run in runs if run.status in ("failed", "cancelled") and run.run_id not in final]
-    if chosen:
-        ask_again(connection, group, [(run.run_id, run.stage) for run in chosen], answers_from, now)
-    return chosen
+    again = [run for run in runs if run.status in ("failed", "cancelled") and run.run_id not in final]
+    asked = groups(connection, {run.group_id for run in again})
+    connection.execute(
+        "UPDATE chorus_groups SET cancelled_at = NULL WHERE group_id IN (SELECT unnest($1::VARCHAR[]))", [list(asked)]
+    )
+    for group_id, group in asked.items():
+        unwritten = [run for run in again if run.group_id == group_id and run.stage == "artist"]
+        artists = [one for one in group.artists if one.model in {run.artist for run in unwritten}]
+        if artists:
+            ask_for_statements(connection, group, artists, answers_from, now, retry=True)
+    unpainted = [run.run_id for run in again if run.stage == "brush"]
+    ask_for_artworks(connection, unpainted, answers_from, now, retry=True)
+    return again
 
 
 def cancel_group(connection: DuckDBPyConnection, group: ChorusGroup, now: datetime) -> list[str]:

@@ -1,10 +1,10 @@
-"""The sensors that carry a group to its end: they send what is due, report what has settled, and compare."""
+"""The sensor that sends what is due of artists and brushes."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.asking.sensors import sending_attempt
+from grabient_assets.asking.sensors import sending_run
 from grabient_assets.groups.chorus.jobs import submit_artworks, submit_statements
 from grabient_assets.groups.chorus.partitions import missing_partitions
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
@@ -20,7 +20,6 @@ from grabient_assets.resources.runs import (
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.settings import PROVIDERS
 
-MOST_MARKED_PER_TICK = 10
 _SENDING = ((STATEMENT, submit_statements, "statement_batches"), (ARTWORK, submit_artworks, "artwork_batches"))
 
 
@@ -41,37 +40,26 @@ def chorus_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefini
         database, now, budget = warehouse.open_briefly(), datetime.now(UTC), providers.budget_usd()
         with database.read() as connection:
             runs = [run for run in runs_of(connection) if not run.settled]
-            work = [
+            waiting = [
                 (purpose, job.name, asset, provider, found)
                 for purpose, job, asset in _SENDING
                 for provider in (PROVIDERS if runs else ())
                 if (found := sendable_requests(purpose, PURPOSES, connection, provider, budget, now)) or found.held
             ]
-        requests: list[dg.RunRequest] = []
-        reasons: list[str] = []
-        for purpose, job, asset, provider, found in work:
-            if not found.due:
-                reasons += found.held
-                continue
-            going = sending_attempt(context.instance, database, providers, purpose.name, provider, found)
-            if isinstance(going, str):
-                reasons.append(going)
-                continue
-            requests.append(
-                dg.RunRequest(
-                    run_key=going.run_key,
-                    job_name=job,
-                    partition_key=_first_run(purpose, found),
-                    tags=going.tags,
-                    run_config={"ops": {asset: {"config": {"send_due": provider}}}},
-                )
+        found = [
+            sending_run(
+                *(context.instance, database, providers, purpose.name, provider, work),
+                job_name=job,
+                partition_key=_first_run(purpose, work),
+                run_config={"ops": {asset: {"config": {"send_due": provider}}}},
             )
-        return runs_or_reason(
-            context,
-            requests,
-            reasons or ["Nothing is due of any artist or brush."],
-            lambda instance, _: missing_partitions(instance, runs),
-        )
+            if work.due
+            else " ".join(work.held)
+            for purpose, job, asset, provider, work in waiting
+        ]
+        requests = [one for one in found if isinstance(one, dg.RunRequest)]
+        reasons = [one for one in found if isinstance(one, str)] or ["Nothing is due of any artist or brush."]
+        return runs_or_reason(context, requests, reasons, lambda instance, _: missing_partitions(instance, runs))
 
     return look
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.warehouse.rows import insert_rows, replacing
+from grabient_assets.ledger.settling import AnswerColumns
+from grabient_assets.warehouse.rows import replacing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.registry.model import Delivery
-
-_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +67,8 @@ class ChorusGroup:
         return f"{self.group_id}-{artist.slug}-{iteration:02d}"
 
 
-def new_group_id(now: datetime) -> str:
-    """`rg_` and 26 characters: 48 bits of the time in milliseconds, then 80 random ones, so that ids sort by time."""
-    number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
-    return "rg_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
-
-
-GROUP_ID = re.compile(rf"rg_[{_CROCKFORD}]{{26}}")
-
-
-@dataclass(frozen=True, slots=True)
-class StatementRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRecord(AnswerColumns):
     """One row of `artist_statements`. Seconds are those of the call, or of the whole batch."""
 
     run_id: str
@@ -89,25 +77,18 @@ class StatementRecord:
     provider: str
     model: str
     iteration: int
-    custom_id: str
-    fate: str
-    created_at: datetime
-    error: str | None = None
     statement: str | None = None
     image_prompt: str | None = None
     words: int | None = None
     form: str | None = None
     notes: tuple[str, ...] = ()
     answer_text: str | None = None
-    input_tokens: int | None = None
     output_tokens: int | None = None
-    cost_usd: Decimal | None = None
     seconds: float | None = None
-    batch_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArtworkRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtworkRecord(AnswerColumns):
     """One row of `artworks`."""
 
     run_id: str
@@ -115,18 +96,11 @@ class ArtworkRecord:
     recipe: str
     provider: str
     model: str
-    custom_id: str
-    fate: str
-    created_at: datetime
-    error: str | None = None
     refused_at: str | None = None
     refused_for: tuple[str, ...] = ()
     image_id: str | None = None
-    input_tokens: int | None = None
     output_tokens: int | None = None
-    cost_usd: Decimal | None = None
     seconds: float | None = None
-    batch_id: str | None = None
 
 
 def _keep_the_better(record: type[Any], table: str) -> str:
@@ -155,10 +129,10 @@ GROUP_SIZES = (
     "SELECT group_id AS subject, rowid AS place, coalesce(strlen(muse::VARCHAR), 0) AS bytes FROM chorus_groups"
 )
 
-_PAINTABLE = "SELECT * FROM artist_statements WHERE error IS NULL"
-RUN_KEYS = (
-    f"SELECT run_id AS subject, left(sha256(run_id || chr(10) || image_prompt), 24) AS subject_key FROM ({_PAINTABLE})"
-)
+RUN_KEYS = """
+    SELECT run_id AS subject, left(sha256(run_id || chr(10) || image_prompt), 24) AS subject_key
+    FROM artist_statements WHERE error IS NULL
+"""
 RUN_SIZES = "SELECT run_id AS subject, rowid AS place, strlen(image_prompt) AS bytes FROM artist_statements"
 
 
@@ -203,22 +177,3 @@ def _group(row: Sequence[Any]) -> ChorusGroup:
     values["artists"] = tuple(Artist(one["provider"], one["model"]) for one in json.loads(values["artists"]))
     values["muse"] = None if values["muse"] is None else json.loads(values["muse"])
     return ChorusGroup(**values)
-
-
-def record_statements(connection: DuckDBPyConnection, records: Sequence[StatementRecord]) -> None:
-    """Insert statements and failures."""
-    insert_rows(connection, STATEMENTS.name, records, STATEMENTS.keep_the_better)
-
-
-def record_artworks(connection: DuckDBPyConnection, records: Sequence[ArtworkRecord]) -> None:
-    """Insert artworks and failures."""
-    insert_rows(connection, ARTWORKS.name, records, ARTWORKS.keep_the_better)
-
-
-def image_prompts(connection: DuckDBPyConnection, run_ids: Collection[str]) -> dict[str, str]:
-    """What the brush is to paint, by run."""
-    rows = connection.execute(
-        f"SELECT run_id, image_prompt FROM ({_PAINTABLE}) WHERE run_id IN (SELECT unnest($1::VARCHAR[]))",
-        [list(run_ids)],
-    ).fetchall()
-    return dict(rows)

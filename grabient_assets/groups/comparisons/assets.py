@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from grabient_assets.asking.assets import fail_for
 from grabient_assets.groups.chorus.partitions import chorus_groups
 from grabient_assets.groups.chorus.runs import counts_of, runs_of
-from grabient_assets.groups.chorus.tables import groups
+from grabient_assets.groups.chorus.tables import named_group
 from grabient_assets.groups.comparisons.artists import compare_artists
-from grabient_assets.groups.comparisons.export import group_sheet
+from grabient_assets.groups.comparisons.documents import group_sheet
 from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.resources.objects import ObjectsResource
-from grabient_assets.resources.reporting import show_reason
+from grabient_assets.resources.reporting import report_materializations, show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
 GROUP = "comparisons"
@@ -27,30 +28,30 @@ SHEET_CELL = 160
     hooks={show_reason},
     group_name=GROUP,
     kinds={"duckdb"},
+    output_required=False,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     description="The images of a group side by side, and the signals of each: numbers from pixels and text, without "
     "any model.",
     metadata={"dagster/table_name": "artwork_signals"},
 )
-def chorus_comparisons(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource
-) -> dg.MaterializeResult:
-    database, store = warehouse.open(context), objects.open()
-    unreadable = keep_signals(database, store, [context.partition_key])
-    with database.read() as connection:
-        group = groups(connection, [context.partition_key])[context.partition_key]
-        runs = runs_of(connection, [group.group_id])
-        images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
-    sheet = group_sheet(group, runs, contents_of(store, images), SHEET_CELL)
-    if unreadable:
-        raise dg.Failure(" ".join(unreadable), allow_retries=False)
-    counts = counts_of(runs)
-    return dg.MaterializeResult(
-        metadata={
-            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group.group_id}")),
-            **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
+def chorus_comparisons(context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource):
+    database, store, chosen = warehouse.open(context), objects.open(), list(context.partition_keys)
+    unreadable = keep_signals(database, store, chosen)
+    events: list[dg.AssetMaterialization] = []
+    for group_id in chosen:
+        with database.read() as connection:
+            group, runs = named_group(connection, group_id), runs_of(connection, [group_id])
+            images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
+        sheet = group_sheet(group, runs, contents_of(store, images), SHEET_CELL)
+        metadata = {
+            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group_id}")),
+            **{status: dg.MetadataValue.int(count) for status, count in counts_of(runs).items()},
             "cost, USD": dg.MetadataValue.float(float(sum(run.cost_usd for run in runs))),
         }
-    )
+        events.append(dg.AssetMaterialization("chorus_comparisons", partition=group_id, metadata=metadata))
+    report_materializations(context, events)
+    fail_for(unreadable)
+    yield from ()
 
 
 @dg.asset(

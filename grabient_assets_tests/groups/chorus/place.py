@@ -14,18 +14,18 @@ import pytest
 
 from grabient_assets.definitions import grabient
 from grabient_assets.groups.chorus.asking import Planned, Wish, ask_chorus, plan_group
-from grabient_assets.groups.chorus.runs import ChorusRun, retry_group, runs_of
-from grabient_assets.groups.chorus.tables import ChorusGroup
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
+from grabient_assets.groups.chorus.runs import ChorusRun, retry_runs, runs_of
+from grabient_assets.groups.chorus.tables import ChorusGroup
 from grabient_assets.groups.comparisons.artists import Compared, compare_artists
 from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.headless.chorus_run import SENSORS
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
-from grabient_assets.resources.home import dagster_instance
 from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
+from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import open_store
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.settings import PROVIDERS, load_settings
@@ -60,8 +60,8 @@ class Chorus:
             asked = Wish(**({"artists": FOUR, "size": SIZE} | wish))
             return plan_group(connection, asked, PROVIDERS, datetime.now(UTC))
 
-    def ask(self, max_usd: Decimal | None = None, **wish: Any) -> ChorusGroup:
-        return ask_chorus(self.warehouse, self.plan(**wish), max_usd, "emulator")
+    def ask(self, max_usd: Decimal | None = None, budget: Decimal | None = None, **wish: Any) -> ChorusGroup:
+        return ask_chorus(self.warehouse, self.plan(**wish), max_usd, budget, "emulator")
 
     def drive(self, most: int = 40) -> None:
         """Tick until nothing moves and no batch is open."""
@@ -107,7 +107,7 @@ class Chorus:
     def retry(self, group: ChorusGroup) -> list[str]:
         with self.warehouse.write() as connection:
             runs = runs_of(connection, [group.group_id])
-            return [run.run_id for run in retry_group(connection, group, runs, "emulator", datetime.now(UTC))]
+            return [run.run_id for run in retry_runs(connection, runs, "emulator", datetime.now(UTC))]
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as connection:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.groups.chorus.statements import NoStatement, Statement, read_statement
+from grabient_assets.groups.chorus.statements import Statement, read_statement
 
 SAID, PROMPT = "I paint what the harbour forgets. " * 12, "A harbour at dusk, oil on canvas, deep blue and ochre."
 
@@ -19,25 +19,25 @@ def answer(**fields: object) -> str:
 
 def read(text: str) -> Statement:
     found = read_statement(text, "one-00")
-    assert isinstance(found, Statement)
+    assert found.statement or found.image_prompt
     return found
 
 
 @pytest.mark.parametrize(
-    ("text", "form", "repaired"),
+    ("text", "form", "fate"),
     [
-        (answer(), "json", False),
-        (f"Here it is:\n```json\n{answer()}\n```", "json", False),
-        (f"<think>a harbour?</think>{answer()}", "json", False),
-        (answer()[:-1] + ",}", "json", True),
-        (f"===ARTIST STATEMENT===\n{SAID}\n===FINAL IMAGE PROMPT===\n{PROMPT}\n", "delimiters", False),
-        (f"Sure!\n=== Artist Statement ===\n{SAID}\n=== final image prompt ===\n{PROMPT}", "delimiters", False),
+        (answer(), "json", "succeeded"),
+        (f"Here it is:\n```json\n{answer()}\n```", "json", "succeeded"),
+        (f"<think>a harbour?</think>{answer()}", "json", "succeeded"),
+        (answer()[:-1] + ",}", "json", "repaired"),
+        (f"===ARTIST STATEMENT===\n{SAID}\n===FINAL IMAGE PROMPT===\n{PROMPT}\n", "delimiters", "succeeded"),
+        (f"Sure!\n=== Artist Statement ===\n{SAID}\n=== final image prompt ===\n{PROMPT}", "delimiters", "succeeded"),
     ],
 )
-def test_every_form_of_an_answer_is_read(text: str, form: str, repaired: bool):
+def test_every_form_of_an_answer_is_read(text: str, form: str, fate: str):
     found = read(text)
     assert (found.statement, found.image_prompt) == (SAID.strip(), PROMPT)
-    assert (found.form, found.repaired, found.error, found.words) == (form, repaired, None, 72)
+    assert (found.form, found.fate, found.error, found.words) == (form, fate, None, 72)
     assert found.notes == ()
 
 
@@ -65,17 +65,17 @@ def test_an_image_prompt_that_never_ends_is_not_painted():
 @pytest.mark.parametrize("text", ["", "I will not.", "{}", '{"ref": "one-00"}', answer(statement="", image_prompt="")])
 def test_a_text_that_says_neither_is_no_answer(text: str):
     found = read_statement(text, "one-00")
-    assert isinstance(found, NoStatement) and found.fate == "invalid"
+    assert (found.fate, found.statement, found.image_prompt) == ("invalid", None, None) and found.error
 
 
 def test_an_answer_to_another_request_is_mismatched():
     found = read_statement(answer(ref="two-00"), "one-00")
-    assert isinstance(found, NoStatement) and found.fate == "mismatched" and "'two-00'" in found.reason
+    assert found.fate == "mismatched" and found.error and "'two-00'" in found.error
 
 
 @settings(deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_of_a_model_is_an_error(text: str):
     found = read_statement(text, "one-00")
-    if isinstance(found, Statement):
-        assert found.error or (found.image_prompt and found.image_prompt.strip())
+    assert bool(found.error) == (found.fate not in ("succeeded", "repaired"))
+    assert found.error or (found.image_prompt and found.image_prompt.strip())

@@ -1,13 +1,15 @@
-"""A group as a folder: its images, runs.json, and a contact sheet."""
+"""A group as JSON, as a contact sheet, and as a folder with both and its images."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from grabient_assets.groups.chorus.runs import ChorusRun, group_document, runs_of
+from grabient_assets.groups.chorus.runs import ChorusRun, counts_of, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.ledger.prompts import wording
@@ -16,6 +18,37 @@ from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from grabient_assets.imaging.contact_sheet import Cell
+
+
+def group_document(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, Any]:
+    """The document of `grabient chorus show --json`."""
+    return {
+        "group": group.group_id,
+        "prompt_version": group.prompt_version,
+        "prompt_digest": group.prompt_digest,
+        "brush": group.brush,
+        "size": group.size,
+        "quality": group.quality,
+        "seed": group.seed,
+        "delivery": group.delivery,
+        "estimated_usd": None if group.estimated_usd is None else float(group.estimated_usd),
+        "made_at": group.made_at.isoformat(),
+        "counts": counts_of(runs),
+        "cost_usd": float(sum(run.cost_usd for run in runs)),
+        "possible_usd": float(sum(run.possible_usd for run in runs)),
+        "runs": [run_document(run) for run in runs],
+    }
+
+
+def run_document(run: ChorusRun) -> dict[str, Any]:
+    """A run as JSON, by the names of the columns."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Decimal):
+            return float(value)
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    return {name: plain(getattr(run, name)) for name in ChorusRun.__dataclass_fields__}
 
 
 def export_group(group: ChorusGroup, warehouse: Warehouse, store: ObjectStore, folder: Path) -> int:
