@@ -93,8 +93,9 @@ def test_requests_are_told_apart() -> None:
     assert "statement" in json.loads(answer(question(MINI, system=HEADINGS), "complete").text)
     in_words = Question(model=MINI, custom_id="x", text="Give a statement and an image_prompt, please.")
     assert json.loads(answer(in_words, "complete").text)["ref"] == "x"
-    for system, more in ((SYSTEM, {"schema": {"properties": {"mood": TEXT}}}), ("Write a statement.", {})):
-        tagging = Question(model=MINI, custom_id="x", system=system, text=asked("r"), **more)
+    moods: dict[str, Any] = {"properties": {"mood": TEXT}}
+    for system, schema in ((SYSTEM, moods), ("Write a statement.", None)):
+        tagging = Question(model=MINI, custom_id="x", system=system, text=asked("r"), schema=schema)
         assert "mood" in answer(tagging, "complete").text and "image_prompt" not in answer(tagging, "complete").text
 
 
@@ -234,4 +235,4 @@ def test_faults_of_statements_leave_other_answers_alone() -> None:
     text = asked("r")
     plain = Question(model=OSS, custom_id="x", system="Tag.", text=text)
     for do in ("no_image_prompt", "long_statement", "delimiters", "fenced"):
-        assert answer(plain, do) == answer(plain)  # type: ignore[arg-type]
+        assert answer(plain, do) == answer(plain)
