@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending, answer
 from grabient_assets.emulator.anthropic_messages import invalid, message, question_of
+from grabient_assets.emulator.billing import Billed
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.service import BatchEnd, BatchService
@@ -168,6 +169,7 @@ class Anthropic(BatchService):
         requests = [(request["custom_id"], request["params"]) for request in json.loads(content)]
         failed = planned(batch, "fail") if now is Phase.FAILED else None
         badly: list[str] = []
+        bills: list[Billed] = []
         if failed is not None:
             # No whole batch fails at Anthropic: it ends with every request errored.
             refused = Refused(500, "api_error", str(failed["message"]))
@@ -175,12 +177,13 @@ class Anthropic(BatchService):
         else:
             done, left_over = self.resolved(batch, requests), "expired" if now is Phase.EXPIRED else "canceled"
             lines, badly = [_line(line.key, line.payload) for line in done.lines], done.badly
+            bills = done.bills
             lines += [_line(key, {"type": left_over}) for key in done.unfinished]
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
         for line in lines:
             counts[line["result"]["type"]] += 1
         results = NewFile(f"results-{batch.id}", "", "hidden", jsonl(lines))
-        return BatchEnd({"counts": counts}, [results], badly)
+        return BatchEnd({"counts": counts}, [results], badly, bills)
 
     def answer_request(self, batch: Batch, key: str, request: dict[str, Any], forced: Ending | None) -> Line:
         question = question_of(key, request, str(batch.facts["version"]), self.served)

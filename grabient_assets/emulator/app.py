@@ -86,11 +86,12 @@ class EmulatorApp:
                     api.authorise(call)
             except Refused as refused:
                 return named(api, api.refusal(refused))
-            spoil, plan = self.control.script.of_call(api.provider, self._model(call), route.name)
+            model = self._model(call)
+            spoil, plan = self.control.script.of_call(api.provider, model, route.name)
 
             async def handle() -> Response:
                 try:
-                    return named(api, await run_in_threadpool(route.handler, call.with_plan(plan)))
+                    return named(api, await run_in_threadpool(route.handler, call.with_plan(plan, model)))
                 except Refused as refused:
                     return named(api, api.refusal(refused))
                 finally:
@@ -198,10 +199,18 @@ class Control:
         return reply({"status": "ok", "pid": os.getpid()})
 
     async def calls(self, request: Request) -> Response:
-        """Calls per provider and route, every accepted create with its custom ids, and the most single calls that were
-        under way at the same time."""
-        counts = self._state.counts
-        return reply({"counts": counts.calls(), "creates": counts.creates(), "in_flight": self.in_flight.most})
+        """Calls per provider and route, every accepted create with its custom ids, the most single calls that were
+        under way at the same time, and what all answers would have cost."""
+        counts, billed = self._state.counts, await run_in_threadpool(self._state.bills.rows)
+        return reply(
+            {
+                "counts": counts.calls(),
+                "creates": counts.creates(),
+                "in_flight": self.in_flight.most,
+                "billed_usd": float(sum(row["usd"] or 0 for row in billed)),
+                "billed": [{**row, "usd": None if row["usd"] is None else float(row["usd"])} for row in billed],
+            }
+        )
 
     async def vectors(self, request: Request) -> Response:
         """The ids of the visible vectors of an index, and how many of its mutations wait. This is no look at it."""

@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS creates (
 CREATE TABLE IF NOT EXISTS bad_answers (
     provider TEXT NOT NULL, custom_id TEXT NOT NULL, PRIMARY KEY (provider, custom_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bills (
+    provider TEXT NOT NULL, model TEXT NOT NULL, delivery TEXT NOT NULL, day TEXT NOT NULL, usage TEXT NOT NULL,
+    answers INTEGER NOT NULL, PRIMARY KEY (provider, model, delivery, day, usage)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vector_indexes (
     name TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, metric TEXT NOT NULL, description TEXT NOT NULL,
     created_at REAL NOT NULL
@@ -61,7 +65,7 @@ CREATE TABLE IF NOT EXISTS stored_vectors (
 CREATE TABLE IF NOT EXISTS fault_counts (rule TEXT PRIMARY KEY, seen INTEGER NOT NULL, fired INTEGER NOT NULL);
 """
 VECTOR_TABLES = ("vector_indexes", "vector_properties", "vector_mutations", "stored_vectors")
-TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "fault_counts", *VECTOR_TABLES)
+TABLES = ("batches", "files", "uploads", "calls", "creates", "bad_answers", "bills", "fault_counts", *VECTOR_TABLES)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _FILE = "number, provider, id, name, purpose, model, created_at, facts, size"
 

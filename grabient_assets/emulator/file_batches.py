@@ -258,7 +258,7 @@ class FileBatches(BatchService):
             "failed": len(done.lines) - completed + len(expired),
             "tokens": [sum(line.tokens[place] for line in done.lines) for place in range(3)],
         }
-        return BatchEnd(facts, [file for file in (output, error) if file], done.badly)
+        return BatchEnd(facts, [file for file in (output, error) if file], done.badly, done.bills)
 
     def answer_request(self, batch: Batch, key: str, request: dict[str, Any], forced: Ending | None) -> Line:
         return self.answered(batch.facts["endpoint"], key, request, forced, int(self.state.now().timestamp()))

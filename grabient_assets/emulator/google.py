@@ -217,7 +217,7 @@ class Google(BatchService):
             facts["good"] = sum("response" in line for line in lines)
             facts["bad"] = len(lines) - facts["good"]
             purpose = "hidden" if batch.facts["inline"] else "responses"
-            return BatchEnd(facts, [NewFile(f"batch-{batch.id}", "", purpose, jsonl(lines))], done.badly)
+            return BatchEnd(facts, [NewFile(f"batch-{batch.id}", "", purpose, jsonl(lines))], done.badly, done.bills)
         if now is Phase.FAILED:
             step = planned(batch, "fail") or {"message": "The input file holds no request."}
             facts["error"] = {"code": 3, "message": step["message"]}

@@ -137,8 +137,22 @@ def drawn(seed: str, width: int, height: int, *, transparent: bool = False) -> b
         packed += packing.compress(b"\x00" + first)
         packed += packing.compress((UNCHANGED + bytes(channels * width)) * (rows - 1))
     packed += packing.flush()
+    return _file(width, height, bytes(packed), transparent)
+
+
+def opaque_png(pixels: bytes | bytearray, width: int, height: int) -> bytes:
+    """A PNG with three channels. `pixels` are its lines from the top, three bytes for each pixel.
+
+    They are packed quickly rather than tightly: libpng takes four times as long for a fifth less.
+    """
+    line = 3 * width
+    lines = b"".join(b"\x00" + pixels[place : place + line] for place in range(0, line * height, line))
+    return _file(width, height, zlib.compress(lines, 3), False)
+
+
+def _file(width: int, height: int, packed: bytes, transparent: bool) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 6 if transparent else 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", bytes(packed)), (b"IEND", b""))
+    chunks = ((b"IHDR", head), (b"IDAT", packed), (b"IEND", b""))
     return PNG + b"".join(_chunk(kind, body) for kind, body in chunks)
 
 

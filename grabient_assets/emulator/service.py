@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
 
 from grabient_assets.emulator.answering import Ending
+from grabient_assets.emulator.billing import Billed, billed
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.questions import digest, share
 from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
@@ -52,15 +54,19 @@ class Resolution:
     unfinished: list[str]
     badly: list[str]
     """Keys of the requests that got no good answer. Asked again they get one, or nothing would ever repair them."""
+    bills: list[Billed]
+    """What was answered, also where a fault keeps the answer back."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEnd:
-    """What is kept of a batch that has ended: facts for its document, its result files, the keys answered badly."""
+    """What is kept of a batch that has ended: facts for its document, its result files, the keys answered badly, and
+    what is billed."""
 
     facts: dict[str, Any]
     files: Sequence[NewFile] = ()
     badly: Sequence[str] = ()
+    bills: Sequence[Billed] = ()
 
 
 class BatchService(ABC):
@@ -140,7 +146,7 @@ class BatchService(ABC):
         else:
             at = self.state.now().timestamp()
             end = self.ended(batch, now, at)
-            self.state.batches.end(batch, {"phase": now, "at": at, **end.facts}, end.files, end.badly)
+            self.state.batches.end(batch, {"phase": now, "at": at, **end.facts}, end.files, end.badly, end.bills)
         return self.state.batches.get(self.provider, batch.id) or batch
 
     def resolved(self, batch: Batch, requests: Sequence[Request]) -> Resolution:
@@ -175,7 +181,9 @@ class BatchService(ABC):
         for step in batch.plan:
             if step["do"] in SPOILING:
                 badly.update(_spoilt(step, done))
-        return Resolution(_spoiled(lines, batch, done), [key for key, _ in unfinished], sorted(badly))
+        day = datetime.fromtimestamp(batch.created_at, UTC).date()
+        bills = [one for line in lines for one in billed(self.provider, batch.model, "batch", day, line.payload)]
+        return Resolution(_spoiled(lines, batch, done), [key for key, _ in unfinished], sorted(badly), bills)
 
     # single calls --------------------------------------------------------------------------------------------------
 
@@ -196,6 +204,7 @@ class BatchService(ABC):
         try:
             line = answered(key, forced)
             flawed = flawed or line.flawed
+            self.state.bills.add(billed(self.provider, call.model, "direct", self.state.now().date(), line.payload))
             return line.payload
         finally:
             if flawed:

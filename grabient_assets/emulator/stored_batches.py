@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from grabient_assets.emulator.billing import Billed, insert_bills
 from grabient_assets.emulator.database import Database, NewFile, insert_file
 
 
@@ -125,9 +126,16 @@ class Batches:
         with self._db.transaction() as db:
             db.execute("INSERT OR IGNORE INTO bad_answers VALUES (?, ?)", (provider, key))
 
-    def end(self, batch: Batch, ending: dict[str, Any], files: Iterable[NewFile], badly: Iterable[str] = ()) -> None:
-        """Stores the results, the final document and which requests got no good answer (`badly`) together. A batch that
-        has ended stays as it is."""
+    def end(
+        self,
+        batch: Batch,
+        ending: dict[str, Any],
+        files: Iterable[NewFile],
+        badly: Iterable[str] = (),
+        bills: Iterable[Billed] = (),
+    ) -> None:
+        """Stores the results, the final document, which requests got no good answer (`badly`) and what is billed
+        together. A batch that has ended stays as it is."""
         at = self._db.now().timestamp()
         with self._db.transaction() as db:
             changed = db.execute(
@@ -139,6 +147,7 @@ class Batches:
                 db.executemany(
                     "INSERT OR IGNORE INTO bad_answers VALUES (?, ?)", [(batch.provider, key) for key in badly]
                 )
+                insert_bills(db, bills)
 
     def delete(self, batch: Batch) -> None:
         with self._db.transaction() as db:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, St
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
+from grabient_assets.emulator.billing import Bills
 from grabient_assets.emulator.database import CallCounts, Database, Files
 from grabient_assets.emulator.stored_batches import Batches
 from grabient_assets.emulator.stored_vectors import StoredVectors
@@ -99,9 +100,11 @@ class Call:
     form: FormData | None = None
     plan: tuple[dict[str, Any], ...] = ()
     """Faults to be laid on the batch that this call creates."""
+    model: str = ""
+    """The model that it is about, as far as that can be seen without reading all of it."""
 
-    def with_plan(self, plan: tuple[dict[str, Any], ...]) -> Call:
-        return replace(self, plan=plan)
+    def with_plan(self, plan: tuple[dict[str, Any], ...], model: str) -> Call:
+        return replace(self, plan=plan, model=model)
 
     def object(self) -> Any:
         """The body as JSON. Raises ValueError."""
@@ -265,6 +268,7 @@ class State:
         self.files = Files(self._db)
         self.vectors = StoredVectors(self._db)
         self.counts = CallCounts(self._db)
+        self.bills = Bills(self._db)
         self.now = now
         self.new_id = self._db.new_id
         self.reset = self._db.reset

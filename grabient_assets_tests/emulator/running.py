@@ -21,8 +21,9 @@ from google.genai import types
 
 from grabient_assets.emulator.server import EmulatorServer
 from grabient_assets.emulator.wire import ServedModel
+from grabient_assets.providers.contract import BatchFile, BatchProvider, Result, Spec
 from grabient_assets.registry.load import load_registry
-from grabient_assets.registry.model import VectorRules
+from grabient_assets.registry.model import Model, VectorRules
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
 HAIKU, OPUS = "claude-haiku-4-5-20251001", "claude-opus-5-5"
@@ -205,3 +206,18 @@ def gemini_upload(client: genai.Client, content: bytes, name: str | None = None)
     uploaded = client.files.upload(file=BytesIO(content), config=config).name
     assert uploaded
     return uploaded
+
+
+def direct(provider: BatchProvider, model: Model, spec: Spec) -> Result:
+    """What one of our clients gets when it asks at once."""
+    return provider.read_line(provider.send_directly(provider.request_line(spec, model), model))
+
+
+def batched(provider: BatchProvider, model: Model, *specs: Spec) -> dict[str | None, Result]:
+    """What one of our clients gets in a batch, by custom id."""
+    keys = [spec.custom_id for spec in specs]
+    accepted = provider.submit(BatchFile("lab-1", model, [provider.request_line(spec, model) for spec in specs], keys))
+    while provider.poll(accepted.provider_batch_id).state != "ended":
+        pass
+    results = [provider.read_line(line) for line in provider.results(accepted.provider_batch_id).lines]
+    return {result.custom_id: result for result in results}

@@ -13,8 +13,9 @@ from google.genai import errors, types
 from PIL import Image
 
 from grabient_assets.emulator.images import drawn
+from grabient_assets.errors import AmbiguousSubmissionError, ProviderBusyError, ProviderUnreachableError
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.contract import BatchFile, BatchProvider, ImageInput, ImageSpec, Result
+from grabient_assets.providers.contract import BatchProvider, ImageInput, ImageSpec
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets_tests.emulator.running import (
@@ -24,9 +25,11 @@ from grabient_assets_tests.emulator.running import (
     LITE,
     MINI,
     Running,
+    batched,
     chat_batch,
     chat_line,
     chat_results,
+    direct,
     polled,
 )
 from grabient_assets_tests.providers.faces import KEY
@@ -71,20 +74,6 @@ def size_of(data: bytes | None) -> tuple[int, int]:
         image.load()
         assert image.format == "PNG"
         return image.size
-
-
-def direct(provider: BatchProvider, model: Model, spec: ImageSpec) -> Result:
-    return provider.read_line(provider.send_directly(provider.request_line(spec, model), model))
-
-
-def batched(provider: BatchProvider, model: Model, *specs: ImageSpec) -> dict[str | None, Result]:
-    keys = [spec.custom_id for spec in specs]
-    batch = BatchFile("lab-1", model, [provider.request_line(spec, model) for spec in specs], keys)
-    accepted = provider.submit(batch)
-    while provider.poll(accepted.provider_batch_id).state != "ended":
-        pass
-    results = [provider.read_line(line) for line in provider.results(accepted.provider_batch_id).lines]
-    return {result.custom_id: result for result in results}
 
 
 # pictures ---------------------------------------------------------------------------------------------------------
@@ -169,7 +158,7 @@ FATES = {
 }
 
 
-@named
+@pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.id)
 @pytest.mark.parametrize("do", FATES)
 def test_faults_of_images(emulator: Running, open_for: Open, model: Model, do: str) -> None:
     provider, spec = open_for(model), ImageSpec("a-1", "A fjord.")
@@ -184,6 +173,44 @@ def test_faults_of_images(emulator: Running, open_for: Open, model: Model, do: s
     assert found["a-1"].fate == "answered"
     emulator.faults()
     assert batched(provider, model, ImageSpec("a-2", "A fjord."))["a-2"].fate == "answered"
+
+
+@named
+def test_images_come_late_broken_off_or_not_at_all(emulator: Running, open_for: Open, model: Model) -> None:
+    provider, spec = open_for(model), ImageSpec("a-1", "A fjord.")
+    emulator.faults({"match": {"route": "answer"}, "action": {"do": "delay", "seconds": 0.01}})
+    assert direct(provider, model, spec).fate == "answered"
+    emulator.faults({"match": {"route": "answer", "model": model.id}, "action": {"do": "status", "status": 500}})
+    with pytest.raises((ProviderBusyError, ProviderUnreachableError, AmbiguousSubmissionError)):
+        direct(provider, model, spec)
+    emulator.faults({"match": {"model": model.id}, "action": {"do": "errored", "status": 500, "share": 1}})
+    assert {one.fate for one in batched(provider, model, spec, ImageSpec("a-2", "A lake.")).values()} == {"errored"}
+    emulator.faults({"action": {"do": "truncate"}})
+    cut = direct(provider, model, ImageSpec("a-3", "A fjord."))
+    if model.provider == "google":
+        assert (cut.fate, cut.image) == ("truncated", None)
+    else:
+        with pytest.raises(OSError, match="truncated"):
+            size_of(cut.image)
+
+
+def test_faults_of_texts_leave_images_alone(emulator: Running, open_for: Open) -> None:
+    for do in ("no_image_prompt", "long_statement", "delimiters", "fenced"):
+        emulator.faults({"action": {"do": do}})
+        assert direct(open_for(MODELS[1]), MODELS[1], ImageSpec(do, "A fjord.", size="1024x1024")).image
+
+
+@named
+def test_what_the_prompt_says_is_painted(open_for: Open, model: Model) -> None:
+    provider = open_for(model)
+    prompts = {"red": "Low hills in crimson, red and maroon.", "green": "Low hills in emerald, green and jade."}
+    found = batched(provider, model, *(ImageSpec(key, text, size="1024x1024") for key, text in prompts.items()))
+    for place, key in enumerate(("red", "green")):
+        data = found[key].image
+        assert data is not None and len(data) < 400_000
+        with Image.open(io.BytesIO(data)) as image:
+            means = [sum(band.resize((8, 8)).tobytes()) for band in image.split()]
+        assert image.mode == "RGB" and means[place] == max(means)
 
 
 def test_google_says_why_there_is_no_image(emulator: Running, open_for: Open) -> None:

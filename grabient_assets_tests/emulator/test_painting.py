@@ -126,6 +126,6 @@ def test_a_prompt_is_read_by_words(
 
 def test_symmetry_is_seen() -> None:
     image = pixels(FLARE, "A tower in strict symmetry, black and gold.", size=200).convert("L")
-    drawn = image.point(lambda value: value // 32 * 32)
-    flipped = drawn.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    assert sum(a == b for a, b in zip(drawn.tobytes(), flipped.tobytes(), strict=True)) > 0.75 * 200 * 200
+    flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    pairs = zip(image.tobytes(), flipped.tobytes(), strict=True)
+    assert sum(abs(one - other) < 32 for one, other in pairs) > 0.75 * 200 * 200

@@ -19,8 +19,8 @@ from grabient_assets.emulator.painting.words import colour_names, read_prompt
 from grabient_assets.emulator.questions import Question
 from grabient_assets.gradient.vocabulary import COLOUR_NAMES
 from grabient_assets.providers.connect import connect
-from grabient_assets.providers.contract import BatchFile, BatchProvider, RequestSpec, Result
-from grabient_assets_tests.emulator.running import MINI, OSS, PALETTE, Running, asked
+from grabient_assets.providers.contract import BatchProvider, RequestSpec
+from grabient_assets_tests.emulator.running import MINI, OSS, PALETTE, Running, asked, batched, direct
 from grabient_assets_tests.providers.faces import FACES, KEY, Face
 
 HAIKU, SONNET, LUNA, FLASH = "claude-haiku-5-5", "claude-sonnet-5-5", "gpt-6-luna", "gemini-3.5-flash-lite"
@@ -93,8 +93,9 @@ def test_requests_are_told_apart() -> None:
     assert "statement" in json.loads(answer(question(MINI, system=HEADINGS), "complete").text)
     in_words = Question(model=MINI, custom_id="x", text="Give a statement and an image_prompt, please.")
     assert json.loads(answer(in_words, "complete").text)["ref"] == "x"
-    for system, more in ((SYSTEM, {"schema": {"properties": {"mood": TEXT}}}), ("Write a statement.", {})):
-        tagging = Question(model=MINI, custom_id="x", system=system, text=asked("r"), **more)
+    moods: dict[str, Any] = {"properties": {"mood": TEXT}}
+    for system, schema in ((SYSTEM, moods), ("Write a statement.", None)):
+        tagging = Question(model=MINI, custom_id="x", system=system, text=asked("r"), schema=schema)
         assert "mood" in answer(tagging, "complete").text and "image_prompt" not in answer(tagging, "complete").text
 
 
@@ -173,20 +174,6 @@ def spec(key: str, schema: bool = False) -> RequestSpec:
     return RequestSpec(key, SYSTEM, text, 2000, schema=SCHEMA if schema else None)
 
 
-def direct(provider: BatchProvider, face: Face, one: RequestSpec) -> Result:
-    return provider.read_line(provider.send_directly(provider.request_line(one, face.model), face.model))
-
-
-def batched(provider: BatchProvider, face: Face, *specs: RequestSpec) -> dict[str | None, Result]:
-    keys = [one.custom_id for one in specs]
-    lines = [provider.request_line(one, face.model) for one in specs]
-    accepted = provider.submit(BatchFile("lab-1", face.model, lines, keys))
-    while provider.poll(accepted.provider_batch_id).state != "ended":
-        pass
-    results = [provider.read_line(line) for line in provider.results(accepted.provider_batch_id).lines]
-    return {result.custom_id: result for result in results}
-
-
 def lacks_prompt(text: str) -> bool:
     return not json.loads(text).get("image_prompt")
 
@@ -216,11 +203,11 @@ def test_faults_of_statements(provider: BatchProvider, face: Face, emulator: Run
     for do, shows in SPOILT.items():
         rule = {"match": {"route": "answer", "model": face.model_id, "times": 1}, "action": {"do": do}}
         emulator.faults(rule)
-        first, again = (direct(provider, face, spec(do, schema)) for _ in range(2))
+        first, again = (direct(provider, face.model, spec(do, schema)) for _ in range(2))
         assert first.fate == "answered" and shows(first.text or ""), (do, first.text)
         assert set(json.loads(again.text or "")) == set(SCHEMA["properties"]), "asked again, it is a good answer"
     emulator.faults(*({"action": {"do": do, "custom_ids": [f"b-{do}"]}} for do in SPOILT))
-    found = batched(provider, face, spec("b-1", schema), *(spec(f"b-{do}", schema) for do in SPOILT))
+    found = batched(provider, face.model, spec("b-1", schema), *(spec(f"b-{do}", schema) for do in SPOILT))
     assert all(
         found[f"b-{do}"].fate == "answered" and shows(found[f"b-{do}"].text or "") for do, shows in SPOILT.items()
     )
@@ -234,18 +221,18 @@ def test_artists_can_fail_in_every_other_way(provider: BatchProvider, face: Face
         emulator.faults({"match": {"model": face.model_id}, "action": {"do": do}})
         # Groq has no place for a refusal: it is an answer that says no. A model that thinks says that it was cut.
         wanted = {"refused": "answered", "errored": "truncated"}.get(fate, fate) if face.name == "groq" else fate
-        assert direct(provider, face, spec(do)).fate == wanted, do
+        assert direct(provider, face.model, spec(do)).fate == wanted, do
     emulator.faults({"action": {"do": "garbage"}})
-    text = direct(provider, face, spec("g")).text or ""
+    text = direct(provider, face.model, spec("g")).text or ""
     assert text and STATEMENT not in text and "{" not in text
     emulator.faults({"action": {"do": "errored", "status": 500}})
-    assert batched(provider, face, spec("e"))["e"].fate == "errored"
+    assert batched(provider, face.model, spec("e"))["e"].fate == "errored"
     emulator.faults({"action": {"do": "no_image_prompt"}, "match": {"model": "another"}})
-    assert json.loads(direct(provider, face, spec("o", schema=True)).text or "")["image_prompt"]
+    assert json.loads(direct(provider, face.model, spec("o", schema=True)).text or "")["image_prompt"]
 
 
 def test_faults_of_statements_leave_other_answers_alone() -> None:
     text = asked("r")
     plain = Question(model=OSS, custom_id="x", system="Tag.", text=text)
     for do in ("no_image_prompt", "long_statement", "delimiters", "fenced"):
-        assert answer(plain, do) == answer(plain)  # type: ignore[arg-type]
+        assert answer(plain, do) == answer(plain)

@@ -21,8 +21,7 @@ from grabient_assets.emulator.questions import Chance, Question, share
 LEXICON = Path(__file__).with_name("statement.toml")
 STATEMENT, IMAGE_PROMPT = "===ARTIST STATEMENT===", "===FINAL IMAGE PROMPT==="
 FIELDS = ("statement", "image_prompt")
-_FIELDS = re.compile(r"\bimage_prompt\b")
-_STATEMENT = re.compile(r"\bstatement\b")
+_STATEMENT, _IMAGE_PROMPT = re.compile(r"\bstatement\b"), re.compile(r"\bimage_prompt\b")
 LEAST, MOST = 60, 140
 """Words of a statement."""
 LEAST_PROMPT, MOST_PROMPT = 30, 90
@@ -65,7 +64,7 @@ def _asks_for_statement(question: Question) -> bool:
     if question.schema and isinstance(fields := question.schema.get("properties"), dict) and fields:
         return set(FIELDS) <= set(fields)
     text = f"{question.system}\n{question.text}"
-    return (STATEMENT in text and IMAGE_PROMPT in text) or bool(_FIELDS.search(text) and _STATEMENT.search(text))
+    return (STATEMENT in text and IMAGE_PROMPT in text) or bool(_IMAGE_PROMPT.search(text) and _STATEMENT.search(text))
 
 
 def statement_reply(
