@@ -12,6 +12,7 @@ from grabient_assets.groups.refinement.refined import chained_refinements
 from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.groups.tagging.withheld import Withheld, withheld_palettes
+from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.wording import counted, folded
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def list_palettes(
     `like` in their name, seed, tags or text, in order of arrival. A field is undecided below the probability `certain`;
     `providers` are those that can be asked now, as for `counts`. Changed is what was refined since it was exported, or
     was never exported."""
-    kept = {
-        w.partition.subject: w for w in withheld_palettes(connection) if w.partition.prompt_version == prompt_version
-    }
+    some = None if among is None else [SubjectVersion(prompt_version, seed) for seed in among]
+    withheld = withheld_palettes(connection, some)
+    kept = {w.partition.subject: w for w in withheld if w.partition.prompt_version == prompt_version}
     _stand(connection, prompt_version, providers, list(kept), certain, among)
     chosen = " OR ".join(_FILTERS[one] for one in filters) or "true"
     connection.execute(
@@ -191,7 +192,8 @@ def _stand(
     among: Sequence[str] | None,
 ) -> None:
     """How every palette stands, in the temporary table palette_states. `kept` are those that a check keeps back."""
-    tagged = complete_tagging(connection, providers)
+    some = None if among is None else [SubjectVersion(prompt_version, seed) for seed in among]
+    tagged = complete_tagging(connection, providers, some)
     to_come = [
         *(one.partition for one in without_current_consensus(connection, tagged)),
         *chained_refinements(connection, [one.partition for one in tagged if one.answers]),

@@ -148,7 +148,7 @@ class _Application:
         if isinstance(error, MissingError):
             return self._renderer.trouble(request, 404, "Not here", str(error), place)
         if isinstance(error, GrabientError):
-            status = 400 if isinstance(error, UsageError) else 500
+            status = 400 if error.exit_code == UsageError.exit_code else 500
             sentence = self._studio.settings.without_secrets(str(error))
             return self._renderer.trouble(request, status, "That did not work", sentence, place)
         traceback.print_exception(error, file=sys.stderr)

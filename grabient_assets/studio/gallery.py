@@ -35,13 +35,15 @@ _NO_INDEX = (
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Palettes for one page, in their order: the total, and scores and reasons where there was a query."""
+    """Palettes for one page, in their order, how many there are in all, and hits where there was a query. `listed`: how
+    they stand, where that was read already."""
 
     seeds: tuple[str, ...]
     total: int
     hits: dict[str, Hit]
     found_by: str
     note: str = ""
+    listed: tuple[ListedPalette, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,14 @@ def gallery(ask: Ask) -> dict[str, Any]:
     else:
         chosen = _by_letters(ask, wanted, index if isinstance(index, str) else "")
     with ask.warehouse.read() as connection:
-        providers = usable_providers(ask.settings)
-        found = list_palettes(connection, wanted.version, providers, CERTAIN, limit=PER_PAGE, among=chosen.seeds)
+        found = chosen.listed
+        if found is None:
+            usable = usable_providers(ask.settings)
+            page = list_palettes(connection, wanted.version, usable, CERTAIN, limit=PER_PAGE, among=chosen.seeds)
+            found = page.palettes
         looks = _looks(connection, chosen.seeds, wanted.version)
         choices = _choices(connection, wanted.version)
-    listed = {one.seed: one for one in found.palettes}
+    listed = {one.seed: one for one in found}
     pages = max(1, -(-chosen.total // PER_PAGE))
     return {
         "q": wanted.q,
@@ -137,7 +142,8 @@ def _by_meaning(ask: Ask, wanted: Request) -> Chosen:
     hits = {hit.seed: hit for hit in found.hits if hit.prompt_version == wanted.version}
     seeds = tuple(hits)
     if wanted.state:
-        seeds = tuple(seed for seed in seeds if seed in _standing(ask, wanted, seeds))
+        standing = _standing(ask, wanted, seeds)
+        seeds = tuple(seed for seed in seeds if seed in standing)
     start = (wanted.page - 1) * PER_PAGE
     return Chosen(seeds[start : start + PER_PAGE], len(seeds), hits, "meaning")
 
@@ -165,7 +171,7 @@ def _by_letters(ask: Ask, wanted: Request, note: str) -> Chosen:
         found = list_palettes(
             connection, wanted.version, providers, CERTAIN, filters, wanted.q or None, PER_PAGE, start, among
         )
-    return Chosen(tuple(one.seed for one in found.palettes), found.total, {}, how, note)
+    return Chosen(tuple(one.seed for one in found.palettes), found.total, {}, how, note, found.palettes)
 
 
 def _from(wanted: Request) -> tuple[str, dict[str, Any]]:

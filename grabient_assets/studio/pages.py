@@ -40,10 +40,12 @@ def _now() -> datetime:
 class Studio:
     """What all pages of one process share. The token is new at each start."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], datetime] = _now, reading_seconds: float = READING_SECONDS
+    ) -> None:
         self.settings, self.clock = settings, clock
         self.token = secrets.token_urlsafe(32)
-        self._reading = Warehouse(settings.database, LockTimeout(READING_SECONDS))
+        self._reading = Warehouse(settings.database, LockTimeout(reading_seconds))
 
     def to_read(self) -> Warehouse:
         """The warehouse for a page. A missing file is replaced by an empty one elsewhere: a page creates nothing."""

@@ -55,7 +55,6 @@ def palette(ask: Ask) -> dict[str, Any]:
     document = explanation_document(
         explanation, (*CATEGORICAL_FIELDS, *LIST_FIELDS), emulated=ask.settings.mode == "emulator"
     )
-    failures = _failures(ask, record.seed, version)
     return shown | {
         "explained": document,
         "refined": _refined(explanation),
@@ -63,7 +62,7 @@ def palette(ask: Ask) -> dict[str, Any]:
         "answers": _answers(explanation),
         "costs": _costs(document["costs"]),
         "missing": without_consensus(explanation),
-        "again": _again(ask, failures),
+        "again": _again(ask, _failures(ask, explanation)),
     }
 
 
@@ -184,8 +183,13 @@ def _costs(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _failures(ask: Ask, seed: str, version: str) -> Failures:
-    return find_failures(ask.warehouse, ask.settings, version, [seed])
+def _failures(ask: Ask, explanation: Explanation) -> Failures:
+    """What failed and nobody asks for again yet."""
+    standings = [one.standing for one in explanation.analyses] + [explanation.refinement]
+    if not any(one is not None and one.kind in ("failed", "stopped") for one in standings):
+        return Failures({}, ())
+    stored = explanation.stored
+    return find_failures(ask.warehouse, ask.settings, stored.prompt_version, [stored.palette.seed])
 
 
 def _again(ask: Ask, failures: Failures) -> dict[str, Any] | None:
@@ -205,10 +209,13 @@ def _again(ask: Ask, failures: Failures) -> dict[str, Any] | None:
 
 def ask_again(ask: Ask) -> Done:
     """Ask again what failed about the palette. It is written down; nothing is sent here."""
-    with ask.studio.to_read().read() as connection:
+    if not ask.warehouse.exists():
+        raise MissingError("No palette is loaded. Load some first: `grabient load FILE`.")
+    with ask.warehouse.read() as connection:
         record = _record(connection, ask.path["seed"])
         version = ask.text("version") or _usual(versions_asked(connection, record.seed))
-    to, failures = f"{_about(record)['path']}?version={quote(version)}", _failures(ask, record.seed, version)
+        explanation = explain(read_about(connection, record.seed, version))
+    to, failures = f"{_about(record)['path']}?version={quote(version)}", _failures(ask, explanation)
     if not failures.all:
         return Done(to, "Nothing failed that could be asked again: nothing was asked.", {"asked": 0})
     again = _again(ask, failures)
