@@ -97,7 +97,7 @@ def test_looking_writes_and_sends_nothing(data: Path) -> None:
 def test_a_folder_that_does_not_exist_is_all_zeros_and_is_not_made(tmp_path: Path) -> None:
     studio = opened(tmp_path / "none")
     page = studio.json("/index.json")
-    assert (page["palettes"], page["refinable"]["impossible"]) == (0, "No palette waits to be refined.")
+    assert (page["palettes"], page["refinable"]["impossible"]) == (0, "Nothing waits to be refined.")
     assert "Nothing is loaded yet" in studio.html("/")
     assert studio.post("/refinements", data={"limit": "5"}).json()["asked"] == 0
     assert not (tmp_path / "none").exists()
@@ -150,6 +150,14 @@ def test_who_would_send(data: Path) -> None:
     }
     later = opened(data, clock=lambda: NOW + timedelta(minutes=10))
     assert not later.json("/index.json")["sender"]["daemon"]
+
+
+def test_a_run_without_a_daemon_is_seen_by_what_it_looks_at(data: Path) -> None:
+    under_way(data)
+    sentence = opened(data, clock=lambda: NOW + timedelta(seconds=9)).json("/index.json")["sender"]["sentence"]
+    assert sentence.startswith("A run is at work without a daemon: it last looked at a batch 9 s ago.")
+    later = opened(data, clock=lambda: NOW + timedelta(minutes=9)).json("/index.json")["sender"]["sentence"]
+    assert later.startswith("No daemon runs")
 
 
 def test_while_another_process_holds_the_database(data: Path) -> None:
