@@ -146,13 +146,17 @@ def _shown(batch: dict[str, Any], at: str) -> dict[str, Any]:
         "stage": at,
         "age": age(batch["age_seconds"]),
         "counts": counted(batch["request_count"], "request"),
-        "trouble": batch["overdue"] or batch["error"] or "",
     }
 
 
 def _notes(status: dict[str, Any]) -> list[str]:
     """The sentences of `grabient status`."""
-    found = [*status["put_off"], *(one["why"] for one in status["held"]), *status["held_versions"]]
+    found = [
+        one["overdue"] or f"Batch {one['batch_id']}: {one['error']}"
+        for one in status["open_batches"]
+        if one["overdue"] or one["error"]
+    ]
+    found += [*status["put_off"], *(one["why"] for one in status["held"]), *status["held_versions"]]
     if status["withheld"]:
         what = counted(len(status["withheld"]), "palette")
         found.append(f"A check keeps {what} from refinement: {status['withheld'][0]['why']}")

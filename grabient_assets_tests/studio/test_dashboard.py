@@ -37,6 +37,7 @@ def under_way(data: Path) -> None:
                 polled_at=polled,
                 ended_at=ended,
                 model=f"<i>model-{number}</i>",
+                error="the queue is full" if number == 1 else None,
             )
         results.batch(connection, "paid", [(seed, "succeeded", 0.25, "reported")], at=NOW, provider="groq")
 
@@ -81,6 +82,7 @@ def test_the_page_shows_what_its_twin_holds(data: Path) -> None:
     assert page["as_of"]["text"] == "as of 12:30:00 UTC" and page["as_of"]["text"] in html
     assert "&lt;i&gt;model-2&lt;/i&gt;" in html and "<i>model" not in html
     assert "process results" not in html.lower()
+    assert "Batch b-1: the queue is full" in page["notes"] and "the queue is full" in html
     asked = studio.client.get("/", headers={"Accept": "application/json"})
     assert asked.json() == page
     assert [one["provider"] for one in page["month"]["by_provider"]] == ["groq"]
