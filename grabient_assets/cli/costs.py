@@ -57,7 +57,10 @@ def costs(
 def _document(
     connection: DuckDBPyConnection, settings: Settings, by: str, since: date | None, until: date | None
 ) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
     from grabient_assets.ledger.accounts import GROUPINGS, costs, foreseen, imported, invoices, total_costs
+    from grabient_assets.ledger.budget import month_figures
 
     return {
         "by": by,
@@ -70,7 +73,7 @@ def _document(
         ],
         "total": _figures(total_costs(connection, since, until)),
         "invoices": [_invoice(one) for one in invoices(connection, since, until)],
-        "month": _month(connection, settings),
+        "month": month_figures(connection, settings.budget_usd, datetime.now(UTC)),
         "estimates": [_exact(one) for one in foreseen(connection, since, until)],
         "imported": [
             dict(zip(("provider", "model", "purpose", "prompt_version"), one.what, strict=True)) | _figures(one)
@@ -88,30 +91,6 @@ def _figures(one: Costs) -> dict[str, Any]:
     figures = _exact(one)
     del figures["what"]
     return figures
-
-
-def _month(connection: DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
-    from datetime import UTC, datetime, timedelta
-
-    from grabient_assets.ledger.accounts import total_costs
-    from grabient_assets.ledger.budget import month_of, monthly
-    from grabient_assets.ledger.money import spending_between
-
-    now = datetime.now(UTC)
-    start, following = month_of(now)
-    used = spending_between(connection, start, following)
-    known = total_costs(connection, start.date(), following.date() - timedelta(days=1))
-    budget = settings.budget_usd
-    return {
-        "month": f"{start:%Y-%m}",
-        "budget_usd": None if budget is None else f"{budget:f}",
-        "spent_usd": f"{used.spent:f}",
-        "known_usd": f"{known.cost_usd:f}",
-        "unknown": known.unknown,
-        "unknown_usd": f"{used.spent - known.cost_usd:f}",
-        "reserved_usd": f"{used.reserved:f}",
-        "left_usd": None if budget is None else f"{monthly(connection, budget, now).left:f}",
-    }
 
 
 def _invoice(one: Invoice) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from grabient_assets.cli.stopping import in_a_thread, leave_when_asked
 from grabient_assets.errors import GrabientError, UsageError
 
 INTERRUPTED = 130
-IN_THE_MAIN_THREAD = ("emulator", "dev")
+IN_THE_MAIN_THREAD = ("emulator", "dev", "studio")
 """Commands that handle signals themselves."""
 
 

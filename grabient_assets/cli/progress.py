@@ -64,8 +64,8 @@ def follow(goal: RunGoal, warehouse: Warehouse, settings: Settings, timeout: flo
 
 def report(followed: Followed, goal: RunGoal, warehouse: Warehouse, settings: Settings, *, as_json: bool) -> None:
     """Report the outcome; exits with 1 when the run did not succeed."""
-    from grabient_assets.cli.status import status_document
     from grabient_assets.headless.notification import notify_outcome
+    from grabient_assets.headless.status_document import status_document
 
     outcome, document = followed.outcome, status_document(warehouse, settings)
     done = outcome.reached(goal.until)

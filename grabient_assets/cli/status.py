@@ -9,10 +9,6 @@ from grabient_assets.cli.options import AsJson, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from grabient_assets.groups.tagging.withheld import Withheld
-    from grabient_assets.ledger.batches import BatchRecord
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -31,6 +27,7 @@ _COUNTS = {
 
 def status(as_json: AsJson = False) -> None:
     """Show what is loaded, tagged, refined, still to come and failed, the open batches, and what it cost."""
+    from grabient_assets.headless.status_document import status_document
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
@@ -40,85 +37,6 @@ def status(as_json: AsJson = False) -> None:
         print_json(document)
     else:
         _show(document, warehouse, settings)
-
-
-def status_document(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
-    """The document of `grabient status --json`. A data folder that does not exist yet is not created."""
-    from dataclasses import asdict
-    from datetime import UTC, datetime
-
-    from grabient_assets.groups.purposes import PURPOSES
-    from grabient_assets.groups.search.palette_index import held_versions
-    from grabient_assets.groups.tagging.waves import wave_counts
-    from grabient_assets.groups.tagging.withheld import withheld_palettes
-    from grabient_assets.headless.status import Counts, counts
-    from grabient_assets.ledger.batches import open_batches
-    from grabient_assets.ledger.held_work import held_back
-    from grabient_assets.ledger.overdue import put_off, put_off_too_long
-    from grabient_assets.resources.modes import usable_providers
-
-    now = datetime.now(UTC)
-    found, batches, held, withheld, waves, idle, versions = Counts(), [], [], [], [], [], []
-    if warehouse.exists():
-        with warehouse.read() as connection:
-            found = counts(connection, usable_providers(settings))
-            batches = sorted(open_batches(connection), key=lambda batch: batch.intended_at)
-            held = held_back(connection, PURPOSES, settings.budget_usd, now)
-            withheld = withheld_palettes(connection)
-            waves = wave_counts(connection)
-            idle = put_off(connection)
-            versions = held_versions(connection)
-    return {
-        "palettes": found.palettes,
-        "tagged": found.tagged,
-        "refined": found.refined,
-        "embedded": found.embedded,
-        "indexed": found.indexed,
-        "pending": found.pending,
-        "errors": found.errors,
-        "failed": found.failed,
-        "open_batches": [_batch(batch, now) for batch in batches],
-        "put_off": [sentence for one in idle if (sentence := put_off_too_long(one, now))],
-        "over_budget": [one.sentence for one in held if one.kind == "over_budget"],
-        "held": [one.document() for one in held],
-        "withheld": [_withheld(one) for one in withheld],
-        "waves": [asdict(one) for one in waves],
-        "held_versions": versions,
-        "cost_usd": float(found.cost_usd),
-    }
-
-
-def _withheld(one: Withheld) -> dict[str, Any]:
-    from grabient_assets.groups.tagging.withheld import explained
-
-    return {
-        "seed": one.partition.subject,
-        "prompt_version": one.partition.prompt_version,
-        "asked": one.asked,
-        "answering": one.answering,
-        "words": list(one.words),
-        "why": explained(one),
-    }
-
-
-def _batch(batch: BatchRecord, now: datetime) -> dict[str, Any]:
-    from grabient_assets.ledger.overdue import overdue
-
-    since = batch.submitted_at or batch.intended_at
-    return {
-        "batch_id": batch.batch_id,
-        "purpose": batch.purpose,
-        "provider": batch.provider,
-        "model": batch.model,
-        "prompt_version": batch.prompt_version,
-        "provider_batch_id": batch.provider_batch_id,
-        "status": batch.status,
-        "request_count": batch.request_count,
-        "submitted_at": batch.submitted_at.isoformat() if batch.submitted_at else None,
-        "age_seconds": round((now - since).total_seconds(), 1),
-        "overdue": overdue(batch, now),
-        "error": batch.error,
-    }
 
 
 def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) -> None:

@@ -94,3 +94,19 @@ def needs(
     ).fetchall()
     connection.execute("DROP TABLE unanswered")
     return [PaletteNeed(*row) for row in rows]
+
+
+def refinable(connection: DuckDBPyConnection, prompt_version: str) -> list[str]:
+    """The palettes with a consensus whose refinement can be asked for: it is lacking, nobody asks for it yet, and no
+    check keeps it back. In order of arrival."""
+    lacking_it = [
+        need.seed
+        for need in needs(connection, prompt_version, (), 1)
+        if need.refinement and not need.withheld and not need.stopped
+    ]
+    asked = connection.execute(
+        "SELECT subject FROM asks WHERE purpose = 'refinement' AND prompt_version = $1 AND state = 'open'",
+        [prompt_version],
+    ).fetchall()
+    already = {row[0] for row in asked}
+    return [seed for seed in lacking_it if seed not in already]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from grabient_assets.ledger.accounts import total_costs
 from grabient_assets.ledger.money import spending_between, spending_by_cap
 
 if TYPE_CHECKING:
@@ -81,6 +82,23 @@ def monthly(connection: DuckDBPyConnection, budget: Decimal, now: datetime) -> A
         f"{{it}} goes out by itself {later}",
         renewal=f", or on {following:%Y-%m-%d} (UTC)",
     )
+
+
+def month_figures(connection: DuckDBPyConnection, budget: Decimal | None, now: datetime) -> dict[str, Any]:
+    """What this month has cost and may still cost, for JSON. Dollars are text: exact in every language."""
+    start, following = month_of(now)
+    used = spending_between(connection, start, following)
+    known = total_costs(connection, start.date(), following.date() - timedelta(days=1))
+    return {
+        "month": f"{start:%Y-%m}",
+        "budget_usd": None if budget is None else f"{budget:f}",
+        "spent_usd": f"{used.spent:f}",
+        "known_usd": f"{known.cost_usd:f}",
+        "unknown": known.unknown,
+        "unknown_usd": f"{used.spent - known.cost_usd:f}",
+        "reserved_usd": f"{used.reserved:f}",
+        "left_usd": None if budget is None else f"{monthly(connection, budget, now).left:f}",
+    }
 
 
 def allowances(

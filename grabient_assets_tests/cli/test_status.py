@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.cli.status import status_document
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.cli.explain import explanation_document
-from grabient_assets.cli.status import status_document
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.tagging.later_waves import EXPECTED_TO_GO_ON
 from grabient_assets.groups.tagging.purpose import TAGGING

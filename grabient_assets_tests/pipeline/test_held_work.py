@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.cli.status import status_document
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
 from grabient_assets.headless.pipeline_run import Outcome, PipelineRun
 from grabient_assets.headless.run_goal import make_goal, record_goal

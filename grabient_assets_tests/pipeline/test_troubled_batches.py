@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEventType
 
-from grabient_assets.cli.status import status_document
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.headless.driver import quiet_dagster
 from grabient_assets.headless.pipeline_run import PipelineRun
 from grabient_assets.headless.run_goal import make_goal, record_goal

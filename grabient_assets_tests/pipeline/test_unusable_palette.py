@@ -15,7 +15,7 @@ from rich.console import Console
 from grabient_assets.cli.explain import explanation_document
 from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.progress import Followed, report
-from grabient_assets.cli.status import status_document
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.headless.driver import FinishedRun, quiet_dagster

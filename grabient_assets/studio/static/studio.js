@@ -1,0 +1,86 @@
+// Pages work without this file. It keeps a page with data-live up to date from its JSON twin, and shows the price of a
+// limit as it is typed. Texts go into the page as text, never as markup.
+"use strict";
+
+const found = (data, path) =>
+  path === "" ? data : path.split(".").reduce((inner, name) => (inner == null ? inner : inner[name]), data);
+
+const shown = (value) =>
+  value == null ? "" : typeof value === "number" ? value.toLocaleString("en-US") : String(value);
+
+const isEmpty = (value) => value == null || value === "" || value === false || value.length === 0;
+
+// Everything outside of lists; a list is filled from its template.
+function fill(root, data) {
+  for (const list of root.querySelectorAll("[data-list]")) {
+    const items = found(data, list.dataset.list) || [];
+    const template = list.querySelector("template");
+    const news = JSON.stringify(items);
+    if (list.dataset.shown === news) continue;
+    list.dataset.shown = news;
+    const rows = items.map((item) => {
+      const row = template.content.cloneNode(true);
+      for (const place of row.querySelectorAll("[data-text]")) place.textContent = shown(found(item, place.dataset.text));
+      for (const place of row.querySelectorAll("[data-mark]")) place.dataset.mark = shown(found(item, place.dataset.mark));
+      return row;
+    });
+    list.replaceChildren(template, ...rows);
+  }
+  for (const place of root.querySelectorAll("[data-text]")) {
+    if (place.closest("[data-list]")) continue;
+    const text = shown(found(data, place.dataset.text));
+    if (place.textContent !== text) place.textContent = text;
+  }
+  for (const place of root.querySelectorAll("[data-count]")) place.textContent = found(data, place.dataset.count).length;
+  for (const place of root.querySelectorAll("[data-if]")) place.hidden = isEmpty(found(data, place.dataset.if));
+  for (const place of root.querySelectorAll("[data-unless]")) place.hidden = !isEmpty(found(data, place.dataset.unless));
+  for (const place of root.querySelectorAll("[data-share]")) {
+    place.style.setProperty("--share", found(data, place.dataset.share) ?? 0);
+  }
+  document.querySelector("[data-as-of]")?.classList.toggle("stale", Boolean(data.as_of?.stale));
+}
+
+async function follow(twin, seconds) {
+  let pause = seconds * 1000;
+  for (;;) {
+    await new Promise((resume) => setTimeout(resume, pause));
+    if (document.hidden) continue;
+    const began = performance.now();
+    try {
+      const answer = await fetch(twin, { headers: { Accept: "application/json" }, cache: "no-store" });
+      if (answer.ok) {
+        const data = await answer.json();
+        fill(document, data);
+        document.dispatchEvent(new CustomEvent("studio:data", { detail: data }));
+      }
+    } catch {
+      const place = document.querySelector("[data-as-of] [data-text]");
+      if (place) place.textContent = "The studio does not answer. Is it still running?";
+    }
+    // A page that takes long to read is asked for less often: a reader keeps a run from writing.
+    pause = Math.max(seconds * 1000, (performance.now() - began) * 10);
+  }
+}
+
+const dollars = (value) =>
+  value === 0 ? "0.00" : value < 0.0001 ? "<0.0001" : value >= 1
+    ? value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+    : value.toFixed(4);
+
+function priceAsTyped(field) {
+  const place = document.querySelector("[data-price]");
+  const range = document.querySelector(".range");
+  const first = field.value;
+  field.addEventListener("input", () => {
+    const number = Number(field.value);
+    if (!place || !Number.isInteger(number) || number < 1) return;
+    place.textContent = dollars(number * Number(field.dataset.eachUsd));
+    if (range) range.hidden = field.value !== first;
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const { live, every } = document.body.dataset;
+  if (live) follow(live, Number(every));
+  for (const field of document.querySelectorAll("[data-each-usd]")) priceAsTyped(field);
+});
