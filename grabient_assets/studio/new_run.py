@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from grabient_assets.errors import GrabientError, UsageError
-from grabient_assets.headless.plan_document import plan_document, plan_sentences
+from grabient_assets.headless.plan_document import finishing_sentence, plan_document, plan_sentences
 from grabient_assets.headless.planning import Plan, make_plan
 from grabient_assets.headless.run_goal import UNTIL, Until, chosen_prompt_version, chosen_until, make_goal
 from grabient_assets.headless.status import Progress, progress
@@ -44,6 +44,7 @@ STAGES: Mapping[str, str] = {
     "tags": "tags alone",
 }
 """How far a run goes, as people call it."""
+_STEPS = {"consensus": "consensus", "refined": "refined", "found by search": "indexed"}
 SHOWN_REJECTED = 50
 
 
@@ -140,6 +141,9 @@ def new_run(ask: Ask) -> dict[str, Any]:
     with ask.warehouse.read() as connection:
         row = connection.execute("SELECT count(*) FROM palettes").fetchone()
     upload = upload_of(settings, choice.file) if choice.file else None
+    finishing = None
+    if plan is not None and plan.finishing is not None:
+        finishing = finishing_sentence(plan.finishing, plan.needing)
     return {
         "choice": choice,
         "query": choice.query,
@@ -151,14 +155,17 @@ def new_run(ask: Ask) -> dict[str, Any]:
         "most_bytes": MOST_BYTES,
         "plan": None if plan is None else plan_document(plan, settings.mode),
         "seen": None if plan is None else _seen(plan),
-        "sentences": []
-        if plan is None
-        else list(dict.fromkeys([*plan_sentences(plan), *plan.warnings, *plan.refused])),
+        "finishing": finishing,
+        "sentences": [] if plan is None else [one for one in _sentences(plan) if one != finishing],
         "error": error,
         "why_not": why_not_start(settings),
         "others": [{"pid": one.pid, "since": one.since} for one in other_followers(settings)],
         "runs": [run_document(one) for one in recent_runs(settings)],
     }
+
+
+def _sentences(plan: Plan) -> list[str]:
+    return list(dict.fromkeys([*plan_sentences(plan), *plan.warnings, *plan.refused]))
 
 
 def _is_locked(error: GrabientError) -> bool:
@@ -193,6 +200,8 @@ def start(ask: Ask) -> Done:
     """Start a run with these options, when it is still what its price was shown for."""
     settings, choice = ask.settings, read_choice(ask)
     back = f"/runs/new?{choice.query}&price=yes"
+    if why := why_not_start(settings):
+        return Done(back, f"Nothing was started. {why}", {"started": None}, 409)
     try:
         options = checked(choice, settings)
         plan = planned(ask.warehouse, settings, options, ask.now)
@@ -247,17 +256,20 @@ def one_run(ask: Ask) -> dict[str, Any]:
 
 def stages(now: Progress) -> list[dict[str, Any]]:
     """How far each step is: the lines that `grabient run` prints."""
-    found = [("pictures", now.pictures, now.palettes, "palettes")]
-    found += [(one.provider, one.answered, one.wanted, "answers") for one in now.providers]
-    found += [("consensus", now.consensus, now.palettes, "palettes")]
-    found += [
-        ("refined", now.refined, now.palettes, "palettes"),
-        ("found by search", now.indexed, now.palettes, "palettes"),
-    ]
+    found = [("pictures", now.pictures, now.palettes)]
+    found += [(one.provider, one.answered, one.wanted) for one in now.providers]
+    found += [(name, getattr(now, key), now.palettes) for name, key in _STEPS.items()]
     sent = {one.provider: one.sent for one in now.providers}
     return [
-        {"name": name, "done": done, "of": of, "what": what, "sent": sent.get(name), "share": done / of if of else 0.0}
-        for name, done, of, what in found
+        {
+            "name": name,
+            "done": done,
+            "of": of,
+            "sent": sent.get(name),
+            "share": done / of if of else 0.0,
+            "shown": f"{done:,} of {of:,}" + (f", {sent[name]:,} sent" if sent.get(name, done) > done else ""),
+        }
+        for name, done, of in found
     ]
 
 
@@ -283,7 +295,7 @@ def stop(ask: Ask) -> Done:
     """Stop a run: as Ctrl-C does, and at once when it was pressed before."""
     found = stop_run(ask.settings, _found(ask).record.run_id, ask.now)
     assert found is not None
-    return Done(f"/runs/{found.record.run_id}", found.sentence, run_document(found))
+    return Done(f"/runs/{found.record.run_id}", "", run_document(found))  # the page says how it stands, and goes on
 
 
 def _found(ask: Ask) -> RunNow:

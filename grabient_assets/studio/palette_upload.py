@@ -42,8 +42,8 @@ class RejectedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What became of a file: palettes that are new, that were known, that stand in it twice, and lines that are no
-    palettes. `rejected` holds the first of them; `rejected_lines` is how many there are."""
+    """What became of a file: palettes that are new, and those that were known; `duplicates` of these stand in the file
+    twice. `rejected` holds the first lines that are no palettes, and `rejected_lines` is how many there are."""
 
     upload_id: str
     name: str

@@ -78,8 +78,16 @@ class RunNow:
         return ENDS.get(self.exit_code, f"It ended with exit code {self.exit_code}: the log says why.")
 
 
+PROGRAM = (sys.executable, "-m", "grabient_assets")
+
+
 def start_run(
-    settings: Settings, seeds: Sequence[str], prompt_version: str, options: Mapping[str, str], now: datetime
+    settings: Settings,
+    seeds: Sequence[str],
+    prompt_version: str,
+    options: Mapping[str, str],
+    now: datetime,
+    program: Sequence[str] = PROGRAM,
 ) -> RunRecord | str:
     """Start `grabient run` over these palettes; a sentence instead, while another run is on."""
     import psutil
@@ -91,7 +99,7 @@ def start_run(
         folder = _folder(settings) / run_id
         folder.mkdir(parents=True)
         (folder / "seeds.txt").write_text("".join(f"{seed}\n" for seed in seeds), encoding="utf-8")
-        command = [sys.executable, "-m", "grabient_assets", *arguments(folder, prompt_version, options)]
+        command = [*program, *arguments(folder, prompt_version, options)]
         waiting = [sys.executable, "-m", "grabient_assets.studio.run_child", str(folder / "exit_code"), *command]
         with (folder / "output.log").open("wb") as log:
             process = subprocess.Popen(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-_WORDS = re.compile(r"\s+|\S+")
+_WORDS = re.compile(r"\S+\s*|^\s+")
+"""A word with the blanks behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,17 @@ def changed_words(first: str, second: str) -> tuple[tuple[Piece, ...], tuple[Pie
     """Both texts in pieces, with the words marked that the other one does not have in this place."""
     before, after = _WORDS.findall(first), _WORDS.findall(second)
     left, right = list[Piece](), list[Piece]()
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if a < b:
-            left.append(Piece("".join(before[a:b]), "" if tag == "equal" else "del"))
-        if c < d:
-            right.append(Piece("".join(after[c:d]), "" if tag == "equal" else "ins"))
+    compared = difflib.SequenceMatcher(None, [w.strip() for w in before], [w.strip() for w in after], autojunk=False)
+    for tag, a, b, c, d in compared.get_opcodes():
+        left += _pieces("".join(before[a:b]), "" if tag == "equal" else "del")
+        right += _pieces("".join(after[c:d]), "" if tag == "equal" else "ins")
     return tuple(left), tuple(right)
+
+
+def _pieces(text: str, mark: Literal["", "ins", "del"]) -> list[Piece]:
+    """The text as a piece, with the blanks behind it outside of the mark."""
+    words = text.rstrip() if mark else text
+    return [piece for piece in (Piece(words, mark), Piece(text[len(words) :])) if piece.text]
 
 
 def changed_tags(first: Sequence[str], second: Sequence[str]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
