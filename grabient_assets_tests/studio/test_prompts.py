@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from grabient_assets.groups.calibration.prompt_votes import VOTED_PALETTES, PromptVote, sides, tally
+from grabient_assets.groups.calibration.prompt_votes import (
+    VOTED_PALETTES,
+    Choice,
+    PromptVote,
+    record_vote,
+    shown_palettes,
+    sides,
+    tally,
+    vote_of,
+)
 from grabient_assets.studio.word_changes import Piece, changed_tags, changed_words
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.studio.opened import Opened, opened
@@ -33,7 +42,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             palette(connection, seed, f"Palette {number}")
             for version, text in TEXTS.items():
                 refined(connection, seed, prompt_version=version, embed_text=text, mood=["calm", version])
-        palette(connection, "alike"), palette(connection, "half"), palette(connection, "broken")
+        for seed in ("alike", "half", "broken"):
+            palette(connection, seed)
         for version in TEXTS:
             refined(connection, "alike", prompt_version=version)
             refined(connection, "broken", "truncated" if version == "v2" else None, prompt_version=version)
@@ -112,16 +122,24 @@ def test_nothing_on_the_page_tells_the_versions_apart(studio: Opened) -> None:
 
 def test_a_rater_votes_until_the_names_are_shown(studio: Opened) -> None:
     """v2 is preferred in 15 of 20: Wilson's interval, from 53.1 % to 88.8 %, is that of a table."""
-    seen: list[str] = []
-    for number in range(VOTED_PALETTES):
-        shown = _shown(studio, rater="ann")["shown"]
-        seen.append(shown["seed"])
-        wanted = "v2" if number < 15 else "v1"
-        [side] = [one["side"] for one in shown["sides"] if wanted in one["tags"]]
-        vote = {**PAIR, "rater": "ann", "seed": shown["seed"], "choice": side}
+    with studio.studio.to_read().read() as connection:
+        seen = shown_palettes(connection, *PAIR.values())
+
+    def choose(seed: str, version: str) -> Choice:
+        return "left" if sides("v1", "v2", seed, "ann")[0] == version else "right"
+
+    votes = [(seed, choose(seed, "v2" if number < 15 else "v1")) for number, seed in enumerate(seen)]
+    with studio.studio.to_write().write() as connection:
+        for seed, side in votes[1:-1]:
+            record_vote(connection, vote_of("v1", "v2", seed, side, "ann", NOW))
+    for number, (seed, side) in enumerate((votes[0], votes[-1])):
+        found = _shown(studio, rater="ann")
+        assert (found["shown"]["seed"], found["done"]) == (seed, VOTED_PALETTES - 2 + number)
+        [words] = [one for one in found["shown"]["sides"] if one["side"] == side]
+        assert ("v2" if number == 0 else "v1") in words["tags"], "what the page shows there is that version"
+        vote = {**PAIR, "rater": "ann", "seed": seed, "choice": side}
         assert studio.post("/prompts/votes", data=vote).status_code == 200
-        if number == 0:  # pressed twice: the first one stands
-            assert studio.post("/prompts/votes", data={**vote, "choice": "tie"}).status_code == 200
+        assert studio.post("/prompts/votes", data={**vote, "choice": "tie"}).status_code == 200, "the first one stands"
     assert len(set(seen)) == VOTED_PALETTES and "alike" not in seen
     result = _shown(studio, rater="ann")["result"]
     assert (result["mine"]["first"], result["mine"]["second"], result["mine"]["ties"]) == (5, 15, 0)
