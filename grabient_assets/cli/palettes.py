@@ -85,7 +85,7 @@ def _document(found: PalettePage, version: str, page: int, limit: int) -> dict[s
                 "hex": list(one.hex),
                 "tags": list(one.tags),
                 "state": one.state,
-                "reason": _reason(one) or None,
+                "reason": one.reason or None,
                 "answers": one.answers,
                 "failures": one.failures,
                 "undecided": {
@@ -96,26 +96,6 @@ def _document(found: PalettePage, version: str, page: int, limit: int) -> dict[s
             for one in found.palettes
         ],
     }
-
-
-def _reason(one: ListedPalette) -> str:
-    """The reasons for its state, as half sentences; empty when there are none."""
-    reasons: list[str] = []
-    if one.state == "pending":
-        reasons.append(f"waits for {counted(one.waiting, 'model')}" if one.waiting else "goes on with the next run")
-    if one.withheld and one.state != "pending":
-        reasons.append(one.withheld.why)
-    if one.failures:
-        reasons.append(f"{counted(one.failures, 'answer')} failed")
-    if one.stopped:
-        reasons.append(f"{counted(one.stopped, 'model')} stopped")
-    if one.error and (one.failures or one.stopped):
-        reasons.append(one.error)
-    reasons += [
-        f"{undecided.field} undecided: {' or '.join(f'{value} ({p:.0%})' for value, p in undecided.values)}"
-        for undecided in one.undecided
-    ]
-    return "; ".join(reasons)
 
 
 def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
@@ -132,7 +112,7 @@ def _table(console: Console, listed: Sequence[ListedPalette]) -> None:
         name = Text(one_line(one.name or "") or one.seed)
         if one.name:
             name.append(f"\n{one.seed}", style="dim")
-        table.add_row(shown_colours(console, one.hex, 2), name, ", ".join(one.tags) or "-", one.state, _reason(one))
+        table.add_row(shown_colours(console, one.hex, 2), name, ", ".join(one.tags) or "-", one.state, one.reason)
     console.print(table)
 
 
@@ -144,7 +124,7 @@ def _stacked(console: Console, listed: Sequence[ListedPalette]) -> None:
         console.print(Text(one_line(one.name or "") or one.seed, style="bold"))
         if one.name:
             console.print(f"  {one.seed}")
-        for text in (", ".join(one.tags), _reason(one)):
+        for text in (", ".join(one.tags), one.reason):
             if text:
                 print_indented(console, text)
         console.print()

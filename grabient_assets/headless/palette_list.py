@@ -12,13 +12,14 @@ from grabient_assets.groups.refinement.refined import chained_refinements
 from grabient_assets.groups.tagging.tag_consensus import without_current_consensus
 from grabient_assets.groups.tagging.tags import complete_tagging
 from grabient_assets.groups.tagging.withheld import Withheld, withheld_palettes
-from grabient_assets.wording import folded
+from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.wording import counted, folded
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 State = Literal["refined", "tagged", "pending", "withheld", "failed", "loaded"]
-Filter = Literal["failed", "pending", "withheld", "uncertain"]
+Filter = Literal["failed", "pending", "withheld", "uncertain", "refined", "tagged", "loaded", "changed"]
 MOST_TAGS = 6
 
 
@@ -50,12 +51,38 @@ class ListedPalette:
     withheld: Withheld | None
     undecided: tuple[Undecided, ...]
 
+    @property
+    def reason(self) -> str:
+        """The reasons for its state, as half sentences; empty when there are none."""
+        reasons: list[str] = []
+        if self.state == "pending":
+            reasons.append(
+                f"waits for {counted(self.waiting, 'model')}" if self.waiting else "goes on with the next run"
+            )
+        if self.withheld and self.state != "pending":
+            reasons.append(self.withheld.why)
+        if self.failures:
+            reasons.append(f"{counted(self.failures, 'answer')} failed")
+        if self.stopped:
+            reasons.append(f"{counted(self.stopped, 'model')} stopped")
+        if self.error and (self.failures or self.stopped):
+            reasons.append(self.error)
+        reasons += [
+            f"{undecided.field} undecided: {' or '.join(f'{value} ({p:.0%})' for value, p in undecided.values)}"
+            for undecided in self.undecided
+        ]
+        return "; ".join(reasons)
+
 
 _FILTERS: dict[Filter, str] = {
     "failed": "state = 'failed' OR failures > 0 OR stopped > 0",
     "pending": "state = 'pending'",
     "withheld": "kept AND state <> 'pending'",
     "uncertain": "uncertain",
+    "refined": "state = 'refined'",
+    "tagged": "state = 'tagged'",
+    "loaded": "state = 'loaded'",
+    "changed": "refined AND changed",
 }
 
 
@@ -91,14 +118,16 @@ def list_palettes(
     like: str | None = None,
     limit: int = 20,
     offset: int = 0,
+    among: Sequence[str] | None = None,
 ) -> PalettePage:
-    """The palettes that one of the filters takes (all without filters) and that have `like` in their name, seed, tags
-    or text, in order of arrival. A field is undecided below the probability `certain`; `providers` are those that can
-    be asked now, as for `counts`."""
-    kept = {
-        w.partition.subject: w for w in withheld_palettes(connection) if w.partition.prompt_version == prompt_version
-    }
-    _stand(connection, prompt_version, providers, list(kept), certain)
+    """The palettes (all, or those `among` these) that one of the filters takes (all without filters) and that have
+    `like` in their name, seed, tags or text, in order of arrival. A field is undecided below the probability `certain`;
+    `providers` are those that can be asked now, as for `counts`. Changed is what was refined since it was exported, or
+    was never exported."""
+    some = None if among is None else [SubjectVersion(prompt_version, seed) for seed in among]
+    withheld = withheld_palettes(connection, some)
+    kept = {w.partition.subject: w for w in withheld if w.partition.prompt_version == prompt_version}
+    _stand(connection, prompt_version, providers, list(kept), certain, among)
     chosen = " OR ".join(_FILTERS[one] for one in filters) or "true"
     connection.execute(
         f"""
@@ -155,10 +184,16 @@ def list_palettes(
 
 
 def _stand(
-    connection: DuckDBPyConnection, prompt_version: str, providers: Sequence[str], kept: Sequence[str], certain: float
+    connection: DuckDBPyConnection,
+    prompt_version: str,
+    providers: Sequence[str],
+    kept: Sequence[str],
+    certain: float,
+    among: Sequence[str] | None,
 ) -> None:
     """How every palette stands, in the temporary table palette_states. `kept` are those that a check keeps back."""
-    tagged = complete_tagging(connection, providers)
+    some = None if among is None else [SubjectVersion(prompt_version, seed) for seed in among]
+    tagged = complete_tagging(connection, providers, some)
     to_come = [
         *(one.partition for one in without_current_consensus(connection, tagged)),
         *chained_refinements(connection, [one.partition for one in tagged if one.answers]),
@@ -167,14 +202,17 @@ def _stand(
         f"coalesce(json_extract(estimates, '$.{field}[0].probability')::DOUBLE, 1) < $certain"
         for field in CATEGORICAL_VALUES
     )
+    chosen = "palettes"
+    if among is not None:
+        chosen = "(SELECT *, rowid FROM palettes WHERE seed IN (SELECT unnest($among::VARCHAR[])))"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE palette_states AS
         WITH asked AS (
             SELECT a.subject AS seed, count(*) FILTER (a.state = 'open') AS waiting,
                    count(*) FILTER (a.state = 'stopped' AND r.error IS NULL) AS stopped
-            FROM asks a LEFT JOIN palette_tag_refined r ON a.purpose = 'refinement' AND r.seed = a.subject
-                AND r.prompt_version = a.prompt_version
+            FROM asks a LEFT JOIN palette_tag_refined r ON r.prompt_version = a.prompt_version
+                AND r.seed = CASE WHEN a.purpose = 'refinement' THEN a.subject END  -- as AND it is no hash join
             WHERE a.prompt_version = $version GROUP BY ALL
         ),
         tags AS (
@@ -186,15 +224,18 @@ def _stand(
             UNION SELECT seed FROM tagging_waves WHERE prompt_version = $version AND state = 'open'
         ),
         kept AS (SELECT unnest($kept::VARCHAR[]) AS seed),
+        exported AS (
+            SELECT seed, max(exported_at) AS at FROM exported_palettes WHERE prompt_version = $version GROUP BY ALL
+        ),
         found AS (
             SELECT p.seed, p.created_at, p.rowid AS place, coalesce(t.answers, 0) AS answers,
                    coalesce(t.failures, 0) + (r.error IS NOT NULL)::INTEGER AS failures,
                    coalesce(a.waiting, 0) AS waiting, coalesce(a.stopped, 0) AS stopped,
                    coalesce({unsure}, false) AS uncertain, n.seed IS NOT NULL AS coming, k.seed IS NOT NULL AS kept,
                    r.seed IS NOT NULL AND r.error IS NULL AS refined, r.error IS NOT NULL AS unrefined,
-                   c.seed IS NOT NULL AS tagged
-            FROM palettes p LEFT JOIN asked a USING (seed) LEFT JOIN tags t USING (seed) LEFT JOIN coming n USING (seed)
-            LEFT JOIN kept k USING (seed)
+                   c.seed IS NOT NULL AS tagged, e.at IS NULL OR e.at < r.created_at AS changed
+            FROM {chosen} p LEFT JOIN asked a USING (seed) LEFT JOIN tags t USING (seed) LEFT JOIN coming n USING (seed)
+            LEFT JOIN kept k USING (seed) LEFT JOIN exported e USING (seed)
             LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $version
             LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $version
         )
@@ -208,6 +249,7 @@ def _stand(
             "to_come": [p.subject for p in to_come if p.prompt_version == prompt_version],
             "kept": list(kept),
             "certain": certain,
+            **({} if among is None else {"among": list(among)}),
         },
     )
 

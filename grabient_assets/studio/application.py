@@ -24,13 +24,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
-from grabient_assets.studio import dashboard, files, new_run, prompts, repair
+from grabient_assets.studio import dashboard, files, gallery, new_run, palette, prompts, repair
 from grabient_assets.studio.access import TOKEN_FIELD, TOKEN_HEADER, WITHOUT_TOKEN, Access, Guard
 from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, Page, Routes, Studio
 from grabient_assets.studio.rendering import STATIC, AsOf, LastSeen, Renderer, json_page, plain, wants_json
 
 ROUTES: Routes = [
     *dashboard.ROUTES,
+    *gallery.ROUTES,
+    *palette.ROUTES,
     *repair.ROUTES,
     *new_run.ROUTES,
     *prompts.ROUTES,
@@ -149,7 +151,7 @@ class _Application:
         if isinstance(error, MissingError):
             return self._renderer.trouble(request, 404, "Not here", str(error), place)
         if isinstance(error, GrabientError):
-            status = 400 if isinstance(error, UsageError) else 500
+            status = 400 if error.exit_code == UsageError.exit_code else 500
             sentence = self._studio.settings.without_secrets(str(error))
             return self._renderer.trouble(request, status, "That did not work", sentence, place)
         traceback.print_exception(error, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from grabient_assets.ledger.batches import BatchRecord, open_batches
 from grabient_assets.ledger.budget import month_figures, month_of
 from grabient_assets.ledger.estimates import DollarRange, measured_tokens
 from grabient_assets.ledger.held_work import release
+from grabient_assets.ledger.planning import PlannedModel
 from grabient_assets.resources.daemon import daemon_runs
 from grabient_assets.resources.modes import (
     answers_from,
@@ -63,7 +65,7 @@ def dashboard(ask: Ask) -> dict[str, Any]:
         month = month_figures(connection, settings.budget_usd, now)
         start, _ = month_of(now)
         by_provider = costs(connection, "provider", start.date())
-        refinement = _refinable(connection, settings, version, ask.number("limit", LIMIT), now, month["left_usd"])
+        refinement = _refinable(ask, connection, version, month["left_usd"])
     spent, budget = float(month["spent_usd"]) + float(month["reserved_usd"]), month["budget_usd"]
     return {
         **status,
@@ -135,31 +137,35 @@ def _notes(status: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _refinable(
-    connection: DuckDBPyConnection, settings: Settings, version: str, limit: int, now: datetime, left_usd: str | None
-) -> Refinable:
-    model, found = refiner(), refinable(connection, version)
-    limit = max(1, min(limit, len(found)))
+def _refinable(ask: Ask, connection: DuckDBPyConnection, version: str, left_usd: str | None) -> Refinable:
+    settings, model, found = ask.settings, refiner(), refinable(connection, version)
+    limit = max(1, min(ask.number("limit", LIMIT), len(found)))
     if not found:
         return Refinable(0, limit, model.id, None, None, "No palette waits to be refined.", None)
     if model.provider not in usable_providers(settings):
         return Refinable(len(found), limit, model.id, None, None, why_not_usable(settings, model.provider), None)
-    planned = plan_refinements(
-        connection,
-        version,
-        found[:limit],
-        answers_from(settings),
-        now.date(),
-        measured_tokens(connection),
-        by_url=images_by_url(settings),
-    )
-    price = planned.sending.usd
-    requests = planned.sending.requests
+    # A live page asks every few seconds, and the plan takes as long as all the rest of it.
+    chosen = tuple(found[:limit])
+    key = (version, chosen, ask.now.replace(second=0, microsecond=0))
+    planned = ask.studio.kept_plan(key, lambda: _plan(ask, connection, version, chosen))
+    price, requests = planned.sending.usd, planned.sending.requests
     each = float(price.expected) / requests if price and requests else None
     budget = None
     if left_usd is not None and price is not None and float(price.high) > float(left_usd):
         budget = f"The month's budget leaves {usd(left_usd)} USD. What it does not cover waits until there is money."
     return Refinable(len(found), limit, model.id, each, price, planned.cannot, budget)
+
+
+def _plan(ask: Ask, connection: DuckDBPyConnection, version: str, chosen: Sequence[str]) -> PlannedModel:
+    return plan_refinements(
+        connection,
+        version,
+        chosen,
+        answers_from(ask.settings),
+        ask.now.date(),
+        measured_tokens(connection),
+        by_url=images_by_url(ask.settings),
+    )
 
 
 def ask_to_refine(ask: Ask) -> Done:

@@ -24,6 +24,7 @@ from grabient_assets.warehouse.lock_wait import LockTimeout
 
 if TYPE_CHECKING:
     from grabient_assets.groups.search.loaded_index import LoadedIndex
+    from grabient_assets.ledger.planning import PlannedModel
 
 READING_SECONDS = 2.0
 """How long a page waits for the database. After that it shows what it showed last."""
@@ -40,10 +41,13 @@ def _now() -> datetime:
 class Studio:
     """What all pages of one process share. The token is new at each start."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], datetime] = _now, reading_seconds: float = READING_SECONDS
+    ) -> None:
         self.settings, self.clock = settings, clock
         self.token = secrets.token_urlsafe(32)
-        self._reading = Warehouse(settings.database, LockTimeout(READING_SECONDS))
+        self._plan: tuple[object, PlannedModel] | None = None
+        self._reading = Warehouse(settings.database, LockTimeout(reading_seconds))
 
     def to_read(self) -> Warehouse:
         """The warehouse for a page. A missing file is replaced by an empty one elsewhere: a page creates nothing."""
@@ -52,6 +56,12 @@ class Studio:
     def to_write(self) -> Warehouse:
         """The warehouse for a form."""
         return Warehouse(self.settings.database, LockTimeout(WRITING_SECONDS))
+
+    def kept_plan(self, key: object, make: Callable[[], PlannedModel]) -> PlannedModel:
+        """The plan with that key, made once: the last one is kept."""
+        if self._plan is None or self._plan[0] != key:
+            self._plan = (key, make())
+        return self._plan[1]
 
     @cached_property
     def _elsewhere(self) -> tempfile.TemporaryDirectory[str]:

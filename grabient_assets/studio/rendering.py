@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
@@ -104,7 +105,14 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            count=count, usd=usd, age=age, percent=percent, day_time=day_time, gradient=gradient, line=one_line
+            count=count,
+            usd=usd,
+            age=age,
+            percent=percent,
+            day_time=day_time,
+            gradient=gradient,
+            line=one_line,
+            prose=prose,
         )
         self._environment.globals.update(counted=counted)
 
@@ -214,6 +222,12 @@ def percent(share: float) -> str:
 def day_time(moment: str | None) -> str:
     """`2026-11-30 14:02 UTC`, of a moment as JSON holds it."""
     return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def prose(sentence: str) -> Markup:
+    """A sentence in which `commands` stand between backticks, with these as code. The rest is escaped."""
+    parts = enumerate(sentence.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in parts)
 
 
 def gradient(colours: Sequence[str], style: str = "linearGradient", angle: float = 90.0) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.errors import WarehouseLockedError
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout

@@ -24,10 +24,10 @@ AT = datetime(2026, 11, 1, tzinfo=UTC)
 COST = Decimal("0.001")
 
 
-def answered_warehouse(path: Path, analyses: int = 2) -> Warehouse:
-    """All bundled palettes, the whole panel, version v1; every answer costs COST."""
+def answered_warehouse(path: Path, analyses: int = 2, source: Path = SAMPLES) -> Warehouse:
+    """The palettes of the file, all bundled ones by default, the whole panel, version v1; every answer costs COST."""
     warehouse = Warehouse(path)
-    load_palettes(warehouse, read_palette_file(SAMPLES), "samples", AT)
+    load_palettes(warehouse, read_palette_file(source), "samples", AT)
     with warehouse.write() as connection:
         record_tags(connection, list(_answers(palettes(connection), analyses)))
     return warehouse

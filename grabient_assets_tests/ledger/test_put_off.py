@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from grabient_assets.asking.checks import overdue_finding
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.errors import ProviderBusyError
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.ledger.overdue import PutOff, put_off, put_off_too_long
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.settings import load_settings

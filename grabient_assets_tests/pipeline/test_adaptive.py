@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.cli.explain import explanation_document
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.refinement.explanation_document import explanation_document
 from grabient_assets.groups.tagging.later_waves import EXPECTED_TO_GO_ON
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.headless.planning import make_plan
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.ledger.accounts import costs
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.settings import PROVIDERS, load_settings

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
 from grabient_assets.headless.pipeline_run import Outcome, PipelineRun
 from grabient_assets.headless.run_goal import make_goal, record_goal
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.ledger.attempts import hold_work
 from grabient_assets.ledger.backoff import record_pauses
 from grabient_assets.settings import load_settings

@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 from dagster import DagsterEventType
 
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.headless.driver import quiet_dagster
 from grabient_assets.headless.pipeline_run import PipelineRun
 from grabient_assets.headless.run_goal import make_goal, record_goal
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven

@@ -12,17 +12,17 @@ import pytest
 import typer
 from rich.console import Console
 
-from grabient_assets.cli.explain import explanation_document
 from grabient_assets.cli.explain_tables import show_explanation
 from grabient_assets.cli.progress import Followed, report
-from grabient_assets.headless.status_document import status_document
 from grabient_assets.groups.refinement.explaining import explain, read_about
+from grabient_assets.groups.refinement.explanation_document import explanation_document
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.headless.driver import FinishedRun, quiet_dagster
 from grabient_assets.headless.failures import ask_again
 from grabient_assets.headless.pipeline_run import PipelineRun
 from grabient_assets.headless.planning import make_plan
 from grabient_assets.headless.run_goal import make_goal, record_goal
+from grabient_assets.headless.status_document import status_document
 from grabient_assets.ledger.due import due_requests
 from grabient_assets.partitions import SEEDS
 from grabient_assets.settings import PROVIDERS, load_settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from grabient_assets.studio.pages import Form, Page, Studio
 from grabient_assets_tests.cli.running import environment
 
 PORT = 3700
+WAITS_SECONDS = 0.5
 HOST = f"127.0.0.1:{PORT}"
 
 
@@ -35,13 +36,13 @@ class Opened:
 
     def json(self, path: str, **query: Any) -> Any:
         """The JSON twin at that path."""
-        answer = self.client.get(path, params=query)
+        answer = self.client.get(path, params=query or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def html(self, path: str, **query: Any) -> str:
         """The page at that path."""
-        answer = self.client.get(path, params=query)
+        answer = self.client.get(path, params=query or None)
         assert answer.status_code == 200, answer.text
         return answer.text
 
@@ -59,6 +60,6 @@ def opened(
 ) -> Opened:
     """The studio over that data folder, with these settings."""
     settings = load_settings(environment(data, **values))
-    studio = Studio(settings, clock) if clock else Studio(settings)
+    studio = Studio(settings, clock or (lambda: datetime.now(UTC)), WAITS_SECONDS)
     application = make_application(studio, Access(studio.token, "127.0.0.1", PORT), routes)
     return Opened(studio, TestClient(application, base_url=f"http://{HOST}", raise_server_exceptions=False))

@@ -172,7 +172,7 @@ def matching(query: Query, version: IndexVersion, joined: bool = False) -> tuple
     there are conditions, or they are `joined` anyway, the palettes are `p` and the refined tags `r`."""
     values: dict[str, Any] = {"index": version.index_name, "version": version.version}
     values |= {f"where{place}": value for place, (_, value) in enumerate(query.where)}
-    conditions = [f"AND {_comparison(name, f'$where{place}')}" for place, (name, _) in enumerate(query.where)]
+    conditions = [f"AND {comparison(name, f'$where{place}')}" for place, (name, _) in enumerate(query.where)]
     if query.prompt_version is not None:
         values["prompt_version"] = query.prompt_version
         conditions.append("AND r.prompt_version = $prompt_version")
@@ -187,7 +187,8 @@ def matching(query: Query, version: IndexVersion, joined: bool = False) -> tuple
     return found, values
 
 
-def _comparison(name: str, value: str) -> str:
+def comparison(name: str, value: str) -> str:
+    """The SQL of one condition, on palettes `p` and refined tags `r`; `value` is the name of its parameter."""
     if name in _LISTS or name in _FACT_LISTS:
         return f"list_contains({'p' if name in _FACT_LISTS else 'r'}.{name}, {value})"
     computed = name.removeprefix("computed_")

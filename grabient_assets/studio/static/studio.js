@@ -10,6 +10,15 @@ const shown = (value) =>
 
 const isEmpty = (value) => value == null || value === "" || value === false || value.length === 0;
 
+// A sentence in which commands stand between backticks.
+const prose = (text) =>
+  text.split("`").map((part, at) => {
+    if (at % 2 === 0) return document.createTextNode(part);
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
+
 // Everything outside of lists; a list is filled from its template.
 function fill(root, data) {
   for (const list of root.querySelectorAll("[data-list]")) {
@@ -21,6 +30,9 @@ function fill(root, data) {
     const rows = items.map((item) => {
       const row = template.content.cloneNode(true);
       for (const place of row.querySelectorAll("[data-text]")) place.textContent = shown(found(item, place.dataset.text));
+      for (const place of row.querySelectorAll("[data-prose]")) {
+        place.replaceChildren(...prose(shown(found(item, place.dataset.prose))));
+      }
       for (const place of row.querySelectorAll("[data-mark]")) place.dataset.mark = shown(found(item, place.dataset.mark));
       return row;
     });
@@ -30,6 +42,11 @@ function fill(root, data) {
     if (place.closest("[data-list]")) continue;
     const text = shown(found(data, place.dataset.text));
     if (place.textContent !== text) place.textContent = text;
+  }
+  for (const place of root.querySelectorAll("[data-prose]")) {
+    if (place.closest("[data-list]")) continue;
+    const text = shown(found(data, place.dataset.prose));
+    if (place.textContent !== text.replaceAll("`", "")) place.replaceChildren(...prose(text));
   }
   for (const place of root.querySelectorAll("[data-count]")) place.textContent = found(data, place.dataset.count).length;
   for (const place of root.querySelectorAll("[data-if]")) place.hidden = isEmpty(found(data, place.dataset.if));

@@ -1,0 +1,187 @@
+"""The studio in Chromium: it moves on without a reload, a keyboard alone is enough, and it fits a small screen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.settings import load_settings
+from grabient_assets.studio.pages import Studio
+from grabient_assets.studio.server import StudioServer
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.cli.running import environment
+from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.studio.furnished import REFINED, seeds
+from grabient_assets_tests.warehouse import results
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+Browser, Page = playwright.Browser, playwright.Page
+PATIENCE_MS = HANGING_SECONDS * 1000
+
+_UNNAMED = """
+() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [role=region]")]
+    .filter((one) => !(one.labels?.length || one.ariaLabel || one.getAttribute("aria-labelledby")
+                       || one.textContent.trim()))
+    .map((one) => one.outerHTML)
+"""
+_OUTLINE = """
+() => ({
+    main: document.querySelectorAll("main").length,
+    nav: document.querySelectorAll("nav[aria-label]").length,
+    lang: document.documentElement.lang,
+    title: document.title,
+    headings: [...document.querySelectorAll("h1, h2, h3")].map((one) => Number(one.tagName[1])),
+    ids: [...document.querySelectorAll("[id]")].map((one) => one.id),
+    wider: document.documentElement.scrollWidth - innerWidth,
+})
+"""
+_FOCUSED = """
+() => {
+    const one = document.activeElement, style = getComputedStyle(one);
+    const seen = style.outlineStyle !== "none" && style.outlineWidth !== "0px";
+    return {text: (one.id || one.textContent).trim(), seen};
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as player:
+        chromium = player.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def url(data: Path) -> Iterator[str]:
+    server = StudioServer(Studio(load_settings(environment(data))), port=0)
+    thread = server.start()
+    yield server.url
+    server.stop()
+    thread.join(HANGING_SECONDS)
+
+
+def opened(browser: Browser, url: str, width: int = 1280, scheme: str = "light", script: bool = True) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url)
+    return page
+
+
+def test_the_dashboard_moves_on_without_a_reload_and_asks(browser: Browser, url: str, data: Path) -> None:
+    page = opened(browser, url)
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.evaluate("document.body.dataset.seen = 'yes'")
+    seed = seeds(data)[0]
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        connection.execute("DELETE FROM palette_tag_refined WHERE seed = ?", [seed])
+        waiting = [(seed, None, None, None)]
+        results.batch(connection, "b", waiting, status="submitted", submitted_at=results.NOON, model="<b>m</b>")
+    page.locator("[data-text=refined]", has_text=str(REFINED - 1)).wait_for()
+    assert page.locator("tbody tr td:nth-child(3)").inner_text() == "<b>m</b>"
+    assert page.locator("[data-mark=submitted]").is_visible()
+    assert page.evaluate("document.body.dataset.seen") == "yes", "the page was loaded again"
+    first = page.locator("[data-price]").inner_text()
+    page.get_by_label("Limit").fill("2")
+    assert 0 < float(page.locator("[data-price]").inner_text()) < float(first)
+    page.get_by_role("button", name="Refine").click()
+    assert "Asked for the refinement of 2 palettes." in page.get_by_role("status").inner_text()
+    assert problems == []
+    plain = opened(browser, url, script=False)
+    plain.get_by_label("Limit").fill("1")
+    plain.get_by_role("button", name="Refine").click()
+    assert "Asked for the refinement of 1 palette." in plain.get_by_role("status").inner_text()
+
+
+def test_a_keyboard_alone_reaches_everything(browser: Browser, url: str, data: Path) -> None:
+    page = opened(browser, f"{url}/palettes")
+    page.keyboard.press("Tab")
+    assert page.evaluate(_FOCUSED) == {"text": "Skip to the content", "seen": True}
+    page.keyboard.press("Enter")
+    reached: list[str] = []
+    while len(reached) < 60 and "Moss on slate" not in " ".join(reached):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(_FOCUSED)
+        assert focused["seen"], focused
+        reached.append(focused["text"])
+    assert reached[:2] == ["q", "Search"] and reached[2].startswith("Filters")
+    page.get_by_label("Describe a palette").focus()
+    page.keyboard.type("cold water")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-seed][data-score]")
+    assert page.locator("[data-seed][data-score]").count() == REFINED
+    page.locator("[data-seed] a").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/palettes/*?version=v1")
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("details").first.get_attribute("open") is not None
+
+
+def test_every_page_fits_and_can_be_read(browser: Browser, url: str, data: Path) -> None:
+    one = f"/palettes/{seeds(data)[0]}"
+    small = ("/palettes", "/palettes?q=sea&where=temperature%3Dcool", one, "/nowhere")
+    for width, scheme, paths in ((360, "light", small), (1600, "dark", (one,))):
+        page = opened(browser, url, width, scheme)
+        for path in ("/", *paths):
+            page.goto(url + path)
+            where = (path, width)
+            for details in page.locator("details").all():
+                details.evaluate("(one) => { one.open = true; }")
+            outline = page.evaluate(_OUTLINE)
+            assert outline["wider"] <= 0, where
+            assert (outline["main"], outline["lang"], outline["nav"] >= 1, bool(outline["title"])) == (
+                1,
+                "en",
+                True,
+                True,
+            )
+            levels = outline["headings"]
+            assert levels[0] == 1 and levels.count(1) == 1, where
+            assert all(later - one <= 1 for one, later in pairwise(levels)), (where, levels)
+            assert len(outline["ids"]) == len(set(outline["ids"])), where
+            assert page.evaluate(_UNNAMED) == [], where
+    for scheme in ("light", "dark"):
+        tokens = opened(browser, url, scheme=scheme).evaluate(
+            "() => Object.fromEntries([...document.styleSheets[0].cssRules[0].style].filter((n) => n.startsWith('--'))"
+            ".map((n) => [n, getComputedStyle(document.documentElement).getPropertyValue(n).trim()]))"
+        )
+        weak = {
+            (text, ground): round(contrast(tokens[text], tokens[ground]), 2)
+            for text, ground in readable_pairs()
+            if contrast(tokens[text], tokens[ground]) < 4.5
+        }
+        assert weak == {}, f"{scheme}: {json.dumps({str(pair): ratio for pair, ratio in weak.items()})}"
+
+
+def readable_pairs() -> list[tuple[str, str]]:
+    """Which tokens are text, and what it stands on."""
+    on_grounds = [(text, ground) for text in ("--text", "--muted") for ground in ("--ground", "--surface", "--sunken")]
+    soft = [(f"--{name}", f"--{name}-soft") for name in ("accent", "good", "warn", "bad")]
+    return [*on_grounds, *soft, ("--on-accent", "--accent"), ("--accent", "--surface"), ("--accent", "--ground")]
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.2 for two colours, #rrggbb each."""
+    lights = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lights[0] + 0.05) / (lights[1] + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    assert re.fullmatch(r"#[0-9a-f]{6}", colour), colour
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
