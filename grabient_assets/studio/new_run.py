@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from grabient_assets.errors import GrabientError, UsageError
+from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
 from grabient_assets.headless.plan_document import finishing_sentence, plan_document, plan_sentences
 from grabient_assets.headless.planning import Plan, make_plan
 from grabient_assets.headless.run_goal import UNTIL, Until, chosen_prompt_version, chosen_until, make_goal
@@ -19,6 +21,7 @@ from grabient_assets.studio.palette_upload import MOST_BYTES, load_upload, seeds
 from grabient_assets.studio.rendering import usd
 from grabient_assets.studio.run_process import (
     RunNow,
+    RunRecord,
     end_of_log,
     log_file,
     other_followers,
@@ -32,8 +35,6 @@ from grabient_assets.studio.run_process import (
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -135,7 +136,7 @@ def new_run(ask: Ask) -> dict[str, Any]:
         try:
             plan = planned(ask.warehouse, settings, checked(choice, settings), ask.now)
         except GrabientError as mistake:
-            if _is_locked(mistake):
+            if isinstance(mistake, WarehouseLockedError):
                 raise
             error = settings.without_secrets(str(mistake))
     with ask.warehouse.read() as connection:
@@ -166,12 +167,6 @@ def new_run(ask: Ask) -> dict[str, Any]:
 
 def _sentences(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*plan_sentences(plan), *plan.warnings, *plan.refused]))
-
-
-def _is_locked(error: GrabientError) -> bool:
-    from grabient_assets.errors import WarehouseLockedError
-
-    return isinstance(error, WarehouseLockedError)
 
 
 def _seen(plan: Plan) -> str:
@@ -221,7 +216,7 @@ def start(ask: Ask) -> Done:
             adaptive=options.adaptive,
         )
     except GrabientError as error:
-        if _is_locked(error):
+        if isinstance(error, WarehouseLockedError):
             raise
         sentence = f"Nothing was started. {settings.without_secrets(str(error))}"
         return Done(back, sentence, {"started": None}, 400)
@@ -235,16 +230,22 @@ def start(ask: Ask) -> Done:
     return Done(f"/runs/{started.run_id}", sentence, {"started": started.run_id}, 201)
 
 
+_figures: OrderedDict[tuple[str, str], tuple[datetime, Progress]] = OrderedDict()
+"""The latest progress of runs by data folder and id. A run holds the database most of the time, and how the process
+stands is to be seen all the same."""
+KEPT_FIGURES = 16
+
+
 def one_run(ask: Ask) -> dict[str, Any]:
     """A run: how it stands, how far its palettes are, and the end of its log."""
     settings, found = ask.settings, _found(ask)
     record = found.record
-    seeds = seeds_of_run(settings, record.run_id)
-    with ask.warehouse.read() as connection:
-        now = progress(connection, seeds, record.prompt_version, record.started_at)
+    at, now = _latest(ask, record)
     return {
         **run_document(found),
         "seconds": round((ask.now - record.started_at).total_seconds(), 1) if found.state != "ended" else None,
+        "figures_at": at,
+        "figures_note": "" if at == ask.now else _of_when(at),
         "stages": stages(now),
         "cost_usd": now.cost_usd,
         "cost_shown": f"{usd(now.cost_usd)} USD",
@@ -252,6 +253,27 @@ def one_run(ask: Ask) -> dict[str, Any]:
         "log": end_of_log(settings, record.run_id),
         "log_file": str(log_file(settings, record.run_id)),
     }
+
+
+def _latest(ask: Ask, record: RunRecord) -> tuple[datetime | None, Progress]:
+    """How far the run is, and when that was read; None and nothing while it was never to be read."""
+    key = (str(ask.settings.data_dir), record.run_id)
+    try:
+        with ask.warehouse.read() as connection:
+            seeds = seeds_of_run(ask.settings, record.run_id)
+            _figures[key] = ask.now, progress(connection, seeds, record.prompt_version, record.started_at)
+    except WarehouseLockedError:
+        return _figures.get(key, (None, Progress(record.palettes, 0, (), 0, 0, Decimal(0))))
+    _figures.move_to_end(key)
+    while len(_figures) > KEPT_FIGURES:
+        _figures.popitem(last=False)
+    return _figures[key]
+
+
+def _of_when(at: datetime | None) -> str:
+    if at is None:
+        return "A run is writing to the database: the figures come in a moment."
+    return f"A run is writing to the database: these are the figures of {at:%H:%M:%S} UTC."
 
 
 def stages(now: Progress) -> list[dict[str, Any]]:

@@ -105,6 +105,7 @@ def start_run(
             process = subprocess.Popen(
                 waiting,
                 cwd=PROJECT_DIR,
+                env={**os.environ, **_environment(settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -214,6 +215,20 @@ def end_of_log(settings: Settings, run_id: str) -> list[str]:
 def log_file(settings: Settings, run_id: str) -> Path:
     """Where all of it stands."""
     return _folder(settings) / run_id / "output.log"
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the price was made with. `.env` may have been changed since the studio was started, and a run must not spend
+    money where the page said that the emulator answers."""
+    budget = {} if settings.budget_usd is None else {"GRABIENT_BUDGET_USD": f"{settings.budget_usd:f}"}
+    return {
+        "GRABIENT_MODE": settings.mode,
+        "GRABIENT_DATA_DIR": str(settings.data_dir),
+        "GRABIENT_CONSENSUS": settings.consensus,
+        "GRABIENT_EMBEDDER": settings.embedder,
+        **({} if settings.refiner is None else {"GRABIENT_REFINER": settings.refiner}),
+        **budget,
+    }
 
 
 def _folder(settings: Settings) -> Path:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from grabient_assets.studio.run_process import (
     RunRecord,
     arguments,
     end_of_log,
+    is_alive,
     recent_runs,
     run_now,
     start_run,
@@ -33,22 +35,26 @@ from grabient_assets_tests.cli.running import environment, palettes, typed
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import emulator_ended_after
 from grabient_assets_tests.studio.opened import Opened, opened
+from grabient_assets_tests.warehouse.holding import held
 
 NOW = datetime(2026, 11, 30, 14, 2, 11, tzinfo=UTC)
 
 PATIENT = """
-import signal, sys
+import os, signal, sys
 def stop(number, frame):
     print("stopping", flush=True)
     signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.signal(signal.SIGINT, stop)
-print(*sys.argv[1:4], flush=True)
+print(*sys.argv[1:4], os.environ["GRABIENT_MODE"], os.environ["GRABIENT_DATA_DIR"], flush=True)
 while True:
     signal.pause()
 """
 """A run that says that it stops at Ctrl-C, and goes on for a while."""
 OBEDIENT = PATIENT.replace('print("stopping", flush=True)', 'print("stopping", flush=True); sys.exit(130)')
+
+
+Begin = Callable[[str], RunRecord]
 
 
 @pytest.fixture
@@ -156,10 +162,25 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     assert f"At most {MOST_BYTES // 1_000_000} MB" in studio.html("/runs/new")
 
 
+@pytest.fixture
+def begin(settings: Settings) -> Iterator[Begin]:
+    """Starts a run of the given program; what still runs in the end is killed."""
+    begun: list[RunRecord] = []
+
+    def beginning(program: str) -> RunRecord:
+        begun.append(_start(settings, program))
+        return begun[-1]
+
+    yield beginning
+    for record in begun:
+        if is_alive(record.pid, record.created):
+            os.killpg(record.pid, signal.SIGKILL)
+
+
 def _start(settings: Settings, program: str) -> RunRecord:
     started = start_run(settings, ["a", "b"], "v1", {"analyses": "1"}, NOW, (sys.executable, "-c", program))
     assert isinstance(started, RunRecord), started
-    _says(settings, started, "run --prompt-version v1")
+    _says(settings, started, f"run --prompt-version v1 emulator {settings.data_dir}")
     return started
 
 
@@ -184,8 +205,8 @@ def _state(settings: Settings, record: RunRecord) -> tuple[str, int | None]:
     return found.state, found.exit_code
 
 
-def test_a_run_is_found_again_and_stops_as_ctrl_c_does(data: Path, settings: Settings) -> None:
-    record = _start(settings, OBEDIENT)
+def test_a_run_is_found_again_and_stops_as_ctrl_c_does(data: Path, settings: Settings, begin: Begin) -> None:
+    record = begin(OBEDIENT)
     assert _state(settings, record) == ("running", None)
     assert os.getsid(record.pid) == record.pid, "it is a session of its own: the studio's Ctrl-C does not reach it"
     studio = opened(data)
@@ -205,8 +226,16 @@ def test_a_run_is_found_again_and_stops_as_ctrl_c_does(data: Path, settings: Set
     assert studio.client.get("/runs/..%2F..%2Fetc").status_code == 404
 
 
-def test_the_second_press_stops_at_once(settings: Settings) -> None:
-    record = _start(settings, PATIENT)
+def test_how_a_run_stands_is_seen_while_it_has_the_database(data: Path, settings: Settings, begin: Begin) -> None:
+    record, studio = begin(PATIENT), opened(data)
+    assert studio.json(f"/runs/{record.run_id}.json")["figures_note"] == ""
+    with held(data / "grabient.duckdb", "hold"):
+        assert "these are the figures of" in studio.html(f"/runs/{record.run_id}")
+        assert studio.post(f"/runs/{record.run_id}/stop").json()["state"] == "stopping"
+
+
+def test_the_second_press_stops_at_once(settings: Settings, begin: Begin) -> None:
+    record = begin(PATIENT)
     found = stop_run(settings, record.run_id, NOW)
     assert found is not None and (found.state, found.sentence) == (
         "stopping",
@@ -221,8 +250,8 @@ def test_the_second_press_stops_at_once(settings: Settings) -> None:
     assert found is not None and len(found.record.stops) == 2, "an ended run is told nothing"
 
 
-def test_a_run_that_was_killed_has_ended(settings: Settings) -> None:
-    record = _start(settings, PATIENT)
+def test_a_run_that_was_killed_has_ended(settings: Settings, begin: Begin) -> None:
+    record = begin(PATIENT)
     os.killpg(record.pid, signal.SIGKILL)
     _gone(record)
     assert _state(settings, record) == ("ended", None)
