@@ -47,7 +47,7 @@ COMMANDS = {
     "settings": Entry("settings", "settings", "grabient settings --env-example > .env"),
     "emulator": Entry("emulator", "emulator", "grabient emulator --port 8900 --polls 3"),
     "studio": Entry("studio", "studio", "grabient studio -p 3800"),
-    "dev": Entry("dev", "dev", "grabient dev -p 4000"),
+    "dev": Entry("dev", "dev", "grabient dev -p 4000 --studio-port 4700"),
     "index": Entry("index", "index", "grabient index status"),
     "prompts": Entry("prompts", "prompts", "grabient prompts diff v1 v2"),
 }

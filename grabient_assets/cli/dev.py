@@ -1,4 +1,4 @@
-"""`grabient dev`: `dg dev` over the data folder."""
+"""`grabient dev`: `dg dev` over the data folder, and the studio beside it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,13 +19,22 @@ from grabient_assets import interrupts
 from grabient_assets.cli.console import print_note
 from grabient_assets.cli.leaving import leave_at_once
 from grabient_assets.cli.stopping import AT_ONCE, leave, leave_when_asked
+from grabient_assets.errors import GrabientError
+
+if TYPE_CHECKING:
+    from grabient_assets.settings import Settings
 
 LEFT_SECONDS = 10.0
 """The time for a code server and its runs to end after `dg dev`, which does not wait for them."""
 
 
-def dev(context: typer.Context) -> None:
-    """Open Dagster's UI and daemon over the data folder, http://127.0.0.1:3000. Ctrl-C ends them.
+def dev(
+    context: typer.Context,
+    studio_port: Annotated[
+        int, typer.Option("--studio-port", min=0, max=65535, metavar="P", help="Of the studio; 0 takes a free one.")
+    ] = 3700,
+) -> None:
+    """Open Dagster's UI and daemon, http://127.0.0.1:3000, and the studio, http://127.0.0.1:3700. Ctrl-C ends them.
 
     What follows goes to `dg dev` as it is.
     """
@@ -35,10 +47,39 @@ def dev(context: typer.Context) -> None:
     with dagster_instance(settings) as instance:  # `dg dev` wants a folder that is there
         add_partitions(instance, ())
     os.chdir(settings.dagster_home)  # in a folder with another dagster.yaml, `dg dev` warns that it does not read it
+    studio = threading.Thread(target=_studio, args=(settings, studio_port, context.args), name="studio", daemon=True)
+    studio.start()  # beside `dg dev`, which takes seconds to import
     program = str(Path(sys.executable).with_name("dg"))
     code = _serve([program, "dev", "-w", str(WORKSPACE), *context.args])
     if code:
         raise typer.Exit(code)
+
+
+def _studio(settings: Settings, port: int, arguments: Sequence[str]) -> None:
+    """Serve the studio until the process ends, and say where both are. Dagster goes on without it."""
+    from grabient_assets.studio.server import start_studio
+
+    try:
+        server = start_studio(settings, "127.0.0.1", port)
+    except GrabientError as error:
+        print_note(f"Without the studio (--studio-port): {error}")
+        return
+    server.run(lambda url: print_note(f"{dagster_address(arguments)}; the studio is at {url}."))
+
+
+def dagster_address(arguments: Sequence[str]) -> str:
+    """Where `dg dev` serves with these arguments, as the beginning of a sentence."""
+    known = {"-p": "port", "--port": "port", "-h": "host", "--host": "host"}
+    found = {"host": "127.0.0.1", "port": "3000"}
+    for at, one in enumerate(arguments):
+        following = "".join(arguments[at + 1 : at + 2])
+        name, sign, value = one.partition("=")
+        if name in known:
+            found[known[name]] = value if sign else following
+    if found["port"] == "0":
+        return "Dagster's UI is at the address that it names itself"
+    host = f"[{found['host']}]" if ":" in found["host"] else found["host"]
+    return f"Dagster's UI is at http://{host}:{found['port']}"
 
 
 def _serve(command: list[str]) -> int:

@@ -167,7 +167,7 @@ def _by_letters(ask: Ask, wanted: Request, note: str) -> Chosen:
             seeds, total = _page_of(connection, wanted, start)
             return Chosen(seeds, total, {}, how, note)
         among = _meeting(connection, wanted) if wanted.where else None
-        filters = [wanted.state] if wanted.state else []
+        filters: list[Filter] = [wanted.state] if wanted.state else []
         found = list_palettes(
             connection, wanted.version, providers, CERTAIN, filters, wanted.q or None, PER_PAGE, start, among
         )

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.routing import BaseRoute
 
 from grabient_assets.settings import Settings
@@ -88,7 +88,7 @@ class Ask:
     warehouse: Warehouse
     now: datetime
     path: Mapping[str, str] = field(default_factory=dict)
-    query: ImmutableMultiDict[str, str] = field(default_factory=ImmutableMultiDict)
+    query: QueryParams = field(default_factory=QueryParams)
     form: FormData = field(default_factory=FormData)
 
     @property

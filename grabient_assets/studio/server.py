@@ -109,7 +109,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise GrabientError(
-            f"The studio cannot use port {port} of {host}: {error.strerror or error}. Choose another with --port, or "
-            "0 for a free one."
+            f"The studio cannot use port {port} of {host}: {error.strerror or error}. Choose another one, or 0 for one "
+            "that is free."
         ) from error
     return bound

@@ -46,10 +46,10 @@ class Opened:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def post(self, path: str, word: str = "", data: dict[str, Any] | None = None, **headers: str) -> Response:
-        """What a program that knows the token gets; names of headers with _ for -."""
-        sent = {"X-Grabient-Token": self.token, "Accept": "application/json", **headers}
-        return self.client.post(path, data={"word": word, **(data or {})}, headers=sent)
+    def post(self, path: str, data: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Response:
+        """What a program that knows the token gets."""
+        sent = {"X-Grabient-Token": self.token, "Accept": "application/json", **(headers or {})}
+        return self.client.post(path, data=data or {}, headers=sent)
 
 
 def opened(

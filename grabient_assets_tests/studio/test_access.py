@@ -46,7 +46,7 @@ def test_another_name_is_refused_for_pages_files_and_forms(studio: Opened, host:
     for path in ("/page", "/page.json", "/static/studio.css", "/nowhere"):
         refused = studio.client.get(path, headers={"Host": host})
         assert (refused.status_code, f"http://{HOST}" in refused.text) == (403, True), path
-    assert studio.post("/form", Host=host).status_code == 403
+    assert studio.post("/form", headers={"Host": host}).status_code == 403
 
 
 def test_a_name_that_it_was_started_with_is_answered() -> None:
@@ -60,13 +60,13 @@ def test_a_name_that_it_was_started_with_is_answered() -> None:
 def test_a_form_needs_the_token_of_this_process(studio: Opened) -> None:
     for token in ("", "wrong", "ü", studio.token[:-1], studio.token + "x"):
         by_field = studio.client.post("/form", data={"token": token, "word": "a"})
-        by_header = studio.client.post("/form", data={"word": "a"}, headers={"X-Grabient-Token": token.encode()})
+        by_header = studio.client.post("/form", data={"word": "a"}, headers={b"X-Grabient-Token": token.encode()})
         assert (by_field.status_code, by_header.status_code) == (403, 403), token
         assert "Nothing was changed" in by_field.text
     by_field = studio.client.post("/form", data={"token": studio.token, "word": "a"}, follow_redirects=False)
     assert by_field.status_code == 303
     assert TAKEN in studio.client.get(by_field.headers["location"]).text
-    assert studio.post("/form", word="b").json() == {"word": "b", "notice": f"{TAKEN}: b"}
+    assert studio.post("/form", {"word": "b"}).json() == {"word": "b", "notice": f"{TAKEN}: b"}
     header_wins = {"X-Grabient-Token": "wrong"}
     assert studio.client.post("/form", data={"token": studio.token}, headers=header_wins).status_code == 403
 
@@ -91,7 +91,7 @@ def test_a_form_needs_the_token_of_this_process(studio: Opened) -> None:
     ],
 )
 def test_a_form_comes_from_a_page_of_the_studio(studio: Opened, headers: dict[str, str], status: int) -> None:
-    assert studio.post("/form", **headers).status_code == status
+    assert studio.post("/form", headers=headers).status_code == status
 
 
 def test_every_response_forbids_what_no_page_needs(studio: Opened) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -20,8 +21,12 @@ from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.studio.furnished import REFINED, seeds
 from grabient_assets_tests.warehouse import results
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-Browser, Page = playwright.Browser, playwright.Page
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 PATIENCE_MS = HANGING_SECONDS * 1000
 
 _UNNAMED = """
@@ -70,7 +75,7 @@ def url(data: Path) -> Iterator[str]:
     thread.join(HANGING_SECONDS)
 
 
-def opened(browser: Browser, url: str, width: int = 1280, scheme: str = "light", script: bool = True) -> Page:
+def opened(browser: Browser, url: str, width: int = 1280, scheme: Scheme = "light", script: bool = True) -> Page:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
     )
@@ -134,7 +139,9 @@ def test_a_keyboard_alone_reaches_everything(browser: Browser, url: str, data: P
 def test_every_page_fits_and_can_be_read(browser: Browser, url: str, data: Path) -> None:
     one = f"/palettes/{seeds(data)[0]}"
     small = ("/palettes", "/palettes?q=sea&where=temperature%3Dcool", one, "/nowhere")
-    for width, scheme, paths in ((360, "light", small), (1600, "dark", (one,))):
+    light, dark = SCHEMES
+    looks: list[tuple[int, Scheme, tuple[str, ...]]] = [(360, light, small), (1600, dark, (one,))]
+    for width, scheme, paths in looks:
         page = opened(browser, url, width, scheme)
         for path in ("/", *paths):
             page.goto(url + path)
@@ -154,7 +161,7 @@ def test_every_page_fits_and_can_be_read(browser: Browser, url: str, data: Path)
             assert all(later - one <= 1 for one, later in pairwise(levels)), (where, levels)
             assert len(outline["ids"]) == len(set(outline["ids"])), where
             assert page.evaluate(_UNNAMED) == [], where
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         tokens = opened(browser, url, scheme=scheme).evaluate(
             "() => Object.fromEntries([...document.styleSheets[0].cssRules[0].style].filter((n) => n.startsWith('--'))"
             ".map((n) => [n, getComputedStyle(document.documentElement).getPropertyValue(n).trim()]))"

@@ -51,6 +51,9 @@ function fill(root, data) {
   for (const place of root.querySelectorAll("[data-count]")) place.textContent = found(data, place.dataset.count).length;
   for (const place of root.querySelectorAll("[data-if]")) place.hidden = isEmpty(found(data, place.dataset.if));
   for (const place of root.querySelectorAll("[data-unless]")) place.hidden = !isEmpty(found(data, place.dataset.unless));
+  for (const place of root.querySelectorAll("[data-on]")) {
+    place.toggleAttribute("data-lit", Boolean(found(data, place.dataset.on)));
+  }
   for (const place of root.querySelectorAll("[data-share]")) {
     place.style.setProperty("--share", found(data, place.dataset.share) ?? 0);
   }
@@ -75,7 +78,7 @@ async function follow(twin, seconds) {
       if (place) place.textContent = "The studio does not answer. Is it still running?";
     }
     // A page that takes long to read is asked for less often: a reader keeps a run from writing.
-    pause = Math.max(seconds * 1000, (performance.now() - began) * 10);
+    pause = Math.max(seconds * 1000, Math.min((performance.now() - began) * 10, 15000));
   }
 }
 
