@@ -118,7 +118,17 @@ document.addEventListener("studio:data", ({ detail }) => {
     });
   }
   for (const place of document.querySelectorAll("[data-state]")) place.closest(".stage").dataset.mark = detail.state;
+  showEnds();
 });
+
+// A log shows its end, unless somebody reads further up.
+const showEnds = () => {
+  for (const log of document.querySelectorAll("[data-tail]")) {
+    if (log.dataset.tail === "" || Number(log.dataset.tail) === log.scrollTop) log.scrollTop = log.scrollHeight;
+    log.dataset.tail = log.scrollTop;
+  }
+};
+document.addEventListener("DOMContentLoaded", showEnds);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
