@@ -1,4 +1,4 @@
-"""A plan as tables."""
+"""A plan as tables, with the sentences that go with them."""
 
 from __future__ import annotations
 

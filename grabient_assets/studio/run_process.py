@@ -100,12 +100,20 @@ def start_run(
         folder.mkdir(parents=True)
         (folder / "seeds.txt").write_text("".join(f"{seed}\n" for seed in seeds), encoding="utf-8")
         command = [*program, *arguments(folder, prompt_version, options)]
-        waiting = [sys.executable, "-m", "grabient_assets.studio.run_child", str(folder / "exit_code"), *command]
+        named = [f"{name}={value}" for name, value in _named_settings(settings).items()]
+        waiting = [
+            "env",  # adds to the environment, which only settings.py reads
+            *named,
+            sys.executable,
+            "-m",
+            "grabient_assets.studio.run_child",
+            str(folder / "exit_code"),
+            *command,
+        ]
         with (folder / "output.log").open("wb") as log:
             process = subprocess.Popen(
                 waiting,
                 cwd=PROJECT_DIR,
-                env={**os.environ, **_environment(settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -217,7 +225,7 @@ def log_file(settings: Settings, run_id: str) -> Path:
     return _folder(settings) / run_id / "output.log"
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _named_settings(settings: Settings) -> dict[str, str]:
     """What the price was made with. `.env` may have been changed since the studio was started, and a run must not spend
     money where the page said that the emulator answers."""
     budget = {} if settings.budget_usd is None else {"GRABIENT_BUDGET_USD": f"{settings.budget_usd:f}"}
