@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
@@ -31,12 +31,14 @@ from grabient_assets.resources.modes import (
 )
 from grabient_assets.settings import Settings
 from grabient_assets.studio.pages import Ask, Done, Form, Page, Routes
-from grabient_assets.studio.rendering import age, usd
+from grabient_assets.studio.rendering import age, plain, usd
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+AT_WORK = timedelta(minutes=2)
+"""A run that waits for batches looks at them more often than that, unless a provider asks for a longer pause."""
 LIMIT = 25
 """So many palettes the limit field suggests."""
 
@@ -44,7 +46,7 @@ LIMIT = 25
 @dataclass(frozen=True, slots=True)
 class Refinable:
     """The palettes that could be asked for, what one and `limit` of them are expected to cost, and why none can be
-    asked for (None: they can)."""
+    asked for (None: they can). `sentence` says it to people."""
 
     palettes: int
     limit: int
@@ -54,6 +56,18 @@ class Refinable:
     impossible: str | None
     budget: str | None
 
+    @property
+    def sentence(self) -> str:
+        """The price, or why there is none."""
+        if self.impossible is not None:
+            return self.impossible
+        if self.usd is None or self.each_usd is None:
+            return f"The price of {self.model} is not known."
+        return (
+            f"About {usd(self.usd.expected)} USD for {counted(self.limit, 'palette')} with {self.model}, "
+            f"{usd(self.each_usd)} each; from {usd(self.usd.low)} to {usd(self.usd.high)}."
+        )
+
 
 def dashboard(ask: Ask) -> dict[str, Any]:
     """What `grabient status --json` counts, with stages, costs and what may be asked for."""
@@ -61,11 +75,12 @@ def dashboard(ask: Ask) -> dict[str, Any]:
     version = chosen_prompt_version(None)
     with ask.warehouse.read() as connection:
         status = read_status(connection, settings, now)
-        stages = {batch.batch_id: stage(batch) for batch in open_batches(connection)}
+        batches = open_batches(connection)
         month = month_figures(connection, settings.budget_usd, now)
         start, _ = month_of(now)
         by_provider = costs(connection, "provider", start.date())
         refinement = _refinable(ask, connection, version, month["left_usd"])
+    stages = {batch.batch_id: stage(batch) for batch in batches}
     spent, budget = float(month["spent_usd"]) + float(month["reserved_usd"]), month["budget_usd"]
     return {
         **status,
@@ -89,8 +104,8 @@ def dashboard(ask: Ask) -> dict[str, Any]:
             "open_shown": f"{usd(month['reserved_usd'])} USD",
             "left_shown": f"{usd(month['left_usd'])} USD" if budget else "no limit",
         },
-        "refinable": refinement,
-        "sender": sender(settings, now),
+        "refinable": {**plain(refinement), "sentence": refinement.sentence},
+        "sender": sender(settings, now, batches),
     }
 
 
@@ -103,10 +118,17 @@ def stage(batch: BatchRecord) -> str:
     return "polling" if batch.polled_at is not None else "submitted"
 
 
-def sender(settings: Settings, now: datetime) -> dict[str, Any]:
-    """Whether anything sends what is asked by itself, and the sentence about it."""
+def sender(settings: Settings, now: datetime, batches: Sequence[BatchRecord] = ()) -> dict[str, Any]:
+    """Whether anything sends what is asked by itself, and the sentence about it. The open `batches` tell whether a run
+    is at work."""
     runs = daemon_runs(settings.dagster_home, now)
-    if not runs:
+    looked = max((time for one in batches for time in (one.intended_at, one.polled_at) if time), default=None)
+    if not runs and looked is not None and now - looked < AT_WORK:
+        sentence = (
+            f"A run is at work without a daemon: it last looked at a batch {age((now - looked).total_seconds())} ago. "
+            "What is asked here goes out with the next `grabient run`."
+        )
+    elif not runs:
         sentence = (
             "No daemon runs, so nothing is sent by itself. `grabient run` in a terminal sends what is asked, and so "
             "does `grabient dev` while it is open."
@@ -124,13 +146,17 @@ def _shown(batch: dict[str, Any], at: str) -> dict[str, Any]:
         "stage": at,
         "age": age(batch["age_seconds"]),
         "counts": counted(batch["request_count"], "request"),
-        "trouble": batch["overdue"] or batch["error"] or "",
     }
 
 
 def _notes(status: dict[str, Any]) -> list[str]:
     """The sentences of `grabient status`."""
-    found = [*status["put_off"], *(one["why"] for one in status["held"]), *status["held_versions"]]
+    found = [
+        one["overdue"] or f"Batch {one['batch_id']}: {one['error']}"
+        for one in status["open_batches"]
+        if one["overdue"] or one["error"]
+    ]
+    found += [*status["put_off"], *(one["why"] for one in status["held"]), *status["held_versions"]]
     if status["withheld"]:
         what = counted(len(status["withheld"]), "palette")
         found.append(f"A check keeps {what} from refinement: {status['withheld'][0]['why']}")
@@ -141,7 +167,7 @@ def _refinable(ask: Ask, connection: DuckDBPyConnection, version: str, left_usd:
     settings, model, found = ask.settings, refiner(), refinable(connection, version)
     limit = max(1, min(ask.number("limit", LIMIT), len(found)))
     if not found:
-        return Refinable(0, limit, model.id, None, None, "No palette waits to be refined.", None)
+        return Refinable(0, limit, model.id, None, None, "Nothing waits to be refined.", None)
     if model.provider not in usable_providers(settings):
         return Refinable(len(found), limit, model.id, None, None, why_not_usable(settings, model.provider), None)
     # A live page asks every few seconds, and the plan takes as long as all the rest of it.

@@ -37,6 +37,7 @@ def under_way(data: Path) -> None:
                 polled_at=polled,
                 ended_at=ended,
                 model=f"<i>model-{number}</i>",
+                error="the queue is full" if number == 1 else None,
             )
         results.batch(connection, "paid", [(seed, "succeeded", 0.25, "reported")], at=NOW, provider="groq")
 
@@ -81,6 +82,7 @@ def test_the_page_shows_what_its_twin_holds(data: Path) -> None:
     assert page["as_of"]["text"] == "as of 12:30:00 UTC" and page["as_of"]["text"] in html
     assert "&lt;i&gt;model-2&lt;/i&gt;" in html and "<i>model" not in html
     assert "process results" not in html.lower()
+    assert "Batch b-1: the queue is full" in page["notes"] and "the queue is full" in html
     asked = studio.client.get("/", headers={"Accept": "application/json"})
     assert asked.json() == page
     assert [one["provider"] for one in page["month"]["by_provider"]] == ["groq"]
@@ -97,7 +99,7 @@ def test_looking_writes_and_sends_nothing(data: Path) -> None:
 def test_a_folder_that_does_not_exist_is_all_zeros_and_is_not_made(tmp_path: Path) -> None:
     studio = opened(tmp_path / "none")
     page = studio.json("/index.json")
-    assert (page["palettes"], page["refinable"]["impossible"]) == (0, "No palette waits to be refined.")
+    assert (page["palettes"], page["refinable"]["impossible"]) == (0, "Nothing waits to be refined.")
     assert "Nothing is loaded yet" in studio.html("/")
     assert studio.post("/refinements", data={"limit": "5"}).json()["asked"] == 0
     assert not (tmp_path / "none").exists()
@@ -150,6 +152,14 @@ def test_who_would_send(data: Path) -> None:
     }
     later = opened(data, clock=lambda: NOW + timedelta(minutes=10))
     assert not later.json("/index.json")["sender"]["daemon"]
+
+
+def test_a_run_without_a_daemon_is_seen_by_what_it_looks_at(data: Path) -> None:
+    under_way(data)
+    sentence = opened(data, clock=lambda: NOW + timedelta(seconds=9)).json("/index.json")["sender"]["sentence"]
+    assert sentence.startswith("A run is at work without a daemon: it last looked at a batch 9 s ago.")
+    later = opened(data, clock=lambda: NOW + timedelta(minutes=9)).json("/index.json")["sender"]["sentence"]
+    assert later.startswith("No daemon runs")
 
 
 def test_while_another_process_holds_the_database(data: Path) -> None:

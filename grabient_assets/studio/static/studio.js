@@ -87,22 +87,31 @@ const dollars = (value) =>
     ? value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })
     : value.toFixed(4);
 
-function priceAsTyped(field) {
-  const place = document.querySelector("[data-price]");
-  const range = document.querySelector(".range");
-  const first = field.value;
+// The price of the limit as it is typed; and, while nobody has typed, the suggested limit as it changes.
+function askForRefinement(field) {
+  const place = document.getElementById("price");
+  const button = field.form.querySelector("button");
   field.addEventListener("input", () => {
     const number = Number(field.value);
-    if (!place || !Number.isInteger(number) || number < 1) return;
-    place.textContent = dollars(number * Number(field.dataset.eachUsd));
-    if (range) range.hidden = field.value !== first;
+    const each = Number(field.dataset.eachUsd);
+    if (!each || !Number.isInteger(number) || number < 1) return;
+    delete place.dataset.prose;
+    place.textContent =
+      `About ${dollars(number * each)} USD for ${number.toLocaleString("en-US")} ` +
+      `${number === 1 ? "palette" : "palettes"}, ${dollars(each)} each.`;
+  });
+  document.addEventListener("studio:data", ({ detail: { refinable } }) => {
+    field.dataset.eachUsd = refinable.each_usd ?? "";
+    field.max = Math.max(1, refinable.palettes);
+    button.disabled = refinable.palettes === 0 || refinable.impossible !== null;
+    if (field.value === field.defaultValue) field.value = field.defaultValue = refinable.limit;
   });
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   const { live, every } = document.body.dataset;
   if (live) follow(live, Number(every));
-  for (const field of document.querySelectorAll("[data-each-usd]")) priceAsTyped(field);
+  for (const field of document.querySelectorAll("[data-each-usd]")) askForRefinement(field);
 });
 
 // ---- New run and Prompts ----
