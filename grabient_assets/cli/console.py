@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from grabient_assets.ledger.estimates import DollarRange
-
 WIDTH_WITHOUT_TERMINAL = 160
 UNLIMITED = 10_000
 """Columns. No table is wider."""
@@ -39,11 +37,6 @@ def notes() -> Console:
 def print_json(document: dict[str, Any]) -> None:
     """The document, alone on stdout."""
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def dollar_range(usd: DollarRange | None) -> dict[str, float] | None:
-    """An estimate as JSON data; None where a price is not known."""
-    return usd and {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)}
 
 
 def print_note(sentence: str) -> None:

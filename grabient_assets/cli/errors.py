@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,7 +29,12 @@ def errors(
     """Show what failed, grouped by reason and model: which palettes, and what asking again would cost."""
     from datetime import UTC, datetime
 
-    from grabient_assets.headless.failure_groups import NAMED_PALETTES, failure_groups
+    from grabient_assets.headless.failure_groups import (
+        NAMED_PALETTES,
+        failure_groups,
+        failures_document,
+        priced_groups,
+    )
     from grabient_assets.headless.failures import find_failures, repeats
     from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
@@ -41,65 +45,24 @@ def errors(
         with warehouse.read() as connection:
             found = failure_groups(connection, version, None if as_json else NAMED_PALETTES)
         again = repeats(warehouse, find_failures(warehouse, settings, version), datetime.now(UTC).date())
-    found = [_priced(one, again) for one in found]
+    found = priced_groups(found, again)
     if as_json:
-        print_json({"groups": [_document(one) for one in found], "total": _total(found, again)})
+        print_json(failures_document(found, again))
     else:
         show_errors(output(), found, again, emulated=settings.mode == "emulator")
-
-
-def _priced(one: FailureGroup, again: Sequence[Repeat]) -> FailureGroup:
-    """The group at the price at which `grabient retry` asks again; a group that retry leaves out keeps its past
-    cost."""
-    for repeat in again:
-        asked = (repeat.purpose, repeat.provider, repeat.model) == (one.purpose, one.provider, one.model)
-        if asked and not repeat.follows:
-            return replace(one, request_usd=repeat.usd and repeat.usd.expected / repeat.requests)
-    return one
-
-
-def _document(one: FailureGroup) -> dict[str, Any]:
-    """Dollars as text: exact in every language. `retry_usd` is null where nobody knows."""
-    cost = _retry_usd(one)
-    return {
-        "purpose": one.purpose,
-        "provider": one.provider,
-        "model": one.model,
-        "fate": one.fate,
-        "reason": one.reason,
-        "palettes": [{"seed": seed, "name": name} for seed, name in one.named],
-        "requests": one.requests,
-        "retry_usd": None if cost is None else f"{cost:f}",
-    }
-
-
-def _retry_usd(one: FailureGroup) -> Decimal | None:
-    return None if one.request_usd is None else one.request_usd * one.requests
-
-
-def _total(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> dict[str, Any]:
-    """Dollars as `grabient retry --dry-run` has them: with the refinements that may follow."""
-    follow = [one for one in again if one.follows]
-    known = [cost for one in found if (cost := _retry_usd(one)) is not None]
-    known += [one.usd.expected for one in follow if one.usd is not None]
-    return {
-        "requests": sum(one.requests for one in found),
-        "follow": sum(one.requests for one in follow),
-        "retry_usd": f"{sum(known, Decimal(0)):f}",
-        "unknown": sum(one.requests for one in found if one.request_usd is None)
-        + sum(one.requests for one in follow if one.usd is None),
-    }
 
 
 def show_errors(
     console: Console, found: Sequence[FailureGroup], again: Sequence[Repeat] = (), *, emulated: bool
 ) -> None:
     """The groups, and what asking all of them again would cost."""
+    from grabient_assets.headless.failure_groups import total_of
+
     if not found:
         console.print("Nothing failed.")
         return
     for one in found:
-        cost = _retry_usd(one)
+        cost = one.retry_usd
         price = "at a cost nobody knows" if cost is None else f"about {cost:.4f} USD"
         more = f", and {one.palettes - len(one.named):,} more" if one.palettes > len(one.named) else ""
         named = ", ".join(f"{one_line(name)} ({seed})" if name else seed for seed, name in one.named)
@@ -109,7 +72,7 @@ def show_errors(
         again_at = f"Again: {counted(one.requests, 'request')}, {price}"
         print_indented(console, again_at if one.requests else "An earlier system asked; it was imported as it is.")
         console.print()
-    total = _total(found, again)
+    total = total_of(found, again)
     if not total["requests"]:
         return
     unknown = f", and {counted(total['unknown'], 'request')} at a cost nobody knows" if total["unknown"] else ""

@@ -43,7 +43,8 @@ def plan(
 
 def report_plan(found: Plan, mode: str, *, as_json: bool) -> None:
     """Print the plan, and its warnings on stderr. Ends with 1 when some of it could not be sent."""
-    from grabient_assets.cli.plan_tables import plan_document, show_plan
+    from grabient_assets.cli.plan_tables import show_plan
+    from grabient_assets.headless.plan_document import plan_document
 
     if as_json:
         print_json(plan_document(found, mode))

@@ -49,11 +49,12 @@ def follow(goal: RunGoal, warehouse: Warehouse, settings: Settings, timeout: flo
     """Drive the pipeline until the goal is reached, cannot be, or the time is up."""
     from grabient_assets.definitions import grabient
     from grabient_assets.headless.driver import Driver, bury_dead_runs, quiet_dagster
+    from grabient_assets.headless.following import following
     from grabient_assets.headless.pipeline_run import PipelineRun
     from grabient_assets.resources.home import dagster_instance
 
     started, began = time.monotonic(), datetime.now(UTC)
-    with quiet_dagster(), shown_progress() as seen:
+    with following(settings), quiet_dagster(), shown_progress() as seen:
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
         driver = Driver(grabient(), instance, asked_only=True)

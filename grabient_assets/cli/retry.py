@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import dollar_range, print_json, print_note, print_output
+from grabient_assets.cli.console import print_json, print_note, print_output
 from grabient_assets.cli.options import SeedsFile, Yes, open_warehouse
 from grabient_assets.cli.run import DEFAULT_TIMEOUT, name_left_out
 from grabient_assets.wording import counted
@@ -124,29 +124,16 @@ def _sentence(one: Repeat) -> str:
     return f"{one.provider} {one.model}: {counted(one.palettes, 'palette')}, {what}, {cost}"
 
 
-def _repeat(one: Repeat) -> dict[str, Any]:
-    return {
-        "purpose": one.purpose,
-        "provider": one.provider,
-        "model": one.model,
-        "palettes": one.palettes,
-        "requests": one.requests,
-        "follows": one.follows,
-        "usd": dollar_range(one.usd),
-    }
-
-
 def _show_repeats(found: Sequence[Repeat], left_out: Sequence[str], cap: Decimal | None, as_json: bool) -> None:
-    from grabient_assets.headless.failures import together
+    from grabient_assets.headless.failures import repeats_document, together
     from grabient_assets.ledger.budget import dollars
 
     for reason in left_out:
         print_note(reason)
-    total = together(found)
     if as_json:
-        document = {"models": [_repeat(one) for one in found], "usd": dollar_range(total), "left_out": list(left_out)}
-        print_json(document)
+        print_json(repeats_document(found, left_out))
         return
+    total = together(found)
     for one in found:
         print_output(_sentence(one))
     if not found:
@@ -173,13 +160,13 @@ def _show(failures: Failures, found: Sequence[Repeat], held: list[Held], as_json
         print_note(reason)
     from grabient_assets.headless.failures import together
 
-    tagging, refinement = failures.asked["tagging"], failures.asked["refinement"].total()
+    tagging, refinement, usd = failures.asked["tagging"], failures.asked["refinement"].total(), together(found)
     if as_json:
         print_json(
             {
                 "tagging": [{"provider": p, "model": m, "palettes": count} for (p, m), count in tagging.items()],
                 "refinement": refinement,
-                "usd": dollar_range(together(found)),
+                "usd": usd and usd.document(),
                 "left_out": list(failures.left_out),
                 "held": [one.document() for one in held],
             }

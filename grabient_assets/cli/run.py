@@ -71,7 +71,7 @@ def run(
     check_store(open_store(settings))
     if settings.mode == "live" and goal.needing:
         from grabient_assets.cli.plan import agree_to_spend
-        from grabient_assets.cli.plan_tables import finishing_sentence
+        from grabient_assets.headless.plan_document import finishing_sentence
         from grabient_assets.headless.planning import make_plan
 
         plan = make_plan(

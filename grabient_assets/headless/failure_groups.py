@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.purpose import Purpose
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.headless.failures import Repeat
 
 NAMED_PALETTES = 5
 
@@ -22,7 +26,8 @@ class FailureGroup:
     `fate` as in batch_requests, or `stopped`. `reason` is one of the sentences: they may differ in numbers, quotations
     and ids. `requests` is what asking again would send, 0 for what was imported; `request_usd` what such a request
     costs: the mean of those that reported it, or else of what they were expected to cost, None when unknown. `named`:
-    seeds and names of the first palettes.
+    seeds and names of the first palettes; `partitions` are all of them. `group_id` is the same at every look, as long
+    as the failures are of this kind.
     """
 
     purpose: str
@@ -34,6 +39,27 @@ class FailureGroup:
     requests: int
     request_usd: Decimal | None
     named: tuple[tuple[str, str | None], ...]
+    group_id: str = ""
+    partitions: frozenset[SubjectVersion] = frozenset()
+
+    @property
+    def retry_usd(self) -> Decimal | None:
+        """What asking all of them again costs; None when unknown."""
+        return None if self.request_usd is None else self.request_usd * self.requests
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON. Dollars are text: exact in every language. `retry_usd` is null where nobody knows."""
+        cost = self.retry_usd
+        return {
+            "purpose": self.purpose,
+            "provider": self.provider,
+            "model": self.model,
+            "fate": self.fate,
+            "reason": self.reason,
+            "palettes": [{"seed": seed, "name": name} for seed, name in self.named],
+            "requests": self.requests,
+            "retry_usd": None if cost is None else f"{cost:f}",
+        }
 
 
 def failure_groups(
@@ -52,7 +78,9 @@ def failure_groups(
         ),
         grouped AS (
             SELECT purpose, provider, model, fate, kind, min(coalesce(reason, fate)) AS reason,
-                   count(DISTINCT seed) AS palettes, sum(requests)::BIGINT AS requests, list(DISTINCT seed) AS seeds
+                   count(DISTINCT seed) AS palettes, sum(requests)::BIGINT AS requests, list(DISTINCT seed) AS seeds,
+                   list(DISTINCT [seed, prompt_version]) AS partitions,
+                   sha256(to_json([purpose, provider, model, fate, kind, requests::VARCHAR])::VARCHAR)[:12] AS group_id
             FROM alike GROUP BY purpose, provider, model, fate, kind, requests
         ),
         prices AS (
@@ -64,7 +92,7 @@ def failure_groups(
             WHERE estimated_usd IS NOT NULL GROUP BY ALL
         )
         SELECT g.purpose, g.provider, g.model, g.fate, g.reason, g.palettes, g.requests,
-               coalesce(p.paid, e.usd)::DECIMAL(18, 10), list_sort(g.seeds)[:$named]
+               coalesce(p.paid, e.usd)::DECIMAL(18, 10), list_sort(g.seeds)[:$named], g.group_id, g.partitions
         FROM grouped g LEFT JOIN prices p USING (purpose, provider, model)
         LEFT JOIN expected e USING (purpose, provider, model)
         ORDER BY g.palettes DESC, g.purpose DESC, g.provider, g.model, g.reason
@@ -77,7 +105,48 @@ def failure_groups(
             [list({seed for row in rows for seed in row[8]})],
         ).fetchall()
     )
-    return [FailureGroup(*[*row[:8], tuple((seed, names.get(seed)) for seed in row[8])]) for row in rows]
+    return [
+        FailureGroup(
+            *row[:8],
+            named=tuple((seed, names.get(seed)) for seed in row[8]),
+            group_id=row[9],
+            partitions=frozenset(SubjectVersion(version, seed) for seed, version in row[10]),
+        )
+        for row in rows
+    ]
+
+
+def priced_groups(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> list[FailureGroup]:
+    """The groups at the prices at which `grabient retry` asks again; a group that retry leaves out keeps its past
+    cost."""
+    return [_priced(one, again) for one in found]
+
+
+def _priced(one: FailureGroup, again: Sequence[Repeat]) -> FailureGroup:
+    for repeat in again:
+        asked = (repeat.purpose, repeat.provider, repeat.model) == (one.purpose, one.provider, one.model)
+        if asked and not repeat.follows:
+            return replace(one, request_usd=repeat.usd and repeat.usd.expected / repeat.requests)
+    return one
+
+
+def failures_document(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> dict[str, Any]:
+    """The document of `grabient errors --json`."""
+    return {"groups": [one.document() for one in found], "total": total_of(found, again)}
+
+
+def total_of(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> dict[str, Any]:
+    """Dollars as `grabient retry --dry-run` has them: with the refinements that may follow."""
+    follow = [one for one in again if one.follows]
+    known = [cost for one in found if (cost := one.retry_usd) is not None]
+    known += [one.usd.expected for one in follow if one.usd is not None]
+    return {
+        "requests": sum(one.requests for one in found),
+        "follow": sum(one.requests for one in follow),
+        "retry_usd": f"{sum(known, Decimal(0)):f}",
+        "unknown": sum(one.requests for one in found if one.request_usd is None)
+        + sum(one.requests for one in follow if one.usd is None),
+    }
 
 
 def _failed(purpose: Purpose) -> str:

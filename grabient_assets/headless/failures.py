@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from grabient_assets.groups.purposes import PURPOSES
@@ -40,6 +41,18 @@ class Repeat:
     requests: int
     usd: DollarRange | None
     follows: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "purpose": self.purpose,
+            "provider": self.provider,
+            "model": self.model,
+            "palettes": self.palettes,
+            "requests": self.requests,
+            "follows": self.follows,
+            "usd": self.usd and self.usd.document(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +180,16 @@ def repeats(warehouse: Warehouse, failures: Failures, on: date) -> list[Repeat]:
             of = palettes[name, provider, model_id, follows]
             found.append(Repeat(name, provider, model_id, len(of), versions.total(), usd, follows))
     return found
+
+
+def repeats_document(found: Sequence[Repeat], left_out: Sequence[str]) -> dict[str, Any]:
+    """The document of `grabient retry --dry-run --json`."""
+    total = together(found)
+    return {
+        "models": [one.document() for one in found],
+        "usd": total and total.document(),
+        "left_out": list(left_out),
+    }
 
 
 def spendable(

@@ -105,6 +105,10 @@ class DollarRange:
     def __add__(self, other: DollarRange) -> DollarRange:
         return DollarRange(self.low + other.low, self.expected + other.expected, self.high + other.high)
 
+    def document(self) -> dict[str, float]:
+        """The same as JSON."""
+        return {"low": float(self.low), "expected": float(self.expected), "high": float(self.high)}
+
 
 def token_estimate(shape: RequestShape, model: Model, measured: Measured | None = None) -> TokenEstimate:
     """The tokens of one request of this shape: measured when there are enough past answers, otherwise assumed.

@@ -137,11 +137,38 @@ def test_a_keyboard_alone_reaches_everything(browser: Browser, url: str, data: P
     assert page.locator("details").first.get_attribute("open") is not None
 
 
+def test_a_blind_vote_by_keys_alone(browser: Browser, url: str, data: Path) -> None:
+    _refine_again(data)
+    page = opened(browser, f"{url}/prompts/blind?left=v1&right=v2")
+    page.get_by_label("You vote as").press_sequentially("120")  # keys in a field are text
+    page.locator("h1").click()
+    for done in range(REFINED):
+        seed = page.locator("form[data-seed]").get_attribute("data-seed")
+        assert page.get_by_text(f"{done + 1} of {REFINED}").is_visible()
+        page.keyboard.press("x")  # a key that nobody names does nothing
+        page.keyboard.press("120"[done % 3])
+        page.locator(f"form[data-seed='{seed}']").wait_for(state="detached")
+    assert page.get_by_role("heading", name="v1 against v2").is_visible()
+    with Warehouse(data / "grabient.duckdb").read() as connection:
+        rows = connection.execute("SELECT choice, count(*) FROM prompt_votes GROUP BY ALL ORDER BY ALL").fetchall()
+    assert dict(rows) == {"left": 2, "right": 2, "tie": 2}
+
+
+def _refine_again(data: Path) -> None:
+    """The refined palettes have other words under v2."""
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        refined = "SELECT seed FROM palette_tag_refined WHERE error IS NULL AND prompt_version = 'v1'"
+        for (seed,) in connection.execute(refined).fetchall():
+            results.refined(connection, seed, prompt_version="v2", embed_text="Other words.")
+
+
 def test_every_page_fits_and_can_be_read(browser: Browser, url: str, data: Path) -> None:
+    _refine_again(data)
     one = f"/palettes/{seeds(data)[0]}"
     small = ("/palettes", "/palettes?q=sea&where=temperature%3Dcool", one, "/nowhere")
+    asking = ("/repair", "/runs/new?price=yes&limit=1", "/prompts", "/prompts/compare", "/prompts/blind")
     light, dark = SCHEMES
-    looks: list[tuple[int, Scheme, tuple[str, ...]]] = [(360, light, small), (1600, dark, (one,))]
+    looks: list[tuple[int, Scheme, tuple[str, ...]]] = [(360, light, (*small, *asking)), (1600, dark, (one,))]
     for width, scheme, paths in looks:
         page = opened(browser, url, width, scheme)
         for path in ("/", *paths):

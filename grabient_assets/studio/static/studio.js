@@ -113,3 +113,35 @@ document.addEventListener("DOMContentLoaded", () => {
   if (live) follow(live, Number(every));
   for (const field of document.querySelectorAll("[data-each-usd]")) askForRefinement(field);
 });
+
+// ---- New run and Prompts ----
+// The bars of a run are filled from its JSON twin; a key presses the button that names it.
+document.addEventListener("studio:data", ({ detail }) => {
+  for (const list of document.querySelectorAll("[data-stages]")) {
+    list.querySelectorAll("[role=progressbar]").forEach((bar, place) => {
+      const stage = detail.stages[place];
+      bar.setAttribute("aria-label", stage.name);
+      bar.setAttribute("aria-valuemax", stage.of);
+      bar.setAttribute("aria-valuenow", stage.done);
+      bar.firstElementChild.style.setProperty("--share", stage.share);
+    });
+  }
+  for (const place of document.querySelectorAll("[data-state]")) place.closest(".stage").dataset.mark = detail.state;
+  showEnds();
+});
+
+// A log shows its end, unless somebody reads further up.
+const showEnds = () => {
+  for (const log of document.querySelectorAll("[data-tail]")) {
+    if (log.dataset.tail === "" || Number(log.dataset.tail) === log.scrollTop) log.scrollTop = log.scrollHeight;
+    log.dataset.tail = log.scrollTop;
+  }
+};
+document.addEventListener("DOMContentLoaded", showEnds);
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+  const button = document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`);
+  if (button) button.click();
+});
