@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
-from grabient_assets.studio import dashboard, files, gallery, new_run, palette, prompts, repair
+from grabient_assets.studio import chorus, dashboard, files, gallery, new_run, palette, prompts, repair
 from grabient_assets.studio.access import TOKEN_FIELD, TOKEN_HEADER, WITHOUT_TOKEN, Access, Guard
 from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, Page, Routes, Studio
 from grabient_assets.studio.rendering import STATIC, AsOf, LastSeen, Renderer, json_page, plain, wants_json
@@ -36,6 +36,7 @@ ROUTES: Routes = [
     *repair.ROUTES,
     *new_run.ROUTES,
     *prompts.ROUTES,
+    *chorus.ROUTES,
     *files.ROUTES,
 ]
 

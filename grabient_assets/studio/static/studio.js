@@ -145,3 +145,37 @@ document.addEventListener("keydown", (event) => {
   const button = document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`);
   if (button) button.click();
 });
+
+// ---- Chorus ----
+// Two works are zoomed and moved together. When a run has changed, the grid is taken anew from the page.
+document.addEventListener("DOMContentLoaded", () => {
+  const zoom = document.querySelector("[data-zoom]");
+  if (!zoom) return;
+  const panes = [...document.querySelectorAll(".side-by-side .pane")];
+  zoom.closest("label").hidden = false;
+  zoom.addEventListener("input", () => {
+    for (const pane of panes) pane.style.setProperty("--zoom", zoom.value);
+  });
+  for (const pane of panes) {
+    pane.addEventListener("scroll", () => {
+      for (const other of panes) {
+        if (other === pane) continue;
+        other.scrollLeft = pane.scrollLeft;
+        other.scrollTop = pane.scrollTop;
+      }
+    });
+  }
+});
+
+document.addEventListener("studio:data", async ({ detail }) => {
+  const part = document.querySelector("[data-live-part]");
+  if (!part || !detail.runs) return;
+  const now = Object.fromEntries(detail.runs.map((run) => [run.run_id, run.status]));
+  const cells = [...part.querySelectorAll("[data-run]")];
+  if (cells.every((cell) => now[cell.dataset.run] === cell.dataset.status)) return;
+  const answer = await fetch(location.href, { cache: "no-store" });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("[data-live-part]");
+  if (fresh) part.replaceChildren(...fresh.childNodes);
+});
