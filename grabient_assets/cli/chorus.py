@@ -322,7 +322,7 @@ def _show(group: ChorusGroup, warehouse: Warehouse, *, as_json: bool, ended: boo
             )
             words = run["error"] if run["status"] == "failed" else run["statement"]
             if words:
-                console.print(f"  {one_line(words)[:160]}", style="dim", highlight=False, markup=False)
+                console.print(f"  {one_line(words)[:160]}", style="dim", highlight=False, markup=False, soft_wrap=True)
         print_output(_counted(document))
     counts = document["counts"]
     if counts["failed"] or (ended and counts["done"] < len(document["runs"])):

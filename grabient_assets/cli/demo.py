@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from grabient_assets.cli.progress import Followed
+    from grabient_assets.groups.chorus.tables import ChorusGroup
     from grabient_assets.groups.search.searching import Found
+    from grabient_assets.headless.chorus_run import ChorusOutcome
     from grabient_assets.headless.showcase import Showcase, Shown
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
@@ -28,6 +30,8 @@ SHOWN_PALETTES = 5
 """The number of palettes with which the end of the demo fits a terminal's window."""
 SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
 HITS = 3
+ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
+"""One of each provider."""
 LISTED = ("mood", "style", "dominant_colors", "associations")
 INDENT = 2
 WIDEST = 100
@@ -37,7 +41,7 @@ WIDEST = 100
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Palettes and costs as JSON on stdout.")] = False,
 ) -> None:
-    """Tag, refine and find the bundled palettes with emulated providers. Free, offline, repeatable."""
+    """Tag, refine and find the bundled palettes with emulated providers, and let four artists paint. Free, offline."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.load import store
@@ -64,10 +68,11 @@ def demo(
     followed = follow(goal, warehouse, settings, DEMO_TIMEOUT)
     shown = showcase(warehouse, version, seeds)
     found = _searches(warehouse, settings) if followed.outcome.progress.indexed else []
+    painted = _chorus(warehouse, settings, shown.palettes[0].seed) if followed.outcome.finished else None
     if as_json:
-        _print_document(shown, found, followed)
+        _print_document(shown, found, followed, painted)
     else:
-        _show(shown, found, followed, settings)
+        _show(shown, found, followed, settings, painted)
     for problem in followed.outcome.problems:
         print_note(problem)
     if followed.outcome.problems or not followed.outcome.finished:
@@ -85,20 +90,47 @@ def _searches(warehouse: Warehouse, settings: Settings) -> list[Found]:
     return [search(checked_query(query, HITS), warehouse, vectors_of) for query in SEARCHES]
 
 
-def _print_document(shown: Showcase, found: Sequence[Found], followed: Followed) -> None:
+def _chorus(warehouse: Warehouse, settings: Settings, muse: str) -> tuple[ChorusGroup, ChorusOutcome]:
+    """Four artists answer one prompt about the first palette, one brush paints. The newest chorus of an earlier demo is
+    kept: it stands for the same question."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
+    from grabient_assets.groups.chorus.tables import groups
+    from grabient_assets.headless.chorus_run import follow_chorus
+    from grabient_assets.settings import PROVIDERS
+
+    with warehouse.read() as connection:
+        known = [group for group in groups(connection).values() if group.seed == muse]
+        planned = plan_group(connection, Wish(artists=ARTISTS, seed=muse), PROVIDERS, datetime.now(UTC))
+    group = known[0] if known else ask_chorus(warehouse, planned, None, settings.budget_usd, "emulator")
+    return group, follow_chorus(group.group_id, warehouse, settings, DEMO_TIMEOUT)
+
+
+def _print_document(
+    shown: Showcase, found: Sequence[Found], followed: Followed, painted: tuple[ChorusGroup, ChorusOutcome] | None
+) -> None:
     from grabient_assets.cli.search import search_document
+    from grabient_assets.groups.comparisons.documents import group_document
 
     print_json(
         {
             "palettes": [asdict(one) for one in shown.palettes],
             "searches": [search_document(one) for one in found],
+            "chorus": group_document(painted[0], painted[1].runs) if painted else None,
             "live_cost_usd": {f"{one.provider} {one.purpose}": float(one.cost_usd) for one in shown.spent},
             "elapsed_seconds": round(followed.seconds, 1),
         }
     )
 
 
-def _show(shown: Showcase, found: Sequence[Found], followed: Followed, settings: Settings) -> None:
+def _show(
+    shown: Showcase,
+    found: Sequence[Found],
+    followed: Followed,
+    settings: Settings,
+    painted: tuple[ChorusGroup, ChorusOutcome] | None,
+) -> None:
     from grabient_assets.resources.objects import open_store
 
     console = output()
@@ -118,8 +150,19 @@ def _show(shown: Showcase, found: Sequence[Found], followed: Followed, settings:
         console.print(line, soft_wrap=not console.is_terminal)
     for one in found:
         _draw_hits(console, one)
+    if painted:
+        done = sum(run.status == "done" for run in painted[1].runs)
+        console.print(
+            f"{typed_program()} chorus show {painted[0].group_id}", style="bold", highlight=False, soft_wrap=True
+        )
+        console.print(f"{done} of {counted(len(painted[1].runs), 'artist')} wrote, and {painted[0].brush} painted it:")
+        for run in painted[1].runs:
+            console.print(f"  {run.caption}: {one_line(run.statement or run.error or '')[:70]}...", soft_wrap=True)
+        console.print()
     for line in (
         "Next:",
+        f"  {typed_program()} studio",
+        "      palettes, prices and the works of the artists side by side, at http://127.0.0.1:3700",
         f"  {typed_program()} explain {shown.palettes[0].seed}",
         "      how one palette came to its tags",
         f"  {typed_program()} dev",

@@ -59,8 +59,9 @@ class AnswerTable:
         return self.versions[0]
 
     def of_ask(self, column: str) -> str:
-        """The column of `asks` with the same contents as this one."""
-        return {self.subject: "subject", self.version: "prompt_version", self.model: "model"}.get(column, column)
+        """The column of `asks` with the same contents as this one; of the analysis that of its requests."""
+        known = {self.subject: "subject", self.version: "prompt_version", self.model: "model"}
+        return {**known, self.analysis_index: "analysis_index"}.get(column, column)
 
     def is_of_ask(self, row: str, ask: str) -> str:
         """SQL condition: the row has the key of the ask, whatever the analysis."""

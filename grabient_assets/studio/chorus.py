@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SHOWN_PAIRS = 8
+SHOWN_WORKS = 4
 WHO_SENDS = "The sensor chorus_due sends it, or `grabient chorus run`."
 CHOICES: tuple[Choice, ...] = ("left", "right", "tie")
 LONGEST_RATER = 40
@@ -36,9 +37,13 @@ def chorus(ask: Ask) -> dict[str, Any]:
     """The groups, the newest first, and the form for a new one, with its price once it was asked for."""
     with ask.warehouse.read() as connection:
         known, runs = groups(connection), runs_of(connection)
+        files = _object_keys(connection, runs)
         plan, why_not = _planned(connection, ask) if ask.text("plan") else (None, None)
     chosen = {name: ask.text(name) for name in ("artist", "brush", "prompt_version", "status")}
-    rows = [_group_row(group, [run for run in runs if run.group_id == group.group_id]) for group in known.values()]
+    by_group: dict[str, list[ChorusRun]] = {group_id: [] for group_id in known}
+    for run in runs:
+        by_group[run.group_id].append(run)
+    rows = [_group_row(group, by_group[group_id], files) for group_id, group in known.items()]
     shown = [row for row in rows if _fits(row, chosen)]
     registry = load_registry()
     return {
@@ -84,7 +89,7 @@ def _fits(row: dict[str, Any], chosen: dict[str, str]) -> bool:
     )
 
 
-def _group_row(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, Any]:
+def _group_row(group: ChorusGroup, runs: Sequence[ChorusRun], files: dict[str, str]) -> dict[str, Any]:
     return {
         "group": group.group_id,
         "prompt_version": group.prompt_version,
@@ -96,7 +101,7 @@ def _group_row(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, Any]:
         "counts": counts_of(runs),
         "runs": len(runs),
         "cost_usd": sum((run.cost_usd for run in runs), Decimal(0)),
-        "images": [run.image_id for run in runs if run.image_id][:4],
+        "files": [files[run.image_id] for run in runs if run.image_id in files][:SHOWN_WORKS],
     }
 
 

@@ -14,7 +14,7 @@ from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.resources.objects import ObjectsResource
-from grabient_assets.resources.reporting import report_materializations, show_reason
+from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
 GROUP = "comparisons"
@@ -28,30 +28,29 @@ SHEET_CELL = 160
     hooks={show_reason},
     group_name=GROUP,
     kinds={"duckdb"},
-    output_required=False,
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="The images of a group side by side, and the signals of each: numbers from pixels and text, without "
     "any model.",
     metadata={"dagster/table_name": "artwork_signals"},
 )
-def chorus_comparisons(context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource):
+def chorus_comparisons(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, objects: ObjectsResource
+) -> dg.MaterializeResult:
     database, store, chosen = warehouse.open(context), objects.open(), list(context.partition_keys)
     unreadable = keep_signals(database, store, chosen)
-    events: list[dg.AssetMaterialization] = []
-    for group_id in chosen:
-        with database.read() as connection:
-            group, runs = named_group(connection, group_id), runs_of(connection, [group_id])
-            images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
-        sheet = group_sheet(group, runs, contents_of(store, images), SHEET_CELL)
-        metadata = {
-            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group_id}")),
+    fail_for(unreadable)
+    with database.read() as connection:
+        group, runs = named_group(connection, chosen[-1]), runs_of(connection, chosen)
+        images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
+    own = [run for run in runs if run.group_id == group.group_id]
+    sheet = group_sheet(group, own, contents_of(store, images), SHEET_CELL)
+    return dg.MaterializeResult(
+        metadata={
+            "contact sheet": dg.MetadataValue.md(inline_image(sheet, f"The works of {group.group_id}")),
             **{status: dg.MetadataValue.int(count) for status, count in counts_of(runs).items()},
             "cost, USD": dg.MetadataValue.float(float(sum(run.cost_usd for run in runs))),
         }
-        events.append(dg.AssetMaterialization("chorus_comparisons", partition=group_id, metadata=metadata))
-    report_materializations(context, events)
-    fail_for(unreadable)
-    yield from ()
+    )
 
 
 @dg.asset(

@@ -194,12 +194,14 @@ SELECT c.run_id, c.group_id, c.artist, c.provider, c.brush, c.iteration, c.promp
             WHEN c.stage_error IS NOT NULL AND (a.state IS DISTINCT FROM 'open' OR a.retry_from IS NULL
                 OR c.stage_at >= a.retry_from) THEN if(c.stage_fate = 'cancelled', 'cancelled', 'failed')
             WHEN c.cancelled_at IS NOT NULL THEN 'cancelled'
-            WHEN a.state = 'stopped' THEN 'failed'
+            WHEN a.state = 'stopped' OR (c.written AND a.run_id IS NULL) THEN 'failed'
             ELSE 'queued' END AS status,
        c.stage,
        CASE WHEN c.painted OR c.under_way THEN NULL
             WHEN c.stage_error IS NOT NULL THEN c.stage_error
-            WHEN a.state = 'stopped' THEN a.reason END AS error,
+            WHEN a.state = 'stopped' THEN a.reason
+            WHEN c.written AND a.run_id IS NULL AND c.cancelled_at IS NULL
+                THEN 'Its statement could be read only later, so its artwork was never asked for.' END AS error,
        c.statement, c.image_prompt, c.image_id, c.cost_usd::DECIMAL(18, 10) AS cost_usd,
        c.artist_usd::DECIMAL(18, 10) AS artist_usd, c.brush_usd::DECIMAL(18, 10) AS brush_usd,
        c.possible_usd::DECIMAL(18, 10) AS possible_usd, c.artist_seconds + coalesce(c.brush_seconds, 0) AS seconds,
