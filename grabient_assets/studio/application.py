@@ -133,8 +133,9 @@ class _Application:
             if wants_json(request):
                 return JSONResponse({**plain(done.document), "notice": done.notice}, done.status)
             number = self._renderer.notices.add(done.notice)
-            path, mark, query = done.to.partition("?")
-            return RedirectResponse(f"{path}?{query}{'&' if mark else ''}notice={number}", 303)
+            address, hash_mark, place = done.to.partition("#")
+            address += f"{'&' if '?' in address else '?'}notice={number}"
+            return RedirectResponse(f"{address}{hash_mark}{place}", 303)
         assert isinstance(done, Answer)
         document = plain(done.document)
         if wants_json(request):

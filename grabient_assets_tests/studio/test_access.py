@@ -137,7 +137,7 @@ def test_texts_are_escaped_and_notices_are_not_in_the_address(studio: Opened) ->
     assert "<script>alert" not in shown and "&lt;script&gt;alert" in shown
     done = studio.client.post("/form", data={"token": studio.token, "word": "<b>"}, follow_redirects=False)
     assert "%3C" not in done.headers["location"] and "&lt;b&gt;" in studio.client.get(done.headers["location"]).text
-    assert 'role="status"' not in studio.client.get("/page?notice=hello").text
+    assert 'class="notice"' not in studio.client.get("/page?notice=hello").text
 
 
 def test_what_is_missing_and_what_goes_wrong_are_pages(studio: Opened) -> None:
