@@ -109,17 +109,23 @@ def gallery(ask: Ask) -> dict[str, Any]:
         "pages": pages,
         "previous": wanted.address(page=wanted.page - 1) if 1 < wanted.page <= pages else None,
         "next": wanted.address(page=wanted.page + 1) if wanted.page < pages else None,
-        "filters": [
-            {"text": one.replace("=", ": ").replace("dominant_colors", "colour").replace("_", " "), "without": address}
-            for one in wanted.where
-            for address in [wanted.address(where=tuple(w for w in wanted.where if w != one), page=1)]
-        ],
+        "filters": _set_filters(wanted),
         "choices": choices,
         "states": list(STATES),
         "palettes": [
             _shown(listed[seed], looks[seed], chosen.hits.get(seed)) for seed in chosen.seeds if seed in listed
         ],
     }
+
+
+def _set_filters(wanted: Request) -> list[dict[str, str]]:
+    """The filters that are set, each with the address without it."""
+    found = [{"text": f"state: {wanted.state}", "without": wanted.address(state="", page=1)}] if wanted.state else []
+    for one in wanted.where:
+        text = one.replace("=", ": ").replace("dominant_colors", "colour").replace("_", " ")
+        others = tuple(other for other in wanted.where if other != one)
+        found.append({"text": text, "without": wanted.address(where=others, page=1)})
+    return found
 
 
 def _index(ask: Ask) -> int | str:

@@ -7,12 +7,12 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
 from grabient_assets import interrupts
-from grabient_assets.errors import GrabientError
+from grabient_assets.errors import GrabientError, WarehouseLockedError
 from grabient_assets.settings import Settings
 from grabient_assets.studio.access import Access
 from grabient_assets.studio.application import make_application
@@ -95,8 +95,13 @@ class _Server(uvicorn.Server):
 
 
 def start_studio(settings: Settings, host: str, port: int) -> StudioServer:
-    """A studio that is ready to be served. Raises GrabientError when the address cannot be had."""
-    return StudioServer(Studio(settings), host, port)
+    """A studio that is ready to be served. A database of an older version is brought up to date here, so that looking
+    at a page changes nothing. Raises GrabientError when the address cannot be had or the database cannot be read."""
+    studio = Studio(settings)
+    server = StudioServer(studio, host, port)
+    with suppress(WarehouseLockedError), studio.to_read().read():
+        pass
+    return server
 
 
 def _bound(host: str, port: int) -> socket.socket:

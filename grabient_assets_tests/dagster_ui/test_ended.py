@@ -74,4 +74,5 @@ def test_ctrl_c_while_dagster_is_imported(tmp_path: Path) -> None:
         press(dev)
         assert dev.process.wait(HANGING_SECONDS) == 130
         until_none_is_left(dev, processes)
-    assert said(dev).splitlines() == [NOTHING_UNDER_WAY]
+    lines = [line for line in said(dev).splitlines() if "the studio is at" not in line]  # it may be up by then
+    assert lines == [NOTHING_UNDER_WAY]

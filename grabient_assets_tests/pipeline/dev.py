@@ -135,7 +135,7 @@ def dagster_dev(folder: Path, *, waits: bool = True) -> Iterator[Dev]:
     log, port = folder.parent / "dagster-dev.log", closed_port()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [str(COMMANDS / "grabient"), "dev", "-h", "127.0.0.1", "-p", str(port)],
+            [str(COMMANDS / "grabient"), "dev", "--studio-port", "0", "-h", "127.0.0.1", "-p", str(port)],
             cwd=PROJECT_DIR,
             env={**environment_of(folder), "DAGSTER_HOME": ""},
             stdin=subprocess.DEVNULL,

@@ -62,6 +62,9 @@ def test_filters_stand_in_the_address(data: Path) -> None:
     studio = opened(data)
     two = studio.json("/palettes.json", where=["temperature=cool", "style=art deco"])
     assert two["total"] == REFINED - 1
+    assert studio.json("/palettes.json", state="tagged")["filters"] == [
+        {"text": "state: tagged", "without": "/palettes"}
+    ]
     assert two["filters"][0] == {"text": "temperature: cool", "without": "/palettes?where=style%3Dart+deco"}
     assert studio.json(two["filters"][0]["without"].replace("?", ".json?"))["total"] == REFINED
     assert studio.json("/palettes.json", state="tagged")["total"] == PALETTES - REFINED

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import tarfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from grabient_assets.settings import load_settings
+from grabient_assets.settings import PROJECT_DIR, load_settings
 from grabient_assets.studio.pages import Studio
-from grabient_assets.studio.server import StudioServer
+from grabient_assets.studio.server import StudioServer, start_studio
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.migrations import current_version, newest_version
 from grabient_assets_tests.cli.running import command, environment, hear_signals, typed
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
@@ -60,3 +64,21 @@ def test_a_port_that_is_in_use_is_a_sentence(tmp_path: Path) -> None:
         thread.join(HANGING_SECONDS)
     unknown = typed(tmp_path, "studio", "--host", "no-such-host.invalid")
     assert unknown.code == 1 and unknown.err.startswith("The studio cannot use port 3700 of no-such-host.invalid")
+
+
+def test_an_older_database_is_brought_up_to_date_before_anybody_looks(tmp_path: Path) -> None:
+    with tarfile.open(PROJECT_DIR / "grabient_assets_tests" / "warehouse" / "folder_of_schema_23.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    server = start_studio(load_settings(environment(tmp_path)), "127.0.0.1", 0)
+    thread = server.start()
+    server.stop()
+    thread.join(HANGING_SECONDS)
+    with duckdb.connect(str(tmp_path / "grabient.duckdb"), read_only=True) as connection:
+        assert current_version(connection) == newest_version()
+
+
+def test_a_database_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (9999, '9999_future.sql', now())")
+    done = typed(tmp_path, "studio", "-p", "0")
+    assert done.code == 1 and "schema version 9999" in done.err and done.out == ""
