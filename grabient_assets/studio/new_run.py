@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
+from grabient_assets.groups.tagging.purpose import taggers
 from grabient_assets.headless.plan_document import finishing_sentence, plan_document, plan_sentences
 from grabient_assets.headless.planning import Plan, make_plan
 from grabient_assets.headless.run_goal import UNTIL, Until, chosen_prompt_version, chosen_until, make_goal
 from grabient_assets.headless.status import Progress, progress
-from grabient_assets.settings import ANALYSES, PROMPTS_DIR, parse_analyses, parse_cap
+from grabient_assets.resources.modes import usable_providers
+from grabient_assets.settings import ANALYSES, PROMPTS_DIR, parse_analyses, parse_dollars
 from grabient_assets.studio.pages import Ask, Done, Form, MissingError, Page, Routes
 from grabient_assets.studio.palette_upload import MOST_BYTES, load_upload, seeds_of_upload, upload_of
 from grabient_assets.studio.rendering import usd
@@ -106,7 +108,7 @@ def checked(choice: Choice, settings: Settings) -> Options:
         tuple(seeds_of_upload(settings, choice.file)) if choice.file else None,
         int(choice.limit) if choice.limit else None,
         choice.adaptive,
-        parse_cap(choice.max_usd or None),
+        parse_dollars(choice.max_usd, "The cap", "Leave it empty to run without one") if choice.max_usd else None,
     )
 
 
@@ -151,6 +153,7 @@ def new_run(ask: Ask) -> dict[str, Any]:
         "versions": load_prompt_versions(PROMPTS_DIR),
         "stages": [{"name": name, "title": STAGES[name]} for name in reversed(UNTIL)],
         "most_analyses": ANALYSES[-1],
+        "panel": [{"provider": one.provider, "model": one.id} for one in taggers(usable_providers(settings))],
         "palettes": row[0] if row else 0,
         "upload": None if upload is None else _upload_document(upload),
         "most_bytes": MOST_BYTES,

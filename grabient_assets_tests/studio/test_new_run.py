@@ -105,7 +105,7 @@ def test_a_price_is_shown_when_it_is_asked_for_and_starts_nothing_else(data: Pat
     [
         ({"analyses": "21"}, "Analyses is &#39;21&#39;; it must be a whole number from 1 to 20."),
         ({"limit": "none"}, "At most &#39;none&#39; palettes"),
-        ({"max_usd": "a lot"}, "must be dollars"),
+        ({"max_usd": "a lot"}, "The cap is &#39;a lot&#39;; it must be dollars"),
         ({"prompt_version": "v9"}, "v9"),
         ({"file": "0123456789ab"}, "Give the file again"),
     ],

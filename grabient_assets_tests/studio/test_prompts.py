@@ -128,7 +128,9 @@ def test_a_rater_votes_until_the_names_are_shown(studio: Opened) -> None:
     def choose(seed: str, version: str) -> Choice:
         return "left" if sides("v1", "v2", seed, "ann")[0] == version else "right"
 
-    votes = [(seed, choose(seed, "v2" if number < 15 else "v1")) for number, seed in enumerate(seen)]
+    votes: list[tuple[str, Choice]] = [
+        (seed, choose(seed, "v2" if number < 15 else "v1")) for number, seed in enumerate(seen)
+    ]
     with studio.studio.to_write().write() as connection:
         for seed, side in votes[1:-1]:
             record_vote(connection, vote_of("v1", "v2", seed, side, "ann", NOW))

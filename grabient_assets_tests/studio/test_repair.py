@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.studio.opened import Opened, opened
-from grabient_assets_tests.warehouse.results import answer, asked, palette, refined
+from grabient_assets_tests.warehouse.results import answer, asked, batch, insert, palette, refined
 
 NOW = datetime(2026, 11, 30, 14, 2, 11, tzinfo=UTC)
 BAD = 'invalid: the answer is no JSON: "<script>alert(1)</script>"'
@@ -79,12 +80,29 @@ def test_the_numbers_are_those_of_errors_and_retry(data: Path, studio: Opened) -
     assert found["groups"] == studio.client.get("/repair", headers={"Accept": "application/json"}).json()["groups"]
 
 
-def test_waits_have_their_reason_and_time(studio: Opened) -> None:
-    [wait] = studio.json("/repair.json")["waits"]
-    assert (wait["kind"], wait["title"], wait["seconds"]) == ("paused", "provider paused", 420.0)
-    assert wait["until"] == "2026-11-30T14:09:11+00:00"
-    page = studio.html("/repair")
-    assert wait["why"] in page and "in 7 min" in page
+def test_waits_have_their_reason_and_time(data: Path) -> None:
+    """A provider that asked for time, one that takes nothing, and requests that there is no money for."""
+    later = NOW + timedelta(minutes=90)
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        late = {"status": "deferred", "retry_at": later, "error": "429: too many requests", "provider": "groq"}
+        batch(connection, "b", [("one", None, None, None)], at=NOW - timedelta(hours=1), **late)
+        _asked(connection, "two", SECOND, "open")
+        kind = {"purpose": "tagging", "provider": SECOND.provider, "model": SECOND.id, "prompt_version": "v1"}
+        size = {"text_bytes": 4000, "pictures": 0, "max_output_tokens": 512, "delivery": "batch"}
+        insert(connection, "request_sizes", prompt_digest="d", follows=[], **kind, **size)
+        insert(connection, "budget_holds", requests=1, reason="No money.", held_at=NOW, **kind)
+    studio = opened(data, clock=lambda: NOW, GRABIENT_BUDGET_USD="0.0000001")
+    waits = {one["kind"]: one for one in studio.json("/repair.json")["waits"]}
+    assert {kind: (one["title"], one["seconds"]) for kind, one in waits.items()} == {
+        "paused": ("provider paused", 420.0),
+        "put_off": ("backoff", 5400.0),
+        "over_budget": ("waits for money", None),
+    }
+    assert waits["paused"]["until"] == "2026-11-30T14:09:11+00:00"
+    page = html.unescape(studio.html("/repair"))
+    assert "in 7 min" in page and "in 1 h 30 min" in page
+    for one in waits.values():
+        assert one["why"] in page, one
 
 
 def test_what_models_and_files_say_is_text(studio: Opened) -> None:
