@@ -243,9 +243,7 @@ def _seed(text: str) -> str:
 
 
 def _plan_document(planned: Planned) -> dict[str, Any]:
-    from grabient_assets.cli.console import dollar_range
-
-    group = planned.group
+    group, usd = planned.group, planned.usd
     return {
         "group": None,
         "prompt_version": group.prompt_version,
@@ -257,7 +255,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
         "iterations": group.iterations,
         "runs": len(group.artists) * group.iterations,
         "delivery": group.delivery,
-        "usd": dollar_range(planned.usd),
+        "usd": {"low": float(usd.low), "expected": float(usd.expected), "high": float(usd.high)},
     }
 
 

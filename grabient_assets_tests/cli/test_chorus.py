@@ -1,0 +1,61 @@
+"""`grabient chorus` and `grabient images`, typed as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from grabient_assets_tests.cli.running import emulator, typed
+
+
+def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
+    wish = ("--artists", "gpt-6-luna,claude-haiku-5-5", "--size", "1024x640")
+    with emulator(tmp_path, "--polls", "1") as values:
+        planned = typed(tmp_path, "chorus", "new", *wish, "--plan", "--json", **values)
+        assert planned.code == 0 and planned.json["runs"] == 2 and planned.json["usd"]["expected"] > 0
+        assert typed(tmp_path, "chorus", "list", "--json", **values).json == {"groups": []}
+        over = typed(tmp_path, "chorus", "new", *wish, "--max-usd", "0.001", **values)
+        assert over.code == 1 and "Nothing was asked. Raise --max-usd" in over.err
+        gone = typed(tmp_path, "chorus", "new", *wish, "--brush", "dall-e-3", **values)
+        assert gone.code == 1 and "gpt-image-2.5-flare" in gone.err
+
+        made = typed(tmp_path, "chorus", "new", *wish, "--run", "--json", **values)
+        assert made.code == 0, made.err
+        document = made.json
+        assert document["counts"] == {"queued": 0, "generating": 0, "done": 2, "failed": 0, "cancelled": 0}
+        assert 0 < document["cost_usd"] < 0.2 and document["possible_usd"] == 0
+        shown = typed(tmp_path, "chorus", "show", document["group"][:12], "--json", **values)
+        assert shown.code == 0 and shown.json == document
+        [listed] = typed(tmp_path, "chorus", "list", "--json", **values).json["groups"]
+        assert (listed["group"], listed["counts"]["done"]) == (document["group"], 2)
+
+        out = tmp_path / "out"
+        assert typed(tmp_path, "chorus", "export", "latest", "--out", out, **values).code == 0
+        runs = json.loads((out / "runs.json").read_text())["runs"]
+        found = typed(tmp_path, "images", "show", out / runs[0]["file"], "--json", **values).json
+        assert (found["run"], found["group"]) == (runs[0]["run_id"], document["group"])
+        assert found["model"] == document["brush"] and found["image_id"] == runs[0]["image_id"]
+        assert (
+            typed(tmp_path, "images", "show", runs[0]["run_id"], "--json", **values).json["image_id"]
+            == found["image_id"]
+        )
+        assert len(typed(tmp_path, "images", "list", "--json", **values).json["images"]) == 2
+
+        ids = [run["run_id"] for run in document["runs"]]
+        assert typed(tmp_path, "chorus", "vote", "latest", *ids, "left", **values).code == 0
+        wrong = typed(tmp_path, "chorus", "vote", "latest", ids[0], ids[0], "left", **values)
+        assert wrong.code == 2 and "not with itself" in wrong.err
+        again = typed(tmp_path, "chorus", "retry", "latest", "--json", **values)
+        assert again.json["asked_again"] == []
+
+        waiting = typed(tmp_path, "chorus", "new", *wish, "--json", **values).json
+        assert waiting["counts"]["queued"] == 2
+        cancelled = typed(tmp_path, "chorus", "cancel", waiting["group"], "--json", **values)
+        assert cancelled.json["counts"]["cancelled"] == 2 and cancelled.json["cost_usd"] == 0
+
+
+def test_before_there_is_a_chorus_every_command_says_how_to_make_one(tmp_path: Path) -> None:
+    with emulator(tmp_path) as values:
+        for command in (("show",), ("retry",), ("cancel", "latest"), ("export", "latest", "--out", tmp_path / "out")):
+            ended = typed(tmp_path, "chorus", *command, **values)
+            assert ended.code == 2 and "grabient chorus new --run" in ended.err

@@ -1,0 +1,210 @@
+"""The pages of the chorus over a group with every kind of run, without any provider."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from grabient_assets.groups.chorus.tables import (
+    ARTWORKS,
+    STATEMENTS,
+    Artist,
+    ArtworkRecord,
+    ChorusGroup,
+    StatementRecord,
+    record_group,
+)
+from grabient_assets.groups.comparisons.votes import next_duel
+from grabient_assets.groups.images.images import put_images, record_images, stored
+from grabient_assets.imaging.picture import read_picture
+from grabient_assets.store.folder import FolderStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets_tests.studio.opened import Opened, opened
+
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+GROUP = "rg_" + "0" * 26
+ARTISTS = tuple(
+    Artist(*one) for one in (("openai", "gpt-6-luna"), ("anthropic", "claude-haiku-5-5"), ("groq", "oss/x"))
+)
+SCRIPT = "<script>alert('seen')</script> I paint the sea."
+
+
+def png(colour: str) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (32, 32), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def group(**changes: object) -> ChorusGroup:
+    values: dict[str, object] = {
+        "group_id": GROUP,
+        "prompt_version": "chorus/v1",
+        "prompt_digest": "d" * 64,
+        "brush_provider": "openai",
+        "brush": "gpt-image-2.5-flare",
+        "size": "1024x1024",
+        "quality": "medium",
+        "iterations": 2,
+        "artists": ARTISTS,
+        "delivery": "batch",
+        "made_at": NOW,
+    }
+    return ChorusGroup(**{**values, **changes})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Opened:
+    """Two artists are done twice; of the third, one statement failed and one artwork was refused."""
+    made = group()
+    store = FolderStore(tmp_path / "objects")
+    statements: list[StatementRecord] = []
+    artworks: list[ArtworkRecord] = []
+    with Warehouse(tmp_path / "grabient.duckdb").write() as connection:
+        record_group(connection, made)
+        for place, artist in enumerate(ARTISTS):
+            for number in range(2):
+                run_id, failed = made.run_id(artist, number), place == 2 and number == 0
+                of = {"custom_id": f"{'a' * 24}-{place}-{number:02d}", "created_at": NOW, "cost_usd": Decimal("0.001")}
+                asked = {"group_id": GROUP, "prompt_version": "chorus/v1", "provider": artist.provider}
+                statements.append(
+                    StatementRecord(
+                        run_id=run_id,
+                        **asked,
+                        model=artist.model,
+                        iteration=number,
+                        fate="invalid" if failed else "succeeded",
+                        error="The artist wrote a statement but no image prompt, so nothing was painted."
+                        if failed
+                        else None,
+                        statement=SCRIPT,
+                        image_prompt=None if failed else "The sea.",
+                        **of,
+                    )
+                )
+                if failed:
+                    continue
+                brush = {"group_id": GROUP, "recipe": made.recipe, "provider": "openai", "model": made.brush}
+                if place == 2:
+                    artworks.append(
+                        ArtworkRecord(
+                            run_id=run_id, **brush, fate="refused", error="Not this.", refused_at="input", **of
+                        )
+                    )
+                    continue
+                content = png(f"#{place}{number}8040")
+                image = stored(read_picture(content), "artwork", run_id, NOW)
+                put_images(store, {image: content})
+                record_images(connection, [image])
+                artworks.append(ArtworkRecord(run_id=run_id, **brush, fate="succeeded", image_id=image.image_id, **of))
+        insert_rows(connection, STATEMENTS.name, statements)
+        insert_rows(connection, ARTWORKS.name, artworks)
+    return opened(tmp_path, clock=lambda: NOW)
+
+
+def test_the_grid_shows_every_run_with_its_caption_and_every_hole_with_its_reason(studio: Opened) -> None:
+    page, data = studio.html(f"/chorus/{GROUP}"), studio.json(f"/chorus/{GROUP}.json")
+    assert data["counts"] == {"queued": 0, "generating": 0, "done": 4, "failed": 2, "cancelled": 0}
+    cells = re.findall(r'<td data-run="([^"]+)" data-status="(\w+)"', page)
+    assert sorted(cells) == sorted((run["run_id"], run["status"]) for run in data["runs"]) and len(cells) == 6
+    assert page.count("gpt-6-luna → gpt-image-2.5-flare") == 2
+    assert "no image prompt, so nothing was painted" in page and "Not this." in page
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+    assert [one["done"] for one in data["columns"]] == [2, 2, 0]
+    [file] = set(re.findall(r"/files/(images/[0-9a-f]{64}\.png)", page)) & {data["rows"][0]["cells"][0]["file"]}
+    answer = studio.client.get(f"/files/{file}")
+    assert answer.headers["content-type"] == "image/png"
+    assert f"images/{hashlib.sha256(answer.content).hexdigest()}.png" == file
+
+
+def test_the_address_holds_what_is_shown(studio: Opened) -> None:
+    failed = studio.json(f"/chorus/{GROUP}.json", status="failed")
+    assert [[cell["status"] if cell else None for cell in row["cells"]] for row in failed["rows"]] == [
+        [None, None, "failed"],
+        [None, None, "failed"],
+    ]
+    one = studio.json(f"/chorus/{GROUP}.json", artist="gpt-6-luna", status="done")
+    assert [column["artist"] for column in one["columns"]] == ["gpt-6-luna"] and len(one["rows"]) == 2
+    left, right = (f"{GROUP}-gpt-6-luna-0{number}" for number in range(2))
+    assert [cell["run_id"] for cell in studio.json(f"/chorus/{GROUP}.json", left=left, right=right)["side"]] == [
+        left,
+        right,
+    ]
+
+
+def test_one_run_says_what_was_said_and_what_it_cost(studio: Opened) -> None:
+    run = f"{GROUP}-claude-haiku-5-5-01"
+    data, page = studio.json(f"/chorus/{GROUP}/{run}.json"), studio.html(f"/chorus/{GROUP}/{run}")
+    assert (data["run_id"], data["status"], data["statement"]) == (run, "done", SCRIPT)
+    assert data["image"] == {"width": 32, "height": 32, "bytes": len(png("#118040"))}
+    assert "claude-haiku-5-5 → gpt-image-2.5-flare" in page and "<script>alert" not in page
+    assert studio.client.get(f"/chorus/{GROUP}/nobody").status_code == 404
+    assert studio.client.get("/chorus/rg_none").status_code == 404
+
+
+def test_a_blind_vote_names_nobody_before_it_is_cast(studio: Opened) -> None:
+    page = studio.html(f"/chorus/{GROUP}/vote")
+    assert not [artist.model for artist in ARTISTS if artist.model in page]
+    sides = re.findall(r'name="(?:left|right)" value="(\d+)"', page)
+    assert len(sides) == 2 and 'data-key="1"' in page and 'data-key="2"' in page and 'data-key="0"' in page
+    sent = {"left": sides[0], "right": sides[1], "choice": "left", "rater": "me"}
+    document = studio.post(f"/chorus/{GROUP}/votes", sent).json()
+    with studio.studio.to_read().read() as connection:
+        rows = connection.execute("SELECT left_run, right_run, choice, blind, rater FROM comparison_votes").fetchall()
+        assert rows == [(document["left"], document["right"], "left", True, "me")]
+        assert next_duel(connection, GROUP, "me") is not None
+    assert "The last two were by" in studio.html(f"/chorus/{GROUP}/vote")
+    for _ in range(3):
+        page = studio.html(f"/chorus/{GROUP}/vote")
+        left, right = re.findall(r'name="(?:left|right)" value="(\d+)"', page)
+        studio.post(f"/chorus/{GROUP}/votes", {"left": left, "right": right, "choice": "tie", "rater": "me"})
+    assert "There are no two works" in studio.html(f"/chorus/{GROUP}/vote")
+    assert "There are no two works" not in studio.html(f"/chorus/{GROUP}/vote", rater="another")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"left": "0", "right": "0", "choice": "left"}, "not with itself"),
+        ({"left": "0", "right": "99", "choice": "left"}, "is no run of"),
+        ({"left": "0", "right": "1", "choice": "up"}, "left, right or tie"),
+    ],
+)
+def test_a_vote_on_nothing_is_refused(studio: Opened, sent: dict[str, str], words: str) -> None:
+    answer = studio.post(f"/chorus/{GROUP}/votes", sent)
+    assert answer.status_code == 400 and words in answer.text
+
+
+def test_retry_asks_what_failed_but_not_what_was_refused_for_its_prompt(studio: Opened) -> None:
+    """The model of the failed statement is no longer in the registry, which the sentence says."""
+    answer = studio.post(f"/chorus/{GROUP}/retry")
+    assert answer.status_code == 500 and "oss/x" in answer.text
+    with studio.studio.to_read().read() as connection:
+        assert connection.execute("SELECT count(*) FROM asks").fetchone() == (0,)
+
+
+def test_a_new_group_is_priced_before_it_is_asked_and_sends_nothing(studio: Opened) -> None:
+    wish = {"artists": "gpt-6-luna", "new_brush": "gpt-image-2.5-flare", "iterations": "3", "size": "1024x1024"}
+    plan = studio.json("/chorus.json", plan="1", **wish)["plan"]
+    assert plan["runs"] == 3 and 0 < Decimal(plan["usd"]["low"]) <= Decimal(plan["usd"]["high"]) and not plan["over"]
+    assert studio.json("/chorus.json", plan="1", **wish, max_usd="0.001")["plan"]["over"]
+    assert "is no brush" in studio.json("/chorus.json", plan="1", **{**wish, "new_brush": "gpt-6-luna"})["why_not"]
+    with studio.studio.to_read().read() as connection:
+        assert connection.execute("SELECT count(*) FROM asks").fetchone() == (0,)
+    assert studio.client.post("/chorus", data=wish).status_code == 403
+    refused = studio.post("/chorus", {**wish, "max_usd": "0.001"})
+    assert refused.status_code == 500 and "Nothing was asked" in refused.text
+    answer = studio.post("/chorus", wish)
+    assert answer.status_code == 201 and answer.json()["group"].startswith("rg_")
+    with studio.studio.to_read().read() as connection:
+        assert connection.execute("SELECT purpose, analyses, state FROM asks").fetchall() == [("statement", 3, "open")]
+        assert connection.execute("SELECT count(*) FROM batches").fetchone() == (0,)
+    listed = studio.json("/chorus.json")["groups"]
+    assert [one["counts"]["queued"] for one in listed] == [3, 0]
