@@ -210,5 +210,5 @@ def test_every_asset_check_has_run_and_passed(story: Story):
         f"{key.asset_key.to_user_string()}:{key.name}"
         for key in story.pipeline.definitions.resolve_asset_graph().asset_check_keys
     }
-    assert len(declared) == 21
+    assert len(declared) == 25
     assert story.pipeline.checks() == dict.fromkeys(declared, True)

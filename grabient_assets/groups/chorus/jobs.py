@@ -2,11 +2,7 @@
 
 import dagster as dg
 
-from grabient_assets.groups.chorus.assets import (
-    artwork_batches,
-    collect_chorus,
-    statement_batches,
-)
+from grabient_assets.groups.chorus.assets import artwork_batches, collect_chorus, statement_batches
 
 submit_statements = dg.define_asset_job(
     "submit_statements",

@@ -14,9 +14,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import Work, sendable_requests
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.resources.runs import (
-    runs_or_reason,
-)
+from grabient_assets.resources.runs import runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.settings import PROVIDERS
 

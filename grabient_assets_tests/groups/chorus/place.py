@@ -23,6 +23,7 @@ from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.headless.chorus_run import SENSORS
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
 from grabient_assets.ledger.due import due_targets
+from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.round import collect_batches
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.resources.home import dagster_instance
@@ -77,11 +78,11 @@ class Chorus:
                 return
         raise AssertionError(f"it never came to rest: {self.driver.waiting}")
 
-    def settle(self, most: int = 20) -> None:
-        """The same without Dagster: send what is due, poll, collect."""
+    def settle(self, purposes: Sequence[Purpose] = (STATEMENT, ARTWORK), most: int = 20) -> None:
+        """The same without Dagster: send what is due of these purposes, poll, collect."""
         connect = ProvidersResource().connect
         for _ in range(most):
-            for purpose in (STATEMENT, ARTWORK):
+            for purpose in purposes:
                 for provider in PROVIDERS:
                     with self.warehouse.read() as connection:
                         if not due_targets(connection, purpose, provider):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import OverBudgetError, RegistryError, RequestRejectedError, UsageError
+from grabient_assets.groups.chorus.purpose import STATEMENT
 from grabient_assets.groups.comparisons.documents import export_group
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.imaging.picture import read_picture
@@ -96,6 +97,20 @@ def test_an_artist_that_fails_for_ever_leaves_the_others_done(chorus: Chorus):
     after = chorus.rows("SELECT * FROM artworks ORDER BY run_id")
     assert [row for row in after if row[0] not in reds] == before, "what was done stays as it was, byte for byte"
     assert chorus.requests(group.brush) == painted + 2
+
+
+def test_between_artist_and_brush_nothing_is_forgotten_and_nothing_is_asked_twice(chorus: Chorus):
+    """The process ends when the statements are stored. What goes on knows nothing but the tables."""
+    group = chorus.ask(artists=FOUR[:2])
+    chorus.settle([STATEMENT])
+    assert {(run.status, run.stage) for run in chorus.runs(group).values()} == {("queued", "brush")}
+    assert chorus.rows("SELECT state, count(*) FROM asks WHERE purpose = 'artwork' GROUP BY ALL") == [("open", 2)]
+    chorus.settle()
+    assert {run.status for run in chorus.runs(group).values()} == {"done"}
+    assert [chorus.requests(name) for name in (*FOUR[:2], group.brush)] == [1, 1, 2]
+    before = chorus.rows("FROM artworks ORDER BY run_id")
+    chorus.settle()
+    assert chorus.rows("FROM artworks ORDER BY run_id") == before and chorus.requests(group.brush) == 2
 
 
 def test_a_refusal_at_the_input_is_one_call_and_the_statement_stays(chorus: Chorus):
