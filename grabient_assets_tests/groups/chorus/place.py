@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.headless.chorus_run import SENSORS
 from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
+from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.due import due_targets
 from grabient_assets.ledger.purpose import Purpose
 from grabient_assets.ledger.round import collect_batches
@@ -49,6 +50,7 @@ class Chorus:
         self.store = open_store(settings)
         self.finished: list[FinishedRun] = []
         self._driver: Driver | None = None
+        self._open, self._connections = ExitStack(), dict[str, Connection]()
 
     @property
     def driver(self) -> Driver:
@@ -80,20 +82,30 @@ class Chorus:
 
     def settle(self, purposes: Sequence[Purpose] = (STATEMENT, ARTWORK), most: int = 20) -> None:
         """The same without Dagster: send what is due of these purposes, poll, collect."""
-        connect = ProvidersResource().connect
         for _ in range(most):
             for purpose in purposes:
                 for provider in PROVIDERS:
                     with self.warehouse.read() as connection:
                         if not due_targets(connection, purpose, provider):
                             continue
-                    with connect(provider) as at:
+                    with self._connect(provider) as at:
                         submit_due(purpose, Submission(at, PURPOSES, self.warehouse, self.store, _now))
             waiting = [row[0] for row in self.rows("SELECT batch_id FROM batches WHERE status = 'submitted'")]
             if not waiting:
                 return
-            collect_batches(waiting, connect, self.warehouse, self.store, reader_of(self.warehouse, self.store), _now)
+            reader = reader_of(self.warehouse, self.store)
+            collect_batches(waiting, self._connect, self.warehouse, self.store, reader, _now)
         raise AssertionError("it never came to rest")
+
+    @contextmanager
+    def _connect(self, provider: str) -> Iterator[Connection]:
+        """One client for each provider: making one takes longer than most calls."""
+        if provider not in self._connections:
+            self._connections[provider] = self._open.enter_context(ProvidersResource().connect(provider))
+        yield self._connections[provider]
+
+    def close(self) -> None:
+        self._open.close()
 
     def compare(self, group: ChorusGroup) -> Compared:
         assert keep_signals(self.warehouse, self.store, [group.group_id]) == []
@@ -143,4 +155,6 @@ def chorus_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chorus]
     for name, value in settings_of(folder).items():
         monkeypatch.setenv(name, value)
     with running(folder, models=None, polls=1) as emulator, dagster_instance(load_settings()) as instance:
-        yield Chorus(instance, emulator)
+        place = Chorus(instance, emulator)
+        yield place
+        place.close()

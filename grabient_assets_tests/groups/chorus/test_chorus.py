@@ -13,7 +13,10 @@ import pytest
 
 from grabient_assets.errors import OverBudgetError, RegistryError, RequestRejectedError, UsageError
 from grabient_assets.groups.chorus.purpose import STATEMENT
+from grabient_assets.groups.chorus.runs import cancel_group
 from grabient_assets.groups.comparisons.documents import export_group
+from grabient_assets.groups.comparisons.signals import groups_to_compare
+from grabient_assets.groups.comparisons.votes import next_duel, vote
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.imaging.picture import read_picture
 from grabient_assets.imaging.text_chunks import text_chunks
@@ -225,3 +228,55 @@ def test_a_group_that_may_cost_more_than_there_is_asks_nothing(chorus: Chorus, l
         chorus.ask(**{limit: Decimal("0.01")})
     assert chorus.rows("SELECT (SELECT count(*) FROM asks) + (SELECT count(*) FROM chorus_groups)") == [(0,)]
     assert chorus.emulator.control("GET", "calls")["creates"] == []
+
+
+def test_a_call_whose_answer_never_came_counts_as_possible(chorus: Chorus):
+    chorus.emulator.faults(
+        {"match": {"model": "gpt-image-2.5-flare", "route": "answer", "nth": 1}, "action": {"do": "drop_after_accept"}}
+    )
+    group = chorus.ask(artists=FOUR[:2], delivery="direct")
+    chorus.settle()
+    runs = chorus.runs(group)
+    [lost] = [run for run in runs.values() if run.status == "failed"]
+    [done] = [run for run in runs.values() if run.status == "done"]
+    assert lost.stage == "brush" and lost.error and "may have been billed" in lost.error
+    assert lost.possible_usd > 0 and lost.cost_usd == lost.artist_usd
+    assert done.possible_usd == 0 and done.brush_usd
+    [(spent, unknown)] = chorus.rows("SELECT sum(cost_usd), sum(unknown) FROM cost_by_purpose")
+    assert (spent, unknown) == (lost.cost_usd + done.cost_usd, 1)
+
+
+def test_a_cancelled_group_asks_nothing_more_and_keeps_what_came(chorus: Chorus):
+    group = chorus.ask(artists=FOUR[:2])
+    chorus.settle([STATEMENT])
+    with chorus.warehouse.write() as connection:
+        assert cancel_group(connection, group, datetime.now(UTC)) == []
+    assert {run.status for run in chorus.runs(group).values()} == {"cancelled"}
+    chorus.settle()
+    assert chorus.requests(group.brush) == 0 and all(run.statement for run in chorus.runs(group).values())
+    assert len(chorus.retry(group)) == 2
+    chorus.settle()
+    assert {run.status for run in chorus.runs(group).values()} == {"done"}
+    assert [chorus.requests(name) for name in FOUR[:2]] == [1, 1]
+
+
+def test_votes_rate_the_artists_with_an_interval(chorus: Chorus):
+    group = chorus.ask(artists=FOUR[:2], iterations=2)
+    chorus.settle()
+    names = {run.run_id: run.artist for run in chorus.runs(group).values()}
+    for number in range(6):
+        with chorus.warehouse.write() as connection:
+            duel = next_duel(connection, group.group_id, f"rater {number}")
+            assert duel is not None
+            left, right = (run.run_id for run in duel)
+            choice = "left" if names[left] == FOUR[0] else "right"
+            vote(connection, group, left, right, choice, datetime.now(UTC), blind=True, rater=f"rater {number}")
+    with chorus.warehouse.read() as connection:
+        assert groups_to_compare(connection) == {group.group_id: "4 works 6 votes"}
+    compared = chorus.compare(group)
+    best, worst = sorted(compared.ratings, key=lambda one: -one.rating)
+    assert (best.model, best.votes, worst.model, worst.votes) == (FOUR[0], 6, FOUR[1], 6)
+    assert best.low and worst.high and best.low < best.rating and best.rating + worst.rating == pytest.approx(2000)
+    assert compared.different == 0 and compared.undecided > 10, "four works name no winner"
+    with chorus.warehouse.read() as connection:
+        assert groups_to_compare(connection) == {}
