@@ -160,11 +160,8 @@ def groups(connection: DuckDBPyConnection, among: Collection[str] | None = None)
 
 def named_group(connection: DuckDBPyConnection, name: str) -> ChorusGroup:
     """The group with this id, or with a unique beginning of it; `latest` is the newest. Raises UsageError."""
-    rows = connection.execute(
-        "SELECT group_id FROM chorus_groups WHERE starts_with(group_id, $1) OR $1 = 'latest' ORDER BY made_at DESC",
-        [name],
-    ).fetchall()
-    ids = [row[0] for row in rows]
+    query = "SELECT group_id FROM chorus_groups WHERE starts_with(group_id, $1) OR $1 = 'latest' ORDER BY made_at DESC"
+    ids = [row[0] for row in connection.execute(query, [name]).fetchall()]
     if not ids:
         raise UsageError(f"There is no chorus group {name!r}. `grabient chorus list` names them.")
     if len(ids) > 1 and name != "latest":

@@ -41,7 +41,7 @@ def chorus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         database = warehouse.open_briefly()
         with database.read() as connection:
             runs = runs_of(connection)
-            comparing = groups_to_compare(connection)
+            comparing = groups_to_compare(connection) if runs else {}
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         fresh = sorted({run.run_id for found in unreported(context.instance, runs).values() for run in found})
