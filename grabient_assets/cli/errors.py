@@ -56,6 +56,7 @@ def show_errors(
     console: Console, found: Sequence[FailureGroup], again: Sequence[Repeat] = (), *, emulated: bool
 ) -> None:
     """The groups, and what asking all of them again would cost."""
+    from grabient_assets.groups.purposes import PURPOSES
     from grabient_assets.headless.failure_groups import total_of
 
     if not found:
@@ -66,10 +67,13 @@ def show_errors(
         price = "at a cost nobody knows" if cost is None else f"about {cost:.4f} USD"
         more = f", and {one.palettes - len(one.named):,} more" if one.palettes > len(one.named) else ""
         named = ", ".join(f"{one_line(name)} ({seed})" if name else seed for seed, name in one.named)
-        console.print(f"{one.provider} {one.model}, {one.purpose}: {counted(one.palettes, 'palette')}", style="bold")
+        purpose = PURPOSES[one.purpose]
+        console.print(f"{one.provider} {one.model}, {one.purpose}: {counted(one.palettes, purpose.noun)}", style="bold")
         print_indented(console, one.reason)
-        print_indented(console, f"Palettes: {named}{more}")
+        print_indented(console, f"{purpose.noun.capitalize()}s: {named}{more}")
         again_at = f"Again: {counted(one.requests, 'request')}, {price}"
+        if purpose.ask_again is None:
+            again_at = "`grabient retry` leaves it out; what made it asks again, such as `grabient chorus retry`."
         print_indented(console, again_at if one.requests else "An earlier system asked; it was imported as it is.")
         console.print()
     total = total_of(found, again)

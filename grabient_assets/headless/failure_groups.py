@@ -136,7 +136,8 @@ def failures_document(found: Sequence[FailureGroup], again: Sequence[Repeat]) ->
 
 
 def total_of(found: Sequence[FailureGroup], again: Sequence[Repeat]) -> dict[str, Any]:
-    """Dollars as `grabient retry --dry-run` has them: with the refinements that may follow."""
+    """What `grabient retry` asks again, in its dollars: with the refinements that may follow."""
+    found = [one for one in found if PURPOSES[one.purpose].ask_again is not None]
     follow = [one for one in again if one.follows]
     known = [cost for one in found if (cost := one.retry_usd) is not None]
     known += [one.usd.expected for one in follow if one.usd is not None]
