@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -25,6 +26,8 @@ from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from grabient_assets.registry.model import Model, Role
 
 SHOWN_PAIRS = 8
 SHOWN_WORKS = 4
@@ -57,8 +60,8 @@ def chorus(ask: Ask) -> dict[str, Any]:
             "status": list(STATUSES),
         },
         "form": {
-            "artists": [_choice(model, ask.texts("artists"), model.panel) for model in registry.in_role("artist")],
-            "brushes": [_choice(model, ask.texts("new_brush"), False) for model in registry.in_role("brush")],
+            "artists": _choices("artist", ask.texts("artists"), registry.panel("artist"), ask.now),
+            "brushes": _choices("brush", ask.texts("new_brush"), registry.panel("brush")[:1], ask.now),
             "prompt_versions": [f"chorus/{name}" for name in reversed(load_prompt_versions(PROMPTS_DIR / "chorus"))],
             **{name: ask.text(name) for name in ("version", "seed", "max_usd", "now")},
             "iterations": ask.number("iterations", 1),
@@ -70,14 +73,16 @@ def chorus(ask: Ask) -> dict[str, Any]:
     }
 
 
-def _choice(model: Any, chosen: Sequence[str], usual: bool) -> dict[str, Any]:
-    gone = model.retires_on is not None and not model.prices
-    return {
-        "model": model.id,
-        "provider": model.provider,
-        "chosen": model.id in chosen if chosen else usual,
-        "gone": gone,
-    }
+def _choices(role: Role, chosen: Sequence[str], usual: Sequence[Model], now: datetime) -> list[dict[str, Any]]:
+    """The models that can be asked today, with those that are chosen, or usual where nobody chose."""
+    registry = load_registry()
+    models = registry.in_role(role)
+    gone, marked = registry.refusals(models, now.date()), set(chosen or [model.id for model in usual])
+    return [
+        {"model": model.id, "provider": model.provider, "chosen": model.id in marked}
+        for model in models
+        if model not in gone
+    ]
 
 
 def _fits(row: dict[str, Any], chosen: dict[str, str]) -> bool:

@@ -192,6 +192,10 @@ def test_retry_asks_what_failed_but_not_what_was_refused_for_its_prompt(studio: 
 
 def test_a_new_group_is_priced_before_it_is_asked_and_sends_nothing(studio: Opened) -> None:
     wish = {"artists": "gpt-6-luna", "new_brush": "gpt-image-2.5-flare", "iterations": "3", "size": "1024x1024"}
+    form = studio.json("/chorus.json")["form"]
+    assert [one["model"] for one in form["brushes"] if one["chosen"]] == ["gpt-image-2.5-flare"]
+    offered = {one["model"] for one in (*form["artists"], *form["brushes"])}
+    assert {"gpt-6-luna", "gemini-nano-banana-2.1"} <= offered and not offered & {"dall-e-3", "gpt-image-1"}
     plan = studio.json("/chorus.json", plan="1", **wish)["plan"]
     assert plan["runs"] == 3 and 0 < Decimal(plan["usd"]["low"]) <= Decimal(plan["usd"]["high"]) and not plan["over"]
     assert studio.json("/chorus.json", plan="1", **wish, max_usd="0.001")["plan"]["over"]
