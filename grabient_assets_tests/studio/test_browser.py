@@ -19,6 +19,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.studio.furnished import REFINED, seeds
+from grabient_assets_tests.studio.planted_chorus import ARTISTS, GROUP, plant_chorus
 from grabient_assets_tests.warehouse import results
 
 if TYPE_CHECKING:
@@ -220,3 +221,23 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_serious_on_any_page(browser: Browser, url: str, data: Path, scheme: Scheme) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    plant_chorus(data)
+    run = f"{GROUP}-{ARTISTS[0].model}-00"
+    pages = ("", "palettes", f"palettes/{seeds(data)[0]}", "repair", "runs/new", "prompts", "chorus?plan=1")
+    page = opened(browser, url, scheme=scheme)
+    found: dict[str, list[str]] = {}
+    for path in (*pages, f"chorus/{GROUP}", f"chorus/{GROUP}/{run}", f"chorus/{GROUP}/vote"):
+        page.goto(f"{url}/{path}")
+        serious = [
+            f"{one['id']}: {one['nodes'][0]['html']}"
+            for one in Axe().run(page).response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        found |= {path: serious} if serious else {}
+    assert found == {}
