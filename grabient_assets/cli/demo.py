@@ -29,7 +29,7 @@ DEMO_TIMEOUT = 1800.0
 SHOWN_PALETTES = 5
 """The number of palettes with which the end of the demo fits a terminal's window."""
 SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
-HITS = 3
+HITS = 2
 ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
 """One of each provider."""
 LISTED = ("mood", "style", "dominant_colors", "associations")
@@ -151,22 +151,21 @@ def _show(
     for one in found:
         _draw_hits(console, one)
     if painted:
-        done = sum(run.status == "done" for run in painted[1].runs)
-        console.print(
-            f"{typed_program()} chorus show {painted[0].group_id}", style="bold", highlight=False, soft_wrap=True
+        group, runs = painted[0], painted[1].runs
+        done = (
+            f"{sum(run.status == 'done' for run in runs)} of {counted(len(runs), 'artist')}, painted by {group.brush}:"
         )
-        console.print(f"{done} of {counted(len(painted[1].runs), 'artist')} wrote, and {painted[0].brush} painted it:")
-        for run in painted[1].runs:
-            console.print(f"  {run.caption}: {one_line(run.statement or run.error or '')[:70]}...", soft_wrap=True)
+        console.print(f"{typed_program()} chorus show", style="bold", highlight=False, end="  ")
+        console.print(done, soft_wrap=True)
+        for run in runs:
+            console.print(f"  {run.artist}: {one_line(run.statement or run.error or '')[:60]}...", soft_wrap=True)
         console.print()
     for line in (
         "Next:",
-        f"  {typed_program()} studio",
-        "      palettes, prices and the works of the artists side by side, at http://127.0.0.1:3700",
         f"  {typed_program()} explain {shown.palettes[0].seed}",
         "      how one palette came to its tags",
         f"  {typed_program()} dev",
-        "      the same in Dagster's UI, at http://127.0.0.1:3000",
+        "      the same in Dagster's UI, http://127.0.0.1:3000, and the works side by side, http://127.0.0.1:3700/chorus",
         f"  {typed_program()} load FILE",
         "      your own palettes; `grabient plan` then says what they would cost",
     ):

@@ -210,12 +210,15 @@ def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path, tmp_pa
     assert len(lines) < 75 and sum("  #" in line for line in lines) == 5, "five palettes, and the end fits a window"
     assert "These are 5 of 63 palettes: 63 tagged, 63 refined, 63 found by search, in " in ended.out
     searches = [place for place, line in enumerate(lines) if ' search "' in line]
-    hits = [[line.split("  ")[1:] for line in lines[place + 1 : place + 4]] for place in searches]
+    hits = [[line.split("  ")[1:] for line in lines[place + 1 : place + 3]] for place in searches]
     assert [found[0][1] for found in hits] == ["Teal and copper", "Sugared violet", "Swimming lesson"]
     assert all(float(score) > 0.2 for found in hits for score, _ in found)
     pictures = Path(next(line for line in lines if line.startswith("Pictures:")).split()[1])
     assert len(list(pictures.glob("*.png"))) == 63
     assert f"Database:  {data / 'grabient.duckdb'}" in lines
+    chorus = next(place for place, line in enumerate(lines) if " chorus show" in line)
+    assert lines[chorus].endswith("4 of 4 artists, painted by gpt-image-2.5-flare:")
+    assert {line.split(":")[0].strip() for line in lines[chorus + 1 : chorus + 5]} == set(ARTISTS)
     start = lines.index("Next:")
     steps = [line.split() for line in lines[start + 1 :: 2]]
     assert [step[1] for step in steps] == ["explain", "dev", "load"]
