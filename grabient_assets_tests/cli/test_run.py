@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from grabient_assets.cli.demo import ARTISTS
 from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes, typed
 from grabient_assets_tests.pipeline.place import emulator_ended_after
 
