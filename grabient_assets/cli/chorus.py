@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_assets.cli.console import output, print_json, print_note, print_output
-from grabient_assets.cli.options import AsJson, one_of, open_warehouse
+from grabient_assets.cli.options import AsJson, Yes, one_of, open_warehouse
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ def new(
     run: Annotated[bool, typer.Option("--run", help="Carry the group to its end here, without a daemon.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show the group and its price; nothing is written.")] = False,
     timeout: Timeout = DAY,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask several artists with one prompt, and one brush for each answer. Shows the price before anything is sent."""
     from datetime import UTC, datetime
 
+    from grabient_assets.cli.plan import agree_to_spend
     from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
     from grabient_assets.resources.modes import answers_from, usable_providers
     from grabient_assets.settings import load_settings, parse_cap
@@ -78,6 +80,9 @@ def new(
         if as_json:
             print_json(_plan_document(planned))
         return
+    limit = settings.budget_usd if cap is None else cap
+    requests = 2 * len(planned.models) * iterations
+    agree_to_spend(planned.usd, requests, settings, limit, None, yes=yes)
     group = ask_chorus(warehouse, planned, cap, settings.budget_usd, answers_from(settings))
     if run:
         _follow(group, warehouse, settings, timeout, as_json=as_json)

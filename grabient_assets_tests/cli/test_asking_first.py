@@ -110,3 +110,13 @@ def test_who_retries_in_live_mode_is_asked_first(refused: Path) -> None:
     assert code == 0 and "[y/N]" not in shown and "gpt-6-luna" not in stopped(refused)
     script = typed(refused, "retry", **LIVE)
     assert script.code == 0 and "[y/N]" not in script.err and stopped(refused) == {}
+
+
+def test_a_chorus_is_priced_and_asked_for_at_the_terminal(data: Path) -> None:
+    new = ("chorus", "new", "--artists", "gpt-6-luna")
+    code, shown = at_a_terminal(data, LIVE, "no", *new)
+    assert code == 1 and "Nothing was asked for, and nothing is spent." in shown and asks(data) == 0
+    assert "2 requests go out for " in shown and "1 artist x 1 iteration, painted by gpt-image-2.5-flare" in shown
+    assert typed(data, *new, **LIVE).code == 0 and asks(data) == 1
+    other = typed(data, "chorus", "new", "--artists", "claude-haiku-5-5", **LIVE)
+    assert other.code == 2 and "anthropic, which cannot be asked here" in other.err and asks(data) == 1
