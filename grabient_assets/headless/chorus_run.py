@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.chorus.runs import ChorusRun, runs_of
+from grabient_assets.groups.chorus.tables import groups
+from grabient_assets.ledger.send import closed_until
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 
 SENSORS = ("chorus_due", "batches_ended", "chorus_settled")
 QUIET_LOOKS = 5
-"""How often nothing may move while no batch is open, before the run ends: what is left waits for money or a person."""
+"""How often nothing may move while no batch is open and no provider has asked for time, before the run ends: what is
+left waits for money or a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ def follow_chorus(
     from grabient_assets.resources.home import dagster_instance
 
     quiet = 0
+    with warehouse.read() as connection:
+        group = groups(connection, [group_id])[group_id]
+    asked = {artist.provider for artist in group.artists} | {group.brush_provider}
 
     def runs() -> list[ChorusRun]:
         with warehouse.read() as connection:
@@ -50,8 +57,12 @@ def follow_chorus(
         found = runs()
         if all(run.settled for run in found):
             return False
-        quiet = 0 if any(run.status == "generating" for run in found) else quiet + 1
+        waits = any(run.status == "generating" for run in found) or any(map(paused, asked))
+        quiet = 0 if waits else quiet + 1
         return quiet < QUIET_LOOKS
+
+    def paused(provider: str) -> bool:
+        return closed_until(provider, warehouse, datetime.now(UTC)) is not None
 
     def report(finished: FinishedRun | None) -> None:
         seen(finished, runs())
