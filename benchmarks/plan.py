@@ -63,7 +63,7 @@ def main() -> None:
 def _measure(analyses: int) -> None:
     from datetime import UTC, datetime
 
-    from grabient_assets.cli.plan_tables import plan_document
+    from grabient_assets.headless.plan_document import plan_document
     from grabient_assets.headless.planning import make_plan
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
