@@ -76,6 +76,8 @@ def new(
         planned = plan_group(connection, wish, usable_providers(settings), moment)
     if not as_json:
         _show_plan(planned, settings)
+    if cap is not None and planned.usd.high > cap:
+        print_note(f"That may be more than --max-usd {cap}.")
     if plan:
         if as_json:
             print_json(_plan_document(planned))
@@ -163,8 +165,11 @@ def retry(
     with warehouse.write() as connection:
         asked_from = answers_from(settings)
         now = begin_asking(connection, asked_from, datetime.now(UTC))
-        again = retry_runs(connection, runs_of(connection, [found.group_id]), asked_from, now)
+        before = runs_of(connection, [found.group_id])
+        again = retry_runs(connection, before, asked_from, now)
     print_note(f"{counted(len(again), 'run')} asked again.")
+    if left := sum(one.status in ("failed", "cancelled") for one in before) - len(again):
+        print_note(f"{counted(left, 'run')} left out: the image prompt was refused, and would be refused again.")
     if run and again:
         _follow(found, warehouse, settings, timeout, as_json=as_json)
     elif as_json:
@@ -186,6 +191,16 @@ def cancel(group: Group, as_json: AsJson = False) -> None:
     for batch_id in batches:
         cancel_batch(batch_id, warehouse, settings, 1800, print_note, give_up=False)
     document = _document(found, warehouse)
+    with warehouse.read() as connection:
+        shared = connection.execute(
+            "SELECT DISTINCT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id) "
+            "WHERE b.status IN ('intended', 'submitted') AND left(r.subject, 29) = $1 ORDER BY 1",
+            [found.group_id],
+        ).fetchall()
+    for (batch_id,) in shared:
+        print_note(
+            f"{batch_id} holds another group too, so it goes on. `grabient cancel {batch_id}` stops it for both."
+        )
     if as_json:
         print_json(document)
     else:
@@ -233,6 +248,8 @@ def _opened(name: str) -> tuple[Warehouse, Settings, ChorusGroup]:
     from grabient_assets.groups.chorus.tables import named_group
     from grabient_assets.settings import load_settings
 
+    if not name.strip():
+        raise UsageError("The group is empty. Name one, the beginning of its id, or `latest`.")
     settings = load_settings()
     warehouse = open_warehouse(settings)
     if not warehouse.exists():
@@ -292,6 +309,7 @@ def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeou
         if finished is not None and not finished.success and finished.job != "report_chorus":
             print_note(f"{finished.job}: {finished.failure}")
 
+    print_note(f"{group.group_id} is asked. If this is stopped, `grabient chorus run {group.group_id}` goes on.")
     outcome = follow_chorus(group.group_id, warehouse, settings, timeout, seen)
     for sentence in outcome.waiting:
         print_note(sentence)

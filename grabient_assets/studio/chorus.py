@@ -111,16 +111,24 @@ def _group_row(group: ChorusGroup, runs: Sequence[ChorusRun], files: dict[str, s
 
 
 def _wish(ask: Ask) -> tuple[Wish, Decimal | None]:
-    cap = parse_cap(ask.text("max_usd") or None)
+    from grabient_assets.groups.palettes.palette_line import typed_palette
+
+    cap, brush = parse_cap(ask.text("max_usd") or None), ask.text("new_brush")
+    if not ask.texts("artists"):
+        raise UsageError("Choose an artist.")
+    seed, quality = ask.text("seed"), ask.text("quality")
+    with_qualities = {one.id for one in load_registry().in_role("brush") if one.images and one.images.qualities}
+    if quality == QUALITY and brush and brush not in with_qualities:
+        quality = ""  # the form fills it in, whatever the brush
     return (
         Wish(
             prompt_version=ask.text("version") or None,
             artists=tuple(ask.texts("artists")),
-            brush=ask.text("new_brush") or None,
+            brush=brush or None,
             iterations=ask.number("iterations", 1),
-            seed=ask.text("seed") or None,
+            seed=typed_palette(seed).palette.canonical if seed else None,
             size=ask.text("size") or None,
-            quality=ask.text("quality") or None,
+            quality=quality or None,
             delivery="direct" if ask.text("now") else "batch",
         ),
         cap,
@@ -147,17 +155,32 @@ def _plan_document(planned: Planned, cap: Decimal | None) -> dict[str, Any]:
         "brush": group.brush,
         "delivery": group.delivery,
         "max_usd": cap,
+        "priced": _priced(planned),
         "over": cap is not None and usd.high > cap,
     }
 
 
+def _priced(planned: Planned) -> str:
+    """What the price was shown for, in one line: a form that was changed since asks for nothing."""
+    group = planned.group
+    what = (group.prompt_version, group.brush, group.recipe, group.iterations, group.seed or "", group.delivery)
+    return " ".join(map(str, (*(artist.model for artist in group.artists), *what, planned.usd.high)))
+
+
 def new_group(ask: Ask) -> Done:
-    """Ask a new group."""
+    """Ask a new group; nothing when the form is not the one whose price was shown."""
     from grabient_assets.resources.modes import answers_from, usable_providers
 
     wish, cap = _wish(ask)
     with ask.warehouse.read() as connection:
         planned = plan_group(connection, wish, usable_providers(ask.settings), ask.now)
+    if (priced := ask.text("priced")) and priced != _priced(planned):
+        sent = [(name, text) for name, text in ask.form.multi_items() if isinstance(text, str)]
+        query = urlencode([("plan", "1"), *((name, text) for name, text in sent if name not in ("token", "priced"))])
+        notice = (
+            "Nothing was asked: the form was changed after its price was shown. This is the price of what it says now."
+        )
+        return Done(f"/chorus?{query}", notice, {"group": None}, 409)
     group = ask_chorus(ask.warehouse, planned, cap, ask.settings.budget_usd, answers_from(ask.settings))
     runs = counted(len(group.artists) * group.iterations, "run")
     return Done(f"/chorus/{group.group_id}", f"{runs} asked. {WHO_SENDS}", {"group": group.group_id}, 201)
@@ -179,6 +202,9 @@ def group_page(ask: Ask) -> dict[str, Any]:
         keys = _object_keys(connection, runs)
         muse = _muse(connection, group)
         worth = _worth(connection, group)
+        refused = connection.execute(
+            "SELECT run_id FROM artworks WHERE group_id = $1 AND refused_at = 'input'", [group.group_id]
+        ).fetchall()
     status, artist, brush = ask.text("status"), ask.text("artist"), ask.text("brush")
     visible = [
         run for run in runs if status in ("", run.status) and artist in ("", run.artist) and brush in ("", run.brush)
@@ -205,7 +231,7 @@ def group_page(ask: Ask) -> dict[str, Any]:
         "side": side if len(side) == 2 else [],
         "muse": muse,
         "worth": worth,
-        "retryable": sum(run.status in ("failed", "cancelled") for run in runs),
+        "retryable": sum(run.status in ("failed", "cancelled") and (run.run_id,) not in refused for run in runs),
     }
 
 

@@ -43,6 +43,10 @@ def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
 
         ids = [run["run_id"] for run in document["runs"]]
         assert typed(tmp_path, "chorus", "vote", "latest", *ids, "left", **values).code == 0
+        twice = typed(tmp_path, "chorus", "vote", "latest", *reversed(ids), "left", **values)
+        assert twice.code == 2 and "The first vote stands" in twice.err
+        nobody = typed(tmp_path, "chorus", "cancel", " ", **values)
+        assert nobody.code == 2 and "The group is empty" in nobody.err
         wrong = typed(tmp_path, "chorus", "vote", "latest", ids[0], ids[0], "left", **values)
         assert wrong.code == 2 and "not with itself" in wrong.err
         again = typed(tmp_path, "chorus", "retry", "latest", "--json", **values)

@@ -116,7 +116,10 @@ def test_a_new_group_is_priced_before_it_is_asked_and_sends_nothing(studio: Open
     assert studio.client.post("/chorus", data=wish).status_code == 403
     refused = studio.post("/chorus", {**wish, "max_usd": "0.001"})
     assert refused.status_code == 500 and "Nothing was asked" in refused.text
-    answer = studio.post("/chorus", wish)
+    changed = studio.post("/chorus", {**wish, "iterations": "4", "priced": plan["priced"]})
+    assert changed.status_code == 409 and "the form was changed" in changed.json()["notice"]
+    assert studio.json("/chorus.json", plan="1", iterations="3")["why_not"] == "Choose an artist."
+    answer = studio.post("/chorus", {**wish, "priced": plan["priced"]})
     assert answer.status_code == 201 and answer.json()["group"].startswith("rg_")
     with studio.studio.to_read().read() as connection:
         assert connection.execute("SELECT purpose, analyses, state FROM asks").fetchall() == [("statement", 3, "open")]

@@ -100,8 +100,8 @@ def retry_runs(
 
 
 def cancel_group(connection: DuckDBPyConnection, group: ChorusGroup, now: datetime) -> list[str]:
-    """Stop what is asked for the group and not sent; returns the open batches that hold nothing but its requests.
-    These may be stopped at their provider; the others go on."""
+    """Stop what is asked for the group and not sent; returns the open batches that hold nothing but requests of
+    cancelled groups. These may be stopped at their provider; the others go on."""
     reason = "Cancelled by a person."
     stop_subjects(connection, ("statement",), [group.group_id], reason, now)
     runs = [group.run_id(artist, number) for artist in group.artists for number in range(group.iterations)]
@@ -110,9 +110,10 @@ def cancel_group(connection: DuckDBPyConnection, group: ChorusGroup, now: dateti
     rows = connection.execute(
         """
         SELECT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id)
+        LEFT JOIN chorus_groups g ON g.group_id = left(r.subject, 29)
         WHERE b.status IN ('intended', 'submitted') AND b.purpose IN ('statement', 'artwork')
-        GROUP BY b.batch_id HAVING bool_and(list_contains($1::VARCHAR[], r.subject)) ORDER BY b.batch_id
+        GROUP BY b.batch_id HAVING bool_and(g.cancelled_at IS NOT NULL) AND bool_or(g.group_id = $1) ORDER BY b.batch_id
         """,
-        [[group.group_id, *runs]],
+        [group.group_id],
     ).fetchall()
     return [row[0] for row in rows]

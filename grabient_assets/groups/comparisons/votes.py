@@ -71,6 +71,14 @@ def vote(
             raise UsageError(f"{run_id} is {runs[run_id].status}: there is no work to vote on.")
     if left_run == right_run:
         raise UsageError("A work is compared with another one, not with itself.")
+    if not rater.strip():
+        raise UsageError("A vote needs the name of a rater.")
+    pair = sorted((left_run, right_run))
+    if connection.execute(
+        "SELECT 1 FROM comparison_votes WHERE rater = $1 AND list_sort([left_run, right_run]) = $2::VARCHAR[]",
+        [rater, pair],
+    ).fetchone():
+        raise UsageError(f"{rater} has voted on {' and '.join(pair)} already. The first vote stands.")
     record = VoteRecord(f"vote_{uuid4().hex}", group.group_id, left_run, right_run, choice, blind, rater, now)
     insert_rows(connection, "comparison_votes", [record])
     return record

@@ -71,7 +71,8 @@ def test_four_artists_answer_twice_and_every_work_leads_back(chorus: Chorus, tmp
     signals = chorus.rows("SELECT count(DISTINCT run_id), count(*) FROM artwork_signals")
     assert signals[0][0] == 8 and signals[0][1] > 8 * 12
     pairs = chorus.rows("SELECT count(*), count(needed), count_if(enough) FROM artist_pairs")
-    assert pairs[0][0] == pairs[0][1] > 50 and pairs[0][2] == 0, "two works each name no winner"
+    # `needed` is null where no number of works that anybody makes would show the difference.
+    assert pairs[0][0] >= pairs[0][1] > 50 and pairs[0][2] == 0, "two works each name no winner"
 
 
 def test_an_artist_that_fails_for_ever_leaves_the_others_done(chorus: Chorus):
