@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
+from grabient_assets.settings import PROVIDERS
+from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import emulator, typed
+
+
+def asked_with_a_fixed_id(data: Path) -> None:
+    """What `chorus new` does. What the emulated artists write, and whether one fails, follows from the id."""
+    warehouse = Warehouse(data / "grabient.duckdb")
+    wish = Wish(artists=("gpt-6-luna", "claude-haiku-5-5"), size="1024x640")
+    with warehouse.read() as connection:
+        planned = plan_group(connection, wish, PROVIDERS, datetime.now(UTC))
+    group = replace(planned.group, group_id=f"rg_{1:026d}")
+    ask_chorus(warehouse, replace(planned, group=group), None, None, "emulator")
 
 
 def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
@@ -19,7 +34,8 @@ def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
         gone = typed(tmp_path, "chorus", "new", *wish, "--brush", "dall-e-3", **values)
         assert gone.code == 1 and "gpt-image-2.5-flare" in gone.err
 
-        made = typed(tmp_path, "chorus", "new", *wish, "--run", "--json", **values)
+        asked_with_a_fixed_id(tmp_path)
+        made = typed(tmp_path, "chorus", "run", "--json", **values)
         assert made.code == 0, made.err
         document = made.json
         assert document["counts"] == {"queued": 0, "generating": 0, "done": 2, "failed": 0, "cancelled": 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -50,6 +51,7 @@ class Chorus:
         self.store = open_store(settings)
         self.finished: list[FinishedRun] = []
         self._driver: Driver | None = None
+        self._asked = 0
         self._open, self._connections = ExitStack(), dict[str, Connection]()
 
     @property
@@ -64,7 +66,12 @@ class Chorus:
             return plan_group(connection, asked, PROVIDERS, datetime.now(UTC))
 
     def ask(self, max_usd: Decimal | None = None, budget: Decimal | None = None, **wish: Any) -> ChorusGroup:
-        return ask_chorus(self.warehouse, self.plan(**wish), max_usd, budget, "emulator")
+        """A group with an id of the test's own: what the emulated artists write, and whether one of them fails, follows
+        from it."""
+        self._asked += 1
+        planned = self.plan(**wish)
+        group = replace(planned.group, group_id=f"rg_{self._asked:026d}")
+        return ask_chorus(self.warehouse, replace(planned, group=group), max_usd, budget, "emulator")
 
     def drive(self, most: int = 40) -> None:
         """Tick until nothing moves and no batch is open."""
