@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.errors import RegistryError
 from grabient_assets.groups.chorus.statements import Statement, read_statement
 from grabient_assets.groups.chorus.tables import (
     ARTWORKS,
@@ -155,12 +156,7 @@ def ask_for_statements(
 
 
 def ask_for_artworks(
-    connection: DuckDBPyConnection,
-    run_ids: Sequence[str],
-    answers_from: str,
-    now: datetime,
-    *,
-    retry: bool = False,
+    connection: DuckDBPyConnection, run_ids: Sequence[str], answers_from: str, now: datetime, *, retry: bool = False
 ) -> None:
     """Want the artwork of every one of these runs that has none, from the brush of its group. A run that was refused at
     the input is not asked again: the same prompt would be refused again."""
@@ -177,7 +173,12 @@ def ask_for_artworks(
     known = groups(connection, [group_id for group_id, _ in rows])
     for group_id, runs in rows:
         group = known[group_id]
-        brush = load_registry().model(group.brush_provider, group.brush)
+        try:
+            brush = load_registry().model(group.brush_provider, group.brush)
+        except RegistryError:
+            if retry:
+                raise
+            continue  # paid statements are stored whatever became of the brush; the run shows that it was not asked
         wanted = [SubjectVersion(group.recipe, run_id) for run_id in runs]
         target = ARTWORK.target(group.recipe, brush, answers_from)
         terms = AskTerms(cap_id=group.cap_id)
@@ -191,9 +192,8 @@ def _prepare_artworks(
         query = "SELECT run_id, image_prompt FROM artist_statements WHERE list_contains($1::VARCHAR[], run_id)"
         prompts = dict(database.execute(query, [[one.subject for one in due]]).fetchall())
     for one in due:
-        line = submission.connection.provider.request_line(
-            image_spec(one.custom_id, prompts[one.subject], prompt), model
-        )
+        spec = image_spec(one.custom_id, prompts[one.subject], prompt)
+        line = submission.connection.provider.request_line(spec, model)
         yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
 
 
@@ -206,9 +206,8 @@ class ArtworkReader(AnswerReader):
         self._batch, self._store = batch, store
         with warehouse.read() as connection:
             runs = {request.subject for request in requests_of(connection, batch.batch_id)}
-            self._digests = {
-                one.group_id: one.prompt_digest for one in groups(connection, {r[:29] for r in runs}).values()
-            }
+            asked = groups(connection, {run[:29] for run in runs})
+        self._digests = {group_id: group.prompt_digest for group_id, group in asked.items()}
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         assert result.image is not None

@@ -201,7 +201,7 @@ SELECT c.run_id, c.group_id, c.artist, c.provider, c.brush, c.iteration, c.promp
             WHEN c.stage_error IS NOT NULL THEN c.stage_error
             WHEN a.state = 'stopped' THEN a.reason
             WHEN c.written AND a.run_id IS NULL AND c.cancelled_at IS NULL
-                THEN 'Its statement could be read only later, so its artwork was never asked for.' END AS error,
+                THEN 'Its artwork was never asked for; `grabient chorus retry` asks, or says why not.' END AS error,
        c.statement, c.image_prompt, c.image_id, c.cost_usd::DECIMAL(18, 10) AS cost_usd,
        c.artist_usd::DECIMAL(18, 10) AS artist_usd, c.brush_usd::DECIMAL(18, 10) AS brush_usd,
        c.possible_usd::DECIMAL(18, 10) AS possible_usd, c.artist_seconds + coalesce(c.brush_seconds, 0) AS seconds,

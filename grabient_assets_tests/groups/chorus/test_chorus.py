@@ -117,6 +117,23 @@ def test_between_artist_and_brush_nothing_is_forgotten_and_nothing_is_asked_twic
     assert chorus.rows("FROM artworks ORDER BY run_id") == before and chorus.requests(group.brush) == 2
 
 
+def test_a_brush_that_left_the_registry_keeps_no_paid_statement_from_being_stored(chorus: Chorus):
+    group = chorus.ask(artists=FOUR[:1])
+    with chorus.warehouse.write() as connection:
+        connection.execute("UPDATE chorus_groups SET brush = 'gone'")
+    chorus.settle([STATEMENT])
+    [run] = chorus.runs(group).values()
+    assert (run.status, run.stage) == ("failed", "brush") and run.statement and run.cost_usd > 0
+    assert run.error == "Its artwork was never asked for; `grabient chorus retry` asks, or says why not."
+    with pytest.raises(RegistryError, match="'gone'"):
+        chorus.retry(group)
+    with chorus.warehouse.write() as connection:
+        connection.execute("UPDATE chorus_groups SET brush = $1", [group.brush])
+    assert chorus.retry(group) == [run.run_id]
+    chorus.settle()
+    assert [run.status for run in chorus.runs(group).values()] == ["done"] and chorus.requests(FOUR[0]) == 1
+
+
 def test_a_refusal_at_the_input_is_one_call_and_the_statement_stays(chorus: Chorus):
     chorus.emulator.faults({"match": {"model": "gpt-image-2.5-flare"}, "action": REFUSED})
     group = chorus.ask(artists=FOUR[:2])
