@@ -153,26 +153,24 @@ FROM sources s LEFT JOIN (
     FROM source_queue
 ) q ON q.source_id = s.source_id AND q.place = 1;
 
+-- Every reading that a workflow wants: one source x one focus area by one model.
+CREATE VIEW workflow_readings AS
+SELECT w.workflow_id, w.prompt_version, s.source_id, a.focus_area, e.extractor.provider AS provider,
+       e.extractor.model AS model
+FROM workflows w JOIN workflow_sources s USING (workflow_id),
+     LATERAL (SELECT unnest(w.areas) AS focus_area) a,
+     LATERAL (SELECT unnest(from_json(w.extractors, '[{"provider": "VARCHAR", "model": "VARCHAR"}]')) AS extractor) e
+WHERE w.deleted_at IS NULL;
+
 -- Every cell of a workflow: one source x one focus area. Of several extractors one whole reading suffices.
 CREATE VIEW workflow_cells AS
-WITH wanted AS (
-    SELECT w.workflow_id, w.prompt_version, s.source_id, a.focus_area, w.extractors
-    FROM workflows w JOIN workflow_sources s USING (workflow_id),
-         LATERAL (SELECT unnest(w.areas) AS focus_area) a
-    WHERE w.deleted_at IS NULL
-),
-readings AS (
-    SELECT DISTINCT w.prompt_version, w.source_id, w.focus_area, e.extractor.provider AS provider,
-           e.extractor.model AS model
-    FROM wanted w, LATERAL (SELECT unnest(from_json(w.extractors, '[{"provider": "VARCHAR", "model": "VARCHAR"}]'))
-                            AS extractor) e
-),
-parts AS (
-    SELECT r.*, x.part, t.skipped,
+WITH parts AS (
+    SELECT r.*, x.part, coalesce(t.skipped, false) AS skipped, t.custom_id,
            t.custom_id IS NOT NULL AND (t.skipped OR starts_with(t.custom_id,
                left(sha256('fa' || r.focus_area || '|' || x.window_sha256), 24))) AS answered,
-           t.error, t.created_at, k.state AS ask_state, k.reason, k.retry_from
-    FROM readings r
+           t.error, k.state = 'open' AND t.error IS NOT NULL AND k.retry_from > t.created_at AS again,
+           k.state AS ask_state, k.reason
+    FROM (SELECT DISTINCT * EXCLUDE (workflow_id) FROM workflow_readings) r
     JOIN sources s USING (source_id)
     JOIN source_windows x ON x.source_id = r.source_id AND x.content_sha256 = s.content_sha256
     LEFT JOIN extractions t ON t.subject = r.source_id || '|fa' || r.focus_area || '|w' || printf('%02d', x.part)
@@ -182,35 +180,34 @@ parts AS (
         AND k.model = r.model
 ),
 per_model AS (
-    SELECT prompt_version, source_id, focus_area, provider, model,
-           bool_and(answered AND error IS NULL) AS whole, bool_and(coalesce(skipped, false)) AS skipped,
-           bool_or(NOT answered AND ask_state IS DISTINCT FROM 'stopped' OR (error IS NOT NULL AND ask_state = 'open'
-               AND retry_from > created_at)) AS waiting,
-           first(coalesce(error, reason)) FILTER (coalesce(error, reason) IS NOT NULL) AS error
+    SELECT prompt_version, source_id, focus_area, provider, model, count(*) AS parts,
+           bool_and(answered AND error IS NULL) AS whole, bool_and(skipped) AS skipped,
+           bool_or(again IS TRUE OR (NOT answered AND ask_state IS DISTINCT FROM 'stopped')) AS waiting,
+           max(coalesce(error, reason)) FILTER (NOT answered OR error IS NOT NULL) AS error,
+           list(custom_id) FILTER (error IS NULL AND NOT skipped) AS requests
     FROM parts GROUP BY ALL
 ),
 per_cell AS (
     SELECT prompt_version, source_id, focus_area, bool_or(whole) AS whole, bool_and(skipped) AS skipped,
-           bool_or(waiting) AS waiting, first(error) FILTER (error IS NOT NULL) AS error
+           bool_or(waiting) AS waiting, max(error) AS error, max(parts) AS parts, flatten(list(requests)) AS requests
     FROM per_model GROUP BY ALL
-),
-found AS (
-    SELECT source_id, focus_area, prompt_version, count(DISTINCT (type, content)) FILTER (state = 'ok') AS entries
-    FROM knowledge_entries GROUP BY ALL
 )
 SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
        CASE WHEN c.skipped THEN 'skipped'
+            WHEN c.waiting AND NOT c.whole THEN 'waiting'
             WHEN c.whole THEN if(coalesce(f.entries, 0) > 0, 'ok', 'empty')
-            WHEN c.waiting THEN 'waiting'
-            WHEN c.source_id IS NOT NULL THEN 'failed'
-            WHEN q.status = 'dead' THEN 'failed'
+            WHEN c.source_id IS NOT NULL OR q.status = 'dead' THEN 'failed'
             ELSE 'waiting' END AS state,
        CASE WHEN c.skipped OR c.whole OR c.waiting THEN NULL
             WHEN c.source_id IS NOT NULL THEN c.error
             WHEN q.status = 'dead' THEN q.last_error END AS error,
-       coalesce(f.entries, 0) AS entries
-FROM wanted w LEFT JOIN per_cell c USING (prompt_version, source_id, focus_area)
-LEFT JOIN found f USING (prompt_version, source_id, focus_area)
+       coalesce(f.entries, 0) AS entries, c.parts
+FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM workflow_readings) w
+LEFT JOIN per_cell c USING (prompt_version, source_id, focus_area)
+LEFT JOIN LATERAL (
+    SELECT count(DISTINCT (e.type, e.content)) AS entries FROM knowledge_entries e
+    WHERE e.state = 'ok' AND list_contains(c.requests, e.custom_id)
+) f ON true
 LEFT JOIN source_states q USING (source_id);
 
 CREATE VIEW knowledge_coverage AS
@@ -218,13 +215,16 @@ SELECT source_id, focus_area, prompt_version, any_value(state) AS state, any_val
        max(entries) AS entries
 FROM workflow_cells GROUP BY source_id, focus_area, prompt_version;
 
--- What the index should hold of each workflow: an entry that two sources or two models have is one vector.
+-- What the index should hold of each workflow: an entry that two sources or two models have is one vector. Entries belong
+-- to a request; sources with equal windows share it. An earlier text's entries stand until the new one is read.
 CREATE VIEW workflow_entries AS
-SELECT c.workflow_id, e.*,
-       sha256(c.workflow_id || chr(10) || e.focus_area || chr(10) || e.type || chr(10) || e.content) AS vector_id
-FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM workflow_cells) c
-JOIN knowledge_entries e USING (source_id, focus_area, prompt_version)
-WHERE e.state = 'ok';
+SELECT r.workflow_id, e.* REPLACE (x.source_id AS source_id),
+       sha256(r.workflow_id || chr(10) || e.focus_area || chr(10) || e.type || chr(10) || e.content) AS vector_id
+FROM workflow_readings r
+JOIN extractions x USING (source_id, focus_area, prompt_version, provider, model)
+JOIN workflow_cells c USING (workflow_id, source_id, focus_area, prompt_version)
+JOIN knowledge_entries e ON e.custom_id = x.custom_id
+WHERE e.state = 'ok' AND x.error IS NULL AND (x.part < c.parts OR c.state = 'waiting');
 
 -- Status is computed, never stored. Progress: 30 for fetching, 50 for reading, 20 for entries that search shows.
 CREATE VIEW workflow_status AS
