@@ -105,3 +105,6 @@ CREATE_IS_CLEARED_UP_WITHIN = timedelta(hours=1)
 
 STATEMENT_WORDS = (60, 150)
 """The least and the most words of an artist statement: what the prompt asks for."""
+
+ENTRY_WORDS = 40
+"""The most words of the content of a knowledge entry: what the prompt asks for."""

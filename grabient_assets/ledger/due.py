@@ -184,9 +184,8 @@ def due_requests(
 def share_answers(connection: DuckDBPyConnection, purpose: Purpose) -> None:
     """Give waiting subjects the answer that exists for the same request, free of charge."""
     table = purpose.table
-    replaced = ", ".join(
-        [f"m.subject AS {table.subject}", *(f"m.prompt_version AS {name}" for name in table.versions), "0 AS cost_usd"]
-    )
+    of_subject = {table.subject: "m.subject", **table.derived, **dict.fromkeys(table.versions, "m.prompt_version")}
+    replaced = ", ".join(f"{value} AS {name}" for name, value in {**of_subject, "cost_usd": "0"}.items())
     connection.execute(
         f"""
         WITH {lacking(open_asks(purpose), table)}, {ready(purpose)},

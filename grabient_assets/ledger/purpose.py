@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from grabient_assets.ledger.asks import AskTarget
@@ -39,6 +39,9 @@ class AnswerTable:
     those that say whom it was asked of: a custom_id holds it too, but a plan that joins on it alone takes half as
     long again.
 
+    `derived` are the columns that follow from the subject, as SQL of `m.subject`: an answer that is shared gets them
+    anew.
+
     `key` is the primary key. Mostly a row is the answer to one request; where the `newest_stands`, a usable answer
     replaces the one before, whatever that was asked.
     """
@@ -52,6 +55,7 @@ class AnswerTable:
     asked_of: tuple[str, ...] = ("provider", "model")
     model: str = "model"
     newest_stands: bool = False
+    derived: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def version(self) -> str:

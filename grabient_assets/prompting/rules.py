@@ -10,7 +10,7 @@ wants every property required and no other property allowed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Template
 from typing import Any
 
@@ -24,8 +24,8 @@ class PromptRules:
     """The rules of the file `<purpose>.md`.
 
     `variables` are the word lists that it may use by name, `required` those that its body must use. The answer has
-    these `fields`; `lists` of them are lists of words, the others one word. Where a field is in `closed`, an enum has
-    to limit it to words of that list; no other may be limited.
+    these `fields`; `lists` of them are lists of words, `records` are lists of objects with those fields, the others
+    are one word. Where a field is in `closed`, an enum has to limit it to words of that list; no other may be limited.
     """
 
     purpose: str
@@ -34,6 +34,7 @@ class PromptRules:
     fields: tuple[str, ...]
     lists: tuple[str, ...]
     closed: Mapping[str, tuple[str, ...]]
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 def fill_body(body: str, rules: PromptRules, file: str) -> str:
@@ -77,20 +78,29 @@ def _listed(names: Any) -> str:
 
 def check_answer_schema(schema: dict[str, Any], rules: PromptRules, file: str) -> None:
     """Raises PromptError unless `schema` describes the answer that the rules want, field by field."""
+    _check_object(schema, rules.fields, rules, file, "output_schema")
+
+
+def _check_object(schema: dict[str, Any], wanted: tuple[str, ...], rules: PromptRules, file: str, what: str) -> None:
     properties = schema.get("properties")
     if schema.get("type") != "object" or not isinstance(properties, dict):
-        raise PromptError(f"{file}: output_schema must be of type object and have properties.")
+        raise PromptError(f"{file}: {what} must be of type object and have properties.")
     if schema.get("additionalProperties") is not False:
-        raise PromptError(f"{file}: output_schema must say 'additionalProperties: false'.")
-    wanted = rules.fields
-    _same_names(properties, wanted, f"{file}: the properties of output_schema")
+        raise PromptError(f"{file}: {what} must say 'additionalProperties: false'.")
+    _same_names(properties, wanted, f"{file}: the properties of {what}")
     required = schema.get("required") or []
     if not isinstance(required, list):
-        raise PromptError(f"{file}: 'required' of output_schema must be a list of names.")
-    _same_names(required, wanted, f"{file}: 'required' of output_schema")
+        raise PromptError(f"{file}: 'required' of {what} must be a list of names.")
+    _same_names(required, wanted, f"{file}: 'required' of {what}")
     _check_keywords(schema, file)
     for name, node in properties.items():
-        _check_field(name, node, rules, file)
+        if name not in rules.records:
+            _check_field(name, node, rules, file)
+        elif not isinstance(node, dict) or node.get("type") != "array" or not isinstance(node.get("items"), dict):
+            raise PromptError(f"{file}: output_schema must give {name!r} the type array, with objects as items.")
+        else:
+            _check_keywords(node, file)
+            _check_object(node["items"], rules.records[name], rules, file, f"the items of {name!r} in output_schema")
 
 
 def _same_names(found: Any, wanted: tuple[str, ...], what: str) -> None:

@@ -48,6 +48,7 @@ CREATE TABLE workflow_sources (
     PRIMARY KEY (workflow_id, source_id)
 );
 
+-- Fetching. `object_key` holds the bytes that could not be read, so that another reading can be tried without the network.
 CREATE TABLE source_queue (
     item_id       VARCHAR PRIMARY KEY,
     source_id     VARCHAR NOT NULL,
@@ -60,7 +61,9 @@ CREATE TABLE source_queue (
     lease         VARCHAR,
     queued_at     TIMESTAMPTZ NOT NULL,
     completed_at  TIMESTAMPTZ,
-    redriven_from VARCHAR
+    redriven_from VARCHAR,
+    object_key    VARCHAR,
+    media_type    VARCHAR
 );
 
 CREATE TABLE chunks (
@@ -90,6 +93,7 @@ CREATE TABLE source_windows (
     PRIMARY KEY (source_id, content_sha256, part)
 );
 
+-- `found` holds the entries as they were read; knowledge_entries are made of it.
 CREATE TABLE extractions (
     subject        VARCHAR NOT NULL,
     source_id      VARCHAR NOT NULL,
@@ -103,6 +107,7 @@ CREATE TABLE extractions (
     error          VARCHAR,
     entries        INTEGER NOT NULL DEFAULT 0,
     skipped        BOOLEAN NOT NULL DEFAULT false,
+    found          JSON,
     input_tokens   INTEGER,
     output_tokens  INTEGER,
     cost_usd       DECIMAL(18, 10),

@@ -1,0 +1,1 @@
+"""Talks and documents become knowledge that one can search."""
