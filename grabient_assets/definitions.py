@@ -2,7 +2,8 @@
 
 Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
 how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write,
-and comparisons says what their differences are worth. Assets, jobs, sensors and checks of a group lie in files of these
+and comparisons says what their differences are worth. In the group knowledge, talks and documents become entries that
+one can search. Assets, jobs, sensors and checks of a group lie in files of these
 names in `groups/<group>/`; the rules beside them are plain Python. What every kind of question asked of models has in
 common (jobs `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`,
 `tagging_completed`, `refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`.
@@ -29,6 +30,13 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.exports import assets as export_assets
     from grabient_assets.groups.exports import jobs as export_jobs
     from grabient_assets.groups.exports import sensors as export_sensors
+    from grabient_assets.groups.fetching import assets as fetching_assets
+    from grabient_assets.groups.fetching import jobs as fetching_jobs
+    from grabient_assets.groups.fetching import sensors as fetching_sensors
+    from grabient_assets.groups.knowledge import assets as knowledge_assets
+    from grabient_assets.groups.knowledge import jobs as knowledge_jobs
+    from grabient_assets.groups.knowledge import sensors as knowledge_sensors
+    from grabient_assets.groups.knowledge import workflows as knowledge_workflows
     from grabient_assets.groups.notices import sensors as notice_sensors
     from grabient_assets.groups.palettes import assets as palette_assets
     from grabient_assets.groups.palettes import checks as palette_checks
@@ -69,6 +77,13 @@ def grabient() -> dg.Definitions:
             chorus_assets.collect_chorus,
             comparison_assets.chorus_comparisons,
             comparison_assets.artist_fingerprints,
+            knowledge_assets.knowledge_workflows,
+            fetching_assets.sources_asset(knowledge_workflows.ask_about),
+            knowledge_assets.extraction_batches,
+            knowledge_assets.knowledge_entries,
+            knowledge_assets.entry_embeddings,
+            knowledge_assets.knowledge_index,
+            knowledge_assets.knowledge_reports,
             calibration_assets.model_reports,
             export_assets.palette_exports,
         ],
@@ -86,6 +101,13 @@ def grabient() -> dg.Definitions:
             chorus_jobs.submit_artworks,
             chorus_jobs.report_chorus,
             comparison_jobs.compare_artists,
+            knowledge_jobs.new_workflow,
+            fetching_jobs.fetch_sources,
+            fetching_jobs.redrive_sources,
+            knowledge_jobs.submit_extraction,
+            knowledge_jobs.report_knowledge,
+            knowledge_jobs.index_knowledge,
+            knowledge_jobs.delete_workflow,
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
@@ -101,6 +123,8 @@ def grabient() -> dg.Definitions:
             search_sensors.vectors_changed(interval, status),
             chorus_sensors.chorus_due(interval, status),
             comparison_sensors.chorus_settled(interval, status),
+            fetching_sensors.sources_due(interval, status),
+            knowledge_sensors.extraction_due(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
 from grabient_assets.groups.embedding.purpose import EMBEDDING
+from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.refinement.purpose import REFINEMENT
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.batches import BatchRecord
@@ -16,7 +17,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from grabient_assets.asking.purpose_assets import PurposeAssets
 
-PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING, STATEMENT, ARTWORK)}
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING, STATEMENT, ARTWORK, EXTRACTION)}
 """Every purpose by its name, upstream before downstream."""
 
 

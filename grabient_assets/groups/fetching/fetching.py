@@ -198,7 +198,7 @@ def _content(document: Document) -> str:
 def _windows(source: Source, document: Document) -> list[WindowRecord]:
     found: list[WindowRecord] = []
     for one in windows_of(document):
-        said = [(segment.t, segment.char_start, segment.text) for segment in one.segments]
+        said = [(segment["t"], segment["char_start"], segment["text"]) for segment in one.segments]
         plain = json.dumps([[t, text] for t, _, text in said], ensure_ascii=False)
         segments = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
         digest = hashlib.sha256(plain.encode()).hexdigest()

@@ -288,6 +288,22 @@ def ask_failed_again(
     return fetched, again
 
 
+def ask_cells(
+    connection: DuckDBPyConnection, chosen: Sequence[tuple[str, int]], answers_from: str, now: datetime
+) -> int:
+    """Ask again for what failed of these cells, sources with an area each, in every workflow that wants them; returns
+    how many were asked."""
+    wanted = {(source_id, area) for source_id, area in chosen}
+    rows = connection.execute(
+        "SELECT workflow_id, source_id, focus_area FROM workflow_cells WHERE state = 'failed' ORDER BY ALL"
+    ).fetchall()
+    failed = [row for row in rows if (row[1], row[2]) in wanted]
+    for workflow_id, source_id, area in failed:
+        one = replace(workflows(connection, [workflow_id])[workflow_id], areas=(area,))
+        ask_for_extraction(connection, one, [source_id], answers_from, now, retry=True)
+    return len({row[1:] for row in failed})
+
+
 def delete_workflow(warehouse: Warehouse, workflow: Workflow, now: datetime) -> None:
     """Delete the workflow. Its vectors leave the index with the next sync; embeddings, and sources of others, stay.
     What only it waits for is neither fetched nor asked any more."""

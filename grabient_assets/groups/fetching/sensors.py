@@ -1,0 +1,93 @@
+"""The sensor that has due sources fetched."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.groups.fetching.jobs import fetch_sources
+from grabient_assets.groups.fetching.partitions import missing_sources, unreported
+from grabient_assets.groups.fetching.queue import DeadLetter, dead_letters
+from grabient_assets.resources.runs import (
+    ABOUT_TAG,
+    WORK_TAG,
+    attempt,
+    busy_with,
+    next_attempt,
+    runs_or_reason,
+    work_of,
+)
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.wording import counted
+
+ROLE = "fetch-sources"
+MOST_MARKED_PER_TICK = 10
+
+
+def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: one run for all sources that are due, and one that fails with the reason for each that is dead."""
+
+    @dg.sensor(
+        name="sources_due",
+        job=fetch_sources,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Fetches the sources that are due, in one run, and marks those that cannot be fetched by a run "
+        "that fails with the reason.",
+    )
+    @skipped_while_locked
+    def look(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
+        database, now = warehouse.open_briefly(), datetime.now(UTC)
+        with database.read() as connection:
+            rows = connection.execute(
+                "SELECT item_id, attempts, source_id FROM source_queue WHERE (status = 'queued' AND scheduled_for <= $1) "
+                "OR (status = 'leased' AND leased_until < $1) ORDER BY item_id",
+                [now],
+            ).fetchall()
+            later = connection.execute(
+                "SELECT min(scheduled_for) FROM source_queue WHERE status = 'queued' AND scheduled_for > $1", [now]
+            ).fetchone()
+            read = connection.execute("SELECT source_id FROM sources WHERE object_key IS NOT NULL").fetchall()
+            dead = dead_letters(connection)
+        fresh = unreported(context.instance, "sources", [row[0] for row in read])
+        requests, reasons = _marking(context.instance, dead), list[str]()
+        first = next((row[2] for row in rows), next(iter(fresh), None))
+        if first is not None:
+            items = [f"{item} {attempts}" for item, attempts, _ in rows] or fresh
+            going = busy_with(context.instance, ROLE) or attempt(context.instance, database, ROLE, items)
+            if isinstance(going, str):
+                reasons.append(going)
+            else:
+                about = {ABOUT_TAG: counted(len(rows) or len(fresh), "source")}
+                requests.append(
+                    dg.RunRequest(
+                        run_key=going.run_key,
+                        partition_key=first,
+                        tags={**going.tags, **about},
+                        run_config={"ops": {"fetch_sources": {"config": {"due": True}}}},
+                    )
+                )
+        if later and later[0]:
+            reasons.append(f"The next source is tried at {later[0]:%H:%M:%S} UTC.")
+        named = [request.partition_key for request in requests if request.partition_key]
+        return runs_or_reason(
+            context, requests, reasons or ["No source is due."], lambda instance, _: missing_sources(instance, named)
+        )
+
+    return look
+
+
+def _marking(instance: dg.DagsterInstance, dead: Sequence[DeadLetter]) -> list[dg.RunRequest]:
+    """A run that fails with the reason for each dead source, once for each dead letter."""
+    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values} if dead else set[str]()
+    works = {work_of("mark-source", [one.item_id]): one for one in dead}
+    return [
+        dg.RunRequest(
+            run_key=(marking := next_attempt("mark-source", work, 0)).run_key,
+            partition_key=one.source_id,
+            tags={**marking.tags, ABOUT_TAG: f"{one.source_id} failed"},
+            run_config={"ops": {"fetch_sources": {"config": {"report": True}}}},
+        )
+        for work, one in list(works.items())
+        if work not in seen
+    ][:MOST_MARKED_PER_TICK]

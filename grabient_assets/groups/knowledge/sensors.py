@@ -1,0 +1,133 @@
+"""The sensor that carries what was fetched to the index: send, report, embed, index."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.asking.sensors import COLLECT_ROLE, sending_run
+from grabient_assets.groups.fetching.partitions import missing_sources, unreported
+from grabient_assets.groups.knowledge.cells import Cell, cells_of
+from grabient_assets.groups.knowledge.entry_index import index_is_due, knowledge_state
+from grabient_assets.groups.knowledge.jobs import index_knowledge, report_knowledge, submit_extraction
+from grabient_assets.groups.knowledge.partitions import cell_key
+from grabient_assets.groups.knowledge.purpose import EXTRACTION
+from grabient_assets.groups.knowledge.workflows import statuses
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.ledger.held_work import sendable_requests
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import (
+    ABOUT_TAG,
+    WORK_TAG,
+    attempt,
+    busy_with,
+    next_attempt,
+    runs_or_reason,
+    work_of,
+)
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
+
+MOST_MARKED_PER_TICK = 10
+
+
+def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: a run for each provider that is asked, one that reports cells, one that embeds and indexes."""
+
+    @dg.sensor(
+        name="extraction_due",
+        jobs=[submit_extraction, report_knowledge, index_knowledge],
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Sends what is asked of extractors, one run for each provider; reports the cells that are read and "
+        "marks those that failed; then embeds the entries and brings the index to what it should hold.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        database, now, budget = warehouse.open_briefly(), datetime.now(UTC), providers.budget_usd()
+        with database.read() as connection:
+            found = cells_of(connection)
+            work = {
+                name: sendable_requests(EXTRACTION, PURPOSES, connection, name, budget, now)
+                for name in (PROVIDERS if found else ())
+            }
+            state = knowledge_state(connection)
+            indexing = index_is_due(connection, load_settings()) or any(
+                one.status == "validating" for one in statuses(connection)
+            )
+        requests, reasons = list[dg.RunRequest](), list[str]()
+        for name, due in work.items():
+            reasons += due.held
+            if not due.due:
+                continue
+            source_id, area, _ = due.due[0].subject.split("|")
+            going = sending_run(
+                *(context.instance, database, providers, EXTRACTION.name, name, due),
+                job_name=submit_extraction.name,
+                partition_key=f"{area}|{source_id}",
+                run_config={"ops": {"extraction_batches": {"config": {"send_due": name}}}},
+            )
+            (requests if isinstance(going, dg.RunRequest) else reasons).append(going)  # pyright: ignore[reportArgumentType]
+        requests += _reporting(context.instance, database, found)
+        requests += _marking(context.instance, found)
+        if indexing:
+            going = _indexing(context.instance, database, state, found)
+            (requests if isinstance(going, dg.RunRequest) else reasons).append(going)  # pyright: ignore[reportArgumentType]
+        named = {one.source_id for one in found}
+        return runs_or_reason(
+            context,
+            requests,
+            reasons or ["Nothing is due of any extractor, and search shows every entry."],
+            lambda instance, _: missing_sources(instance, sorted(named)),
+        )
+
+    return look
+
+
+def _reporting(instance: dg.DagsterInstance, warehouse: Warehouse, found: Sequence[Cell]) -> Iterator[dg.RunRequest]:
+    covered = [cell_key(one.source_id, one.focus_area) for one in found if one.covered]
+    fresh = unreported(instance, "knowledge_entries", covered)
+    going = attempt(instance, warehouse, "report-knowledge", fresh) if fresh else None
+    if going is not None and not isinstance(going, str):
+        yield dg.RunRequest(
+            run_key=going.run_key,
+            job_name=report_knowledge.name,
+            partition_key=fresh[0],
+            tags={**going.tags, ABOUT_TAG: f"{counted(len(fresh), 'cell')} reported"},
+            run_config={"ops": {"knowledge_entries": {"config": {"settled": True}}}},
+        )
+
+
+def _marking(instance: dg.DagsterInstance, found: Sequence[Cell]) -> Iterator[dg.RunRequest]:
+    """A run that fails with the reason for each cell that failed, once for each failure."""
+    failed = [one for one in found if one.state == "failed"]
+    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values} if failed else set[str]()
+    made = 0
+    for one in failed:
+        key = cell_key(one.source_id, one.focus_area)
+        work = work_of("mark-knowledge", [key, one.prompt_version, one.error or ""])
+        if work in seen or made == MOST_MARKED_PER_TICK:
+            continue
+        marking = next_attempt("mark-knowledge", work, 0)
+        tags = {**marking.tags, ABOUT_TAG: f"{key} failed"}
+        yield dg.RunRequest(run_key=marking.run_key, job_name=report_knowledge.name, partition_key=key, tags=tags)
+        made += 1
+
+
+def _indexing(
+    instance: dg.DagsterInstance, warehouse: Warehouse, state: str, found: Sequence[Cell]
+) -> dg.RunRequest | str:
+    """The run that embeds and indexes, once no collection is under way: entries then go together."""
+    for role in ("index-knowledge", COLLECT_ROLE):
+        if reason := busy_with(instance, role):
+            return reason
+    going = attempt(instance, warehouse, "index-knowledge", [state])
+    if isinstance(going, str):
+        return going
+    # A deleted workflow leaves no cell; then the run stands under the last source that was a partition.
+    first = next((one.source_id for one in found), None) or next(iter(instance.get_dynamic_partitions("sources")), None)
+    return dg.RunRequest(run_key=going.run_key, job_name=index_knowledge.name, partition_key=first, tags=going.tags)
