@@ -22,9 +22,13 @@ from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, 
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
-OfOnePurpose = Literal["no_image_prompt", "long_statement", "delimiters", "fenced"]
+OfStatements = Literal["no_image_prompt", "long_statement", "delimiters", "fenced"]
+OfEntries = Literal["ungrounded", "over_long", "off_type", "injected", "no_entries"]
 Ending = (
-    Outcome | OfOnePurpose | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
+    Outcome
+    | OfStatements
+    | OfEntries
+    | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
 )
 """How an answer of any kind can be made to end. A text knows one refusal. Those of one purpose are known to its
 answerer, and the last ones are about no text."""
@@ -188,6 +192,7 @@ def _permitted(value: Any, schema: dict[str, Any], chance: Chance) -> Any:
     if isinstance(value, list):
         item = schema.get("items") or {}
         kept = [entry for entry in value if not item.get("enum") or entry in item["enum"]]
+        kept = [shaped(entry, item, chance) if isinstance(entry, dict) else entry for entry in kept]
         return kept[: schema.get("maxItems", len(kept))]
     return value
 

@@ -1,9 +1,10 @@
-"""The emulator as one ASGI application: five APIs under their prefixes and a control plane under /_emulator."""
+"""The emulator as one ASGI application: seven APIs under their prefixes and a control plane under /_emulator."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from grabient_assets.emulator.groq import Groq
 from grabient_assets.emulator.openai import OpenAI
 from grabient_assets.emulator.service import InFlight
 from grabient_assets.emulator.vectorize import Vectorize
+from grabient_assets.emulator.web import Web
 from grabient_assets.emulator.wire import (
     Api,
     Call,
@@ -37,6 +39,7 @@ from grabient_assets.emulator.wire import (
     named,
     reply,
 )
+from grabient_assets.emulator.youtube import YouTube
 from grabient_assets.errors import EmulatorError
 
 # The first model named in a body: enough to match fault rules, without parsing hundreds of megabytes.
@@ -64,7 +67,8 @@ class EmulatorApp:
         self.control = Control(self.state, FaultScript(rules, self.state.counts), self.call_faults)
         self._touched = touched
         world = World(self.state, ServedModels(models, lambda: now().date()), polls)
-        apis: tuple[Api, ...] = (Anthropic(world), OpenAI(world), Groq(world), Google(world), Vectorize(world))
+        providers = (Anthropic(world), OpenAI(world), Groq(world), Google(world))
+        apis: tuple[Api, ...] = (*providers, Vectorize(world), YouTube(), Web())
         self.asgi = Starlette(
             routes=[
                 Mount("/_emulator", routes=self.control.routes()),
@@ -87,7 +91,10 @@ class EmulatorApp:
             except Refused as refused:
                 return named(api, api.refusal(refused))
             model = self._model(call)
-            spoil, plan = self.control.script.of_call(api.provider, model, route.name)
+            place = route.place(call) if route.place else None
+            if place is not None and place.first:
+                self.control.fetched[api.provider][place.name] += 1
+            spoil, plan = self.control.script.of_call(api.provider, model, route.name, place)
 
             async def handle() -> Response:
                 try:
@@ -183,6 +190,8 @@ class Control:
         self._call_faults = call_faults
         self.script = script
         self.in_flight = InFlight()
+        self.fetched: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """How often each video and page was fetched, by provider."""
 
     def routes(self) -> list[HttpRoute]:
         return [
@@ -199,14 +208,15 @@ class Control:
         return reply({"status": "ok", "pid": os.getpid()})
 
     async def calls(self, request: Request) -> Response:
-        """Calls per provider and route, every accepted create with its custom ids, the most single calls that were
-        under way at the same time, and what all answers would have cost."""
+        """Calls per provider and route, how often each source was fetched, every accepted create with its custom ids,
+        the most single calls and fetches at the same time, and what all answers would have cost."""
         counts, billed = self._state.counts, await run_in_threadpool(self._state.bills.rows)
         return reply(
             {
                 "counts": counts.calls(),
                 "creates": counts.creates(),
                 "in_flight": self.in_flight.most,
+                "fetched": self.fetched,
                 "billed_usd": float(sum(row["usd"] or 0 for row in billed)),
                 "billed": [{**row, "usd": None if row["usd"] is None else float(row["usd"])} for row in billed],
             }
@@ -251,6 +261,7 @@ class Control:
         """Forgets batches, files, vectors and counts; the fault script is again the one of the start."""
         self._state.reset()
         self.in_flight.most.clear()
+        self.fetched.clear()
         self.script = self._first_script
         self._call_faults.release()
         return reply({"reset": True})

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
@@ -79,7 +79,7 @@ class CallFaults:
         return answer or await handle()
 
     def _cut(self, action: Cut, whole: Response) -> Response:
-        if whole.status_code != 200:
+        if whole.status_code != 200 or isinstance(whole, StreamingResponse):
             return whole
         if action.clean:
             body = bytes(whole.body)

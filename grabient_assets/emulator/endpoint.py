@@ -24,6 +24,8 @@ BASE_PATHS = {
     "groq": "/groq",
     "google": "/google",
     "cloudflare": "/cloudflare/client/v4",
+    "youtube": "/youtube",
+    "web": "/web",
 }
 HEALTH_TIMEOUT_SECONDS = 2.0
 START_DEADLINE_SECONDS = 20.0

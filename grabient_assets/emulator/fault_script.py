@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from grabient_assets.emulator.database import CallCounts
-from grabient_assets.emulator.wire import ROUTE_NAMES, SINGLE_CALLS
+from grabient_assets.emulator.wire import FETCHES, ROUTE_NAMES, SINGLE_CALLS, Place
 from grabient_assets.errors import EmulatorError
 from grabient_assets.settings import Provider
 
@@ -23,15 +24,21 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-Service = Provider | Literal["cloudflare"]
+Service = Provider | Literal["cloudflare", "youtube", "web"]
 
 
 class Match(Strict):
-    """Which calls a rule is about. What is left out matches everything; `nth`, `from`, `to` count from 1."""
+    """Which calls a rule is about. What is left out matches everything; `nth`, `from`, `to` count from 1.
+
+    `video` and `path` may hold `*` and `?`, and match only calls that fetch such a thing.
+    """
 
     provider: Service | None = None
     model: str | None = None
     route: str | None = None
+    video: str | None = None
+    path: str | None = None
+    step: Literal["watch", "player", "captions"] | None = None
     nth: int | list[int] | None = None
     first: int | None = Field(default=None, alias="from", ge=1)
     last: int | None = Field(default=None, alias="to", ge=1)
@@ -42,6 +49,16 @@ class Match(Strict):
         if self.route is not None and self.route not in ROUTE_NAMES:
             raise ValueError(f"route {self.route!r} is unknown; routes are {', '.join(ROUTE_NAMES)}")
         return self
+
+    def fetches(self, place: Place | None) -> bool:
+        """Whether a call for this is meant."""
+        if place is None:
+            return self.video is self.path is self.step is None
+        return (
+            (self.video is None or fnmatchcase(place.video, self.video))
+            and (self.path is None or any(fnmatchcase(path, self.path) for path in place.paths))
+            and self.step in (None, place.step)
+        )
 
     def numbers(self, seen: int) -> bool:
         """Whether the seen-th matching call is meant."""
@@ -102,6 +119,32 @@ class VisibleAfter(Strict):
     polls: int = Field(ge=1)
 
 
+class Blocked(Strict):
+    """A page that wants to see a person; at YouTube with `how` `login` a player that wants a login."""
+
+    do: Literal["blocked"]
+    how: Literal["captcha", "login"] = "captcha"
+
+
+class NoTranscript(Strict):
+    """What the player says of a video that has no transcript for us."""
+
+    do: Literal["disabled", "unavailable", "age_restricted", "unplayable", "po_token"]
+
+
+class EmptyBody(Strict):
+    """HTTP 200 with nothing behind it: the captions of a video, or a page."""
+
+    do: Literal["empty_body"]
+
+
+class Changed(Strict):
+    """Another text, and of pages another ETag and date. Each version has its own."""
+
+    do: Literal["changed"]
+    version: int = Field(default=2, ge=2)
+
+
 class Selecting(Strict):
     """Actions on some requests of a batch: the named ones, or `count`, or a `share` of them."""
 
@@ -118,6 +161,15 @@ class SpoiltStatement(Selecting):
     """Of an artist: without an image prompt, far too long, or in another form than asked for."""
 
     do: Literal["no_image_prompt", "long_statement", "delimiters", "fenced"]
+
+
+class SpoiltEntries(Strict):
+    """Of extraction: entries that the text does not hold, of 60 words, of an unknown type; one that repeats an
+    instruction; none at all. All answers are meant, unless a share or custom ids are named."""
+
+    do: Literal["ungrounded", "over_long", "off_type", "injected", "no_entries"]
+    share: float = Field(default=1.0, gt=0, le=1)
+    custom_ids: list[str] = []
 
 
 class SpoiltVector(Selecting):
@@ -178,12 +230,15 @@ class NoKeys(Strict):
     do: Literal["no_keys"]
 
 
-OF_ANSWERS = (SpoiltAnswer, SpoiltStatement, SpoiltVector, ErroredResult)
+OF_ANSWERS = (SpoiltAnswer, SpoiltStatement, SpoiltEntries, SpoiltVector, ErroredResult)
 """Actions that a single answer can be spoilt by, too."""
+OF_SOURCES = (Blocked, NoTranscript, EmptyBody, Changed)
+"""Actions that what is fetched can be spoilt by."""
 CallAction = Status | Unsuccessful | Html | Drop | Delay | Hold | Cut
 BatchAction = (
     SpoiltAnswer
     | SpoiltStatement
+    | SpoiltEntries
     | SpoiltVector
     | SpoiltResult
     | ErroredResult
@@ -196,7 +251,13 @@ BatchAction = (
     | ResultsHost
     | NoKeys
     | VisibleAfter
+    | Blocked
+    | NoTranscript
+    | EmptyBody
+    | Changed
 )
+AT_BATCHES = ("answer", "create")
+CUT_CALLS = (*SINGLE_CALLS, *FETCHES)
 ONLY_AT = {
     "null_file_ids": ("openai", "groq"),
     "empty_file_ids": ("openai", "groq"),
@@ -208,6 +269,10 @@ ONLY_AT = {
     "short_vectors": ("openai", "groq", "google"),
     "success_false": ("cloudflare",),
     "visible_after": ("cloudflare",),
+    **dict.fromkeys(get_args(NoTranscript.model_fields["do"].annotation), ("youtube",)),
+    "blocked": ("youtube", "web"),
+    "empty_body": ("youtube", "web"),
+    "changed": ("youtube", "web"),
 }
 
 
@@ -222,11 +287,12 @@ class Rule(Strict):
         do, provider = self.action.do, self.match.provider
         if self.on_batch and self.match.route not in (None, *self._laid_at):
             when = "a write of vectors" if do == "visible_after" else "a batch when it is created"
+            when = "what is fetched" if isinstance(self.action, OF_SOURCES) else when
             raise ValueError(f"{do} is laid on {when}: leave route out, or write {' or '.join(self._laid_at)}")
         if do in ONLY_AT and provider is not None and provider not in ONLY_AT[do]:
             raise ValueError(f"{do} exists only at {' and '.join(ONLY_AT[do])}")
-        if isinstance(self.action, Cut) and self.match.route not in ("results", "file_content", *SINGLE_CALLS):
-            raise ValueError(f"cut needs route results or file_content, or one of {', '.join(SINGLE_CALLS)}")
+        if isinstance(self.action, Cut) and self.match.route not in ("results", "file_content", *CUT_CALLS):
+            raise ValueError(f"cut needs route results or file_content, or one of {', '.join(CUT_CALLS)}")
         return self
 
     @property
@@ -234,22 +300,40 @@ class Rule(Strict):
         return isinstance(self.action, get_args(BatchAction))
 
     @property
+    def _of_entries(self) -> bool:
+        """Of these `answer` means answers in batches, too."""
+        return isinstance(self.action, SpoiltEntries)
+
+    @property
     def _laid_at(self) -> tuple[str, ...]:
         """Where an action on requests is laid on them: at the creation of a batch, and at calls that are answered at
         once where it is about the answer and names no custom ids, which such calls have not."""
         if isinstance(self.action, VisibleAfter):
             return ("vectors", "delete")
+        if isinstance(self.action, OF_SOURCES):
+            return ("transcript",) if isinstance(self.action, NoTranscript) else FETCHES
         one = isinstance(self.action, OF_ANSWERS) and not self.action.custom_ids
         return ("create", *SINGLE_CALLS) if one else ("create",)
 
-    def about(self, provider: str, model: str, route: str) -> bool:
+    def _step(self) -> tuple[str, ...]:
+        """The calls for a transcript that the action can spoil."""
+        if isinstance(self.action, Blocked):
+            return ("watch",) if self.action.how == "captcha" else ("player",)
+        if isinstance(self.action, NoTranscript):
+            return ("player",)
+        return ("captions",) if isinstance(self.action, EmptyBody | Changed) else ()
+
+    def about(self, provider: str, model: str, route: str, place: Place | None) -> bool:
         laid = self._laid_at if self.on_batch else (route,)
+        if place is not None and place.step and isinstance(self.action, OF_SOURCES) and place.step not in self._step():
+            return False
         return (
             self.match.provider in (None, provider)
             and provider in ONLY_AT.get(self.action.do, (provider,))
             and self.match.model in (None, model)
-            and self.match.route in (None, route)
+            and (self.match.route in (None, route) or (self._of_entries and (self.match.route, route) == AT_BATCHES))
             and route in laid
+            and self.match.fetches(place)
         )
 
 
@@ -269,12 +353,14 @@ class FaultScript:
         self._counts = counts
         self.rules = [(_name(place, rule), rule) for place, rule in enumerate(rules, start=1)]
 
-    def of_call(self, provider: str, model: str, route: str) -> tuple[CallAction | None, tuple[dict[str, Any], ...]]:
-        """What is to happen to this call, and the faults to be laid on the batch it creates."""
+    def of_call(
+        self, provider: str, model: str, route: str, place: Place | None = None
+    ) -> tuple[CallAction | None, tuple[dict[str, Any], ...]]:
+        """What is to happen to this call, and the faults to be laid on what it creates, asks for or fetches."""
         spoil: CallAction | None = None
         plan: list[dict[str, Any]] = []
         for name, rule in self.rules:
-            if not rule.about(provider, model, route):
+            if not rule.about(provider, model, route, place):
                 continue
             seen, fired = self._counts.count_match(name)
             if not rule.match.numbers(seen) or (rule.match.times is not None and fired >= rule.match.times):

@@ -22,7 +22,7 @@ from grabient_assets.emulator.billing import Billed, billed
 from grabient_assets.emulator.database import NewFile
 from grabient_assets.emulator.questions import digest, share
 from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
-from grabient_assets.emulator.wire import SINGLE_CALLS, Call, Line, Refused, World, reply
+from grabient_assets.emulator.wire import FETCHES, SINGLE_CALLS, Call, Line, Refused, World, reply
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,11 @@ FORCED: dict[str, Ending] = {
     "long_statement": "long_statement",
     "delimiters": "delimiters",
     "fenced": "fenced",
+    "ungrounded": "ungrounded",
+    "over_long": "over_long",
+    "off_type": "off_type",
+    "injected": "injected",
+    "no_entries": "no_entries",
 }
 SPOILING = ("swap", "duplicate", "missing")
 Request = tuple[str, dict[str, Any]]
@@ -215,7 +220,7 @@ class BatchService(ABC):
 
 
 class InFlight:
-    """How many single calls are under way, and the most that were at the same time, by provider."""
+    """How many single calls and fetches are under way, and the most that were at the same time, by provider."""
 
     def __init__(self) -> None:
         self._now: Counter[str] = Counter()
@@ -224,7 +229,7 @@ class InFlight:
     @contextmanager
     def counted(self, provider: str, route: str) -> Iterator[None]:
         """While a call is answered."""
-        single = route in SINGLE_CALLS
+        single = route in (*SINGLE_CALLS, *FETCHES)
         self._now[provider] += single
         self.most[provider] = max(self._now[provider], self.most.get(provider, 0))
         try:

@@ -48,10 +48,14 @@ ROUTE_NAMES = (
     "metadata_index_create",
     "metadata_index_list",
     "metadata_index_delete",
+    "transcript",
+    "page",
 )
 SINGLE_CALLS = ("answer", "vectors")
 """Routes that answer one request at once: with a text or an image, and with vectors. At Cloudflare `vectors` takes
 vectors."""
+FETCHES = ("transcript", "page")
+"""Routes that serve what somebody fetches: the calls for a transcript, and pages."""
 DEEPEST = 500
 """Levels of nesting that are read at all; Python's own reader and writer fail near 1,000. What a provider takes in one
 request is less (DEEPEST_REQUEST)."""
@@ -112,6 +116,24 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a call fetches: a video, or a page under each of its names; and which of the calls for it this is."""
+
+    video: str = ""
+    paths: tuple[str, ...] = ()
+    step: str = ""
+
+    @property
+    def first(self) -> bool:
+        """Whether a fetch begins with this call."""
+        return self.step in ("", "watch")
+
+    @property
+    def name(self) -> str:
+        return self.video or self.paths[-1]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """An operation of an API: its name in counts and fault rules, method, path below the prefix, handler."""
 
@@ -120,6 +142,8 @@ class Route:
     path: str
     handler: Callable[[Call], Response]
     keyless: bool = False
+    place: Callable[[Call], Place] | None = None
+    """What the call fetches, on routes of FETCHES."""
 
 
 @dataclass(frozen=True, slots=True)

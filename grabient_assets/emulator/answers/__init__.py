@@ -10,6 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from grabient_assets.emulator.answers.extraction import (
+    SLIPS,
+    extraction_reply,
+    extraction_subject,
+    extraction_text,
+    extraction_thinking,
+    injected,
+    no_entries,
+    spoilt,
+)
 from grabient_assets.emulator.answers.measures import palette_subject
 from grabient_assets.emulator.answers.personality import Personality, written
 from grabient_assets.emulator.answers.refinement import refinement_reply, refinement_subject
@@ -54,6 +64,14 @@ class Answerer:
 
 
 ANSWERERS = (
+    Answerer(
+        "extraction",
+        extraction_subject,
+        extraction_reply,
+        extraction_thinking,
+        extraction_text,
+        {**{name: spoilt(name) for name in SLIPS}, "injected": injected, "no_entries": no_entries},
+    ),
     Answerer(
         "statement",
         statement_subject,
