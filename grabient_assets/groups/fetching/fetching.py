@@ -124,7 +124,8 @@ def _plans(connection: DuckDBPyConnection, source_ids: Collection[str] | None) -
     """How the workflows that want a source want it cut: of these sources, or of all."""
     rows = connection.execute(
         """
-        SELECT DISTINCT m.source_id, w.chunk_size, w.overlap FROM workflows w JOIN workflow_sources m USING (workflow_id)
+        SELECT DISTINCT m.source_id, w.chunk_size, w.overlap
+        FROM workflows w JOIN workflow_sources m USING (workflow_id)
         WHERE w.deleted_at IS NULL AND ($1 OR m.source_id IN (SELECT unnest($2::VARCHAR[]))) ORDER BY ALL
         """,
         [source_ids is None, list(source_ids or ())],

@@ -40,8 +40,8 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
         database, now = warehouse.open_briefly(), datetime.now(UTC)
         with database.read() as connection:
             rows = connection.execute(
-                "SELECT item_id, attempts, source_id FROM source_queue WHERE (status = 'queued' AND scheduled_for <= $1) "
-                "OR (status = 'leased' AND leased_until < $1) ORDER BY item_id",
+                "SELECT item_id, attempts, source_id FROM source_queue WHERE (status = 'queued' AND "
+                "scheduled_for <= $1) OR (status = 'leased' AND leased_until < $1) ORDER BY item_id",
                 [now],
             ).fetchall()
             later = connection.execute(

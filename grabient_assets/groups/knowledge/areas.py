@@ -21,23 +21,18 @@ class FocusArea:
         return rf"\b({'|'.join(self.words)})"
 
 
-AREAS = tuple(
-    FocusArea(number, name, tuple(words.split(", ")))
-    for number, (name, words) in enumerate(
-        {
-            "objection mindset": "objection, mindset, attitude, belie, fear, afraid, reject, confiden, resist, emotion, no",
-            "objection discovery": "objection, question, ask, why, understand, clarif, listen, concern, behind, curious, what",
-            "named frameworks": "framework, method, step, model, formula, technique, acronym, system, process, laer, feel",
-            "price": "price, pricing, cost, expensive, cheap, afford, discount, money, worth, value, dollar, pay, roi, fee",
-            "I have to think about it": "think, decide, decision, later, sleep on, consider, delay, hesita, tomorrow, wait",
-            "not interested": "interest, busy, hang up, brush, cold call, not for me, don't need, no thanks, already have",
-            "competitors": "competit, supplier, vendor, provider, alternative, other company, switch, compare, already",
-            "time and budget": "time, budget, busy, quarter, year, schedule, month, week, fund, money, priorit",
-            "layering and prevention": "prevent, before, layer, another objection, several, again, upfront, advance, pre, stack",
-        }.items(),
-        1,
-    )
-)
+_WORDS = {
+    "objection mindset": ("mindset", "attitude", "belie", "fear", "afraid", "reject", "confiden", "resilien", "emotion"),
+    "objection discovery": ("question", "clarif", "uncover", "discover", "curious", "dig", "understand", "root"),
+    "named frameworks": ("framework", "method", "formula", "acronym", "step", "model", "system", "process"),
+    "price": ("price", "pricing", "cost", "expensive", "cheap", "afford", "discount", "worth", "roi", "invest"),
+    "I have to think about it": ("think about", "think it over", "sleep on", "deci", "hesita", "get back to"),
+    "not interested": ("interest", "hang up", "brush", "cold call", "no thank", "don't need", "not for me"),
+    "competitors": ("compet", "supplier", "vendor", "provider", "alternative", "switch", "already use", "already work"),
+    "time and budget": ("time", "budget", "quarter", "busy", "calendar", "fiscal", "next year", "schedule"),
+    "layering and prevention": ("prevent", "layer", "upfront", "up front", "preempt", "stack", "another objection"),
+}
+AREAS = tuple(FocusArea(number, name, words) for number, (name, words) in enumerate(_WORDS.items(), 1))
 
 
 def read_areas(text: str | None) -> tuple[int, ...]:

@@ -270,8 +270,8 @@ def entry_embeddings(
             skippable=True,
             group_name=GROUP,
             kinds={"duckdb"},
-            description="What `grabient knowledge search` looks in, with a namespace for each workflow. New vectors are "
-            "visible before old ones leave.",
+            description="What `grabient knowledge search` looks in, with a namespace for each workflow. New vectors "
+            "are visible before old ones leave.",
             metadata={"dagster/table_name": "index_entries"},
         )
     ],

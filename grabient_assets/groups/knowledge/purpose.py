@@ -142,8 +142,8 @@ class ExtractionReader(AnswerReader):
             rows = connection.execute(
                 """
                 SELECT r.custom_id, x.title, x.char_start, x.segments
-                FROM batch_requests r JOIN source_windows x ON x.source_id = split_part(r.subject, '|', 1)
-                    AND starts_with(r.custom_id, left(sha256(split_part(r.subject, '|', 2) || '|' || x.window_sha256), 24))
+                FROM batch_requests r JOIN source_windows x ON x.source_id = split_part(r.subject, '|', 1) AND
+                    left(r.custom_id, 24) = left(sha256(split_part(r.subject, '|', 2) || '|' || x.window_sha256), 24)
                 WHERE r.batch_id = $1
                 """,
                 [batch.batch_id],

@@ -121,8 +121,8 @@ def plan_workflow(
             f"The embedder is {wish.embedder!r}, and the index is made by {embedder.id}. One index has one embedder: "
             f"leave it out, or set GRABIENT_EMBEDDER={wish.embedder} for all workflows."
         )
-    store = wish.store or ("vectorize" if settings.knowledge_index else "local")
-    if store not in ("local", "vectorize") or (store == "vectorize") != bool(settings.knowledge_index):
+    store = wish.store or ("vectorize" if getattr(settings, "knowledge_index", None) else "local")
+    if store not in ("local", "vectorize") or (store == "vectorize") != bool(getattr(settings, "knowledge_index", None)):
         raise UsageError(
             f"The store is {store!r}; it is vectorize where VECTORIZE_KNOWLEDGE_INDEX is set, otherwise local."
         )
