@@ -33,6 +33,8 @@ MOST_DOLLARS = 100_000_000
 """The ledger holds eight digits before the point."""
 ANALYSES = range(1, 21)
 """How often one model may be asked about one palette (the source documents' 1-20)."""
+PARALLEL = range(1, 21)
+"""How many sources may be fetched at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ SETTINGS = (
     Setting("CLOUDFLARE_ACCOUNT_ID", "", "the account that the index belongs to"),
     Setting("CLOUDFLARE_API_TOKEN", "", "Cloudflare: a token that may edit Vectorize", secret=True),
     Setting("CLOUDFLARE_BASE_URL", CLOUDFLARE_URL, "another server that speaks Cloudflare's API (host and path)"),
+    Setting("YOUTUBE_BASE_URL", "", "live mode: another server that answers as www.youtube.com does (host)"),
+    Setting("YOUTUBE_PROXY_URL", "", "live mode: the HTTP proxy for transcripts; YouTube refuses most cloud hosts"),
+    Setting("KNOWLEDGE_PARALLEL", "5", "how many sources are fetched at the same time, in all processes, 1-20"),
     Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
     Setting("GRABIENT_NOTIFY_URL", "", "a webhook (Slack and others) that is told what happened", secret=True),
 )
@@ -97,7 +102,7 @@ _URL_NAMES: Mapping[str, str] = {
 
 _SECRET_NAMES = {*(s.name for s in SETTINGS if s.secret), *(name for names in _KEY_NAMES.values() for name in names)}
 HIDDEN = "(hidden)"
-_USER_OF_ADDRESS = re.compile(r"(https?://)[^/@\s]+@")
+_USER_OF_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,10 @@ class Settings:
     dagster_home: Path
     vectorize: VectorizeSettings | None = None
     notify_url: str | None = field(default=None, repr=False)
+    youtube_base_url: str | None = None
+    youtube_proxy_url: str | None = field(default=None, repr=False)
+    """It may hold a user and a password."""
+    knowledge_parallel: int = 5
 
     @property
     def database(self) -> Path:
@@ -137,7 +146,7 @@ class Settings:
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
         vectorize = (self.vectorize.token,) if self.vectorize else ()
         webhook = (self.notify_url,) if self.notify_url else ()
-        return _without([*self.api_keys.values(), *r2, *vectorize, *webhook], text)
+        return _without([*self.api_keys.values(), *r2, *vectorize, *webhook, *_user_of(self.youtube_proxy_url)], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -169,6 +178,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         vectorize=read_vectorize(values, lambda name: _shown(values, name)),
         notify_url=_notify_url(values),
+        youtube_base_url=_address(values, "YOUTUBE_BASE_URL"),
+        youtube_proxy_url=_address(values, "YOUTUBE_PROXY_URL"),
+        knowledge_parallel=_parallel(values),
     )
 
 
@@ -302,6 +314,29 @@ def _checked_url(values: Mapping[str, str], name: str) -> bool:
     if not values[name].startswith(("http://", "https://")):
         raise SettingsError(f"{name} is {_shown(values, name)!r}; it must begin with http:// or https://.")
     return True
+
+
+def _address(values: Mapping[str, str], name: str) -> str | None:
+    return values[name].rstrip("/") if _checked_url(values, name) else None
+
+
+def _user_of(address: str | None) -> tuple[str, ...]:
+    """User and password of an address, as they stand in it; nothing where it has none."""
+    found = None if address is None else _USER_OF_ADDRESS.match(address)
+    return () if found is None else (found[0].partition("://")[2].rstrip("@"),)
+
+
+def _parallel(values: Mapping[str, str]) -> int:
+    text = values.get("KNOWLEDGE_PARALLEL", "5")
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count not in PARALLEL:
+        raise SettingsError(
+            f"KNOWLEDGE_PARALLEL is {text!r}; it must be a whole number from {PARALLEL[0]} to {PARALLEL[-1]}."
+        )
+    return count
 
 
 def _shown(values: Mapping[str, str], name: str) -> str:

@@ -50,6 +50,26 @@ def test_analyses(text: str) -> None:
     assert load_settings({"TAG_ANALYSIS_COUNT": text}).analyses == int(text)
 
 
+@pytest.mark.parametrize("text", ["1", "20", " 7 "])
+def test_how_many_sources_are_fetched_at_once(text: str) -> None:
+    assert load_settings({}).knowledge_parallel == 5
+    assert load_settings({"KNOWLEDGE_PARALLEL": text}).knowledge_parallel == int(text)
+
+
+def test_youtube_is_youtubes_own_unless_another_is_named() -> None:
+    found = load_settings({})
+    assert (found.youtube_base_url, found.youtube_proxy_url) == (None, None)
+    values = {"YOUTUBE_BASE_URL": "http://localhost:1/yt/", "YOUTUBE_PROXY_URL": "http://ann:proxy-word-1@proxy:3128/"}
+    found = load_settings(values)
+    assert found.youtube_base_url == "http://localhost:1/yt"
+    assert found.youtube_proxy_url == "http://ann:proxy-word-1@proxy:3128"
+    assert "proxy-word-1" not in repr(found) + found.without_secrets("cannot reach ann:proxy-word-1 at proxy")
+    assert setting_values(values)["YOUTUBE_PROXY_URL"] == "http://(hidden)@proxy:3128/"
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"YOUTUBE_PROXY_URL": "socks5://ann:proxy-word-1@proxy"})
+    assert "proxy-word-1" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("value", "dollars"), [("25.00", "25"), ("0.005", "0.005"), ("1e3", "1000")])
 def test_budgets(value: str, dollars: str) -> None:
     assert load_settings({"GRABIENT_BUDGET_USD": value}).budget_usd == Decimal(dollars)
@@ -68,6 +88,9 @@ BAD = [
     ("OPENAI_BASE_URL", "ftp://x", "http:// or https://"),
     ("GROQ_BASE_URL", "//x", "http:// or https://"),
     ("GOOGLE_GEMINI_BASE_URL", "x", "http:// or https://"),
+    ("YOUTUBE_BASE_URL", "www.youtube.com", "http:// or https://"),
+    ("YOUTUBE_PROXY_URL", "socks5://x", "http:// or https://"),
+    *(("KNOWLEDGE_PARALLEL", text, "whole number from 1 to 20") for text in ("0", "21", "-1", "2.5", "five")),
 ]
 
 

@@ -84,6 +84,32 @@ def open_vectorize(settings: Settings, name: str) -> VectorizeIndex:
     return VectorizeIndex(access.account, access.token, name, access.base_url)
 
 
+@dataclass(frozen=True, slots=True)
+class YouTubeAccess:
+    """Where transcripts come from. `base_url` None is YouTube itself."""
+
+    base_url: str | None
+    proxy_url: str | None = field(default=None, repr=False)
+
+
+def youtube_access(settings: Settings) -> YouTubeAccess:
+    """How to reach YouTube now. In emulator mode it is the emulator, which is started when it is not running, and
+    neither YouTube nor a proxy is told anything."""
+    if (emulated := web_access(settings)) is not None:
+        return YouTubeAccess(f"{emulated}/youtube")
+    return YouTubeAccess(settings.youtube_base_url, settings.youtube_proxy_url)
+
+
+def web_access(settings: Settings) -> str | None:
+    """The emulator that answers for every page of the web; None in live mode, where pages are fetched from where they
+    are."""
+    if settings.mode == "live":
+        return None
+    from grabient_assets.emulator.endpoint import ensure_emulator
+
+    return ensure_emulator(settings.data_dir).url
+
+
 def key_of(settings: Settings, provider: str) -> str:
     """The key that results of the provider were read with; empty when it is not set any more."""
     return EMULATOR_KEY if settings.mode == "emulator" else settings.api_keys.get(provider, "")
