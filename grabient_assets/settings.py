@@ -77,6 +77,11 @@ SETTINGS = (
     Setting(
         "VECTORIZE_INDEX", "", "vectors are kept in this index of Cloudflare Vectorize too; `search --remote` asks it"
     ),
+    Setting(
+        "VECTORIZE_KNOWLEDGE_INDEX",
+        "",
+        "the same for knowledge; in live mode `grabient knowledge search` asks this index of Cloudflare Vectorize",
+    ),
     Setting("CLOUDFLARE_ACCOUNT_ID", "", "the account that the index belongs to"),
     Setting("CLOUDFLARE_API_TOKEN", "", "Cloudflare: a token that may edit Vectorize", secret=True),
     Setting("CLOUDFLARE_BASE_URL", CLOUDFLARE_URL, "another server that speaks Cloudflare's API (host and path)"),

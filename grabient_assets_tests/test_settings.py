@@ -174,6 +174,18 @@ def test_vectorize() -> None:
     assert load_settings({**VECTORIZE, "VECTORIZE_INDEX": ""}).vectorize is None
 
 
+def test_the_index_of_knowledge_has_a_name_of_its_own() -> None:
+    named = {**VECTORIZE, "VECTORIZE_KNOWLEDGE_INDEX": "talks"}
+    found = load_settings(named).vectorize
+    assert found is not None and (found.index, found.knowledge_index) == ("words", "talks")
+    alone = load_settings({**named, "VECTORIZE_INDEX": ""}).vectorize
+    assert alone is not None and (alone.index, alone.knowledge_index) == (None, "talks")
+    with pytest.raises(SettingsError, match="VECTORIZE_INDEX and VECTORIZE_KNOWLEDGE_INDEX are both 'words'"):
+        load_settings({**named, "VECTORIZE_KNOWLEDGE_INDEX": "words"})
+    with pytest.raises(SettingsError, match="VECTORIZE_KNOWLEDGE_INDEX is set but CLOUDFLARE_API_TOKEN is not"):
+        load_settings({**named, "VECTORIZE_INDEX": "", "CLOUDFLARE_API_TOKEN": ""})
+
+
 @pytest.mark.parametrize("mode", ["emulator", "live"])
 def test_vectorize_half_set_names_what_is_missing(mode: str) -> None:
     token = {**VECTORIZE, "GRABIENT_MODE": mode, "CLOUDFLARE_API_TOKEN": ""}
@@ -189,6 +201,7 @@ def test_vectorize_half_set_names_what_is_missing(mode: str) -> None:
         ("VECTORIZE_INDEX", "My Index", "the name of an index alone"),
         ("VECTORIZE_INDEX", "a/b", "the name of an index alone"),
         ("VECTORIZE_INDEX", "x" * 65, "at most 64"),
+        ("VECTORIZE_KNOWLEDGE_INDEX", "My Index", "the name of an index alone"),
         ("CLOUDFLARE_ACCOUNT_ID", "<account>", "the account id alone"),
         ("CLOUDFLARE_ACCOUNT_ID", "accounts/0a1b", "the account id alone"),
         ("CLOUDFLARE_BASE_URL", "api.cloudflare.com", "must begin with http:// or https://"),

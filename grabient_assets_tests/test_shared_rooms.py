@@ -10,16 +10,21 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "grabient_assets"
-ROOMS = ("asking", "ledger", "prompting", "providers", "registry", "store", "vectors", "warehouse")
+ROOMS = (
+    *("asking", "ledger", "prompting", "providers", "registry", "store", "vectors", "warehouse"),
+    *("groups/embedding", "groups/indexes"),
+)
 """Not the emulator: its answers are those of palettes still."""
 
 NAMED = [name for name in PURPOSES if name != "statement"]
 """A statement is what SQL and Python are made of, long before artists wrote any."""
-WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|{'|'.join(NAMED)})(?![a-z])", re.IGNORECASE)
+WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|knowledge|{'|'.join(NAMED)})(?![a-z])", re.IGNORECASE)
 """As words of their own and as parts of identifiers, in code, strings and comments."""
 
-WIRE_WORDS = {"providers": re.compile("embedding")}
-"""By room, what the providers' APIs have a name for that is a purpose here too."""
+WIRE_WORDS = {
+    room: re.compile("embedding", re.IGNORECASE) for room in ("providers", "groups/embedding", "groups/indexes")
+}
+"""By room, the purpose that it may name: the providers' APIs have a name for it, and indexes are made of its vectors."""
 
 ALLOWED = {
     "ledger/planning.py": {

@@ -11,12 +11,13 @@ from grabient_assets.cli.options import AsJson, one_of, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
+    from grabient_assets.groups.indexes.keeping import KeptIndex
     from grabient_assets.groups.indexes.versions import IndexVersion
     from grabient_assets.warehouse.connection import Warehouse
 
 index = typer.Typer(help="The versions of the search index: status, sync, verify, rollback.", no_args_is_help=True)
-INDEXES = ("palettes",)
-Named = Annotated[str, typer.Option("--index", metavar="INDEX", help="palettes.")]
+INDEXES = ("palettes", "knowledge")
+Named = Annotated[str, typer.Option("--index", metavar="INDEX", help="palettes or knowledge.")]
 NAMED_AT_MOST = 20
 
 
@@ -25,6 +26,16 @@ def _opened(name: str) -> Warehouse:
 
     one_of(name, INDEXES, "--index")
     return open_warehouse(load_settings())
+
+
+def _kept(name: str) -> KeptIndex[Any]:
+    if name == "knowledge":
+        from grabient_assets.groups.knowledge.entry_index import KEPT_KNOWLEDGE
+
+        return KEPT_KNOWLEDGE
+    from grabient_assets.groups.search.palette_index import KEPT_PALETTES
+
+    return KEPT_PALETTES
 
 
 @index.command(epilog="Example: grabient index status")
@@ -44,19 +55,19 @@ def status(name: Named = "palettes", as_json: AsJson = False) -> None:
     for one in found:
         console.print(_line(one), highlight=False, soft_wrap=not console.is_terminal)
     if not found:
-        console.print("There is no version yet. `grabient index sync` builds one of the palettes that are refined.")
+        console.print(f"There is no version yet. `grabient index sync --index {name}` builds one of what is there.")
 
 
 @index.command(epilog="Example: grabient index sync")
 def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
-    """Give refined palettes their vectors, and make the index hold exactly what it should."""
+    """Give the texts their vectors, and make the index hold exactly what it should."""
     from datetime import UTC, datetime
 
-    from grabient_assets.groups.search.palette_index import keep_index
+    from grabient_assets.groups.indexes.keeping import keep
     from grabient_assets.settings import load_settings
 
     warehouse = _opened(name)
-    kept = keep_index(load_settings(), warehouse, lambda: datetime.now(UTC))
+    kept = keep(_kept(name), load_settings(), warehouse, lambda: datetime.now(UTC))
     done = kept.synced
     for sentence in (*kept.failed[:NAMED_AT_MOST], *kept.notes, *filter(None, [done and done.held])):
         print_note(sentence)
@@ -65,7 +76,7 @@ def sync(name: Named = "palettes", as_json: AsJson = False) -> None:
         counts = {k: getattr(done, k) if done else 0 for k in ("added", "replaced", "removed", "on_the_way")}
         print_json({"index": name, "embedded": kept.embedded, "failed": len(kept.failed), **counts, "version": version})
     elif done is None:
-        output().print("No refined palette has a vector of the chosen embedder yet, so no version is begun.")
+        output().print(_kept(name).empty)
     else:
         output().print(
             f"{counted(kept.embedded, 'text')} embedded; {done.added} added, {done.replaced} replaced, "
@@ -82,10 +93,11 @@ def verify(name: Named = "palettes", as_json: AsJson = False) -> None:
 
     A version that is kept at Cloudflare is compared with what Cloudflare lists, too.
     """
-    from grabient_assets.groups.search.palette_index import index_differences
+    from grabient_assets.groups.indexes.keeping import index_differences
     from grabient_assets.settings import load_settings
 
-    version, found = index_differences(load_settings(), _opened(name))
+    warehouse = _opened(name)
+    version, found = index_differences(_kept(name), load_settings(), warehouse)
     kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}
     if as_json:
         print_json({"index": name, "version": version.version, **{kind: list(ids) for kind, ids in kinds.items()}})
@@ -94,7 +106,7 @@ def verify(name: Named = "palettes", as_json: AsJson = False) -> None:
             named = "; ".join(ids[:NAMED_AT_MOST]) + ("; ..." if len(ids) > NAMED_AT_MOST else "")
             output().print(f"{len(ids)} {kind}" + (f": {named}" if ids else ""), highlight=False, soft_wrap=True)
         if found:
-            output().print("`grabient index sync` heals them.")
+            output().print(f"`grabient index sync --index {name}` heals them.")
     if found:
         raise typer.Exit(1)
 

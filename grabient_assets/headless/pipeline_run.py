@@ -170,12 +170,13 @@ class PipelineRun:
 
     def _index_waits(self) -> bool:
         """Whether a text is to be embedded or the index to be synced, as the sensors see it."""
+        from grabient_assets.groups.embedding.linked_texts import text_work
         from grabient_assets.groups.indexes.sync import sync_is_due
-        from grabient_assets.groups.search.palette_index import PALETTES, embedder_and_build, text_work
+        from grabient_assets.groups.search.palette_index import PALETTES, REFINED_TEXTS, embedder_and_build
 
         model, build = embedder_and_build(self.settings, self.warehouse)
         with self.warehouse.read() as connection:
-            found = text_work(connection, model, self.settings.budget_usd, datetime.now(UTC))
+            found = text_work(connection, REFINED_TEXTS, model, self.settings.budget_usd, datetime.now(UTC))
             sendable = found.work and model.provider in self.goal.providers and model.provider not in self._given_up
             return bool(found.ready or sendable) or sync_is_due(connection, PALETTES, build)
 

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.groups.indexes.keeping import held_versions
 from grabient_assets.groups.purposes import PURPOSES
-from grabient_assets.groups.search.palette_index import held_versions
+from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.groups.tagging.waves import wave_counts
 from grabient_assets.groups.tagging.withheld import Withheld, explained, withheld_palettes
 from grabient_assets.headless.status import Counts, counts
@@ -44,7 +45,7 @@ def read_status(connection: DuckDBPyConnection, settings: Settings, now: datetim
         held=[one.document() for one in held],
         withheld=[_withheld(one) for one in withheld_palettes(connection)],
         waves=[asdict(one) for one in wave_counts(connection)],
-        held_versions=held_versions(connection),
+        held_versions=held_versions(connection, PALETTES.name),
     )
 
 

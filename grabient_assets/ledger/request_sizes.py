@@ -226,7 +226,7 @@ def request_sizes(connection: DuckDBPyConnection) -> list[RequestSize]:
 
 
 def request_prices(connection: DuckDBPyConnection, now: datetime) -> dict[RequestKey, DollarRange | None]:
-    """The cost of a request of each kind by present knowledge: the tokens of new answers are measured, and prices
+    """The cost of a request of each kind by what is known now: the tokens of new answers are measured, and prices
     become known (None: not yet)."""
     measured, found = measured_tokens(connection), dict[RequestKey, DollarRange | None]()
     for size in request_sizes(connection):

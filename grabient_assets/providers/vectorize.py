@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -110,9 +111,9 @@ class VectorizeIndex:
     def close(self) -> None:
         self._http.close()
 
-    def ensure(self, dimensions: int, properties: Collection[str] = ()) -> IndexState:
-        """Makes the index (cosine) and the metadata indexes (strings) where they are missing. To be called before
-        anything is written."""
+    def ensure(self, dimensions: int, properties: Mapping[str, str] = MappingProxyType({})) -> IndexState:
+        """Makes the index (cosine) and the metadata indexes where they are missing: `properties` have the kind string,
+        number or boolean. To be called before anything is written."""
         if not 1 <= dimensions <= MOST_DIMENSIONS:
             self._reject(f"it cannot have {dimensions} dimensions; 1 to {MOST_DIMENSIONS:,} are possible")
         if flaw := _flaw_of_keys(dict.fromkeys(properties)):
@@ -128,12 +129,13 @@ class VectorizeIndex:
         rows = _get(self._ask("reading its metadata indexes", "GET", "metadata_index/list"), "metadataIndexes", list)
         there = {_get(row, "propertyName", str): _get(row, "indexType", str).lower() for row in rows}
         lacking = [name for name in properties if name not in there]
-        if other := [name for name in properties if there.get(name, "string") != "string"]:
-            self._reject(f"its metadata index {other[0]!r} holds {there[other[0]]}, not string; delete it")
+        if other := [name for name, kind in properties.items() if there.get(name, kind) != kind]:
+            wanted, found = properties[other[0]], there[other[0]]
+            self._reject(f"its metadata index {other[0]!r} holds {found}, not {wanted}; delete it")
         if len(there) + len(lacking) > MOST_METADATA_INDEXES:
             self._reject(f"with {', '.join(lacking)} it would have more than {MOST_METADATA_INDEXES} metadata indexes")
         for name in lacking:
-            wanted = {"propertyName": name, "indexType": "string"}
+            wanted = {"propertyName": name, "indexType": properties[name]}
             self._ask(f"indexing {name!r}", "POST", "metadata_index/create", json=wanted)
         return replace(state, indexed_late=tuple(lacking) if state.vectors else ())
 

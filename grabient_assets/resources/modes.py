@@ -62,7 +62,7 @@ def provider_access(settings: Settings, provider: str) -> ProviderAccess:
 
 
 def vectorize_access(settings: Settings) -> VectorizeSettings | None:
-    """How to reach the index of VECTORIZE_INDEX now; None when none is named. In emulator mode it is the emulator's,
+    """How to reach the indexes at Cloudflare now; None when none is named. In emulator mode it is the emulator's,
     which is started when it is not running, and Cloudflare is told nothing."""
     if settings.vectorize is None or settings.mode == "live":
         return settings.vectorize
@@ -78,8 +78,8 @@ def open_vectorize(settings: Settings, name: str) -> VectorizeIndex:
 
     if (access := vectorize_access(settings)) is None:
         raise SettingsError(
-            f"The index {name!r} is kept at Cloudflare Vectorize, and VECTORIZE_INDEX is not set. Set it, "
-            "CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
+            f"The index {name!r} is kept at Cloudflare Vectorize, and VECTORIZE_INDEX is not set, nor "
+            "VECTORIZE_KNOWLEDGE_INDEX. Set its name, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
         )
     return VectorizeIndex(access.account, access.token, name, access.base_url)
 

@@ -35,6 +35,18 @@ def nearest(
 ) -> list[Scored]:
     """The best `limit` rows of a matrix of unit vectors, which may lie in a memory-mapped file. `among` says which rows
     count. `vector_ids` gives the id of a row. Raises ValueError for a query of other dimensions."""
+    return nearest_with_ties(matrix, vector_ids, query, limit, among)[:limit]
+
+
+def nearest_with_ties(
+    matrix: NDArray[float32],
+    vector_ids: SupportsGetItem[int, str],
+    query: NDArray[float32],
+    limit: int,
+    among: NDArray[bool_] | None = None,
+) -> list[Scored]:
+    """The same, and every further row whose score equals that of the last one, or comes near it: for who ranks those by
+    something else than their ids."""
     import numpy
 
     scores = matrix @ query
@@ -47,16 +59,17 @@ def nearest(
     exact = (matrix[rows].astype(numpy.float64) @ query.astype(numpy.float64)).round(6).tolist()
     ids = (vector_ids[row] for row in rows.tolist())
     found = sorted(zip(ids, exact, strict=True), key=lambda one: (-one[1], one[0]))
-    return [Scored(vector_id, score) for vector_id, score in found[:limit]]
+    return [Scored(vector_id, score) for vector_id, score in found]
 
 
-def best_in_sql(entries: str, vectors: str, dimensions: int) -> str:
+def best_in_sql(entries: str, vectors: str, dimensions: int, *, ties: bool = False) -> str:
     """SQL of the best $limit of `entries` (vector_id, content_sha256): vector_id, score. `vectors` is a relation
-    (content_sha256, vector); it takes $query.
+    (content_sha256, vector); it takes $query. With `ties`, also those whose score equals that of the last one.
 
     Scores are computed where the vectors lie, in float64, and joined afterwards: vectors that go through a join take
     twice as long.
     """
+    cut = "QUALIFY rank() OVER (ORDER BY score DESC) <= $limit" if ties else ""
     return f"""
         WITH scored AS MATERIALIZED (
             SELECT content_sha256,
@@ -64,5 +77,5 @@ def best_in_sql(entries: str, vectors: str, dimensions: int) -> str:
             FROM ({vectors})
         )
         SELECT vector_id, score FROM ({entries}) JOIN scored USING (content_sha256)
-        ORDER BY score DESC, vector_id LIMIT $limit
+        {cut} ORDER BY score DESC, vector_id {"" if ties else "LIMIT $limit"}
     """

@@ -51,7 +51,7 @@ def index(emulator: Running, open_at: Open) -> VectorizeIndex:
 @pytest.fixture
 def made(index: VectorizeIndex) -> VectorizeIndex:
     """With two dimensions and the metadata index `mood`."""
-    index.ensure(2, ["mood"])
+    index.ensure(2, {"mood": "string"})
     return index
 
 
@@ -70,8 +70,8 @@ def fault(do: str, route: str | None = None, **more: Any) -> dict[str, Any]:
 def test_what_is_missing_is_made_once_and_before_any_vector(emulator: Running, index: VectorizeIndex) -> None:
     with pytest.raises(IndexMissingError, match="no index of this name"):
         index.state()
-    assert index.ensure(2, ["mood", "kind"]).vectors == 0
-    assert index.ensure(2, ["kind", "mood"]).dimensions == 2
+    assert index.ensure(2, {"mood": "string", "kind": "string"}).vectors == 0
+    assert index.ensure(2, {"kind": "string", "mood": "string"}).dimensions == 2
     calls = emulator.calls("cloudflare")
     assert (calls["create"], calls["metadata_index_create"], calls.get("vectors")) == (1, 2, None)
     index.upsert([wave(1, metadata={"mood": "calm", "kind": "sea"})])
@@ -80,14 +80,14 @@ def test_what_is_missing_is_made_once_and_before_any_vector(emulator: Running, i
 
 def test_other_dimensions_are_an_error_with_both_numbers(emulator: Running, made: VectorizeIndex) -> None:
     with pytest.raises(RequestRejectedError, match="'words': it has 2 dimensions, the vectors have 3; name another"):
-        made.ensure(3, ["kind"])
+        made.ensure(3, {"kind": "string"})
     assert emulator.calls("cloudflare")["metadata_index_create"] == 1
 
 
 def test_a_metadata_index_that_came_after_vectors_is_reported(made: VectorizeIndex) -> None:
     vector = wave(1, metadata={"kind": "sea"})
     made.upsert([vector])
-    assert made.ensure(2, ["mood", "kind"]).indexed_late == ("kind",)
+    assert made.ensure(2, {"mood": "string", "kind": "string"}).indexed_late == ("kind",)
     assert made.query((1, 0), 5, {"kind": "sea"}) == ()
     made.upsert([vector])
     assert [match.id for match in made.query((1, 0), 5, {"kind": "sea"})] == ["v0001"]
@@ -110,7 +110,7 @@ def test_an_index_that_cannot_be(
     sent = {"propertyName": "size", "indexType": "number"}
     assert httpx.post(url, json=sent, headers={"authorization": f"Bearer {TOKEN}"}).is_success
     with pytest.raises(RequestRejectedError, match=says):
-        made.ensure(dimensions, properties)
+        made.ensure(dimensions, dict.fromkeys(properties, "string"))
     assert emulator.calls("cloudflare")["metadata_index_create"] == 2
 
 

@@ -16,7 +16,7 @@ def test_the_index_is_the_emulators_in_emulator_mode(tmp_path: Path) -> None:
     settings = load_settings({**NAMED, "GRABIENT_DATA_DIR": str(tmp_path / "data")})
     with running(tmp_path / "data") as emulator:
         access = vectorize_access(settings)
-        assert access is not None and access.base_url == f"{emulator.url}/cloudflare/client/v4"
+        assert access is not None and access.index and access.base_url == f"{emulator.url}/cloudflare/client/v4"
         assert "token-4713" not in (access.token, access.account)
         index = VectorizeIndex(access.account, access.token, access.index, access.base_url)
         assert index.ensure(3).dimensions == 3

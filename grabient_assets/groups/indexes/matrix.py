@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.indexes.versions import IndexVersion
@@ -87,19 +88,37 @@ def mapped_matrix(folder: Path, connection: DuckDBPyConnection, version: IndexVe
     return found
 
 
+_ROWS = f"""
+    FROM index_entries e JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256)
+    WHERE e.index_name = $1 AND e.version = $2 AND v.embedder = $3 AND v.dimensions = $4 ORDER BY e.vector_id
+"""
+
+
+def _values(version: IndexVersion) -> list[str | int]:
+    return [version.index_name, version.version, version.embedder, version.dimensions]
+
+
+def columns_of(
+    connection: DuckDBPyConnection, version: IndexVersion, columns: Mapping[str, str]
+) -> dict[str, NDArray[Any]]:
+    """Columns of the entries of the version, in the order of the rows of its matrix. They are SQL over the entries
+    `e`, by name."""
+    import numpy
+
+    chosen = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    found = connection.execute(f"SELECT {chosen} {_ROWS}", _values(version)).fetchnumpy()
+    return {name: numpy.asarray(column) for name, column in found.items()}
+
+
 def _read(connection: DuckDBPyConnection, version: IndexVersion) -> tuple[memoryview, memoryview]:
     """The bytes of the ids and of the vectors. Numbers of one column come ten times as fast as lists."""
     import numpy
 
-    entries = f"""
-        FROM index_entries e JOIN ({DOCUMENT_VECTORS}) v USING (content_sha256)
-        WHERE e.index_name = $1 AND e.version = $2 AND v.embedder = $3 AND v.dimensions = $4 ORDER BY e.vector_id
-    """
-    values = [version.index_name, version.version, version.embedder, version.dimensions]
-    ids = [row[0].encode() for row in connection.execute(f"SELECT e.vector_id {entries}", values).fetchall()]
+    values = _values(version)
+    ids = [row[0].encode() for row in connection.execute(f"SELECT e.vector_id {_ROWS}", values).fetchall()]
     if longest := max((one for one in ids if len(one) > ID_BYTES), default=None):
         raise OSError(f"The id {longest.decode()!r} has more than {ID_BYTES} bytes")
-    found = connection.execute(f"SELECT unnest(vector) AS number FROM (SELECT v.vector {entries})", values)
+    found = connection.execute(f"SELECT unnest(vector) AS number FROM (SELECT v.vector {_ROWS})", values)
     rows = found.fetchnumpy()
     numbers = numpy.ascontiguousarray(rows["number"], dtype=numpy.float32)
     if len(numbers) != len(ids) * version.dimensions:

@@ -65,7 +65,7 @@ def sync_remote(
             raise WarehouseError(
                 f"The index {remote.name!r} at Cloudflare lists {len(strangers)} vectors that this data folder does "
                 f"not know, more than the {ours} that it holds. Nothing was deleted. If it is that of another "
-                "data folder, name another one in VECTORIZE_INDEX."
+                "data folder, name another one in the settings."
             )
     for wanted in _pages(warehouse, version, "wanted", at_once):
         contents = {one["vector_id"]: one["content_sha256"] for one in wanted}
@@ -107,7 +107,12 @@ def _noted_failure(
 def _vector(entry: dict[str, Any]) -> Any:
     from grabient_assets.providers.vectorize import Vector
 
-    return Vector(entry["vector_id"], entry["vector"], entry["namespace"], json.loads(entry["metadata"]))
+    return Vector(entry["vector_id"], entry["vector"], entry["namespace"], _metadata(entry))
+
+
+def _metadata(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is sent: Cloudflare documents texts, numbers and truth values, and no null."""
+    return {name: value for name, value in json.loads(entry["metadata"]).items() if value is not None}
 
 
 def _seen(remote: VectorizeIndex, sent: Collection[dict[str, Any]]) -> list[str]:
@@ -120,7 +125,7 @@ def _is_shown(entry: dict[str, Any], shown: Any) -> bool:
     if shown is None or len(shown.values) != len(entry["vector"]):
         return False
     near = all(abs(one - other) < 1e-5 for one, other in zip(shown.values, entry["vector"], strict=True))
-    return near and shown.namespace == entry["namespace"] and dict(shown.metadata) == json.loads(entry["metadata"])
+    return near and shown.namespace == entry["namespace"] and dict(shown.metadata) == _metadata(entry)
 
 
 def _present(remote: VectorizeIndex, ids: list[str]) -> set[str]:

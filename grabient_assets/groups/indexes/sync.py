@@ -79,7 +79,7 @@ def sync_index(
         version = version_to_sync(connection, index.name, build)
         live = live_version(connection, index.name)
         lost = live is not None and not is_named_live(connection, live)
-        if version is None and not wanted_count(connection, index, build):
+        if version is None and not _is_begun(connection, index, build, live):
             return None
     if live is not None and lost:
         with warehouse.write() as connection:
@@ -132,9 +132,9 @@ def wanted_count(connection: DuckDBPyConnection, index: Index, build: Build) -> 
 def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> bool:
     """Whether a sync would change anything. A whole version that was found worse than the live one stays as it is."""
     version = version_to_sync(connection, index.name, build)
-    if version is None:
-        return wanted_count(connection, index, build) > 0
     live = live_version(connection, index.name)
+    if version is None:
+        return _is_begun(connection, index, build, live)
     if live is not None and not is_named_live(connection, live):
         return True
     beside = [live] if live is not None and _is_kept_beside(live, version, build) else []
@@ -143,6 +143,11 @@ def sync_is_due(connection: DuckDBPyConnection, index: Index, build: Build) -> b
             return True
     whole = version.state == "building" and version.error is None
     return whole and not _waiting_behind_a_live_one(connection, index, version)
+
+
+def _is_begun(connection: DuckDBPyConnection, index: Index, build: Build, live: IndexVersion | None) -> bool:
+    """Whether a version of a new build is begun: there is something to hold, or what is searched is to be emptied."""
+    return wanted_count(connection, index, build) > 0 or (index.may_be_empty and live is not None)
 
 
 def _is_kept_beside(live: IndexVersion, version: IndexVersion, build: Build) -> bool:

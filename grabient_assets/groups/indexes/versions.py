@@ -8,7 +8,7 @@ backend is built beside the live one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["building", "live", "retired", "failed"]
 EntryState: TypeAlias = Literal["wanted", "sent", "visible", "leaving"]
+PropertyKind: TypeAlias = Literal["string", "number", "boolean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,18 @@ class Index:
     `wanted` gives vector_id, subject, namespace, content_sha256 and metadata of everything that has a vector of
     $embedder with $dimensions. `waiting` is a relation of what has neither a vector of $embedder nor a failure yet: a
     version does not replace another one before. `parameters` are further ones that `wanted` takes. By the `properties`
-    of the metadata Cloudflare can filter.
+    of the metadata, which are of a kind each, Cloudflare can filter. `staying` is a relation of vector_id:
+    entries of $version of $index that stay although they are not wanted any more, because what waits for its vector of
+    $embedder replaces them. An index that `may_be_empty` is emptied when nothing is wanted; others are kept.
     """
 
     name: str
     wanted: str
     waiting: str
-    properties: tuple[str, ...] = ()
+    properties: Mapping[str, PropertyKind] = field(default_factory=dict[str, PropertyKind])
     parameters: Callable[[], Mapping[str, Any]] = dict
+    staying: str | None = None
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +122,8 @@ def named_version(connection: DuckDBPyConnection, index_name: str, version: int 
             return one
     if version is None:
         raise UsageError(
-            f"There is no live index {index_name!r} yet. `grabient run` refines palettes and builds it; "
-            "`grabient index sync` builds it of what is refined."
+            f"There is no live index {index_name!r} yet. `grabient index sync --index {index_name}` builds it of the "
+            "texts that are there."
         )
     known = ", ".join(str(one.version) for one in found) or "none"
     raise UsageError(f"There is no version {version} of the index {index_name!r}; there is {known}.")
@@ -158,7 +163,7 @@ def begin_version(connection: DuckDBPyConnection, index_name: str, build: Build,
         [index_name],
     )
     number = 1 + max((one.version for one in index_versions(connection, index_name)), default=0)
-    taken = {one.remote_name for one in index_versions(connection, index_name)}
+    taken = {row[0] for row in connection.execute("SELECT remote_name FROM index_versions").fetchall()}
     remote = build.remote and (build.remote if build.remote not in taken else f"{build.remote}-{number}")
     connection.execute(
         "INSERT INTO index_versions VALUES ($1, $2, $3, $4, 'cosine', $5, $6, 'building', 0, 0, $7, NULL, NULL)",
@@ -182,8 +187,9 @@ def differences(connection: DuckDBPyConnection, index: Index, version: IndexVers
                CASE WHEN w.vector_id IS NULL THEN 'orphaned' WHEN p.has_vector IS NOT TRUE THEN 'missing'
                     ELSE 'stale' END
         FROM wanted w FULL JOIN present p USING (vector_id)
-        WHERE w.vector_id IS NULL OR p.has_vector IS NOT TRUE OR (w.subject, w.namespace, w.content_sha256, w.metadata)
-              IS DISTINCT FROM (p.subject, p.namespace, p.content_sha256, p.metadata)
+        WHERE CASE WHEN w.vector_id IS NULL THEN {_not_staying(index, "p")}
+                   ELSE p.has_vector IS NOT TRUE OR (w.subject, w.namespace, w.content_sha256, w.metadata)
+                        IS DISTINCT FROM (p.subject, p.namespace, p.content_sha256, p.metadata) END
         ORDER BY 1
         """,
         _parameters(index, version),
@@ -203,7 +209,7 @@ def sync_entries(connection: DuckDBPyConnection, index: Index, version: IndexVer
         {"index": index.name, "version": version.version},
     ).fetchone()
     assert counts is not None
-    if counts[1] and not counts[0]:
+    if counts[1] and not counts[0] and not index.may_be_empty:
         raise WarehouseError(
             f"Version {version.version} of the index {index.name!r} holds {counts[1]} vectors, and nothing is wanted "
             "in it any more. It is kept as it is: an index is never emptied."
@@ -223,9 +229,11 @@ def sync_entries(connection: DuckDBPyConnection, index: Index, version: IndexVer
         """,
         {"index": index.name, "version": version.version},
     )
-    gone = f"{_OF_VERSION} AND vector_id NOT IN (SELECT vector_id FROM wanted)"
+    wanted = "vector_id NOT IN (SELECT vector_id FROM wanted)"
+    gone = f"{_OF_VERSION} AND {wanted} AND {_not_staying(index, 'index_entries')}"
     leave = "DELETE FROM index_entries" if version.backend == "local" else "UPDATE index_entries SET state = 'leaving'"
-    connection.execute(f"{leave} WHERE {gone}", {"index": index.name, "version": version.version})
+    embedder = {"embedder": version.embedder} if index.staying else {}
+    connection.execute(f"{leave} WHERE {gone}", {"index": index.name, "version": version.version, **embedder})
     connection.execute("DROP TABLE wanted")
     count_entries(connection, version, now)
 
@@ -393,6 +401,14 @@ def roll_back(
             },
         )
         return named_version(connection, index_name, chosen[0].version), left
+
+
+def _not_staying(index: Index, entries: str) -> str:
+    """Condition on the entries of that name: nothing that waits for its vector replaces them."""
+    if index.staying is None:
+        return "true"
+    staying = f"SELECT vector_id FROM ({index.staying}) WHERE vector_id IS NOT NULL"
+    return f"{entries}.vector_id NOT IN ({staying})"
 
 
 def _newest(versions: list[IndexVersion]) -> list[IndexVersion]:

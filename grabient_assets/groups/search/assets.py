@@ -9,6 +9,7 @@ from grabient_assets.asking import checks
 from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.errors import EmbedderError
 from grabient_assets.groups.embedding.embedding import LOCAL
+from grabient_assets.groups.embedding.linked_texts import TextLink, text_links
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes.quality import report_on
@@ -19,10 +20,9 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.checks import embedding_checks, index_checks, report_checks
 from grabient_assets.groups.search.palette_index import (
     PALETTES,
-    PaletteEmbedding,
+    REFINED_TEXTS,
     embed_palettes,
     embedder_and_build,
-    linked_embeddings,
     sync_palettes,
 )
 from grabient_assets.groups.search.relevance import judged
@@ -93,8 +93,8 @@ def palette_embeddings(
             rows += embed_palettes(database, model, providers.answers_from(), _now, among)
         if not config.waiting:
             with database.read() as connection:
-                known = linked_embeddings(connection, model.id)
-            rows = [one for one in known if SubjectVersion(one.prompt_version, one.seed) in chosen]
+                known = text_links(connection, REFINED_TEXTS, model.id)
+            rows = [one for one in known if one.key in chosen]
             if lacking := len(chosen) - len(rows):
                 context.log.info("%s without a refined text, or with a vector under way", counted(lacking, "palette"))
         _report(context, rows)
@@ -116,11 +116,11 @@ def _send(
     return sent.complaints
 
 
-def _report(context: dg.AssetExecutionContext, rows: Sequence[PaletteEmbedding]) -> None:
+def _report(context: dg.AssetExecutionContext, rows: Sequence[TextLink[SubjectVersion]]) -> None:
     """A materialization for each palette whose vector is there now; the failures go into the log."""
     events: list[dg.AssetMaterialization] = []
     for one in rows:
-        key = partition_key(SubjectVersion(one.prompt_version, one.seed))
+        key = partition_key(one.key)
         if one.error:
             context.log.warning("%s has no vector: %s", key, one.error)
             continue

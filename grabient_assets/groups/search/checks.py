@@ -9,10 +9,10 @@ import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
 from grabient_assets.groups.embedding.embeddings import FARTHEST_FROM_ONE
+from grabient_assets.groups.embedding.linked_texts import failed_texts
+from grabient_assets.groups.indexes.keeping import index_finding, shown
 from grabient_assets.groups.indexes.quality import search_beats_words
-from grabient_assets.groups.indexes.versions import differences, live_version
-from grabient_assets.groups.search.palette_index import PALETTES, failed_texts
-from grabient_assets.thresholds import Finding
+from grabient_assets.groups.search.palette_index import PALETTES, REFINED_TEXTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,18 +36,8 @@ def _strange_vectors(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
 
 
 def _without_vector(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
-    failed = failed_texts(connection)
-    return len(failed), [f"{one.prompt_version}|{one.seed}: {one.error}" for one in failed[:20]]
-
-
-def _index_finding(connection: DuckDBPyConnection) -> Finding:
-    version = live_version(connection, PALETTES.name)
-    if version is None:
-        return Finding(0, notes={"index": "no version is live yet"})
-    found = differences(connection, PALETTES, version)
-    kinds = {"missing": found.missing, "stale": found.stale, "orphaned": found.orphaned}
-    examples = [f"{kind} {one}" for kind, ids in kinds.items() for one in ids]
-    return Finding(len(examples), examples=examples[:20], figures={kind: len(ids) for kind, ids in kinds.items()})
+    failed = failed_texts(connection, REFINED_TEXTS)
+    return len(failed), [f"{shown(one.key)}: {one.error}" for one in failed[:20]]
 
 
 embedding_checks = (
@@ -77,7 +67,7 @@ index_checks = (
             "A version with a difference does not go live.",
             blocking=True,
         ),
-        _index_finding,
+        lambda connection: index_finding(connection, PALETTES),
         between=", ",
     ),
 )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.queries import QueryVectors
-from grabient_assets.groups.indexes.matrix import Matrix, mapped_matrix
-from grabient_assets.groups.indexes.versions import IndexVersion, named_version
+from grabient_assets.groups.indexes.loaded import SMALL, LoadedMatrix
+from grabient_assets.groups.indexes.versions import IndexVersion
 from grabient_assets.groups.search.searching import Found, Query, matching, rank_in_sql, search
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.vectors.exact import Scored
-
-SMALL = 2_000
-"""An index with fewer vectors has no matrix file: SQL takes some milliseconds."""
 
 
 class LoadedIndex:
@@ -29,9 +24,8 @@ class LoadedIndex:
     def __init__(
         self, warehouse: Warehouse, vectors_of: QueryVectors, index_name: str = "palettes", small: int = SMALL
     ) -> None:
-        self._warehouse, self._vectors_of, self._index_name, self._small = warehouse, vectors_of, index_name, small
-        self._folder = warehouse.path.parent / "indexes"
-        self._kept: tuple[int, datetime, Matrix] | None = None
+        self._warehouse, self._vectors_of, self._index_name = warehouse, vectors_of, index_name
+        self._loaded = LoadedMatrix(warehouse, index_name, small)
 
     def find(self, query: Query, version: int | None = None) -> Found:
         """The hits in the live version, or in another. They are those of `search`."""
@@ -41,25 +35,14 @@ class LoadedIndex:
         self, connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
     ) -> list[Scored]:
         """The nearest entries. They are found in SQL where the index is small, or the file cannot be written."""
-        version = named_version(connection, self._index_name, version.version)  # it may have changed since
-        if version.present >= self._small:
-            with suppress(OSError):
-                return self._in_memory(connection, query, version, vector)
-        return rank_in_sql(connection, query, version, vector)
-
-    def _in_memory(
-        self, connection: DuckDBPyConnection, query: Query, version: IndexVersion, vector: Sequence[float]
-    ) -> list[Scored]:
+        loaded = self._loaded.of(connection, version)
+        if loaded is None:
+            return rank_in_sql(connection, query, version, vector)
         import numpy
 
         from grabient_assets.vectors.exact import nearest
 
-        kept = self._kept
-        if kept is None or kept[:2] != (version.version, version.built_at):
-            matrix = mapped_matrix(self._folder, connection, version)
-            kept = self._kept = (version.version, version.built_at, matrix)
-        matrix = kept[2]
-        among = None
+        matrix, among = loaded.matrix, None
         if query.where or query.prompt_version is not None:
             entries, values = matching(query, version)
             found = connection.execute(f"SELECT e.vector_id::BLOB {entries}", values).fetchall()

@@ -7,8 +7,9 @@ from contextlib import closing
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.embedding.queries import QueryVectors
+from grabient_assets.groups.indexes.loaded import query_vector
 from grabient_assets.groups.indexes.sync import Connect
-from grabient_assets.groups.search.searching import Found, Query, details, found, query_vector, searched_version
+from grabient_assets.groups.search.searching import Found, Query, details, found, searched_version
 from grabient_assets.providers.vectorize import INDEXED_BYTES, MOST_BARE_MATCHES
 from grabient_assets.vectors.exact import Scored
 from grabient_assets.warehouse.connection import Warehouse
@@ -40,7 +41,7 @@ def search_remotely(
             "which also names a version that was left by hand."
         )
     with closing(connect(chosen.remote_name)) as remote:
-        vector = query_vector(query, chosen, vectors_of)
+        vector = query_vector(query.text, chosen, vectors_of)
         matches = remote.query(vector, query.limit, wanted, with_metadata=False)
     best = sorted((Scored(one.id, round(one.score, 6)) for one in matches), key=lambda one: (-one.score, one.vector_id))
     with warehouse.read() as connection:

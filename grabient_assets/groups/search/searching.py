@@ -13,6 +13,7 @@ from grabient_assets.errors import UsageError
 from grabient_assets.gradient.vocabulary import CATEGORICAL_VALUES
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, folded
 from grabient_assets.groups.embedding.queries import QueryVectors
+from grabient_assets.groups.indexes.loaded import query_vector
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -123,7 +124,7 @@ def search(
     """
     started = time.perf_counter()
     chosen = searched_version(warehouse, index_name, version)
-    vector = query_vector(query, chosen, vectors_of)
+    vector = query_vector(query.text, chosen, vectors_of)
     with warehouse.read() as connection:
         hits = details(connection, query, chosen, (rank or rank_in_sql)(connection, query, chosen, vector))
     return found(query, chosen, hits, started)
@@ -135,17 +136,6 @@ def searched_version(warehouse: Warehouse, index_name: str, version: int | None)
         raise UsageError("Nothing is loaded yet, so there is no index. Next: grabient load FILE, or grabient demo.")
     with warehouse.read() as connection:
         return named_version(connection, index_name, version)
-
-
-def query_vector(query: Query, version: IndexVersion, vectors_of: QueryVectors) -> list[float]:
-    """The vector of the query, by the embedder of the version."""
-    [vector] = vectors_of([query.text], version.embedder, version.dimensions)
-    if len(vector) != version.dimensions:
-        raise UsageError(
-            f"The query has {len(vector)} dimensions, and version {version.version} of the index has "
-            f"{version.dimensions}. It was made by {version.embedder}."
-        )
-    return vector
 
 
 def found(query: Query, version: IndexVersion, hits: tuple[Hit, ...], started: float) -> Found:

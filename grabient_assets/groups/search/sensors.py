@@ -6,14 +6,14 @@ import dagster as dg
 
 from grabient_assets.asking.sensors import COLLECT_ROLE
 from grabient_assets.groups.embedding.embedding import LOCAL
+from grabient_assets.groups.embedding.linked_texts import text_work, to_embed
 from grabient_assets.groups.indexes.sync import sync_is_due
 from grabient_assets.groups.search.jobs import embed_texts, measure_search, sync_indexes
 from grabient_assets.groups.search.palette_index import (
     PALETTES,
+    REFINED_TEXTS,
     embedder_and_build,
     state_of_index,
-    text_work,
-    to_embed,
     unmeasured,
 )
 from grabient_assets.ledger.send import closed_until
@@ -43,7 +43,7 @@ def texts_waiting(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDef
         database, now = warehouse.open_briefly(), datetime.now(UTC)
         model, _ = embedder_and_build(load_settings(), database)
         with database.read() as connection:
-            found = text_work(connection, model, providers.budget_usd(), now)
+            found = text_work(connection, REFINED_TEXTS, model, providers.budget_usd(), now)
         texts = counted(len(found.waiting), "text")
         if not found.ready and not found.work:
             under_way = f"{texts} under way at {model.provider}." if found.waiting else ""
@@ -94,7 +94,7 @@ def vectors_changed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
             state = f"{build} {settings.prompt_version} {state_of_index(connection)}"
             if state == context.cursor:
                 return dg.SkipReason("Nothing has changed since the index held what it should.")
-            if to_embed(connection, model.id):
+            if to_embed(connection, REFINED_TEXTS, model.id):
                 return dg.SkipReason("Texts are about to be embedded; the index follows.")
             syncing = sync_is_due(connection, PALETTES, build)
             measuring = not syncing and unmeasured(connection)

@@ -61,7 +61,7 @@ class Shelf:
 
     def embed(self) -> list[str]:
         """The seeds that were linked to their vector, or to its failure."""
-        return [one.seed for one in embed_palettes(self.warehouse, self.embedder, "emulator", self.clock)]
+        return [one.key.subject for one in embed_palettes(self.warehouse, self.embedder, "emulator", self.clock)]
 
     def sync(
         self,

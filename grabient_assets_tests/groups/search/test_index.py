@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import UsageError, WarehouseError
+from grabient_assets.groups.indexes.keeping import held_versions
 from grabient_assets.groups.indexes.versions import (
     Build,
     Differences,
@@ -17,7 +18,7 @@ from grabient_assets.groups.indexes.versions import (
     named_version,
     roll_back,
 )
-from grabient_assets.groups.search.palette_index import PALETTES, held_versions, index_differences, keep_index
+from grabient_assets.groups.search.palette_index import PALETTES, index_differences, keep_index
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets_tests.groups.search.shelf import TEXTS, Shelf
 from grabient_assets_tests.pipeline.place import settings_of
@@ -227,7 +228,7 @@ def test_a_held_version_is_named_and_can_be_made_live(shelf: Shelf) -> None:
     held = shelf.sync(lambda *_: "It finds no better than words.", embedder="other")
     assert held is not None and shelf.versions() == [(2, "building"), (1, "live")]
     with shelf.warehouse.read() as connection:
-        [sentence] = held_versions(connection)
+        [sentence] = held_versions(connection, "palettes")
     assert sentence.startswith("It finds no better than words. ") and "rollback --to 2" in sentence
     roll_back(shelf.warehouse, "palettes", 2, shelf.clock())
     assert shelf.versions() == [(2, "live"), (1, "failed")]

@@ -29,7 +29,7 @@ def refined(place: Place) -> Place:
 
 def embedded(place: Place) -> list[str]:
     house = place.house
-    return sorted(one.seed for one in embed_palettes(house.warehouse, SMALL, "emulator", house.clock))
+    return sorted(one.key.subject for one in embed_palettes(house.warehouse, SMALL, "emulator", house.clock))
 
 
 def query(place: Place, *texts: str) -> list[list[float]]:
