@@ -27,19 +27,11 @@ from grabient_assets.warehouse.rows import insert_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.sources.pages import Fetched
+    from grabient_assets.sources.pages import Fetched, Fetchers
 
 Ask: TypeAlias = "Callable[[DuckDBPyConnection, Sequence[str], datetime], None]"
 """Asks what is to be asked about these sources."""
 MOST_FILE_BYTES = 50_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Fetchers:
-    """How sources are reached: a video by its id, a page by its address and what is known of its last version."""
-
-    transcript: Callable[[str], Fetched]
-    page: Callable[[str, str | None, str | None], Fetched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +148,7 @@ def file_bytes(path: Path) -> Fetched:
         body = path.read_bytes()
     except OSError as error:
         raise SourceProblem("gone_file", f"{path} cannot be read: {error.strerror}.") from error
-    return Fetched(body=body, media_type=media_type_of(path.name), final_url=str(path))
+    return Fetched(body, media_type_of(path.name), None, None, str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from grabient_assets.asking import checks
 from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.embedding.embedding import LOCAL
+from grabient_assets.groups.embedding.linked_texts import embed_linked
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.fetching.partitions import sources, unreported
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.cells import Cell, cells_of
 from grabient_assets.groups.knowledge.checks import entry_checks, index_checks, report_checks
 from grabient_assets.groups.knowledge.coverage import coverage_metadata
-from grabient_assets.groups.knowledge.entry_index import embed_entries, embedder_of_entries, sync_knowledge
+from grabient_assets.groups.knowledge.entry_index import ENTRY_TEXTS, embedder_and_build, sync_knowledge
 from grabient_assets.groups.knowledge.partitions import cell_key, cells
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.knowledge.workflows import (
@@ -238,25 +239,23 @@ def entry_embeddings(
     providers: ProvidersResource,
 ):
     database = warehouse.open(context)
-    model, mode = embedder_of_entries(load_settings(), database), providers.answers_from()
-    complaints: tuple[str, ...] = ()
-    written = embed_entries(database, model, mode, _now)
-    if model.provider != LOCAL:
-        sent = send_purpose(context, EMBEDDING, PURPOSES, model.provider, database, objects, providers)
-        complaints = sent.complaints
-        written += embed_entries(database, model, mode, _now)
-    counts: dict[str, int] = {}
+    model, _ = embedder_and_build(load_settings(), database)
+    mode, complaints = providers.answers_from(), tuple[str, ...]()
+    written = embed_linked(database, ENTRY_TEXTS, model, mode, _now)
+    if model.provider != LOCAL and model.provider in providers.usable():
+        complaints = send_purpose(context, EMBEDDING, PURPOSES, model.provider, database, objects, providers).complaints
+        written += embed_linked(database, ENTRY_TEXTS, model, mode, _now)
     for one in written:
-        counts[one.source_id] = counts.get(one.source_id, 0) + (one.error is None)
-    report_materializations(
-        context,
-        [
-            dg.AssetMaterialization(
-                "entry_embeddings", partition=source_id, metadata={"embedder": model.id, "new vectors": count}
-            )
-            for source_id, count in sorted(counts.items())
-        ],
-    )
+        if one.error:
+            context.log.warning("Entry %s has no vector: %s", one.key, one.error)
+    with database.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT source_id FROM workflow_entries WHERE entry_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY 1",
+            [[one.key for one in written if not one.error]],
+        ).fetchall()
+    about = {"embedder": model.id}
+    events = [dg.AssetMaterialization("entry_embeddings", partition=source, metadata=about) for (source,) in rows]
+    report_materializations(context, events)
     fail_for(complaints)
     yield from ()
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.groups.indexes.keeping import index_finding
 from grabient_assets.groups.knowledge.entries import TYPES
-from grabient_assets.groups.knowledge.entry_index import index_finding
+from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE
 from grabient_assets.groups.knowledge.retrieval import retrieval_finding
 from grabient_assets.thresholds import ENTRY_WORDS
 
@@ -65,7 +66,7 @@ index_checks = (
             asset="knowledge_index",
             description="The live version holds every vector that it should, in its present form, and no other.",
         ),
-        index_finding,
+        lambda connection: index_finding(connection, KNOWLEDGE),
         between=", ",
     ),
 )

@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking.sensors import COLLECT_ROLE, sending_run
+from grabient_assets.groups.embedding.linked_texts import text_work
 from grabient_assets.groups.fetching.partitions import missing_sources, unreported
 from grabient_assets.groups.knowledge.cells import Cell, cells_of
-from grabient_assets.groups.knowledge.entry_index import index_is_due, knowledge_state
+from grabient_assets.groups.knowledge.entry_index import (
+    ENTRY_TEXTS,
+    embedder_and_build,
+    index_is_due,
+    knowledge_state,
+)
 from grabient_assets.groups.knowledge.jobs import index_knowledge, report_knowledge, submit_extraction
 from grabient_assets.groups.knowledge.partitions import cell_key
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
@@ -49,6 +55,7 @@ def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
         database, now, budget = warehouse.open_briefly(), datetime.now(UTC), providers.budget_usd()
+        model, build = embedder_and_build(load_settings(), database)
         with database.read() as connection:
             found = cells_of(connection)
             work = {
@@ -56,9 +63,9 @@ def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
                 for name in (PROVIDERS if found else ())
             }
             state = knowledge_state(connection)
-            indexing = index_is_due(connection, load_settings()) or any(
-                one.status == "validating" for one in statuses(connection)
-            )
+            texts = text_work(connection, ENTRY_TEXTS, model, budget, now)
+            validating = any(one.status == "validating" for one in statuses(connection))
+            indexing = bool(texts.ready or texts.work) or index_is_due(connection, model, build) or validating
         requests, reasons = list[dg.RunRequest](), list[str]()
         for name, due in work.items():
             reasons += due.held

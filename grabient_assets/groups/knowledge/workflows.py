@@ -121,10 +121,11 @@ def plan_workflow(
             f"The embedder is {wish.embedder!r}, and the index is made by {embedder.id}. One index has one embedder: "
             f"leave it out, or set GRABIENT_EMBEDDER={wish.embedder} for all workflows."
         )
-    store = wish.store or ("vectorize" if getattr(settings, "knowledge_index", None) else "local")
-    if store not in ("local", "vectorize") or (store == "vectorize") != bool(getattr(settings, "knowledge_index", None)):
+    usual = "vectorize" if settings.vectorize and settings.vectorize.knowledge_index else "local"
+    if wish.store not in (None, usual):
         raise UsageError(
-            f"The store is {store!r}; it is vectorize where VECTORIZE_KNOWLEDGE_INDEX is set, otherwise local."
+            f"The store is {wish.store!r}, and the index is kept in {usual!r}. It is vectorize where "
+            "VECTORIZE_KNOWLEDGE_INDEX is set, otherwise local."
         )
     if not wish.areas or any(not 1 <= area <= len(AREAS) for area in wish.areas):
         raise UsageError(f"The areas are {wish.areas}; they must be numbers from 1 to {len(AREAS)}.")
@@ -144,7 +145,7 @@ def plan_workflow(
         chunk_size=wish.chunk_size,
         overlap=wish.overlap,
         embedder=embedder.id,
-        store=store,
+        store=usual,
         skip_hopeless=wish.skip_hopeless,
         made_at=now,
     )

@@ -249,8 +249,7 @@ per_entry AS (
     SELECT w.workflow_id, w.source_id, w.focus_area, w.vector_id, w.content_sha256,
            bool_or(m.entry_id IS NOT NULL AND m.error IS NULL) AS embedded, bool_or(m.error IS NOT NULL) AS failed,
            bool_or(h.vector_id IS NOT NULL) AS visible
-    FROM workflow_entries w JOIN workflows f USING (workflow_id)
-    LEFT JOIN entry_embeddings m ON m.entry_id = w.entry_id AND m.embedder = f.embedder
+    FROM workflow_entries w LEFT JOIN entry_embeddings m ON m.entry_id = w.entry_id
     LEFT JOIN shown h ON h.vector_id = w.vector_id
     GROUP BY ALL
 ),

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.groups.fetching.fetching import FetchedSource, Fetchers, cut_missing, fetch_due
+from grabient_assets.groups.fetching.fetching import FetchedSource, cut_missing, fetch_due
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.knowledge.tables import Workflow
 from grabient_assets.groups.knowledge.workflows import (
@@ -36,6 +36,7 @@ from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import open_store
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.sources.pages import Fetchers
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.emulator.running import Running, running
 from grabient_assets_tests.pipeline.place import settings_of
