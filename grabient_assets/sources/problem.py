@@ -1,0 +1,59 @@
+"""Why a source gave no text: a class for the queue, and a sentence for the person."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from grabient_assets.errors import GrabientError
+
+Transient = Literal["blocked", "http_5xx", "network", "timeout", "empty_body"]
+Permanent = Literal[
+    "disabled",
+    "unavailable",
+    "age_restricted",
+    "unplayable",
+    "no_transcript",
+    "not_found",
+    "refused",  # 401, 403 and every other 4xx
+    "private_address",
+    "too_many_redirects",
+    "too_large",
+    "wrong_type",
+    "error_page",
+    "too_little_text",
+    "no_text",  # a scan
+    "encrypted",
+    "broken",
+    "binary",
+    "too_many_pages",
+    "one_word",
+    "gone_file",
+]
+ErrorClass = Transient | Permanent
+TRANSIENT = frozenset({"blocked", "http_5xx", "network", "timeout", "empty_body"})
+
+
+class SourceProblem(GrabientError):
+    """A source could not be fetched or read.
+
+    `permanent` is False where trying again may help. `retry_after` is the seconds that a 429 or 503 asked for.
+    """
+
+    def __init__(self, error_class: ErrorClass, sentence: str, retry_after: float | None = None) -> None:
+        self.error_class = error_class
+        self.sentence = sentence
+        self.permanent = error_class not in TRANSIENT
+        self.retry_after = retry_after
+        super().__init__(sentence)
+
+
+def status_problem(what: str, status: int, retry_after: str | None) -> SourceProblem:
+    """The problem of an HTTP status that is no success. `retry_after` is the header; a date in it is not read."""
+    seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    if status == 429:
+        return SourceProblem("blocked", f"{what} answered 429, too many requests. It is tried again later.", seconds)
+    if status >= 500:
+        return SourceProblem("http_5xx", f"{what} answered {status}. It is tried again later.", seconds)
+    if status in (404, 410):
+        return SourceProblem("not_found", f"{what} answered {status}: it is not there. Check the address.")
+    return SourceProblem("refused", f"{what} answered {status} and gives nothing. Save the text as a file instead.")
