@@ -60,11 +60,7 @@ def measure_retrieval(
 
 def judged_retrieval(figures: Mapping[str, float], embedder: str) -> Finding:
     """One case for each figure that lies below its level."""
-    low = [
-        f"{name} is {figures[name]:.3f}, below {level.limit}"
-        for name, level in LEVELS.items()
-        if figures[name] < level.limit
-    ]
+    low = [f"{name} is {figures[name]}, below {one.limit}" for name, one in LEVELS.items() if figures[name] < one.limit]
     return Finding(len(low), RETRIEVAL_RECALL.limit, low, figures, {"embedder": embedder})
 
 
@@ -72,15 +68,14 @@ def retrieval_finding(connection: DuckDBPyConnection, model: Model, *, emulated:
     """Whether retrieval keeps its level with this embedder. The vectors of a provider come through the ledger; those of
     the emulator mean nothing and are not judged."""
     fixture = read_fixture()
+    texts = fixture.texts().items()
     if model.provider == LOCAL:
         from grabient_assets.vectors.local_embedder import embed_locally
 
         assert model.vectors is not None
-        entries, questions = (embed_locally(some, model.vectors.default).tolist() for some in fixture.texts().values())
+        entries, questions = (embed_locally(some, model.vectors.default).tolist() for _, some in texts)
     else:
-        entries, questions = (
-            stored_vectors(connection, some, model.id, task) for task, some in fixture.texts().items()
-        )
+        entries, questions = (stored_vectors(connection, some, model.id, task) for task, some in texts)
     if entries is None or questions is None:
         return Finding(0, notes={"waiting": f"the fixture has no vectors of {model.id} ({model.provider}) yet"})
     figures = measure_retrieval(fixture, entries, questions)
@@ -96,8 +91,12 @@ def ask_for_fixture(warehouse: Warehouse, model: Model, answers_from: str, clock
         return 0
     texts = read_fixture().texts()
     with warehouse.read() as connection:
-        known = connection.execute("SELECT count(*) FROM texts WHERE text = $1", [texts["query"][-1]]).fetchone()
-    if known and known[0]:
+        known = connection.execute(
+            "SELECT 1 FROM asks a JOIN texts t ON a.subject = 't_' || left(t.content_sha256, 32) "
+            "WHERE t.text = $1 AND a.model = $2 AND a.purpose = 'embedding'",
+            [texts["query"][-1], model.id],
+        ).fetchone()
+    if known:
         return 0
     asked = [ask_for_embeddings(some, model, answers_from, warehouse, clock(), task) for task, some in texts.items()]
     return sum(one.asked for one in asked)
