@@ -24,7 +24,7 @@ WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|knowledge|{'|'.join(NAMED)})(?
 WIRE_WORDS = {
     room: re.compile("embedding", re.IGNORECASE) for room in ("providers", "groups/embedding", "groups/indexes")
 }
-"""By room, the purpose that it may name: the providers' APIs have a name for it, and indexes are made of its vectors."""
+"""By room, the purpose that it may name: APIs of providers have a name for it, and indexes are made of its vectors."""
 
 ALLOWED = {
     "ledger/planning.py": {

@@ -154,6 +154,20 @@ def texts_of(connection: DuckDBPyConnection, subjects: Collection[str]) -> dict[
     return {subject: TextRecord(*record) for subject, *record in rows}
 
 
+def stored_vectors(
+    connection: DuckDBPyConnection, texts: Sequence[str], embedder: str, task: str
+) -> list[list[float]] | None:
+    """The vectors of these texts, in their order; None when one of them has none."""
+    contents = [content_of(folded(text)) for text in texts]
+    rows = connection.execute(
+        "SELECT content_sha256, vector FROM embeddings WHERE embedder = $1 AND task = $2 AND error IS NULL "
+        "AND content_sha256 IN (SELECT unnest($3::VARCHAR[]))",
+        [embedder, task, contents],
+    ).fetchall()
+    vectors = dict(rows)
+    return [vectors[one] for one in contents] if vectors.keys() >= set(contents) else None
+
+
 def record_embeddings(connection: DuckDBPyConnection, records: Sequence[EmbeddingRecord]) -> None:
     """Insert vectors and failures. A vector replaces what was there, a failure never a vector."""
     insert_rows(connection, "embeddings", records, _KEEP_THE_BETTER)

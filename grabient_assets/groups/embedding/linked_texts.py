@@ -167,8 +167,8 @@ def link_embeddings(
 
 
 def embed_linked(
-    warehouse: Warehouse,
     linked: LinkedTexts[K],
+    warehouse: Warehouse,
     model: Model,
     answers_from: str,
     clock: Callable[[], datetime],

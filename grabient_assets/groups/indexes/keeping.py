@@ -76,7 +76,7 @@ def keep(kept: KeptIndex[Any], settings: Settings, warehouse: Warehouse, clock: 
     a while later. Then another round goes on.
     """
     model, build = embedder_and_build(kept, settings, warehouse)
-    rows = embed_linked(warehouse, kept.texts, model, answers_from(settings), clock)
+    rows = embed_linked(kept.texts, warehouse, model, answers_from(settings), clock)
     notes: list[str] = []
     name = kept.index.name
     with warehouse.read() as connection:

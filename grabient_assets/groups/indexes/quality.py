@@ -6,11 +6,11 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.embedding.queries import QueryVectors
 from grabient_assets.groups.indexes.versions import IndexVersion, live_version
@@ -126,6 +126,24 @@ def measure(found: Judged, scores: NDArray[float32]) -> list[Measured]:
             )
         )
     return measured
+
+
+def measure_needs(
+    vector_ids: Sequence[str], needs: Sequence[Sequence[Collection[str]]], scores: NDArray[Any]
+) -> dict[str, float]:
+    """The means over questions that need one entry of each of their groups (an AND of ORs, as in AutoRAG): recall@5 is
+    the share of the groups of which one is among the first five, MRR and nDCG@10 are about all of them. `scores` has a
+    row for each question and a column for each entry."""
+    places = {vector_id: place for place, vector_id in enumerate(vector_ids)}
+    found: list[tuple[float, float, float]] = []
+    for row, groups in zip(scores.round(6).tolist(), needs, strict=True):
+        order = sorted(range(len(row)), key=lambda place: (-row[place], vector_ids[place]))
+        first = {vector_ids[place] for place in order[:5]}
+        grades = {places[one]: 1 for group in groups for one in group}
+        rank = next(rank for rank, place in enumerate(order, 1) if place in grades)
+        found.append((fmean(not first.isdisjoint(group) for group in groups), 1 / rank, ndcg(order, grades)))
+    names = ("recall@5", "MRR", "nDCG@10")
+    return {name: round(fmean(column), 4) for name, column in zip(names, zip(*found, strict=True), strict=True)}
 
 
 def ndcg(order: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> float:

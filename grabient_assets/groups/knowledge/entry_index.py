@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, content_in_sql, not_empty_in_sql
-from grabient_assets.groups.embedding.linked_texts import LinkedTexts, to_embed
+from grabient_assets.groups.embedding.linked_texts import LinkedTexts, embed_linked, to_embed
 from grabient_assets.groups.indexes import keeping
 from grabient_assets.groups.indexes.keeping import KeptIndex
 from grabient_assets.groups.indexes.sync import sync_is_due
@@ -81,6 +81,7 @@ KEPT_KNOWLEDGE = KeptIndex(
     "No entry of a workflow has a vector of the chosen embedder yet, so no version is begun.",
     "They are sent with the next batch of texts; in Dagster a sensor sends them and goes on.",
 )
+embed_entries = partial(embed_linked, ENTRY_TEXTS)
 sync_knowledge = partial(keeping.sync, KEPT_KNOWLEDGE)
 keep_knowledge = partial(keeping.keep, KEPT_KNOWLEDGE)
 knowledge_differences = partial(keeping.index_differences, KEPT_KNOWLEDGE)

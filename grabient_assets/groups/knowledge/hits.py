@@ -95,7 +95,7 @@ def hits_of(
             **values,
             "ids": [one.vector_id for one in best],
             "scores": [one.score for one in best],
-            "threshold": -1 if threshold is None else threshold,
+            "threshold": -2 if threshold is None else threshold,
             "limit": limit,
         },
     ).fetchall()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS, content_in_sql, not_empty_in_sql
-from grabient_assets.groups.embedding.linked_texts import LinkedTexts, TextLink, embed_linked, failed_texts
+from grabient_assets.groups.embedding.linked_texts import LinkedTexts, embed_linked, failed_texts
 from grabient_assets.groups.embedding.queries import query_embedder
 from grabient_assets.groups.indexes import keeping
 from grabient_assets.groups.indexes.keeping import KeptIndex, shown
@@ -17,7 +17,6 @@ from grabient_assets.groups.indexes.sync import Measure
 from grabient_assets.groups.indexes.versions import Index, IndexVersion, live_version
 from grabient_assets.groups.search.relevance import judged
 from grabient_assets.ledger.asks import SubjectVersion
-from grabient_assets.registry.model import Model
 from grabient_assets.settings import Settings, load_settings
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -88,24 +87,11 @@ KEPT_PALETTES = KeptIndex(
     "`grabient run` sends them, collects the vectors and goes on; in Dagster the sensor texts_waiting does.",
     _measure,
 )
+embed_palettes = partial(embed_linked, REFINED_TEXTS)
 keep_index = partial(keeping.keep, KEPT_PALETTES)
 sync_palettes = partial(keeping.sync, KEPT_PALETTES)
 embedder_and_build = partial(keeping.embedder_and_build, KEPT_PALETTES)
 index_differences = partial(keeping.index_differences, KEPT_PALETTES)
-
-
-def embed_palettes(
-    warehouse: Warehouse,
-    model: Model,
-    answers_from: str,
-    clock: Callable[[], datetime],
-    among: Collection[SubjectVersion] | None = None,
-) -> list[TextLink[SubjectVersion]]:
-    """Give refined palettes, all or those of `among`, the vectors of their texts; returns the rows that were written.
-
-    A provider's vectors are asked for here, and linked by a later call when they came.
-    """
-    return embed_linked(warehouse, REFINED_TEXTS, model, answers_from, clock, among)
 
 
 def search_problems(connection: DuckDBPyConnection, chosen: Collection[SubjectVersion]) -> list[str]:
