@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from grabient_assets.groups.knowledge.areas import AREAS
+from grabient_assets.groups.knowledge.cells import CellState
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CellState = Literal["ok", "empty", "skipped", "failed", "waiting"]
 STATES: tuple[CellState, ...] = get_args(CellState)
 
 

@@ -15,6 +15,7 @@ from grabient_assets.gradient.color import linear
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.coverage import STATES, Cell, Coverage, read_coverage
 from grabient_assets.groups.knowledge.coverage_picture import LONGEST_TITLE, LOOKS, coverage_picture, cut
+from grabient_assets.groups.knowledge.reports import coverage_metadata
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, WORKFLOW, Said, Told, plant
 
@@ -118,6 +119,17 @@ def test_the_picture_holds_87_sources_x_9_areas() -> None:
     assert min(int(size) for size in re.findall(r'font-size="(\d+)"', svg)) >= 11
     assert len(svg) < 250_000
     assert "nothing to read yet" in coverage_picture(Coverage((), 0, 0, 0, 0))
+
+
+def test_the_report_shows_the_picture_and_leaves_out_what_there_is_none_of(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        found = coverage_metadata(connection)
+        connection.execute("UPDATE workflows SET deleted_at = now()")
+        none = coverage_metadata(connection)
+    assert found["picture"].value.startswith("![Coverage](data:image/svg+xml")
+    assert (found["sources"], found["cells"], found["ok"], found["failed"]) == (2, 18, 2, 10)
+    assert (found["coverage"], found["yield"], found["grounded"]) == (0.2222, 1.5, 0.75)
+    assert none["cells"] == 0 and "coverage" not in none and "yield" not in none
 
 
 def test_a_title_is_one_short_line() -> None:
