@@ -16,10 +16,10 @@ from grabient_assets.groups.fetching.partitions import sources, unreported
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.cells import Cell, cells_of
 from grabient_assets.groups.knowledge.checks import entry_checks, index_checks, report_checks
-from grabient_assets.groups.knowledge.coverage import coverage_metadata
 from grabient_assets.groups.knowledge.entry_index import ENTRY_TEXTS, embedder_and_build, sync_knowledge
 from grabient_assets.groups.knowledge.partitions import cell_key, cells
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
+from grabient_assets.groups.knowledge.reports import coverage_metadata
 from grabient_assets.groups.knowledge.workflows import (
     CHUNK_SIZE,
     OVERLAP,
