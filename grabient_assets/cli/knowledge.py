@@ -22,17 +22,13 @@ from grabient_assets.cli.knowledge_parts import (
     status_rows,
 )
 from grabient_assets.cli.options import AsJson, Yes, one_of, open_warehouse, opened_as_it_is
-from grabient_assets.wording import counted, one_line
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grabient_assets.groups.fetching.queue import DeadLetter
-    from grabient_assets.groups.knowledge.tables import Workflow
-    from grabient_assets.groups.knowledge.workflows import Planned, Status
-    from grabient_assets.headless.driver import FinishedRun
+    from grabient_assets.groups.knowledge.workflows import Planned
     from grabient_assets.settings import Settings
-    from grabient_assets.warehouse.connection import Warehouse
 
 knowledge = typer.Typer(
     help="Talks and documents as knowledge: new, add, status, run, search, coverage, dead, redrive, export, delete.",
@@ -130,8 +126,8 @@ def new(
         print_json({**document, **status_rows([workflow], warehouse)[0]})
     else:
         print_output(
-            f"{workflow.workflow_id} is made, with {counted(len(planned.references), 'source')}. The sensor sources_due "
-            "fetches them, or: grabient knowledge run latest"
+            f"{workflow.workflow_id} is made, with {counted(len(planned.references), 'source')}. The sensor "
+            "sources_due fetches them, or: grabient knowledge run latest"
         )
 
 
@@ -213,7 +209,9 @@ def search(
     ] = None,
     workflow: Annotated[str | None, typer.Option(metavar="W", help="Only this workflow; default: all.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="So many entries.")] = 10,
-    threshold: Annotated[float | None, typer.Option(metavar="S", help="Only hits of this score or a higher one.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="S", help="Only hits of this score or a higher one.")
+    ] = None,
     remote: Annotated[
         bool, typer.Option("--remote", help="Ask the index at Cloudflare Vectorize; in emulator mode the emulator's.")
     ] = False,
@@ -282,7 +280,9 @@ def delete(
     with warehouse.read() as connection:
         left = vectors_left(connection, found.workflow_id)
     if left:
-        print_note(f"{counted(left, 'vector')} leave the index with its next rounds; the sensor extraction_due does them.")
+        print_note(
+            f"{counted(left, 'vector')} leave the index with its next rounds; the sensor extraction_due does them."
+        )
     if as_json:
         print_json({"workflow_id": found.workflow_id, "name": found.name, "vectors_left": left})
     else:
@@ -294,7 +294,8 @@ def export(
     workflow: WorkflowName,
     form: Annotated[str, typer.Option("--format", metavar="F", help="jsonl, csv or parquet.")] = "jsonl",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write this file, whole or not at all; default: stdout.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write this file, whole or not at all; default: stdout."),
     ] = None,
 ) -> None:
     """Export the entries of a workflow: each with its source, area, quote, second, address and request."""
@@ -327,5 +328,3 @@ def _show_plan(planned: Planned, settings: Settings) -> None:
         f"{workflow.prompt_version}: {sources} x {areas}, read by {models}, in batches: about {usd.expected:.4f} USD "
         f"({usd.low:.4f} to {usd.high:.4f}){emulated}. What is not fetched yet is taken for an hour of talk."
     )
-
-

@@ -43,7 +43,8 @@ def dead(
 
 def redrive(
     what: Annotated[
-        str, typer.Argument(metavar="ITEM|CLASS|WORKFLOW", help="An item or source, a class such as http_5xx, a workflow.")
+        str,
+        typer.Argument(metavar="ITEM|CLASS|WORKFLOW", help="An item or source, a class such as http_5xx, a workflow."),
     ],
     dry_run: DryRun = False,
     run: Run = False,
@@ -108,5 +109,3 @@ def _show_letters(letters: Sequence[DeadLetter], settings: Settings, *, dry_run:
         show_dead(rows)
     else:
         print_note("There are no dead letters.")
-
-

@@ -86,7 +86,9 @@ def show_coverage(covered: Coverage) -> None:
     figures = covered.figures
     states = ", ".join(f"{count} {state}" for state, count in figures["by_state"].items() if count)
     share = "" if figures["coverage"] is None else f": {figures['coverage']:.0%} covered"
-    grounded = "" if figures["grounded"] is None else f"; {figures['grounded']:.0%} of what models gave stands in the text"
+    grounded = (
+        "" if figures["grounded"] is None else f"; {figures['grounded']:.0%} of what models gave stands in the text"
+    )
     for line in (
         f"{counted(figures['cells'], 'cell')}{share} ({states or 'none'}). 0: the source says nothing of the area; "
         "S: skipped; F: failed; .: waiting.",
@@ -101,7 +103,7 @@ def show_dead(rows: Sequence[dict[str, Any]]) -> None:
     console = output()
     for row in rows:
         console.print(
-            f"{row['item_id']}  {row['error_class']}  {counted(row['attempts'], 'attempt')}, {row['completed_at'][:16]}",
+            f"{row['item_id']}  {row['error_class']}, {counted(row['attempts'], 'attempt')}, {row['completed_at'][:16]}",
             style="bold",
             highlight=False,
             soft_wrap=not console.is_terminal,

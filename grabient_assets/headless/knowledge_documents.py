@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -126,17 +126,19 @@ def write_entries(
 ) -> tuple[int, int]:
     """Write the entries of a workflow to the file `out`, whole or not at all, or else to the stream; returns how many
     entries and bytes. Raises GrabientError when it cannot be written."""
-    with tempfile.TemporaryDirectory(prefix="grabient-export-") as folder:
-        with replacing(out.resolve()) if out else nullcontext(Path(folder) / "export") as partial:
-            file = str(partial).replace("'", "''")
-            with sayable(out or partial), warehouse.read() as connection:
-                query = _entries(workflow.workflow_id, form)
-                row = connection.execute(f"COPY ({query}) TO '{file}' ({_COPY[form]}, USE_TMP_FILE false)").fetchone()
-            size = partial.stat().st_size
-            if out is None:
-                with partial.open("rb") as source:
-                    shutil.copyfileobj(source, stream)
-                    stream.flush()
+    with ExitStack() as stack:
+        if out is None:
+            partial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grabient-export-"))) / "export"
+        else:
+            partial = stack.enter_context(replacing(out.resolve()))
+        file, query = str(partial).replace("'", "''"), _entries(workflow.workflow_id, form)
+        with sayable(out or partial), warehouse.read() as connection:
+            row = connection.execute(f"COPY ({query}) TO '{file}' ({_COPY[form]}, USE_TMP_FILE false)").fetchone()
+        size = partial.stat().st_size
+        if out is None:
+            with partial.open("rb") as source:
+                shutil.copyfileobj(source, stream)
+                stream.flush()
     return (row[0] if row else 0), size
 
 
@@ -164,5 +166,7 @@ def _entries(workflow_id: str, form: Format) -> str:
     """
     if form != "csv":
         return query
-    safe = ", ".join(f"if(regexp_matches({name}, '^[=+\\-@\t\r\n]'), '''' || {name}, {name}) AS {name}" for name in _WORDS)
+    safe = ", ".join(
+        f"if(regexp_matches({name}, '^[=+\\-@\t\r\n]'), '''' || {name}, {name}) AS {name}" for name in _WORDS
+    )
     return f"SELECT * REPLACE ({safe}) FROM ({query})"
