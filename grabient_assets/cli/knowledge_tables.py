@@ -103,7 +103,7 @@ def show_dead(rows: Sequence[dict[str, Any]]) -> None:
     console = output()
     for row in rows:
         console.print(
-            f"{row['item_id']}  {row['error_class']}, {counted(row['attempts'], 'attempt')}, {row['completed_at'][:16]}",
+            f"{row['item_id']}  {row['error_class']}, {counted(row['attempts'], 'try', 'tries')}, {row['completed_at'][:16]}",
             style="bold",
             highlight=False,
             soft_wrap=not console.is_terminal,
