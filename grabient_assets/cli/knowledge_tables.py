@@ -102,8 +102,9 @@ def show_dead(rows: Sequence[dict[str, Any]]) -> None:
     """Each dead letter with its reason, and what a re-drive would read where that is known."""
     console = output()
     for row in rows:
+        tries = counted(row["attempts"], "try", "tries")
         console.print(
-            f"{row['item_id']}  {row['error_class']}, {counted(row['attempts'], 'try', 'tries')}, {row['completed_at'][:16]}",
+            f"{row['item_id']}  {row['error_class']}, {tries}, {row['completed_at'][:16]}",
             style="bold",
             highlight=False,
             soft_wrap=not console.is_terminal,
