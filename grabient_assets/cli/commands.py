@@ -50,6 +50,7 @@ COMMANDS = {
     "dev": Entry("dev", "dev", "grabient dev -p 4000 --studio-port 4700"),
     "index": Entry("index", "index", "grabient index status"),
     "chorus": Entry("chorus", "chorus", "grabient chorus new --iterations 2 --run"),
+    "knowledge": Entry("knowledge", "knowledge", "grabient knowledge search 'it is too expensive' --areas 4"),
     "images": Entry("images", "images", "grabient images show downloaded.png"),
     "prompts": Entry("prompts", "prompts", "grabient prompts diff v1 v2"),
 }

@@ -60,7 +60,7 @@ def export(
             since=None if since == "last" else day(since, "--since", ", or last"),
             changed=since == "last",
         )
-        _check_place(out, kind, settings)
+        check_place(out, kind.format, settings)
         done = deliver(warehouse, selection, kind, out, sys.stdout.buffer, datetime.now(UTC))
     _print_summary(done, selection, kind, out, settings)
 
@@ -93,11 +93,12 @@ def _columns(text: str | None, kind: FileKind) -> tuple[str, ...]:
     return names
 
 
-def _check_place(out: Path | None, kind: FileKind, settings: Settings) -> None:
+def check_place(out: Path | None, form: str, settings: Settings) -> None:
+    """Raise UsageError where an export of this format cannot go to `out`, or without it to stdout."""
     from grabient_assets.errors import UsageError
 
     if out is None:
-        if kind.format == "parquet" and sys.stdout.isatty():
+        if form == "parquet" and sys.stdout.isatty():
             raise UsageError("Parquet is nothing to read on a terminal. Name a file with --out.")
         return
     if out.is_dir():

@@ -1,4 +1,5 @@
-"""`grabient prompts`: lists prompt versions, shows the differences between two, and releases one."""
+"""`grabient prompts`: lists prompt versions, shows the differences between two, and releases one; of palettes, or with
+`--family` of another folder of prompts."""
 
 from __future__ import annotations
 
@@ -30,27 +31,31 @@ if TYPE_CHECKING:
 UNLIKELY = 0.05
 """The probability under chance below which a split is called a difference."""
 
+Family = Annotated[
+    str | None, typer.Option(metavar="F", help="A folder of prompts/: chorus or knowledge; default: the palettes'.")
+]
 prompts = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 
 
 @prompts.callback()
-def overview(context: typer.Context, as_json: AsJson = False) -> None:
+def overview(context: typer.Context, family: Family = None, as_json: AsJson = False) -> None:
     """List the prompt versions of prompts/, oldest first: what changed, released or draft, and where they have run."""
+    context.obj = family
     if context.invoked_subcommand is not None:
         return
-    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
-    from grabient_assets.prompting.load import load_prompt_versions
-    from grabient_assets.settings import PROMPTS_DIR
+    from grabient_assets.headless.prompt_families import FAMILIES, checked_family, load_prompts, prompt_versions
 
+    chosen = checked_family(family)
     uses = _uses()
     rows = [
         _row(
             prompt,
+            chosen,
             found.released,
             [use for use in uses if (use.purpose, use.digest) == (prompt.purpose, prompt.digest)],
         )
-        for version in load_prompt_versions(PROMPTS_DIR)
-        for found in [load_palette_prompts(version)]
+        for version in prompt_versions(chosen)
+        for found in [load_prompts(chosen, version)]
         for prompt in found.prompts.values()
     ]
     if as_json:
@@ -62,25 +67,34 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
         name = f"{row['prompt_version']} {row['purpose']}"
         print_output(f"{name}, {state}, digest {row['digest'][:12]}, {ran or 'has not run'}")
         print_indented(output(), row["message"])
+    if chosen is None:
+        print_note(f"These are the palettes'. Others: {', '.join(f'--family {name}' for name in FAMILIES)}.")
 
 
 @prompts.command(epilog="Example: grabient prompts diff v1 v2")
 def diff(
+    context: typer.Context,
     first: Annotated[str, typer.Argument(metavar="V1", help="A prompt version.")],
     second: Annotated[str, typer.Argument(metavar="V2", help="Another one.")],
     palettes: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many palettes are shown side by side: those that changed most.")
     ] = 5,
+    family: Family = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how two versions differ: the text, figures over the palettes that both have answered, and their words."""
-    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.headless.prompt_families import checked_family, load_prompts
     from grabient_assets.prompting.prompt import text_difference
 
-    one, other = (load_palette_prompts(version) for version in (first, second))
+    chosen = checked_family(family or context.obj)
+    one, other = (load_prompts(chosen, version) for version in (first, second))
     pairs = [(prompt, other[purpose]) for purpose, prompt in one.prompts.items()]
-    found = {before.purpose: (text_difference(before, after), _compared(before, after)) for before, after in pairs}
-    words = _words(first, second, palettes)
+    of_palettes = chosen is None
+    found = {
+        before.purpose: (text_difference(before, after), _compared(before, after) if of_palettes else None)
+        for before, after in pairs
+    }
+    words = _words(first, second, palettes if of_palettes else 0)
     if as_json:
         print_json(
             {
@@ -98,29 +112,36 @@ def diff(
         text, figures = found[before.purpose]
         print_output("\n".join(text))
         same_text = before.digest == after.digest
-        if first == second or (same_text and before.purpose == "tagging"):
+        if first == second or (same_text and before.purpose != "refinement"):
             print_output(f"{before.purpose}: models are told the same, so answers are shared.")
-        else:
+        elif of_palettes:
             show_comparison(before.purpose, first, second, figures, same_text=same_text)
-    if first != second:
+    if first != second and of_palettes:
         show_words(first, second, words)
 
 
 @prompts.command(epilog="Example: grabient prompts release v2")
-def release(version: Annotated[str, typer.Argument(metavar="V", help="The draft to release.")]) -> None:
+def release(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(metavar="V", help="The draft to release.")],
+    family: Family = None,
+) -> None:
     """Freeze a prompt version, so that live models may be asked with it. It cannot be changed afterwards."""
-    from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+    from grabient_assets.headless.prompt_families import checked_family, load_prompts
     from grabient_assets.prompting.released import FILE
     from grabient_assets.prompting.released import release as write_release
     from grabient_assets.settings import PROMPTS_DIR
 
-    write_release(PROMPTS_DIR, load_palette_prompts(version))
-    print_note(f"Prompt version {version} is released. Commit {PROMPTS_DIR.name}/{FILE} together with the prompts.")
+    chosen = checked_family(family or context.obj)
+    folder = PROMPTS_DIR / chosen if chosen else PROMPTS_DIR
+    write_release(folder, load_prompts(chosen, version))
+    name = folder.relative_to(PROMPTS_DIR.parent)
+    print_note(f"Prompt version {version} is released. Commit {name}/{FILE} together with the prompts.")
 
 
-def _row(prompt: Prompt, released: bool, uses: list[PromptUse]) -> dict[str, Any]:
+def _row(prompt: Prompt, family: str | None, released: bool, uses: list[PromptUse]) -> dict[str, Any]:
     return {
-        "prompt_version": prompt.version,
+        "prompt_version": f"{family}/{prompt.version}" if family else prompt.version,
         "purpose": prompt.purpose,
         "released": released,
         "message": prompt.message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -102,4 +103,27 @@ def test_without_data_nothing_is_made(tmp_path: Path) -> None:
     assert unknown.exit_code == 2 and "There is no prompt version 'v9'; there is v1" in unknown.stderr
     again = shown("release", "v1")
     assert again.exit_code == 1 and "Prompt version v1 is released already." in again.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_families_beside_the_palettes(tmp_path: Path) -> None:
+    def shown(*arguments: str):
+        return CliRunner().invoke(app, ["prompts", *arguments], env=environment(tmp_path / "data"))
+
+    assert "--family chorus, --family knowledge" in shown().stderr
+    listed = json.loads(shown("--family", "knowledge", "--json").stdout)["prompts"]
+    assert [(one["prompt_version"], one["purpose"]) for one in listed][0] == ("knowledge/v1", "extraction")
+    assert {one["purpose"] for one in json.loads(shown("--family", "chorus", "--json").stdout)["prompts"]} == {
+        "statement"
+    }
+    same = shown("diff", "chorus/v1", "v1", "--family", "chorus")
+    assert same.exit_code == 0 and "statement: models are told the same" in same.stdout
+    assert "palette" not in same.stdout
+    # also before the word that follows
+    again = shown("--family", "knowledge", "release", "v1")
+    assert again.exit_code == 1 and "Prompt version v1 is released already." in again.stderr
+    other = shown("--family", "edit")
+    assert other.exit_code == 2 and "there is chorus, knowledge" in other.stderr
+    unknown = shown("diff", "v1", "v9", "--family", "knowledge")
+    assert unknown.exit_code == 2 and "'v9'" in unknown.stderr
     assert not (tmp_path / "data").exists()

@@ -9,6 +9,7 @@ import pytest
 
 from grabient_assets.errors import PromptError
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
+from grabient_assets.headless.prompt_families import FAMILIES, load_prompts
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released, release
@@ -23,6 +24,10 @@ SHIPPED = {
         "tagging": "a7e8a05bf1c2a802a1274ddb0ae26b14a412e6c25f4d635f8df5ceeb3a6a7e18",
         "refinement": "d02990d4ad2dae13e523739c9bafdb4d5d6f2890d288263d4372075a73e40aa4",
     },
+}
+OF_FAMILIES = {
+    "chorus": {"v1": {"statement": "72d473bffee42f0599b9d3eeefb6ac0da882a759b7642650ba95bb13d8cfd728"}},
+    "knowledge": {"v1": {"extraction": "161a4563fc42f30ecfd250f71beb641835f10cbc0ea65a7f059942300e66c424"}},
 }
 WAY_OUT = "A released prompt was changed: take the change back, and make it in a new version (docs/how-to)."
 
@@ -39,6 +44,15 @@ def test_no_released_prompt_has_changed() -> None:
     for version, digests in SHIPPED.items():
         prompts = load_palette_prompts(version)
         assert {"tagging": prompts["tagging"].digest, "refinement": prompts["refinement"].digest} == digests, WAY_OUT
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_released_prompt_of_a_family_has_changed(family: str) -> None:
+    released = load_released(PROMPTS_DIR / family)
+    assert {version: dict(digests) for version, digests in released.items()} == OF_FAMILIES[family], WAY_OUT
+    for version, digests in OF_FAMILIES[family].items():
+        found = load_prompts(family, version)
+        assert {purpose: prompt.digest for purpose, prompt in found.prompts.items()} == digests, WAY_OUT
 
 
 @pytest.mark.parametrize(
@@ -99,7 +113,7 @@ def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(r
     assert load_palette_prompts("v1", root).released and not load_palette_prompts("v2", root).released
     release(root, load_palette_prompts("v2", root))
     assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
-    assert sorted(path.name for path in root.iterdir()) == ["chorus", "released.toml", "v1", "v2"]
+    assert sorted(path.name for path in root.iterdir()) == ["chorus", "knowledge", "released.toml", "v1", "v2"]
 
 
 DIGEST = "0" * 64

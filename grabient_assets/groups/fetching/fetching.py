@@ -19,6 +19,7 @@ from grabient_assets.groups.fetching.tables import ChunkRecord, Source, WindowRe
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.sources.chunks import ChunkPlan, chunks_of, windows_of
 from grabient_assets.sources.documents import Document, media_type_of, read_document
+from grabient_assets.sources.fetchers import Fetchers
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
