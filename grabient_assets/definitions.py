@@ -97,6 +97,7 @@ def grabient() -> dg.Definitions:
             search_jobs.embed_texts,
             search_jobs.sync_indexes,
             search_jobs.measure_search,
+            chorus_jobs.ask_chorus,
             chorus_jobs.submit_statements,
             chorus_jobs.submit_artworks,
             chorus_jobs.report_chorus,

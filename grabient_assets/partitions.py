@@ -7,12 +7,15 @@ Both dimensions are dynamic. `seeds` are the palettes that are loaded. `prompt_v
 use and those of which something was asked: a draft or a release that nobody asks makes nothing look missing, and a
 version whose folder is gone keeps its partitions. A person may add another one in the UI, or delete any of them. Those
 in use are added again by the next tick of `palettes_loaded`, and by every run that stands under one of them.
+
+A chorus has spaces of its own: its groups, and the runs in them. They are added by the ticks of its sensors.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import dagster as dg
 
@@ -30,6 +33,8 @@ SEEDS, PROMPT_VERSIONS = "seeds", "prompt_versions"
 seeds = dg.DynamicPartitionsDefinition(name=SEEDS)
 prompt_versions = dg.DynamicPartitionsDefinition(name=PROMPT_VERSIONS)
 palette_versions = dg.MultiPartitionsDefinition({"prompt_version": prompt_versions, "seed": seeds})
+chorus_groups = dg.DynamicPartitionsDefinition(name="chorus_groups")
+chorus_runs = dg.DynamicPartitionsDefinition(name="chorus_runs")
 
 
 def add_partitions(instance: dg.DagsterInstance, loaded: Iterable[str], asked: Iterable[str] = ()) -> None:
@@ -43,6 +48,24 @@ def missing_partitions(
 ) -> list[dg.AddDynamicPartitionsRequest]:
     """What a tick must add so that these seeds and prompt versions are partitions; nothing when they are."""
     return additions(instance, ((seeds, loaded), (prompt_versions, versions)))
+
+
+class RunInGroup(Protocol):
+    """A run of a chorus: all that its partitions need."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def group_id(self) -> str: ...
+
+
+def missing_chorus_partitions(
+    instance: dg.DagsterInstance, runs: Sequence[RunInGroup]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    """What a tick must add so that these runs and their groups are partitions."""
+    groups, own = (run.group_id for run in runs), (run.run_id for run in runs)
+    return additions(instance, ((chorus_groups, groups), (chorus_runs, own)))
 
 
 def additions(

@@ -70,7 +70,7 @@ def new(
     cap = parse_cap(max_usd)
     named = tuple(name.strip() for name in (artists or "").split(",") if name.strip())
     delivery = "direct" if now else "batch"
-    wish = Wish(prompt_version, named, brush, iterations, seed and _seed(seed), size, quality, delivery)
+    wish = Wish(prompt_version, named, brush, iterations, seed, size, quality, delivery)
     warehouse, moment = open_warehouse(settings), datetime.now(UTC)
     with warehouse.read() as connection:
         planned = plan_group(connection, wish, usable_providers(settings), moment)
@@ -256,12 +256,6 @@ def _opened(name: str) -> tuple[Warehouse, Settings, ChorusGroup]:
         raise UsageError("There is no chorus yet. Make one: grabient chorus new --run")
     with warehouse.read() as connection:
         return warehouse, settings, named_group(connection, name)
-
-
-def _seed(text: str) -> str:
-    from grabient_assets.groups.palettes.palette_line import typed_palette
-
-    return typed_palette(text).palette.canonical
 
 
 def _plan_document(planned: Planned) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def refuse_over_budget(
 ) -> None:
     """Raise OverBudgetError when the month's budget or the cap has no room for the high end."""
     month = allowances(connection, budget, (), now).get(MONTH)
-    limits = {"GRABIENT_BUDGET_USD": month.left if month else None, "--max-usd": cap}
+    limits = {"GRABIENT_BUDGET_USD": month.left if month else None, "the cap": cap}
     for setting, left in limits.items():
         if left is not None and usd.high > left:
             raise OverBudgetError(

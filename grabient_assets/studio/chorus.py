@@ -20,7 +20,7 @@ from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR, parse_cap
+from grabient_assets.settings import PROMPTS_DIR, parse_dollars
 from grabient_assets.studio.pages import Ask, Done, Form, MissingError, Page, Routes
 from grabient_assets.wording import counted, one_line
 
@@ -111,12 +111,10 @@ def _group_row(group: ChorusGroup, runs: Sequence[ChorusRun], files: dict[str, s
 
 
 def _wish(ask: Ask) -> tuple[Wish, Decimal | None]:
-    from grabient_assets.groups.palettes.palette_line import typed_palette
-
-    cap, brush = parse_cap(ask.text("max_usd") or None), ask.text("new_brush")
+    cap, brush = ask.text("max_usd"), ask.text("new_brush")
     if not ask.texts("artists"):
         raise UsageError("Choose an artist.")
-    seed, quality = ask.text("seed"), ask.text("quality")
+    quality = ask.text("quality")
     with_qualities = {one.id for one in load_registry().in_role("brush") if one.images and one.images.qualities}
     if quality == QUALITY and brush and brush not in with_qualities:
         quality = ""  # the form fills it in, whatever the brush
@@ -126,12 +124,12 @@ def _wish(ask: Ask) -> tuple[Wish, Decimal | None]:
             artists=tuple(ask.texts("artists")),
             brush=brush or None,
             iterations=ask.number("iterations", 1),
-            seed=typed_palette(seed).palette.canonical if seed else None,
+            seed=ask.text("seed") or None,
             size=ask.text("size") or None,
             quality=quality or None,
             delivery="direct" if ask.text("now") else "batch",
         ),
-        cap,
+        parse_dollars(cap, "The cap", "Leave it empty to ask without one") if cap else None,
     )
 
 

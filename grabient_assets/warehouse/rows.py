@@ -41,6 +41,11 @@ def replacing(record: type[DataclassInstance], key: Collection[str]) -> str:
     return f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns)}"
 
 
+def replacing_failures(record: type[DataclassInstance], key: Collection[str], table: str) -> str:
+    """The same for a table with the column `error`: an answer replaces what was there, a failure never an answer."""
+    return f"{replacing(record, key)} WHERE excluded.error IS NULL OR {table}.error IS NOT NULL"
+
+
 def with_rows(
     connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], statement: str
 ) -> list[Any]:

@@ -30,7 +30,7 @@ def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
         assert planned.code == 0 and planned.json["runs"] == 2 and planned.json["usd"]["expected"] > 0
         assert typed(tmp_path, "chorus", "list", "--json", **values).json == {"groups": []}
         over = typed(tmp_path, "chorus", "new", *wish, "--max-usd", "0.001", **values)
-        assert over.code == 1 and "Nothing was asked. Raise --max-usd" in over.err
+        assert over.code == 1 and "Nothing was asked. Raise the cap" in over.err
         gone = typed(tmp_path, "chorus", "new", *wish, "--brush", "dall-e-3", **values)
         assert gone.code == 1 and "gpt-image-2.5-flare" in gone.err
 

@@ -12,8 +12,15 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
-from grabient_assets.groups.chorus.partitions import chorus_groups, chorus_runs
-from grabient_assets.partitions import PROMPT_VERSIONS, add_partitions, palette_versions, prompt_versions, seeds
+from grabient_assets.partitions import (
+    PROMPT_VERSIONS,
+    add_partitions,
+    chorus_groups,
+    chorus_runs,
+    palette_versions,
+    prompt_versions,
+    seeds,
+)
 from grabient_assets.prompting.released import load_released
 from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
 from grabient_assets_tests.hanging import HANGING_SECONDS
@@ -67,6 +74,8 @@ JOBS = {
     "report_models": {"model_reports"},
     "export_palettes": {"palette_exports"},
 }
+OP_JOBS = {"collect_batch": "collect_batches", "cancel_batch": "stop_and_collect", "ask_chorus": "record_chorus"}
+"""By job, its op: none of them has a partition."""
 SENSORS = {
     "palettes_loaded": "load_palettes",
     "tagging_due": "submit_tagging",
@@ -148,6 +157,16 @@ def test_every_job_holds_its_assets():
         for name in JOBS
     }
     assert jobs == JOBS
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_job_without_partitions_can_be_started_by_anybody():
+    found = definitions()
+    every = {job.name for job in found.get_repository_def().get_all_jobs() if not job.name.startswith("__")}
+    assert every == {*JOBS, *OP_JOBS}
+    for name, op in OP_JOBS.items():
+        job = found.resolve_job_def(name)
+        assert job.partitions_def is None and [node.name for node in job.graph.nodes] == [op]
 
 
 @pytest.mark.parametrize(("mode", "status", "seconds"), [("emulator", "RUNNING", 5), ("live", "STOPPED", 60)])

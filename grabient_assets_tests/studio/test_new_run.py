@@ -72,6 +72,12 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings(environment(tmp_path / "data"))
 
 
+def test_the_page_says_why_no_part_of_the_panel_can_be_asked(data: Path) -> None:
+    """warehouse/test_asks.py has the rule: nothing is complete before every provider was asked."""
+    said = " ".join(opened(data).html("/runs/new").split())
+    assert "Single models cannot be chosen: a palette gets its consensus when every provider" in said
+
+
 def test_the_price_is_that_of_plan(data: Path) -> None:
     chosen = {"analyses": "1", "limit": "3", "max_usd": "0.06", "adaptive": "yes", "until": "consensus"}
     options = ["--analyses", "1", "--limit", "3", "--max-usd", "0.06", "--adaptive", "--until", "consensus"]

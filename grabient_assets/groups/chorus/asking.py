@@ -18,6 +18,7 @@ from grabient_assets.groups.chorus.purpose import (
 )
 from grabient_assets.groups.chorus.tables import Artist, ChorusGroup, record_group
 from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.groups.palettes.palette_line import typed_palette
 from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
@@ -31,6 +32,7 @@ from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import PROMPTS_DIR
 from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,6 +65,12 @@ class Planned:
     models: tuple[Model, ...]
     usd: DollarRange
 
+    @property
+    def sentence(self) -> str:
+        """What is asked, and its price."""
+        runs = counted(len(self.models) * self.group.iterations, "run")
+        return f"{runs}, about {self.usd.expected:.4f} USD ({self.usd.low:.4f} to {self.usd.high:.4f})"
+
 
 def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str], now: datetime) -> Planned:
     """The group that the wish describes. Nothing is written.
@@ -71,13 +79,14 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
     replacement of a model that is gone, RequestRejectedError for a size the brush does not make, UnpricedError.
     """
     prompt = statement_prompt(family_version(PROMPTS_DIR / FAMILY, wish.prompt_version))
+    seed = typed_palette(wish.seed).palette.canonical if wish.seed else None
     if not 1 <= wish.iterations <= MOST_ANALYSES:
-        raise UsageError(f"--iterations is {wish.iterations}; it must be from 1 to {MOST_ANALYSES}.")
+        raise UsageError(f"The number of iterations is {wish.iterations}; it must be from 1 to {MOST_ANALYSES}.")
     models, brush = _models(wish, now)
     refuse_unaskable((*models, brush), usable, wish.delivery)
     qualities = brush.images.qualities if brush.images else ()
     if wish.quality is not None and not qualities:
-        raise UsageError(f"{brush.id} knows no qualities; leave out --quality.")
+        raise UsageError(f"{brush.id} knows no qualities; leave out the quality.")
     group = ChorusGroup(
         group_id=sortable_id("rg_", now),
         prompt_version=prompt.version,
@@ -90,8 +99,8 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
         artists=tuple(Artist(model.provider, model.id) for model in models),
         delivery=wish.delivery,
         made_at=now,
-        seed=wish.seed,
-        muse=None if wish.seed is None else _muse(connection, wish.seed),
+        seed=seed,
+        muse=None if seed is None else _muse(connection, seed),
     )
     image_line_bytes(ARTWORK.prompt(group.recipe, brush), brush)  # raises for a size or quality that is not made
     orders = [Ordered(STATEMENT, model, group.prompt_version, group.iterations) for model in models]
@@ -132,7 +141,7 @@ def _models(wish: Wish, now: datetime) -> tuple[tuple[Model, ...], Model]:
     for model in (*artists, brush):
         registry.usable(model, now.date())
     if repeated := [model.id for model in artists if artists.count(model) > 1]:
-        raise UsageError(f"{repeated[0]} is named twice; --iterations asks an artist several times.")
+        raise UsageError(f"{repeated[0]} is named twice; several iterations ask an artist several times.")
     return tuple(artists), brush
 
 

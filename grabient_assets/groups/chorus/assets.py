@@ -8,17 +8,16 @@ import dagster as dg
 from grabient_assets.asking import checks
 from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.groups.chorus.checks import artwork_checks, statement_checks
-from grabient_assets.groups.chorus.partitions import chorus_runs
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
 from grabient_assets.groups.chorus.runs import ChorusRun, retry_runs, runs_of
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.partitions import chorus_runs
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.warehouse.connection import Warehouse
 
 GROUP = "chorus"
 NAMED_AT_MOST = 10
@@ -39,41 +38,12 @@ class ReportConfig(dg.Config):
     """Set by the sensor: every run that is done and not reported yet, instead of the partitions of this run."""
 
 
-def _submit(
-    context: dg.AssetExecutionContext,
-    config: SubmitConfig,
-    purpose: Purpose,
-    warehouse: Warehouse,
-    objects: ObjectsResource,
-    providers: ProvidersResource,
-) -> None:
-    """Ask again, or send what is due, and report the runs whose requests went out."""
-    if not config.send_due:
-        chosen = set(context.partition_keys)
-        with warehouse.write() as connection:
-            runs = [run for run in runs_of(connection) if run.run_id in chosen]
-            again = retry_runs(connection, runs, providers.answers_from(), ledger_time(connection, datetime.now(UTC)))
-        context.log.info("%s of %s runs asked again", len(again), len(runs))
-        return
-    sent = send_purpose(context, purpose, PURPOSES, config.send_due, warehouse, objects, providers)
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            """
-            SELECT DISTINCT coalesce(c.run_id, r.subject), r.batch_id, r.custom_id FROM batch_requests r
-            JOIN batches b USING (batch_id) LEFT JOIN chorus_runs c ON c.group_id = r.subject AND c.artist = b.model
-                AND c.provider = b.provider AND c.iteration = r.analysis_index
-            WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY ALL
-            """,
-            [[one.batch.batch_id for one in sent.batches]],
-        ).fetchall()
-    report_materializations(
-        context,
-        [
-            dg.AssetMaterialization(context.asset_key, partition=run, metadata={"batch": batch, "custom_id": custom_id})
-            for run, batch, custom_id in rows
-        ],
-    )
-    fail_for(sent.complaints)
+_SENT = """
+    SELECT DISTINCT coalesce(c.run_id, r.subject), r.batch_id, r.custom_id FROM batch_requests r
+    JOIN batches b USING (batch_id) LEFT JOIN chorus_runs c ON c.group_id = r.subject AND c.artist = b.model
+        AND c.provider = b.provider AND c.iteration = r.analysis_index
+    WHERE r.batch_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY ALL
+"""
 
 
 def _asking_asset(name: str, purpose: Purpose, deps: Sequence[str], description: str) -> dg.AssetsDefinition:
@@ -97,7 +67,23 @@ def _asking_asset(name: str, purpose: Purpose, deps: Sequence[str], description:
         objects: ObjectsResource,
         providers: ProvidersResource,
     ):
-        _submit(context, config, purpose, warehouse.open(context), objects, providers)
+        database = warehouse.open(context)
+        if not config.send_due:
+            chosen, asked_from = set(context.partition_keys), providers.answers_from()
+            with database.write() as connection:
+                runs = [run for run in runs_of(connection) if run.run_id in chosen]
+                again = retry_runs(connection, runs, asked_from, ledger_time(connection, datetime.now(UTC)))
+            context.log.info("%s of %s runs asked again", len(again), len(runs))
+            return
+        sent = send_purpose(context, purpose, PURPOSES, config.send_due, database, objects, providers)
+        with database.read() as connection:
+            rows = connection.execute(_SENT, [[one.batch.batch_id for one in sent.batches]]).fetchall()
+        events = [
+            dg.AssetMaterialization(context.asset_key, partition=run, metadata={"batch": batch, "custom_id": custom_id})
+            for run, batch, custom_id in rows
+        ]
+        report_materializations(context, events)
+        fail_for(sent.complaints)
         yield from ()
 
     return send
@@ -179,14 +165,10 @@ def _report(context: dg.AssetExecutionContext, found: dict[str, list[ChorusRun]]
     events: list[dg.AssetMaterialization] = []
     for asset, ready in found.items():
         for run in ready if asset in selected else ():
-            metadata: dict[str, dg.MetadataValue] = {
-                "artist and brush": dg.MetadataValue.text(run.caption),
-                "cost, USD": dg.MetadataValue.float(float(run.cost_usd)),
-            }
+            shown = {"artist and brush": run.caption, "cost, USD": float(run.cost_usd)}
             if asset == "artist_statements":
-                metadata["statement"] = dg.MetadataValue.text(run.statement or "none")
-                metadata["image prompt"] = dg.MetadataValue.text(run.image_prompt or "")
+                shown |= {"statement": run.statement or "none", "image prompt": run.image_prompt or ""}
             else:
-                metadata["image"] = dg.MetadataValue.text(run.image_id or "")
-            events.append(dg.AssetMaterialization(asset, partition=run.run_id, metadata=metadata))
+                shown |= {"image": run.image_id or ""}
+            events.append(dg.AssetMaterialization(asset, partition=run.run_id, metadata=shown))
     report_materializations(context, events)

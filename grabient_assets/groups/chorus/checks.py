@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
-from grabient_assets.groups.images.images import images_by_id, undecodable
-from grabient_assets.resources.objects import open_store
-from grabient_assets.settings import load_settings
+from grabient_assets.groups.images.checks import decodable
 from grabient_assets.thresholds import STATEMENT_WORDS, Finding
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-LOOKED_AT = 200
-"""So many of the newest images are decoded by a check: each takes some 50 ms."""
 
 
 def _mixed_groups(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
@@ -43,18 +38,6 @@ def _lengths(connection: DuckDBPyConnection) -> Finding:
         [least, most],
     ).fetchall()
     return Finding(len(rows), 0, [row[0] for row in rows[:20]], {"fewest words": least, "most words": most})
-
-
-def _undecodable(connection: DuckDBPyConnection) -> Finding:
-    rows = connection.execute(
-        "SELECT run_id, image_id FROM artworks WHERE error IS NULL ORDER BY created_at DESC, run_id LIMIT $1",
-        [LOOKED_AT],
-    ).fetchall()
-    known = images_by_id(connection, [image_id for _, image_id in rows], removed=True)
-    broken = [f"{run_id}: the table images has no row of its image" for run_id, one in rows if one not in known]
-    kept = [image for image in known.values() if image.removed_at is None]
-    broken += undecodable(open_store(load_settings()), kept) if kept else []
-    return Finding(len(broken), 0, broken[:20], {"images looked at": len(kept)})
 
 
 def _sums_that_differ(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
@@ -86,9 +69,6 @@ statement_checks = (
         between="; ",
     ),
 )
-_DECODES = (
-    f"The images of the newest {LOOKED_AT} artworks lie in the store and decode, with the bytes that were stored."
-)
 artwork_checks = (
     none_of(
         "one_prompt_and_brush_in_a_group",
@@ -96,7 +76,11 @@ artwork_checks = (
         "Every request of a group was sent with the prompt, the brush and the size of the group.",
         _mixed_groups,
     ),
-    Check(dg.AssetCheckSpec("every_artwork_decodes", asset="artworks", description=_DECODES), _undecodable),
+    decodable(
+        "every_artwork_decodes",
+        "artworks",
+        "SELECT run_id, image_id FROM artworks WHERE error IS NULL ORDER BY created_at DESC, run_id",
+    ),
     none_of(
         "group_costs_add_up",
         "artworks",

@@ -6,13 +6,13 @@ import dagster as dg
 
 from grabient_assets.asking.sensors import sending_run
 from grabient_assets.groups.chorus.jobs import submit_artworks, submit_statements
-from grabient_assets.groups.chorus.partitions import missing_partitions
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
 from grabient_assets.groups.chorus.runs import runs_of
 from grabient_assets.groups.chorus.tables import Artist
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import Work, sendable_requests
 from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.partitions import missing_chorus_partitions
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
@@ -57,7 +57,7 @@ def chorus_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefini
         ]
         requests = [one for one in found if isinstance(one, dg.RunRequest)]
         reasons = [one for one in found if isinstance(one, str)] or ["Nothing is due of any artist or brush."]
-        return runs_or_reason(context, requests, reasons, lambda instance, _: missing_partitions(instance, runs))
+        return runs_or_reason(context, requests, reasons, lambda instance, _: missing_chorus_partitions(instance, runs))
 
     return look
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.errors import UsageError
 from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.settling import AnswerColumns
-from grabient_assets.warehouse.rows import replacing
+from grabient_assets.warehouse.rows import replacing_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,22 +103,17 @@ class ArtworkRecord(AnswerColumns):
     seconds: float | None = None
 
 
-def _keep_the_better(record: type[Any], table: str) -> str:
-    """An answer replaces what was there, a failure never an answer."""
-    return f"{replacing(record, ('run_id',))} WHERE excluded.error IS NULL OR {table}.error IS NOT NULL"
-
-
 STATEMENTS = AnswerTable(
     "artist_statements",
     ("group_id", "prompt_version", "provider", "model", "iteration"),
-    _keep_the_better(StatementRecord, "artist_statements"),
+    replacing_failures(StatementRecord, ("run_id",), "artist_statements"),
     subject="group_id",
     analysis_index="iteration",
 )
 ARTWORKS = AnswerTable(
     "artworks",
     ("run_id", "recipe"),
-    _keep_the_better(ArtworkRecord, "artworks"),
+    replacing_failures(ArtworkRecord, ("run_id",), "artworks"),
     subject="run_id",
     analysis_index="0",
     versions=("recipe",),

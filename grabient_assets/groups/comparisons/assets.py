@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking.assets import fail_for
-from grabient_assets.groups.chorus.partitions import chorus_groups
 from grabient_assets.groups.chorus.runs import counts_of, runs_of
 from grabient_assets.groups.chorus.tables import named_group
 from grabient_assets.groups.comparisons.artists import compare_artists
@@ -13,6 +12,7 @@ from grabient_assets.groups.comparisons.documents import group_sheet
 from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
+from grabient_assets.partitions import chorus_groups
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource

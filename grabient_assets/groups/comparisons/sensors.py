@@ -6,10 +6,10 @@ import dagster as dg
 
 from grabient_assets.groups.chorus.assets import unreported
 from grabient_assets.groups.chorus.jobs import report_chorus
-from grabient_assets.groups.chorus.partitions import missing_partitions
 from grabient_assets.groups.chorus.runs import ChorusRun, runs_of
 from grabient_assets.groups.comparisons.jobs import compare_artists
 from grabient_assets.groups.comparisons.signals import groups_to_compare
+from grabient_assets.partitions import missing_chorus_partitions
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
     WORK_TAG,
@@ -76,7 +76,7 @@ def chorus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
             context,
             requests,
             reasons or ["No run of a chorus waits to be reported, marked or compared."],
-            lambda instance, _: missing_partitions(instance, runs),
+            lambda instance, _: missing_chorus_partitions(instance, runs),
         )
 
     return look

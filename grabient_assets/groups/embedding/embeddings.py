@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from grabient_assets.errors import UsageError
 from grabient_assets.ledger.identity import stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.warehouse.rows import insert_rows, replacing, utf8
+from grabient_assets.warehouse.rows import insert_rows, replacing_failures, utf8
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,7 +63,7 @@ class EmbeddingRecord:
 
 _KEY = ("subject", "embedder", "task")
 
-_KEEP_THE_BETTER = f"{replacing(EmbeddingRecord, _KEY)} WHERE excluded.error IS NULL OR embeddings.error IS NOT NULL"
+_KEEP_THE_BETTER = replacing_failures(EmbeddingRecord, _KEY, "embeddings")
 """A vector replaces what was there, a failure never a vector."""
 
 EMBEDDINGS = AnswerTable(

@@ -14,7 +14,7 @@ from grabient_assets.ledger.asked_progress import Failure
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.ledger.identity import custom_id, stem_of
 from grabient_assets.ledger.purpose import AnswerTable
-from grabient_assets.warehouse.rows import insert_rows, replacing
+from grabient_assets.warehouse.rows import insert_rows, replacing_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,7 +71,7 @@ _KEY = ("seed", "prompt_version")
 PALETTE_TAG_REFINED = AnswerTable(
     "palette_tag_refined",
     _KEY,
-    f"{replacing(RefinedRecord, _KEY)} WHERE palette_tag_refined.error IS NOT NULL OR excluded.error IS NULL",
+    replacing_failures(RefinedRecord, _KEY, "palette_tag_refined"),
     subject="seed",
     analysis_index="0",
     versions=("prompt_version", "source_prompt_version"),

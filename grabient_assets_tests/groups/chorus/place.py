@@ -87,6 +87,19 @@ class Chorus:
                 return
         raise AssertionError(f"it never came to rest: {self.driver.waiting}")
 
+    def job(self, name: str, op: str, config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+        """A job of one op, started with this config."""
+        job = grabient().resolve_job_def(name)
+        run_config = {"ops": {op: {"config": config}}}
+        return job.execute_in_process(run_config=run_config, instance=self.instance, raise_on_error=False)
+
+    def logged(self) -> list[str]:
+        """What runs have logged."""
+        records = self.instance.get_records_for_run
+        return [
+            one.event_log_entry.user_message for run in self.instance.get_runs() for one in records(run.run_id).records
+        ]
+
     def settle(self, purposes: Sequence[Purpose] = (STATEMENT, ARTWORK), most: int = 20) -> None:
         """The same without Dagster: send what is due of these purposes, poll, collect."""
         for _ in range(most):

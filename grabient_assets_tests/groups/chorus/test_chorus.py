@@ -14,13 +14,14 @@ import pytest
 from grabient_assets.errors import OverBudgetError, RegistryError, RequestRejectedError, UsageError
 from grabient_assets.groups.chorus.purpose import STATEMENT
 from grabient_assets.groups.chorus.runs import cancel_group
+from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.comparisons.documents import export_group
 from grabient_assets.groups.comparisons.signals import groups_to_compare
 from grabient_assets.groups.comparisons.votes import next_duel, vote
 from grabient_assets.groups.palettes.loading import load_palettes
 from grabient_assets.imaging.picture import read_picture
 from grabient_assets.imaging.text_chunks import text_chunks
-from grabient_assets_tests.groups.chorus.place import FOUR, Chorus
+from grabient_assets_tests.groups.chorus.place import FOUR, SIZE, Chorus
 from grabient_assets_tests.pipeline.place import samples
 
 REFUSED = {"do": "refuse_input", "share": 1}
@@ -73,6 +74,40 @@ def test_four_artists_answer_twice_and_every_work_leads_back(chorus: Chorus, tmp
     pairs = chorus.rows("SELECT count(*), count(needed), count_if(enough) FROM artist_pairs")
     # `needed` is null where no number of works that anybody makes would show the difference.
     assert pairs[0][0] >= pairs[0][1] > 50 and pairs[0][2] == 0, "two works each name no winner"
+
+
+def test_dagster_asks_a_group_by_a_job_and_the_sensors_carry_it_on(chorus: Chorus):
+    file = samples(1)
+    load_palettes(chorus.warehouse, file, "samples", datetime.now(UTC))
+    seed = file.rows[0].palette
+    config = {"artists": list(FOUR[:2]), "size": SIZE, "seed": file.rows[0].source_seed, "iterations": 2, "max_usd": 1}
+    assert chorus.job("ask_chorus", "record_chorus", config).success
+    with chorus.warehouse.read() as connection:
+        [group] = groups(connection).values()
+    assert (group.seed, group.size, group.iterations, group.delivery) == (seed.canonical, SIZE, 2, "batch")
+    assert chorus.rows("SELECT count(*) FROM spending_caps WHERE cap_id = $1 AND usd = 1", group.cap_id) == [(1,)]
+    [said] = [text for text in chorus.logged() if group.group_id in text]
+    assert f"4 runs, about {group.estimated_usd:.4f} USD" in said and "chorus_due" in said
+    chorus.drive()
+    found = chorus.runs(group)
+    assert len(found) == 4 and {run.status for run in found.values()} <= {"done", "failed"}
+    assert chorus.green("artworks") == {run.run_id for run in found.values() if run.status == "done"} != set()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"max_usd": 0.01}, "0.01 USD are left. Nothing was asked."),
+        ({"max_usd": 0}, "max_usd is '0.0'; with no money"),
+        ({"iterations": 21}, "iterations is 21; it must be from 1 to 20"),
+        ({"artists": ["claude-haiku-9"]}, "claude-haiku-5-5"),
+    ],
+)
+def test_a_job_asks_nothing_of_what_the_command_refuses(chorus: Chorus, config: dict[str, Any], words: str):
+    ended = chorus.job("ask_chorus", "record_chorus", config)
+    [failure] = [event.step_failure_data for event in ended.all_events if event.is_step_failure]
+    assert not ended.success and failure.user_failure_data and words in (failure.user_failure_data.description or "")
+    assert chorus.rows("SELECT (SELECT count(*) FROM asks) + (SELECT count(*) FROM chorus_groups)") == [(0,)]
 
 
 def test_an_artist_that_fails_for_ever_leaves_the_others_done(chorus: Chorus):
@@ -228,7 +263,8 @@ def test_a_muse_reaches_every_artist_with_the_same_words(chorus: Chorus):
         ({"iterations": 0}, UsageError, "from 1 to 20"),
         ({"size": "440x100"}, RequestRejectedError, "440x100"),
         ({"quality": "superb"}, RequestRejectedError, "superb"),
-        ({"seed": "not-loaded"}, UsageError, "cannot be the muse"),
+        ({"seed": samples(1).rows[0].palette.canonical}, UsageError, "cannot be the muse"),
+        ({"seed": "not-a-seed"}, UsageError, "not-a-seed"),
         ({"prompt_version": "v9"}, Exception, "chorus/v1"),
     ],
 )
@@ -240,7 +276,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(
     assert chorus.rows("SELECT (SELECT count(*) FROM asks) + (SELECT count(*) FROM chorus_groups)") == [(0,)]
 
 
-@pytest.mark.parametrize(("limit", "setting"), [("max_usd", "--max-usd"), ("budget", "GRABIENT_BUDGET_USD")])
+@pytest.mark.parametrize(("limit", "setting"), [("max_usd", "the cap"), ("budget", "GRABIENT_BUDGET_USD")])
 def test_a_group_that_may_cost_more_than_there_is_asks_nothing(chorus: Chorus, limit: str, setting: str):
     with pytest.raises(OverBudgetError, match=f"0.01 USD are left. Nothing was asked. Raise {setting}"):
         chorus.ask(**{limit: Decimal("0.01")})
