@@ -68,7 +68,8 @@ def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
     spoilt = answerer.faults.get(forced or "") if answerer else None
     outcome = "complete" if spoilt else _in_words(forced) or outcome
     if answerer:
-        asked, clean = {"ref": ref, **asked}, forced == "complete"
+        # What a fault spoils has no other slips, so that it shows this one and nothing else.
+        asked, clean = {"ref": ref, **asked}, forced == "complete" or spoilt is not None
         given, flawed = answerer.reply(question, asked, who, chance, clean)
         if question.schema:
             given = shaped(given, question.schema, chance)

@@ -55,7 +55,7 @@ class Match(Strict):
         if place is None:
             return self.video is self.path is self.step is None
         return (
-            (self.video is None or fnmatchcase(place.video, self.video))
+            (self.video is None or bool(place.video and fnmatchcase(place.video, self.video)))
             and (self.path is None or any(fnmatchcase(path, self.path) for path in place.paths))
             and self.step in (None, place.step)
         )
