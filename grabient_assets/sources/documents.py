@@ -116,13 +116,16 @@ def read_document(body: bytes, media_type: str | None, name: str) -> Document:
     return _checked(found, least, name)
 
 
+def is_error_page(title: str, text: str) -> bool:
+    """Whether a page says by its title, or by the beginning of a short text, that it stands in for another one."""
+    named = any(_ERROR_TITLE.fullmatch(part.strip()) for part in re.split(r"\s[|–—·-]\s", title[:300]))
+    return named or (len(text) < 2_000 and re.search(_SAYS, text[:100], re.IGNORECASE) is not None)
+
+
 def _checked(document: Document, least: int, name: str) -> Document:
     """The document, unless it is an error page, too short, or one word again and again."""
     title, text = document.title, document.text
-    if document.segments is None and (
-        any(_ERROR_TITLE.fullmatch(part.strip()) for part in re.split(r"\s[|–—·-]\s", title[:300]))
-        or (len(text) < 2_000 and re.search(_SAYS, text[:100], re.IGNORECASE))
-    ):
+    if document.segments is None and is_error_page(title, text):
         told = " ".join(f"{title}: {text[:60]}".split())
         raise SourceProblem("error_page", f"{name} is an error page, though it was answered as good: {told!r}.")
     counts = Counter(found[0] for found in re.finditer(r"\w+", text.casefold()))

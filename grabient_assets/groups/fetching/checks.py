@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grabient_assets.asking.checks import none_of
-from grabient_assets.sources.pages import looks_like_error_page
+from grabient_assets.sources.documents import is_error_page
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -16,11 +16,12 @@ def _error_pages(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
     addresses: a page that stands in for one that is gone."""
     rows = connection.execute(
         """
-        SELECT s.source_id, s.title, string_agg(c.text, ' ' ORDER BY c.position)[:2000] FROM sources s
-        JOIN chunks c USING (source_id) WHERE s.object_key IS NOT NULL AND c.position < 3 GROUP BY ALL ORDER BY 1
+        SELECT s.source_id, s.title, rpad(min_by(c.text, c.position), s.characters, ' ') FROM sources s
+        JOIN chunks c USING (source_id) WHERE s.object_key IS NOT NULL AND s.kind <> 'youtube'
+        GROUP BY s.source_id, s.title, s.characters ORDER BY 1
         """
     ).fetchall()
-    found = [source for source, title, text in rows if looks_like_error_page(title or "", text)]
+    found = [source for source, title, text in rows if is_error_page(title or "", text)]
     alike = connection.execute(
         """
         SELECT string_agg(source_id, ' ' ORDER BY source_id) FROM sources

@@ -28,7 +28,8 @@ from grabient_assets.warehouse.rows import insert_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.sources.pages import Fetched, Fetchers
+    from grabient_assets.sources.fetchers import Fetchers
+    from grabient_assets.sources.pages import Fetched
 
 Ask: TypeAlias = "Callable[[DuckDBPyConnection, Sequence[str], datetime], None]"
 """Asks what is to be asked about these sources."""

@@ -22,7 +22,7 @@ class FocusArea:
 
 
 _WORDS = {
-    "objection mindset": ("mindset", "attitude", "belie", "fear", "afraid", "reject", "confiden", "resilien", "emotion"),
+    "objection mindset": ("mindset", "attitude", "belie", "fear", "afraid", "reject", "confiden", "emotion"),
     "objection discovery": ("question", "clarif", "uncover", "discover", "curious", "dig", "understand", "root"),
     "named frameworks": ("framework", "method", "formula", "acronym", "step", "model", "system", "process"),
     "price": ("price", "pricing", "cost", "expensive", "cheap", "afford", "discount", "worth", "roi", "invest"),

@@ -14,12 +14,13 @@ from grabient_assets.groups.embedding.linked_texts import embed_linked
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.fetching.partitions import sources, unreported
 from grabient_assets.groups.knowledge.areas import AREAS
-from grabient_assets.groups.knowledge.cells import Cell, cells_of
 from grabient_assets.groups.knowledge.checks import entry_checks, index_checks, report_checks
+from grabient_assets.groups.knowledge.coverage import Cell, read_coverage
 from grabient_assets.groups.knowledge.entry_index import ENTRY_TEXTS, embedder_and_build, sync_knowledge
 from grabient_assets.groups.knowledge.partitions import cell_key, cells
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.knowledge.reports import coverage_metadata
+from grabient_assets.groups.knowledge.retrieval import ask_for_fixture
 from grabient_assets.groups.knowledge.workflows import (
     CHUNK_SIZE,
     OVERLAP,
@@ -199,7 +200,7 @@ def knowledge_entries(context: dg.AssetExecutionContext, config: ReportConfig, w
     failed: list[Cell] = []
     if context.selected_asset_keys:
         with database.read() as connection:
-            found = cells_of(connection)
+            found = read_coverage(connection).cells
         known = {cell_key(one.source_id, one.focus_area): one for one in found}
         chosen = list(known) if config.settled else [str(key) for key in context.partition_keys]
         ready = [key for key in chosen if key in known and known[key].covered]
@@ -242,6 +243,7 @@ def entry_embeddings(
     model, _ = embedder_and_build(load_settings(), database)
     mode, complaints = providers.answers_from(), tuple[str, ...]()
     written = embed_linked(database, ENTRY_TEXTS, model, mode, _now)
+    ask_for_fixture(database, model, mode, _now)
     if model.provider != LOCAL and model.provider in providers.usable():
         complaints = send_purpose(context, EMBEDDING, PURPOSES, model.provider, database, objects, providers).complaints
         written += embed_linked(database, ENTRY_TEXTS, model, mode, _now)
@@ -250,7 +252,7 @@ def entry_embeddings(
             context.log.warning("Entry %s has no vector: %s", one.key, one.error)
     with database.read() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT source_id FROM workflow_entries WHERE entry_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY 1",
+            "SELECT DISTINCT source_id FROM workflow_entries WHERE list_contains($1::VARCHAR[], entry_id) ORDER BY 1",
             [[one.key for one in written if not one.error]],
         ).fetchall()
     about = {"embedder": model.id}

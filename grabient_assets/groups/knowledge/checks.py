@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.groups.embedding.embedding import chosen_embedder
 from grabient_assets.groups.indexes.keeping import index_finding
 from grabient_assets.groups.knowledge.entries import TYPES
 from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE
 from grabient_assets.groups.knowledge.retrieval import retrieval_finding
+from grabient_assets.settings import load_settings
 from grabient_assets.thresholds import ENTRY_WORDS
 
 if TYPE_CHECKING:
@@ -78,7 +80,9 @@ report_checks = (
             description="On the questions that ship with the project, the embedder of the index finds what it should: "
             "recall@5 and MRR stay above their thresholds.",
         ),
-        retrieval_finding,
+        lambda connection: retrieval_finding(
+            connection, chosen_embedder(), emulated=load_settings().mode == "emulator"
+        ),
         dg.AssetCheckSeverity.WARN,
         between=", ",
     ),

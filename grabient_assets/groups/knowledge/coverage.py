@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from grabient_assets.groups.knowledge.areas import AREAS
-from grabient_assets.groups.knowledge.cells import CellState
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+CellState = Literal["ok", "empty", "skipped", "failed", "waiting"]
 STATES: tuple[CellState, ...] = get_args(CellState)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One source x one focus area. `title` is the source's, or its address; `entries` are distinct ones."""
+    """One source x one focus area. `title` is the source's, or its address; `entries` are distinct ones. `empty`: the
+    model says that the source has nothing on the area; `skipped`: no word of the area stands in it, so none was asked.
+    """
 
     source_id: str
     title: str
@@ -25,6 +27,11 @@ class Cell:
     state: CellState
     entries: int
     error: str | None
+
+    @property
+    def covered(self) -> bool:
+        """Whether it is known what the source says on the area."""
+        return self.state in ("ok", "empty", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Coverage:
         states, entries = Counter(cell.state for cell in self.cells), dict.fromkeys(range(1, len(AREAS) + 1), 0)
         for cell in self.cells:
             entries[cell.focus_area] += cell.entries if cell.state == "ok" else 0
-        covered = sum(states[one] for one in ("ok", "empty", "skipped"))  # that nothing is said is an answer
+        covered = sum(cell.covered for cell in self.cells)  # that nothing is said is an answer
         return {
             "cells": len(self.cells),
             "by_state": {state: states[state] for state in STATES},

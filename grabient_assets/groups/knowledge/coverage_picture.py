@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from grabient_assets.groups import charts
 from grabient_assets.groups.knowledge.areas import AREAS
-from grabient_assets.groups.knowledge.cells import CellState
-from grabient_assets.groups.knowledge.coverage import Cell, Coverage
+from grabient_assets.groups.knowledge.coverage import Cell, CellState, Coverage
 from grabient_assets.wording import counted
 
 ROW, COLUMN, LABEL, HEAD, EDGE = 18, 30, 330, 136, 12

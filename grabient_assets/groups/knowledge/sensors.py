@@ -8,7 +8,7 @@ import dagster as dg
 from grabient_assets.asking.sensors import COLLECT_ROLE, sending_run
 from grabient_assets.groups.embedding.linked_texts import text_work
 from grabient_assets.groups.fetching.partitions import missing_sources, unreported
-from grabient_assets.groups.knowledge.cells import Cell, cells_of
+from grabient_assets.groups.knowledge.coverage import Cell, read_coverage
 from grabient_assets.groups.knowledge.entry_index import (
     ENTRY_TEXTS,
     embedder_and_build,
@@ -57,7 +57,7 @@ def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
         database, now, budget = warehouse.open_briefly(), datetime.now(UTC), providers.budget_usd()
         model, build = embedder_and_build(load_settings(), database)
         with database.read() as connection:
-            found = cells_of(connection)
+            found = read_coverage(connection).cells
             work = {
                 name: sendable_requests(EXTRACTION, PURPOSES, connection, name, budget, now)
                 for name in (PROVIDERS if found else ())
@@ -116,7 +116,7 @@ def _marking(instance: dg.DagsterInstance, found: Sequence[Cell]) -> Iterator[dg
     made = 0
     for one in failed:
         key = cell_key(one.source_id, one.focus_area)
-        work = work_of("mark-knowledge", [key, one.prompt_version, one.error or ""])
+        work = work_of("mark-knowledge", [key, one.error or ""])
         if work in seen or made == MOST_MARKED_PER_TICK:
             continue
         marking = next_attempt("mark-knowledge", work, 0)

@@ -152,9 +152,10 @@ CREATE TABLE entry_embeddings (
 -- The newest item of each source in the queue decides how its fetching stands.
 CREATE VIEW source_states AS
 SELECT s.source_id, q.item_id, q.status, q.attempts, q.last_error, q.error_class, q.scheduled_for, q.leased_until,
-       s.object_key IS NOT NULL AS has_text
+       s.object_key IS NOT NULL AS has_text, coalesce(q.died, false) AS died
 FROM sources s LEFT JOIN (
-    SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY queued_at DESC, item_id DESC) AS place
+    SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY queued_at DESC, item_id DESC) AS place,
+           bool_or(status = 'dead') OVER (PARTITION BY source_id) AS died
     FROM source_queue
 ) q ON q.source_id = s.source_id AND q.place = 1;
 
@@ -189,12 +190,13 @@ per_model AS (
            bool_and(answered AND error IS NULL) AS whole, bool_and(skipped) AS skipped,
            bool_or(again IS TRUE OR (NOT answered AND ask_state IS DISTINCT FROM 'stopped')) AS waiting,
            max(coalesce(error, reason)) FILTER (NOT answered OR error IS NOT NULL) AS error,
+           bool_or(custom_id IS NOT NULL) AS tried,
            list(custom_id) FILTER (error IS NULL AND NOT skipped) AS requests
     FROM parts GROUP BY ALL
 ),
 per_cell AS (
     SELECT prompt_version, source_id, focus_area, bool_or(whole) AS whole, bool_and(skipped) AS skipped,
-           bool_or(waiting) AS waiting, max(error) AS error, max(parts) AS parts, flatten(list(requests)) AS requests
+           bool_or(waiting) AS waiting, bool_or(tried) AS tried, max(error) AS error, max(parts) AS parts, flatten(list(requests)) AS requests
     FROM per_model GROUP BY ALL
 )
 SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
@@ -206,7 +208,7 @@ SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
        CASE WHEN c.skipped OR c.whole OR c.waiting THEN NULL
             WHEN c.source_id IS NOT NULL THEN c.error
             WHEN q.status = 'dead' THEN q.last_error END AS error,
-       coalesce(f.entries, 0) AS entries, c.parts
+       coalesce(f.entries, 0) AS entries, c.parts, coalesce(c.tried, false) OR coalesce(q.died, false) AS tried
 FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM workflow_readings) w
 LEFT JOIN per_cell c USING (prompt_version, source_id, focus_area)
 LEFT JOIN LATERAL (
@@ -231,13 +233,15 @@ JOIN workflow_cells c USING (workflow_id, source_id, focus_area, prompt_version)
 JOIN knowledge_entries e ON e.custom_id = x.custom_id
 WHERE e.state = 'ok' AND x.error IS NULL AND (x.part < c.parts OR c.state = 'waiting');
 
--- Status is computed, never stored. Progress: 30 for fetching, 50 for reading, 20 for entries that search shows.
+-- Status is computed, never stored. Progress: 30 for fetching, 50 for reading, 20 for cells whose entries search shows. What
+-- was tried once stays counted while it is tried again, so that only new sources, and a re-drive after the end, lower it.
 CREATE VIEW workflow_status AS
 WITH fetching AS (
     SELECT m.workflow_id, count(*) AS total, count(*) FILTER (s.status = 'dead') AS dead,
            count(*) FILTER (s.status = 'leased') AS leased,
            count(*) FILTER (s.status IN ('queued', 'leased')) AS open,
            count(*) FILTER (s.has_text OR s.status = 'dead') AS settled,
+           count(*) FILTER (s.has_text OR s.died) AS tried,
            count(*) FILTER (s.has_text) AS fetched
     FROM workflow_sources m LEFT JOIN source_states s USING (source_id) GROUP BY ALL
 ),
@@ -264,7 +268,8 @@ cells AS (
     SELECT c.workflow_id, count(*) AS total, count(*) FILTER (c.state <> 'waiting') AS settled,
            count(*) FILTER (c.state = 'failed') AS failed,
            count(*) FILTER (c.state IN ('ok', 'empty', 'skipped')) AS covered,
-           count(*) FILTER (c.state <> 'waiting' AND coalesce(p.seen, true)) AS seen
+           count(*) FILTER (c.tried) AS tried,
+           count(*) FILTER (c.state IN ('ok', 'empty', 'skipped') AND coalesce(p.seen, true) OR p.seen) AS seen
     FROM workflow_cells c LEFT JOIN (
         SELECT workflow_id, source_id, focus_area, bool_and(visible OR failed) AS seen FROM per_entry GROUP BY ALL
     ) p USING (workflow_id, source_id, focus_area)
@@ -289,8 +294,8 @@ SELECT w.workflow_id, w.name, w.type,
             WHEN f.dead > 0 OR c.failed > 0 THEN 'completed_with_dead'
             ELSE 'completed' END AS status,
        CASE WHEN f.total IS NULL OR f.total = 0 OR c.total IS NULL THEN 0
-            ELSE least(floor(30 * f.settled / f.total + 50 * c.settled / c.total + 20 * c.seen / c.total),
-                       CASE WHEN w.completed_at IS NULL OR f.open > 0 THEN 99 ELSE 100 END)::INTEGER
+            WHEN f.open = 0 AND c.settled = c.total AND (w.completed_at IS NOT NULL OR c.covered = 0) THEN 100
+            ELSE least(floor(30 * f.tried / f.total + 50 * c.tried / c.total + 20 * c.seen / c.total), 99)::INTEGER
        END AS progress,
        coalesce(f.total, 0) AS total_content, coalesce(f.fetched, 0) AS content_processed,
        coalesce(e.embeddings, 0) AS embeddings,

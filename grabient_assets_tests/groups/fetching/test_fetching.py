@@ -10,7 +10,8 @@ import pytest
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.fetching.queue import dead_letters, named_letters, redrive
-from grabient_assets.sources.pages import Fetched, Fetchers
+from grabient_assets.sources.fetchers import Fetchers
+from grabient_assets.sources.pages import Fetched
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets_tests.groups.knowledge.place import Knowledge
 

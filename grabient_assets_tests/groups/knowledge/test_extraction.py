@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from grabient_assets.groups.fetching.queue import dead_letters
-from grabient_assets.groups.knowledge.cells import cells_of
+from grabient_assets.groups.knowledge.coverage import read_coverage
 from grabient_assets.groups.knowledge.workflows import ask_failed_again, delete_workflow
 from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.ledger.reparse import reparse
-from grabient_assets.providers.connect import read_line_of
-from grabient_assets.sources.pages import Fetched, Fetchers
+from grabient_assets.ledger.reparse import reparse_batches
+from grabient_assets.providers.connect import line_reader
+from grabient_assets.sources.fetchers import Fetchers
+from grabient_assets.sources.pages import Fetched
 from grabient_assets_tests.groups.knowledge.place import Knowledge
 
 VIDEO, SECOND = "https://youtu.be/price-talk1", "https://youtu.be/obj-mindset"
@@ -92,13 +93,14 @@ def test_a_changed_rule_heals_stored_answers_without_asking(knowledge: Knowledge
     assert knowledge.status(made).entries == 0
     requests = knowledge.rows("SELECT count(*) FROM batch_requests")
     [(batch,)] = knowledge.rows("SELECT batch_id FROM batches")
-    done = reparse(
+    done = reparse_batches(
         [batch],
-        read_line_of,
+        None,
         knowledge.warehouse,
         knowledge.store,
-        reader_of(knowledge.warehouse, knowledge.store),
         PURPOSES,
+        reader_of(knowledge.warehouse, knowledge.store),
+        line_reader,
         ("google",),
     )
     assert done
@@ -127,7 +129,10 @@ def test_equal_texts_of_two_sources_are_one_request_and_entries_of_both(knowledg
 
 
 def test_a_changed_text_keeps_its_entries_until_the_new_ones_are_read(knowledge: Knowledge) -> None:
-    texts = ["Ask what too expensive means to them, and compare the price with the cost of doing nothing. " * 4]
+    texts = [
+        "Ask what too expensive means to them, and compare the price with the cost of doing nothing at all. "
+        "When they ask for a discount, never say yes in the same meeting. Tell them what the price has in it first."
+    ]
 
     def page(url: str, *_: object) -> Fetched:
         return Fetched(texts[-1].encode(), "text/plain", None, None, url)
@@ -138,7 +143,10 @@ def test_a_changed_text_keeps_its_entries_until_the_new_ones_are_read(knowledge:
     knowledge.settle()
     old = knowledge.rows("SELECT content FROM workflow_entries ORDER BY 1")
     assert old
-    texts.append("The price is only too high when nobody has said what it is worth to the customer in a year. " * 4)
+    texts.append(
+        "A price is only too high when nobody has said what it is worth to the customer in a year. "
+        "If they want it cheaper, take something out of the offer. Then the price they pay is still the right price."
+    )
     knowledge.pass_time(timedelta(hours=25))
     knowledge.make(PAGE, name="later", areas=(4,))
     assert [one.changed for one in knowledge.fetch(fetchers)] == [True]
@@ -156,22 +164,24 @@ def test_cells_without_a_word_of_their_area_are_skipped_and_counted_apart(knowle
     knowledge.make(knowledge.file("price.txt", text), skip_hopeless=True)
     read(knowledge)
     with knowledge.warehouse.read() as connection:
-        states = {one.focus_area: one.state for one in cells_of(connection)}
+        states = {one.focus_area: one.state for one in read_coverage(connection).cells}
     assert states[4] == "ok" and states[7] == states[9] == "skipped"
     asked = knowledge.rows("SELECT count(*) FROM batch_requests")[0][0]
     assert asked == sum(state != "skipped" for state in states.values()) < 9
     knowledge.make(knowledge.file("price.txt", text), name="all", areas=(7,))
     knowledge.settle()
     with knowledge.warehouse.read() as connection:
-        states = {one.focus_area: one.state for one in cells_of(connection)}
+        states = {one.focus_area: one.state for one in read_coverage(connection).cells}
     assert states[7] == "empty" and states[9] == "skipped"
 
 
 def test_a_cell_that_failed_is_asked_again_alone_and_progress_never_falls(knowledge: Knowledge) -> None:
-    knowledge.emulator.faults({"match": {"route": "answer", "to": 2}, "action": {"do": "garbage"}})
     made = knowledge.make(VIDEO)
     seen = [knowledge.status(made).progress]
     knowledge.fetch()
+    stems = knowledge.rows("SELECT stem FROM asks WHERE subject LIKE '%|fa1|%' OR subject LIKE '%|fa4|%'")
+    spoilt = {"do": "garbage", "custom_ids": [f"{stem}-00" for (stem,) in stems]}
+    knowledge.emulator.faults({"match": {"route": "create"}, "action": spoilt})
     seen.append(knowledge.status(made).progress)
     knowledge.settle()
     status = knowledge.status(made)
