@@ -6,7 +6,7 @@ Both have offsets into the document's text. Tokens are counted as characters / 4
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypedDict
@@ -113,9 +113,10 @@ def windows_of(document: Document, most_tokens: int = 60_000) -> list[Window]:
 
     Prose is cut between paragraphs and repeats one of them. Overlap takes half a window at most.
     """
-    parts = list(_segments(document, max(most_tokens // 4 - SEGMENT_TOKENS, 1) * CHARACTERS_PER_TOKEN))
+    timed = list(_segments(document, max(most_tokens // 4 - SEGMENT_TOKENS, 1) * CHARACTERS_PER_TOKEN))
+    parts = [part for part, _ in timed]
     costs = [_tokens(len(part["text"])) + SEGMENT_TOKENS for part in parts]
-    pauses = [0.0, *((right["t"] or 0.0) - (left["t"] or 0.0) for left, right in pairwise(parts))]
+    pauses = [0.0, *((part["t"] or 0.0) - ended for (_, ended), (part, _) in pairwise(timed))]
     windows: list[Window] = []
     start, cut = 0, 0
     while cut < len(parts):
@@ -145,23 +146,24 @@ def _repeats(part: WindowSegment, first: WindowSegment, already: int) -> bool:
     return first["t"] - part["t"] <= OVERLAP_SECONDS
 
 
-def _segments(document: Document, longest: int) -> Iterator[WindowSegment]:
-    """Segments, or paragraphs; none longer than `longest` characters."""
-    if document.segments is None:
-        spans = list(_paragraphs(document.text))
-    else:
-        spans = [(one.t, one.char_start, one.text) for one in document.segments]
-    for t, start, text in spans:
+def _segments(document: Document, longest: int) -> Iterator[tuple[WindowSegment, float]]:
+    """Segments with the second of their end, or paragraphs (0.0); none longer than `longest` characters."""
+    spans: Iterable[tuple[float | None, float, int, str]] = (
+        _paragraphs(document.text)
+        if document.segments is None
+        else ((one.t, one.t + one.duration, one.char_start, one.text) for one in document.segments)
+    )
+    for t, ended, start, text in spans:
         limit = longest if t is not None else min(longest, _PARAGRAPH)
         for at, piece in _pieces(text, limit, 0) if len(text) > limit else [(0, text)]:
-            yield {"t": t, "text": piece, "char_start": start + at}
+            yield {"t": t, "text": piece, "char_start": start + at}, ended
 
 
-def _paragraphs(text: str) -> Iterator[tuple[None, int, str]]:
+def _paragraphs(text: str) -> Iterator[tuple[None, float, int, str]]:
     start = 0
     for block in text.split("\n\n"):
         if block.strip():
-            yield None, start, block
+            yield None, 0.0, start, block
         start += len(block) + 2
 
 

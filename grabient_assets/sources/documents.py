@@ -137,7 +137,8 @@ def _checked(document: Document, least: int, name: str) -> Document:
 def _decoded(body: bytes, charset: str | None, name: str) -> str:
     """Raises SourceProblem (binary) for NUL, and for too much that is no character or steers a terminal."""
     text, odd = "", 0
-    for codec in (next((codec for bom, codec in _BOMS.items() if body.startswith(bom)), charset), "utf-8", None):
+    named = next((codec for bom, codec in _BOMS.items() if body.startswith(bom)), charset)
+    for codec in (named or "utf-8", "utf-8", None):
         try:
             text = body.decode(codec) if codec else body.decode("cp1252", "replace")
             odd = 0 if codec else body.decode("utf-8", "replace").count("\ufffd")
@@ -178,7 +179,7 @@ def _transcript(talk: _Talk, stem: str) -> Document:
 def _cues(text: str) -> Iterator[_Cue]:
     """The cues of VTT or SRT. YouTube's VTT (it has <c>) repeats the line before in each cue; that is left out."""
     rolling, before = "<c>" in text, ""
-    for block in re.split(r"\n *\n", text):
+    for block in re.split(r"\n\n(?=(?:[^\n]*\n)?[^\n]*-->|NOTE|STYLE|REGION)", text):
         if cue := _CUE.search(block):
             start, end = (_seconds(cue.groups(default="0")[at : at + 3]) for at in (0, 3))
             lines = [unescape(re.sub(r"<[^<>]*>", "", line)).strip() for line in block[cue.end() :].split("\n")[1:]]

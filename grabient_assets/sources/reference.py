@@ -86,11 +86,12 @@ def _referred(text: str, type: WorkflowType) -> Reference:
 def _web(text: str) -> Reference:
     try:
         url = httpx.URL(text).copy_with(fragment=None)
-        port = url.port
+        url = url if urlsplit(str(url)).path else url.copy_with(path="/")
+        port = 1 if url.port is None else url.port
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise UsageError(f"{_short(text)} is no valid address: {error}.") from error
-    if not url.host or port == 0:
-        raise UsageError(f"{_short(text)} is no valid address: it names no host, or port 0.")
+    if not url.host or not 0 < port < 65_536:
+        raise UsageError(f"{_short(text)} is no valid address: it names no host, or a port that there is not.")
     if url.userinfo:
         raise UsageError(f"The address of {url.host} holds a user name or password; such addresses are not taken.")
     if is_private_literal(url.host):

@@ -62,9 +62,9 @@ def fetch_transcript(video_id: str, base_url: str | None = None, proxy_url: str 
     import youtube_transcript_api as library
     from youtube_transcript_api.proxies import GenericProxyConfig
 
-    session, seen = _session(base_url)
-    proxy = GenericProxyConfig(http_url=proxy_url, https_url=proxy_url) if proxy_url else None
     video = f"The video {video_id}"
+    session, seen = _session(base_url, video)
+    proxy = GenericProxyConfig(http_url=proxy_url, https_url=proxy_url) if proxy_url else None
     with session:
         try:
             tracks = library.YouTubeTranscriptApi(proxy_config=proxy, http_client=session).list(video_id)
@@ -100,7 +100,7 @@ class _Seen:
     empty: bool = False
 
 
-def _session(base_url: str | None) -> tuple[Session, _Seen]:
+def _session(base_url: str | None, video: str) -> tuple[Session, _Seen]:
     """A session that reaches YouTube, or `base_url` in its place, and nothing else."""
     import requests
     from requests.adapters import HTTPAdapter
@@ -112,8 +112,8 @@ def _session(base_url: str | None) -> tuple[Session, _Seen]:
         def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
             url = request.url or ""
             request.url = base + url.removeprefix(YOUTUBE) if url.startswith(YOUTUBE) else url
-            if not request.url.startswith(base) and (base_url or not _is_of_youtube(url)):
-                raise SourceProblem("refused", f"YouTube leads to {url}, which is not its own. It is not fetched.")
+            if not _is_of(request.url, base if base_url else None):
+                raise SourceProblem("refused", f"{video} leads to {url}, which is not YouTube's. It is not fetched.")
             answer = super().send(request, *args, **{**options, "timeout": _TIMEOUT})
             seen.status, seen.retry_after = answer.status_code, answer.headers.get("Retry-After")
             seen.empty = not answer.content.strip()
@@ -128,9 +128,12 @@ def _session(base_url: str | None) -> tuple[Session, _Seen]:
     return session, seen
 
 
-def _is_of_youtube(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return url.startswith("https://") and re.fullmatch(r"(.+\.)?(youtube|google)\.com", host) is not None
+def _is_of(url: str, base: str | None) -> bool:
+    """Whether an address is of the origin of `base`, or of YouTube and its consent pages."""
+    parts = urlsplit(url)
+    if base:
+        return (parts.scheme, parts.netloc) == urlsplit(base)[:2]
+    return parts.scheme == "https" and re.fullmatch(r"(.+\.)?(youtube|google)\.com", parts.netloc) is not None
 
 
 def _preferred(tracks: TranscriptList) -> Track:
