@@ -10,7 +10,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "grabient_assets"
-ROOMS = ("asking", "ledger", "prompting", "providers", "registry", "store", "vectors", "warehouse")
+ROOMS = ("asking", "ledger", "prompting", "providers", "registry", "sources", "store", "vectors", "warehouse")
 """Not the emulator: its answers are those of palettes still."""
 
 NAMED = [name for name in PURPOSES if name != "statement"]

@@ -22,7 +22,7 @@ SEGMENT_TOKENS = 6
 """What a segment costs beside its text: its second and its marks in JSON."""
 OVERLAP_SECONDS = 30.0
 _PARAGRAPH = 4_000
-_BLOCK = 50_000
+_BLOCK = 10_000
 """Characters given to the splitter at once. Its time grows with the square where a text has no full stops."""
 
 

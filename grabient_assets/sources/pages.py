@@ -62,7 +62,7 @@ class PageFetcher:
     ) -> None:
         self._resolve, self._clock, self._network = resolve, clock, network
         self._emulator = emulator.rstrip("/") if emulator else None
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or httpx.create_ssl_context()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """The content of `url`, after redirects. With `etag` or `last_modified` of before, it may be `unchanged`.

@@ -14,7 +14,10 @@ from werkzeug import Request, Response
 
 WATCH = '<html><head><title>How &amp; why - YouTube</title></head><script>"INNERTUBE_API_KEY": "key-1"</script></html>'
 CAPTCHA = '<html><form class="g-recaptcha"></form></html>'
-CAPTION = '<transcript><text start="0.5" dur="2.5">We don&amp;#39;t talk</text><text start="3" dur="2">about price.</text></transcript>'
+CAPTION = (
+    '<transcript><text start="0.5" dur="2.5">We don&amp;#39;t talk</text>'
+    '<text start="3" dur="2">about price.</text></transcript>'
+)
 
 
 @dataclass
