@@ -6,6 +6,7 @@ Both have offsets into the document's text. Tokens are counted as characters / 4
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,18 +94,9 @@ def chunks_of(source_id: str, document: Document, plan: ChunkPlan) -> list[Chunk
     for position, (start, text) in enumerate(_pieces(document.text, plan.size, plan.overlap)):
         end = start + len(text)
         identity = "\0".join((source_id, str(start), str(end), text, plan.chunker))
-        chunks.append(
-            Chunk(
-                chunk_id=hashlib.sha256(identity.encode()).hexdigest()[:32],
-                position=position,
-                char_start=start,
-                char_end=end,
-                t_start=second_of(document.segments, start),
-                t_end=second_of(document.segments, end - 1),
-                tokens=_tokens(len(text)),
-                text=text,
-            )
-        )
+        chunk_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        t_start, t_end = second_of(document.segments, start), second_of(document.segments, end - 1)
+        chunks.append(Chunk(chunk_id, position, start, end, t_start, t_end, _tokens(len(text)), text))
     return chunks
 
 
@@ -131,25 +123,20 @@ def windows_of(document: Document, most_tokens: int = 60_000) -> list[Window]:
         taken = parts[start:end]
         windows.append(Window(len(windows), taken[0]["char_start"], last["char_start"] + len(last["text"]), taken))
         cut, start, repeated = end, end, 0
-        while cut < len(parts) and start > 0 and _repeats(parts[start - 1], parts[cut], cut - start):
+        while start > 0 and cut < len(parts):
+            t, until = parts[start - 1]["t"], parts[cut]["t"]
+            near = start == cut if t is None or until is None else until - t <= OVERLAP_SECONDS
             repeated += costs[start - 1]
-            if repeated > most_tokens / 2:
+            if not near or repeated > most_tokens / 2:
                 break
             start -= 1
     return windows
 
 
-def _repeats(part: WindowSegment, first: WindowSegment, already: int) -> bool:
-    """Whether a segment before the cut is repeated after it."""
-    if part["t"] is None or first["t"] is None:
-        return already == 0
-    return first["t"] - part["t"] <= OVERLAP_SECONDS
-
-
 def _segments(document: Document, longest: int) -> Iterator[tuple[WindowSegment, float]]:
     """Segments with the second of their end, or paragraphs (0.0); none longer than `longest` characters."""
     spans: Iterable[tuple[float | None, float, int, str]] = (
-        _paragraphs(document.text)
+        ((None, 0.0, found.start(), found[0]) for found in re.finditer(r"[^\n]+(?:\n[^\n]+)*", document.text))
         if document.segments is None
         else ((one.t, one.t + one.duration, one.char_start, one.text) for one in document.segments)
     )
@@ -157,14 +144,6 @@ def _segments(document: Document, longest: int) -> Iterator[tuple[WindowSegment,
         limit = longest if t is not None else min(longest, _PARAGRAPH)
         for at, piece in _pieces(text, limit, 0) if len(text) > limit else [(0, text)]:
             yield {"t": t, "text": piece, "char_start": start + at}, ended
-
-
-def _paragraphs(text: str) -> Iterator[tuple[None, float, int, str]]:
-    start = 0
-    for block in text.split("\n\n"):
-        if block.strip():
-            yield None, 0.0, start, block
-        start += len(block) + 2
 
 
 def _pieces(text: str, size: int, overlap: int) -> Iterator[tuple[int, str]]:

@@ -165,15 +165,9 @@ def _transcript(talk: _Talk, stem: str) -> Document:
         if text := " ".join(_cleaned(cue.text).split()):
             start = segments[-1].char_end + 1 if segments else 0
             segments.append(Segment(cue.t, cue.duration, text, start, start + len(text)))
-    return Document(
-        title=talk.title or stem,
-        text=" ".join(one.text for one in segments),
-        segments=tuple(segments),
-        language=talk.language,
-        generated=talk.generated,
-        quality=quality_of(talk.language, talk.generated) if talk.quality is None else talk.quality,
-        seconds=max((one.t + one.duration for one in segments), default=0.0),
-    )
+    text, seconds = " ".join(one.text for one in segments), max((one.t + one.duration for one in segments), default=0.0)
+    quality = quality_of(talk.language, talk.generated) if talk.quality is None else talk.quality
+    return Document(talk.title or stem, text, tuple(segments), talk.language, talk.generated, quality, seconds)
 
 
 def _cues(text: str) -> Iterator[_Cue]:

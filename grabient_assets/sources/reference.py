@@ -17,12 +17,7 @@ from grabient_assets.sources.public_address import is_private_literal
 SourceKind = Literal["youtube", "document", "url"]
 WorkflowType = Literal["youtube", "documents", "urls", "mixed"]
 MOST_CHARACTERS = 2_000
-_TAKES: dict[str, tuple[SourceKind, ...]] = {
-    "youtube": ("youtube",),
-    "documents": ("document",),
-    "urls": ("url",),
-    "mixed": ("youtube", "document", "url"),
-}
+_TAKES: dict[str, SourceKind] = {"youtube": "youtube", "documents": "document", "urls": "url"}
 _NOUNS: dict[SourceKind, str] = {"youtube": "a YouTube video", "document": "a file", "url": "a web address"}
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
@@ -48,7 +43,7 @@ def read_reference(text: str, type: WorkflowType = "mixed") -> Reference:
     if len(text) > MOST_CHARACTERS:
         raise UsageError(f"The source {_short(text)} has {len(text):,} characters; at most {MOST_CHARACTERS:,} do.")
     found = _referred(text, type)
-    if found.kind not in _TAKES[type]:
+    if _TAKES.get(type, found.kind) != found.kind:
         raise UsageError(f"{_short(text)} is {_NOUNS[found.kind]}; a workflow of type {type} takes none. Use mixed.")
     return found
 
@@ -113,9 +108,8 @@ def _video_of(text: str, address: str) -> Reference:
         found = path[1] if len(path) > 1 else query.get("v", [None])[0]
     elif first in ("shorts", "embed", "live", "v"):
         found = path[1] if len(path) > 1 else None
-    if found in _NOT_VIDEOS or (found is None and ("list" in query or first in ("channel", "c", "user", "playlist"))):
-        found, first = None, "@"
-    if found is None and first.startswith("@"):
+    of_many = "list" in query or first in ("channel", "c", "user", "playlist") or first.startswith("@")
+    if found in _NOT_VIDEOS or (found is None and of_many):
         raise UsageError(
             f"{_short(text)} is a channel or playlist. It cannot be expanded without an API key; "
             "list the videos in a file."
