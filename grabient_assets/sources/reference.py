@@ -69,7 +69,7 @@ def _referred(text: str, type: WorkflowType) -> Reference:
         return _web(f"https://{text}")
     if type == "youtube" and _VIDEO_ID.fullmatch(text):
         return _video(text)
-    if scheme and (scheme[2] or not Path(text).exists()):
+    if scheme and (scheme[2] or name in ("data", "javascript", "mailto")):
         raise UsageError(f"{_short(text)} has the scheme {name}; only http and https are fetched.")
     if type == "youtube":
         raise UsageError(f"{_short(text)} is no YouTube address, and no id: ids have 11 of A-Z, a-z, 0-9, _ and -.")
@@ -110,10 +110,8 @@ def _video_of(text: str, address: str) -> Reference:
         found = path[1] if len(path) > 1 else None
     of_many = "list" in query or first in ("channel", "c", "user", "playlist") or first.startswith("@")
     if found in _NOT_VIDEOS or (found is None and of_many):
-        raise UsageError(
-            f"{_short(text)} is a channel or playlist. It cannot be expanded without an API key; "
-            "list the videos in a file."
-        )
+        way_out = "It cannot be expanded without an API key; list the videos in a file."
+        raise UsageError(f"{_short(text)} is a channel or playlist. {way_out}")
     if found is None:
         raise UsageError(f"{_short(text)} is an address of YouTube, but of no video.")
     return _video(found)
@@ -128,13 +126,12 @@ def _video(video_id: str) -> Reference:
 def _file(text: str) -> Reference:
     try:
         path = Path(text).expanduser().resolve()
-        is_file, is_folder = path.is_file(), path.is_dir()
+        is_file = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{_short(text)} is no path of a file: {error}.") from error
-    if is_folder:
-        raise UsageError(f"{_short(text)} is a folder. Name the files in it.")
     if not is_file:
-        raise UsageError(f"There is no file {_short(text)}. An address begins with https:// or http://.")
+        wrong = "is a folder; name the files in it" if path.is_dir() else "is no file, and no http address"
+        raise UsageError(f"{_short(text)} {wrong}.")
     return Reference(f"doc_{_digest(str(path))}", "document", str(path))
 
 

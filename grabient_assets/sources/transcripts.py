@@ -134,7 +134,7 @@ def _session(base_url: str | None, video: str) -> tuple[Session, _Seen]:
             answer = super().send(request, *args, **{**options, "timeout": _TIMEOUT})
             seen.status, seen.retry_after = answer.status_code, answer.headers.get("Retry-After")
             seen.empty = not answer.content.strip()
-            if found := re.search(r"<title>(.*?)(?: - YouTube)?</title>", answer.text[:1_000_000], re.DOTALL):
+            if "/watch" in url and (found := re.search(r"<title>(.*?)(?: - YouTube)?</title>", answer.text, re.DOTALL)):
                 seen.title = " ".join(unescape(found[1]).split()) or None
             return answer
 

@@ -234,6 +234,8 @@ def test_a_page_about_such_words_is_none():
         assert read_document(html(*PARAGRAPHS, title=title), "text/html", "a").title == title
     said = [{"text": f"Access denied, they said. {TALK}", "start": 1}]
     assert read_document(json.dumps(said).encode(), None, "a.json").text.startswith("Access denied")
+    first = "Words that are forbidden: captcha, and enable JavaScript is no sentence for a call. "
+    assert read_document(html(first, *PARAGRAPHS), "text/html", "a").text.startswith(first[:40])
     late = html(*PARAGRAPHS, "The door says: access denied.")
     assert read_document(late, "text/html", "a").text.endswith("access denied.")
 
@@ -338,6 +340,14 @@ def test_every_segment_has_its_place_in_the_text(cues: list[tuple[float, str]]):
     assert [found.text[one.char_start : one.char_end] for one in segments] == [one.text for one in segments]
     assert [one.t for one in segments] == sorted(one.t for one in segments)
     assert unicodedata.is_normalized("NFC", found.text)
+
+
+def test_a_title_of_filling_words_takes_no_time():
+    """An expression that can read such a title in many ways would try all of them."""
+    for word in ("you", "your ", "the this that ", "are you a ", "site "):
+        title = word * 100 + "x"
+        assert read_document(html(*PARAGRAPHS, title=title), "text/html", "a").title == title
+        assert read_document(f"{title} {TALK}".encode(), "text/plain", "a").text
 
 
 def test_long_runs_of_accents_take_no_time():

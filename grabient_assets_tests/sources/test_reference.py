@@ -101,9 +101,10 @@ def test_a_page_of_youtube_that_is_no_video_is_refused():
         ("https://example.com/" + "a" * 2_000, "at most 2,000"),
         ("", "is empty"),
         ("   ", "is empty"),
-        ("no such file.txt", "There is no file"),
-        ("a" * 1_500, "no (path|file)"),
-        ("a\0b", "no path"),
+        ("no such file.txt", "is no file"),
+        ("a" * 1_500, "is no (path|file)"),
+        ("ab:" + "x" * 1_500, "is no (path|file)"),
+        ("a\0b", "no path|is no file"),
     ],
 )
 def test_what_is_no_source_is_refused_with_a_sentence(text: str, sentence: str):
