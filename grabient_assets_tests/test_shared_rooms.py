@@ -11,7 +11,7 @@ from grabient_assets.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "grabient_assets"
 ROOMS = (
-    *("asking", "ledger", "prompting", "providers", "registry", "store", "vectors", "warehouse"),
+    *("asking", "ledger", "prompting", "providers", "registry", "sources", "store", "vectors", "warehouse"),
     *("groups/embedding", "groups/indexes"),
 )
 """Not the emulator: its answers are those of palettes still."""

@@ -6,7 +6,8 @@ Both have offsets into the document's text. Tokens are counted as characters / 4
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypedDict
@@ -22,7 +23,7 @@ SEGMENT_TOKENS = 6
 """What a segment costs beside its text: its second and its marks in JSON."""
 OVERLAP_SECONDS = 30.0
 _PARAGRAPH = 4_000
-_BLOCK = 50_000
+_BLOCK = 10_000
 """Characters given to the splitter at once. Its time grows with the square where a text has no full stops."""
 
 
@@ -93,18 +94,9 @@ def chunks_of(source_id: str, document: Document, plan: ChunkPlan) -> list[Chunk
     for position, (start, text) in enumerate(_pieces(document.text, plan.size, plan.overlap)):
         end = start + len(text)
         identity = "\0".join((source_id, str(start), str(end), text, plan.chunker))
-        chunks.append(
-            Chunk(
-                chunk_id=hashlib.sha256(identity.encode()).hexdigest()[:32],
-                position=position,
-                char_start=start,
-                char_end=end,
-                t_start=second_of(document.segments, start),
-                t_end=second_of(document.segments, end - 1),
-                tokens=_tokens(len(text)),
-                text=text,
-            )
-        )
+        chunk_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        t_start, t_end = second_of(document.segments, start), second_of(document.segments, end - 1)
+        chunks.append(Chunk(chunk_id, position, start, end, t_start, t_end, _tokens(len(text)), text))
     return chunks
 
 
@@ -113,9 +105,10 @@ def windows_of(document: Document, most_tokens: int = 60_000) -> list[Window]:
 
     Prose is cut between paragraphs and repeats one of them. Overlap takes half a window at most.
     """
-    parts = list(_segments(document, max(most_tokens // 4 - SEGMENT_TOKENS, 1) * CHARACTERS_PER_TOKEN))
+    timed = list(_segments(document, max(most_tokens // 4 - SEGMENT_TOKENS, 1) * CHARACTERS_PER_TOKEN))
+    parts = [part for part, _ in timed]
     costs = [_tokens(len(part["text"])) + SEGMENT_TOKENS for part in parts]
-    pauses = [0.0, *((right["t"] or 0.0) - (left["t"] or 0.0) for left, right in pairwise(parts))]
+    pauses = [0.0, *((part["t"] or 0.0) - ended for (_, ended), (part, _) in pairwise(timed))]
     windows: list[Window] = []
     start, cut = 0, 0
     while cut < len(parts):
@@ -130,39 +123,27 @@ def windows_of(document: Document, most_tokens: int = 60_000) -> list[Window]:
         taken = parts[start:end]
         windows.append(Window(len(windows), taken[0]["char_start"], last["char_start"] + len(last["text"]), taken))
         cut, start, repeated = end, end, 0
-        while cut < len(parts) and start > 0 and _repeats(parts[start - 1], parts[cut], cut - start):
+        while start > 0 and cut < len(parts):
+            t, until = parts[start - 1]["t"], parts[cut]["t"]
+            near = start == cut if t is None or until is None else until - t <= OVERLAP_SECONDS
             repeated += costs[start - 1]
-            if repeated > most_tokens / 2:
+            if not near or repeated > most_tokens / 2:
                 break
             start -= 1
     return windows
 
 
-def _repeats(part: WindowSegment, first: WindowSegment, already: int) -> bool:
-    """Whether a segment before the cut is repeated after it."""
-    if part["t"] is None or first["t"] is None:
-        return already == 0
-    return first["t"] - part["t"] <= OVERLAP_SECONDS
-
-
-def _segments(document: Document, longest: int) -> Iterator[WindowSegment]:
-    """Segments, or paragraphs; none longer than `longest` characters."""
-    if document.segments is None:
-        spans = list(_paragraphs(document.text))
-    else:
-        spans = [(one.t, one.char_start, one.text) for one in document.segments]
-    for t, start, text in spans:
+def _segments(document: Document, longest: int) -> Iterator[tuple[WindowSegment, float]]:
+    """Segments with the second of their end, or paragraphs (0.0); none longer than `longest` characters."""
+    spans: Iterable[tuple[float | None, float, int, str]] = (
+        ((None, 0.0, found.start(), found[0]) for found in re.finditer(r"[^\n]+(?:\n[^\n]+)*", document.text))
+        if document.segments is None
+        else ((one.t, one.t + one.duration, one.char_start, one.text) for one in document.segments)
+    )
+    for t, ended, start, text in spans:
         limit = longest if t is not None else min(longest, _PARAGRAPH)
         for at, piece in _pieces(text, limit, 0) if len(text) > limit else [(0, text)]:
-            yield {"t": t, "text": piece, "char_start": start + at}
-
-
-def _paragraphs(text: str) -> Iterator[tuple[None, int, str]]:
-    start = 0
-    for block in text.split("\n\n"):
-        if block.strip():
-            yield None, start, block
-        start += len(block) + 2
+            yield {"t": t, "text": piece, "char_start": start + at}, ended
 
 
 def _pieces(text: str, size: int, overlap: int) -> Iterator[tuple[int, str]]:

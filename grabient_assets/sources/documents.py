@@ -23,15 +23,9 @@ LEAST_OF_PAGE, LEAST_OF_DOCUMENT = 200, 40
 """Characters, below which a web page or another document says nothing."""
 LONGEST_WORD = 1_000
 MOST_UNDECODABLE = 0.05
-_TYPES = {
-    **dict.fromkeys((".txt", ".text"), "text/plain"),
-    **dict.fromkeys((".md", ".markdown"), "text/markdown"),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), "text/html"),
-    ".pdf": "application/pdf",
-    ".json": "application/json",
-    ".vtt": "text/vtt",
-    ".srt": "application/x-subrip",
-}
+_TYPES = {".txt": "text/plain", ".text": "text/plain", ".md": "text/markdown", ".markdown": "text/markdown"}
+_TYPES |= {".html": "text/html", ".htm": "text/html", ".xhtml": "text/html", ".pdf": "application/pdf"}
+_TYPES |= {".json": "application/json", ".vtt": "text/vtt", ".srt": "application/x-subrip"}
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d\d(?:[.,]\d{1,3})?)"
 _CUE = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}")
@@ -40,7 +34,11 @@ _SAYS = (
     r"(disabled|required|not enabled)|captcha|(verify (that )?you are|are you) (a )?(human|robot)|unusual traffic"
     r"|just a moment|attention required|checking your browser|service unavailable|bad gateway|internal server error)"
 )
-_FILLER = r"(\W|\d|error|page|file|http|sorry|oops|the|this|that|your?|we|you|was|is|to|please|need|requested|site)*"
+_FILLER = (  # each word in one way only, or a title of them takes hours
+    r"(\W|\d|error|page|file|http|sorry|oops|the|this|that|your?|we|was|is|are|to|please|need|requested|site|looking"
+    r"|for|could|be|can|solve|complete|a)*"
+)
+_ERROR_WORDS = re.compile(rf"{_FILLER}{_SAYS}", re.IGNORECASE)
 _ERROR_TITLE = re.compile(rf"{_FILLER}{_SAYS}{_FILLER}|\W*(error\W+)?(40\d|50\d)\W*(error)?", re.IGNORECASE)
 
 
@@ -95,15 +93,12 @@ def read_document(body: bytes, media_type: str | None, name: str) -> Document:
     text = _decoded(body, charset[1].decode() if charset else None, name)
     if is_page:
         title, text = _page(text)
-        found = Document(title or stem, _cleaned(text))
-        least = LEAST_OF_PAGE
+        found, least = Document(title or stem, _cleaned(text)), LEAST_OF_PAGE
     elif kind == "application/json":
         try:
             talk = TypeAdapter(_Talk | list[_Cue]).validate_json(text)
         except ValidationError as error:
-            raise SourceProblem(
-                "broken", f"{name} is no transcript: JSON of one is a list of objects with text, start and duration."
-            ) from error
+            raise SourceProblem("broken", f"{name} is no transcript: a list of text, start and duration.") from error
         found = _transcript(talk if isinstance(talk, _Talk) else _Talk(segments=talk), stem)
     elif kind in ("text/vtt", "application/x-subrip", "text/srt"):
         if not (cues := list(_cues(_cleaned(text)))):
@@ -116,16 +111,20 @@ def read_document(body: bytes, media_type: str | None, name: str) -> Document:
     return _checked(found, least, name)
 
 
-def is_error_page(title: str, text: str) -> bool:
-    """Whether a page says by its title, or by the beginning of a short text, that it stands in for another one."""
-    named = any(_ERROR_TITLE.fullmatch(part.strip()) for part in re.split(r"\s[|–—·-]\s", title[:300]))
-    return named or (len(text) < 2_000 and re.search(_SAYS, text[:100], re.IGNORECASE) is not None)
+def is_error_page(title: str, text: str, least: int = 0) -> bool:
+    """Whether a page says by its title, or by the beginning of a short text, that it stands in for another one; of one
+    with fewer than `least` characters, anywhere in it."""
+    return (
+        any(_ERROR_TITLE.fullmatch(part.strip()) for part in re.split(r"\s[|–—·-]\s", title[:300]))
+        or (len(text) < 2_000 and _ERROR_WORDS.match(text[:200]) is not None)
+        or (len(text) < least and re.search(_SAYS, text, re.IGNORECASE) is not None)
+    )
 
 
 def _checked(document: Document, least: int, name: str) -> Document:
     """The document, unless it is an error page, too short, or one word again and again."""
     title, text = document.title, document.text
-    if document.segments is None and is_error_page(title, text):
+    if document.segments is None and is_error_page(title, text, least):
         told = " ".join(f"{title}: {text[:60]}".split())
         raise SourceProblem("error_page", f"{name} is an error page, though it was answered as good: {told!r}.")
     counts = Counter(found[0] for found in re.finditer(r"\w+", text.casefold()))
@@ -140,7 +139,8 @@ def _checked(document: Document, least: int, name: str) -> Document:
 def _decoded(body: bytes, charset: str | None, name: str) -> str:
     """Raises SourceProblem (binary) for NUL, and for too much that is no character or steers a terminal."""
     text, odd = "", 0
-    for codec in (next((codec for bom, codec in _BOMS.items() if body.startswith(bom)), charset), "utf-8", None):
+    named = next((codec for bom, codec in _BOMS.items() if body.startswith(bom)), charset)
+    for codec in (named or "utf-8", "utf-8", None):
         try:
             text = body.decode(codec) if codec else body.decode("cp1252", "replace")
             odd = 0 if codec else body.decode("utf-8", "replace").count("\ufffd")
@@ -167,21 +167,15 @@ def _transcript(talk: _Talk, stem: str) -> Document:
         if text := " ".join(_cleaned(cue.text).split()):
             start = segments[-1].char_end + 1 if segments else 0
             segments.append(Segment(cue.t, cue.duration, text, start, start + len(text)))
-    return Document(
-        title=talk.title or stem,
-        text=" ".join(one.text for one in segments),
-        segments=tuple(segments),
-        language=talk.language,
-        generated=talk.generated,
-        quality=quality_of(talk.language, talk.generated) if talk.quality is None else talk.quality,
-        seconds=max((one.t + one.duration for one in segments), default=0.0),
-    )
+    text, seconds = " ".join(one.text for one in segments), max((one.t + one.duration for one in segments), default=0.0)
+    quality = quality_of(talk.language, talk.generated) if talk.quality is None else talk.quality
+    return Document(talk.title or stem, text, tuple(segments), talk.language, talk.generated, quality, seconds)
 
 
 def _cues(text: str) -> Iterator[_Cue]:
     """The cues of VTT or SRT. YouTube's VTT (it has <c>) repeats the line before in each cue; that is left out."""
     rolling, before = "<c>" in text, ""
-    for block in re.split(r"\n *\n", text):
+    for block in re.split(r"\n\n(?=(?:[^\n]*\n)?[^\n]*-->|NOTE|STYLE|REGION)", text):
         if cue := _CUE.search(block):
             start, end = (_seconds(cue.groups(default="0")[at : at + 3]) for at in (0, 3))
             lines = [unescape(re.sub(r"<[^<>]*>", "", line)).strip() for line in block[cue.end() :].split("\n")[1:]]
@@ -215,10 +209,8 @@ def _pdf(body: bytes, name: str) -> tuple[str, str]:
         reader = pypdf.PdfReader(BytesIO(body))
         if reader.is_encrypted and not reader.decrypt(""):
             raise FileNotDecryptedError
-        if len(reader.pages) > MOST_PAGES:
-            raise SourceProblem(
-                "too_many_pages", f"{name} has {len(reader.pages):,} pages; at most {MOST_PAGES:,} are read. Split it."
-            )
+        if (pages := len(reader.pages)) > MOST_PAGES:
+            raise SourceProblem("too_many_pages", f"{name} has {pages:,} pages; {MOST_PAGES:,} may be read. Split it.")
         text = "\n\n".join(page.extract_text() for page in reader.pages)
         title = str((reader.metadata.title if reader.metadata else None) or "").strip()
     except (FileNotDecryptedError, DependencyError) as error:

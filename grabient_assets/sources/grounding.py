@@ -6,7 +6,6 @@ import unicodedata
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cached_property
 
 from grabient_assets.sources.transcripts import Segment
 
@@ -25,24 +24,23 @@ class FoldedText:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._folds: dict[bool, tuple[str, array[int]]] = {}
 
     def find(self, quote: str) -> tuple[int, int] | None:
         """Start and end in the text as it was given; case counts first, then it does not. None: it is not there."""
         for written in dict.fromkeys((quote, unicodedata.normalize("NFC", quote))):
-            for caseless, (folded, places) in ((False, self._as_written), (True, self._caseless)):
+            for caseless in (False, True):
+                folded, places = self._fold(caseless)
                 wanted = _folded(written, caseless)[0].strip()
                 for form in dict.fromkeys((wanted, wanted.strip("' "))):  # models put quotation marks around a quote
                     if form.strip("'-. ") and (at := folded.find(form)) >= 0:
                         return places[at], places[at + len(form) - 1] + 1
         return None
 
-    @cached_property
-    def _as_written(self) -> tuple[str, array[int]]:
-        return _folded(self._text, caseless=False)
-
-    @cached_property
-    def _caseless(self) -> tuple[str, array[int]]:
-        return _folded(self._text, caseless=True)
+    def _fold(self, caseless: bool) -> tuple[str, array[int]]:
+        if caseless not in self._folds:
+            self._folds[caseless] = _folded(self._text, caseless)
+        return self._folds[caseless]
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:

@@ -21,12 +21,8 @@ from grabient_assets.sources.public_address import GuardedNetwork, Resolve, is_p
 MOST_BYTES = 10_000_000
 MOST_SECONDS = 30.0
 MOST_REDIRECTS = 5
-MEDIA_TYPES = frozenset(
-    {
-        *("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf", "application/json"),
-        *("text/vtt", "application/x-subrip", "text/srt"),
-    }
-)
+_PROSE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf")
+MEDIA_TYPES = frozenset((*_PROSE, "application/json", "text/vtt", "application/x-subrip", "text/srt"))
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PACKED = ("", "identity", "gzip", "deflate")
 """One layer only: each layer multiplies what a small answer can unpack to."""
@@ -62,7 +58,7 @@ class PageFetcher:
     ) -> None:
         self._resolve, self._clock, self._network = resolve, clock, network
         self._emulator = emulator.rstrip("/") if emulator else None
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or httpx.create_ssl_context()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """The content of `url`, after redirects. With `etag` or `last_modified` of before, it may be `unchanged`.
@@ -111,10 +107,8 @@ class PageFetcher:
     def _address(self, url: str) -> str:
         """Where `url` is fetched. Raises SourceProblem for what is never fetched."""
         parts = httpx.URL(url)
-        if parts.scheme not in ("http", "https") or not parts.host:
-            raise SourceProblem("refused", f"{url} is no http or https address; only those are fetched.")
-        if parts.userinfo:
-            raise SourceProblem("refused", f"An address of {parts.host} holds a user name or password.")
+        if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo:
+            raise SourceProblem("refused", f"{parts.host} is asked for without http or https, or with a password.")
         if self._emulator and str(parts).startswith(f"{self._emulator}/web/"):
             return str(parts)
         if is_private_literal(parts.host):
@@ -135,10 +129,7 @@ class PageFetcher:
         plain = (media_type or "").partition(";")[0].strip().lower()
         packed = answer.headers.get("Content-Encoding", "").strip().lower()
         if plain not in MEDIA_TYPES or packed not in _PACKED:
-            raise SourceProblem(
-                "wrong_type",
-                f"{url} is of the type {media_type or 'nobody names'} {packed}; no text is read from that.",
-            )
+            raise SourceProblem("wrong_type", f"{url} is of the type {media_type} {packed}; no text is read from it.")
         body, length = bytearray(), answer.headers.get("Content-Length", "")
         too_large = length.isdecimal() and int(length) > MOST_BYTES
         for piece in () if too_large else answer.iter_bytes():

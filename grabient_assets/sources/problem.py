@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from grabient_assets.errors import GrabientError
 
 Transient = Literal["blocked", "http_5xx", "network", "timeout", "empty_body"]
-Permanent = Literal[
-    "disabled",
-    "unavailable",
-    "age_restricted",
-    "unplayable",
-    "no_transcript",
-    "not_found",
-    "refused",  # 401, 403 and every other 4xx
-    "private_address",
-    "too_many_redirects",
-    "too_large",
-    "wrong_type",
-    "error_page",
-    "too_little_text",
-    "no_text",  # a scan
-    "encrypted",
-    "broken",
-    "binary",
-    "too_many_pages",
-    "one_word",
-    "gone_file",
-]
-ErrorClass = Transient | Permanent
-TRANSIENT = frozenset({"blocked", "http_5xx", "network", "timeout", "empty_body"})
+_OfVideos = Literal["disabled", "unavailable", "age_restricted", "unplayable", "no_transcript"]
+_OfAddresses = Literal["not_found", "refused", "private_address", "too_many_redirects", "too_large", "wrong_type"]
+_OfTexts = Literal["error_page", "too_little_text", "no_text", "encrypted", "broken", "binary", "one_word"]
+_OfFiles = Literal["too_many_pages", "gone_file"]
+ErrorClass = Transient | _OfVideos | _OfAddresses | _OfTexts | _OfFiles
+"""`refused` is 401, 403 and every 4xx without a class of its own; `no_text` is a scan."""
+TRANSIENT = frozenset(get_args(Transient))
 
 
 class SourceProblem(GrabientError):
@@ -40,10 +23,8 @@ class SourceProblem(GrabientError):
     """
 
     def __init__(self, error_class: ErrorClass, sentence: str, retry_after: float | None = None) -> None:
-        self.error_class = error_class
-        self.sentence = sentence
+        self.error_class, self.sentence, self.retry_after = error_class, sentence, retry_after
         self.permanent = error_class not in TRANSIENT
-        self.retry_after = retry_after
         super().__init__(sentence)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import httpcore
@@ -65,12 +64,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
         self._resolve, self._left, self._network = resolve, left, network or httpcore.SyncBackend()
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> httpcore.NetworkStream:
         addresses = self._judged(host, port) if self._resolve else [host]
         for place, address in enumerate(addresses, 1):
@@ -83,9 +77,6 @@ class GuardedNetwork(httpcore.NetworkBackend):
                     raise
         raise SourceProblem("network", f"{host} has no address. Check its name.")
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
     def _judged(self, host: str, port: int) -> list[str]:
         assert self._resolve
         try:
@@ -94,9 +85,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
             raise SourceProblem("network", f"The name {host} could not be resolved: {error}.") from error
         for address in addresses:
             if not is_public(address):
-                raise SourceProblem(
-                    "private_address", f"{host} resolves to {address}, which is no public address. It is not fetched."
-                )
+                raise SourceProblem("private_address", f"{host} resolves to {address}, which is no public address.")
         return addresses
 
 
@@ -115,9 +104,7 @@ class _TimedStream(httpcore.NetworkStream):
     def close(self) -> None:
         self._stream.close()
 
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
+    def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: Any = None) -> httpcore.NetworkStream:
         return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, self._left()), self._left)
 
     def get_extra_info(self, info: str) -> Any:

@@ -17,12 +17,7 @@ from grabient_assets.sources.public_address import is_private_literal
 SourceKind = Literal["youtube", "document", "url"]
 WorkflowType = Literal["youtube", "documents", "urls", "mixed"]
 MOST_CHARACTERS = 2_000
-_TAKES: dict[str, tuple[SourceKind, ...]] = {
-    "youtube": ("youtube",),
-    "documents": ("document",),
-    "urls": ("url",),
-    "mixed": ("youtube", "document", "url"),
-}
+_TAKES: dict[str, SourceKind] = {"youtube": "youtube", "documents": "document", "urls": "url"}
 _NOUNS: dict[SourceKind, str] = {"youtube": "a YouTube video", "document": "a file", "url": "a web address"}
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
@@ -48,7 +43,7 @@ def read_reference(text: str, type: WorkflowType = "mixed") -> Reference:
     if len(text) > MOST_CHARACTERS:
         raise UsageError(f"The source {_short(text)} has {len(text):,} characters; at most {MOST_CHARACTERS:,} do.")
     found = _referred(text, type)
-    if found.kind not in _TAKES[type]:
+    if _TAKES.get(type, found.kind) != found.kind:
         raise UsageError(f"{_short(text)} is {_NOUNS[found.kind]}; a workflow of type {type} takes none. Use mixed.")
     return found
 
@@ -74,7 +69,7 @@ def _referred(text: str, type: WorkflowType) -> Reference:
         return _web(f"https://{text}")
     if type == "youtube" and _VIDEO_ID.fullmatch(text):
         return _video(text)
-    if scheme and (scheme[2] or not Path(text).exists()):
+    if scheme and (scheme[2] or name in ("data", "javascript", "mailto")):
         raise UsageError(f"{_short(text)} has the scheme {name}; only http and https are fetched.")
     if type == "youtube":
         raise UsageError(f"{_short(text)} is no YouTube address, and no id: ids have 11 of A-Z, a-z, 0-9, _ and -.")
@@ -86,11 +81,12 @@ def _referred(text: str, type: WorkflowType) -> Reference:
 def _web(text: str) -> Reference:
     try:
         url = httpx.URL(text).copy_with(fragment=None)
-        port = url.port
+        url = url if urlsplit(str(url)).path else url.copy_with(path="/")
+        port = 1 if url.port is None else url.port
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise UsageError(f"{_short(text)} is no valid address: {error}.") from error
-    if not url.host or port == 0:
-        raise UsageError(f"{_short(text)} is no valid address: it names no host, or port 0.")
+    if not url.host or not 0 < port < 65_536:
+        raise UsageError(f"{_short(text)} is no valid address: it names no host, or a port that there is not.")
     if url.userinfo:
         raise UsageError(f"The address of {url.host} holds a user name or password; such addresses are not taken.")
     if is_private_literal(url.host):
@@ -112,13 +108,10 @@ def _video_of(text: str, address: str) -> Reference:
         found = path[1] if len(path) > 1 else query.get("v", [None])[0]
     elif first in ("shorts", "embed", "live", "v"):
         found = path[1] if len(path) > 1 else None
-    if found in _NOT_VIDEOS or (found is None and ("list" in query or first in ("channel", "c", "user", "playlist"))):
-        found, first = None, "@"
-    if found is None and first.startswith("@"):
-        raise UsageError(
-            f"{_short(text)} is a channel or playlist. It cannot be expanded without an API key; "
-            "list the videos in a file."
-        )
+    of_many = "list" in query or first in ("channel", "c", "user", "playlist") or first.startswith("@")
+    if found in _NOT_VIDEOS or (found is None and of_many):
+        way_out = "It cannot be expanded without an API key; list the videos in a file."
+        raise UsageError(f"{_short(text)} is a channel or playlist. {way_out}")
     if found is None:
         raise UsageError(f"{_short(text)} is an address of YouTube, but of no video.")
     return _video(found)
@@ -133,13 +126,12 @@ def _video(video_id: str) -> Reference:
 def _file(text: str) -> Reference:
     try:
         path = Path(text).expanduser().resolve()
-        is_file, is_folder = path.is_file(), path.is_dir()
+        is_file = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{_short(text)} is no path of a file: {error}.") from error
-    if is_folder:
-        raise UsageError(f"{_short(text)} is a folder. Name the files in it.")
     if not is_file:
-        raise UsageError(f"There is no file {_short(text)}. An address begins with https:// or http://.")
+        wrong = "is a folder; name the files in it" if path.is_dir() else "is no file, and no http address"
+        raise UsageError(f"{_short(text)} {wrong}.")
     return Reference(f"doc_{_digest(str(path))}", "document", str(path))
 
 

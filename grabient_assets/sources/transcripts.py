@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,20 @@ from grabient_assets.sources.problem import ErrorClass, SourceProblem, status_pr
 if TYPE_CHECKING:
     from requests import Session
     from youtube_transcript_api import Transcript as Track
-    from youtube_transcript_api import TranscriptList
 
 YOUTUBE = "https://www.youtube.com/"
 _TIMEOUT = (10, 30)
 """Seconds to connect, and between two pieces of an answer."""
+_WAY_OUT = "A transcript can be given as a file (JSON, VTT or SRT)."
+_KINDS: dict[str, tuple[ErrorClass, str]] = {
+    "AgeRestricted": ("age_restricted", "is for grown-ups who signed in"),
+    "TranscriptsDisabled": ("disabled", "has its transcripts turned off"),
+    "NoTranscriptFound": ("no_transcript", "has no transcript"),
+    "VideoUnavailable": ("unavailable", "is not available any more"),
+    "InvalidVideoId": ("unavailable", "has an id that YouTube does not take"),
+    "VideoUnplayable": ("unplayable", "cannot be played: {reason}"),
+}
+"""By the exceptions of the library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,15 @@ def fetch_transcript(video_id: str, base_url: str | None = None, proxy_url: str 
     import youtube_transcript_api as library
     from youtube_transcript_api.proxies import GenericProxyConfig
 
-    session, seen = _session(base_url)
-    proxy = GenericProxyConfig(http_url=proxy_url, https_url=proxy_url) if proxy_url else None
     video = f"The video {video_id}"
+    session, seen = _session(base_url, video)
+    proxy = GenericProxyConfig(http_url=proxy_url, https_url=proxy_url) if proxy_url else None
     with session:
         try:
             tracks = library.YouTubeTranscriptApi(proxy_config=proxy, http_client=session).list(video_id)
-            track = _preferred(tracks)
-            snippets = track.fetch().snippets
+            if not (ranked := sorted(tracks, key=_rank, reverse=True)):
+                raise SourceProblem("no_transcript", f"{video} has no transcript. {_WAY_OUT}")
+            track, snippets = ranked[0], ranked[0].fetch().snippets
         except library.CouldNotRetrieveTranscript as error:
             raise _problem(video, error, seen) from error
         except ParseError as error:
@@ -86,8 +95,15 @@ def fetch_transcript(video_id: str, base_url: str | None = None, proxy_url: str 
     if not segments:
         raise SourceProblem("no_transcript", f"{video} has a transcript without a word.")
     quality = quality_of(track.language_code, track.is_generated)
-    body = _json(segments, track.language_code, track.is_generated, quality, seen.title)
+    told = [{"text": one.text, "start": one.t, "duration": one.duration} for one in segments]
+    whole = {"title": seen.title, "language": track.language_code, "generated": track.is_generated, "quality": quality}
+    body = json.dumps({**whole, "segments": told}, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     return Transcript(segments, track.language_code, track.is_generated, quality, seen.title, body)
+
+
+def _rank(track: Track) -> tuple[float, bool]:
+    """The best is the greatest; of equals the library names those by a person first."""
+    return quality_of(track.language_code, track.is_generated), track.language_code == "en"
 
 
 @dataclass(slots=True)
@@ -100,7 +116,7 @@ class _Seen:
     empty: bool = False
 
 
-def _session(base_url: str | None) -> tuple[Session, _Seen]:
+def _session(base_url: str | None, video: str) -> tuple[Session, _Seen]:
     """A session that reaches YouTube, or `base_url` in its place, and nothing else."""
     import requests
     from requests.adapters import HTTPAdapter
@@ -112,12 +128,13 @@ def _session(base_url: str | None) -> tuple[Session, _Seen]:
         def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
             url = request.url or ""
             request.url = base + url.removeprefix(YOUTUBE) if url.startswith(YOUTUBE) else url
-            if not request.url.startswith(base) and (base_url or not _is_of_youtube(url)):
-                raise SourceProblem("refused", f"YouTube leads to {url}, which is not its own. It is not fetched.")
+            own = urlsplit(request.url)[:2] == urlsplit(base)[:2]
+            if not own and (base_url or not re.match(r"https://([\w-]+\.)*(youtube|google)\.com/", url)):
+                raise SourceProblem("refused", f"{video} leads to {url}, which is not YouTube's. It is not fetched.")
             answer = super().send(request, *args, **{**options, "timeout": _TIMEOUT})
             seen.status, seen.retry_after = answer.status_code, answer.headers.get("Retry-After")
             seen.empty = not answer.content.strip()
-            if found := re.search(r"<title>(.*?)(?: - YouTube)?</title>", answer.text[:1_000_000], re.DOTALL):
+            if "/watch" in url and (found := re.search(r"<title>(.*?)(?: - YouTube)?</title>", answer.text, re.DOTALL)):
                 seen.title = " ".join(unescape(found[1]).split()) or None
             return answer
 
@@ -128,48 +145,12 @@ def _session(base_url: str | None) -> tuple[Session, _Seen]:
     return session, seen
 
 
-def _is_of_youtube(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return url.startswith("https://") and re.fullmatch(r"(.+\.)?(youtube|google)\.com", host) is not None
-
-
-def _preferred(tracks: TranscriptList) -> Track:
-    """Raises NoTranscriptFound when there is none."""
-    from youtube_transcript_api import NoTranscriptFound
-
-    english = ["en", *(one.language_code for one in tracks if one.language_code.lower().startswith("en-"))]
-    for find in (tracks.find_manually_created_transcript, tracks.find_generated_transcript):
-        try:
-            return find(english)
-        except NoTranscriptFound:
-            continue
-    for track in tracks:
-        return track
-    raise NoTranscriptFound(tracks.video_id, english, tracks)
-
-
 def _problem(video: str, error: Exception, seen: _Seen) -> SourceProblem:
-    import youtube_transcript_api as library
-
-    if isinstance(error, library.YouTubeRequestFailed) or seen.status == 429:
+    kind = type(error).__name__
+    if kind == "YouTubeRequestFailed" or seen.status == 429:
         return status_problem(video, seen.status, seen.retry_after)
-    way_out = "Give its transcript as a file (JSON, VTT or SRT)."
-    kinds: list[tuple[type[Exception], ErrorClass, str]] = [
-        (library.AgeRestricted, "age_restricted", f"is for grown-ups who signed in. {way_out}"),
-        (library.TranscriptsDisabled, "disabled", f"has its transcripts turned off. {way_out}"),
-        (library.NoTranscriptFound, "no_transcript", f"has no transcript. {way_out}"),
-        (library.VideoUnavailable, "unavailable", "is not available any more. Check its id."),
-        (library.InvalidVideoId, "unavailable", "has an id that YouTube does not take. Check it."),
-        (library.VideoUnplayable, "unplayable", f"cannot be played: {getattr(error, 'reason', '')}. {way_out}"),
-    ]
-    for kind, error_class, sentence in kinds:
-        if isinstance(error, kind):
-            return SourceProblem(error_class, f"{video} {sentence}")
-    # IpBlocked, RequestBlocked, PoTokenRequired, a consent page, a page without the key: not this address, not now.
-    return SourceProblem("blocked", f"YouTube blocks this machine ({type(error).__name__}). {way_out}")
-
-
-def _json(segments: Iterable[Segment], language: str, generated: bool, quality: float, title: str | None) -> bytes:
-    told = [{"text": one.text, "start": one.t, "duration": one.duration} for one in segments]
-    whole = {"title": title, "language": language, "generated": generated, "quality": quality, "segments": told}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    if kind in _KINDS:
+        error_class, sentence = _KINDS[kind]
+        return SourceProblem(error_class, f"{video} {sentence.format(reason=getattr(error, 'reason', ''))}. {_WAY_OUT}")
+    # IpBlocked, RequestBlocked, PoTokenRequired, a consent page, a page without the key: not from here, not now.
+    return SourceProblem("blocked", f"YouTube blocks this machine ({kind}). {_WAY_OUT}")
