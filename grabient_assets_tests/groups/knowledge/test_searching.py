@@ -1,4 +1,4 @@
-"""Search in knowledge: in SQL, in memory and at Cloudflare alike, by areas, types and workflow; hits lead to their place."""
+"""Search in knowledge: in SQL, in memory and at Cloudflare alike; hits lead to their place and request."""
 
 from __future__ import annotations
 
