@@ -82,6 +82,7 @@ def test_a_sample_talk_is_read_with_its_seconds(emulator: Running) -> None:
         (one.text, one.start, one.duration) for one in segments_of(SAMPLE, MANUAL)
     ]
     text = " ".join(one.text for one in found)
+    assert "a wild Q&A." in " ".join(one.text for one in manual(emulator, "nine-in-one"))
     assert 'So don\'t say "sure, take your time."' in text, "what XML escapes comes back"
 
 
