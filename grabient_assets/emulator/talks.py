@@ -1,7 +1,7 @@
 """The talks behind the videos: which tracks a video has, and what is said in it at which second.
 
 talks.toml holds sample videos. Any other id is a talk put together from the sentences of that file, the same every
-time. Its beginning decides what it is (RULES).
+time. Its beginning decides what it is (RULES); docs/emulator.md lists both.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 where nobody should go, pages that are too large or of another type than they say.
 
 `/web/PATH` is a page, and `/web/HOST/PATH` is the same page of a host. A first part with a dot is a host when something
-follows it. docs/how-to/rehearse-faults.md lists the pages.
+follows it. docs/emulator.md lists the pages.
 """
 
 from __future__ import annotations

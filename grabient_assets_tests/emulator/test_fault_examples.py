@@ -12,12 +12,14 @@ import groq
 import httpx2
 import openai
 import pytest
+import requests
 from google.genai import errors, types
 
 from grabient_assets.emulator.fault_script import load_rules
 from grabient_assets_tests.emulator.running import (
     BANANA,
     FLARE,
+    FLASH,
     FLASH3,
     LUNA,
     MINI,
@@ -173,6 +175,39 @@ def chorus_answers(emulator: Running) -> None:
     assert [found[0].finish_reason for found in candidates if found] == ["NO_IMAGE", "STOP"]
 
 
+def sources(emulator: Running) -> None:
+    web, youtube = f"{emulator.url}/web", f"{emulator.url}/youtube"
+
+    def page(path: str) -> requests.Response:
+        return requests.get(web + path, timeout=20)
+
+    assert [page("/articles/handling-price").status_code for _ in range(3)] == [503, 503, 200]
+    assert page("/articles/think-about-it").status_code == page("/articles/think-about-it").status_code == 503
+    assert "captcha" in page("/scripts/not-interested.txt").text
+    assert "This is version 2 of the page." in page("/guides/discovery.md").text
+    watched = [requests.get(f"{youtube}/watch", {"v": "obj-mindset"}, timeout=20) for _ in range(3)]
+    assert [one.status_code for one in watched] == [429, 429, 200]
+    assert "g-recaptcha" in requests.get(f"{youtube}/watch", {"v": "price-talk1"}, timeout=20).text
+    key = watched[2].text.partition('"INNERTUBE_API_KEY":"')[2].partition('"')[0]
+    asked = {"context": {"client": {"clientName": "ANDROID"}}, "videoId": "competitors"}
+    player = requests.post(f"{youtube}/youtubei/v1/player", params={"key": key}, json=asked, timeout=20).json()
+    assert player["playabilityStatus"]["status"] == "OK" and "captions" not in player
+    captions = requests.get(f"{youtube}/api/timedtext", {"v": "time-budget", "lang": "en"}, timeout=20)
+    assert (captions.status_code, captions.content) == (200, b"")
+
+
+def extraction_answers(emulator: Running) -> None:
+    talk = [{"t": 0, "text": "Never drop the price without taking something out of the offer."}]
+    message = json.dumps({"ref": "a", "focus_area": 4, "title": "A talk", "segments": talk})
+
+    def entries(model: str) -> list[dict[str, str]]:
+        said = emulator.google().models.generate_content(model=model, contents=message).text or ""
+        return json.loads(said)["entries"]
+
+    assert [entry["quote"] == talk[0]["text"] for entry in entries(FLASH3)] == [False]
+    assert entries(FLASH) == []
+
+
 SHOWN: dict[str, Callable[[Running], None]] = {
     show.__name__.replace("_", "-"): show
     for show in (
@@ -185,6 +220,8 @@ SHOWN: dict[str, Callable[[Running], None]] = {
         results_in_disorder,
         bad_answers,
         chorus_answers,
+        sources,
+        extraction_answers,
         odd_file_ids,
         foreign_results_host,
         stuck,

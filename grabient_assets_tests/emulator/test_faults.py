@@ -291,9 +291,15 @@ def test_gemini_results_may_lack_their_keys(emulator: Running) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[[rules]]\naction = { do = "explode" }', "rule 1: action.do is missing or unknown; actions are cut, delay"),
+        (
+            '[[rules]]\naction = { do = "explode" }',
+            "rule 1: action.do is missing or unknown; actions are age_restricted, blocked",
+        ),
         ("[[rules]]\nmatch = {}", "rule 1: action"),
-        ('[[rules]]\nmatch = { colour = 1 }\naction = { do = "html" }', "match takes provider, model, route, nth"),
+        (
+            '[[rules]]\nmatch = { colour = 1 }\naction = { do = "html" }',
+            "match takes provider, model, route, video, path",
+        ),
         ('[[rules]]\naction = { do = "html", code = 1 }', "action html takes status"),
         ('[[rules]]\nwhen = 1\naction = { do = "html" }', "a rule takes match and action"),
         ('[[rules]]\nmatch = { route = "poll" }\naction = { do = "html" }', "route 'poll' is unknown"),
