@@ -1,4 +1,4 @@
-"""`grabient demo`: everything once, offline, with the bundled palettes."""
+"""`grabient demo`: everything once, offline, with the bundled palettes and talks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from grabient_assets.cli.progress import Followed
     from grabient_assets.groups.chorus.tables import ChorusGroup
+    from grabient_assets.groups.knowledge.searching import KnowledgeFound
     from grabient_assets.groups.search.searching import Found
     from grabient_assets.headless.chorus_run import ChorusOutcome
+    from grabient_assets.headless.knowledge_run import KnowledgeOutcome
     from grabient_assets.headless.showcase import Showcase, Shown
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
@@ -32,6 +34,7 @@ SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
 HITS = 2
 ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
 """One of each provider."""
+WORKFLOW, QUESTION = "bundled talks", "they say that our price is too high"
 LISTED = ("mood", "style", "dominant_colors", "associations")
 INDENT = 2
 WIDEST = 100
@@ -41,7 +44,7 @@ WIDEST = 100
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Palettes and costs as JSON on stdout.")] = False,
 ) -> None:
-    """Tag, refine and find the bundled palettes with emulated providers, and let four artists paint. Free, offline."""
+    """Tag, refine and find bundled palettes, let four artists paint, and ask bundled talks something. Free, offline."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.load import store
@@ -69,13 +72,15 @@ def demo(
     shown = showcase(warehouse, version, seeds)
     found = _searches(warehouse, settings) if followed.outcome.progress.indexed else []
     painted = _chorus(warehouse, settings, shown.palettes[0].seed) if followed.outcome.finished else None
+    learned = _knowledge(warehouse, settings) if followed.outcome.finished else None
     if as_json:
-        _print_document(shown, found, followed, painted)
+        _print_document(shown, found, followed, painted, learned)
     else:
-        _show(shown, found, followed, settings, painted)
-    for problem in followed.outcome.problems:
+        _show(shown, found, followed, settings, painted, learned)
+    problems = [*followed.outcome.problems, *(learned[0].waiting if learned else ())]
+    for problem in problems:
         print_note(problem)
-    if followed.outcome.problems or not followed.outcome.finished:
+    if problems or not followed.outcome.finished:
         raise typer.Exit(1)
 
 
@@ -107,17 +112,49 @@ def _chorus(warehouse: Warehouse, settings: Settings, muse: str) -> tuple[Chorus
     return group, follow_chorus(group.group_id, warehouse, settings, DEMO_TIMEOUT)
 
 
+def _knowledge(warehouse: Warehouse, settings: Settings) -> tuple[KnowledgeOutcome, KnowledgeFound | None]:
+    """Three talks are read in nine areas, and one question is asked. The workflow of an earlier demo is kept."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.cli.knowledge_search import search_of
+    from grabient_assets.groups.knowledge.searching import knowledge_query
+    from grabient_assets.groups.knowledge.tables import workflows
+    from grabient_assets.groups.knowledge.workflows import Wish, make_workflow, plan_workflow
+    from grabient_assets.headless.knowledge_run import follow_workflow
+    from grabient_assets.headless.showcase import TALKS
+    from grabient_assets.settings import PROVIDERS
+
+    now = datetime.now(UTC)
+    with warehouse.read() as connection:
+        known = [one for one in workflows(connection).values() if one.name == WORKFLOW]
+        wish = Wish(WORKFLOW, tuple(str(path) for path in sorted(TALKS.glob("*.json"))), "documents")
+        planned = plan_workflow(connection, wish, PROVIDERS, settings, now)
+    workflow = known[0] if known else make_workflow(warehouse, planned, None, "emulator", now)
+    outcome = follow_workflow(workflow.workflow_id, warehouse, settings, DEMO_TIMEOUT)
+    if outcome.status.status != "completed":
+        return outcome, None
+    query = knowledge_query(QUESTION, workflow=workflow.workflow_id, limit=1)
+    return outcome, search_of(settings, warehouse).find(query)
+
+
 def _print_document(
-    shown: Showcase, found: Sequence[Found], followed: Followed, painted: tuple[ChorusGroup, ChorusOutcome] | None
+    shown: Showcase,
+    found: Sequence[Found],
+    followed: Followed,
+    painted: tuple[ChorusGroup, ChorusOutcome] | None,
+    learned: tuple[KnowledgeOutcome, KnowledgeFound | None] | None,
 ) -> None:
     from grabient_assets.cli.search import search_document
     from grabient_assets.groups.comparisons.documents import group_document
+    from grabient_assets.groups.knowledge.searching import found_document
 
     print_json(
         {
             "palettes": [asdict(one) for one in shown.palettes],
             "searches": [search_document(one) for one in found],
             "chorus": group_document(painted[0], painted[1].runs) if painted else None,
+            "knowledge": asdict(learned[0].status) if learned else None,
+            "question": found_document(learned[1]) if learned and learned[1] else None,
             "live_cost_usd": {f"{one.provider} {one.purpose}": float(one.cost_usd) for one in shown.spent},
             "elapsed_seconds": round(followed.seconds, 1),
         }
@@ -130,7 +167,9 @@ def _show(
     followed: Followed,
     settings: Settings,
     painted: tuple[ChorusGroup, ChorusOutcome] | None,
+    learned: tuple[KnowledgeOutcome, KnowledgeFound | None] | None,
 ) -> None:
+    from grabient_assets.cli.knowledge_search import show_hit
     from grabient_assets.resources.objects import open_store
 
     console = output()
@@ -159,6 +198,15 @@ def _show(
         console.print(done, soft_wrap=True)
         for run in runs:
             console.print(f"  {run.artist}: {one_line(run.statement or run.error or '')[:60]}...", soft_wrap=True)
+        console.print()
+    if learned and learned[1]:
+        status = learned[0].status
+        console.print(f'{typed_program()} knowledge search "{QUESTION}"', style="bold", highlight=False, end="  ")
+        console.print(
+            f"{counted(status.entries, 'entry', 'entries')} of {counted(status.total_content, 'talk')}:", soft_wrap=True
+        )
+        for hit in learned[1].hits:
+            show_hit(hit, console)
         console.print()
     for line in (
         "Next:",

@@ -27,8 +27,8 @@ Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Stop wai
 DAY = 25 * 3600
 NONE_YET = "There is no workflow yet. Make one: grabient knowledge new NAME SOURCE... --run"
 
-QUIET_JOBS = ("report_knowledge", "report_sources", "mark_failed")
-"""Runs that fail only to show in Dagster what is told here anyway."""
+QUIET_JOBS = ("report_knowledge",)
+"""Runs that fail only to show in Dagster what is counted here anyway."""
 
 
 def opened(name: str) -> tuple[Warehouse, Settings, Workflow]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output, print_json
 from grabient_assets.cli.options import AsJson, open_warehouse
-from grabient_assets.wording import counted
+from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
     from grabient_assets.settings import Settings
@@ -63,6 +63,11 @@ def _show(document: dict[str, Any], warehouse: Warehouse, settings: Settings) ->
             console.print(trouble, soft_wrap=not console.is_terminal)
     for sentence in (*document["put_off"], *(one["why"] for one in document["held"]), *document["held_versions"]):
         console.print(sentence, soft_wrap=not console.is_terminal)
+    for one in document["workflows"]:
+        console.print(
+            f"Knowledge: {one_line(one['name'])} is {one['status']}, {one['progress']} % ({one['workflow_id']}).",
+            soft_wrap=not console.is_terminal,
+        )
     for sentence in (*_kept_from_refinement(warehouse), *_waves(document)):
         console.print(sentence, soft_wrap=not console.is_terminal)
     if not document["palettes"]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from grabient_assets.headless.following import following
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.held_work import release
 from grabient_assets.ledger.send import closed_until
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
@@ -29,6 +32,7 @@ class Carried:
 
 def follow(
     sensors: Sequence[str],
+    warehouse: Warehouse,
     settings: Settings,
     timeout: float,
     is_settled: Callable[[], bool],
@@ -37,7 +41,10 @@ def follow(
 ) -> Carried:
     """Drive these sensors until the work is settled, or nothing moves any more. `is_awaited`: something is to come
     without anything moving here, such as the end of a batch. `report` is told of every run, and of every pass with
-    None."""
+    None.
+
+    Work that was held after failures is tried at once: a person asks for it. The process is seen as following a run.
+    """
     from grabient_assets.definitions import grabient
     from grabient_assets.headless.driver import Driver, bury_dead_runs, drive, quiet_dagster
     from grabient_assets.resources.home import dagster_instance
@@ -51,7 +58,9 @@ def follow(
         quiet = 0 if is_awaited() else quiet + 1
         return quiet < QUIET_LOOKS
 
-    with quiet_dagster():
+    with warehouse.write() as connection:
+        release(connection, ledger_time(connection, datetime.now(UTC)))
+    with quiet_dagster(), following(settings):
         instance = dagster_instance(settings)
         bury_dead_runs(instance)
         driver = Driver(grabient(), instance, sensors=sensors)

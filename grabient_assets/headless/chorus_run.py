@@ -45,6 +45,7 @@ def follow_chorus(
 
     carried = follow(
         SENSORS,
+        warehouse,
         settings,
         timeout,
         is_settled=lambda: all(run.settled for run in runs()),

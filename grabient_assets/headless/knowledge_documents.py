@@ -14,7 +14,7 @@ from grabient_assets.groups.exports.files import replacing, sayable
 from grabient_assets.groups.fetching.queue import DeadLetter
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.tables import Workflow, workflows
-from grabient_assets.groups.knowledge.workflows import Planned, Status, statuses
+from grabient_assets.groups.knowledge.workflows import Planned, Status
 from grabient_assets.store.objects import ObjectStore
 
 if TYPE_CHECKING:
@@ -85,12 +85,6 @@ def workflows_with(connection: DuckDBPyConnection, source_ids: Sequence[str]) ->
         [list(source_ids)],
     ).fetchall()
     return list(workflows(connection, [row[0] for row in rows]).values())
-
-
-def under_way(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
-    """The workflows of which something is to come by itself, for `grabient status`."""
-    columns = ("workflow_id", "name", "status", "progress")
-    return [{name: getattr(one, name) for name in columns} for one in statuses(connection) if not one.at_rest]
 
 
 def letter_row(letter: DeadLetter, would: str | None = None) -> dict[str, Any]:

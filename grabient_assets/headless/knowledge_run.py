@@ -51,6 +51,7 @@ def follow_workflow(
 
     carried = follow(
         SENSORS,
+        warehouse,
         settings,
         timeout,
         is_settled=lambda: status().at_rest,

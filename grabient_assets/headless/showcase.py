@@ -6,11 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
+from grabient_assets.groups import knowledge
 from grabient_assets.headless.status import Spent, spent
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.warehouse.connection import Warehouse
 
+TALKS = Path(knowledge.__file__).with_name("samples")
+"""Transcripts of three talks about selling, written for this project."""
 TOP_WORDS = 3
 CATEGORICAL = ("temperature", "contrast", "brightness", "saturation")
 LISTS = ("mood", "style", "dominant_colors", "seasonal", "associations")

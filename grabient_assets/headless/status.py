@@ -70,6 +70,16 @@ class Spent:
     cost_usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A workflow of knowledge that is neither completed nor failed. `progress` is from 0 to 100."""
+
+    workflow_id: str
+    name: str
+    status: str
+    progress: int
+
+
 _ASKED_HERE = "ANTI JOIN imports ON import_id = batch_id"
 """Without what was imported: nobody asks again for an imported failure."""
 
@@ -95,6 +105,19 @@ def counts(connection: DuckDBPyConnection, providers: Sequence[str]) -> Counts:
     pending = _pending(connection, providers)
     failed = _failed(connection) - pending
     return Counts(palettes, tagged, refined, len(pending), errors, Decimal(cost), len(failed), embedded, indexed)
+
+
+def workflows_under_way(connection: DuckDBPyConnection) -> list[UnderWay]:
+    """The workflows that are under way, the newest first."""
+    if not connection.execute("SELECT 1 FROM workflows WHERE deleted_at IS NULL LIMIT 1").fetchone():
+        return []  # the view looks through the index and the entries
+    rows = connection.execute(
+        """
+        SELECT workflow_id, name, status, progress FROM workflow_status
+        WHERE status NOT IN ('completed', 'completed_with_dead', 'failed') ORDER BY workflow_id DESC
+        """
+    ).fetchall()
+    return [UnderWay(*row) for row in rows]
 
 
 def _failed(connection: DuckDBPyConnection) -> set[str]:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.indexes.keeping import held_versions
+from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.groups.tagging.waves import wave_counts
 from grabient_assets.groups.tagging.withheld import Withheld, explained, withheld_palettes
-from grabient_assets.headless.status import Counts, counts
+from grabient_assets.headless.status import Counts, counts, workflows_under_way
 from grabient_assets.ledger.batches import BatchRecord, open_batches
 from grabient_assets.ledger.held_work import held_back
 from grabient_assets.ledger.overdue import overdue, put_off, put_off_too_long
@@ -45,12 +46,15 @@ def read_status(connection: DuckDBPyConnection, settings: Settings, now: datetim
         held=[one.document() for one in held],
         withheld=[_withheld(one) for one in withheld_palettes(connection)],
         waves=[asdict(one) for one in wave_counts(connection)],
-        held_versions=held_versions(connection, PALETTES.name),
+        held_versions=[
+            sentence for index in (PALETTES, KNOWLEDGE) for sentence in held_versions(connection, index.name)
+        ],
+        workflows=[asdict(one) for one in workflows_under_way(connection)],
     )
 
 
 def _document(found: Counts, **lists: list[Any]) -> dict[str, Any]:
-    names = ("open_batches", "put_off", "over_budget", "held", "withheld", "waves", "held_versions")
+    names = ("open_batches", "put_off", "over_budget", "held", "withheld", "waves", "held_versions", "workflows")
     return {
         "palettes": found.palettes,
         "tagged": found.tagged,

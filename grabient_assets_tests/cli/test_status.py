@@ -29,6 +29,7 @@ EMPTY = {
     "withheld": [],
     "waves": [],
     "held_versions": [],
+    "workflows": [],
     "open_batches": [],
     "cost_usd": 0.0,
 }
