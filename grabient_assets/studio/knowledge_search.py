@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LIMIT, MOST = 20, 100
 _NO_INDEX = (
-    "There is no index of knowledge yet, so entries and quotes are looked through for these words. The sensors make the "
-    "index, `grabient index sync --index knowledge` at once."
+    "There is no index of knowledge yet, so entries and quotes are looked through for these words. The sensors make "
+    "the index, `grabient index sync --index knowledge` at once."
 )
 
 
@@ -52,9 +52,7 @@ def search_page(ask: Ask) -> dict[str, Any]:
             hits = ask.studio.knowledge.find(query).hits
     return {
         "query": text,
-        "areas": [
-            {"number": area.number, "name": area.name, "chosen": area.number in chosen} for area in AREAS
-        ],
+        "areas": [{"number": area.number, "name": area.name, "chosen": area.number in chosen} for area in AREAS],
         "workflow": named,
         "workflows": [{"workflow_id": name, "name": shown} for name, shown in known.items()],
         "found_by": found_by,
@@ -91,8 +89,10 @@ def _by_words(connection: DuckDBPyConnection, query: KnowledgeQuery) -> Sequence
         FROM workflow_entries e JOIN sources s USING (source_id)
         WHERE ($workflow::VARCHAR IS NULL OR e.workflow_id = $workflow)
           AND (len($areas::INTEGER[]) = 0 OR list_contains($areas::INTEGER[], e.focus_area))
-          AND list_bool_and(list_transform($words::VARCHAR[], word -> contains(lower(e.content || ' ' || e.quote), word)))
-        QUALIFY row_number() OVER (PARTITION BY e.content_sha256, e.focus_area, e.type ORDER BY e.vector_id, e.entry_id) = 1
+          AND list_bool_and(list_transform($words::VARCHAR[],
+                                           word -> contains(lower(e.content || ' ' || e.quote), word)))
+        QUALIFY row_number() OVER (PARTITION BY e.content_sha256, e.focus_area, e.type
+                                   ORDER BY e.vector_id, e.entry_id) = 1
         ORDER BY e.focus_area, e.type, e.vector_id LIMIT $limit
         """,
         {
@@ -102,10 +102,11 @@ def _by_words(connection: DuckDBPyConnection, query: KnowledgeQuery) -> Sequence
             "limit": query.limit,
         },
     ).fetchall()
-    return [
-        KnowledgeHit(
-            rank, 1.0, content, kind, area, source, title, t_start, source_url(source, locator, t_start), quote,
-            *request, quote, 0, len(quote),
-        )
-        for rank, (content, kind, area, source, title, locator, t_start, quote, *request) in enumerate(rows, 1)
-    ]  # fmt: skip
+    return [_by_word(rank, *row) for rank, row in enumerate(rows, 1)]
+
+
+def _by_word(rank: int, content: str, kind: str, area: int, source: str, title: str | None, *more: Any) -> KnowledgeHit:
+    locator, t_start, quote, entry_id, workflow_id, custom_id, batch_id = more
+    place = (t_start, source_url(source, locator, t_start), quote)
+    request = (entry_id, workflow_id, custom_id, batch_id)
+    return KnowledgeHit(rank, 1.0, content, kind, area, source, title, *place, *request, quote, 0, len(quote))

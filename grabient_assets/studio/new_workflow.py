@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -204,7 +203,7 @@ def keep_documents(settings: Settings, files: Sequence[Any]) -> list[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{secrets.token_hex(6)}.part")
             part.write_bytes(content)
-            os.replace(part, path)
+            part.replace(path)
         paths.append(str(path))
     return paths
 

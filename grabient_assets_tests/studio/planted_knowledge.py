@@ -9,7 +9,7 @@ from grabient_assets.groups.knowledge.entry_index import keep_knowledge
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
-from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, WORKFLOW, Said, Told, plant
+from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, Said, Told, plant
 from grabient_assets_tests.warehouse.results import batch, insert
 
 SCRIPT = "<script>alert('seen')</script>"
@@ -50,7 +50,7 @@ TOLD = (
         TEXT,
         seconds=3723.4,
     ),
-    Told(PAGE, "A page", {4: "empty", 5: "failed"}, "A page about discounts.", "javascript:alert(1)", "url", None, None),
+    Told(PAGE, "A page", {4: "empty", 5: "failed"}, "On discounts.", "javascript:alert(1)", "url", None, None),
     Told(FILE, "notes.txt", {4: [Said("Name the price last.", "Name it last")]}, "Name it last, and stop talking.",
          "/talks/notes.txt", "document", None, None),
     Told(BLOCKED, dead=("blocked", f"YouTube refuses {SCRIPT} this address.")),
@@ -71,10 +71,7 @@ def plant_knowledge(data: Path, *, indexed: bool = False) -> None:
         later = NOW + timedelta(hours=1)
         plant(connection, [Told("yt_ccccccccccc", "Later")], OTHER, "Later", (4, 7), made_at=later)
         requests = [(f"{VIDEO}|fa{area}|w00", "succeeded", 0.0002, "reported") for area in (1, 4)]
-        values = {"provider": "google", "model": "gemini-3.5-flash-lite", "prompt_version": "knowledge/v1"}
-        batch(connection, "b_1", requests, "extraction", **values)
+        model = "gemini-3.5-flash-lite"
+        batch(connection, "b_1", requests, "extraction", provider="google", model=model, prompt_version="knowledge/v1")
     if indexed:
         keep_knowledge(load_settings(environment(data)), warehouse, lambda: NOW)
-
-
-__all__ = ["NOW", "WORKFLOW"]
