@@ -179,7 +179,6 @@ def test_a_workflow_moves_on_without_a_reload_and_is_redriven_by_keys_alone(
     assert page.evaluate("document.body.dataset.seen") == "yes", "the page was loaded again"
     focused = page.evaluate("document.activeElement.closest('[data-item]')?.dataset.item")
     assert focused == f"it_{GONE}", "the focus stays where it was"
-    assert page.locator("[role=progressbar]").get_attribute("aria-valuenow") == "79"
     page.keyboard.press("Enter")
     page.get_by_text("1 source queued again").wait_for()
     assert page.locator(f"[data-item=it_{GONE}]").count() == 0
@@ -188,7 +187,7 @@ def test_a_workflow_moves_on_without_a_reload_and_is_redriven_by_keys_alone(
 
 def test_knowledge_is_asked_and_a_workflow_made_by_keys_alone(browser: Browser, url: str, data: Path) -> None:
     page = opened(browser, f"{url}/knowledge", script=False)
-    page.get_by_label("Name").focus()
+    page.get_by_label("Name", exact=True).focus()
     page.keyboard.type("By keys")
     page.keyboard.press("Tab")
     page.keyboard.type("https://youtu.be/dQw4w9WgXcQ")
@@ -199,7 +198,7 @@ def test_knowledge_is_asked_and_a_workflow_made_by_keys_alone(browser: Browser, 
     page.keyboard.press("Enter")
     make = page.get_by_role("button", name="Make it with 2 sources")
     make.wait_for()
-    assert page.get_by_label("Name").input_value() == "By keys"
+    assert page.get_by_label("Name", exact=True).input_value() == "By keys"
     make.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/knowledge/wf_*")
