@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
-from grabient_assets.studio import chorus, dashboard, files, gallery, new_run, palette, prompts, repair
+from grabient_assets.studio import chorus, dashboard, files, gallery, knowledge, new_run, palette, prompts, repair
 from grabient_assets.studio.access import TOKEN_FIELD, TOKEN_HEADER, WITHOUT_TOKEN, Access, Guard
 from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, Page, Routes, Studio
 from grabient_assets.studio.rendering import STATIC, AsOf, LastSeen, Renderer, json_page, plain, wants_json
@@ -37,6 +37,7 @@ ROUTES: Routes = [
     *new_run.ROUTES,
     *prompts.ROUTES,
     *chorus.ROUTES,
+    *knowledge.ROUTES,
     *files.ROUTES,
 ]
 
@@ -141,7 +142,7 @@ class _Application:
         document = plain(done.document)
         if wants_json(request):
             return JSONResponse(document, done.status)
-        return self._renderer.html(request, done.template, document, done.status)
+        return self._renderer.html(request, done.template, document, done.status, place=done.place)
 
     def _trouble(self, request: Request, error: Exception, place: str = "") -> Response:
         """The page for an error, which says the way out."""

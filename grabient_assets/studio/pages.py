@@ -23,6 +23,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
 
 if TYPE_CHECKING:
+    from grabient_assets.groups.knowledge.searching import KnowledgeSearch
     from grabient_assets.groups.search.loaded_index import LoadedIndex
     from grabient_assets.ledger.planning import PlannedModel
 
@@ -46,6 +47,7 @@ class Studio:
     ) -> None:
         self.settings, self.clock = settings, clock
         self.token = secrets.token_urlsafe(32)
+        self.at_home = True  # nobody at another machine reaches it
         self._plan: tuple[object, PlannedModel] | None = None
         self._reading = Warehouse(settings.database, LockTimeout(reading_seconds))
 
@@ -78,6 +80,14 @@ class Studio:
         from grabient_assets.groups.search.loaded_index import LoadedIndex
 
         return LoadedIndex(self._reading, query_embedder(self.settings, self._reading, self.clock))
+
+    @cached_property
+    def knowledge(self) -> KnowledgeSearch:
+        """Search in knowledge, here, kept in memory between requests."""
+        from grabient_assets.groups.embedding.queries import query_embedder
+        from grabient_assets.groups.knowledge.searching import KnowledgeSearch
+
+        return KnowledgeSearch(self._reading, query_embedder(self.settings, self._reading, self.clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +170,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A form answers with a page of its own."""
+    """A form answers with a page of its own. `place` is the path of the page under which it is marked."""
 
     template: str
     document: Any
     status: int = 200
+    place: str = ""
 
 
 class MissingError(Exception):

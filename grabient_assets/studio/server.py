@@ -14,7 +14,7 @@ import uvicorn
 from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, WarehouseLockedError
 from grabient_assets.settings import Settings
-from grabient_assets.studio.access import Access
+from grabient_assets.studio.access import LOOPBACK, Access
 from grabient_assets.studio.application import make_application
 from grabient_assets.studio.pages import Studio
 
@@ -33,6 +33,7 @@ class StudioServer:
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self.ended_by: int | None = None
+        studio.at_home = host in (*LOOPBACK, "::1")
         application = make_application(studio, Access(studio.token, host, self.port))
         config = uvicorn.Config(
             application,

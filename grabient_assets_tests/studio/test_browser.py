@@ -17,9 +17,11 @@ from grabient_assets.studio.pages import Studio
 from grabient_assets.studio.server import StudioServer
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
+from grabient_assets_tests.groups.knowledge.planted_workflow import WORKFLOW
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.studio.furnished import REFINED, seeds
 from grabient_assets_tests.studio.planted_chorus import ARTISTS, GROUP, plant_chorus
+from grabient_assets_tests.studio.planted_knowledge import GONE, VIDEO, plant_knowledge
 from grabient_assets_tests.warehouse import results
 
 if TYPE_CHECKING:
@@ -29,6 +31,12 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 PATIENCE_MS = HANGING_SECONDS * 1000
+KNOWLEDGE = (
+    "/knowledge?plan=1&name=x&sources=https%3A%2F%2Fyoutu.be%2FdQw4w9WgXcQ%0Afile%3A%2F%2F%2Fx",
+    f"/knowledge/{WORKFLOW}",
+    f"/knowledge/{WORKFLOW}/{VIDEO}",
+    "/knowledge/search?q=price&areas=4",
+)
 
 _UNNAMED = """
 () => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [role=region]")]
@@ -155,6 +163,57 @@ def test_a_blind_vote_by_keys_alone(browser: Browser, url: str, data: Path) -> N
     assert dict(rows) == {"left": 2, "right": 2, "tie": 2}
 
 
+def test_a_workflow_moves_on_without_a_reload_and_is_redriven_by_keys_alone(
+    browser: Browser, url: str, data: Path
+) -> None:
+    plant_knowledge(data)
+    page = opened(browser, f"{url}/knowledge/{WORKFLOW}")
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.evaluate("document.body.dataset.seen = 'yes'")
+    button = page.locator(f"[data-item=it_{GONE}] button")
+    button.focus()
+    with Warehouse(data / "grabient.duckdb").write() as connection:
+        connection.execute("UPDATE sources SET title = 'Found its name' WHERE source_id = ?", [VIDEO])
+    page.locator("th", has_text="Found its name").wait_for()
+    assert page.evaluate("document.body.dataset.seen") == "yes", "the page was loaded again"
+    focused = page.evaluate("document.activeElement.closest('[data-item]')?.dataset.item")
+    assert focused == f"it_{GONE}", "the focus stays where it was"
+    page.keyboard.press("Enter")
+    page.get_by_text("1 source queued again").wait_for()
+    assert page.locator(f"[data-item=it_{GONE}]").count() == 0
+    assert problems == []
+
+
+def test_knowledge_is_asked_and_a_workflow_made_by_keys_alone(browser: Browser, url: str, data: Path) -> None:
+    page = opened(browser, f"{url}/knowledge", script=False)
+    page.get_by_label("Name", exact=True).focus()
+    page.keyboard.type("By keys")
+    page.keyboard.press("Tab")
+    page.keyboard.type("https://youtu.be/dQw4w9WgXcQ")
+    page.get_by_label("Documents").set_input_files(
+        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"Let the silence work. " * 20}]
+    )
+    page.get_by_role("button", name="Show the price").focus()
+    page.keyboard.press("Enter")
+    make = page.get_by_role("button", name="Make it with 2 sources")
+    make.wait_for()
+    assert page.get_by_label("Name", exact=True).input_value() == "By keys"
+    make.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/knowledge/wf_*")
+    assert "2 sources queued." in page.get_by_role("status").first.inner_text()
+    page.get_by_label("Ask this workflow").focus()
+    page.keyboard.type("silence")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/knowledge/search?**")
+    page.get_by_label("4 price").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Ask the knowledge").press("Enter")
+    page.wait_for_url("**areas=4**")
+    assert page.get_by_label("4 price").is_checked()
+
+
 def _refine_again(data: Path) -> None:
     """The refined palettes have other words under v2."""
     with Warehouse(data / "grabient.duckdb").write() as connection:
@@ -165,11 +224,15 @@ def _refine_again(data: Path) -> None:
 
 def test_every_page_fits_and_can_be_read(browser: Browser, url: str, data: Path) -> None:
     _refine_again(data)
+    plant_knowledge(data)
     one = f"/palettes/{seeds(data)[0]}"
     small = ("/palettes", "/palettes?q=sea&where=temperature%3Dcool", one, "/nowhere")
-    asking = ("/repair", "/runs/new?price=yes&limit=1", "/prompts", "/prompts/compare", "/prompts/blind")
+    asking = ("/repair", "/runs/new?price=yes&limit=1", "/prompts", "/prompts/compare", "/prompts/blind", *KNOWLEDGE)
     light, dark = SCHEMES
-    looks: list[tuple[int, Scheme, tuple[str, ...]]] = [(360, light, (*small, *asking)), (1600, dark, (one,))]
+    looks: list[tuple[int, Scheme, tuple[str, ...]]] = [
+        (360, light, (*small, *asking)),
+        (1600, dark, (one, *KNOWLEDGE)),
+    ]
     for width, scheme, paths in looks:
         page = opened(browser, url, width, scheme)
         for path in ("/", *paths):
@@ -228,11 +291,18 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, url: str, data:
     from axe_playwright_python.sync_playwright import Axe
 
     plant_chorus(data)
+    plant_knowledge(data)
     run = f"{GROUP}-{ARTISTS[0].model}-00"
     pages = ("", "palettes", f"palettes/{seeds(data)[0]}", "repair", "runs/new", "prompts", "chorus?plan=1")
     page = opened(browser, url, scheme=scheme)
     found: dict[str, list[str]] = {}
-    for path in (*pages, f"chorus/{GROUP}", f"chorus/{GROUP}/{run}", f"chorus/{GROUP}/vote"):
+    for path in (
+        *pages,
+        f"chorus/{GROUP}",
+        f"chorus/{GROUP}/{run}",
+        f"chorus/{GROUP}/vote",
+        *(one[1:] for one in KNOWLEDGE),
+    ):
         page.goto(f"{url}/{path}")
         serious = [
             f"{one['id']}: {one['nodes'][0]['html']}"

@@ -179,3 +179,22 @@ document.addEventListener("studio:data", async ({ detail }) => {
   const fresh = page.querySelector("[data-live-part]");
   if (fresh) part.replaceChildren(...fresh.childNodes);
 });
+
+// ---- Knowledge ----
+// A part that is more than texts is taken anew from the page when its version has changed. The focus stays in it.
+document.addEventListener("studio:data", async ({ detail }) => {
+  const part = document.querySelector("[data-live-version]");
+  if (!part || !detail.version || part.dataset.liveVersion === detail.version) return;
+  const answer = await fetch(location.href, { cache: "no-store" });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("[data-live-version]");
+  if (!fresh) return;
+  const reachable = () => [...part.querySelectorAll("a, button, [tabindex]")];
+  const place = reachable().indexOf(document.activeElement);
+  const down = part.querySelector(".coverage-scroll")?.scrollTop;
+  part.dataset.liveVersion = fresh.dataset.liveVersion;
+  part.replaceChildren(...fresh.childNodes);
+  if (place >= 0) reachable()[place]?.focus({ preventScroll: true });
+  if (down) part.querySelector(".coverage-scroll").scrollTop = down;
+});

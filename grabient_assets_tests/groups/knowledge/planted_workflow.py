@@ -27,7 +27,7 @@ from grabient_assets_tests.warehouse.results import insert
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 WORKFLOW = "wf_" + "0" * 26
 VERSION = "knowledge/v1"
 READER = Extractor("google", "gemini-3.5-flash-lite")

@@ -75,8 +75,7 @@ def test_every_cell_has_its_state_and_the_figures_follow(warehouse: Warehouse) -
 def test_all_workflows_together_show_a_source_once_as_it_was_read_last(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         read = Told("yt_aaaaaaaaaaa", cells={1: "empty", 4: "empty"})
-        later = {"workflow_id": OTHER, "version": "knowledge/v10", "made_at": NOW + timedelta(hours=1)}
-        plant(connection, [read], areas=(1, 4), **later)  # pyright: ignore[reportArgumentType]
+        plant(connection, [read], OTHER, areas=(1, 4), version="knowledge/v10", made_at=NOW + timedelta(hours=1))
         found, one = read_coverage(connection), read_coverage(connection, OTHER)
         connection.execute("UPDATE workflows SET deleted_at = now()")
         assert read_coverage(connection).figures["coverage"] is None
@@ -93,7 +92,7 @@ def _filled(sources: int) -> Coverage:
         Cell(f"yt_{at:011}", f"Talk {at} <script>alert(1)</script> & a title that is long", area, state, at % 12, None)
         for at in range(sources)
         for area in range(1, 10)
-        for state in [STATES[(at + area) % 5]]
+        for state in STATES[(at + area) % 5 : (at + area) % 5 + 1]
     ]
     return Coverage(tuple(cells), 1, 1, 1, 1)
 
