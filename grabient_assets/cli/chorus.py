@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -312,17 +311,18 @@ def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeou
 
 def _document(group: ChorusGroup, warehouse: Warehouse) -> dict[str, Any]:
     from grabient_assets.groups.chorus.runs import runs_of
-    from grabient_assets.groups.comparisons.documents import group_document
+    from grabient_assets.groups.comparisons.documents import group_document, possible_costs
 
     with warehouse.read() as connection:
-        return group_document(group, runs_of(connection, [group.group_id]))
+        runs, possible = runs_of(connection, [group.group_id]), possible_costs(connection, group.group_id)
+    return group_document(group, runs, possible)
 
 
 def _counted(document: dict[str, Any]) -> str:
+    from grabient_assets.groups.comparisons.documents import possible_sentence
+
     counts = ", ".join(f"{count} {status}" for status, count in document["counts"].items() if count)
-    possible = Decimal(str(document["possible_usd"]))
-    more = f", and up to {possible:.4f} USD for calls whose answer never came" if possible else ""
-    return f"{document['group']}: {counts}; {document['cost_usd']:.4f} USD{more}"
+    return f"{document['group']}: {counts}; {document['cost_usd']:.4f} USD{possible_sentence(document['possible'])}"
 
 
 def _show(group: ChorusGroup, warehouse: Warehouse, *, as_json: bool, ended: bool = False) -> None:
