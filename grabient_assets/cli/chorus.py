@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grabient_assets.cli.console import output, print_json, print_note, print_output
-from grabient_assets.cli.options import AsJson, Yes, one_of, open_warehouse
+from grabient_assets.cli.options import AsJson, Yes, one_of, open_warehouse, opened_as_it_is
+from grabient_assets.cli.stopping import go_on_by
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def new(
     named = tuple(name.strip() for name in (artists or "").split(",") if name.strip())
     delivery = "direct" if now else "batch"
     wish = Wish(prompt_version, named, brush, iterations, seed, size, quality, delivery)
-    warehouse, moment = open_warehouse(settings), datetime.now(UTC)
-    with warehouse.read() as connection:
-        planned = plan_group(connection, wish, usable_providers(settings), moment)
+    with opened_as_it_is(settings) as looked_at, looked_at.read() as connection:
+        planned = plan_group(connection, wish, usable_providers(settings), datetime.now(UTC))
     if not as_json:
         _show_plan(planned, settings)
     if cap is not None and planned.usd.high > cap:
@@ -85,6 +84,7 @@ def new(
     limit = settings.budget_usd if cap is None else cap
     requests = 2 * len(planned.models) * iterations
     agree_to_spend(planned.usd, requests, settings, limit, None, yes=yes)
+    warehouse = open_warehouse(settings)
     group = ask_chorus(warehouse, planned, cap, settings.budget_usd, answers_from(settings))
     if run:
         _follow(group, warehouse, settings, timeout, as_json=as_json)
@@ -303,7 +303,9 @@ def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeou
         if finished is not None and not finished.success and finished.job != "report_chorus":
             print_note(f"{finished.job}: {finished.failure}")
 
-    print_note(f"{group.group_id} is asked. If this is stopped, `grabient chorus run {group.group_id}` goes on.")
+    onward = f"grabient chorus run {group.group_id}"
+    go_on_by(onward)
+    print_note(f"{group.group_id} is asked. If this is stopped, `{onward}` goes on.")
     outcome = follow_chorus(group.group_id, warehouse, settings, timeout, seen)
     for sentence in outcome.waiting:
         print_note(sentence)
@@ -312,17 +314,18 @@ def _follow(group: ChorusGroup, warehouse: Warehouse, settings: Settings, timeou
 
 def _document(group: ChorusGroup, warehouse: Warehouse) -> dict[str, Any]:
     from grabient_assets.groups.chorus.runs import runs_of
-    from grabient_assets.groups.comparisons.documents import group_document
+    from grabient_assets.groups.comparisons.documents import group_document, possible_costs
 
     with warehouse.read() as connection:
-        return group_document(group, runs_of(connection, [group.group_id]))
+        runs, possible = runs_of(connection, [group.group_id]), possible_costs(connection, group.group_id)
+    return group_document(group, runs, possible)
 
 
 def _counted(document: dict[str, Any]) -> str:
+    from grabient_assets.groups.comparisons.documents import possible_sentence
+
     counts = ", ".join(f"{count} {status}" for status, count in document["counts"].items() if count)
-    possible = Decimal(str(document["possible_usd"]))
-    more = f", and up to {possible:.4f} USD for calls whose answer never came" if possible else ""
-    return f"{document['group']}: {counts}; {document['cost_usd']:.4f} USD{more}"
+    return f"{document['group']}: {counts}; {document['cost_usd']:.4f} USD{possible_sentence(document['possible'])}"
 
 
 def _show(group: ChorusGroup, warehouse: Warehouse, *, as_json: bool, ended: bool = False) -> None:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def models(
-    every: Annotated[bool, typer.Option("--all", help="Also models outside the panel, retired ones included.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those outside the panel, and those shut down.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Ask the providers what they serve; exit 1 when the panel is not served.")
     ] = False,
-    role: Annotated[Role | None, typer.Option("--role", help="The models of this role instead of the panel.")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help="Who can do this; its panel is marked.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the panel and the refiner, or the models of a role, with their prices and the end of their service."""
@@ -36,13 +36,13 @@ def models(
 
     registry, today = load_registry(), datetime.now(UTC).date()
     refines = refiner()
-    chosen = _chosen(registry, role, every, refines)
+    chosen = _chosen(registry, role, every, refines, today)
     lists = _lists(chosen) if check else {}
-    rows = [_row(model, registry, today, lists, refines) for model in chosen]
+    rows = [_row(model, registry, today, lists, _in_panel(model, registry, role, refines)) for model in chosen]
     if as_json:
         print_json({"date": today.isoformat(), "models": rows})
     else:
-        _show(rows, check, images=role in ("brush", "editor"))
+        _show(rows, check, role)
     for row in rows:
         if row["warning"]:
             print_note(row["warning"])
@@ -58,12 +58,11 @@ def models(
         raise typer.Exit(1)
 
 
-def _chosen(registry: Registry, role: Role | None, every: bool, refines: Model) -> tuple[Model, ...]:
+def _chosen(registry: Registry, role: Role | None, every: bool, refines: Model, today: date) -> tuple[Model, ...]:
     if role is None:
         return registry.models if every else (*registry.panel("tagger"), refines)
-    if every:
-        return registry.in_role(role)
-    return (refines,) if role == "refiner" else registry.panel(role)
+    able = registry.in_role(role)
+    return able if every else tuple(model for model in able if model not in registry.refusals(able, today))
 
 
 def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
@@ -74,9 +73,14 @@ def _lists(chosen: tuple[Model, ...]) -> Mapping[str, ModelList]:
     return model_lists(load_settings(), list(named))
 
 
-def _row(
-    model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList], refines: Model
-) -> dict[str, Any]:
+def _in_panel(model: Model, registry: Registry, role: Role | None, refines: Model) -> bool:
+    """Whether it is asked where nobody chooses: in this role, or in any."""
+    if role == "refiner" or (role is None and "refiner" in model.roles):
+        return model.id == refines.id
+    return model.panel if role is None else model in registry.panel(role)
+
+
+def _row(model: Model, registry: Registry, today: date, lists: Mapping[str, ModelList], panel: bool) -> dict[str, Any]:
     from grabient_assets.registry.prices import batch_price
     from grabient_assets.resources.model_lists import verdict
 
@@ -87,7 +91,7 @@ def _row(
         "model": model.id,
         "family": model.family,
         "roles": list(model.roles),
-        "panel": model.id == refines.id if "refiner" in model.roles else model.panel,
+        "panel": panel,
         "batch_usd_in": float(price[0].input) if price else None,
         "batch_usd_out": float(price[0].output) if price else None,
         "batch_usd_image_out": _dollars(price[0].image_output) if price else None,
@@ -116,15 +120,16 @@ def _dollars(rate: Decimal | None) -> float | None:
     return None if rate is None else float(rate)
 
 
-def _show(rows: list[dict[str, Any]], checked: bool, images: bool) -> None:
-    names = ("provider", "model", "role", *(("served",) if checked else ()))
-    lines = []
+def _show(rows: list[dict[str, Any]], checked: bool, role: Role | None) -> None:
+    names = ("provider", "model", "panel" if role else "role", *(("served",) if checked else ()))
+    images, lines = role in ("brush", "editor"), []
     for row in rows:
         delivery = "batch" if "batch" in row["deliveries"] else "standard"
         shown = [row[f"{delivery}_usd_{part}"] for part in ("in", "out", *(("image_out",) if images else ()))]
         prices = ["-" if price is None else f"{price:g}" for price in shown]
-        role = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
+        part = ", ".join(row["roles"]) + ("" if row["panel"] else " (not in the panel)")
+        part = ("panel" if row["panel"] else "") if role else part
         served = [row["served"] or "in this process"] if checked else []
-        lines.append((row["provider"], row["model"], role, *served, row["retires_on"] or "", *prices))
+        lines.append((row["provider"], row["model"], part, *served, row["retires_on"] or "", *prices))
     print_figures(output(), names, ("until", "in", "out", *(("image out",) if images else ())), lines)
     print_output("Prices: US dollars per million tokens in batches, today.")

@@ -21,7 +21,8 @@ from grabient_assets.cli.leaving import STOPPED, leave_at_once
 
 T = TypeVar("T")
 
-AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
+AT_ONCE = "Stopped at once. Nothing is lost: {again}, and what was being sent is looked for first."
+SAME_COMMAND = "run the same command again"
 
 LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
 """The times after the signal at which the work is no longer awaited, and at which the process exits without a
@@ -33,6 +34,8 @@ class _Process:
 
     handles_signals = False
     is_working = False
+    onward: str | None = None
+    """The command that goes on with the work; None: the same one."""
 
 
 _process = _Process()
@@ -43,6 +46,11 @@ def leave_when_asked() -> None:
     for one in interrupts.signals_to_handle():
         signal.signal(one, _handle)
         _process.handles_signals = True
+
+
+def go_on_by(onward: str) -> None:
+    """What a person is told to type when this command is stopped from now on, because the same one would begin anew."""
+    _process.onward = onward
 
 
 def in_a_thread(work: Callable[[], T]) -> T:
@@ -90,9 +98,9 @@ def asking() -> Iterator[None]:
 
 def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
-        leave_at_once(number, STOPPED)
+        leave_at_once(number, _stopped())
     elif interrupts.requested() is not None:
-        leave_at_once(number, AT_ONCE)
+        leave_at_once(number, AT_ONCE.format(again=f"run `{_process.onward}`" if _process.onward else SAME_COMMAND))
     interrupts.record(number)
 
 
@@ -108,7 +116,11 @@ def leave(number: int, asked_at: float) -> None:
     finder = threading.Thread(target=find, daemon=True)
     finder.start()
     finder.join(max(asked_at + END_AFTER_SECONDS - time.monotonic(), 0.0))
-    leave_at_once(number, found[0] if found else STOPPED)
+    leave_at_once(number, found[0] if found else _stopped())
+
+
+def _stopped() -> str:
+    return f"Stopped. Nothing is lost: `{_process.onward}` goes on." if _process.onward else STOPPED
 
 
 def _last_words() -> str:
@@ -117,4 +129,4 @@ def _last_words() -> str:
     from grabient_assets.settings import load_settings
 
     with interrupts.finishing(END_AFTER_SECONDS):
-        return left_under_way(load_settings())
+        return left_under_way(load_settings(), _process.onward)

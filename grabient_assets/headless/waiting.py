@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NAMED_AT_MOST = 3
-NOTHING_UNDER_WAY = (
-    "Stopped. Nothing is under way at a provider, and nothing is lost: run the same command again to go on."
-)
+NOTHING_LOST = "Stopped. Nothing is under way at a provider, and nothing is lost"
+NOTHING_UNDER_WAY = f"{NOTHING_LOST}: run the same command again to go on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,9 @@ class Waits:
                 )
 
 
-def left_under_way(settings: Settings) -> str:
-    """The last words of a stopped command: what goes on at which provider, and how to go on or cancel.
+def left_under_way(settings: Settings, onward: str | None = None) -> str:
+    """The last words of a stopped command: what goes on at which provider, and how to go on or cancel. `onward` is the
+    command that goes on, where it is neither the same one nor `grabient run`.
 
     The file is opened as it is: no time is left to wait for it, or to bring an older one up to date.
     """
@@ -130,17 +130,17 @@ def left_under_way(settings: Settings) -> str:
     finally:
         attached.close()
     if not found:
-        return NOTHING_UNDER_WAY
+        return NOTHING_UNDER_WAY if onward is None else f"{NOTHING_LOST}: `{onward}` goes on."
     parts = [f"{_counted(batches)} at {provider}" for provider, batches in sorted(by_provider(found).items())]
     kept = [one.batch_id for one in found if one.cancel_asked_at is None]
     which = f"`grabient cancel {kept[0]}` stops it" if len(kept) == 1 else "`grabient cancel BATCH` stops one"
     if len(kept) > 1:
         which += f" ({kept[0]} ...)"
     if not kept:
-        which = "they are being cancelled, and the same command goes on with that"
+        which = f"they are being cancelled, and {f'`{onward}`' if onward else 'the same command'} goes on with that"
     return (
-        f"Stopped. Still under way: {'; '.join(parts)}. They go on there and are paid for. `grabient run` collects "
-        f"them; {which}."
+        f"Stopped. Still under way: {'; '.join(parts)}. They go on there and are paid for. "
+        f"`{onward or 'grabient run'}` collects them; {which}."
     )
 
 

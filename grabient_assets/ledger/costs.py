@@ -72,6 +72,9 @@ class Bill:
             return FREE
         if result is None or self._share is None:
             return UNKNOWN
+        if result.refused_at == "input":  # nothing was answered, so the share of an answer is no estimate
+            self._note("The provider refused some requests and reports no tokens for them: their cost is unknown.")
+            return UNKNOWN
         self._note("The provider reports no tokens for some answers; what they cost is estimated.")
         return Charge("estimated", self._share)
 

@@ -157,10 +157,10 @@ def budget(spec: RequestSpec, model: Model, least: int) -> int | None:
 
 
 def refusal(spec: Spec, model: Model, reason: str) -> RequestRejectedError:
-    """The error that explains why the model cannot take the request."""
-    return RequestRejectedError(
-        model.provider, f"Request {spec.custom_id!r} cannot be asked of {model.id} ({model.provider}): {reason}."
-    )
+    """The error that explains why the model cannot take the request. An id of zeros stands for any request, which is
+    looked at before there is one: it names nothing."""
+    what = f"Request {spec.custom_id!r}" if spec.custom_id.strip("0") else "This"
+    return RequestRejectedError(model.provider, f"{what} cannot be asked of {model.id} ({model.provider}): {reason}.")
 
 
 def base64_of(image: ImageInput) -> str:

@@ -13,7 +13,7 @@ from grabient_assets.errors import GrabientError, UsageError
 from grabient_assets.groups.chorus.asking import QUALITY, SIZE, Planned, Wish, ask_chorus, plan_group
 from grabient_assets.groups.chorus.runs import STATUSES, ChorusRun, counts_of, retry_runs, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup, groups
-from grabient_assets.groups.comparisons.documents import group_document, run_document
+from grabient_assets.groups.comparisons.documents import group_document, possible_costs, possible_sentence, run_document
 from grabient_assets.groups.comparisons.votes import Choice, next_duel, vote
 from grabient_assets.groups.images.images import images_by_id
 from grabient_assets.ledger.asking import begin_asking
@@ -200,6 +200,7 @@ def group_page(ask: Ask) -> dict[str, Any]:
         keys = _object_keys(connection, runs)
         muse = _muse(connection, group)
         worth = _worth(connection, group)
+        possible = possible_costs(connection, group.group_id)
         refused = connection.execute(
             "SELECT run_id FROM artworks WHERE group_id = $1 AND refused_at = 'input'", [group.group_id]
         ).fetchall()
@@ -220,7 +221,8 @@ def group_page(ask: Ask) -> dict[str, Any]:
     side = [cells[name] for name in (ask.text("left"), ask.text("right")) if name in cells]
     query = {name: text for name, text in (("status", status), ("artist", artist), ("brush", brush)) if text}
     return {
-        **group_document(group, runs),
+        **group_document(group, runs, possible),
+        "more": possible_sentence(possible),
         "columns": columns,
         "rows": rows,
         "chosen": {"status": status, "artist": artist, "brush": brush, "left": ask.text("left")},
@@ -308,10 +310,12 @@ def run_page(ask: Ask) -> dict[str, Any]:
         signals = connection.execute(
             "SELECT metric, value, method FROM artwork_signals WHERE run_id = $1 ORDER BY metric", [run.run_id]
         ).fetchall()
+        possible = possible_costs(connection, group.group_id, run)
     order = list(runs)
     place = order.index(run.run_id)
     return {
         **run_document(run),
+        "more": possible_sentence(possible),
         "caption": run.caption,
         "size": group.size,
         "quality": group.quality,

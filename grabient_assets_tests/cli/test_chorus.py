@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import emulator, typed
+from grabient_assets_tests.cli.running import command, emulator, environment, hear_signals, typed
+from grabient_assets_tests.hanging import HANGING_SECONDS
 
 
 def asked_with_a_fixed_id(data: Path) -> None:
@@ -72,6 +75,39 @@ def test_a_group_from_the_price_to_the_folder(tmp_path: Path) -> None:
         assert waiting["counts"]["queued"] == 2
         cancelled = typed(tmp_path, "chorus", "cancel", waiting["group"], "--json", **values)
         assert cancelled.json["counts"]["cancelled"] == 2 and cancelled.json["cost_usd"] == 0
+
+
+def test_a_plan_and_what_is_refused_write_nothing(tmp_path: Path) -> None:
+    with emulator(tmp_path / "emulator") as values:
+        for wish, code in (
+            ((), 0),
+            (("--iterations", "21"), 2),
+            (("--size", "440x100"), 1),
+            (("--quality", "superb"), 1),
+        ):
+            ended = typed(tmp_path / "data", "chorus", "new", "--plan", *wish, **values)
+            assert ended.code == code and "000" not in ended.err.replace("0.000", ""), ended.err
+            assert "--iterations" not in ended.err
+    assert "cannot be asked of gpt-image-2.5-flare (openai): quality 'superb' is none of" in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_stopped_run_names_the_command_that_goes_on_and_no_other(tmp_path: Path) -> None:
+    with emulator(tmp_path, "--polls", "1000") as values:
+        process = subprocess.Popen(
+            command("chorus", "new", "--artists", "gpt-6-luna", "--size", "1024x640", "--run"),
+            env=environment(tmp_path, **values),
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hear_signals,
+        )
+        assert process.stderr is not None
+        said = [next(line for line in process.stderr if " is asked. " in line)]
+        process.send_signal(signal.SIGINT)
+        said += process.communicate(timeout=HANGING_SECONDS)[1].splitlines()
+        group = said[0].split()[0]
+        assert process.returncode == 130 and f"`grabient chorus run {group}`" in said[-1], said
+        assert "same command" not in " ".join(said) and "grabient run" not in " ".join(said)
 
 
 def test_before_there_is_a_chorus_every_command_says_how_to_make_one(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 @dataclass(frozen=True, slots=True)
 class ChorusRun:
     """One row of `chorus_runs`. `stage` is the one that it is in, or ended in. Dollars count every try;
-    `possible_usd` may have been billed besides, for calls whose answer never came."""
+    `possible_usd` may have been billed besides, for calls of which nobody knows the cost."""
 
     run_id: str
     group_id: str

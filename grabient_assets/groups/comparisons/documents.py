@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,11 +17,52 @@ from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from grabient_assets.imaging.contact_sheet import Cell
 
 
-def group_document(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, Any]:
-    """The document of `grabient chorus show --json`."""
+_REASONS = {
+    "refused": "for calls that were refused; the provider does not say what they cost",
+    "unanswered": "for calls whose answer never came",
+    "unpriced": "for answers whose price is not known",
+}
+"""Why nobody knows what a call cost."""
+
+
+def possible_costs(connection: DuckDBPyConnection, group_id: str, only: ChorusRun | None = None) -> dict[str, float]:
+    """What may have been billed besides, in dollars at most, of a group or of `only` one of its runs: by `refused`,
+    `unanswered` and `unpriced`, those that are not 0."""
+    rows = connection.execute(
+        """
+        SELECT CASE r.fate WHEN 'refused' THEN 'refused' WHEN 'missing' THEN 'unanswered' ELSE 'unpriced' END,
+               sum(b.reserved_usd / b.request_count)
+        FROM batch_requests r JOIN batches b USING (batch_id)
+        WHERE b.purpose IN ('statement', 'artwork') AND r.cost_basis = 'unknown' AND left(r.subject, 29) = $group
+          AND ($run IS NULL OR r.subject = $run OR (r.subject = $group AND b.provider = $provider AND b.model = $artist
+               AND r.analysis_index = $iteration))
+        GROUP BY ALL HAVING sum(b.reserved_usd) > 0 ORDER BY 1
+        """,
+        {
+            "group": group_id,
+            "run": only.run_id if only else None,
+            "provider": only.provider if only else None,
+            "artist": only.artist if only else None,
+            "iteration": only.iteration if only else None,
+        },
+    ).fetchall()
+    return {reason: float(usd) for reason, usd in rows}
+
+
+def possible_sentence(possible: Mapping[str, float]) -> str:
+    """The costs that are possible besides, as the end of a sentence about those that are known; empty without any."""
+    return "".join(f", and up to {usd:.4f} USD {_REASONS[reason]}" for reason, usd in possible.items())
+
+
+def group_document(
+    group: ChorusGroup, runs: Sequence[ChorusRun], possible: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """The document of `grabient chorus show --json`, with the `possible_costs`."""
     return {
         "group": group.group_id,
         "prompt_version": group.prompt_version,
@@ -36,6 +77,7 @@ def group_document(group: ChorusGroup, runs: Sequence[ChorusRun]) -> dict[str, A
         "counts": counts_of(runs),
         "cost_usd": float(sum(run.cost_usd for run in runs)),
         "possible_usd": float(sum(run.possible_usd for run in runs)),
+        "possible": dict(possible or {}),
         "runs": [run_document(run) for run in runs],
     }
 
@@ -57,9 +99,10 @@ def export_group(group: ChorusGroup, warehouse: Warehouse, store: ObjectStore, f
         runs = runs_of(connection, [group.group_id])
         known = images_by_id(connection, [run.image_id for run in runs if run.image_id])
         prompt = wording(connection, "statement", group.prompt_digest)
+        possible = possible_costs(connection, group.group_id)
     contents = contents_of(store, known)
     folder.mkdir(parents=True, exist_ok=True)
-    document = {**group_document(group, runs), "prompt": prompt}
+    document = {**group_document(group, runs, possible), "prompt": prompt}
     written = 0
     for row, run in zip(document["runs"], runs, strict=True):
         content = contents.get(run.image_id or "")

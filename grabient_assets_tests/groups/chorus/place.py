@@ -19,6 +19,7 @@ from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
 from grabient_assets.groups.chorus.runs import ChorusRun, retry_runs, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup
 from grabient_assets.groups.comparisons.artists import Compared, compare_artists
+from grabient_assets.groups.comparisons.documents import possible_costs
 from grabient_assets.groups.comparisons.signals import keep_signals
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.headless.chorus_run import SENSORS
@@ -136,6 +137,10 @@ class Chorus:
         with self.warehouse.read() as connection:
             found = runs_of(connection, [group.group_id])
         return {run.artist if group.iterations == 1 else f"{run.artist} {run.iteration}": run for run in found}
+
+    def possible(self, group: ChorusGroup, run: ChorusRun | None = None) -> dict[str, float]:
+        with self.warehouse.read() as connection:
+            return possible_costs(connection, group.group_id, run)
 
     def retry(self, group: ChorusGroup) -> list[str]:
         with self.warehouse.write() as connection:

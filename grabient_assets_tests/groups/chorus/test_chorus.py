@@ -15,7 +15,7 @@ from grabient_assets.errors import OverBudgetError, RegistryError, RequestReject
 from grabient_assets.groups.chorus.purpose import STATEMENT
 from grabient_assets.groups.chorus.runs import cancel_group
 from grabient_assets.groups.chorus.tables import groups
-from grabient_assets.groups.comparisons.documents import export_group
+from grabient_assets.groups.comparisons.documents import export_group, possible_sentence
 from grabient_assets.groups.comparisons.signals import groups_to_compare
 from grabient_assets.groups.comparisons.votes import next_duel, vote
 from grabient_assets.groups.palettes.loading import load_palettes
@@ -179,6 +179,25 @@ def test_a_refusal_at_the_input_is_one_call_and_the_statement_stays(chorus: Chor
     assert chorus.rows("SELECT DISTINCT fate, refused_at FROM artworks") == [("refused", "input")]
     assert chorus.requests(group.brush) == 2
     assert chorus.retry(group) == [], "the same prompt would be refused again"
+    assert all(run.brush_usd is None and run.possible_usd > 0 for run in runs.values()), "OpenAI reports no tokens"
+    possible = chorus.possible(group)
+    assert list(possible) == ["refused"] and possible["refused"] == float(
+        sum(run.possible_usd for run in runs.values())
+    )
+    said = possible_sentence(possible)
+    assert said.endswith("USD for calls that were refused; the provider does not say what they cost")
+    [one, _] = runs.values()
+    assert chorus.possible(group, one) == {"refused": float(one.possible_usd)}
+
+
+def test_a_refusal_whose_tokens_are_reported_costs_these(chorus: Chorus):
+    brush = "gemini-nano-banana-2.1"
+    chorus.emulator.faults({"match": {"model": brush}, "action": REFUSED})
+    group = chorus.ask(artists=FOUR[:1], brush=brush, size="1024x1024")
+    chorus.settle()
+    [run] = chorus.runs(group).values()
+    assert run.status == "failed" and run.brush_usd and run.brush_usd < Decimal("0.001") and not run.possible_usd
+    assert chorus.possible(group) == {} and possible_sentence({}) == ""
 
 
 def test_a_refusal_at_the_output_is_asked_again_by_a_person_alone(chorus: Chorus):
@@ -296,6 +315,8 @@ def test_a_call_whose_answer_never_came_counts_as_possible(chorus: Chorus):
     assert lost.stage == "brush" and lost.error and "may have been billed" in lost.error
     assert lost.possible_usd > 0 and lost.cost_usd == lost.artist_usd
     assert done.possible_usd == 0 and done.brush_usd
+    assert chorus.possible(group) == chorus.possible(group, lost) == {"unanswered": float(lost.possible_usd)}
+    assert chorus.possible(group, done) == {}
     [(spent, unknown)] = chorus.rows("SELECT sum(cost_usd), sum(unknown) FROM cost_by_purpose")
     assert (spent, unknown) == (lost.cost_usd + done.cost_usd, 1)
 
