@@ -38,8 +38,8 @@ def main() -> None:
 
 
 def _build_and_find(count: int) -> None:
-    from grabient_assets.groups.knowledge.entry_index import keep_knowledge
-    from grabient_assets.groups.knowledge.searching import knowledge_query, knowledge_search
+    from grabient_assets.groups.retrieval.entry_index import keep_knowledge
+    from grabient_assets.groups.retrieval.searching import knowledge_query, knowledge_search
     from grabient_assets.settings import load_settings
     from grabient_assets.warehouse.connection import Warehouse
 

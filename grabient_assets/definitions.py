@@ -44,6 +44,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.palettes import sensors as palette_sensors
     from grabient_assets.groups.purposes import PURPOSES, purpose_assets
     from grabient_assets.groups.refinement import assets as refinement_assets
+    from grabient_assets.groups.retrieval import assets as retrieval_assets
+    from grabient_assets.groups.retrieval import jobs as retrieval_jobs
+    from grabient_assets.groups.retrieval import sensors as retrieval_sensors
     from grabient_assets.groups.search import assets as search_assets
     from grabient_assets.groups.search import jobs as search_jobs
     from grabient_assets.groups.search import sensors as search_sensors
@@ -81,9 +84,9 @@ def grabient() -> dg.Definitions:
             fetching_assets.sources_asset(knowledge_workflows.ask_about),
             knowledge_assets.extraction_batches,
             knowledge_assets.knowledge_entries,
-            knowledge_assets.entry_embeddings,
-            knowledge_assets.knowledge_index,
-            knowledge_assets.knowledge_reports,
+            retrieval_assets.entry_embeddings,
+            retrieval_assets.knowledge_index,
+            retrieval_assets.knowledge_reports,
             calibration_assets.model_reports,
             export_assets.palette_exports,
         ],
@@ -107,8 +110,8 @@ def grabient() -> dg.Definitions:
             fetching_jobs.redrive_sources,
             knowledge_jobs.submit_extraction,
             knowledge_jobs.report_knowledge,
-            knowledge_jobs.index_knowledge,
-            knowledge_jobs.delete_workflow,
+            retrieval_jobs.index_knowledge,
+            retrieval_jobs.delete_workflow,
             calibration_jobs.report_models,
             export_jobs.export_palettes,
         ],
@@ -126,6 +129,7 @@ def grabient() -> dg.Definitions:
             comparison_sensors.chorus_settled(interval, status),
             fetching_sensors.sources_due(interval, status),
             knowledge_sensors.extraction_due(interval, status),
+            retrieval_sensors.entries_changed(interval, status),
             calibration_sensors.consensus_settled(interval, status),
             export_sensors.refinement_settled(interval, status),
             notice_sensors.something_to_tell(interval, status),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from grabient_assets.cli.progress import Followed
     from grabient_assets.groups.chorus.tables import ChorusGroup
-    from grabient_assets.groups.knowledge.searching import KnowledgeFound
+    from grabient_assets.groups.retrieval.searching import KnowledgeFound
     from grabient_assets.groups.search.searching import Found
     from grabient_assets.headless.chorus_run import ChorusOutcome
     from grabient_assets.headless.knowledge_run import KnowledgeOutcome
@@ -117,9 +117,9 @@ def _knowledge(warehouse: Warehouse, settings: Settings) -> tuple[KnowledgeOutco
     from datetime import UTC, datetime
 
     from grabient_assets.cli.knowledge_search import search_of
-    from grabient_assets.groups.knowledge.searching import knowledge_query
     from grabient_assets.groups.knowledge.tables import workflows
     from grabient_assets.groups.knowledge.workflows import Wish, make_workflow, plan_workflow
+    from grabient_assets.groups.retrieval.searching import knowledge_query
     from grabient_assets.headless.knowledge_run import follow_workflow
     from grabient_assets.headless.showcase import TALKS
     from grabient_assets.settings import PROVIDERS
@@ -146,7 +146,7 @@ def _print_document(
 ) -> None:
     from grabient_assets.cli.search import search_document
     from grabient_assets.groups.comparisons.documents import group_document
-    from grabient_assets.groups.knowledge.searching import found_document
+    from grabient_assets.groups.retrieval.searching import found_document
 
     print_json(
         {

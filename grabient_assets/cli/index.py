@@ -30,7 +30,7 @@ def _opened(name: str) -> Warehouse:
 
 def _kept(name: str) -> KeptIndex[Any]:
     if name == "knowledge":
-        from grabient_assets.groups.knowledge.entry_index import KEPT_KNOWLEDGE
+        from grabient_assets.groups.retrieval.entry_index import KEPT_KNOWLEDGE
 
         return KEPT_KNOWLEDGE
     from grabient_assets.groups.search.palette_index import KEPT_PALETTES

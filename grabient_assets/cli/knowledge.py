@@ -264,8 +264,8 @@ def delete(
     from datetime import UTC, datetime
 
     from grabient_assets.errors import UsageError
-    from grabient_assets.groups.knowledge.entry_index import sync_knowledge
     from grabient_assets.groups.knowledge.workflows import delete_workflow
+    from grabient_assets.groups.retrieval.entry_index import sync_knowledge
     from grabient_assets.headless.knowledge_documents import vectors_left
 
     warehouse, settings, found = opened(workflow)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from grabient_assets.groups.knowledge.hits import KnowledgeHit
-    from grabient_assets.groups.knowledge.searching import KnowledgeFound, KnowledgeSearch
+    from grabient_assets.groups.retrieval.hits import KnowledgeHit
+    from grabient_assets.groups.retrieval.searching import KnowledgeFound, KnowledgeSearch
     from grabient_assets.settings import Settings
     from grabient_assets.warehouse.connection import Warehouse
 
@@ -35,7 +35,7 @@ def search_entries(
     """Search, and print what was found."""
     from grabient_assets.groups.knowledge.areas import read_areas
     from grabient_assets.groups.knowledge.entries import TYPES
-    from grabient_assets.groups.knowledge.searching import found_document, knowledge_query
+    from grabient_assets.groups.retrieval.searching import found_document, knowledge_query
     from grabient_assets.settings import load_settings
 
     settings = load_settings()
@@ -56,7 +56,7 @@ def search_of(settings: Settings, warehouse: Warehouse, *, remote: bool = False)
     from functools import partial
 
     from grabient_assets.groups.embedding.queries import query_embedder
-    from grabient_assets.groups.knowledge.searching import KnowledgeSearch, knowledge_search
+    from grabient_assets.groups.retrieval.searching import KnowledgeSearch, knowledge_search
     from grabient_assets.resources.modes import open_vectorize
 
     def clock() -> datetime:

@@ -16,7 +16,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from grabient_assets.headless.driver import FinishedRun
 
-SENSORS = ("sources_due", "extraction_due", "batches_ended")
+SENSORS = ("sources_due", "extraction_due", "batches_ended", "entries_changed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.indexes.keeping import held_versions
-from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE
 from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.groups.retrieval.entry_index import KNOWLEDGE
 from grabient_assets.groups.search.palette_index import PALETTES
 from grabient_assets.groups.tagging.waves import wave_counts
 from grabient_assets.groups.tagging.withheld import Withheld, explained, withheld_palettes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grabient_assets.resources.modes import web_access, youtube_access
 from grabient_assets.settings import Settings
-from grabient_assets.sources.fetchers import Fetchers
+from grabient_assets.sources.pages import Fetchers
 
 JSON = "application/json"
 

@@ -40,6 +40,14 @@ class Fetched:
     unchanged: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fetchers:
+    """How sources are reached: a video by its id, a page by its address with its ETag and its Last-Modified."""
+
+    transcript: Callable[[str], Fetched]
+    page: Callable[[str, str | None, str | None], Fetched]
+
+
 class PageFetcher:
     """Fetches pages, each with a connection of its own, so threads may share it.
 

@@ -16,10 +16,10 @@ from grabient_assets.groups.fetching.tables import sources
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.coverage import Coverage, read_coverage
 from grabient_assets.groups.knowledge.coverage_picture import LOOKS, MEANINGS
-from grabient_assets.groups.knowledge.hits import source_url
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.knowledge.tables import Workflow, workflows
 from grabient_assets.groups.knowledge.workflows import Status, ask_failed_again, statuses
+from grabient_assets.groups.retrieval.hits import source_url
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.quotes import Ordered, quote
 from grabient_assets.registry.load import load_registry

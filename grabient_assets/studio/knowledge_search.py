@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.indexes.versions import index_versions
 from grabient_assets.groups.knowledge.areas import AREAS, read_areas
-from grabient_assets.groups.knowledge.hits import KnowledgeHit, source_url
-from grabient_assets.groups.knowledge.searching import INDEX_NAME, KnowledgeQuery, knowledge_query
 from grabient_assets.groups.knowledge.tables import workflows
+from grabient_assets.groups.retrieval.hits import KnowledgeHit, source_url
+from grabient_assets.groups.retrieval.searching import INDEX_NAME, KnowledgeQuery, knowledge_query
 from grabient_assets.studio.pages import Ask
 from grabient_assets.vectors.local_embedder import LOCAL_EMBEDDER
 

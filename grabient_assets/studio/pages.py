@@ -23,7 +23,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
 
 if TYPE_CHECKING:
-    from grabient_assets.groups.knowledge.searching import KnowledgeSearch
+    from grabient_assets.groups.retrieval.searching import KnowledgeSearch
     from grabient_assets.groups.search.loaded_index import LoadedIndex
     from grabient_assets.ledger.planning import PlannedModel
 
@@ -85,7 +85,7 @@ class Studio:
     def knowledge(self) -> KnowledgeSearch:
         """Search in knowledge, here, kept in memory between requests."""
         from grabient_assets.groups.embedding.queries import query_embedder
-        from grabient_assets.groups.knowledge.searching import KnowledgeSearch
+        from grabient_assets.groups.retrieval.searching import KnowledgeSearch
 
         return KnowledgeSearch(self._reading, query_embedder(self.settings, self._reading, self.clock))
 

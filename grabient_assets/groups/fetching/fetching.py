@@ -19,7 +19,7 @@ from grabient_assets.groups.fetching.tables import ChunkRecord, Source, WindowRe
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.sources.chunks import ChunkPlan, chunks_of, windows_of
 from grabient_assets.sources.documents import Document, media_type_of, read_document
-from grabient_assets.sources.fetchers import Fetchers
+from grabient_assets.sources.pages import Fetchers
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -28,8 +28,7 @@ from grabient_assets.warehouse.rows import insert_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.sources.fetchers import Fetchers
-    from grabient_assets.sources.pages import Fetched
+    from grabient_assets.sources.pages import Fetched, Fetchers
 
 Ask: TypeAlias = "Callable[[DuckDBPyConnection, Sequence[str], datetime], None]"
 """Asks what is to be asked about these sources."""
@@ -223,9 +222,7 @@ def _store_text(connection: DuckDBPyConnection, read: _Read) -> None:
     )
 
 
-def _cut(
-    connection: DuckDBPyConnection, source_id: str, document: Document, plans: Collection[ChunkPlan]
-) -> list[str]:
+def _cut(connection: DuckDBPyConnection, source_id: str, document: Document, plans: Collection[ChunkPlan]) -> list[str]:
     """Store the chunks of the text by every plan; returns their ids. Those that are there already are not written."""
     records = [
         ChunkRecord(

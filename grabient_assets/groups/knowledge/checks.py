@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from grabient_assets.asking.checks import Check, none_of
-from grabient_assets.groups.embedding.embedding import chosen_embedder
-from grabient_assets.groups.indexes.keeping import index_finding
+from grabient_assets.asking.checks import none_of
 from grabient_assets.groups.knowledge.entries import TYPES
-from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE
-from grabient_assets.groups.knowledge.retrieval import retrieval_finding
-from grabient_assets.settings import load_settings
 from grabient_assets.thresholds import ENTRY_WORDS
 
 if TYPE_CHECKING:
@@ -59,31 +52,5 @@ entry_checks = (
         "knowledge_entries",
         "Every entry that search may show has the place of its quote in the text, and no other is embedded.",
         _ungrounded,
-    ),
-)
-index_checks = (
-    Check(
-        dg.AssetCheckSpec(
-            "knowledge_index_holds_what_it_should",
-            asset="knowledge_index",
-            description="The live version holds every vector that it should, in its present form, and no other.",
-        ),
-        lambda connection: index_finding(connection, KNOWLEDGE),
-        between=", ",
-    ),
-)
-report_checks = (
-    Check(
-        dg.AssetCheckSpec(
-            "retrieval_keeps_its_level",
-            asset="knowledge_reports",
-            description="On the questions that ship with the project, the embedder of the index finds what it should: "
-            "recall@5 and MRR stay above their thresholds.",
-        ),
-        lambda connection: retrieval_finding(
-            connection, chosen_embedder(), emulated=load_settings().mode == "emulator"
-        ),
-        dg.AssetCheckSeverity.WARN,
-        between=", ",
     ),
 )

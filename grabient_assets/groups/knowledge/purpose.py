@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from grabient_assets.groups.fetching.windows import StoredWindow, stored_window
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.entries import TYPES, Extraction, entry_id, read_extraction
 from grabient_assets.groups.knowledge.tables import (
@@ -39,7 +38,6 @@ from grabient_assets.providers.contract import RequestSpec, Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.settings import PROMPTS_DIR
-from grabient_assets.sources.grounding import FoldedText
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows
 
@@ -63,36 +61,6 @@ def extraction_prompt(version: str) -> Prompt:
     name = version.removeprefix(f"{FAMILY}/")
     prompt = load_prompt_set(PROMPTS_DIR / FAMILY, name, (EXTRACTION_RULES,))["extraction"]
     return replace(prompt, version=f"{FAMILY}/{name}")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredWindow:
-    """A window as it is stored. `segments` are (second or None, first character in the text, words)."""
-
-    title: str
-    char_start: int
-    segments: tuple[tuple[float | None, int, str], ...]
-
-    @property
-    def text(self) -> str:
-        """The window's part of the source's text. Between segments there is white space only."""
-        parts: list[str] = []
-        end = self.char_start
-        for _, start, words in self.segments:
-            parts += ["\n" * (start - end), words]
-            end = start + len(words)
-        return "".join(parts)
-
-    def second(self, place: int) -> float | None:
-        """The second in which the character `place` of the window is said."""
-        starts = [start for _, start, _ in self.segments]
-        return self.segments[max(0, bisect_right(starts, self.char_start + place) - 1)][0]
-
-
-@lru_cache(maxsize=32)
-def _window(title: str, char_start: int, segments: str) -> tuple[StoredWindow, FoldedText]:
-    found = StoredWindow(title, char_start, tuple((t, start, text) for t, start, text in json.loads(segments)))
-    return found, FoldedText(found.text)
 
 
 def extraction_message(ref: str, area: int, window: StoredWindow) -> str:
@@ -125,7 +93,7 @@ def _prepare(
     windows = {(source_id, part): rest for source_id, part, *rest in rows}
     for one in due:
         source_id, area, part = cell_of(one.subject)
-        window, _ = _window(*windows[source_id, part])
+        window, _ = stored_window(*windows[source_id, part])
         spec = _spec(one.custom_id, extraction_message(one.custom_id, area, window), prompt)
         line = submission.connection.provider.request_line(spec, model)
         yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line)
@@ -154,7 +122,7 @@ class ExtractionReader(AnswerReader):
         stored = self._windows.get(request.custom_id)
         if stored is None:
             return Verdict("invalid", "The text that was read is not stored any more.")
-        found = read_extraction(result.text or "", request.custom_id, _window(*stored)[1])
+        found = read_extraction(result.text or "", request.custom_id, stored_window(*stored)[1])
         return Verdict(found.fate, found.error, found)
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[ExtractionRecord]:
@@ -192,7 +160,7 @@ class ExtractionReader(AnswerReader):
         )
 
     def _listed(self, custom_id: str, answer: Extraction) -> list[dict[str, object]]:
-        window, _ = _window(*self._windows[custom_id])
+        window, _ = stored_window(*self._windows[custom_id])
         listed: list[dict[str, object]] = []
         for one in answer.entries:
             start, end = one.quote_start, one.quote_end

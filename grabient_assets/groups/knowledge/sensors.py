@@ -1,24 +1,16 @@
-"""The sensor that carries what was fetched to the index: send, report, embed, index."""
+"""The sensor that sends what is asked of extractors, and reports what they said."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from grabient_assets.asking.sensors import COLLECT_ROLE, sending_run
-from grabient_assets.groups.embedding.linked_texts import text_work
+from grabient_assets.asking.sensors import sending_run
 from grabient_assets.groups.fetching.partitions import missing_sources, unreported
 from grabient_assets.groups.knowledge.coverage import Cell, read_coverage
-from grabient_assets.groups.knowledge.entry_index import (
-    ENTRY_TEXTS,
-    embedder_and_build,
-    index_is_due,
-    knowledge_state,
-)
-from grabient_assets.groups.knowledge.jobs import index_knowledge, report_knowledge, submit_extraction
+from grabient_assets.groups.knowledge.jobs import report_knowledge, submit_extraction
 from grabient_assets.groups.knowledge.partitions import cell_key
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
-from grabient_assets.groups.knowledge.workflows import statuses
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import sendable_requests
 from grabient_assets.resources.providers import ProvidersResource
@@ -26,13 +18,12 @@ from grabient_assets.resources.runs import (
     ABOUT_TAG,
     WORK_TAG,
     attempt,
-    busy_with,
     next_attempt,
     runs_or_reason,
     work_of,
 )
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
-from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
@@ -40,32 +31,27 @@ MOST_MARKED_PER_TICK = 10
 
 
 def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor: a run for each provider that is asked, one that reports cells, one that embeds and indexes."""
+    """The sensor: a run for each provider that is asked, and one that reports cells."""
 
     @dg.sensor(
         name="extraction_due",
-        jobs=[submit_extraction, report_knowledge, index_knowledge],
+        jobs=[submit_extraction, report_knowledge],
         minimum_interval_seconds=interval,
         default_status=status,
-        description="Sends what is asked of extractors, one run for each provider; reports the cells that are read and "
-        "marks those that failed; then embeds the entries and brings the index to what it should hold.",
+        description="Sends what is asked of extractors, one run for each provider; reports the cells that are read, "
+        "and marks those that failed.",
     )
     @skipped_while_locked
     def look(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
     ) -> dg.SensorResult | dg.SkipReason:
         database, now, budget = warehouse.open_briefly(), datetime.now(UTC), providers.budget_usd()
-        model, build = embedder_and_build(load_settings(), database)
         with database.read() as connection:
             found = read_coverage(connection).cells
             work = {
                 name: sendable_requests(EXTRACTION, PURPOSES, connection, name, budget, now)
                 for name in (PROVIDERS if found else ())
             }
-            state = knowledge_state(connection)
-            texts = text_work(connection, ENTRY_TEXTS, model, budget, now)
-            validating = any(one.status == "validating" for one in statuses(connection))
-            indexing = bool(texts.ready or texts.work) or index_is_due(connection, model, build) or validating
         requests, reasons = list[dg.RunRequest](), list[str]()
         for name, due in work.items():
             reasons += due.held
@@ -81,14 +67,11 @@ def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
             (requests if isinstance(going, dg.RunRequest) else reasons).append(going)  # pyright: ignore[reportArgumentType]
         requests += _reporting(context.instance, database, found)
         requests += _marking(context.instance, found)
-        if indexing:
-            going = _indexing(context.instance, database, state, found)
-            (requests if isinstance(going, dg.RunRequest) else reasons).append(going)  # pyright: ignore[reportArgumentType]
         named = {one.source_id for one in found}
         return runs_or_reason(
             context,
             requests,
-            reasons or ["Nothing is due of any extractor, and search shows every entry."],
+            reasons or ["Nothing is due of any extractor."],
             lambda instance, _: missing_sources(instance, sorted(named)),
         )
 
@@ -123,18 +106,3 @@ def _marking(instance: dg.DagsterInstance, found: Sequence[Cell]) -> Iterator[dg
         tags = {**marking.tags, ABOUT_TAG: f"{key} failed"}
         yield dg.RunRequest(run_key=marking.run_key, job_name=report_knowledge.name, partition_key=key, tags=tags)
         made += 1
-
-
-def _indexing(
-    instance: dg.DagsterInstance, warehouse: Warehouse, state: str, found: Sequence[Cell]
-) -> dg.RunRequest | str:
-    """The run that embeds and indexes, once no collection is under way: entries then go together."""
-    for role in ("index-knowledge", COLLECT_ROLE):
-        if reason := busy_with(instance, role):
-            return reason
-    going = attempt(instance, warehouse, "index-knowledge", [state])
-    if isinstance(going, str):
-        return going
-    # A deleted workflow leaves no cell; then the run stands under the last source that was a partition.
-    first = next((one.source_id for one in found), None) or next(iter(instance.get_dynamic_partitions("sources")), None)
-    return dg.RunRequest(run_key=going.run_key, job_name=index_knowledge.name, partition_key=first, tags=going.tags)

@@ -17,6 +17,7 @@ from grabient_assets.warehouse.rows import replacing
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+
 @dataclass(frozen=True, slots=True)
 class Extractor:
     """A text model that reads sources."""

@@ -10,8 +10,7 @@ import pytest
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.fetching.queue import dead_letters, named_letters, redrive
-from grabient_assets.sources.fetchers import Fetchers
-from grabient_assets.sources.pages import Fetched
+from grabient_assets.sources.pages import Fetched, Fetchers
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets_tests.groups.knowledge.place import Knowledge
 
@@ -64,9 +63,9 @@ def test_what_is_no_text_dies_at_once_with_its_class_and_the_others_go_on(knowle
         "archive.zip": "wrong_type",
     }
     assert knowledge.rows("SELECT DISTINCT attempts FROM source_queue WHERE status = 'dead'") == [(1,)]
-    assert knowledge.rows("SELECT count(*) FROM chunks c JOIN sources s USING (source_id) WHERE s.object_key IS NULL") == [
-        (0,)
-    ]
+    assert knowledge.rows(
+        "SELECT count(*) FROM chunks c JOIN sources s USING (source_id) WHERE s.object_key IS NULL"
+    ) == [(0,)]
 
 
 def test_private_addresses_are_refused_at_the_door_and_behind_it(knowledge: Knowledge) -> None:
@@ -84,9 +83,7 @@ def test_private_addresses_are_refused_at_the_door_and_behind_it(knowledge: Know
 
 
 def test_a_server_that_is_ill_twice_is_asked_three_times_with_growing_waits(knowledge: Knowledge) -> None:
-    knowledge.emulator.faults(
-        {"match": {"route": "page", "to": 2}, "action": {"do": "status", "status": 503}}
-    )
+    knowledge.emulator.faults({"match": {"route": "page", "to": 2}, "action": {"do": "status", "status": 503}})
     made = knowledge.make(PAGE)
     waits: list[timedelta] = []
     for attempt in (1, 2):
@@ -126,7 +123,9 @@ def test_four_attempts_then_a_dead_letter_and_its_redrive_is_a_new_item(knowledg
         assert dead_letters(connection) == []
         with pytest.raises(UsageError, match="no workflow, item, source or class"):
             named_letters(connection, "nonsense", None)
-    assert knowledge.rows("SELECT count(*) FROM chunks") == knowledge.rows("SELECT count(DISTINCT chunk_id) FROM chunks")
+    assert knowledge.rows("SELECT count(*) FROM chunks") == knowledge.rows(
+        "SELECT count(DISTINCT chunk_id) FROM chunks"
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from grabient_assets.resources.home import dagster_instance
 from grabient_assets.resources.objects import open_store
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.settings import PROVIDERS, load_settings
-from grabient_assets.sources.fetchers import Fetchers
+from grabient_assets.sources.pages import Fetchers
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.emulator.running import Running, running
 from grabient_assets_tests.pipeline.place import settings_of
@@ -44,7 +44,7 @@ from grabient_assets_tests.pipeline.place import settings_of
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SENSORS = ("sources_due", "extraction_due", "batches_ended")
+SENSORS = ("sources_due", "extraction_due", "batches_ended", "entries_changed")
 
 
 class Knowledge:

@@ -15,9 +15,9 @@ from grabient_assets.gradient.color import linear
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.coverage import STATES, Cell, Coverage, read_coverage
 from grabient_assets.groups.knowledge.coverage_picture import LONGEST_TITLE, LOOKS, coverage_picture, cut
-from grabient_assets.groups.knowledge.reports import coverage_metadata
+from grabient_assets.groups.retrieval.reports import coverage_metadata
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, WORKFLOW, Said, Told, plant
+from grabient_assets_tests.groups.retrieval.planted_workflow import NOW, WORKFLOW, Said, Told, plant
 
 QUOTE = "Ask what the price is compared with"
 LOST = "Its quote does not stand in the text."

@@ -13,8 +13,7 @@ from grabient_assets.groups.knowledge.workflows import ask_failed_again, delete_
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.ledger.reparse import reparse_batches
 from grabient_assets.providers.connect import line_reader
-from grabient_assets.sources.fetchers import Fetchers
-from grabient_assets.sources.pages import Fetched
+from grabient_assets.sources.pages import Fetched, Fetchers
 from grabient_assets_tests.groups.knowledge.place import Knowledge
 
 VIDEO, SECOND = "https://youtu.be/price-talk1", "https://youtu.be/obj-mindset"
@@ -47,7 +46,8 @@ def test_every_entry_that_counts_stands_in_the_text_at_its_place_and_second(know
     assert len(rows) > 10
     for source, quote, start, end, second in rows:
         said = [(t, at, text) for t, at, text in json.loads(texts[source])]
-        inside = " ".join(text[max(0, start - at) : end - at] for _, at, text in said if at < end and at + len(text) > start)
+        covering = [(at, text) for _, at, text in said if at < end and at + len(text) > start]
+        inside = " ".join(text[max(0, start - at) : end - at] for at, text in covering)
         assert " ".join(inside.split()).casefold() == " ".join(quote.split()).casefold()
         if source.startswith("yt_"):
             [begins] = [t for t, at, text in said if at <= start < at + len(text) + 1]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from grabient_assets.errors import UsageError
-from grabient_assets.groups.knowledge.hits import source_url
-from grabient_assets.groups.knowledge.searching import KnowledgeHit, KnowledgeSearch, found_document, knowledge_query
+from grabient_assets.groups.retrieval.hits import source_url
+from grabient_assets.groups.retrieval.searching import KnowledgeHit, KnowledgeSearch, found_document, knowledge_query
 from grabient_assets_tests.emulator.running import Running
-from grabient_assets_tests.groups.knowledge.planted import Planted, RemotePlanted, sha, vectors_of
+from grabient_assets_tests.groups.retrieval.planted import Planted, RemotePlanted, sha, vectors_of
 from grabient_assets_tests.warehouse.results import insert
 
 FIELDS = ["rank", "score", "content", "type", "focus_area", "source_id", "title", "t_start", "url", "quote"]

@@ -17,7 +17,7 @@ from grabient_assets.groups.embedding.queries import QueryVectors, query_embedde
 from grabient_assets.groups.indexes.loaded import SMALL, Loaded, LoadedMatrix, query_vector
 from grabient_assets.groups.indexes.sync import Connect
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
-from grabient_assets.groups.knowledge.hits import AREA, TYPE, KnowledgeHit, hits_of
+from grabient_assets.groups.retrieval.hits import AREA, TYPE, KnowledgeHit, hits_of
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 

@@ -13,8 +13,8 @@ from typing import Any
 from grabient_assets.groups.embedding.embedding import chosen_embedder
 from grabient_assets.groups.indexes.sync import Connect, Synced, sync_index
 from grabient_assets.groups.indexes.versions import Build
-from grabient_assets.groups.knowledge.entry_index import KNOWLEDGE, embed_entries
-from grabient_assets.groups.knowledge.searching import KnowledgeHit, KnowledgeSearch, knowledge_query
+from grabient_assets.groups.retrieval.entry_index import KNOWLEDGE, embed_entries
+from grabient_assets.groups.retrieval.searching import KnowledgeHit, KnowledgeSearch, knowledge_query
 from grabient_assets.providers.vectorize import VectorizeIndex
 from grabient_assets.vectors.local_embedder import embed_locally
 from grabient_assets.warehouse.connection import Warehouse

@@ -9,7 +9,7 @@ import pytest
 
 from grabient_assets.groups.indexes.keeping import index_finding
 from grabient_assets.groups.indexes.versions import Build
-from grabient_assets.groups.knowledge.entry_index import (
+from grabient_assets.groups.retrieval.entry_index import (
     KNOWLEDGE,
     MOST_CONTENT_BYTES,
     index_is_due,
@@ -19,7 +19,7 @@ from grabient_assets.groups.knowledge.entry_index import (
 from grabient_assets.settings import load_settings
 from grabient_assets_tests.cli.running import typed
 from grabient_assets_tests.emulator.running import Running
-from grabient_assets_tests.groups.knowledge.planted import Planted, RemotePlanted
+from grabient_assets_tests.groups.retrieval.planted import Planted, RemotePlanted
 from grabient_assets_tests.pipeline.place import settings_of
 
 PRICE = "Ask what the price is compared to."

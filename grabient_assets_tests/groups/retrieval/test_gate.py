@@ -10,7 +10,7 @@ import pytest
 
 from grabient_assets.groups.embedding.embedding import chosen_embedder
 from grabient_assets.groups.indexes.quality import measure_needs
-from grabient_assets.groups.knowledge.retrieval import (
+from grabient_assets.groups.retrieval.gate import (
     FOLDER,
     LEVELS,
     ask_for_fixture,

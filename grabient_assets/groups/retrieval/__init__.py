@@ -1,0 +1,1 @@
+"""Knowledge is found: a vector for each entry, the index, search, and how good it is."""

@@ -1,0 +1,67 @@
+"""The sensor that carries entries into the index: embed, sync, report."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.asking.sensors import COLLECT_ROLE
+from grabient_assets.groups.embedding.linked_texts import text_work
+from grabient_assets.groups.fetching.partitions import missing_sources
+from grabient_assets.groups.knowledge.workflows import statuses
+from grabient_assets.groups.retrieval.entry_index import (
+    ENTRY_TEXTS,
+    embedder_and_build,
+    index_is_due,
+    knowledge_state,
+)
+from grabient_assets.groups.retrieval.jobs import index_knowledge
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
+from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
+from grabient_assets.settings import load_settings
+
+ROLE = "index-knowledge"
+
+
+def entries_changed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor: one run that embeds what waits and syncs the index, once no collection is under way.
+
+    Its cursor is the state in which it found nothing to do, so that an index at rest is not compared at every tick.
+    """
+
+    @dg.sensor(
+        name="entries_changed",
+        job=index_knowledge,
+        minimum_interval_seconds=interval,
+        default_status=status,
+        description="Gives new entries their vectors, brings the index of knowledge to what it should hold, round by "
+        "round while Cloudflare shows it, and completes workflows.",
+    )
+    @skipped_while_locked
+    def look(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, providers: ProvidersResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        database, now = warehouse.open_briefly(), datetime.now(UTC)
+        model, build = embedder_and_build(load_settings(), database)
+        with database.read() as connection:
+            states = statuses(connection)
+            state = f"{build} {[one.status for one in states]} {knowledge_state(connection)}"
+            if state == context.cursor:
+                return dg.SkipReason("Nothing has changed since search showed every entry.")
+            texts = text_work(connection, ENTRY_TEXTS, model, providers.budget_usd(), now)
+            due = bool(texts.ready or texts.work) or index_is_due(connection, model, build)
+            row = connection.execute("SELECT min(source_id) FROM workflow_sources").fetchone()
+        if not due and all(one.status != "validating" for one in states):
+            if texts.waiting:
+                return dg.SkipReason(" ".join([*texts.work.held, f"Texts are under way at {model.provider}."]))
+            return dg.SensorResult(skip_reason="Search shows every entry.", cursor=state)
+        if reason := busy_with(context.instance, ROLE) or busy_with(context.instance, COLLECT_ROLE):
+            return dg.SkipReason(reason)
+        going = attempt(context.instance, database, ROLE, [state, *texts.work.items()])
+        if isinstance(going, str):
+            return dg.SkipReason(going)
+        first = row[0] if row else None
+        request = dg.RunRequest(run_key=going.run_key, partition_key=first, tags=going.tags)
+        return runs_or_reason(context, [request], (), lambda instance, _: missing_sources(instance, [first or ""]))
+
+    return look

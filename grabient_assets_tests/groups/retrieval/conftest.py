@@ -1,0 +1,7 @@
+"""One data folder per test, one emulator for all."""
+
+from __future__ import annotations
+
+from grabient_assets_tests.ledger.conftest import emulator, place
+
+__all__ = ["emulator", "place"]
