@@ -223,6 +223,14 @@ def test_any_prose_is_whole_in_its_windows(paragraphs: list[str], most: int):
     check_windows(document, windows, most)
 
 
+def test_an_overlap_takes_half_a_window_at_most():
+    """Thirty seconds would be thirty segments here, and a window holds ten."""
+    document = talk(*((float(n), 1.0, "We ask and then wait.") for n in range(200)))
+    windows = windows_of(document, 120)
+    check_windows(document, windows, 120)
+    assert {len([one for one in right.segments if one in left.segments]) for left, right in pairwise(windows)} == {5}
+
+
 def test_prose_repeats_one_paragraph():
     document = Document("t", "\n\n".join(f"Paragraph {number:03}. " + "Words. " * 20 + "End." for number in range(100)))
     windows = windows_of(document, 1_000)

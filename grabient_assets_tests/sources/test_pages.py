@@ -279,9 +279,9 @@ class JumpingClock:
     ],
 )
 def test_thirty_seconds_are_for_everything(answer: bytes):
-    """At each look 9.9 seconds are gone: the third step has 0.3 left, and its wait ends after them."""
+    """At each look 5.9 seconds are gone: the first wait for bytes has half a second left, and ends after it."""
     with raw_server(answer) as port:
-        fetcher = PageFetcher(resolve=names(KNOWN), network=LocalNetwork(port), clock=JumpingClock(9.9))
+        fetcher = PageFetcher(resolve=names(KNOWN), network=LocalNetwork(port), clock=JumpingClock(5.9))
         found = problem(fetcher, f"{HOST}/a")
     assert (found.error_class, found.permanent) == ("timeout", False)
 

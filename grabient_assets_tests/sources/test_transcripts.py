@@ -56,6 +56,7 @@ def test_a_transcript_comes_in_segments_and_as_json_that_is_read_again(site: You
     [
         ([("de", False), ("en", True), ("en", False)], ("en", False), 1.0),
         ([("en", True), ("en-GB", False)], ("en-GB", False), 1.0),
+        ([("en-GB", False), ("en", False)], ("en", False), 1.0),
         ([("de", False), ("en", True)], ("en", True), 0.7),
         ([("de", False), ("en-US", True)], ("en-US", True), 0.7),
         ([("fr", True), ("de", False)], ("de", False), 0.5),
