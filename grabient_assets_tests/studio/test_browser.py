@@ -241,3 +241,15 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, url: str, data:
         ]
         found |= {path: serious} if serious else {}
     assert found == {}
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_every_artist_of_a_group_has_the_same_room(browser: Browser, url: str, data: Path, width: int) -> None:
+    """The reason of a hole is longer than any name, and takes nothing from the works."""
+    plant_chorus(data)
+    page = opened(browser, f"{url}/chorus/{GROUP}", width=width)
+    widths = page.evaluate("[...document.querySelectorAll('.chorus-grid thead th + th')].map((one) => one.clientWidth)")
+    assert len(widths) == len(ARTISTS) and max(widths) - min(widths) <= 1, widths
+    vote, retry = page.get_by_role("link", name="Vote blindly"), page.get_by_role("button", name="Retry")
+    beside = [one.bounding_box() for one in (vote, retry)]
+    assert beside[0] and beside[1] and 0 < beside[1]["x"] - beside[0]["x"] - beside[0]["width"] < 40
