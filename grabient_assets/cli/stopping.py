@@ -21,8 +21,7 @@ from grabient_assets.cli.leaving import STOPPED, leave_at_once
 
 T = TypeVar("T")
 
-AT_ONCE = "Stopped at once. Nothing is lost: {again}, and what was being sent is looked for first."
-SAME_COMMAND = "run the same command again"
+AT_ONCE = "Stopped at once. Nothing is lost: run the same command again, and what was being sent is looked for first."
 
 LEAVE_AFTER_SECONDS, END_AFTER_SECONDS = 7.0, 9.0
 """The times after the signal at which the work is no longer awaited, and at which the process exits without a
@@ -100,7 +99,8 @@ def _handle(number: int, _: FrameType | None) -> None:
     if not _process.is_working:
         leave_at_once(number, _stopped())
     elif interrupts.requested() is not None:
-        leave_at_once(number, AT_ONCE.format(again=f"run `{_process.onward}`" if _process.onward else SAME_COMMAND))
+        onward = _process.onward
+        leave_at_once(number, AT_ONCE.replace("the same command again", f"`{onward}`") if onward else AT_ONCE)
     interrupts.record(number)
 
 

@@ -261,7 +261,7 @@ def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator
     for version, palettes in elsewhere.items():
         if version in load_prompt_versions(PROMPTS_DIR) and (load_palette_prompts(version)["tagging"].digest == digest):
             continue  # the wording is the same, and so are the requests: nothing is bought
-        way_out = f"--prompt-version {version} goes on with what is there."
+        way_out = f"Prompt version {version} goes on with what is there."
         if version not in load_prompt_versions(PROMPTS_DIR):
             way_out = f"Nothing can be asked under {version}: prompts/ has no such folder."
         were = "palette is" if palettes == 1 else "palettes are"

@@ -62,7 +62,7 @@ def contact_sheet(
     left = [_head(text, left_width, fonts) for text in row_heads] if left_width else []
     grid_left = MARGIN + (left_width + GAP if left_width else 0)
     width = grid_left + columns * (cell_width + GAP) - (GAP if columns else 0) + MARGIN
-    over = [_lines(title, fonts.title, width - 2 * MARGIN, HEAD_LINES)] if title else []
+    over = [wrapped(title, fonts.title, width - 2 * MARGIN, HEAD_LINES)] if title else []
     banner = _block(above, cell_width, fonts) if above else None
 
     heights = [
@@ -148,12 +148,12 @@ def _block(cell: Cell | None, width: int, fonts: _Fonts) -> _Block | None:
             image = _thumbnail(cell.content, width)
         except ImageError as error:
             reason = str(error)
-    lines = _lines(cell.caption, fonts.caption, width, CAPTION_LINES)
+    lines = wrapped(cell.caption, fonts.caption, width, CAPTION_LINES)
     return _Block(image or _hole(reason, width, fonts.caption), lines, fonts.caption)
 
 
 def _head(text: str, width: int, fonts: _Fonts) -> _Block:
-    return _Block(None, _lines(text, fonts.head, width, HEAD_LINES), fonts.head)
+    return _Block(None, wrapped(text, fonts.head, width, HEAD_LINES), fonts.head)
 
 
 def _thumbnail(content: bytes, width: int) -> Image.Image:
@@ -174,7 +174,7 @@ def _hole(reason: str, width: int, font: ImageFont.FreeTypeFont) -> Image.Image:
     draw = ImageDraw.Draw(hole)
     draw.rectangle((0, 0, width - 1, width - 1), outline=FRAME, width=2)
     most = (width - 2 * PADDING) // _line_height(font)
-    _write(draw, _lines(reason, font, width - 2 * PADDING, most), font, PADDING, PADDING, FRAME)
+    _write(draw, wrapped(reason, font, width - 2 * PADDING, most), font, PADDING, PADDING, FRAME)
     return hole
 
 
@@ -195,8 +195,9 @@ def _write(
     return y
 
 
-def _lines(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> tuple[str, ...]:
-    """The text wrapped at words, longer words at any place; "..." ends it when it has more than `most` lines."""
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> tuple[str, ...]:
+    """The text in lines, parted between words; a longer word after a dash or stroke, or else at any place. "..." ends
+    it when it has more than `most` lines."""
     lines: list[str] = []
     line = ""
     for word in drawable(text, font).split():
@@ -206,8 +207,9 @@ def _lines(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> tu
         line = f"{line} {word}" if line else word
         while len(line) > 1 and len(lines) <= most and font.getlength(line) > width:
             fits = bisect_right(range(1, len(line)), width, key=lambda end, cut=line: font.getlength(cut[:end]))
-            lines.append(line[: max(1, fits)])
-            line = line[max(1, fits) :]
+            fits = max(line.rfind("-", 0, fits), line.rfind("/", 0, fits)) + 1 or max(1, fits)
+            lines.append(line[:fits])
+            line = line[fits:]
         if len(lines) > most:
             break
     lines += [line] if line else []

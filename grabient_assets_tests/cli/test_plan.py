@@ -178,7 +178,7 @@ def test_a_run_does_what_the_plan_says_and_costs_what_it_says(data: Path, tmp_pa
     other = plan(data, "--json", "--prompt-version", "v2").json
     assert other["warnings"][0] == (
         "2 palettes are tagged under v1. Prompt version v2 is another wording: they are asked about and paid for "
-        "again. --prompt-version v1 goes on with what is there."
+        "again. Prompt version v1 goes on with what is there."
     )
     assert plan(data, "--json", GRABIENT_PROMPT_VERSION="v2").json == other
     with duckdb.connect(str(data / "grabient.duckdb"), read_only=True) as connection:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from grabient_assets.errors import ImageError
-from grabient_assets.imaging.contact_sheet import Cell, contact_sheet, drawable
+from grabient_assets.imaging.contact_sheet import Cell, contact_sheet, drawable, wrapped
 from grabient_assets.imaging.picture import pixels, read_picture
 from grabient_assets_tests.imaging.painted import plain
 
@@ -132,3 +132,11 @@ def test_no_text_breaks_a_sheet(caption: str, head: str, reason: str):
     content = contact_sheet([[Cell(caption, None, reason)]], [head], ["h" + head], title=caption, cell_width=60)
     with Image.open(BytesIO(content)) as image:
         assert image.width == 24 + 30 + 16 + 60 + 24
+
+
+def test_a_long_name_is_parted_after_a_dash_or_stroke_and_otherwise_at_any_place():
+    width = int(FONT.getlength("gemini-3.5-flash-li"))
+    assert wrapped("gemini-3.5-flash-lite", FONT, width, 3) == ("gemini-3.5-flash-", "lite")
+    assert wrapped("openai/gptoss120billion", FONT, width, 3) == ("openai/", "gptoss120billion")
+    first, *_ = wrapped("x" * 60, FONT, width, 9)
+    assert len(first) > 10 and FONT.getlength(first) <= width

@@ -311,3 +311,25 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, url: str, data:
         ]
         found |= {path: serious} if serious else {}
     assert found == {}
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_every_artist_of_a_group_has_the_same_room(browser: Browser, url: str, data: Path, width: int) -> None:
+    """The reason of a hole is longer than any name, and takes nothing from the works."""
+    plant_chorus(data)
+    page = opened(browser, f"{url}/chorus/{GROUP}", width=width)
+    widths = page.evaluate("[...document.querySelectorAll('.chorus-grid thead th + th')].map((one) => one.clientWidth)")
+    assert len(widths) == len(ARTISTS) and max(widths) - min(widths) <= 1, widths
+    vote, retry = page.get_by_role("link", name="Vote blindly"), page.get_by_role("button", name="Retry")
+    beside = [one.bounding_box() for one in (vote, retry)]
+    assert beside[0] and beside[1] and 0 < beside[1]["x"] - beside[0]["x"] - beside[0]["width"] < 40
+
+
+def test_on_a_small_screen_the_name_of_a_rater_stands_in_one_row(browser: Browser, url: str, data: Path) -> None:
+    plant_chorus(data)
+    page = opened(browser, f"{url}/chorus/{GROUP}/vote", width=360)
+    name, change = page.locator("#rater").bounding_box(), page.get_by_role("button", name="Change").bounding_box()
+    assert name and change and abs(name["y"] + name["height"] / 2 - change["y"] - change["height"] / 2) < 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.goto(f"{url}/prompts/compare?left=v1&right=v2")
+    assert page.get_by_text("Judge them blind").count() == 0, "nothing was refined under both"
