@@ -110,6 +110,7 @@ def grabient() -> dg.Definitions:
             fetching_jobs.redrive_sources,
             knowledge_jobs.submit_extraction,
             knowledge_jobs.report_knowledge,
+            retrieval_jobs.embed_entries,
             retrieval_jobs.index_knowledge,
             retrieval_jobs.delete_workflow,
             calibration_jobs.report_models,

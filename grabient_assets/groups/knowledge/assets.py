@@ -1,7 +1,6 @@
 """Knowledge in Dagster: workflows, their sources, what models read in them, and the index that is searched."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import dagster as dg
 from pydantic import Field
@@ -29,7 +28,7 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
-from grabient_assets.settings import load_settings
+from grabient_assets.settings import load_settings, parse_dollars
 from grabient_assets.sources.reference import WorkflowType
 from grabient_assets.wording import counted
 
@@ -87,7 +86,7 @@ def knowledge_workflows(
     providers: ProvidersResource,
 ) -> dg.MaterializeResult:
     database, settings = warehouse.open(context), load_settings()
-    types: dict[str, WorkflowType] = {one: one for one in ("youtube", "documents", "urls", "mixed")}  # pyright: ignore[reportAssignmentType]
+    types: dict[str, WorkflowType] = {one: one for one in ("youtube", "documents", "urls", "mixed")}
     if config.type not in types:
         raise dg.Failure(f"The type is {config.type!r}; it is one of {', '.join(types)}.", allow_retries=False)
     wish = Wish(
@@ -105,9 +104,9 @@ def knowledge_workflows(
     try:
         with database.write() as connection:
             planned = plan_workflow(connection, wish, providers.usable(), settings, _now())
-        cap = Decimal(config.max_usd) if config.max_usd else None
+        cap = parse_dollars(config.max_usd, "max_usd", "Leave it out to ask without a cap") if config.max_usd else None
         made = make_workflow(database, planned, cap, providers.answers_from(), _now())
-    except (GrabientError, ArithmeticError) as error:
+    except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     for sentence in planned.refused:
         context.log.warning(sentence)

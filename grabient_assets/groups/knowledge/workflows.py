@@ -257,7 +257,7 @@ def statuses(connection: DuckDBPyConnection, among: Sequence[str] | None = None)
         "ORDER BY workflow_id DESC",
         [among is None, list(among or ())],
     ).fetchall()
-    return [Status(*row[:-1], json.loads(row[-1])) for row in rows]
+    return [Status(*row[:-1], latest_entries=json.loads(row[-1])) for row in rows]
 
 
 def mark_completed(connection: DuckDBPyConnection, now: datetime) -> list[str]:

@@ -50,11 +50,11 @@ def entry_embeddings(
     database = warehouse.open(context)
     model, _ = embedder_and_build(load_settings(), database)
     mode, complaints = providers.answers_from(), tuple[str, ...]()
-    written = embed_linked(database, ENTRY_TEXTS, model, mode, _now)
+    written = embed_linked(ENTRY_TEXTS, database, model, mode, _now)
     ask_for_fixture(database, model, mode, _now)
     if model.provider != LOCAL and model.provider in providers.usable():
         complaints = send_purpose(context, EMBEDDING, PURPOSES, model.provider, database, objects, providers).complaints
-        written += embed_linked(database, ENTRY_TEXTS, model, mode, _now)
+        written += embed_linked(ENTRY_TEXTS, database, model, mode, _now)
     for one in written:
         if one.error:
             context.log.warning("Entry %s has no vector: %s", one.key, one.error)
@@ -100,7 +100,7 @@ def knowledge_index(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             metadata |= {name: dg.MetadataValue.int(count) for name, count in counts.items()}
             metadata["dagster/row_count"] = dg.MetadataValue.int(synced.version.present)
             metadata["on the way to Cloudflare"] = dg.MetadataValue.int(synced.on_the_way)
-        context.log_event(dg.AssetMaterialization("knowledge_index", metadata=metadata))
+        yield dg.MaterializeResult("knowledge_index", metadata=metadata)
     yield from checks.results(index_checks, database, context.selected_asset_check_keys)
 
 
@@ -125,5 +125,5 @@ def knowledge_reports(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     if context.selected_asset_keys:
         with database.read() as connection:
             metadata = coverage_metadata(connection)
-        context.log_event(dg.AssetMaterialization("knowledge_reports", metadata=metadata))
+        yield dg.MaterializeResult("knowledge_reports", metadata=metadata)
     yield from checks.results(report_checks, database, context.selected_asset_check_keys)

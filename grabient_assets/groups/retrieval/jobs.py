@@ -13,10 +13,15 @@ from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets.settings import load_settings
 
+embed_entries = dg.define_asset_job(
+    "embed_entries",
+    selection=dg.AssetSelection.assets(entry_embeddings),
+    description="Give new entries their vectors. The sensor entries_changed starts it.",
+)
 index_knowledge = dg.define_asset_job(
     "index_knowledge",
-    selection=dg.AssetSelection.assets(entry_embeddings, knowledge_index, knowledge_reports),
-    description="Give new entries their vectors, make the index hold exactly what it should, and report. The sensor "
+    selection=dg.AssetSelection.assets(knowledge_index, knowledge_reports),
+    description="Make the index hold exactly what it should, complete workflows, and report. The sensor "
     "entries_changed starts it.",
 )
 

@@ -14,24 +14,22 @@ from grabient_assets.groups.retrieval.entry_index import (
     index_is_due,
     knowledge_state,
 )
-from grabient_assets.groups.retrieval.jobs import index_knowledge
+from grabient_assets.groups.retrieval.jobs import embed_entries, index_knowledge
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.settings import load_settings
 
-ROLE = "index-knowledge"
-
 
 def entries_changed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor: one run that embeds what waits and syncs the index, once no collection is under way.
+    """The sensor: a run that embeds what waits, then one that syncs the index, once no collection is under way.
 
     Its cursor is the state in which it found nothing to do, so that an index at rest is not compared at every tick.
     """
 
     @dg.sensor(
         name="entries_changed",
-        job=index_knowledge,
+        jobs=[embed_entries, index_knowledge],
         minimum_interval_seconds=interval,
         default_status=status,
         description="Gives new entries their vectors, brings the index of knowledge to what it should hold, round by "
@@ -49,19 +47,23 @@ def entries_changed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
             if state == context.cursor:
                 return dg.SkipReason("Nothing has changed since search showed every entry.")
             texts = text_work(connection, ENTRY_TEXTS, model, providers.budget_usd(), now)
-            due = bool(texts.ready or texts.work) or index_is_due(connection, model, build)
+            embedding = bool(texts.ready or texts.work)
+            due = index_is_due(connection, model, build) or any(one.status == "validating" for one in states)
             row = connection.execute("SELECT min(source_id) FROM workflow_sources").fetchone()
-        if not due and all(one.status != "validating" for one in states):
+        if not embedding and not due:
             if texts.waiting:
                 return dg.SkipReason(" ".join([*texts.work.held, f"Texts are under way at {model.provider}."]))
             return dg.SensorResult(skip_reason="Search shows every entry.", cursor=state)
-        if reason := busy_with(context.instance, ROLE) or busy_with(context.instance, COLLECT_ROLE):
+        job = embed_entries if embedding else index_knowledge
+        role = job.name.replace("_", "-")
+        if reason := busy_with(context.instance, role) or busy_with(context.instance, COLLECT_ROLE):
             return dg.SkipReason(reason)
-        going = attempt(context.instance, database, ROLE, [state, *texts.work.items()])
+        going = attempt(context.instance, database, role, [state, *texts.work.items()])
         if isinstance(going, str):
             return dg.SkipReason(going)
-        first = row[0] if row else None
-        request = dg.RunRequest(run_key=going.run_key, partition_key=first, tags=going.tags)
-        return runs_or_reason(context, [request], (), lambda instance, _: missing_sources(instance, [first or ""]))
+        first = row[0] if row and embedding else None
+        request = dg.RunRequest(run_key=going.run_key, job_name=job.name, partition_key=first, tags=going.tags)
+        added = [first] if first else []
+        return runs_or_reason(context, [request], (), lambda instance, _: missing_sources(instance, added))
 
     return look
