@@ -194,9 +194,24 @@ def status(
 
 
 @knowledge.command("run", epilog="Example: grabient knowledge run latest")
-def run_workflow(workflow: WorkflowName = "latest", timeout: Timeout = DAY, as_json: AsJson = False) -> None:
+def run_workflow(
+    workflow: WorkflowName = "latest",
+    max_usd: Annotated[
+        str | None, typer.Option("--max-usd", metavar="X", help="Let what waits for money cost so much from now on.")
+    ] = None,
+    timeout: Timeout = DAY,
+    as_json: AsJson = False,
+) -> None:
     """Carry a workflow to its end here, without a daemon."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.headless.knowledge_run import give_money
+    from grabient_assets.resources.modes import answers_from
+    from grabient_assets.settings import parse_cap
+
     warehouse, settings, found = opened(workflow)
+    if (cap := parse_cap(max_usd)) is not None:
+        give_money(warehouse, found, cap, answers_from(settings), datetime.now(UTC))
     follow_workflows([found], warehouse, settings, timeout, as_json=as_json)
 
 
@@ -281,7 +296,7 @@ def delete(
         left = vectors_left(connection, found.workflow_id)
     if left:
         print_note(
-            f"{counted(left, 'vector')} leave the index with its next rounds; the sensor extraction_due does them."
+            f"{counted(left, 'vector')} leave the index with its next rounds; the sensor entries_changed does them."
         )
     if as_json:
         print_json({"workflow_id": found.workflow_id, "name": found.name, "vectors_left": left})

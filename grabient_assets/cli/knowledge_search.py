@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grabient_assets.cli.console import output, print_json
+from grabient_assets.cli.knowledge_tables import clock
 from grabient_assets.cli.options import one_of, open_warehouse
 from grabient_assets.wording import counted, one_line
 
@@ -101,7 +102,9 @@ def show_hit(hit: KnowledgeHit, console: Console) -> None:
     wrapped = not console.is_terminal
     heading = Text(f"{hit.score:.3f}  ").append(one_line(hit.content), style="bold")
     console.print(heading, soft_wrap=wrapped)
-    kind = f"{hit.focus_area} {AREAS[hit.focus_area - 1].name}, {hit.type}: {one_line(hit.title or hit.source_id)}"
+    place = "" if hit.t_start is None else f", at {clock(hit.t_start)}"
+    title = one_line(hit.title or hit.source_id)
+    kind = f"{hit.focus_area} {AREAS[hit.focus_area - 1].name}, {hit.type}: {title}{place}"
     console.print(f"  {kind}", style="dim", highlight=False, soft_wrap=wrapped)
     passage = marked_quote(hit, colours=console.is_terminal and not console.no_color)
     console.print(
@@ -112,13 +115,17 @@ def show_hit(hit: KnowledgeHit, console: Console) -> None:
 
 
 def marked_quote(hit: KnowledgeHit, *, colours: bool) -> Text:
-    """The quote in its passage: underlined, and without colours between >> and <<."""
+    """The quote in its passage: underlined, and without colours between >> and <<. Words beside it are whole."""
     from rich.text import Text
 
-    start, end = hit.quote_start, hit.quote_end
-    before = one_line(hit.passage[max(0, start - AROUND) : start])
-    behind = one_line(hit.passage[end : end + AROUND])
+    before, behind = hit.passage[: hit.quote_start], hit.passage[hit.quote_end :]
+    first = 0 if len(before) <= AROUND else before.find(" ", len(before) - AROUND) + 1
+    last = len(behind) if len(behind) <= AROUND else max(0, behind.rfind(" ", 0, AROUND))
     marks = ("", "") if colours else (">> ", " <<")
-    found = Text(f"{'... ' if start > AROUND else ''}{before}{' ' if before else ''}")
-    found.append(f"{marks[0]}{one_line(hit.passage[start:end])}{marks[1]}", style="bold underline")
-    return found.append(f"{' ' if behind else ''}{behind}{' ...' if len(hit.passage) > end + AROUND else ''}")
+    found = Text("... " if first else "")
+    if words := one_line(before[first:]):
+        found.append(f"{words} ")
+    found.append(f"{marks[0]}{one_line(hit.passage[hit.quote_start : hit.quote_end])}{marks[1]}", "bold underline")
+    if words := one_line(behind[:last]):
+        found.append(f"{'' if words[0] in '.,;:!?' else ' '}{words}")
+    return found.append(" ..." if last < len(behind) else "")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UsageError
-from grabient_assets.groups.knowledge.tables import workflows
+from grabient_assets.groups.knowledge.purpose import EXTRACTION
+from grabient_assets.groups.knowledge.tables import Workflow, workflows
 from grabient_assets.groups.knowledge.workflows import Status, statuses
 from grabient_assets.headless.carrying import any_paused, follow
+from grabient_assets.ledger.asking import begin_asking
+from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import Settings
+from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -26,6 +32,21 @@ class KnowledgeOutcome:
     status: Status
     finished: bool
     waiting: tuple[str, ...]
+
+
+def give_money(warehouse: Warehouse, workflow: Workflow, usd: Decimal, answers_from: str, now: datetime) -> None:
+    """Let the questions of the workflow that are open cost so many dollars from now on, whatever their cap was. Raises
+    SettingsError when the folder holds answers of the other mode."""
+    cap = SpendingCap(f"knowledge-{workflow.workflow_id}-{sortable_id('', now)[-8:]}", usd)
+    with warehouse.write() as connection:
+        begin_asking(connection, answers_from, now, cap)
+        connection.execute(
+            "UPDATE workflows SET cap_id = $1 WHERE workflow_id = $2", [cap.cap_id, workflow.workflow_id]
+        )
+        connection.execute(
+            "UPDATE asks SET cap_id = $1 WHERE purpose = $2 AND state = 'open' AND cap_id = $3",
+            [cap.cap_id, EXTRACTION.name, workflow.cap_id],
+        )
 
 
 def follow_workflow(

@@ -112,10 +112,9 @@ def test_families_beside_the_palettes(tmp_path: Path) -> None:
 
     assert "--family chorus, --family knowledge" in shown().stderr
     listed = json.loads(shown("--family", "knowledge", "--json").stdout)["prompts"]
-    assert [(one["prompt_version"], one["purpose"]) for one in listed][0] == ("knowledge/v1", "extraction")
-    assert {one["purpose"] for one in json.loads(shown("--family", "chorus", "--json").stdout)["prompts"]} == {
-        "statement"
-    }
+    assert (listed[0]["prompt_version"], listed[0]["purpose"]) == ("knowledge/v1", "extraction")
+    artists = json.loads(shown("--family", "chorus", "--json").stdout)["prompts"]
+    assert {one["purpose"] for one in artists} == {"statement"}
     same = shown("diff", "chorus/v1", "v1", "--family", "chorus")
     assert same.exit_code == 0 and "statement: models are told the same" in same.stdout
     assert "palette" not in same.stdout

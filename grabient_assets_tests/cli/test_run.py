@@ -208,9 +208,10 @@ def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path, tmp_pa
     assert ended.code == 0, ended.err
     assert refused.read_text().count("\n") == 1, "nothing but loopback was called"
     lines = ended.out.splitlines()
-    assert len(lines) < 75 and sum("  #" in line for line in lines) == 5, "five palettes, and the end fits a window"
+    assert len(lines) < 80 and sum("  #" in line for line in lines) == 5, "five palettes, and the end fits a window"
     assert "These are 5 of 63 palettes: 63 tagged, 63 refined, 63 found by search, in " in ended.out
-    searches = [place for place, line in enumerate(lines) if ' search "' in line]
+    [question] = [place for place, line in enumerate(lines) if " knowledge search " in line]
+    searches = [place for place, line in enumerate(lines) if ' search "' in line and place != question]
     hits = [[line.split("  ")[1:] for line in lines[place + 1 : place + 3]] for place in searches]
     assert [found[0][1] for found in hits] == ["Teal and copper", "Sugared violet", "Swimming lesson"]
     assert all(float(score) > 0.2 for found in hits for score, _ in found)
@@ -220,6 +221,8 @@ def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path, tmp_pa
     chorus = next(place for place, line in enumerate(lines) if " chorus show" in line)
     assert lines[chorus].endswith(" of 4 artists, painted by gpt-image-2.5-flare:"), "one of them may fail, as in life"
     assert {line.split(":")[0].strip() for line in lines[chorus + 1 : chorus + 5]} == set(ARTISTS)
+    assert lines[question].endswith(" of 3 talks:") and "4 price, technique: Price, value" in lines[question + 2]
+    assert ">> When a customer says that your price is too high, do nothing for two seconds. <<" in lines[question + 3]
     start = lines.index("Next:")
     steps = [line.split() for line in lines[start + 1 :: 2]]
     assert [step[1] for step in steps] == ["explain", "dev", "load"]
