@@ -93,7 +93,9 @@ def test_the_workflows_stand_there_with_their_numbers(studio: Opened) -> None:
     page = studio.html("/knowledge")
     assert re.findall(r'role="progressbar"[^>]* aria-valuenow="(\d+)"', page) == ["30", "79"]
     assert "3 of 6 sources fetched, 4 entries" in page and "29 cells failed" in page and "0.0004 USD" in page
-    assert 'aria-current="page">Knowledge' in page
+    assert 'aria-current="page">Knowledge' in page and "data-live=" in page
+    assert 'http-equiv="refresh"' not in page, "it would empty the form of whoever has no JavaScript"
+    assert 'http-equiv="refresh"' in studio.html(f"/knowledge/{WORKFLOW}")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -299,6 +301,8 @@ def test_a_workflow_is_priced_with_what_is_refused_before_it_is_made(empty: Open
     shown = empty.json(f"/knowledge/{row[0]}.json")
     assert (shown["status"], shown["progress"], shown["max_usd"][:2]) == ("queued", 0, "2.")
     assert [one["shown"] for one in shown["rows"][0]["cells"]] == ["·", "·"]
+    assert not shown["sender"]["daemon"] and f"grabient knowledge run {row[0]}" in shown["sender"]["sentence"]
+    assert "No daemon runs." in empty.html(f"/knowledge/{row[0]}") and "No daemon runs." in made.json()["notice"]
 
 
 @pytest.mark.parametrize(
