@@ -21,7 +21,7 @@ from grabient_assets.studio.pages import Studio
 from grabient_assets.studio.server import StudioServer
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
-from grabient_assets_tests.groups.retrieval.planted_workflow import NOW, WORKFLOW
+from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, WORKFLOW
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.studio.opened import Opened, opened
 from grabient_assets_tests.studio.planted_knowledge import (
@@ -83,15 +83,25 @@ def _rows(data: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(query, list(values)).fetchall()
 
 
-def test_the_workflows_stand_there_with_their_numbers(studio: Opened) -> None:
+def test_the_workflows_stand_there_with_their_numbers(studio: Opened, data: Path) -> None:
     later, first = studio.json("/knowledge.json")["workflows"]
-    assert (first["workflow_id"], first["status"], first["progress"]) == (WORKFLOW, "extracting", 79)
-    numbers = ("total_content", "content_processed", "entries", "dead", "failed_cells", "index_size", "requests")
-    assert [first[name] for name in numbers] == [6, 3, 4, 3, 29, 4, 2]
-    assert Decimal(first["cost_usd"]) == Decimal("0.0004")
-    assert (later["workflow_id"], later["entries"], later["progress"]) == (OTHER, 0, 30)
+    names = (
+        "workflow_id",
+        "status",
+        "progress",
+        "total_content",
+        "content_processed",
+        "entries",
+        "dead",
+        "failed_cells",
+    )
+    counted = _rows(data, f"SELECT {', '.join(names)}, index_size FROM workflow_status ORDER BY workflow_id")
+    assert [tuple(one[name] for name in (*names, "index_size")) for one in (first, later)] == counted
+    assert [row[0] for row in counted] == [WORKFLOW, OTHER] and counted[0][3:] == (6, 3, 4, 3, 29, 4)
+    assert (Decimal(first["cost_usd"]), first["requests"]) == (Decimal("0.0004"), 2)
     page = studio.html("/knowledge")
-    assert re.findall(r'role="progressbar"[^>]* aria-valuenow="(\d+)"', page) == ["30", "79"]
+    shown = [str(counted[1][2]), str(counted[0][2])]
+    assert re.findall(r'role="progressbar"[^>]* aria-valuenow="(\d+)"', page) == shown
     assert "3 of 6 sources fetched, 4 entries" in page and "29 cells failed" in page and "0.0004 USD" in page
     assert 'aria-current="page">Knowledge' in page and "data-live=" in page
     assert 'http-equiv="refresh"' not in page, "it would empty the form of whoever has no JavaScript"
