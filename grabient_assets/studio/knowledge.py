@@ -24,7 +24,7 @@ from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.quotes import Ordered, quote
 from grabient_assets.registry.load import load_registry
 from grabient_assets.studio.knowledge_search import link, search_page
-from grabient_assets.studio.new_workflow import MOST_BYTES, form_document, new_workflow
+from grabient_assets.studio.new_workflow import MOST_BYTES, form_document, new_workflow, who_carries_on
 from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, Page, Routes
 from grabient_assets.studio.rendering import age, plain
 from grabient_assets.wording import counted
@@ -32,7 +32,6 @@ from grabient_assets.wording import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-WHO_FETCHES = "The sensor sources_due fetches it, or `grabient knowledge run`."
 WORDS = {"completed_with_dead": "completed, some sources are dead", "scraping": "fetching", "extracting": "reading"}
 """Status as people read it, where its name says it badly."""
 TIMES = ("processing_time", "time_shown")
@@ -122,6 +121,7 @@ def workflow_page(ask: Ask) -> dict[str, Any]:
         "dead_classes": _classes(letters),
         "failed_readings": _failed_readings(coverage, letters),
         "redrive": again,
+        "sender": None if status.at_rest else who_carries_on(ask.settings, ask.now, workflow.workflow_id),
         "latest_entries": [
             {
                 **one,
@@ -278,8 +278,10 @@ def ask_again(ask: Ask) -> Done:
             fetched = redrive(connection, [one for one in letters if own is None or one.item_id in own], at)
         elif workflow:
             fetched, asked = ask_failed_again(connection, workflow, mode, at)
-    parts = [f"{counted(len(fetched), 'source')} queued again. {WHO_FETCHES}"] if fetched else []
+    parts = [f"{counted(len(fetched), 'source')} queued again."] if fetched else []
     parts += [f"{counted(len(asked), 'source')} asked again where reading failed."] if asked else []
+    if parts:
+        parts.append(who_carries_on(ask.settings, ask.now, workflow.workflow_id if workflow else "NAME")["sentence"])
     notice = " ".join(parts) or "Nothing was dead there, or it is under way already."
     to = f"/knowledge/{workflow.workflow_id}" if workflow else "/knowledge"
     return Done(to, notice, {"redriven": fetched, "asked": asked})

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -29,7 +30,6 @@ MOST_BYTES = 100_000_000
 ENDINGS = (".pdf", ".txt", ".md", ".html", ".vtt", ".srt", ".json")
 TYPES: tuple[WorkflowType, ...] = get_args(WorkflowType)
 _STRANGE = re.compile(r"[^\w.,()+ -]")
-WHO_FETCHES = "The sensor sources_due fetches its sources, or `grabient knowledge run`."
 CHANGED = "Nothing was made: the form was changed after its price was shown. This is the price of what it says now."
 
 
@@ -98,11 +98,30 @@ def new_workflow(ask: Ask) -> Done | tuple[dict[str, Any], int]:
             raise
         sentence = ask.settings.without_secrets(str(error))
         return {**form_document(ask, named), "plan": None, "why_not": sentence, "error": sentence}, 400
-    notice = f"{counted(len(planned.references), 'source')} queued. {WHO_FETCHES}"
+    carrying = who_carries_on(ask.settings, ask.now, workflow.workflow_id)["sentence"]
+    notice = f"{counted(len(planned.references), 'source')} queued. {carrying}"
     if planned.refused:
         notice += f" Refused: {' '.join(planned.refused)}"
     document = {"workflow": workflow.workflow_id, "refused": list(planned.refused)}
     return Done(f"/knowledge/{workflow.workflow_id}", notice, document, 201)
+
+
+def who_carries_on(settings: Settings, now: datetime, workflow_id: str) -> dict[str, Any]:
+    """Whether a workflow goes on by itself, and the sentence about it. A page fetches and sends nothing."""
+    from grabient_assets.resources.daemon import daemon_runs
+    from grabient_assets.resources.modes import sensors_run_by_default
+
+    runs = daemon_runs(settings.dagster_home, now)
+    if not runs:
+        sentence = (
+            f"No daemon runs. It goes on with `grabient knowledge run {workflow_id}` in a terminal, or while "
+            "`grabient dev` is open."
+        )
+    elif sensors_run_by_default(settings):
+        sentence = "Dagster's daemon runs: its sensors fetch, ask, collect and index."
+    else:
+        sentence = "Dagster's daemon runs. In live mode its sensors do their work only where a person turned them on."
+    return {"daemon": runs, "sentence": sentence}
 
 
 def _is_file(value: object) -> bool:

@@ -9,7 +9,7 @@ from grabient_assets.groups.retrieval.entry_index import keep_knowledge
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
-from grabient_assets_tests.groups.retrieval.planted_workflow import NOW, Said, Told, plant
+from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, Said, Told, plant
 from grabient_assets_tests.warehouse.results import batch, insert
 
 SCRIPT = "<script>alert('seen')</script>"

@@ -17,7 +17,7 @@ from grabient_assets.studio.pages import Studio
 from grabient_assets.studio.server import StudioServer
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets_tests.cli.running import environment
-from grabient_assets_tests.groups.retrieval.planted_workflow import WORKFLOW
+from grabient_assets_tests.groups.knowledge.planted_workflow import WORKFLOW
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.studio.furnished import REFINED, seeds
 from grabient_assets_tests.studio.planted_chorus import ARTISTS, GROUP, plant_chorus

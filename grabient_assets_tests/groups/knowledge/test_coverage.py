@@ -17,7 +17,7 @@ from grabient_assets.groups.knowledge.coverage import STATES, Cell, Coverage, re
 from grabient_assets.groups.knowledge.coverage_picture import LONGEST_TITLE, LOOKS, coverage_picture, cut
 from grabient_assets.groups.retrieval.reports import coverage_metadata
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.groups.retrieval.planted_workflow import NOW, WORKFLOW, Said, Told, plant
+from grabient_assets_tests.groups.knowledge.planted_workflow import NOW, WORKFLOW, Said, Told, plant
 
 QUOTE = "Ask what the price is compared with"
 LOST = "Its quote does not stand in the text."
