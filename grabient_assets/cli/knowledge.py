@@ -22,6 +22,7 @@ from grabient_assets.cli.knowledge_parts import (
     status_rows,
 )
 from grabient_assets.cli.options import AsJson, Yes, one_of, open_warehouse, opened_as_it_is
+from grabient_assets.errors import UsageError
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
@@ -230,11 +231,21 @@ def search(
     remote: Annotated[
         bool, typer.Option("--remote", help="Ask the index at Cloudflare Vectorize; in emulator mode the emulator's.")
     ] = False,
+    passages: Annotated[
+        bool, typer.Option("--passages", help="Find places in the texts themselves, for what no entry answers.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find entries by meaning: what is said, by whom, where in the source, and the request that made it."""
-    from grabient_assets.cli.knowledge_search import search_entries
+    from grabient_assets.cli.knowledge_search import search_entries, search_passages
 
+    if passages:
+        if areas or types or remote:
+            raise UsageError(
+                "Texts have no areas or types, and are searched here. Leave --areas, --types, --remote out."
+            )
+        search_passages(query, workflow, limit, threshold, as_json=as_json)
+        return
     search_entries(query, areas, types, workflow, limit, threshold, remote=remote, as_json=as_json)
 
 

@@ -51,6 +51,37 @@ def search_entries(
         show_found(found, output())
 
 
+def search_passages(query: str, workflow: str | None, limit: int, threshold: float | None, *, as_json: bool) -> None:
+    """Search the chunks of the texts, and print what was found."""
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from grabient_assets.groups.embedding.queries import query_embedder
+    from grabient_assets.groups.retrieval.entry_index import embedder_and_build
+    from grabient_assets.groups.retrieval.passages import nearest_passages
+    from grabient_assets.groups.retrieval.searching import knowledge_query
+    from grabient_assets.settings import load_settings
+
+    settings = load_settings()
+    warehouse = open_warehouse(settings)
+    checked = knowledge_query(query, workflow=_workflow_id(workflow, warehouse), limit=limit, threshold=threshold)
+    model, build = embedder_and_build(settings, warehouse)
+    vectors_of = query_embedder(settings, warehouse, lambda: datetime.now(UTC))
+    [vector] = vectors_of([checked.text], model.id, build.dimensions)
+    with warehouse.read() as connection:
+        found = nearest_passages(connection, vector, model.id, limit, checked.workflow, threshold)
+    if as_json:
+        print_json({"query": checked.text, "passages": [asdict(one) for one in found]})
+        return
+    console = output()
+    for one in found:
+        place = "" if one.t_start is None else f", at {clock(one.t_start)}"
+        console.print(f"{one.score:.3f}  {one_line(one.title or one.source_id)}{place}", style="bold", markup=False)
+        console.print(f"  {one_line(one.text)}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        console.print(f"  {one_line(one.url or '')}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{counted(len(found), 'passage')}.", style="dim", highlight=False)
+
+
 def search_of(settings: Settings, warehouse: Warehouse, *, remote: bool = False) -> KnowledgeSearch:
     """Search as the settings say; with `remote`, at Cloudflare or at the emulator in its place, whatever the mode."""
     from datetime import UTC, datetime

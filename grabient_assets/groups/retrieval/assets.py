@@ -15,6 +15,7 @@ from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.groups.retrieval.checks import index_checks, report_checks
 from grabient_assets.groups.retrieval.entry_index import ENTRY_TEXTS, embedder_and_build, sync_knowledge
 from grabient_assets.groups.retrieval.gate import ask_for_fixture
+from grabient_assets.groups.retrieval.passages import CHUNK_TEXTS
 from grabient_assets.groups.retrieval.reports import coverage_metadata
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.resources.objects import ObjectsResource
@@ -38,7 +39,8 @@ def _now() -> datetime:
     kinds={"duckdb"},
     output_required=False,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="The vector of each entry, by the embedder of GRABIENT_EMBEDDER; equal texts have one.",
+    description="The vector of each entry and of each chunk, by the embedder of GRABIENT_EMBEDDER; equal texts have "
+    "one.",
     metadata={"dagster/table_name": "entry_embeddings"},
 )
 def entry_embeddings(
@@ -51,10 +53,12 @@ def entry_embeddings(
     model, _ = embedder_and_build(load_settings(), database)
     mode, complaints = providers.answers_from(), tuple[str, ...]()
     written = embed_linked(ENTRY_TEXTS, database, model, mode, _now)
+    embed_linked(CHUNK_TEXTS, database, model, mode, _now)
     ask_for_fixture(database, model, mode, _now)
     if model.provider != LOCAL and model.provider in providers.usable():
         complaints = send_purpose(context, EMBEDDING, PURPOSES, model.provider, database, objects, providers).complaints
         written += embed_linked(ENTRY_TEXTS, database, model, mode, _now)
+        embed_linked(CHUNK_TEXTS, database, model, mode, _now)
     for one in written:
         if one.error:
             context.log.warning("Entry %s has no vector: %s", one.key, one.error)

@@ -15,6 +15,7 @@ from grabient_assets.groups.retrieval.entry_index import (
     knowledge_state,
 )
 from grabient_assets.groups.retrieval.jobs import embed_entries, index_knowledge
+from grabient_assets.groups.retrieval.passages import CHUNK_TEXTS
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import attempt, busy_with, runs_or_reason
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
@@ -47,18 +48,19 @@ def entries_changed(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorD
             if state == context.cursor:
                 return dg.SkipReason("Nothing has changed since search showed every entry.")
             texts = text_work(connection, ENTRY_TEXTS, model, providers.budget_usd(), now)
-            embedding = bool(texts.ready or texts.work)
+            chunks = text_work(connection, CHUNK_TEXTS, model, providers.budget_usd(), now)
+            embedding = bool(texts.ready or texts.work or chunks.ready or chunks.work)
             due = index_is_due(connection, model, build) or any(one.status == "validating" for one in states)
             row = connection.execute("SELECT min(source_id) FROM workflow_sources").fetchone()
         if not embedding and not due:
-            if texts.waiting:
+            if texts.waiting or chunks.waiting:
                 return dg.SkipReason(" ".join([*texts.work.held, f"Texts are under way at {model.provider}."]))
             return dg.SensorResult(skip_reason="Search shows every entry.", cursor=state)
         job = embed_entries if embedding else index_knowledge
         role = job.name.replace("_", "-")
         if reason := busy_with(context.instance, role) or busy_with(context.instance, COLLECT_ROLE):
             return dg.SkipReason(reason)
-        going = attempt(context.instance, database, role, [state, *texts.work.items()])
+        going = attempt(context.instance, database, role, [state, *map(str, chunks.ready), *texts.work.items()])
         if isinstance(going, str):
             return dg.SkipReason(going)
         first = row[0] if row and embedding else None

@@ -140,6 +140,15 @@ CREATE TABLE knowledge_entries (
     created_at          TIMESTAMPTZ NOT NULL
 );
 
+CREATE TABLE chunk_embeddings (
+    chunk_id       VARCHAR NOT NULL,
+    embedder       VARCHAR NOT NULL,
+    content_sha256 VARCHAR NOT NULL,
+    error          VARCHAR,
+    created_at     TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (chunk_id, embedder)
+);
+
 CREATE TABLE entry_embeddings (
     entry_id       VARCHAR NOT NULL,
     embedder       VARCHAR NOT NULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grabient_assets_tests.groups.knowledge.conftest import knowledge
 from grabient_assets_tests.ledger.conftest import emulator, place
 
-__all__ = ["emulator", "place"]
+__all__ = ["emulator", "knowledge", "place"]

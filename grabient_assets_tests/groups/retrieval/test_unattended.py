@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from grabient_assets.definitions import grabient
 from grabient_assets.groups.knowledge.workflows import delete_workflow
 from grabient_assets.groups.retrieval.searching import knowledge_query, knowledge_search
-from grabient_assets_tests.groups.knowledge.place import Knowledge, knowledge_in
+from grabient_assets_tests.groups.knowledge.place import Knowledge
 
 VIDEOS = ("https://youtu.be/price-talk1", "https://youtu.be/obj-mindset", "https://www.youtube.com/watch?v=man-talk-01")
 PAGES = ("https://sales.example/articles/handling-price", "https://sales.example/articles/think-about-it")
 TALK = Path(__file__).parents[3] / "grabient_assets/emulator/pages/not-interested.txt"
 GUIDE = Path(__file__).parents[3] / "grabient_assets/emulator/pages/discovery.md"
-
-
-@pytest.fixture
-def knowledge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Knowledge]:
-    with knowledge_in(tmp_path, monkeypatch) as place:
-        yield place
 
 
 def search(knowledge: Knowledge, text: str, **how: object) -> list[tuple[float, int, str, str | None]]:
@@ -56,11 +48,11 @@ def test_three_videos_two_files_and_two_pages_become_knowledge_one_can_search(kn
     assert len(hits) == 10 and {hit[1] for hit in hits} <= {4, 7, 8}
     assert [hit[0] for hit in hits] == sorted((hit[0] for hit in hits), reverse=True)
     assert any(url and "&t=" in url for _, _, _, url in hits)
-    cells = {f"fa{area}|{source}" for source, area in knowledge.rows("SELECT source_id, focus_area FROM workflow_cells")}
+    cells = {row[0] for row in knowledge.rows("SELECT 'fa' || focus_area || '|' || source_id FROM workflow_cells")}
     assert knowledge.green("knowledge_entries") == cells and len(cells) == 63
     sources = {row[0] for row in knowledge.rows("SELECT source_id FROM sources")}
     assert knowledge.green("sources") == knowledge.green("source_chunks") == sources
-    assert {run.status for run in knowledge.finished} == {"SUCCESS"}
+    assert all(run.success for run in knowledge.finished)
 
     before = (knowledge.emulator.control("GET", "calls"), knowledge.rows("SELECT count(*) FROM index_mutations"))
     runs = len(knowledge.finished)
@@ -83,7 +75,7 @@ def test_poison_dies_or_is_quarantined_and_the_others_complete(knowledge: Knowle
     assert not dead & held
     texts = [row[0].lower() for row in knowledge.rows("SELECT metadata ->> 'content' FROM index_entries")]
     assert texts and not [text for text in texts if "ignore all previous" in text or "best course in the world" in text]
-    failed = [run for run in knowledge.finished if run.status == "FAILURE"]
+    failed = [run for run in knowledge.finished if not run.success]
     assert {run.job for run in failed} == {"fetch_sources", "report_knowledge"}
     statuses = knowledge.instance.get_status_by_partition(
         dg.AssetKey("sources"), sorted(dead), dg.DynamicPartitionsDefinition(name="sources")
