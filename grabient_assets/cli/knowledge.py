@@ -242,7 +242,7 @@ def search(
     if passages:
         if areas or types or remote:
             raise UsageError(
-                "Texts have no areas or types, and are searched here. Leave --areas, --types, --remote out."
+                "Texts have no areas or types and are searched here. Leave out --areas, --types, --remote."
             )
         search_passages(query, workflow, limit, threshold, as_json=as_json)
         return

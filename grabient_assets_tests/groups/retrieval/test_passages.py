@@ -41,7 +41,7 @@ def test_another_cut_embeds_only_the_chunks_that_changed(knowledge: Knowledge) -
     knowledge.fetch()
     both = knowledge.rows("SELECT chunker, list(text) FROM chunks GROUP BY 1 ORDER BY 1")
     assert [row[0] for row in both] == ["c1:120/0", "c1:121/0"]
-    fresh = {text for text in both[1][1]} - first
+    fresh = set(both[1][1]) - first
     assert embed(knowledge) == before + len(fresh) and len(fresh) < len(both[1][1])
 
 
