@@ -338,7 +338,7 @@ def test_what_cannot_be_is_refused_at_the_form(
     answer = empty.post("/knowledge", sent)
     assert answer.status_code == 400 and words in answer.json()["error"]
     page = empty.client.post("/knowledge", data={**sent, "token": empty.token})
-    assert page.status_code == 400 and 'role="alert"' in page.text and "New workflow" in page.text
+    assert page.status_code == 400 and 'role="alert"' in page.text and 'aria-current="page">Knowledge' in page.text
     assert empty.json("/knowledge.json", plan="1", **sent)["why_not"] == answer.json()["error"]
     assert _rows(tmp_path, "SELECT count(*) FROM workflows") == [(0,)]
 
