@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LIMIT, MOST = 20, 100
+NEAR = 240
+"""Characters of a passage that are shown on each side of its quote."""
 _NO_INDEX = (
     "There is no index of knowledge yet, so entries and quotes are looked through for these words. The sensors make "
     "the index, `grabient index sync --index knowledge` at once."
@@ -63,16 +65,27 @@ def search_page(ask: Ask) -> dict[str, Any]:
 
 def _hit_document(hit: KnowledgeHit, known: dict[str, str]) -> dict[str, Any]:
     """The hit, with what a page shows of it: the quote between what stands before and after it."""
-    passage, start, end = hit.passage, hit.quote_start, hit.quote_end
+    before, quoted, after = around(hit.passage, hit.quote_start, hit.quote_end)
     return {
         **asdict(hit),
         "area": AREAS[hit.focus_area - 1].name,
         "workflow": known.get(hit.workflow_id, ""),
         "link": link(hit.url),
-        "before": passage[:start],
-        "quoted": passage[start:end],
-        "after": passage[end:],
+        "before": before,
+        "quoted": quoted,
+        "after": after,
     }
+
+
+def around(passage: str, start: int, end: int) -> tuple[str, str, str]:
+    """What stands before the quote, the quote, and what stands after it; both sides cut at a word where they are
+    long."""
+    before, after = passage[:start], passage[end:]
+    if len(before) > NEAR:
+        before = f"… {before[-NEAR:].partition(' ')[2]}"
+    if len(after) > NEAR:
+        after = f"{after[:NEAR].rpartition(' ')[0]} …"
+    return before, passage[start:end], after
 
 
 def link(address: str | None) -> str | None:

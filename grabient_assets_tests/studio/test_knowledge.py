@@ -16,6 +16,7 @@ import pytest
 
 from grabient_assets.errors import UsageError
 from grabient_assets.settings import load_settings
+from grabient_assets.studio.knowledge_search import NEAR, around
 from grabient_assets.studio.new_workflow import harmless_name, refuse_paths
 from grabient_assets.studio.pages import Studio
 from grabient_assets.studio.server import StudioServer
@@ -201,6 +202,15 @@ def test_search_finds_by_meaning_and_leads_to_the_second_and_to_the_request(stud
         assert studio.client.get("/knowledge/search", params=query).status_code == 400
 
 
+def test_a_long_passage_is_cut_at_words_around_its_quote() -> None:
+    passage = f"{'long ' * 100}the quote{' words' * 100}"
+    before, quoted, after = around(passage, 500, 509)
+    assert quoted == "the quote" and len(before) <= NEAR + 2 and len(after) <= NEAR + 2
+    assert before.startswith("… long long") and before.endswith("long ")
+    assert after.startswith(" words words") and after.endswith("words …")
+    assert around("a b c", 2, 3) == ("a ", "b", " c")
+
+
 def test_without_an_index_words_are_looked_for(studio: Opened) -> None:
     with studio.studio.to_write().write() as connection:
         connection.execute("DELETE FROM index_versions")
@@ -338,7 +348,7 @@ def test_what_cannot_be_is_refused_at_the_form(
     answer = empty.post("/knowledge", sent)
     assert answer.status_code == 400 and words in answer.json()["error"]
     page = empty.client.post("/knowledge", data={**sent, "token": empty.token})
-    assert page.status_code == 400 and 'role="alert"' in page.text and "New workflow" in page.text
+    assert page.status_code == 400 and 'role="alert"' in page.text and 'aria-current="page">Knowledge' in page.text
     assert empty.json("/knowledge.json", plan="1", **sent)["why_not"] == answer.json()["error"]
     assert _rows(tmp_path, "SELECT count(*) FROM workflows") == [(0,)]
 
