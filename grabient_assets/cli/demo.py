@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from grabient_assets.warehouse.connection import Warehouse
 
 DEMO_TIMEOUT = 1800.0
-SHOWN_PALETTES = 5
+SHOWN_PALETTES = 4
 """The number of palettes with which the end of the demo fits a terminal's window."""
 SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
 HITS = 2

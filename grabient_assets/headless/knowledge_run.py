@@ -14,6 +14,7 @@ from grabient_assets.groups.knowledge.tables import Workflow, workflows
 from grabient_assets.groups.knowledge.workflows import Status, statuses
 from grabient_assets.headless.carrying import any_paused, follow
 from grabient_assets.ledger.asking import begin_asking
+from grabient_assets.ledger.asks import move_to_cap
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import Settings
 from grabient_assets.sortable_ids import sortable_id
@@ -43,10 +44,7 @@ def give_money(warehouse: Warehouse, workflow: Workflow, usd: Decimal, answers_f
         connection.execute(
             "UPDATE workflows SET cap_id = $1 WHERE workflow_id = $2", [cap.cap_id, workflow.workflow_id]
         )
-        connection.execute(
-            "UPDATE asks SET cap_id = $1 WHERE purpose = $2 AND state = 'open' AND cap_id = $3",
-            [cap.cap_id, EXTRACTION.name, workflow.cap_id],
-        )
+        move_to_cap(connection, EXTRACTION.name, workflow.cap_id, cap.cap_id)
 
 
 def follow_workflow(

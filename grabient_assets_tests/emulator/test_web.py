@@ -11,8 +11,8 @@ import pytest
 import requests
 from pypdf import PdfReader
 
+from grabient_assets_tests.emulator.holding import at_the_same_time
 from grabient_assets_tests.emulator.running import Running
-from grabient_assets_tests.emulator.test_youtube import at_the_same_time
 
 ARTICLE, OTHER, GUIDE = "/articles/handling-price", "/articles/think-about-it", "/guides/discovery.md"
 SCRIPT, LIST = "/scripts/not-interested.txt", "/files/competitors.pdf"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -31,6 +28,7 @@ from youtube_transcript_api import (
 
 from grabient_assets.emulator.talks import AREAS, GENERATED, MANUAL, sample_ids, segments_of, sentences, talk_of
 from grabient_assets.emulator.youtube import API_KEY
+from grabient_assets_tests.emulator.holding import at_the_same_time
 from grabient_assets_tests.emulator.running import Running
 
 SAMPLE, BOTH, PLAIN, LONG = "think-about", "price-talk1", "abcdefghijk", "longabcdefg"
@@ -289,21 +287,6 @@ def test_calls_are_counted_by_video_and_at_the_same_time(emulator: Running) -> N
     assert found["counts"]["youtube"] == {"transcript": 9}
     assert found["fetched"]["youtube"] == {SAMPLE: 2, BOTH: 1} and found["in_flight"]["youtube"] == 1
     assert at_the_same_time(emulator, lambda: first(emulator, SAMPLE), {"route": "transcript", "step": "watch"}) == 4
-
-
-def at_the_same_time(emulator: Running, fetch: Callable[[], object], match: dict[str, Any]) -> int:
-    """The most that the emulator saw of four that are held until all have come."""
-    emulator.faults({"match": match, "action": {"do": "hold"}})
-    came = threading.Event()
-    with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(fetch) for _ in range(4)]
-        for _ in range(1_000):
-            if emulator.control("GET", "faults")["rules"][0]["fired"] == 4:
-                came.set()
-                break
-        emulator.control("POST", "release")
-        assert came.is_set() and all(one.result(20) for one in waiting)
-    return max(emulator.control("GET", "calls")["in_flight"].values())
 
 
 def test_reset_forgets_what_was_fetched(emulator: Running) -> None:
