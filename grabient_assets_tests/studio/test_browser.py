@@ -157,6 +157,7 @@ def test_a_blind_vote_by_keys_alone(browser: Browser, url: str, data: Path) -> N
         page.keyboard.press("x")  # a key that nobody names does nothing
         page.keyboard.press("120"[done % 3])
         page.locator(f"form[data-seed='{seed}']").wait_for(state="detached")
+        page.wait_for_load_state()  # the script of the next page listens from then on
     assert page.get_by_role("heading", name="v1 against v2").is_visible()
     with Warehouse(data / "grabient.duckdb").read() as connection:
         rows = connection.execute("SELECT choice, count(*) FROM prompt_votes GROUP BY ALL ORDER BY ALL").fetchall()
