@@ -56,7 +56,9 @@ def test_three_videos_two_files_and_two_pages_become_knowledge_one_can_search(kn
     assert len(hits) == 10 and {hit[1] for hit in hits} <= {4, 7, 8}
     assert [hit[0] for hit in hits] == sorted((hit[0] for hit in hits), reverse=True)
     assert any(url and "&t=" in url for _, _, _, url in hits)
-    cells = {f"fa{area}|{source}" for source, area in knowledge.rows("SELECT source_id, focus_area FROM workflow_cells")}
+    cells = {
+        f"fa{area}|{source}" for source, area in knowledge.rows("SELECT source_id, focus_area FROM workflow_cells")
+    }
     assert knowledge.green("knowledge_entries") == cells and len(cells) == 63
     sources = {row[0] for row in knowledge.rows("SELECT source_id FROM sources")}
     assert knowledge.green("sources") == knowledge.green("source_chunks") == sources
