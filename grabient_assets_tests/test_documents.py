@@ -58,10 +58,10 @@ def test_every_command_and_option_that_is_named_exists():
     for name, rest in calls:
         assert name in commands, f"grabient {name} is named and does not exist"
         command, word = commands[name], rest.split()[0] if rest.split() else ""
-        if found := getattr(command, "commands", None):  # a group of commands, such as `grabient index`
-            if not word.startswith("--"):  # an option of the group itself
-                assert word.partition("|")[0] in {*found, ""}, f"grabient {name} {word} is named and does not exist"
-                command = found.get(word, command)
+        found = getattr(command, "commands", None)  # of a group of commands, such as `grabient index`
+        if found and not word.startswith("--"):  # an option of the group itself
+            assert word.partition("|")[0] in {*found, ""}, f"grabient {name} {word} is named and does not exist"
+            command = found.get(word, command)
         options = {option for parameter in command.params for option in parameter.opts}
         for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
             assert option in options | {"--help", "--"}, f"grabient {name} {option} is named and does not exist"

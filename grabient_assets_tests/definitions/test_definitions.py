@@ -12,6 +12,8 @@ import dagster as dg
 import pytest
 
 from grabient_assets.definitions import grabient
+from grabient_assets.groups.fetching.partitions import sources
+from grabient_assets.groups.knowledge.partitions import cells
 from grabient_assets.partitions import (
     PROMPT_VERSIONS,
     add_partitions,
@@ -45,6 +47,14 @@ TABLE = {
     "artworks": ("chorus", ("artwork_batches",)),
     "chorus_comparisons": ("comparisons", ("artworks",)),
     "artist_fingerprints": ("comparisons", ("chorus_comparisons",)),
+    "knowledge_workflows": ("knowledge", ()),
+    "sources": ("knowledge", ("knowledge_workflows",)),
+    "source_chunks": ("knowledge", ("sources",)),
+    "extraction_batches": ("knowledge", ("sources",)),
+    "knowledge_entries": ("knowledge", ("extraction_batches",)),
+    "entry_embeddings": ("knowledge", ("knowledge_entries",)),
+    "knowledge_index": ("knowledge", ("entry_embeddings",)),
+    "knowledge_reports": ("knowledge", ("knowledge_index",)),
     "model_reports": ("calibration", ("tag_consensus",)),
     "palette_exports": ("exports", ("embed_text", "refined_tags")),
 }
@@ -55,7 +65,9 @@ SPACES = {
     "search_reports": prompt_versions,
     **dict.fromkeys(("statement_batches", "artist_statements", "artwork_batches", "artworks"), chorus_runs),
     "chorus_comparisons": chorus_groups,
-    "artist_fingerprints": None,
+    **dict.fromkeys(("artist_fingerprints", "knowledge_workflows", "knowledge_index", "knowledge_reports")),
+    **dict.fromkeys(("sources", "source_chunks", "entry_embeddings"), sources),
+    **dict.fromkeys(("extraction_batches", "knowledge_entries"), cells),
     "model_reports": prompt_versions,
     "palette_exports": prompt_versions,
 }
@@ -71,10 +83,22 @@ JOBS = {
     "submit_artworks": {"artwork_batches"},
     "report_chorus": {"artist_statements", "artworks"},
     "compare_artists": {"chorus_comparisons", "artist_fingerprints"},
+    "new_workflow": {"knowledge_workflows"},
+    "fetch_sources": {"sources", "source_chunks"},
+    "submit_extraction": {"extraction_batches"},
+    "report_knowledge": {"knowledge_entries"},
+    "embed_entries": {"entry_embeddings"},
+    "index_knowledge": {"knowledge_index", "knowledge_reports"},
     "report_models": {"model_reports"},
     "export_palettes": {"palette_exports"},
 }
-OP_JOBS = {"collect_batch": "collect_batches", "cancel_batch": "stop_and_collect", "ask_chorus": "record_chorus"}
+OP_JOBS = {
+    "collect_batch": "collect_batches",
+    "cancel_batch": "stop_and_collect",
+    "ask_chorus": "record_chorus",
+    "redrive_sources": "redrive_dead_letters",
+    "delete_workflow": "delete_one_workflow",
+}
 """By job, its op: none of them has a partition."""
 SENSORS = {
     "palettes_loaded": "load_palettes",
@@ -87,6 +111,9 @@ SENSORS = {
     "vectors_changed": "sync_indexes, measure_search",
     "chorus_due": "submit_statements, submit_artworks",
     "chorus_settled": "report_chorus, compare_artists",
+    "sources_due": "fetch_sources",
+    "extraction_due": "submit_extraction, report_knowledge",
+    "entries_changed": "embed_entries, index_knowledge",
     "consensus_settled": "report_models",
     "refinement_settled": "export_palettes",
     "something_to_tell": "",
@@ -122,7 +149,7 @@ def test_every_asset_has_its_group_its_dependencies_and_a_description():
 
 
 @pytest.mark.usefixtures("environment")
-def test_palettes_are_partitioned_by_seed_and_everything_after_by_prompt_version_and_seed():
+def test_palettes_are_partitioned_by_seed_their_answers_by_prompt_version_and_seed_knowledge_by_source_and_cell():
     graph = definitions().resolve_asset_graph()
     for name in TABLE:
         expected = SPACES.get(name, palette_versions)

@@ -64,7 +64,7 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
                         run_key=going.run_key,
                         partition_key=first,
                         tags={**going.tags, **about},
-                        run_config={"ops": {"fetch_sources": {"config": {"due": True}}}},
+                        run_config={"ops": {"read_sources": {"config": {"due": True}}}},
                     )
                 )
         if later and later[0]:
@@ -86,7 +86,7 @@ def _marking(instance: dg.DagsterInstance, dead: Sequence[DeadLetter]) -> list[d
             run_key=(marking := next_attempt("mark-source", work, 0)).run_key,
             partition_key=one.source_id,
             tags={**marking.tags, ABOUT_TAG: f"{one.source_id} failed"},
-            run_config={"ops": {"fetch_sources": {"config": {"report": True}}}},
+            run_config={"ops": {"read_sources": {"config": {"report": True}}}},
         )
         for work, one in list(works.items())
         if work not in seen
