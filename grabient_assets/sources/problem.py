@@ -10,9 +10,9 @@ Transient = Literal["blocked", "http_5xx", "network", "timeout", "empty_body"]
 _OfVideos = Literal["disabled", "unavailable", "age_restricted", "unplayable", "no_transcript"]
 _OfAddresses = Literal["not_found", "refused", "private_address", "too_many_redirects", "too_large", "wrong_type"]
 _OfTexts = Literal["error_page", "too_little_text", "no_text", "encrypted", "broken", "binary", "one_word"]
-_OfFiles = Literal["too_many_pages", "gone_file"]
+_OfFiles = Literal["too_many_pages", "gone_file", "unforeseen"]
 ErrorClass = Transient | _OfVideos | _OfAddresses | _OfTexts | _OfFiles
-"""`refused` is 401, 403 and every 4xx without a class of its own; `no_text` is a scan."""
+"""`refused` is 401, 403 and every 4xx without a class of its own; `no_text` is a scan; `unforeseen` a fault of ours."""
 TRANSIENT = frozenset(get_args(Transient))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from grabient_assets.errors import GrabientError
 from grabient_assets.groups.embedding.embeddings import content_of, folded
 from grabient_assets.groups.fetching.queue import QueueItem, fail, finish, is_held, lease_next
 from grabient_assets.groups.fetching.tables import ChunkRecord, Source, WindowRecord, record_source, sources
@@ -23,7 +25,7 @@ from grabient_assets.sources.pages import Fetchers
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.rows import insert_rows
+from grabient_assets.warehouse.rows import insert_rows, utf8
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -88,12 +90,14 @@ def _fetch(
             key, media_type = object_key(got.body), got.media_type
             store.put(key, got.body, media_type or "application/octet-stream")
             read = _read(source, got, key)
-    except SourceProblem as problem:
-        with warehouse.write() as connection:
-            now = ledger_time(connection, clock())
-            dead = is_held(connection, item) and fail(connection, item, problem, now, key, media_type)
-            record_source(connection, replace(source, error=str(problem), error_class=problem.error_class))
-        return FetchedSource(item.source_id, problem, dead)
+    except GrabientError as error:
+        if not isinstance(error, SourceProblem):
+            raise  # the store or the database: no source can go on
+        return _failed(item, error, warehouse, clock, key, media_type)
+    except Exception as error:  # a library's fault with one source keeps no other from being fetched
+        logging.getLogger(__name__).exception("Reading %s failed", source.locator)
+        sentence = f"Reading {source.locator} failed in a way that nobody foresaw: {type(error).__name__}: {error}."
+        return _failed(item, SourceProblem("unforeseen", sentence), warehouse, clock, key, media_type)
     with warehouse.write() as connection:
         now = ledger_time(connection, clock())
         if not is_held(connection, item):
@@ -106,6 +110,25 @@ def _fetch(
         ask(connection, [item.source_id], now)
         finish(connection, item, now)
     return FetchedSource(item.source_id, changed=changed)
+
+
+def _failed(
+    item: QueueItem,
+    problem: SourceProblem,
+    warehouse: Warehouse,
+    clock: Callable[[], datetime],
+    key: str | None,
+    media_type: str | None,
+) -> FetchedSource:
+    with warehouse.write() as connection:
+        if not is_held(connection, item):
+            return FetchedSource(item.source_id, problem)  # another process has leased it since
+        dead = fail(connection, item, problem, ledger_time(connection, clock()), key, media_type)
+        connection.execute(
+            "UPDATE sources SET error = $1, error_class = $2 WHERE source_id = $3",
+            [utf8(str(problem)), problem.error_class, item.source_id],
+        )
+    return FetchedSource(item.source_id, problem, dead)
 
 
 def object_key(body: bytes) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UsageError
 from grabient_assets.sortable_ids import sortable_id
+from grabient_assets.warehouse.rows import utf8
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,6 +26,8 @@ LEASE = timedelta(minutes=5)
 """Longer than a fetch may take: a page has 30 s, a transcript three calls."""
 MOST_ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
+LONGEST_ASKED = timedelta(hours=1)
+"""What a server may ask for with Retry-After."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ def fail(
     Returns whether it is dead. A server that names a longer wait gets it."""
     once = problem.error_class == "empty_body" and item.attempts > 1  # YouTube sends one now and then, never twice
     dead = problem.permanent or once or item.attempts >= MOST_ATTEMPTS
-    wait = max(backoff(item.item_id, item.attempts), timedelta(seconds=problem.retry_after or 0))
+    asked = min(problem.retry_after or 0, LONGEST_ASKED.total_seconds())
+    wait = max(backoff(item.item_id, item.attempts), timedelta(seconds=asked))
     connection.execute(
         """
         UPDATE source_queue SET status = $status, last_error = $error, error_class = $class, leased_until = NULL,
@@ -158,7 +162,7 @@ def fail(
         """,
         {
             "status": "dead" if dead else "queued",
-            "error": str(problem),
+            "error": utf8(str(problem)),
             "class": problem.error_class,
             "next": now if dead else now + wait,
             "completed": now if dead else None,
@@ -172,12 +176,13 @@ def fail(
 
 _DEAD = """
     FROM source_states q JOIN source_queue i USING (item_id) JOIN sources s ON s.source_id = q.source_id
-    WHERE q.status = 'dead'
+    WHERE q.status = 'dead' AND s.source_id IN (
+        SELECT source_id FROM workflow_sources JOIN workflows USING (workflow_id) WHERE deleted_at IS NULL)
 """
 
 
 def dead_letters(connection: DuckDBPyConnection, workflow_id: str | None = None) -> list[DeadLetter]:
-    """What is dead and was not re-driven since, the newest first: all, or those of a workflow."""
+    """What is dead, wanted, and was not re-driven since, the newest first: all, or those of a workflow."""
     rows = connection.execute(
         f"""
         SELECT i.item_id, s.source_id, s.locator, i.error_class, i.last_error, i.attempts, i.completed_at, i.object_key,

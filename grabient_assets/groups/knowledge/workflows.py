@@ -37,17 +37,8 @@ if TYPE_CHECKING:
 CHUNK_SIZE, OVERLAP = 1_000, 100
 FRESH = timedelta(hours=24)
 """A source that was fetched since then is not fetched again for another workflow."""
-WorkflowState = Literal[
-    "queued",
-    "scraping",
-    "extracting",
-    "embedding",
-    "indexing",
-    "validating",
-    "completed",
-    "completed_with_dead",
-    "failed",
-]
+_Underway = Literal["queued", "scraping", "extracting", "embedding", "indexing", "validating"]
+WorkflowState = _Underway | Literal["completed", "completed_with_dead", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,3 +220,21 @@ def test_an_unchanged_page_costs_nothing_and_a_changed_one_is_asked_about_anew(k
     knowledge.pass_time(timedelta(hours=1))
     knowledge.make(PAGE, name="fresh")
     assert knowledge.fetch() == []
+
+
+def test_a_fault_of_a_library_kills_one_source_and_a_long_retry_after_is_cut(knowledge: Knowledge) -> None:
+    knowledge.make(PAGE, "https://sales.example/other", "https://sales.example/busy")
+
+    def page(url: str, *_: object) -> Fetched:
+        if url == PAGE:
+            raise RecursionError("too deep")
+        if url.endswith("busy"):
+            raise SourceProblem("blocked", "Come back in a year.", retry_after=1e300)
+        return Fetched(TEXT.encode(), "text/plain", None, None, url)
+
+    done = knowledge.fetch(Fetchers(lambda _: Fetched(b"", None, None, None, ""), page))
+    assert sorted(str(one.problem and one.problem.error_class) for one in done) == ["None", "blocked", "unforeseen"]
+    [(error,)] = knowledge.rows("SELECT error FROM sources WHERE error_class = 'unforeseen'")
+    assert "RecursionError: too deep" in error
+    [(due,)] = knowledge.rows("SELECT scheduled_for FROM source_queue WHERE status = 'queued'")
+    assert abs(due - knowledge.now - timedelta(hours=1)) < timedelta(milliseconds=1)
