@@ -8,6 +8,7 @@ import json
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from hypothesis import strategies as st
 
 from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
 from grabient_assets.groups.embedding.purpose import ask_for_embeddings
+from grabient_assets.groups.fetching.fetching import cut_missing, fetch_due
+from grabient_assets.groups.knowledge.workflows import Wish as KnowledgeWish
+from grabient_assets.groups.knowledge.workflows import ask_about, make_workflow, plan_workflow
 from grabient_assets.groups.purposes import PURPOSES, reader_of
 from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.ledger import batches
@@ -27,20 +31,26 @@ from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.contract import Result
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROVIDERS
+from grabient_assets.resources.sources import fetchers
+from grabient_assets.settings import PROVIDERS, load_settings
 from grabient_assets_tests.recordings.pipeline import Pipeline, pipeline
 from grabient_assets_tests.recordings.scenarios import SAMPLES
 
 ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
 BRUSHES = ("gpt-image-2.5-flare", "gemini-nano-banana-2.1")
+EXTRACTORS = [m.id for m in load_registry().models if "extractor" in m.roles and m.provider in PROVIDERS]
 EMBEDDERS = [m for m in load_registry().models if "embedder" in m.roles and m.provider in PROVIDERS]
+FILES = {
+    "price.md": "# Price\n\nWhen the price is too high for a customer, ask what it is compared with. " * 4,
+    "delay.md": "# Delay\n\nWhen somebody has to think about it, ask which part of it they will think about. " * 4,
+}
 every_purpose = pytest.mark.parametrize("purpose", PURPOSES.values(), ids=PURPOSES.keys())
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """Two palettes tagged by all providers and refined, two texts embedded by every embedder, and a chorus for each of
-    two brushes."""
+    """Two palettes tagged by all providers and refined, two texts embedded by every embedder, a chorus for each of two
+    brushes, and two files read by an extractor of each provider."""
     folder = tmp_path_factory.mktemp("pipeline")
     file = folder / "two.jsonl"
     file.write_text("".join(SAMPLES.read_text(encoding="utf-8").splitlines(keepends=True)[:2]), encoding="utf-8")
@@ -67,7 +77,33 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
                     submission = Submission(connection, PURPOSES, house.warehouse, house.store, house.clock)
                     submit_due(PURPOSES[purpose], submission)
             found.ask(lambda _: None)
+        read_files(found, folder)
         yield found
+
+
+def read_files(found: Pipeline, folder: Path) -> None:
+    """A workflow of two files, read by every extractor. Its id decides what the emulated ones say."""
+    house, settings = found.house, load_settings()
+    files: list[str] = []
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        files.append(str(folder / name))
+    wish = KnowledgeWish("talks", tuple(files), areas=(4, 5), extractors=tuple(EXTRACTORS))
+    with house.warehouse.read() as connection:
+        planned = plan_workflow(connection, wish, PROVIDERS, settings, house.clock())
+    workflow = replace(planned.workflow, workflow_id=f"wf_{0:026d}")
+    make_workflow(house.warehouse, replace(planned, workflow=workflow), None, "emulator", house.clock())
+    fetched = fetch_due(
+        *(house.warehouse, house.store, fetchers(settings), house.clock, 1),
+        lambda connection, ids, now: ask_about(connection, ids, "emulator", now),
+    )
+    assert [one.problem for one in fetched] == [None] * len(FILES)
+    cut_missing(house.warehouse, house.store)
+    for name in PROVIDERS:
+        with found.connect(name) as connection:
+            submission = Submission(connection, PURPOSES, house.warehouse, house.store, house.clock)
+            submit_due(PURPOSES["extraction"], submission)
+    found.ask(lambda _: None)
 
 
 def columns(done: Pipeline, relation: str) -> set[str]:
@@ -95,6 +131,7 @@ def test_every_purpose_and_every_provider_took_part(done: Pipeline) -> None:
         "embedding": ["google", "groq", "openai"],
         "statement": sorted(PROVIDERS),
         "artwork": ["google", "openai"],
+        "extraction": sorted(PROVIDERS),
     }
 
 

@@ -31,7 +31,7 @@ def _ungrounded(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
     rows = connection.execute(
         """
         SELECT e.entry_id FROM knowledge_entries e
-        WHERE (e.state = 'ok' AND (e.quote_start IS NULL OR e.quote_end <= e.quote_start OR trim(e.quote) = ''))
+        WHERE (e.state = 'ok' AND ((e.quote_end > e.quote_start) IS NOT TRUE OR trim(e.quote) = ''))
            OR (e.state <> 'ok' AND e.entry_id IN (SELECT entry_id FROM entry_embeddings))
         ORDER BY 1
         """
