@@ -206,10 +206,11 @@ def test_refined_palettes_are_found_by_search(story: Story):
 
 
 def test_every_asset_check_has_run_and_passed(story: Story):
+    graph = story.pipeline.definitions.resolve_asset_graph()
     declared = {
         f"{key.asset_key.to_user_string()}:{key.name}"
-        for key in story.pipeline.definitions.resolve_asset_graph().asset_check_keys
-        if key.asset_key.to_user_string() not in ("artist_statements", "artworks")  # nobody asked a chorus here
+        for key in graph.asset_check_keys
+        if graph.get(key.asset_key).group_name not in ("chorus", "knowledge")  # nobody asked for these here
     }
     assert len(declared) == 21
     assert story.pipeline.checks() == dict.fromkeys(declared, True)
