@@ -24,6 +24,8 @@ WORDS = (
     *("compare", "supplier", "risk", "pilot", "month", "year", "cost", "problem", "answer", "listen", "repeat", "ask"),
     *("when", "they", "say", "the", "a", "of", "and", "before", "after", "again", "never", "first", "calm", "trust"),
 )
+SOURCES = 1_340
+"""No multiple of 3, so that each has all nine areas: 12,060 cells."""
 QUERIES = ("the price is too high", "I have to think about it", "no budget this year", "they are happy with another")
 
 
@@ -77,7 +79,7 @@ def _invent(path: Path, count: int) -> None:
         connection.execute(
             f"""
             CREATE TEMP TABLE cells AS SELECT DISTINCT source_id, focus_area FROM (
-                SELECT 'yt_' || n % 90 AS source_id, n % 9 + 1 AS focus_area FROM invented);
+                SELECT 'yt_' || n % {SOURCES} AS source_id, n % 9 + 1 AS focus_area FROM invented);
             INSERT INTO workflows BY NAME SELECT unnest(['wf_a', 'wf_b']) AS workflow_id, 'invented' AS name,
                 'youtube' AS type, 'v1' AS prompt_version, range(1, 10) AS areas, '{extractors}' AS extractors,
                 1000 AS chunk_size, 100 AS overlap, 'wordllama-256' AS embedder, 'local' AS store,
@@ -88,11 +90,11 @@ def _invent(path: Path, count: int) -> None:
             INSERT INTO source_windows BY NAME SELECT source_id, content_sha256, 0 AS part, content_sha256 AS
                 window_sha256, title, 0 AS char_start, 40000 AS char_end, '[]' AS segments FROM sources;
             INSERT INTO workflow_sources BY NAME
-                SELECT CASE WHEN source_id[4:]::INTEGER < 45 THEN 'wf_a' ELSE 'wf_b' END AS workflow_id, source_id,
-                       0 AS position, 0 AS priority, now() AS added_at FROM sources
+                SELECT CASE WHEN source_id[4:]::INTEGER < {SOURCES // 2} THEN 'wf_a' ELSE 'wf_b' END AS workflow_id,
+                       source_id, 0 AS position, 0 AS priority, now() AS added_at FROM sources
                 UNION ALL BY NAME
                 SELECT 'wf_b' AS workflow_id, source_id, 0 AS position, 0 AS priority, now() AS added_at
-                FROM sources WHERE source_id[4:]::INTEGER < 9;
+                FROM sources WHERE source_id[4:]::INTEGER < {SOURCES // 10};
             INSERT INTO extractions BY NAME SELECT source_id || '|fa' || focus_area || '|w00' AS subject, source_id,
                 focus_area, 0 AS part, 'v1' AS prompt_version, 'google' AS provider, 'invented' AS model,
                 left(sha256('fa' || focus_area || '|' || sha256(source_id)), 24) || '-x' AS custom_id,
@@ -103,7 +105,7 @@ def _invent(path: Path, count: int) -> None:
                 n % 40000 AS quote_start, n % 40000 + 80 AS quote_end, (n % 3600)::DOUBLE AS t_start, 'ok' AS state,
                 x.custom_id, now() AS created_at
             FROM invented i JOIN extractions x
-                ON x.source_id = 'yt_' || i.n % 90 AND x.focus_area = i.n % 9 + 1;
+                ON x.source_id = 'yt_' || i.n % {SOURCES} AND x.focus_area = i.n % 9 + 1;
             INSERT INTO chunks BY NAME SELECT source_id || '-' || place AS chunk_id, source_id, place AS position,
                 1000 * place AS char_start, 1000 * place + 1100 AS char_end, 1 AS tokens, repeat('word ', 220) AS text,
                 'x' AS content_sha256, 'chunks-1' AS chunker

@@ -199,14 +199,20 @@ per_model AS (
            bool_and(answered AND error IS NULL) AS whole, bool_and(skipped) AS skipped,
            bool_or(again IS TRUE OR (NOT answered AND ask_state IS DISTINCT FROM 'stopped')) AS waiting,
            max(coalesce(error, reason)) FILTER (NOT answered OR error IS NOT NULL) AS error,
-           bool_or(custom_id IS NOT NULL) AS tried,
-           list(custom_id) FILTER (error IS NULL AND NOT skipped) AS requests
+           bool_or(custom_id IS NOT NULL) AS tried
     FROM parts GROUP BY ALL
 ),
 per_cell AS (
     SELECT prompt_version, source_id, focus_area, bool_or(whole) AS whole, bool_and(skipped) AS skipped,
-           bool_or(waiting) AS waiting, bool_or(tried) AS tried, max(error) AS error, max(parts) AS parts, flatten(list(requests)) AS requests
+           bool_or(waiting) AS waiting, bool_or(tried) AS tried, max(error) AS error, max(parts) AS parts
     FROM per_model GROUP BY ALL
+),
+found AS (
+    SELECT prompt_version, source_id, focus_area, count(*) AS entries FROM (
+        SELECT DISTINCT p.prompt_version, p.source_id, p.focus_area, e.type, e.content
+        FROM parts p JOIN knowledge_entries e ON e.custom_id = p.custom_id
+        WHERE e.state = 'ok' AND p.error IS NULL AND NOT p.skipped
+    ) GROUP BY ALL
 )
 SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
        CASE WHEN c.skipped THEN 'skipped'
@@ -220,10 +226,7 @@ SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
        coalesce(f.entries, 0) AS entries, c.parts, coalesce(c.tried, false) OR coalesce(q.died, false) AS tried
 FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM workflow_readings) w
 LEFT JOIN per_cell c USING (prompt_version, source_id, focus_area)
-LEFT JOIN LATERAL (
-    SELECT count(DISTINCT (e.type, e.content)) AS entries FROM knowledge_entries e
-    WHERE e.state = 'ok' AND list_contains(c.requests, e.custom_id)
-) f ON true
+LEFT JOIN found f USING (prompt_version, source_id, focus_area)
 LEFT JOIN source_states q USING (source_id);
 
 CREATE VIEW knowledge_coverage AS
