@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 WORDS = (
     *("price", "budget", "value", "contract", "customer", "question", "silence", "reason", "call", "later", "boss"),
@@ -60,7 +61,12 @@ def _build_and_find(count: int) -> None:
         print(f"{what:<34} {time.perf_counter() - started:8.2f} s   {kept.embedded:,} embedded, {vectors:,} vectors")
     search = knowledge_search(settings, warehouse, clock)
     print(f"first search                       {_seconds(lambda: search.find(knowledge_query(QUERIES[0]))):8.2f} s")
-    for what, more in (("all", {}), ("areas 4, 7, 8", {"areas": [4, 7, 8]}), ("one workflow", {"workflow": "wf_a"})):
+    chosen: dict[str, dict[str, Any]] = {
+        "all": {},
+        "areas 4, 7, 8": {"areas": [4, 7, 8]},
+        "one workflow": {"workflow": "wf_a"},
+    }
+    for what, more in chosen.items():
         queries = [knowledge_query(text, **more) for text in QUERIES * 5]
         found = [1000 * _seconds(lambda: search.find(query)) for query in queries]  # noqa: B023
         print(f"search, {what:<26} median {median(found):.1f} ms, slowest {max(found):.1f}")

@@ -61,7 +61,7 @@ def workflow_cost(connection: DuckDBPyConnection, workflow_id: str) -> Decimal:
         """
         SELECT coalesce(sum(cost_usd), 0) FROM (
             SELECT DISTINCT x.custom_id, x.cost_usd
-            FROM extractions x JOIN workflow_readings USING (source_id, focus_area, prompt_version, provider, model)
+            FROM extractions x JOIN cell_readings USING (source_id, focus_area, prompt_version, provider, model)
             WHERE workflow_id = $1 AND x.cost_usd IS NOT NULL
         )
         """,

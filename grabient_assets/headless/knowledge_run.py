@@ -89,7 +89,7 @@ def _is_awaited(workflow_id: str, warehouse: Warehouse) -> bool:
         row = connection.execute(
             """
             SELECT EXISTS (
-                SELECT 1 FROM source_states s JOIN workflow_sources m USING (source_id)
+                SELECT 1 FROM fetch_states s JOIN workflow_sources m USING (source_id)
                 WHERE m.workflow_id = $1 AND s.status IN ('queued', 'leased')
             ) OR EXISTS (
                 SELECT 1 FROM batches b JOIN batch_requests r USING (batch_id)

@@ -73,7 +73,7 @@ def _costs(connection: DuckDBPyConnection) -> dict[str, tuple[Decimal, int, int]
     rows = connection.execute(
         """
         SELECT r.workflow_id, sum(c.cost_usd), count(*), count(*) FILTER (c.cost_basis = 'unknown')
-        FROM (SELECT *, 'fa' || focus_area AS area FROM workflow_readings) r
+        FROM (SELECT *, 'fa' || focus_area AS area FROM cell_readings) r
         JOIN cost_by_request c ON c.purpose = 'extraction' AND c.prompt_version = r.prompt_version
             AND c.provider = r.provider AND c.model = r.model
             AND split_part(c.subject, '|', 1) = r.source_id AND split_part(c.subject, '|', 2) = r.area
@@ -218,7 +218,7 @@ def source_page(ask: Ask) -> dict[str, Any]:
             """
             SELECT e.entry_id, e.focus_area, e.type, e.content, e.speaker_perspective, e.notes, e.quote, e.t_start,
                    e.state, e.reason, e.model, e.custom_id, e.batch_id
-            FROM workflow_readings r JOIN extractions x USING (source_id, focus_area, prompt_version, provider, model)
+            FROM cell_readings r JOIN extractions x USING (source_id, focus_area, prompt_version, provider, model)
             JOIN knowledge_entries e ON e.custom_id = x.custom_id
             WHERE r.workflow_id = $1 AND r.source_id = $2
             ORDER BY e.focus_area, e.state, e.quote_start NULLS LAST, e.entry_id

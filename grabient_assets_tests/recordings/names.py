@@ -30,7 +30,7 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
         *("images", "chorus_groups", "chorus_runs", "artist_statements", "artworks", "artwork_signals"),
         *("artist_fingerprints", "artist_pairs", "comparison_votes", "artist_ratings"),
         *("workflows", "sources", "workflow_sources", "source_queue", "chunks", "source_windows", "extractions"),
-        *("knowledge_entries", "entry_embeddings", "chunk_embeddings", "source_states", "workflow_readings"),
+        *("knowledge_entries", "entry_embeddings", "chunk_embeddings", "fetch_states", "cell_readings"),
         *("workflow_cells", "knowledge_coverage", "workflow_entries", "workflow_status"),
         ("request_sizes", "delivery"),
         *(("asks", name) for name in ("delivery", "subject_key", "rests_on", "basis", "stem")),

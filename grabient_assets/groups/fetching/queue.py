@@ -175,7 +175,7 @@ def fail(
 
 
 _DEAD = """
-    FROM source_states q JOIN source_queue i USING (item_id) JOIN sources s ON s.source_id = q.source_id
+    FROM fetch_states q JOIN source_queue i USING (item_id) JOIN sources s ON s.source_id = q.source_id
     WHERE q.status = 'dead' AND s.source_id IN (
         SELECT source_id FROM workflow_sources JOIN workflows USING (workflow_id) WHERE deleted_at IS NULL)
 """

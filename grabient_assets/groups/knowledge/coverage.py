@@ -90,7 +90,7 @@ def read_coverage(connection: DuckDBPyConnection, workflow_id: str | None = None
     entries = connection.execute(
         """SELECT count(*), count(quote_start), count(*) FILTER (state = 'ok'),
                count(DISTINCT content_sha256) FILTER (state = 'ok')
-        FROM knowledge_entries WHERE custom_id IN (SELECT custom_id FROM extractions JOIN workflow_readings USING
+        FROM knowledge_entries WHERE custom_id IN (SELECT custom_id FROM extractions JOIN cell_readings USING
             (source_id, focus_area, prompt_version, provider, model) WHERE $1::VARCHAR IS NULL OR workflow_id = $1)""",
         [workflow_id],
     ).fetchall()[0]

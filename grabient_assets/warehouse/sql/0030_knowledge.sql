@@ -159,7 +159,7 @@ CREATE TABLE entry_embeddings (
 );
 
 -- The newest item of each source in the queue decides how its fetching stands.
-CREATE VIEW source_states AS
+CREATE VIEW fetch_states AS
 SELECT s.source_id, q.item_id, q.status, q.attempts, q.last_error, q.error_class, q.scheduled_for, q.leased_until,
        s.object_key IS NOT NULL AS has_text, coalesce(q.died, false) AS died
 FROM sources s LEFT JOIN (
@@ -169,7 +169,7 @@ FROM sources s LEFT JOIN (
 ) q ON q.source_id = s.source_id AND q.place = 1;
 
 -- Every reading that a workflow wants: one source x one focus area by one model.
-CREATE VIEW workflow_readings AS
+CREATE VIEW cell_readings AS
 SELECT w.workflow_id, w.prompt_version, s.source_id, a.focus_area, e.extractor.provider AS provider,
        e.extractor.model AS model
 FROM workflows w JOIN workflow_sources s USING (workflow_id),
@@ -177,15 +177,16 @@ FROM workflows w JOIN workflow_sources s USING (workflow_id),
      LATERAL (SELECT unnest(from_json(w.extractors, '[{"provider": "VARCHAR", "model": "VARCHAR"}]')) AS extractor) e
 WHERE w.deleted_at IS NULL;
 
--- Every cell of a workflow: one source x one focus area. Of several extractors one whole reading suffices.
-CREATE VIEW workflow_cells AS
+-- How every cell stands that a workflow wants: one source x one focus area. Of several extractors one whole reading
+-- suffices. Views read only views whose names come before theirs (0019_views.sql).
+CREATE VIEW knowledge_coverage AS
 WITH parts AS (
     SELECT r.*, x.part, coalesce(t.skipped, false) AS skipped, t.custom_id,
            t.custom_id IS NOT NULL AND (t.skipped OR starts_with(t.custom_id,
                left(sha256('fa' || r.focus_area || '|' || x.window_sha256), 24))) AS answered,
            t.error, k.state = 'open' AND t.error IS NOT NULL AND k.retry_from > t.created_at AS again,
            k.state AS ask_state, k.reason
-    FROM (SELECT DISTINCT * EXCLUDE (workflow_id) FROM workflow_readings) r
+    FROM (SELECT DISTINCT * EXCLUDE (workflow_id) FROM cell_readings) r
     JOIN sources s USING (source_id)
     JOIN source_windows x ON x.source_id = r.source_id AND x.content_sha256 = s.content_sha256
     LEFT JOIN extractions t ON t.subject = r.source_id || '|fa' || r.focus_area || '|w' || printf('%02d', x.part)
@@ -214,7 +215,7 @@ found AS (
         WHERE e.state = 'ok' AND p.error IS NULL AND NOT p.skipped
     ) GROUP BY ALL
 )
-SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
+SELECT w.source_id, w.focus_area, w.prompt_version,
        CASE WHEN c.skipped THEN 'skipped'
             WHEN c.waiting AND NOT c.whole THEN 'waiting'
             WHEN c.whole THEN if(coalesce(f.entries, 0) > 0, 'ok', 'empty')
@@ -224,22 +225,24 @@ SELECT w.workflow_id, w.source_id, w.focus_area, w.prompt_version,
             WHEN c.source_id IS NOT NULL THEN c.error
             WHEN q.status = 'dead' THEN q.last_error END AS error,
        coalesce(f.entries, 0) AS entries, c.parts, coalesce(c.tried, false) OR coalesce(q.died, false) AS tried
-FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM workflow_readings) w
+FROM (SELECT DISTINCT source_id, focus_area, prompt_version FROM cell_readings) w
 LEFT JOIN per_cell c USING (prompt_version, source_id, focus_area)
 LEFT JOIN found f USING (prompt_version, source_id, focus_area)
-LEFT JOIN source_states q USING (source_id);
+LEFT JOIN fetch_states q USING (source_id);
 
-CREATE VIEW knowledge_coverage AS
-SELECT source_id, focus_area, prompt_version, any_value(state) AS state, any_value(error) AS error,
-       max(entries) AS entries
-FROM workflow_cells GROUP BY source_id, focus_area, prompt_version;
+CREATE VIEW workflow_cells AS
+SELECT w.workflow_id, c.source_id, c.focus_area, c.prompt_version, c.state, c.error, c.entries, c.parts, c.tried
+FROM (SELECT DISTINCT workflow_id, source_id, focus_area, prompt_version FROM cell_readings) w
+JOIN knowledge_coverage c USING (source_id, focus_area, prompt_version);
 
 -- What the index should hold of each workflow: an entry that two sources or two models have is one vector. Entries belong
 -- to a request; sources with equal windows share it. An earlier text's entries stand until the new one is read.
 CREATE VIEW workflow_entries AS
-SELECT r.workflow_id, e.* REPLACE (x.source_id AS source_id),
+SELECT r.workflow_id, e.entry_id, x.source_id, e.focus_area, e.part, e.prompt_version, e.provider, e.model, e.type,
+       e.content, e.content_sha256, e.speaker_perspective, e.notes, e.quote, e.quote_start, e.quote_end, e.t_start,
+       e.state, e.reason, e.custom_id, e.batch_id, e.created_at,
        sha256(r.workflow_id || chr(10) || e.focus_area || chr(10) || e.type || chr(10) || e.content) AS vector_id
-FROM workflow_readings r
+FROM cell_readings r
 JOIN extractions x USING (source_id, focus_area, prompt_version, provider, model)
 JOIN workflow_cells c USING (workflow_id, source_id, focus_area, prompt_version)
 JOIN knowledge_entries e ON e.custom_id = x.custom_id
@@ -255,7 +258,7 @@ WITH fetching AS (
            count(*) FILTER (s.has_text OR s.status = 'dead') AS settled,
            count(*) FILTER (s.has_text OR s.died) AS tried,
            count(*) FILTER (s.has_text) AS fetched
-    FROM workflow_sources m LEFT JOIN source_states s USING (source_id) GROUP BY ALL
+    FROM workflow_sources m LEFT JOIN fetch_states s USING (source_id) GROUP BY ALL
 ),
 shown AS (
     SELECT i.vector_id, i.namespace FROM index_entries i JOIN index_versions v USING (index_name, version)
