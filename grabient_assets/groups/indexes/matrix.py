@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
@@ -21,7 +21,7 @@ from grabient_assets.groups.indexes.versions import IndexVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from numpy import bool_, bytes_, float32
+    from numpy import bool_, bytes_, float32, int64
     from numpy.typing import NDArray
 
 ID_BYTES = 64
@@ -41,6 +41,12 @@ class Matrix:
     def __getitem__(self, row: int) -> str:
         """The vector_id of a row."""
         return bytes(self.vector_ids[row]).decode()
+
+    def places(self, vector_ids: Sequence[str]) -> NDArray[int64]:
+        """The rows of ids that it holds."""
+        import numpy
+
+        return numpy.searchsorted(self.vector_ids, numpy.array([one.encode() for one in vector_ids], f"S{ID_BYTES}"))
 
     def among(self, vector_ids: NDArray[bytes_]) -> NDArray[bool_]:
         """Which rows have one of these ids."""
