@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.embedding.queries import QueryVectors
-from grabient_assets.groups.indexes.matrix import Matrix, columns_of, mapped_matrix
+from grabient_assets.groups.indexes.matrix import Matrix, columns_of, kept_columns, mapped_matrix
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -59,7 +59,7 @@ class LoadedMatrix:
         with suppress(OSError):
             if self._kept is None or self._key != key:
                 matrix = mapped_matrix(self._folder, connection, version)
-                columns = columns_of(connection, version, self._columns) if self._columns else {}
+                columns = kept_columns(self._folder, connection, version, self._columns) if self._columns else {}
                 if any(len(column) != len(matrix.rows) for column in columns.values()):
                     return None
                 self._key, self._kept = key, Loaded(matrix, columns)
