@@ -137,7 +137,7 @@ def kept_columns(
     partial = folder / f"{version.index_name}-{secrets.token_hex(8)}.partial"
     try:
         with partial.open("xb") as file:
-            numpy.savez(file, **found)
+            numpy.savez(file, allow_pickle=False, **found)
         partial.replace(path)
     except OSError:  # the columns are there all the same
         partial.unlink(missing_ok=True)
