@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.embedding.queries import QueryVectors
-from grabient_assets.groups.indexes.matrix import Matrix, columns_of, mapped_matrix
+from grabient_assets.groups.indexes.matrix import Matrix, columns_of, kept_columns, mapped_matrix
 from grabient_assets.groups.indexes.versions import IndexVersion, named_version
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -24,15 +24,18 @@ SMALL = 2_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A version in memory: its matrix, and columns with a value for each of its rows."""
+    """A version in memory: its matrix, and columns with a value for each of its rows. `details` are there from the
+    second search on."""
 
     matrix: Matrix
     columns: Mapping[str, NDArray[Any]]
+    details: Mapping[str, NDArray[Any]] | None = None
 
 
 class LoadedMatrix:
     """The matrix of an index. It follows the index: a version that goes live, and entries that change, count from the
-    next search on. `columns` are SQL over its entries `e`, by name."""
+    next search on. `columns` and `details` are SQL over its entries `e`, by name; a process that searches once does not
+    load the details."""
 
     def __init__(
         self,
@@ -40,8 +43,9 @@ class LoadedMatrix:
         index_name: str,
         small: int = SMALL,
         columns: Mapping[str, str] = MappingProxyType({}),
+        details: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._index_name, self._small, self._columns = index_name, small, columns
+        self._index_name, self._small, self._columns, self._details = index_name, small, columns, details
         self._folder = warehouse.path.parent / "indexes"
         self._key: object = None
         self._kept: Loaded | None = None
@@ -55,10 +59,12 @@ class LoadedMatrix:
         with suppress(OSError):
             if self._kept is None or self._key != key:
                 matrix = mapped_matrix(self._folder, connection, version)
-                columns = columns_of(connection, version, self._columns) if self._columns else {}
+                columns = kept_columns(self._folder, connection, version, self._columns) if self._columns else {}
                 if any(len(column) != len(matrix.rows) for column in columns.values()):
                     return None
                 self._key, self._kept = key, Loaded(matrix, columns)
+            elif self._details and self._kept.details is None:
+                self._kept = replace(self._kept, details=columns_of(connection, version, self._details))
             return self._kept
         return None
 

@@ -1,27 +1,31 @@
 """The file of an index version that is searched in memory: its ids and its unit vectors.
 
 It lies in the folder `indexes` beside the database: all ids in order, 64 bytes each, then all vectors in float32. A
-search writes it when it is not there, from the tables, and every process maps the same file. It may be deleted.
+search writes it when it is not there, from the tables, and every process maps the same file. It may be deleted, and so
+may the file of columns beside it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from grabient_assets.groups.embedding.embeddings import DOCUMENT_VECTORS
 from grabient_assets.groups.indexes.versions import IndexVersion
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from numpy import bool_, bytes_, float32
+    from numpy import bool_, bytes_, float32, int64
     from numpy.typing import NDArray
 
 ID_BYTES = 64
@@ -41,6 +45,12 @@ class Matrix:
     def __getitem__(self, row: int) -> str:
         """The vector_id of a row."""
         return bytes(self.vector_ids[row]).decode()
+
+    def places(self, vector_ids: Sequence[str]) -> NDArray[int64]:
+        """The rows of ids that it holds."""
+        import numpy
+
+        return numpy.searchsorted(self.vector_ids, numpy.array([one.encode() for one in vector_ids], f"S{ID_BYTES}"))
 
     def among(self, vector_ids: NDArray[bytes_]) -> NDArray[bool_]:
         """Which rows have one of these ids."""
@@ -108,6 +118,30 @@ def columns_of(
     chosen = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     found = connection.execute(f"SELECT {chosen} {_ROWS}", _values(version)).fetchnumpy()
     return {name: numpy.asarray(column) for name, column in found.items()}
+
+
+def kept_columns(
+    folder: Path, connection: DuckDBPyConnection, version: IndexVersion, columns: Mapping[str, str]
+) -> dict[str, NDArray[Any]]:
+    """The same of numbers, from a file beside that of the matrix, which is written when there is none. Reading 100,000
+    entries for a single search takes as long as the rest of the command. The name of the file holds a digest of the
+    SQL, and of the version of DuckDB: hashes of another one may differ."""
+    import duckdb
+    import numpy
+
+    meaning = hashlib.sha256(json.dumps([duckdb.__version__, *columns.items()]).encode()).hexdigest()[:12]
+    path = matrix_file(folder, version).with_suffix(f".{meaning}.columns")
+    with suppress(OSError, ValueError, KeyError, BadZipFile), numpy.load(path) as stored:
+        return {name: stored[name] for name in columns}
+    found = columns_of(connection, version, columns)
+    partial = folder / f"{version.index_name}-{secrets.token_hex(8)}.partial"
+    try:
+        with partial.open("xb") as file:
+            numpy.savez(file, allow_pickle=False, **found)
+        partial.replace(path)
+    except OSError:  # the columns are there all the same
+        partial.unlink(missing_ok=True)
+    return found
 
 
 def _read(connection: DuckDBPyConnection, version: IndexVersion) -> tuple[memoryview, memoryview]:

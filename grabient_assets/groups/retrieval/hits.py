@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from grabient_assets.warehouse.parameters import literal
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -44,52 +46,51 @@ class KnowledgeHit:
     quote_end: int
 
 
+IN_TABLE = """
+    WITH best AS MATERIALIZED (
+        SELECT unnest($ids::VARCHAR[]) AS vector_id, unnest($scores::DOUBLE[]) AS score
+    ),
+    places AS MATERIALIZED (
+        SELECT e.rowid AS place, b.score FROM index_entries e JOIN best b USING (vector_id)
+        WHERE e.index_name = $index AND e.version = $version
+    )
+    SELECT p.score, e.vector_id, e.namespace, e.subject, e.content_sha256, e.metadata
+    FROM index_entries e JOIN places p ON e.rowid = p.place
+"""
+"""Relation of the best entries, as they are in the index. Rows are found by one narrow column first: over 100,000
+entries, reading the others with it takes three times as long."""
+
+IN_MEMORY = """
+    SELECT unnest($ids::VARCHAR[]) AS vector_id, unnest($scores::DOUBLE[]) AS score,
+           unnest($namespaces::VARCHAR[]) AS namespace, unnest($subjects::VARCHAR[]) AS subject,
+           unnest($contents::VARCHAR[]) AS content_sha256, unnest($metadata::VARCHAR[])::JSON AS metadata
+"""
+"""The same of values that the process has in memory."""
+
+
 def hits_of(
     connection: DuckDBPyConnection,
-    entries: str,
+    scored: str,
+    conditions: str,
     values: Mapping[str, Any],
     best: Sequence[Scored],
     limit: int,
     threshold: float | None,
 ) -> tuple[KnowledgeHit, ...]:
-    """The best ones with their details, by score, then area, then type. `entries` is FROM and WHERE, with `values`, of
-    the entries `e` that count, and their workflows `w`.
+    """The best ones with their details, by score, then area, then type. `scored` is IN_TABLE or IN_MEMORY;
+    `conditions`, with `values`, say which of its entries `e` count, with their workflows `w`.
 
     An entry whose source was read anew is shown from its older row, until the new one is in the index.
     """
-    rows = connection.execute(
+    hits = connection.execute(
         f"""
-        WITH best AS (SELECT unnest($ids::VARCHAR[]) AS vector_id, unnest($scores::DOUBLE[]) AS score),
-        hits AS (
-            SELECT b.score, e.vector_id, e.namespace, e.subject, {AREA} AS focus_area, {TYPE} AS type,
-                   e.metadata ->> 'content' AS content, (e.metadata ->> 'timestamp')::DOUBLE AS t_start,
-                   w.prompt_version
-            {entries.replace("WHERE", "JOIN best b USING (vector_id) WHERE", 1)} AND b.score >= $threshold
-            QUALIFY row_number() OVER (PARTITION BY e.content_sha256, {AREA}, {TYPE} ORDER BY e.vector_id) = 1
-            ORDER BY b.score DESC, focus_area, type, e.vector_id LIMIT $limit
-        ),
-        origins AS (
-            SELECT h.vector_id, h.subject, k.entry_id, k.custom_id, k.batch_id, k.quote, k.quote_start, k.quote_end
-            FROM hits h JOIN knowledge_entries k USING (focus_area, type, content)
-            LEFT JOIN extractions x ON x.custom_id = k.custom_id AND x.source_id = h.subject
-                AND x.prompt_version = h.prompt_version
-            WHERE k.state = 'ok'
-            QUALIFY row_number() OVER (PARTITION BY h.vector_id ORDER BY x.custom_id IS NULL, k.source_id <> h.subject,
-                                       k.created_at, k.entry_id) = 1
-        ),
-        passages AS (
-            SELECT o.vector_id, c.text, o.quote_start - c.char_start AS quote_start,
-                   least(o.quote_end, c.char_end) - c.char_start AS quote_end
-            FROM origins o JOIN chunks c ON c.source_id = o.subject
-                AND c.char_start <= o.quote_start AND o.quote_start < c.char_end
-            QUALIFY row_number() OVER (PARTITION BY o.vector_id
-                                       ORDER BY least(o.quote_end, c.char_end) DESC, c.char_start DESC) = 1
-        )
-        SELECT h.score, h.content, h.type, h.focus_area, h.subject, s.title, h.t_start, s.locator, h.namespace,
-               o.entry_id, o.custom_id, o.batch_id, o.quote, p.text, p.quote_start, p.quote_end
-        FROM hits h LEFT JOIN origins o USING (vector_id) LEFT JOIN passages p USING (vector_id)
-        LEFT JOIN sources s ON s.source_id = h.subject
-        ORDER BY h.score DESC, h.focus_area, h.type, h.vector_id
+        WITH scored AS MATERIALIZED ({scored})
+        SELECT e.score, e.metadata ->> 'content' AS content, {TYPE} AS type, {AREA} AS focus_area, e.subject,
+               e.namespace, (e.metadata ->> 'timestamp')::DOUBLE AS t_start, w.prompt_version, s.title, s.locator
+        FROM scored e JOIN workflows w ON w.workflow_id = e.namespace LEFT JOIN sources s ON s.source_id = e.subject
+        WHERE e.score >= $threshold AND {conditions}
+        QUALIFY row_number() OVER (PARTITION BY e.content_sha256, {AREA}, {TYPE} ORDER BY e.vector_id) = 1
+        ORDER BY e.score DESC, focus_area, type, e.vector_id LIMIT $limit
         """,
         {
             **values,
@@ -99,7 +100,63 @@ def hits_of(
             "limit": limit,
         },
     ).fetchall()
-    return tuple(_hit(rank, *row) for rank, row in enumerate(rows, 1))
+    places = _places(connection, [(row[1], row[2], row[3], row[4], row[7]) for row in hits]) if hits else []
+    found: list[KnowledgeHit] = []
+    for rank, (row, place) in enumerate(zip(hits, places, strict=True), 1):
+        score, content, kind, area, source, workflow, t_start, _, title, locator = row
+        found.append(_hit(rank, score, content, kind, area, source, title, t_start, locator, workflow, *place))
+    return tuple(found)
+
+
+def _places(connection: DuckDBPyConnection, hits: Sequence[tuple[str, str, int, str, str]]) -> list[tuple[Any, ...]]:
+    """Of each hit (content, type, area, source, prompt version): its entry_id, custom_id, batch_id and quote, and the
+    passage with the place of the quote in it. None for what is not there any more.
+
+    The ids stand in the statement as they are: then DuckDB finds their rows by the primary key.
+    """
+    same = connection.execute(
+        "SELECT entry_id FROM knowledge_entries "
+        "WHERE content_sha256 IN (SELECT sha256(unnest($1::VARCHAR[]))) AND state = 'ok'",
+        [[hit[0] for hit in hits]],
+    ).fetchall()
+    ids = ", ".join(str(literal(row[0])) for row in same) or "NULL"
+    names = ("contents", "types", "areas", "subjects", "versions")
+    return connection.execute(
+        f"""
+        WITH hits AS MATERIALIZED (
+            SELECT unnest($contents::VARCHAR[]) AS content, unnest($types::VARCHAR[]) AS type,
+                   unnest($areas::INTEGER[]) AS focus_area, unnest($subjects::VARCHAR[]) AS subject,
+                   unnest($versions::VARCHAR[]) AS prompt_version, unnest(range(len($contents::VARCHAR[]))) AS rank
+        ),
+        same AS MATERIALIZED (
+            SELECT entry_id, source_id, focus_area, type, content, custom_id, batch_id, quote, quote_start, quote_end,
+                   created_at FROM knowledge_entries WHERE entry_id IN ({ids})
+        ),
+        requests AS MATERIALIZED (
+            SELECT custom_id, source_id, prompt_version FROM extractions
+            WHERE source_id IN (SELECT unnest($subjects::VARCHAR[]))
+        ),
+        origins AS MATERIALIZED (
+            SELECT h.rank, h.subject, k.entry_id, k.custom_id, k.batch_id, k.quote, k.quote_start, k.quote_end
+            FROM hits h JOIN same k USING (focus_area, type, content)
+            LEFT JOIN requests x ON x.custom_id = k.custom_id AND x.source_id = h.subject
+                AND x.prompt_version = h.prompt_version
+            QUALIFY row_number() OVER (PARTITION BY h.rank ORDER BY x.custom_id IS NULL, k.source_id <> h.subject,
+                                       k.created_at, k.entry_id) = 1
+        ),
+        passages AS (
+            SELECT o.rank, c.text, o.quote_start - c.char_start AS quote_start,
+                   least(o.quote_end, c.char_end) - c.char_start AS quote_end
+            FROM origins o JOIN chunks c ON c.source_id = o.subject
+                AND c.char_start <= o.quote_start AND o.quote_start < c.char_end
+            QUALIFY row_number() OVER (PARTITION BY o.rank
+                                       ORDER BY least(o.quote_end, c.char_end) DESC, c.char_start DESC) = 1
+        )
+        SELECT o.entry_id, o.custom_id, o.batch_id, o.quote, p.text, p.quote_start, p.quote_end
+        FROM hits h LEFT JOIN origins o USING (rank) LEFT JOIN passages p USING (rank) ORDER BY rank
+        """,
+        dict(zip(names, map(list, zip(*hits, strict=True)), strict=True)),
+    ).fetchall()
 
 
 def _hit(rank: int, score: float, content: str, kind: str, area: int, source: str, *more: Any) -> KnowledgeHit:

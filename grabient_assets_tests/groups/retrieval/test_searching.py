@@ -76,6 +76,19 @@ def test_they_are_ranked_by_score_then_area_then_type(find: Find) -> None:
     assert find(TEXTS[4], threshold=0.999) == found[:2]
 
 
+def test_a_process_that_searches_again_finds_the_same(planted: Planted) -> None:
+    """The second search takes its details from memory, and another process its columns from the file."""
+    search = KnowledgeSearch(planted.warehouse, vectors_of, None, 1)
+    for query in (knowledge_query("price too high"), knowledge_query(TEXTS[4], limit=1)):
+        hits = [search.find(query).hits for _ in range(3)]
+        assert hits[0] and hits == [hits[0]] * 3
+        assert KnowledgeSearch(planted.warehouse, vectors_of, None, 1).find(query).hits == hits[0]
+    [columns] = (planted.warehouse.path.parent / "indexes").glob("knowledge-*.columns")
+    columns.write_bytes(columns.read_bytes()[:100])
+    assert KnowledgeSearch(planted.warehouse, vectors_of, None, 1).find(query).hits == hits[0], "a file cut off"
+    assert columns.stat().st_size > 100
+
+
 def test_all_ways_find_the_same(planted: RemotePlanted) -> None:
     for text in ("price too high", "call back next year", TEXTS[6]):
         sql, memory = (planted.find(text, small) for small in (2_000, 1))
