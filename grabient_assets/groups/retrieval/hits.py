@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,14 +113,14 @@ def _places(connection: DuckDBPyConnection, hits: Sequence[tuple[str, str, int, 
     """Of each hit (content, type, area, source, prompt version): its entry_id, custom_id, batch_id and quote, and the
     passage with the place of the quote in it. None for what is not there any more.
 
-    The ids stand in the statement as they are: then DuckDB finds their rows by the primary key.
+    Digests and ids stand in the statements as they are. Then DuckDB reads the other columns only where a digest is
+    found, and finds the rows of the ids by the primary key.
     """
+    digests = _listed(hashlib.sha256(hit[0].encode()).hexdigest() for hit in hits)
     same = connection.execute(
-        "SELECT entry_id FROM knowledge_entries "
-        "WHERE content_sha256 IN (SELECT sha256(unnest($1::VARCHAR[]))) AND state = 'ok'",
-        [[hit[0] for hit in hits]],
+        f"SELECT entry_id FROM knowledge_entries WHERE content_sha256 IN ({digests}) AND state = 'ok'"
     ).fetchall()
-    ids = ", ".join(str(literal(row[0])) for row in same) or "NULL"
+    ids = _listed(row[0] for row in same)
     names = ("contents", "types", "areas", "subjects", "versions")
     return connection.execute(
         f"""
@@ -157,6 +158,10 @@ def _places(connection: DuckDBPyConnection, hits: Sequence[tuple[str, str, int, 
         """,
         dict(zip(names, map(list, zip(*hits, strict=True)), strict=True)),
     ).fetchall()
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(str(literal(text)) for text in texts) or "NULL"
 
 
 def _hit(rank: int, score: float, content: str, kind: str, area: int, source: str, *more: Any) -> KnowledgeHit:

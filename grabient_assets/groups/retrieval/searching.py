@@ -224,7 +224,7 @@ def _distinct(loaded: Loaded, asked: NDArray[float32], limit: int, kept: NDArray
     vectors. So few entries are there twice that it is faster to look for more than to remove all of those first."""
     from grabient_assets.vectors.exact import nearest_with_ties
 
-    rows, among = limit, int(kept.sum())
+    rows, among = 2 * limit, int(kept.sum())
     while True:
         found = nearest_with_ties(loaded.matrix.rows, loaded.matrix, asked, rows, kept)
         contents = loaded.columns["content"][loaded.matrix.places([one.vector_id for one in found])].tolist()
