@@ -264,11 +264,14 @@ shown AS (
     SELECT i.vector_id, i.namespace FROM index_entries i JOIN index_versions v USING (index_name, version)
     WHERE i.index_name = 'knowledge' AND v.state = 'live' AND i.state = 'visible'
 ),
+held AS MATERIALIZED (
+    SELECT workflow_id, source_id, focus_area, vector_id, content_sha256, entry_id, created_at FROM workflow_entries
+),
 per_entry AS (
     SELECT w.workflow_id, w.source_id, w.focus_area, w.vector_id, w.content_sha256,
            bool_or(m.entry_id IS NOT NULL AND m.error IS NULL) AS embedded, bool_or(m.error IS NOT NULL) AS failed,
            bool_or(h.vector_id IS NOT NULL) AS visible
-    FROM workflow_entries w LEFT JOIN entry_embeddings m ON m.entry_id = w.entry_id
+    FROM held w LEFT JOIN entry_embeddings m ON m.entry_id = w.entry_id
     LEFT JOIN shown h ON h.vector_id = w.vector_id
     GROUP BY ALL
 ),
@@ -292,10 +295,13 @@ cells AS (
 ),
 newest AS (
     SELECT workflow_id, to_json(list(entry ORDER BY created_at DESC, entry_id)[:5]) AS latest_entries FROM (
-        SELECT workflow_id, entry_id, created_at,
-               {'entry_id': entry_id, 'source_id': source_id, 'focus_area': focus_area, 'type': type,
-                'content': content, 't_start': t_start} AS entry
-        FROM workflow_entries QUALIFY row_number() OVER (PARTITION BY workflow_id ORDER BY created_at DESC, entry_id) <= 5
+        SELECT h.workflow_id, h.entry_id, h.created_at,
+               {'entry_id': h.entry_id, 'source_id': h.source_id, 'focus_area': h.focus_area, 'type': k.type,
+                'content': k.content, 't_start': k.t_start} AS entry
+        FROM (
+            SELECT workflow_id, source_id, focus_area, entry_id, created_at FROM held
+            QUALIFY row_number() OVER (PARTITION BY workflow_id ORDER BY created_at DESC, entry_id) <= 5
+        ) h JOIN knowledge_entries k USING (entry_id)
     ) GROUP BY ALL
 )
 SELECT w.workflow_id, w.name, w.type,
