@@ -14,7 +14,7 @@ from grabient_assets.groups.knowledge.tables import Workflow, workflows
 from grabient_assets.groups.knowledge.workflows import Status, statuses
 from grabient_assets.headless.carrying import any_paused, follow
 from grabient_assets.ledger.asking import begin_asking
-from grabient_assets.ledger.asks import move_to_cap
+from grabient_assets.ledger.asks import set_terms
 from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.settings import Settings
 from grabient_assets.sortable_ids import sortable_id
@@ -44,7 +44,14 @@ def give_money(warehouse: Warehouse, workflow: Workflow, usd: Decimal, answers_f
         connection.execute(
             "UPDATE workflows SET cap_id = $1 WHERE workflow_id = $2", [cap.cap_id, workflow.workflow_id]
         )
-        move_to_cap(connection, EXTRACTION.name, workflow.cap_id, cap.cap_id)
+        open_asks = """
+            SELECT subject, prompt_version, $cap AS cap_id FROM asks
+            WHERE purpose = $purpose AND prompt_version = $version AND state = 'open'
+              AND split_part(subject, '|', 1) IN (
+                  SELECT source_id FROM workflow_sources WHERE workflow_id = $workflow)
+        """
+        values = {"purpose": EXTRACTION.name, "version": workflow.prompt_version, "workflow": workflow.workflow_id}
+        set_terms(connection, EXTRACTION.name, open_asks, ("cap_id",), {**values, "cap": cap.cap_id}, open_only=True)
 
 
 def follow_workflow(

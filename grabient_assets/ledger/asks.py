@@ -208,13 +208,6 @@ def forget_earlier_targets(connection: DuckDBPyConnection, purpose: str, among: 
     )
 
 
-def move_to_cap(connection: DuckDBPyConnection, purpose: str, cap_id: str | None, to: str) -> None:
-    """Let the open asks of the purpose that stand under one cap spend within another from now on."""
-    connection.execute(
-        "UPDATE asks SET cap_id = $1 WHERE purpose = $2 AND state = 'open' AND cap_id = $3", [to, purpose, cap_id]
-    )
-
-
 def stop_failed(
     connection: DuckDBPyConnection, purpose: str, failed: Sequence[tuple[SubjectVersion, str]], now: datetime
 ) -> None:
