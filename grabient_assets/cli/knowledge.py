@@ -154,14 +154,14 @@ def add(
         raise UsageError(" ".join(refused) or "No source is named.")
     for sentence in refused:
         print_note(sentence)
-    add_sources(warehouse, found, references, answers_from(settings), datetime.now(UTC))
-    about = {"added": [one.source_id for one in references], "refused": list(refused)}
+    added = add_sources(warehouse, found, references, answers_from(settings), datetime.now(UTC))
+    about = {"added": added, "refused": list(refused)}
     if run:
         follow_workflows([found], warehouse, settings, timeout, as_json=as_json, about=about)
     elif as_json:
         print_json({**about, **status_rows([found], warehouse)[0]})
     else:
-        print_output(f"{counted(len(references), 'source')} added to {found.name!r} ({found.workflow_id}).")
+        print_output(f"{counted(len(added), 'source')} added to {found.name!r} ({found.workflow_id}).")
 
 
 @knowledge.command(epilog="Example: grabient knowledge status latest")

@@ -84,7 +84,7 @@ def redrive(
         else:
             fetched, asked = ask_failed_again(connection, found, answers_from(settings), now)
         concerned = [found] if found else workflows_with(connection, fetched)
-    for sources, doing in ((fetched, "fetched again"), (asked, "asked about again")):
+    for sources, doing in ((fetched, "queued again"), (asked, "asked about again")):
         if sources:
             print_note(f"{counted(len(sources), 'source')} {doing}.")
     if not fetched and not asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.cli.console import output, print_figures, print_indented
+from grabient_assets.sources.problem import TRANSIENT
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def show_dead(rows: Sequence[dict[str, Any]]) -> None:
         for line in (row["locator"], row["last_error"], row.get("redrive_would")):
             if line:
                 print_indented(console, one_line(line))
-    classes = sorted({row["error_class"] for row in rows})
+    classes = sorted({row["error_class"] for row in rows}, key=lambda one: (one not in TRANSIENT, one))
     console.print(
         f"{counted(len(rows), 'dead letter')}. One class again: grabient knowledge redrive {classes[0]} --run",
         style="dim",

@@ -116,7 +116,7 @@ class PageFetcher:
         """Where `url` is fetched. Raises SourceProblem for what is never fetched."""
         parts = httpx.URL(url)
         if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo:
-            raise SourceProblem("refused", f"{parts.host} is asked for without http or https, or with a password.")
+            raise SourceProblem("refused", f"{url} is no address of http or https, or holds a password.")
         if self._emulator and str(parts).startswith(f"{self._emulator}/web/"):
             return str(parts)
         if is_private_literal(parts.host):

@@ -32,9 +32,9 @@ def status_problem(what: str, status: int, retry_after: str | None) -> SourcePro
     """The problem of an HTTP status that is no success. `retry_after` is the header; a date in it is not read."""
     seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
     if status == 429:
-        return SourceProblem("blocked", f"{what} answered 429, too many requests. It is tried again later.", seconds)
+        return SourceProblem("blocked", f"{what} answered 429, too many requests.", seconds)
     if status >= 500:
-        return SourceProblem("http_5xx", f"{what} answered {status}. It is tried again later.", seconds)
+        return SourceProblem("http_5xx", f"{what} answered {status}.", seconds)
     if status in (404, 410):
         return SourceProblem("not_found", f"{what} answered {status}: it is not there. Check the address.")
     return SourceProblem("refused", f"{what} answered {status} and gives nothing. Save the text as a file instead.")

@@ -103,6 +103,7 @@ def sources_asset(
                 _now,
                 settings.knowledge_parallel,
                 lambda connection, ids, now: ask(connection, ids, mode, now),
+                None if config.due else chosen,
             )
             for one in done:
                 if one.problem:

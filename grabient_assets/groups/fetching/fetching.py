@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.embedding.embeddings import content_of, folded
-from grabient_assets.groups.fetching.queue import QueueItem, fail, finish, is_held, lease_next
+from grabient_assets.groups.fetching.queue import QueueItem, fail, finish, give_back, is_held, lease_next
 from grabient_assets.groups.fetching.tables import ChunkRecord, Source, WindowRecord, record_source, sources
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.sources.chunks import ChunkPlan, chunks_of, windows_of
@@ -54,18 +55,24 @@ def fetch_due(
     clock: Callable[[], datetime],
     parallel: int,
     ask: Ask,
+    among: Collection[str] | None = None,
 ) -> list[FetchedSource]:
-    """Fetch what is due, `parallel` sources at the same time over all processes, until nothing is due. `ask` asks about
-    a source in the transaction that stores it."""
+    """Fetch what is due, of all sources or `among` these, `parallel` at the same time over all processes, until nothing
+    is due. `ask` asks about a source in the transaction that stores it. Who is interrupted gives its sources back."""
 
     def work(_: int) -> list[FetchedSource]:
         found: list[FetchedSource] = []
         while True:
             with warehouse.write() as connection:
-                item = lease_next(connection, parallel, ledger_time(connection, clock()))
+                item = lease_next(connection, parallel, ledger_time(connection, clock()), among)
             if item is None:
                 return found
-            found.append(_fetch(item, warehouse, store, fetchers, clock, ask))
+            try:
+                found.append(_fetch(item, warehouse, store, fetchers, clock, ask))
+            except BaseException:
+                with interrupts.finishing(), warehouse.write() as connection:
+                    give_back(connection, item)
+                raise
 
     with ThreadPoolExecutor(parallel) as pool:
         return [one for found in pool.map(work, range(parallel)) for one in found]

@@ -1,14 +1,16 @@
 """The queue of sources to fetch: leases, backoff, dead letters and their re-drive. Fetching is free and flaky; what
 costs money goes through the ledger.
 
-queued -> leased -> done, or queued again later, or dead. An expired lease returns to the queue. A dead item stays as it
-is; its re-drive is a new item.
+queued -> leased -> done, or queued again later, or dead. A lease that expired, or whose process is gone, returns to the
+queue. A dead item stays as it is; its re-drive is a new item.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,8 +34,8 @@ LONGEST_ASKED = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """One row of `source_queue` that is leased to this process. `lease` tells it from a later lease of the same
-    item."""
+    """One row of `source_queue` that is leased to this process. `lease` names the process, and tells it from a later
+    lease of the same item."""
 
     item_id: str
     source_id: str
@@ -87,13 +89,48 @@ def enqueue(
     return fresh
 
 
-def lease_next(connection: DuckDBPyConnection, parallel: int, now: datetime) -> QueueItem | None:
-    """Lease the item that is next, unless so many are leased already, in all processes together. Next is what has the
-    fewest sources left in its workflow, then the oldest. Leases that expired return to the queue first."""
+def lost_leases(connection: DuckDBPyConnection, now: datetime) -> list[str]:
+    """The items whose lease expired, or whose process on this machine is gone: after `kill -9` or a second Ctrl-C."""
+    rows = connection.execute(
+        "SELECT item_id, lease, leased_until < $1 FROM source_queue WHERE status = 'leased' ORDER BY item_id", [now]
+    ).fetchall()
+    gone = {lease: _is_gone(lease or "") for _, lease, expired in rows if not expired}
+    return [item for item, lease, expired in rows if expired or gone[lease]]
+
+
+def _is_gone(lease: str) -> bool:
+    """Whether the process that holds the lease has ended. One of another machine cannot be judged from here."""
+    import psutil
+
+    host, _, rest = lease.partition("|")
+    pid, _, began = rest.partition("|")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" != began.partition("|")[0]
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+def _new_lease(now: datetime) -> str:
+    import psutil
+
+    process = psutil.Process()
+    return f"{socket.gethostname()}|{os.getpid()}|{process.create_time():.2f}|{sortable_id('le_', now)}"
+
+
+def lease_next(
+    connection: DuckDBPyConnection, parallel: int, now: datetime, among: Collection[str] | None = None
+) -> QueueItem | None:
+    """Lease the item that is next, of all sources or `among` these, unless so many are leased already, in all processes
+    together. Next is what has the fewest sources left in its workflow, then the oldest. Lost leases return to the queue
+    first."""
     connection.execute(
         "UPDATE source_queue SET status = 'queued', leased_until = NULL, lease = NULL "
-        "WHERE status = 'leased' AND leased_until < $1",
-        [now],
+        "WHERE item_id IN (SELECT unnest($1::VARCHAR[]))",
+        [lost_leases(connection, now)],
     )
     row = connection.execute(
         """
@@ -109,13 +146,14 @@ def lease_next(connection: DuckDBPyConnection, parallel: int, now: datetime) -> 
         SELECT q.item_id, q.source_id, q.attempts FROM source_queue q LEFT JOIN ranked r USING (source_id)
         WHERE q.status = 'queued' AND q.scheduled_for <= $now
           AND (SELECT count(*) FROM source_queue WHERE status = 'leased') < $parallel
+          AND ($all OR q.source_id IN (SELECT unnest($among::VARCHAR[])))
         ORDER BY r.remaining NULLS LAST, q.queued_at, q.item_id LIMIT 1
         """,
-        {"now": now, "parallel": parallel},
+        {"now": now, "parallel": parallel, "all": among is None, "among": list(among or ())},
     ).fetchone()
     if row is None:
         return None
-    item = QueueItem(row[0], row[1], row[2] + 1, sortable_id("le_", now))
+    item = QueueItem(row[0], row[1], row[2] + 1, _new_lease(now))
     connection.execute(
         "UPDATE source_queue SET status = 'leased', attempts = $1, leased_until = $2, lease = $3 WHERE item_id = $4",
         [item.attempts, now + LEASE, item.lease, item.item_id],
@@ -129,6 +167,15 @@ def is_held(connection: DuckDBPyConnection, item: QueueItem) -> bool:
         "SELECT 1 FROM source_queue WHERE item_id = $1 AND lease = $2 AND status = 'leased'", [item.item_id, item.lease]
     ).fetchone()
     return row is not None
+
+
+def give_back(connection: DuckDBPyConnection, item: QueueItem) -> None:
+    """Return an item that this process stops working on, as if it had not been tried."""
+    connection.execute(
+        "UPDATE source_queue SET status = 'queued', attempts = attempts - 1, leased_until = NULL, lease = NULL "
+        "WHERE item_id = $1 AND lease = $2 AND status = 'leased'",
+        [item.item_id, item.lease],
+    )
 
 
 def finish(connection: DuckDBPyConnection, item: QueueItem, now: datetime) -> None:
@@ -197,8 +244,14 @@ def dead_letters(connection: DuckDBPyConnection, workflow_id: str | None = None)
 
 def redrive(connection: DuckDBPyConnection, letters: Sequence[DeadLetter], now: datetime) -> list[str]:
     """Queue the sources of these dead letters again, each as a new item; returns those sources. What is queued already
-    is left alone."""
-    return [source for one in letters for source in enqueue(connection, [one.source_id], now, one.item_id)]
+    is left alone. The workflows that hold them are not complete any more."""
+    queued = [source for one in letters for source in enqueue(connection, [one.source_id], now, one.item_id)]
+    connection.execute(
+        "UPDATE workflows SET completed_at = NULL WHERE workflow_id IN ("
+        "SELECT workflow_id FROM workflow_sources WHERE source_id IN (SELECT unnest($1::VARCHAR[])))",
+        [queued],
+    )
+    return queued
 
 
 def named_letters(connection: DuckDBPyConnection, what: str, workflow_id: str | None) -> list[DeadLetter]:

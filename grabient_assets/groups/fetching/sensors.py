@@ -7,7 +7,7 @@ import dagster as dg
 
 from grabient_assets.groups.fetching.jobs import fetch_sources
 from grabient_assets.groups.fetching.partitions import missing_sources, unreported
-from grabient_assets.groups.fetching.queue import DeadLetter, dead_letters
+from grabient_assets.groups.fetching.queue import DeadLetter, dead_letters, lost_leases
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
     WORK_TAG,
@@ -41,11 +41,13 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
         with database.read() as connection:
             rows = connection.execute(
                 "SELECT item_id, attempts, source_id FROM source_queue WHERE (status = 'queued' AND "
-                "scheduled_for <= $1) OR (status = 'leased' AND leased_until < $1) ORDER BY item_id",
-                [now],
+                "scheduled_for <= $1) OR item_id IN (SELECT unnest($2::VARCHAR[])) ORDER BY item_id",
+                [now, lost_leases(connection, now)],
             ).fetchall()
             later = connection.execute(
-                "SELECT min(scheduled_for) FROM source_queue WHERE status = 'queued' AND scheduled_for > $1", [now]
+                "SELECT source_id, scheduled_for FROM source_queue WHERE status = 'queued' AND scheduled_for > $1 "
+                "ORDER BY scheduled_for LIMIT 1",
+                [now],
             ).fetchone()
             read = connection.execute("SELECT source_id FROM sources WHERE object_key IS NOT NULL").fetchall()
             dead = dead_letters(connection)
@@ -67,8 +69,8 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
                         run_config={"ops": {"read_sources": {"config": {"due": True}}}},
                     )
                 )
-        if later and later[0]:
-            reasons.append(f"The next source is tried at {later[0]:%H:%M:%S} UTC.")
+        if later:
+            reasons.append(f"{later[0]} is tried again at {later[1]:%H:%M:%S} UTC.")
         named = [request.partition_key for request in requests if request.partition_key]
         return runs_or_reason(
             context, requests, reasons or ["No source is due."], lambda instance, _: missing_sources(instance, named)

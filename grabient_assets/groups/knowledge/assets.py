@@ -46,6 +46,7 @@ class WorkflowConfig(dg.Config):
     name: str
     sources: list[str]
     type: str = "mixed"
+    prompt_version: str = ""
     areas: list[int] = Field(default_factory=lambda: [area.number for area in AREAS])
     chunk_size: int = CHUNK_SIZE
     overlap: int = OVERLAP
@@ -94,6 +95,7 @@ def knowledge_workflows(
         sources=tuple(config.sources),
         type=types[config.type],
         areas=tuple(config.areas),
+        prompt_version=config.prompt_version or None,
         chunk_size=config.chunk_size,
         overlap=config.overlap,
         extractors=tuple(config.extractors),

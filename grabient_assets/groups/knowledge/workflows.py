@@ -102,8 +102,8 @@ def plan_workflow(
     Raises UsageError for parameters that cannot be, and when no source is left; RegistryError, UnpricedError and
     UnknownPromptVersionError as for every question.
     """
-    if not wish.name.strip():
-        raise UsageError("A workflow needs a name.")
+    if wish.name.strip() in ("", "latest"):
+        raise UsageError(f"A workflow needs a name, and {wish.name!r} is none; `latest` stands for the newest one.")
     embedder, rules = chosen_embedder(), chosen_embedder().vectors
     assert rules is not None
     check_chunk_plan(wish.chunk_size, wish.overlap, rules.most_input_tokens)
@@ -182,22 +182,16 @@ def make_workflow(
 
 def add_sources(
     warehouse: Warehouse, workflow: Workflow, references: Sequence[Reference], answers_from: str, now: datetime
-) -> None:
-    """Add sources to a workflow. Those that are in it stay as they are."""
+) -> list[str]:
+    """Add sources to a workflow; returns those that were not in it. The others stay as they are."""
     with warehouse.write() as connection:
         at = begin_asking(connection, answers_from, now)
-        _add(connection, workflow, references, answers_from, at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One row of `workflow_sources`."""
-
-    workflow_id: str
-    source_id: str
-    position: int
-    priority: int
-    added_at: datetime
+        held = "SELECT source_id FROM workflow_sources WHERE workflow_id = $1"
+        known = {row[0] for row in connection.execute(held, [workflow.workflow_id]).fetchall()}
+        fresh = [one for one in references if one.source_id not in known]
+        if fresh:
+            _add(connection, workflow, fresh, answers_from, at)
+    return [one.source_id for one in fresh]
 
 
 def _add(
@@ -212,12 +206,15 @@ def _add(
     known = sources(connection, ids)
     fresh = [Source(r.source_id, r.kind, r.locator, now) for r in references if r.source_id not in known]
     insert_rows(connection, "sources", fresh)
-    row = connection.execute(
-        "SELECT count(*) FROM workflow_sources WHERE workflow_id = $1", [workflow.workflow_id]
-    ).fetchone()
-    first = row[0] if row else 0
-    members = [_Member(workflow.workflow_id, one, first + n, len(ids), now) for n, one in enumerate(ids)]
-    insert_rows(connection, "workflow_sources", members, "ON CONFLICT DO NOTHING")
+    connection.execute(
+        """
+        INSERT INTO workflow_sources
+        SELECT $workflow, source_id, place + (SELECT count(*) FROM workflow_sources WHERE workflow_id = $workflow),
+               $count, $now
+        FROM (SELECT unnest($ids::VARCHAR[]) AS source_id, unnest(range($count)) AS place) ON CONFLICT DO NOTHING
+        """,
+        {"workflow": workflow.workflow_id, "ids": ids, "count": len(ids), "now": now},
+    )
     connection.execute("UPDATE workflows SET completed_at = NULL WHERE workflow_id = $1", [workflow.workflow_id])
     late = [one for one, source in known.items() if source.fetched_at is None or source.fetched_at < now - FRESH]
     enqueue(connection, [*(one.source_id for one in fresh), *late], now)

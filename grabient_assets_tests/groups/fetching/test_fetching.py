@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grabient_assets.errors import UsageError
-from grabient_assets.groups.fetching.queue import dead_letters, named_letters, redrive
+from grabient_assets.groups.fetching.queue import dead_letters, lease_next, lost_leases, named_letters, redrive
 from grabient_assets.sources.pages import Fetched, Fetchers
 from grabient_assets.sources.problem import SourceProblem
 from grabient_assets_tests.groups.knowledge.place import Knowledge
@@ -238,3 +240,49 @@ def test_a_fault_of_a_library_kills_one_source_and_a_long_retry_after_is_cut(kno
     assert "RecursionError: too deep" in error
     [(due,)] = knowledge.rows("SELECT scheduled_for FROM source_queue WHERE status = 'queued'")
     assert abs(due - knowledge.now - timedelta(hours=1)) < timedelta(milliseconds=1)
+
+
+def test_who_is_interrupted_gives_its_source_back_untried(knowledge: Knowledge) -> None:
+    knowledge.make(PAGE)
+
+    def page(*_: object) -> Fetched:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        knowledge.fetch(Fetchers(lambda _: Fetched(b"", None, None, None, ""), page))
+    assert knowledge.rows("SELECT status, attempts, lease FROM source_queue") == [("queued", 0, None)]
+    assert [one.problem for one in knowledge.fetch()] == [None]
+
+
+def test_the_lease_of_a_process_that_is_gone_is_taken_over_at_once(knowledge: Knowledge) -> None:
+    knowledge.make(PAGE, "https://sales.example/articles/think-about-it")
+    code = (
+        "import sys; from datetime import datetime; from pathlib import Path\n"
+        "from grabient_assets.groups.fetching.queue import lease_next\n"
+        "from grabient_assets.warehouse.connection import Warehouse\n"
+        "with Warehouse(Path(sys.argv[1])).write() as connection:\n"
+        "    print(lease_next(connection, 5, datetime.fromisoformat(sys.argv[2])).item_id)\n"
+    )
+    command = [sys.executable, "-c", code, str(knowledge.warehouse.path), knowledge.now.isoformat()]
+    item = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert knowledge.rows("SELECT item_id FROM source_queue WHERE status = 'leased'") == [(item,)]
+    assert [one.problem for one in knowledge.fetch()] == [None, None]
+    assert sorted(knowledge.rows("SELECT attempts, status FROM source_queue")) == [(1, "done"), (2, "done")]
+
+
+def test_a_lease_of_a_living_process_is_left_alone(knowledge: Knowledge) -> None:
+    knowledge.make(PAGE)
+    with knowledge.warehouse.write() as connection:
+        assert lease_next(connection, 5, knowledge.now) is not None
+    assert knowledge.fetch() == []
+    with knowledge.warehouse.read() as connection:
+        assert lost_leases(connection, knowledge.now + timedelta(minutes=4)) == []
+        assert len(lost_leases(connection, knowledge.now + timedelta(minutes=6))) == 1
+
+
+def test_only_the_sources_that_are_named_are_fetched(knowledge: Knowledge) -> None:
+    knowledge.make(PAGE, VIDEO)
+    with knowledge.warehouse.write() as connection:
+        assert lease_next(connection, 5, knowledge.now, ["yt_of-nobody"]) is None
+        item = lease_next(connection, 5, knowledge.now, ["yt_price-talk1"])
+    assert item is not None and item.source_id == "yt_price-talk1"
