@@ -67,7 +67,7 @@ def test_what_a_person_reads(data: Path) -> None:
         (["search", "sea", "--where", "taste=sweet"], "--where 'taste=sweet' names 'taste';"),
         (["search", "sea", "--at", "9"], "There is no version 9 of the index 'palettes'; there is 1."),
         (["index", "rollback"], "There is no way back to another:"),
-        (["index", "status", "--index", "talks"], "--index is 'talks'; it must be one of palettes."),
+        (["index", "status", "--index", "talks"], "--index is 'talks'; it must be one of palettes, knowledge."),
     ],
 )
 def test_what_cannot_be(data: Path, arguments: list[str], sentence: str) -> None:
