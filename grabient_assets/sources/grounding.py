@@ -43,11 +43,6 @@ class FoldedText:
         return self._folds[caseless]
 
 
-def find_quote(text: str, quote: str) -> tuple[int, int] | None:
-    """Where `quote` stands in `text`, as offsets of `text`. For many quotes of one text use FoldedText."""
-    return FoldedText(text).find(quote)
-
-
 def second_of(segments: Sequence[Segment] | None, char_offset: int) -> float | None:
     """The second at which what stands at `char_offset` is said. None for prose."""
     if not segments:

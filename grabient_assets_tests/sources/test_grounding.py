@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from grabient_assets.sources.grounding import FoldedText, find_quote, second_of
+from grabient_assets.sources.grounding import FoldedText, second_of
 from grabient_assets.sources.transcripts import Segment
 
 TEXT = "He said: “Don’t\n  defend the price — ask.”  Then\tI   waited… STRASSE or straße; co\u00adop, naïve."
@@ -32,23 +32,23 @@ TEXT = "He said: “Don’t\n  defend the price — ask.”  Then\tI   waited…
     ],
 )
 def test_a_quote_is_found_as_it_stands(quote: str, stands: str):
-    found = find_quote(TEXT, quote)
+    found = FoldedText(TEXT).find(quote)
     assert found is not None
     assert TEXT[slice(*found)] == stands
 
 
 @pytest.mark.parametrize("quote", ["", "  ", "“”", "...", "--", "Hesaid", "defend the cost", TEXT + "x", "price ask"])
 def test_what_does_not_stand_there_is_not_found(quote: str):
-    assert find_quote(TEXT, quote) is None
+    assert FoldedText(TEXT).find(quote) is None
 
 
 def test_nothing_is_found_in_an_empty_text():
-    assert find_quote("", "a") is None
+    assert FoldedText("").find("a") is None
 
 
 def test_the_case_as_written_goes_first():
-    assert find_quote("PRICE and price", "price") == (10, 15)
-    assert find_quote("PRICE and PRICE", "price") == (0, 5)
+    assert FoldedText("PRICE and price").find("price") == (10, 15)
+    assert FoldedText("PRICE and PRICE").find("price") == (0, 5)
 
 
 MARKS = {"quote": "\"'“”„«»‘’′", "dash": "-–—‐", "space": [" ", "\n", "\t ", "\u00a0", "  \n "]}
@@ -71,13 +71,13 @@ def test_any_part_of_a_text_is_found_however_it_is_written(data: st.DataObject):
             written += data.draw(st.sampled_from(MARKS["dash"]))
         else:
             written += one
-    found = find_quote(text, written)
+    found = FoldedText(text).find(written)
     assert found is not None
     assert 0 <= found[0] < found[1] <= len(text)
     plain = text[slice(*found)]
     assert not plain[0].isspace()
     assert not plain[-1].isspace()
-    assert find_quote(plain, written) == (0, len(plain))
+    assert FoldedText(plain).find(written) == (0, len(plain))
     assert folded(plain) in folded(written)
 
 
