@@ -142,6 +142,14 @@ class ImageError(GrabientError):
     """A picture cannot be decoded, or is of a kind or size that is not taken."""
 
 
+class RemovedImageError(ImageError):
+    """An image that was removed: its row is a tombstone, its bytes are gone."""
+
+
+class MaskError(ImageError):
+    """A mask that cannot be used, or marks nothing."""
+
+
 class ProviderError(GrabientError):
     """A call to a provider failed. `provider` is anthropic, openai, groq, google or cloudflare."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -56,8 +56,10 @@ def submit_due(
     submission: Submission,
     run_id: str | None = None,
     announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
+    among: Collection[str] | None = None,
 ) -> Sent:
-    """Send every request of the purpose that is due at this provider. A refused model never delays the others.
+    """Send every request of the purpose that is due at this provider, or those about the subjects `among`. A refused
+    model never delays the others.
 
     `announce` gets the plan before the first batch is sent.
     """
@@ -81,6 +83,8 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: the requests of a whole panel may not fit into memory
             due = due_requests(database, purpose, name, target)
+        if among is not None:
+            due = [one for one in due if one.subject in among]
         model, chosen, stopped = orderable(
             purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())
         )
@@ -105,6 +109,7 @@ def submit_due(
             Terms(purposes, connection.budget_usd, target.cap_id),
             purpose.kind,
             target.delivery,
+            purpose.apart and target.delivery == "direct",
         )
         requests = purpose.prepare(chosen, prompt, model, submission)
         sent += send_requests(
