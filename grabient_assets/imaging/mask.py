@@ -45,8 +45,7 @@ def parse_fractions(text: str) -> tuple[float, float, float, float]:
         left, top, width, height = map(float, text.split(","))
     except ValueError:
         raise MaskError(f"The mask {text!r} is no rectangle of four numbers. {_EXAMPLE}") from None
-    # In binary fractions a sum of 1 may come out a little more.
-    if not (min(left, top) >= 0 < min(width, height) and max(left + width, top + height) <= 1 + 1e-9):
+    if not (min(left, top) >= 0 < min(width, height) and max(left + width, top + height) <= 1):
         raise MaskError(f"The mask {text!r} is no rectangle inside the picture. {_EXAMPLE}")
     return left, top, width, height
 

@@ -130,8 +130,7 @@ def ciede2000(one: tuple[float, float, float], other: tuple[float, float, float]
     g = 0.5 * (1 - seventh((hypot(*one[1:]) + hypot(*other[1:])) / 2))
     z1, z2 = (complex((1 + g) * a, b) for _, a, b in (one, other))
     h1, h2 = (degrees(phase(z)) % 360 for z in (z1, z2))
-    # Opposite hues are kept as they are, whatever the last digits. Hues of greys cancel out.
-    turn = h2 - h1 - (copysign(360, h2 - h1) if abs(h2 - h1) > 180 + 1e-9 else 0)
+    turn = h2 - h1 - (copysign(360, h2 - h1) if abs(h2 - h1) > 180 else 0)
     c, h, light = (abs(z1) + abs(z2)) / 2, (h1 + turn / 2) % 360, ((one[0] + other[0]) / 2 - 50) ** 2
     waves = ((0.17, 1, 150), (0.24, 2, 0), (0.32, 3, 6), (0.2, 4, 117))
     t = 1 + sum(size * cos(radians(times * h + shift)) for size, times, shift in waves)

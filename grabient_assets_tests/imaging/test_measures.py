@@ -162,6 +162,16 @@ def test_a_root_of_another_size_is_compared_at_256_pixels():
     assert found.drift == pytest.approx(0, abs=0.01)
 
 
+def test_drift_is_that_of_the_pictures_scaled_to_256_pixels():
+    """The longer side, so 256 x 128: what is that small already has the same drift."""
+    dice = np.random.default_rng(4)
+    large = [dice.integers(0, 256, (256, 512, 3), dtype=np.uint8) for _ in range(2)]
+    small = [np.asarray(Image.fromarray(one).resize((256, 128), Image.Resampling.LANCZOS)) for one in large]
+    drifts = [measure(root, root, result, None, 0, root).drift for root, result in (large, small)]
+    assert drifts[0] == pytest.approx(drifts[1], abs=1e-9)
+    assert drifts[0] is not None and drifts[0] > 0.5
+
+
 def test_drift_of_a_plain_colour_is_the_difference_of_the_colours_and_of_the_luma():
     """Flat pictures have no structure to differ in; SSIM's first factor compares their luma."""
     one, other = np.full((64, 64, 3), (200, 120, 40), np.uint8), np.full((64, 64, 3), (180, 140, 60), np.uint8)
