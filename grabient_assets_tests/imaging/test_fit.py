@@ -65,6 +65,12 @@ def test_any_size_goes_to_an_editor_with_ratios(width: int, height: int, model: 
     assert fit.scale <= 1
 
 
+@pytest.mark.parametrize("model", [FREE, RATIOS, SMALL_RATIOS])
+@pytest.mark.parametrize("size", [(16, 16), (16, 4_000_000), (4_000_000, 16), (8_000, 8_000), (1_000, 64_000)])
+def test_the_smallest_and_the_thinnest_that_are_taken_go_to_every_editor(size: tuple[int, int], model: Model):
+    check_taken(fit_for(*size, rules(model)), model)
+
+
 @pytest.mark.parametrize(
     ("width", "height", "sent", "scale", "pad"),
     [
