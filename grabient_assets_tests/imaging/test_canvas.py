@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from grabient_assets.errors import ImageError
 from grabient_assets.imaging.canvas import opaque, png_of, read_canvas
-from grabient_assets_tests.imaging.painted import SIGNATURE, chunk, noise, plain, png, saved
+from grabient_assets_tests.imaging.painted import SIGNATURE, chunk, noise, plain, png, saved, turned
 
 NOISE = Image.fromarray(noise())
 TURNED = "The picture was turned upright, as its EXIF orientation says."
@@ -25,15 +25,6 @@ def deep_colour() -> bytes:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0))
     row = b"\0" + struct.pack(">HHH", 0x8001, 0x40FF, 0xFFFF) * 16
     return SIGNATURE + head + chunk(b"IDAT", zlib.compress(row * 16)) + chunk(b"IEND", b"")
-
-
-def turned(width: int = 40, height: int = 20) -> bytes:
-    """Stored with the left half red and the right half blue; seen upright red is on top."""
-    image = Image.new("RGB", (width, height), (255, 0, 0))
-    image.paste((0, 0, 255), (width // 2, 0, width, height))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return saved(image, exif=exif.tobytes())
 
 
 def palette_with_a_hole() -> bytes:

@@ -16,8 +16,7 @@ from grabient_assets.providers.request_rules import pixels as checked_size
 from grabient_assets.providers.request_rules import ratio_and_class
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import ImageRules, Model
-from grabient_assets_tests.imaging.painted import noise
-from grabient_assets_tests.imaging.test_canvas import turned
+from grabient_assets_tests.imaging.painted import noise, turned
 
 REGISTRY = load_registry()
 FREE = REGISTRY.model("openai", "gpt-image-2.5-sunburst")

@@ -12,8 +12,7 @@ from PIL import Image
 from grabient_assets.errors import ImageError, MaskError
 from grabient_assets.imaging.canvas import read_canvas
 from grabient_assets.imaging.mask import Mask, parse_fractions, read_mask, rectangle
-from grabient_assets_tests.imaging.painted import noise, plain, png, saved
-from grabient_assets_tests.imaging.test_canvas import turned
+from grabient_assets_tests.imaging.painted import noise, plain, png, saved, turned
 
 EXAMPLE = "Write left, top, width and height from 0 to 1, such as 0.25,0.25,0.5,0.5 for the middle."
 
