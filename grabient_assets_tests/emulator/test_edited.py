@@ -194,7 +194,8 @@ def test_a_chain_of_eight_grows_noise_and_drifts_away(emulator: Running, model: 
         noise.append(grain(pixels(picture)))
         drift.append(float(np.linalg.norm(pixels(picture).mean(axis=(0, 1)) - mean)))
     provider.close()
-    assert noise == sorted(set(noise)) and noise[-1] > 1.8 * noise[1]
+    # Rounding alone makes 0.06, and 0.16 in the end.
+    assert noise == sorted(set(noise)) and noise[1] > 0.5 and noise[-1] > 2
     assert drift == sorted(set(drift))
 
 
