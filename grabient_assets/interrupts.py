@@ -14,7 +14,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -46,6 +46,10 @@ class Interrupted(KeyboardInterrupt):
         return 128 + self.number
 
 
+class LetGo(KeyboardInterrupt):
+    """Somebody cancelled what this thread waits for. The wait ended here; the program goes on."""
+
+
 class _Wish:
     """The first signal and when it came. Plain attributes: a handler may run between any two instructions."""
 
@@ -70,7 +74,12 @@ def requested() -> int | None:
 
 
 def check() -> None:
-    """Raise Interrupted when the program is to end. Within `finishing` only when the seconds for it are over."""
+    """Raise Interrupted when the program is to end. Within `finishing` only when the seconds for it are over.
+
+    Raises LetGo within `let_go_when` as soon as its condition holds."""
+    cancelled = getattr(_thread, "cancelled", None)
+    if cancelled is not None and cancelled():
+        raise LetGo
     if _wish.number is None:
         return
     seconds = getattr(_thread, "seconds", 0.0)
@@ -104,6 +113,17 @@ def finishing(seconds: float = FINISHING_SECONDS) -> Iterator[None]:
         yield
     finally:
         _thread.seconds = before
+
+
+@contextmanager
+def let_go_when(cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Every wait of this thread in the block ends with LetGo as soon as `cancelled` says so: it is asked ten times a
+    second."""
+    _thread.cancelled = cancelled
+    try:
+        yield
+    finally:
+        _thread.cancelled = None
 
 
 def signals_to_handle() -> list[signal.Signals]:

@@ -8,7 +8,8 @@ use and those of which something was asked: a draft or a release that nobody ask
 version whose folder is gone keeps its partitions. A person may add another one in the UI, or delete any of them. Those
 in use are added again by the next tick of `palettes_loaded`, and by every run that stands under one of them.
 
-A chorus has spaces of its own: its groups, and the runs in them. They are added by the ticks of its sensors.
+A chorus has spaces of its own: its groups, and the runs in them; edits have one. They are added by the ticks of their
+sensors.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ prompt_versions = dg.DynamicPartitionsDefinition(name=PROMPT_VERSIONS)
 palette_versions = dg.MultiPartitionsDefinition({"prompt_version": prompt_versions, "seed": seeds})
 chorus_groups = dg.DynamicPartitionsDefinition(name="chorus_groups")
 chorus_runs = dg.DynamicPartitionsDefinition(name="chorus_runs")
+edits = dg.DynamicPartitionsDefinition(name="edits")
 
 
 def add_partitions(instance: dg.DagsterInstance, loaded: Iterable[str], asked: Iterable[str] = ()) -> None:

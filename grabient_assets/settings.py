@@ -35,6 +35,8 @@ ANALYSES = range(1, 21)
 """How often one model may be asked about one palette (the source documents' 1-20)."""
 PARALLEL = range(1, 21)
 """How many sources may be fetched at the same time."""
+EDIT_SECONDS = range(1, 86_401)
+"""How long a call of an image editor may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ SETTINGS = (
     Setting("YOUTUBE_BASE_URL", "", "live mode: another server that answers as www.youtube.com does (host)"),
     Setting("YOUTUBE_PROXY_URL", "", "live mode: the HTTP proxy for transcripts; YouTube refuses most cloud hosts"),
     Setting("KNOWLEDGE_PARALLEL", "5", "how many sources are fetched at the same time, in all processes, 1-20"),
+    Setting("EDIT_TIMEOUT_SECONDS", "1800", "how long one call of an image editor may take, in seconds, 1-86400"),
     Setting("GRABIENT_BUDGET_USD", "", "the most to spend in a calendar month (UTC), in dollars; empty: no limit"),
     Setting("GRABIENT_NOTIFY_URL", "", "a webhook (Slack and others) that is told what happened", secret=True),
 )
@@ -134,6 +137,7 @@ class Settings:
     youtube_proxy_url: str | None = field(default=None, repr=False)
     """It may hold a user and a password."""
     knowledge_parallel: int = 5
+    edit_timeout_seconds: int = 1800
 
     @property
     def database(self) -> Path:
@@ -185,7 +189,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         notify_url=_notify_url(values),
         youtube_base_url=_address(values, "YOUTUBE_BASE_URL"),
         youtube_proxy_url=_address(values, "YOUTUBE_PROXY_URL"),
-        knowledge_parallel=_parallel(values),
+        knowledge_parallel=_whole_number(values, "KNOWLEDGE_PARALLEL", "5", PARALLEL),
+        edit_timeout_seconds=_whole_number(values, "EDIT_TIMEOUT_SECONDS", "1800", EDIT_SECONDS),
     )
 
 
@@ -331,16 +336,14 @@ def _user_of(address: str | None) -> tuple[str, ...]:
     return () if found is None else (found[0].partition("://")[2].rstrip("@"),)
 
 
-def _parallel(values: Mapping[str, str]) -> int:
-    text = values.get("KNOWLEDGE_PARALLEL", "5")
+def _whole_number(values: Mapping[str, str], name: str, usual: str, allowed: range) -> int:
+    text = values.get(name, usual)
     try:
         count = int(text)
     except ValueError:
-        count = 0
-    if count not in PARALLEL:
-        raise SettingsError(
-            f"KNOWLEDGE_PARALLEL is {text!r}; it must be a whole number from {PARALLEL[0]} to {PARALLEL[-1]}."
-        )
+        count = allowed.start - 1
+    if count not in allowed:
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number from {allowed[0]} to {allowed[-1]}.")
     return count
 
 

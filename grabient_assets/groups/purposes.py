@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grabient_assets.groups.chorus.purpose import ARTWORK, STATEMENT
+from grabient_assets.groups.edits.purpose import EDIT
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.refinement.purpose import REFINEMENT
@@ -17,7 +18,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from grabient_assets.asking.purpose_assets import PurposeAssets
 
-PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING, STATEMENT, ARTWORK, EXTRACTION)}
+PURPOSES = {purpose.name: purpose for purpose in (TAGGING, REFINEMENT, EMBEDDING, STATEMENT, ARTWORK, EDIT, EXTRACTION)}
 """Every purpose by its name, upstream before downstream."""
 
 

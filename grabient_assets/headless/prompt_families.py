@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.chorus import purpose as chorus
+from grabient_assets.groups.edits import prompts as edits
 from grabient_assets.groups.knowledge import purpose as knowledge
 from grabient_assets.prompting.prompt import PromptSet
 from grabient_assets.prompting.rules import PromptRules
@@ -13,6 +14,7 @@ from grabient_assets.settings import PROMPTS_DIR
 
 FAMILIES: Mapping[str, tuple[PromptRules, ...]] = {
     chorus.FAMILY: (chorus.STATEMENT_RULES,),
+    edits.FAMILY: edits.RULES,
     knowledge.FAMILY: (knowledge.EXTRACTION_RULES,),
 }
 """The rules of the prompts of each family."""

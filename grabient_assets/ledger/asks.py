@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from grabient_assets.ledger.identity import identified, stem
+from grabient_assets.ledger.identity import identified, stem, stem_of
 from grabient_assets.warehouse.rows import utf8
 from grabient_assets.wording import counted
 
@@ -287,6 +287,18 @@ def stop_subjects(
         """,
         [list(purposes), list(subjects), utf8(reason), now],
     )
+
+
+def no_longer_asked(connection: DuckDBPyConnection, custom_ids: Sequence[str]) -> set[str]:
+    """Those of the requests for which no ask is open any more."""
+    rows = connection.execute(
+        f"""
+        SELECT custom_id FROM (SELECT unnest($1::VARCHAR[]) AS custom_id) r
+        ANTI JOIN asks a ON a.state = 'open' AND a.stem = {stem_of("r.custom_id")}
+        """,
+        [list(custom_ids)],
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

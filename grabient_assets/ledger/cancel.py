@@ -178,9 +178,9 @@ def _refuse_other_account(batch: BatchRecord, connection: Connection) -> None:
 def _stop_calls(
     batch: BatchRecord, warehouse: Warehouse, clock: Callable[[], datetime], wait_limit: WaitLimit
 ) -> Stopped:
-    """Begin no further call of a direct batch, and wait for the calls under way: their answers count."""
-    _note_wish(batch.batch_id, warehouse, clock(), status="intended")
-    ask_to_stop(warehouse, batch.batch_id)  # after it: a process that sees this reads it when the calls are over
+    """Begin no further call of a direct batch, and wait for the calls under way: their answers count, except where the
+    process lets go of them (Purpose.apart)."""
+    ask_calls_to_stop(batch.batch_id, warehouse, clock())
     wait = TimedWait(wait_limit)
     while is_being_sent(warehouse, batch.batch_id):
         waits_for = f"the calls of batch {batch.batch_id} that are under way"
@@ -192,6 +192,12 @@ def _stop_calls(
             )
         wait.on(waits_for)
     return let_go(_named(batch.batch_id, warehouse))
+
+
+def ask_calls_to_stop(batch_id: str, warehouse: Warehouse, now: datetime) -> None:
+    """Let the process that makes the calls of a direct batch begin no more. Does not wait for it."""
+    _note_wish(batch_id, warehouse, now, status="intended")
+    ask_to_stop(warehouse, batch_id)  # after it: a process that sees this reads it when the calls are over
 
 
 class _Stopping:

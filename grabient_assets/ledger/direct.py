@@ -140,6 +140,11 @@ def read_journal(path: Path) -> Calls:
     return calls
 
 
+def calls_of(warehouse: Warehouse, batch_id: str) -> Calls:
+    """The calls of an open direct batch, as they are this moment."""
+    return read_journal(_journal(warehouse, batch_id))
+
+
 def _unwritable(path: Path, error: OSError) -> WarehouseError:
     return WarehouseError(
         f"{path} cannot be written ({error.strerror}), so no further call is made. Free space on the disk or make the "
@@ -154,15 +159,22 @@ def make_calls(
     provider: BatchProvider,
     warehouse: Warehouse,
     clock: Callable[[], datetime],
+    *,
+    lets_go: bool = False,
 ) -> ProviderError | None:
     """Make one call for each (custom_id, request line), several at a time; returns the error that ended the calls.
 
     All processes of this machine together never have more calls under way at the provider than the registry allows.
+    With `lets_go`, stopping the batch or the program does not wait for the answer of a call under way: it stays begun,
+    so its billing is unknown.
     """
     most = load_registry().direct[batch.provider].in_flight
     _tidy(warehouse)
     journal = Journal(_journal(warehouse, batch.batch_id), clock)
     calling = _Calling(lines, _flag(warehouse, batch.batch_id))
+
+    def cancelled() -> bool:
+        return lets_go and (calling.is_over or interrupts.requested() is not None)
 
     def work() -> None:
         try:
@@ -178,7 +190,10 @@ def make_calls(
         interrupts.check_before_sending()
         journal.began(custom_id)
         try:
-            answer = provider.send_directly(line, model)
+            with interrupts.let_go_when(cancelled):
+                answer = provider.send_directly(line, model)
+        except interrupts.LetGo:
+            calling.stop()
         except AmbiguousSubmissionError as error:  # it may have been billed, so it stays begun
             calling.stop(error)
         except ProviderError as error:

@@ -114,7 +114,8 @@ class Purpose:
     `models` are those of the given providers that are asked today. `ask_again` asks for what failed once more, given
     `emulator` or `live`; without it nobody can. `follows` is the purpose whose chained asks this one follows by itself.
 
-    `kind` is what the answers are, `delivery` the way requests take when nobody names another.
+    `kind` is what the answers are, `delivery` the way requests take when nobody names another. Where `apart` is set, a
+    direct call is a batch of its own: it is settled as soon as it is answered, and cancelling lets go of it at once.
 
     `unsettled` is a relation of the subjects whose input is still being made: nothing of them is sent or closed. Of the
     relation it is given, `kept_back` makes common table expressions, the last of them `kept_back`: the subjects that
@@ -135,6 +136,7 @@ class Purpose:
     sizes: str
     kind: Kind = "text"
     delivery: Delivery = "batch"
+    apart: bool = False
     models: Callable[[Sequence[str]], Sequence[Model]] = lambda _: ()
     ask_again: Callable[[Warehouse, Sequence[FailedAsk], str, datetime], None] | None = None
     follows: str | None = None

@@ -132,7 +132,7 @@ def send_requests(
     limits = limits_with_room(provider.limits, order.model.provider, order.model.id, warehouse, clock())
     most = min(limits.max_requests, MOST_REQUESTS.get(order.kind, limits.max_requests))
     if order.delivery == "direct":
-        most = min(most, MOST_CALLS)
+        most = 1 if order.apart else min(most, MOST_CALLS)
     parts = split(requests, replace(limits, max_requests=most))
     while True:
         try:

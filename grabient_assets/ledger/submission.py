@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,7 @@ from grabient_assets.ledger.request_sizes import keep_request_sizes, request_sha
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -56,8 +56,11 @@ def submit_due(
     submission: Submission,
     run_id: str | None = None,
     announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
+    among: Collection[str] | None = None,
+    delivery: Delivery | None = None,
 ) -> Sent:
-    """Send every request of the purpose that is due at this provider. A refused model never delays the others.
+    """Send every request of the purpose that is due at this provider, or those about the subjects `among`, or of one
+    `delivery`. A refused model never delays the others.
 
     `announce` gets the plan before the first batch is sent.
     """
@@ -70,6 +73,7 @@ def submit_due(
         keep_request_sizes(database, purposes, connection.usable, due_at.date())
         held = still_held(database, purposes, connection.budget_usd, due_at, purpose.name, name)
         targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]
+        targets = [one for one in targets if delivery in (None, one.delivery)]
         keys = [one.hold_key(purpose.name, name) for one in targets]
         granted, waiting = sendable(database, purposes, connection.budget_usd, keys, due_at)
     sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))
@@ -81,6 +85,8 @@ def submit_due(
     for target in targets:
         with warehouse.read() as database:  # one model at a time: the requests of a whole panel may not fit into memory
             due = due_requests(database, purpose, name, target)
+        if among is not None:
+            due = [one for one in due if one.subject in among]
         model, chosen, stopped = orderable(
             purpose.name, name, target, due, warehouse, clock(), partial(_refuse_unpriced, purpose, target, clock())
         )
@@ -105,6 +111,7 @@ def submit_due(
             Terms(purposes, connection.budget_usd, target.cap_id),
             purpose.kind,
             target.delivery,
+            purpose.apart and target.delivery == "direct",
         )
         requests = purpose.prepare(chosen, prompt, model, submission)
         sent += send_requests(

@@ -31,6 +31,7 @@ from grabient_assets.errors import (
 )
 from grabient_assets.ledger import batches, direct
 from grabient_assets.ledger.archive import archive_requests
+from grabient_assets.ledger.asks import no_longer_asked
 from grabient_assets.ledger.backoff import deferral, may_be_seen_yet
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.clock import ledger_time
@@ -68,7 +69,8 @@ class Order:
 
     `account` is a digest of credential and endpoint. `due_at` is when the requests were found to be due: a request that
     another process has sent and collected since then is not sent again. `parameters` are the prompt's, `terms` name the
-    money that pays, `kind` is the kind of the answers.
+    money that pays, `kind` is the kind of the answers. `apart`: as in Purpose; a request whose ask was stopped since it
+    was found to be due is then not sent.
     """
 
     purpose: str
@@ -82,6 +84,7 @@ class Order:
     terms: Terms = NO_LIMIT
     kind: Kind = "text"
     delivery: Delivery = "batch"
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ def submit_batch(
         if order.delivery == "direct":
             assert reader is not None
             carried = [(r.custom_id, r.line) for r in intended.carried]
-            sent = _ask(intended.batch, carried, order.model, provider, warehouse, store, clock, reader)
+            sent = _ask(intended.batch, carried, order, provider, warehouse, store, clock, reader)
         else:
             sent = _create(intended.batch, intended.carried, order.model, provider, warehouse, store, clock)
         return replace(sent, held=intended.held)
@@ -192,7 +195,7 @@ def _create(
 def _ask(
     batch: BatchRecord,
     lines: Sequence[tuple[str, bytes]],
-    model: Model,
+    order: Order,
     provider: BatchProvider,
     warehouse: Warehouse,
     store: ObjectStore,
@@ -204,12 +207,12 @@ def _ask(
 
     def collected(error: ProviderError | None) -> BatchRecord | None:
         with interrupts.finishing():
-            return direct.collect_calls(batch, model, warehouse, store, reader, clock, error)
+            return direct.collect_calls(batch, order.model, warehouse, store, reader, clock, error)
 
     assert batch.requests_key is not None
     try:
         archive_requests(store, batch.requests_key, [line for _, line in lines])
-        error = direct.make_calls(batch, lines, model, provider, warehouse, clock)
+        error = direct.make_calls(batch, lines, order.model, provider, warehouse, clock, lets_go=order.apart)
     except StoreError as error:  # before the first call
         with interrupts.finishing(), suppress(WarehouseError):
             _record_failure(warehouse, batch, error, clock())
@@ -237,6 +240,8 @@ def _intend(
     """Write the intent. It is marked as being sent from before it becomes visible until `lock` closes."""
     with warehouse.write() as connection:
         taken = batches.taken(connection, [r.custom_id for r in requests], order.due_at)
+        if order.apart:
+            taken |= no_longer_asked(connection, [r.custom_id for r in requests])
         free = [r for r in requests if r.custom_id not in taken]
         if not free:
             return None

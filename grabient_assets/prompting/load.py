@@ -163,14 +163,14 @@ class Parameters(BaseModel):
 
 
 class FrontMatter(BaseModel):
-    """The keys of the head. All are required."""
+    """The keys of the head. All are required, but where the answer is an image it has no `output_schema`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     purpose: str
     message: str = Field(min_length=1, max_length=300, pattern=r"^[^\n]*\S[^\n]*$")
     parameters: Parameters
-    output_schema: dict[str, Any]
+    output_schema: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class _StrictLoader(yaml.SafeLoader):

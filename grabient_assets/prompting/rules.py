@@ -24,8 +24,9 @@ class PromptRules:
     """The rules of the file `<purpose>.md`.
 
     `variables` are the word lists that it may use by name, `required` those that its body must use. The answer has
-    these `fields`; `lists` of them are lists of words, `records` are lists of objects with those fields, the others
-    are one word. Where a field is in `closed`, an enum has to limit it to words of that list; no other may be limited.
+    these `fields`, none where it is an image; `lists` of them are lists of words, `records` are lists of objects with
+    those fields, the others are one word. Where a field is in `closed`, an enum has to limit it to words of that list;
+    no other may be limited.
     """
 
     purpose: str
@@ -77,7 +78,12 @@ def _listed(names: Any) -> str:
 
 
 def check_answer_schema(schema: dict[str, Any], rules: PromptRules, file: str) -> None:
-    """Raises PromptError unless `schema` describes the answer that the rules want, field by field."""
+    """Raises PromptError unless `schema` describes the answer that the rules want, field by field; there is none of an
+    image."""
+    if not rules.fields:
+        if schema:
+            raise PromptError(f"{file}: the answer is an image, so there is no output_schema; leave it out.")
+        return
     _check_object(schema, rules.fields, rules, file, "output_schema")
 
 

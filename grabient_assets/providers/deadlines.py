@@ -81,6 +81,9 @@ def with_retries(call: Callable[[], T], timeouts: Timeouts) -> T:
     )(call)
 
 
+TIME_IS_OVER = "no whole answer within"
+"""How the error of a call begins that took longer than it may."""
+
 WRITTEN_AT_ONCE = 65_536
 """The bytes of an upload between two checks of the clock."""
 
@@ -125,7 +128,7 @@ class Deadline:
     def _left(self) -> float:
         left = self._thread.end - self._timeouts.clock()
         if left <= 0:
-            raise TimeoutError(f"no whole answer within {self._thread.seconds:g} seconds") from None
+            raise TimeoutError(f"{TIME_IS_OVER} {self._thread.seconds:g} seconds") from None
         return left
 
     def attach(self, client: Any) -> None:

@@ -58,9 +58,10 @@ class ProvidersResource(dg.ConfigurableResource):
             yield connection
 
     @contextmanager
-    def connect(self, name: str) -> Iterator[Connection]:
-        """A connection to the provider, closed at the end. Raises CredentialsError when it has no key."""
-        with self._open(name, Timeouts()) as connection:
+    def connect(self, name: str, call_seconds: float | None = None) -> Iterator[Connection]:
+        """A connection to the provider, closed at the end. A direct call may take `call_seconds`, or what the registry
+        says. Raises CredentialsError when it has no key."""
+        with self._open(name, Timeouts(direct=call_seconds)) as connection:
             yield connection
 
     @contextmanager

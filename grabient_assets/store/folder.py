@@ -71,6 +71,13 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         return (self._root / checked_key(key)).is_file()
 
+    def delete(self, key: str) -> None:
+        path = self._root / checked_key(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"Object {key} below {self._root} cannot be removed ({error.strerror}).") from error
+
     def uri(self, key: str) -> str:
         return (self._root / checked_key(key)).absolute().as_uri()
 

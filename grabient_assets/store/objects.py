@@ -30,6 +30,10 @@ class ObjectStore(Protocol):
         """Whether an object lies under the key."""
         ...
 
+    def delete(self, key: str) -> None:
+        """Remove the object; nothing happens where there is none."""
+        ...
+
     def uri(self, key: str) -> str:
         """Where the object lies, for people and programs that may read the store: `file:///...` or `s3://...`."""
         ...

@@ -61,6 +61,10 @@ class S3Store:
             return self._exists_where_nothing_is_listed(key)
         return True
 
+    def delete(self, key: str) -> None:
+        checked_key(key)
+        self._call(key, lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+
     def uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{checked_key(key)}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import ImageError, StoreError, UsageError
+from grabient_assets.errors import ImageError, RemovedImageError, StoreError, UsageError
 from grabient_assets.imaging.picture import Picture
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.rows import insert_rows
@@ -86,12 +86,12 @@ def images_by_id(
 
 
 def named_image(connection: DuckDBPyConnection, name: str) -> StoredImage:
-    """The image with this id, or a unique beginning of one, or the one that was made for this run. Raises
-    UsageError."""
+    """The image with this id, or the one that was made for this run or edit, or a unique beginning of either. Raises
+    UsageError, RemovedImageError for one that was removed."""
     columns = ", ".join(StoredImage.__dataclass_fields__)
     rows = connection.execute(
-        f"SELECT {columns} FROM images WHERE removed_at IS NULL AND (starts_with(image_id, $1) OR subject = $1) "
-        "ORDER BY subject = $1 DESC, image_id = $1 DESC, created_at DESC LIMIT 2",
+        f"SELECT {columns} FROM images WHERE $1 <> '' AND (starts_with(image_id, $1) OR starts_with(subject, $1)) "
+        "ORDER BY subject = $1 DESC, image_id = $1 DESC, created_at DESC, image_id LIMIT 2",
         [name],
     ).fetchall()
     found = [StoredImage(*row) for row in rows]
@@ -99,7 +99,45 @@ def named_image(connection: DuckDBPyConnection, name: str) -> StoredImage:
         raise UsageError(f"There is no image {name!r}. `grabient images list` names them.")
     if len(found) > 1 and name not in (found[0].image_id, found[0].subject):
         raise UsageError(f"{name!r} is the beginning of several images; write more of it.")
+    if found[0].removed_at is not None:
+        raise RemovedImageError(
+            f"Image {found[0].image_id[:12]} was removed at {found[0].removed_at:%Y-%m-%d %H:%M} UTC; its bytes are "
+            "gone. Add it again: grabient images add FILE."
+        )
     return found[0]
+
+
+MOST_BYTES = 50_000_000
+"""The largest file that is taken: OpenAI takes images below 50 MB, and no other editor takes more."""
+
+
+def added_image(content: bytes, name: str, store: ObjectStore, now: datetime) -> StoredImage:
+    """A file of a person, put into the store; its row is to be recorded. Raises ImageError."""
+    from grabient_assets.imaging.picture import read_picture
+
+    if len(content) > MOST_BYTES:
+        raise ImageError(
+            f"{name} has {len(content):,} bytes; at most {MOST_BYTES:,} are taken. Make it smaller, or save it as JPEG."
+        )
+    image = stored(read_picture(content), "upload", name, now)
+    put_images(store, {image: content})
+    return image
+
+
+def remove_images(connection: DuckDBPyConnection, image_ids: Sequence[str], now: datetime) -> list[StoredImage]:
+    """Make tombstones of these images; returns those whose bytes are then to be deleted (`delete_contents`)."""
+    found = images_by_id(connection, image_ids)
+    connection.execute(
+        "UPDATE images SET removed_at = $1 WHERE removed_at IS NULL AND list_contains($2::VARCHAR[], image_id)",
+        [now, list(image_ids)],
+    )
+    return list(found.values())
+
+
+def delete_contents(store: ObjectStore, images: Sequence[StoredImage]) -> None:
+    """Delete the bytes of removed images."""
+    for image in images:
+        store.delete(image.object_key)
 
 
 def listed_images(connection: DuckDBPyConnection, limit: int) -> list[StoredImage]:

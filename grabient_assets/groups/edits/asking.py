@@ -1,0 +1,360 @@
+"""Asking for an edit: what is refused at the door, the price, and recording it; retry, replay and cancel."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grabient_assets.errors import ImageError, RemovedImageError, UsageError
+from grabient_assets.groups.chorus.runs import runs_of
+from grabient_assets.groups.chorus.tables import groups
+from grabient_assets.groups.edits.pictures import edit_input
+from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
+from grabient_assets.groups.edits.purpose import EDIT, ErrorKind
+from grabient_assets.groups.edits.tables import (
+    Edit,
+    EditInput,
+    EditRequest,
+    edits_of,
+    named_edit,
+    requests_of,
+)
+from grabient_assets.groups.images.images import StoredImage, added_image, images_by_id, named_image, record_images
+from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.ledger.admission import refuse_draft
+from grabient_assets.ledger.asking import begin_asking
+from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
+from grabient_assets.ledger.estimates import DollarRange
+from grabient_assets.ledger.money import SpendingCap
+from grabient_assets.ledger.prompts import keep_wording
+from grabient_assets.ledger.quotes import Ordered, quote, refuse_over_budget, refuse_unaskable
+from grabient_assets.prompting.load import family_version
+from grabient_assets.registry.load import load_registry
+from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.sortable_ids import sortable_id
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import insert_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.imaging.mask import Mask
+    from grabient_assets.registry.model import Delivery, Model
+
+QUALITY = "medium"
+MOST_CHARACTERS = 4_000
+"""Of what a person writes: the prompt file and the context come on top, and OpenAI takes 32,000 in all."""
+Fractions = tuple[float, float, float, float]
+
+
+class EditRefusedError(UsageError):
+    """An edit that is refused before anything is asked; `kind` is its error_kind."""
+
+    def __init__(self, kind: ErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: ErrorKind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for. `image` is an image_id, a run_id, an edit_id or a unique beginning of one. `mask` is a
+    rectangle as fractions of width and height, or the bytes of a picture; `reference` are bytes with a name, or the
+    image_id of a stored one. `creativity` 1 to 3: how far the editor may go."""
+
+    image: str
+    kind: str
+    prompt: str | None = None
+    instructions: str | None = None
+    mask: Fractions | bytes | None = None
+    reference: tuple[str, bytes] | str | None = None
+    editor: str | None = None
+    quality: str | None = None
+    creativity: int = 2
+    strict_size: bool = False
+    delivery: Delivery = "direct"
+    prompt_version: str | None = None
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An edit that may be asked, what it costs, and the objects to store with it."""
+
+    request: EditRequest
+    input: EditInput
+    usd: DollarRange
+    mask: bytes | None = None
+    reference: StoredImage | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What is asked, and its price."""
+        one = self.request
+        return (
+            f"a {one.kind} edit of {one.parent_image[:12]} by {one.model}, about {self.usd.expected:.4f} USD "
+            f"({self.usd.low:.4f} to {self.usd.high:.4f})"
+        )
+
+
+def plan_edit(
+    connection: DuckDBPyConnection, store: ObjectStore, wish: Wish, usable: Sequence[str], now: datetime
+) -> Planned:
+    """The edit that the wish describes. Nothing is written but the file of a reference.
+
+    `usable` are the providers that can be asked. Raises EditRefusedError, UsageError, RegistryError with the
+    replacement of a model that is gone, RequestRejectedError for a quality that is not made, UnpricedError.
+    """
+    from grabient_assets.imaging.canvas import read_canvas
+
+    kind, words = _kind_and_words(wish)
+    prompt = edit_prompt(family_version(PROMPTS_DIR / FAMILY, wish.prompt_version), kind)
+    model = _editor(wish, usable, now)
+    try:
+        image = named_image(connection, wish.image)
+        parent = read_canvas(store.get(image.object_key))
+        reference = _reference(connection, wish, store, now)
+    except RemovedImageError as error:
+        raise EditRefusedError("parent_removed", str(error)) from error
+    except ImageError as error:
+        raise EditRefusedError("invalid_image_data", str(error)) from error
+    if kind == "subject" and reference is None:
+        raise EditRefusedError(
+            "no_reference_image",
+            "A subject edit needs a reference image that shows how the subject should look: --reference FILE.",
+        )
+    try:
+        mask, region = _mask(wish.mask, parent.width, parent.height)
+    except ImageError as error:
+        raise EditRefusedError("bad_mask", str(error)) from error
+    flat = None if mask is None else mask.png()
+    given = edit_input(sortable_id("ed_", now), parent, mask, _rules(model))
+    qualities = _rules(model).qualities
+    roles = ("base", *(("reference",) if reference else ()))
+    request = EditRequest(
+        edit_id=given.edit_id,
+        kind=kind,
+        prompt=words if kind == "prompt" else wish.prompt,
+        instructions=None if kind == "prompt" else words,
+        creativity=wish.creativity,
+        message=edit_message(prompt, words, region, roles, wish.creativity, {}),
+        mask_key=None if flat is None else f"masks/{hashlib.sha256(flat).hexdigest()}.png",
+        reference_image=reference.image_id if reference else None,
+        provider=model.provider,
+        model=model.id,
+        prompt_version=prompt.version,
+        prompt_digest=prompt.digest,
+        size=f"{given.sent_width}x{given.sent_height}",
+        quality=wish.quality or (QUALITY if QUALITY in qualities else next(iter(qualities), None)),
+        size_policy="strict" if wish.strict_size else "fit",
+        delivery=wish.delivery,
+        replay_of=wish.replay_of,
+        requested_at=now,
+        **_place_in_chain(connection, image),
+    )
+    context = _context(connection, request.run_id)
+    request = replace(request, message=edit_message(prompt, words, region, roles, wish.creativity, context))
+    image_line_bytes(EDIT.prompt(request.recipe, model), model)  # raises for a size or quality that is not made
+    pictures = len(roles) + (flat is not None and _rules(model).mask != "none")
+    order = Ordered(replace(EDIT, pictures=pictures), model, request.recipe, 1)
+    usd = quote(connection, [order], now.date(), wish.delivery)
+    return Planned(replace(request, estimated_usd=usd.expected), given, usd, flat, reference)
+
+
+def ask_edit(
+    warehouse: Warehouse,
+    store: ObjectStore,
+    planned: Planned,
+    max_usd: Decimal | None,
+    budget_usd: Decimal | None,
+    answers_from: str,
+) -> EditRequest:
+    """Record the edit and ask its editor; it is sent by the sensor, or by `--run`.
+
+    Raises OverBudgetError, EditRefusedError when the parent was removed meanwhile, SettingsError when the folder holds
+    answers of the other mode, PromptError for a draft where only released prompts may be asked; then nothing is asked.
+    """
+    request = planned.request
+    prompt = edit_prompt(request.prompt_version, request.kind)
+    refuse_draft(prompt, answers_from)
+    cap = None if max_usd is None else SpendingCap(f"edit-{request.edit_id}", max_usd)
+    if planned.mask is not None and request.mask_key is not None and not store.exists(request.mask_key):
+        store.put(request.mask_key, planned.mask, "image/png")
+    with warehouse.write() as connection:
+        refuse_over_budget(connection, planned.usd, budget_usd, max_usd, request.requested_at)
+        if not images_by_id(connection, [request.parent_image]):
+            raise EditRefusedError("parent_removed", f"Image {request.parent_image[:12]} was removed meanwhile.")
+        asked_at = begin_asking(connection, answers_from, request.requested_at, cap)
+        if planned.reference is not None:
+            record_images(connection, [planned.reference])
+        row = connection.execute(
+            "SELECT count(*) FROM edit_requests WHERE root_image = $1", [request.root_image]
+        ).fetchone()
+        assert row is not None
+        label = f"v{row[0] + 2}"
+        request = replace(request, label=label, requested_at=asked_at, cap_id=cap.cap_id if cap else None)
+        insert_rows(connection, "edit_requests", [request])
+        insert_rows(connection, "edit_inputs", [planned.input])
+        keep_wording(connection, prompt, asked_at)
+        _ask(connection, request, answers_from, asked_at)
+    return request
+
+
+def retry_edit(connection: DuckDBPyConnection, edit: Edit, answers_from: str, now: datetime) -> None:
+    """Ask again for an edit that failed, was rejected or cancelled. Raises UsageError for another one."""
+    if not edit.settled or edit.status == "done":
+        raise UsageError(
+            f"Edit {edit.edit_id} is {edit.status}; only what failed, was rejected or cancelled is retried."
+        )
+    if not images_by_id(connection, [edit.parent_image]):
+        raise EditRefusedError("parent_removed", f"Image {edit.parent_image[:12]} was removed, so it cannot be edited.")
+    connection.execute("UPDATE edit_requests SET cancel_asked_at = NULL WHERE edit_id = $1", [edit.edit_id])
+    _ask(connection, requests_of(connection, [edit.edit_id])[edit.edit_id], answers_from, now, retry=True)
+
+
+def replay_wish(connection: DuckDBPyConnection, store: ObjectStore, name: str, onto: str) -> Wish:
+    """One edit that does on the image `onto` what the chain up to this edit did, in one hop: the wishes of all its
+    edits in order, their regions together. Of several references the last one is used."""
+    from grabient_assets.imaging.mask import Mask, read_mask
+
+    last = named_edit(connection, name)
+    by_id = {edit.edit_id: edit for edit in edits_of(connection, root=last.root_image)}
+    chain, at = list[Edit](), by_id.get(last.edit_id)
+    while at is not None:
+        chain.insert(0, at)
+        at = by_id.get(at.parent_edit or "")
+    words = [str(one.prompt if one.kind == "prompt" else one.instructions) for one in chain]
+    masks: list[Mask] = []
+    for one in chain:
+        if one.mask_key is not None:
+            box = images_by_id(connection, [one.parent_image], removed=True)[one.parent_image]
+            masks.append(read_mask(store.get(one.mask_key), box.width, box.height))
+    together = None
+    if len(masks) == len(chain):
+        flags = masks[0].flags.copy()
+        for one in masks[1:]:
+            flags |= one.flags
+        together = Mask(flags).png()
+    references = [one.reference_image for one in chain if one.reference_image]
+    listed = words[0] if len(words) == 1 else "\n".join(f"{number}. {text}" for number, text in enumerate(words, 1))
+    kind = chain[0].kind if len({one.kind for one in chain}) == 1 else "prompt"
+    if len(listed) > MOST_CHARACTERS:
+        raise EditRefusedError(
+            "too_large", f"The chain up to {last.edit_id} says more than {MOST_CHARACTERS:,} characters."
+        )
+    return Wish(
+        image=onto,
+        kind=kind,
+        prompt=listed,
+        instructions=listed,
+        mask=together,
+        reference=references[-1] if references else None,
+        editor=last.model,
+        quality=last.quality,
+        creativity=max(one.creativity for one in chain),
+        strict_size=last.size_policy == "strict",
+        delivery=last.delivery,
+        replay_of=last.edit_id,
+    )
+
+
+def _ask(
+    connection: DuckDBPyConnection, request: EditRequest, answers_from: str, now: datetime, *, retry: bool = False
+) -> None:
+    model = load_registry().model(request.provider, request.model)
+    target = EDIT.target(request.recipe, model, answers_from)
+    wanted = [SubjectVersion(request.recipe, request.edit_id)]
+    terms = AskTerms(cap_id=request.cap_id)
+    record_asks(connection, EDIT, wanted, [target], 1, now, terms, retry=retry, delivery=request.delivery)
+
+
+def _kind_and_words(wish: Wish) -> tuple[Kind, str]:
+    kind: Kind | None = next((one for one in KINDS if one == wish.kind), None)
+    if kind is None:
+        raise EditRefusedError("unexpected_error", f"There is no kind {wish.kind!r} of edit; use {', '.join(KINDS)}.")
+    if wish.creativity not in STRENGTHS:
+        raise EditRefusedError(
+            "unexpected_error", f"Creativity is {wish.creativity}; it must be 1 (subtle), 2 (balanced) or 3 (strong)."
+        )
+    first, second = (wish.prompt, wish.instructions) if kind == "prompt" else (wish.instructions, wish.prompt)
+    words = (first or "").strip() or (second or "").strip()
+    if not words:
+        option = "--prompt" if kind == "prompt" else "--instructions"
+        raise EditRefusedError("unexpected_error", f"A {kind} edit needs words that say what to change: {option} TEXT.")
+    if len(words) > MOST_CHARACTERS:
+        raise EditRefusedError(
+            "too_large", f"The words have {len(words):,} characters; at most {MOST_CHARACTERS:,} are taken."
+        )
+    return kind, words
+
+
+def _editor(wish: Wish, usable: Sequence[str], now: datetime) -> Model:
+    registry = load_registry()
+    model = registry.panel("editor")[0] if wish.editor is None else registry.named(wish.editor, "editor")
+    registry.usable(model, now.date())
+    refuse_unaskable((model,), usable, wish.delivery)
+    if wish.quality is not None and not _rules(model).qualities:
+        raise UsageError(f"{model.id} knows no qualities; leave out the quality.")
+    return model
+
+
+def _rules(model: Model) -> Any:
+    assert model.images is not None  # the registry refuses an editor without rules
+    return model.images
+
+
+def _reference(connection: DuckDBPyConnection, wish: Wish, store: ObjectStore, now: datetime) -> StoredImage | None:
+    if wish.reference is None:
+        return None
+    if isinstance(wish.reference, str):
+        return named_image(connection, wish.reference)
+    name, content = wish.reference
+    return added_image(content, name, store, now)
+
+
+def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mask | None, Fractions | None]:
+    """The mask, and the region around it as fractions."""
+    from grabient_assets.imaging.mask import read_mask, rectangle
+
+    if given is None:
+        return None, None
+    if not isinstance(given, bytes):
+        return rectangle(given, width, height), given
+    mask = read_mask(given, width, height)
+    left, top, across, down = mask.box
+    return mask, (left / width, top / height, across / width, down / height)
+
+
+def _place_in_chain(connection: DuckDBPyConnection, image: StoredImage) -> dict[str, Any]:
+    """Root, parent and depth of an edit of this image; the label is given when it is recorded."""
+    row = connection.execute(
+        "SELECT q.edit_id, q.root_image, q.depth, q.run_id, q.generation_index FROM edited_images i "
+        "JOIN edit_requests q USING (edit_id) WHERE i.image_id = $1 ORDER BY q.requested_at LIMIT 1",
+        [image.image_id],
+    ).fetchone()
+    place: dict[str, Any] = {"parent_image": image.image_id, "label": ""}
+    if row is not None:
+        edit_id, root, depth, run_id, index = row
+        return {**place, "parent_edit": edit_id, "root_image": root, "depth": depth + 1, "run_id": run_id,
+                "generation_index": index}  # fmt: skip
+    run_id = image.subject if image.made_by == "artwork" else None
+    ids = [run.run_id for run in runs_of(connection, [run_id[:29]])] if run_id else []
+    index = ids.index(run_id) if run_id in ids else 0
+    return {**place, "parent_edit": None, "root_image": image.image_id, "depth": 1, "run_id": run_id,
+            "generation_index": index}  # fmt: skip
+
+
+def _context(connection: DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
+    """What is known of the run that the root comes from: statement, image prompt, and the palette of its group."""
+    if run_id is None:
+        return {}
+    row = connection.execute(
+        "SELECT statement, image_prompt FROM artist_statements WHERE run_id = $1 AND error IS NULL", [run_id]
+    ).fetchone()
+    found: dict[str, Any] = {"statement": row[0], "image_prompt": row[1]} if row else {}
+    group = groups(connection, [run_id[:29]]).get(run_id[:29])
+    return {**found, "palette": group.muse} if group and group.muse else found

@@ -1,0 +1,241 @@
+"""The purpose of edits: what is sent to an editor, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from grabient_assets.errors import GrabientError, ImageError, RemovedImageError, StoreError
+from grabient_assets.groups.edits.pictures import Finished, edit_spec, finished
+from grabient_assets.groups.edits.prompts import recipe_prompt
+from grabient_assets.groups.edits.tables import (
+    EDIT_KEYS,
+    EDIT_SIZES,
+    EDITED_IMAGES,
+    EditedImage,
+    EditInput,
+    EditRequest,
+    inputs_of,
+    requests_of,
+)
+from grabient_assets.groups.images.images import StoredImage, images_by_id, record_images
+from grabient_assets.groups.images.making import image_line_bytes, taken_image
+from grabient_assets.ledger.asking import take_over
+from grabient_assets.ledger.asks import stop_subjects
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord
+from grabient_assets.ledger.batches import requests_of as batch_requests
+from grabient_assets.ledger.due import DueRequest
+from grabient_assets.ledger.fates import USABLE
+from grabient_assets.ledger.purpose import Purpose
+from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns, seconds_of
+from grabient_assets.ledger.submission import Submission
+from grabient_assets.ledger.submit import PreparedRequest
+from grabient_assets.prompting.prompt import Prompt
+from grabient_assets.providers.contract import BAD_IMAGE, NO_IMAGE, Result
+from grabient_assets.providers.deadlines import TIME_IS_OVER
+from grabient_assets.registry.model import Model
+from grabient_assets.store.objects import ObjectStore
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.rows import insert_rows, replacing
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.groups.edits.tables import EditMeasures
+
+ErrorKind: TypeAlias = Literal[
+    "api_no_response",
+    "api_empty_data",
+    "invalid_image_data",
+    "rate_limit",
+    "connection_error",
+    "auth_error",
+    "refused",
+    "no_reference_image",
+    "parent_removed",
+    "bad_mask",
+    "too_large",
+    "timeout",
+    "cancelled",
+    "unexpected_error",
+]
+"""Why an edit has no image, in the words of contracts that users of the API rely on. The view `edits` says which of
+them may be asked again."""
+_RATE_LIMITS = ("rate_limit_exceeded", "RESOURCE_EXHAUSTED", "429")
+
+
+def _load(store: ObjectStore, images: dict[str, StoredImage]) -> Callable[[str], bytes]:
+    """Gives the bytes of one of the images by its id, and of a mask by its key. Raises ImageError, StoreError."""
+
+    def load(name: str) -> bytes:
+        if "/" in name:
+            return store.get(name)
+        if name not in images or images[name].removed_at is not None:
+            raise RemovedImageError(f"Image {name[:12]} was removed, so nothing can be made of it.")
+        return store.get(images[name].object_key)
+
+    return load
+
+
+def _prepare(
+    due: Sequence[DueRequest], prompt: Prompt, model: Model, submission: Submission
+) -> Iterator[PreparedRequest]:
+    """A request that cannot be made stops its ask, with the reason; the others go on."""
+    ids = [one.subject for one in due]
+    with submission.warehouse.read() as database:
+        asked, given = requests_of(database, ids), inputs_of(database, ids)
+        wanted = {name for one in asked.values() for name in (one.parent_image, one.reference_image) if name}
+        load = _load(submission.store, images_by_id(database, wanted))
+    for one in due:
+        request = asked[one.subject]
+        try:
+            spec = edit_spec(one.custom_id, request, given[one.subject], prompt, model, load)
+        except (ImageError, StoreError) as error:
+            with submission.warehouse.write() as database:
+                stop_subjects(database, ("edit",), [one.subject], str(error), submission.clock())
+            submission.lost.append(f"{request.label} ({request.edit_id}): {error}")
+            continue
+        line = submission.connection.provider.request_line(spec, model)
+        sent = [*spec.images, *([spec.mask] if spec.mask else [])]
+        size = sum(-(-len(image.data or b"") // 3) * 4 for image in sent)
+        yield PreparedRequest(one.custom_id, one.subject, one.analysis_index, line, len(sent), size)
+
+
+class EditReader(AnswerReader):
+    """Stitches the answers of one batch into their parents, and writes them to `edited_images` and `images`."""
+
+    table = EDITED_IMAGES.name
+
+    def __init__(self, batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> None:
+        self._batch, self._store = batch, store
+        with warehouse.read() as connection:
+            ids = [request.subject for request in batch_requests(connection, batch.batch_id)]
+            self._asked, self._given = requests_of(connection, ids), inputs_of(connection, ids)
+            wanted = {
+                name
+                for one in self._asked.values()
+                for name in (one.parent_image, one.reference_image, one.root_image)
+                if name
+            }
+            self._images = images_by_id(connection, wanted)
+        self._load = _load(store, self._images)
+
+    def judge(self, request: RequestRecord, result: Result) -> Verdict:
+        assert result.image is not None
+        edit, given = self._asked[request.subject], self._given[request.subject]
+        try:
+            done = self._finished(result.image, edit, given)
+        except RemovedImageError as error:
+            return Verdict("invalid", str(error), "parent_removed")
+        except (ImageError, StoreError) as error:
+            return Verdict("invalid", str(error), "invalid_image_data")
+        origin = {"edit": edit.edit_id, "parent": edit.parent_image, "prompt_digest": edit.prompt_digest}
+        verdict = taken_image(done.png, "edit", request, self._batch, self._store, origin)
+        return Verdict(verdict.fate, verdict.error, (verdict.payload, done.measures, done.changes))
+
+    def _finished(self, answer: bytes, edit: EditRequest, given: EditInput) -> Finished:
+        try:
+            root = self._load(edit.root_image)
+        except GrabientError:
+            root = None
+        return finished(answer, edit, given, self._load, root)
+
+    def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[EditedImage]:
+        return [self._row(batch, one, now, frozenset()) for one in settled if one.final]
+
+    def save(
+        self, connection: DuckDBPyConnection, batch: BatchRecord, settled: Sequence[Settled], now: datetime
+    ) -> None:
+        """An image that comes after its edit was cancelled is paid, and is not kept."""
+        final = [one for one in settled if one.final]
+        asked = requests_of(connection, [one.request.subject for one in final])
+        cancelled = frozenset(one.edit_id for one in asked.values() if one.cancel_asked_at is not None)
+        kept: list[StoredImage] = []
+        measures: list[EditMeasures] = []
+        for one in final:
+            image = _image_of(one)
+            if image is None:
+                continue
+            if one.request.subject not in cancelled:
+                kept.append(image)
+                measures.append(one.verdict.payload[1])
+            elif not images_by_id(connection, [image.image_id], removed=True):
+                self._store.delete(image.object_key)
+        record_images(connection, kept)
+        if measures:
+            insert_rows(connection, "edit_measures", measures, replacing(type(measures[0]), ("edit_id",)))
+        rows = [self._row(batch, one, now, cancelled) for one in final]
+        insert_rows(connection, EDITED_IMAGES.name, rows, EDITED_IMAGES.keep_the_better)
+        take_over(connection, EDIT, now)
+
+    def _row(self, batch: BatchRecord, settled: Settled, now: datetime, cancelled: frozenset[str]) -> EditedImage:
+        columns = answer_columns(batch, settled, now)
+        edit_id, image = settled.request.subject, _image_of(settled)
+        if edit_id in cancelled and image is not None:
+            columns |= {"fate": "cancelled", "error": "It was cancelled before the answer was stored."}
+            image = None
+        return EditedImage(
+            edit_id=edit_id,
+            recipe=batch.prompt_version,
+            provider=batch.provider,
+            model=batch.model,
+            error_kind=error_kind(settled) if columns["error"] else None,
+            refused_at=settled.refused_at,
+            refused_for=settled.refused_for,
+            image_id=image.image_id if image else None,
+            changes=settled.verdict.payload[2] if image else (),
+            output_tokens=settled.output_tokens,
+            seconds=seconds_of(batch, settled.request),
+            **columns,
+        )
+
+
+def _image_of(settled: Settled) -> StoredImage | None:
+    return settled.verdict.payload[0] if settled.verdict.fate in USABLE else None
+
+
+def error_kind(settled: Settled) -> ErrorKind:
+    """The kind of a failure."""
+    if isinstance(settled.verdict.payload, str):
+        return cast("ErrorKind", settled.verdict.payload)
+    match settled.verdict.fate:
+        case "refused":
+            return "refused"
+        case "invalid" | "truncated":
+            return "invalid_image_data"
+        case "expired":
+            return "timeout"
+        case "missing":
+            return "timeout" if TIME_IS_OVER in (settled.verdict.error or "") else "api_no_response"
+        case "cancelled":
+            return "cancelled"
+        case "errored" if settled.error_code == NO_IMAGE:
+            return "api_empty_data"
+        case "errored" if settled.error_code == BAD_IMAGE:
+            return "invalid_image_data"
+        case "errored" if settled.error_code in _RATE_LIMITS:
+            return "rate_limit"
+        case _:
+            return "unexpected_error"
+
+
+def _line_bytes(_: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
+    return image_line_bytes(prompt, model)
+
+
+EDIT = Purpose(
+    name="edit",
+    noun="edit",
+    table=EDITED_IMAGES,
+    prompt=recipe_prompt,
+    prepare=_prepare,
+    reader=EditReader,
+    line_bytes=_line_bytes,
+    keys=EDIT_KEYS,
+    sizes=EDIT_SIZES,
+    kind="image",
+    delivery="direct",
+    apart=True,
+    pictures=2,
+)

@@ -1,0 +1,236 @@
+"""The tables of edits: what was asked, what came, and the view `edits` of how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from grabient_assets.errors import UsageError
+from grabient_assets.groups.edits.prompts import Kind, recipe_of
+from grabient_assets.ledger.purpose import AnswerTable
+from grabient_assets.ledger.settling import AnswerColumns
+from grabient_assets.warehouse.rows import replacing_failures
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from grabient_assets.registry.model import Delivery
+
+Status: TypeAlias = Literal["requested", "sent", "done", "rejected", "failed", "cancelled"]
+Stage: TypeAlias = Literal["prepare", "send", "stitch", "save"]
+SizePolicy: TypeAlias = Literal["fit", "strict"]
+UNDER_WAY: tuple[Status, ...] = ("requested", "sent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditRequest:
+    """One row of `edit_requests`. `message` is the whole text that the editor is sent, `size` the size of what it is
+    sent. `strict` sizes: an answer of another size than was asked for fails instead of being scaled."""
+
+    edit_id: str
+    run_id: str | None
+    root_image: str
+    parent_image: str
+    parent_edit: str | None
+    generation_index: int
+    depth: int
+    label: str
+    kind: Kind
+    prompt: str | None
+    instructions: str | None
+    creativity: int
+    message: str
+    mask_key: str | None
+    reference_image: str | None
+    provider: str
+    model: str
+    prompt_version: str
+    prompt_digest: str
+    size: str
+    quality: str | None
+    size_policy: SizePolicy
+    delivery: Delivery
+    requested_at: datetime
+    cap_id: str | None = None
+    estimated_usd: Decimal | None = None
+    replay_of: str | None = None
+    cancel_asked_at: datetime | None = None
+
+    @property
+    def recipe(self) -> str:
+        """The prompt version under which the editor is asked."""
+        return recipe_of(self.prompt_version, self.kind, self.size, self.quality)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditInput:
+    """One row of `edit_inputs`: how the parent goes to the editor. `pad` is left, top, right, bottom in pixels of what
+    is sent; `mask_box` is left, top, width, height in pixels of the parent, as are `mask_pixels` and `feather`."""
+
+    edit_id: str
+    sent_width: int
+    sent_height: int
+    scale: float
+    pad: tuple[int, int, int, int]
+    mask_pixels: int | None
+    mask_box: tuple[int, int, int, int] | None
+    feather: int | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedImage(AnswerColumns):
+    """One row of `edited_images`. `changes` are sentences about what was done to the answer beyond stitching."""
+
+    edit_id: str
+    recipe: str
+    provider: str
+    model: str
+    error_kind: str | None = None
+    refused_at: str | None = None
+    refused_for: tuple[str, ...] = ()
+    image_id: str | None = None
+    changes: tuple[str, ...] = ()
+    output_tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMeasures:
+    """One row of `edit_measures`; the numbers are those of imaging/measures.py."""
+
+    edit_id: str
+    leak_raw: float | None
+    leak_final: float | None
+    inside_change: float | None
+    seam: float | None
+    noise: float | None
+    drift: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One row of the view `edits`. Dollars count every try; `possible_usd` may have been billed besides."""
+
+    edit_id: str
+    run_id: str | None
+    root_image: str
+    parent_image: str
+    parent_edit: str | None
+    parent_type: Literal["original", "refinement"]
+    generation_index: int
+    depth: int
+    label: str
+    kind: Kind
+    prompt: str | None
+    instructions: str | None
+    mask_key: str | None
+    reference_image: str | None
+    provider: str
+    model: str
+    prompt_version: str
+    prompt_digest: str
+    quality: str | None
+    size_policy: SizePolicy
+    delivery: Delivery
+    status: Status
+    stage: Stage
+    percent: int
+    error: str | None
+    error_kind: str | None
+    retryable: bool
+    image_id: str | None
+    summary: str
+    cost_usd: Decimal
+    possible_usd: Decimal
+    requested_at: datetime
+    began_at: datetime | None
+    done_at: datetime | None
+    cancel_asked_at: datetime | None
+    batch_id: str | None
+    creativity: int
+    size: str
+    replay_of: str | None
+    estimated_usd: Decimal | None
+    cap_id: str | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is to come of it by itself."""
+        return self.status not in UNDER_WAY
+
+
+EDITED_IMAGES = AnswerTable(
+    "edited_images",
+    ("edit_id", "recipe"),
+    replacing_failures(EditedImage, ("edit_id",), "edited_images"),
+    subject="edit_id",
+    analysis_index="0",
+    versions=("recipe",),
+)
+EDIT_KEYS = "SELECT edit_id AS subject, left(sha256(edit_id), 24) AS subject_key FROM edit_requests"
+EDIT_SIZES = "SELECT edit_id AS subject, rowid AS place, strlen(message) AS bytes FROM edit_requests"
+_COLUMNS = ", ".join(field.name for field in fields(Edit))
+
+
+def edits_of(
+    connection: DuckDBPyConnection, edit_ids: Collection[str] | None = None, *, root: str | None = None
+) -> list[Edit]:
+    """The edits with these ids, or of this root image, or all, in the order in which they were asked for."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM edits WHERE ($1 OR list_contains($2::VARCHAR[], edit_id)) "
+        "AND ($3 IS NULL OR root_image = $3) ORDER BY requested_at, edit_id",
+        [edit_ids is None, list(edit_ids or ()), root],
+    ).fetchall()
+    return [Edit(*row) for row in rows]
+
+
+def requests_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditRequest]:
+    """What was asked, by edit_id."""
+    columns = [field.name for field in fields(EditRequest)]
+    rows = connection.execute(
+        f"SELECT {', '.join(columns)} FROM edit_requests WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
+    ).fetchall()
+    return {row[0]: EditRequest(**dict(zip(columns, row, strict=True))) for row in rows}
+
+
+def measures_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditMeasures]:
+    """What was measured, by edit_id."""
+    columns = [field.name for field in fields(EditMeasures)]
+    rows = connection.execute(
+        f"SELECT {', '.join(columns)} FROM edit_measures WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
+    ).fetchall()
+    return {row[0]: EditMeasures(**dict(zip(columns, row, strict=True))) for row in rows}
+
+
+def inputs_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditInput]:
+    """How the parents go to their editors, by edit_id."""
+    columns = [field.name for field in fields(EditInput)]
+    rows = connection.execute(
+        f"SELECT {', '.join(columns)} FROM edit_inputs WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
+    ).fetchall()
+    found = (dict(zip(columns, row, strict=True)) for row in rows)
+    lists = ("pad", "mask_box", "changes")
+    return {
+        one["edit_id"]: EditInput(
+            **{**one, **{name: None if one[name] is None else tuple(one[name]) for name in lists}}
+        )
+        for one in found
+    }
+
+
+def named_edit(connection: DuckDBPyConnection, name: str) -> Edit:
+    """The edit with this id, or a unique beginning of it; `latest` is the newest. Raises UsageError."""
+    query = (
+        "SELECT edit_id FROM edit_requests WHERE starts_with(edit_id, $1) OR $1 = 'latest' "
+        "ORDER BY edit_id = $1 DESC, requested_at DESC, edit_id DESC LIMIT 2"
+    )
+    ids: Sequence[str] = [row[0] for row in connection.execute(query, [name]).fetchall()] if name else []
+    if not ids:
+        raise UsageError(f"There is no edit {name!r}. `grabient edits list` names them.")
+    if len(ids) > 1 and name not in (ids[0], "latest"):
+        raise UsageError(f"{name!r} is the beginning of several edits; write more of it.")
+    return edits_of(connection, ids[:1])[0]
