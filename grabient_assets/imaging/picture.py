@@ -51,6 +51,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """The pixels of a file, upright, the format as pillow names it, and whether EXIF asked for a turn."""
+
+    image: Image.Image
+    kind: str
+    turned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Header:
     """What the first bytes say: a format as pillow names it, and the size in the file."""
 
@@ -66,15 +75,14 @@ def read_picture(content: bytes) -> Picture:
     Raises ImageError for anything but a whole PNG, JPEG or WebP, not animated, of at most MOST_PIXELS pixels and at
     least LEAST_SIDE on each side. The content decides, no name does.
     """
-    header = _checked_header(content)
-    width, height = _decoded(content, header).size
+    found = decoded(content)
     return Picture(
         image_id=hashlib.sha256(content).hexdigest(),
-        media_type=f"image/{header.kind.lower()}",
+        media_type=f"image/{found.kind.lower()}",
         size=len(content),
-        width=width,
-        height=height,
-        extension=_EXTENSIONS[header.kind],
+        width=found.image.width,
+        height=found.image.height,
+        extension=_EXTENSIONS[found.kind],
     )
 
 
@@ -84,16 +92,45 @@ def pixels(content: bytes) -> NDArray[np.uint8]:
     Raises ImageError as read_picture does.
     """
     import numpy as np
+
+    image = eight_bits(decoded(content).image)
+    if image.has_transparency_data:
+        image = over_white(image)
+    return np.asarray(image.convert("RGB")).copy()
+
+
+def decoded(content: bytes) -> Decoded:
+    """Every pixel, in the mode that pillow reads them in. Raises ImageError as read_picture does."""
+    header = _checked_header(content)
+    image = _opened(content, header)
+    turn = _turns().get(_orientation(image))
+    return Decoded(image if turn is None else image.transpose(turn), header.kind, turned=turn is not None)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The picture itself, or 16 bits of grey as 8, which pillow would cut off at 255."""
+    import numpy as np
     from PIL import Image
 
-    image = _decoded(content, _checked_header(content))
-    if image.mode.startswith("I"):  # 16 bits of grey, which pillow would cut off at 255
-        grey = np.asarray(image).astype(np.int64) * 255 / 65535
-        return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB")).copy()
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(np.rint(np.asarray(image).astype(np.int64) * 255 / 65535).astype(np.uint8))
+
+
+def rgba(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a picture in any mode, shape (height, width, 4)."""
+    import numpy as np
+
+    image = eight_bits(image)
+    return np.array((image if image.has_transparency_data else image.convert("RGB")).convert("RGBA"))
+
+
+def over_white(image: Image.Image) -> Image.Image:
+    """A picture with transparent pixels laid over white: RGB."""
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _checked_header(content: bytes) -> _Header:
@@ -115,8 +152,8 @@ def _checked_header(content: bytes) -> _Header:
     return header
 
 
-def _decoded(content: bytes, header: _Header) -> Image.Image:
-    """Every pixel, turned as EXIF says."""
+def _opened(content: bytes, header: _Header) -> Image.Image:
+    """Every pixel, as they lie in the file."""
     from PIL import Image, UnidentifiedImageError
 
     if header.kind == "PNG" and not _has_every_row(content):
@@ -132,8 +169,7 @@ def _decoded(content: bytes, header: _Header) -> Image.Image:
         raise ImageError(f"The {header.kind} is damaged or cut off: {error}. {_AGAIN}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"The {header.kind} is damaged: it names two sizes. {_AGAIN}") from error
-    turn = _turns().get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
+    return image
 
 
 def _turns() -> dict[int, Image.Transpose]:

@@ -19,7 +19,7 @@ from grabient_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.imaging.contact_sheet import Cell
+    from grabient_assets.groups.comparisons.contact_sheet import Cell
 
 
 _REASONS = {
@@ -121,7 +121,7 @@ def group_sheet(
 ) -> bytes:
     """The PNG of all works of a group: a row for each iteration, a column for each artist. `images` are bytes by
     image_id; a run without one is a hole with its reason."""
-    from grabient_assets.imaging.contact_sheet import Cell, contact_sheet
+    from grabient_assets.groups.comparisons.contact_sheet import Cell, contact_sheet
 
     by_place = {(run.artist, run.iteration): run for run in runs}
     rows: list[list[Cell | None]] = []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from grabient_assets.errors import ImageError
-from grabient_assets.imaging.contact_sheet import Cell, contact_sheet, drawable, wrapped
+from grabient_assets.groups.comparisons.contact_sheet import Cell, contact_sheet, drawable, wrapped
 from grabient_assets.imaging.picture import pixels, read_picture
 from grabient_assets_tests.imaging.painted import plain
 
